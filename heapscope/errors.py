@@ -1,0 +1,130 @@
+"""Every error heapscope raises on purpose.
+
+::
+
+    HeapscopeError
+    ├── HprofError (path, offset)
+    │   ├── NotHprof            the file is no heap dump and no class histogram
+    │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
+    │   ├── CorruptRecord       a record contradicts the format or the dump itself
+    │   └── TruncatedDump       the file ends inside a record
+    ├── HistogramError (path, line)   a class histogram with a line that is none
+    ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
+    ├── OutputExists            the output is there already and --force was not given
+    ├── OutputFailed            the output could not be written
+    └── MissingDependency (ImportError)   an optional library; names the pip line
+
+A message has the name, the evidence and the next step, on one line.  Only the
+command line prints it and exits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HeapscopeError(Exception):
+    """Base of all errors that heapscope raises on purpose."""
+
+
+class HprofError(HeapscopeError):
+    """A dump that cannot be read.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    offset : int or None
+        Byte offset in the (inflated) dump, None where no byte is to blame.
+    problem : str
+        What is wrong there, and what to do next.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], offset: int | None, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.offset = offset
+        self.problem = problem
+        where = "" if offset is None else f"byte {offset:,}: "
+        super().__init__(f"{self.path}: {where}{problem}")
+
+
+class NotHprof(HprofError):
+    """The file is no heap dump and no class histogram."""
+
+
+class UnsupportedFormat(HprofError):
+    """A heap dump of a kind or a size that heapscope cannot read."""
+
+
+class CorruptRecord(HprofError):
+    """A record contradicts the format, or another record of the dump."""
+
+
+class TruncatedDump(HprofError):
+    """The file ends inside a record: the writer was killed or its disk was full."""
+
+
+class HistogramError(HeapscopeError):
+    """A class histogram with a line that is none; ``line`` counts from 1."""
+
+    def __init__(self, path: str | os.PathLike[str], line: int, offset: int, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.line = line
+        self.offset = offset
+        super().__init__(f"{self.path}: line {line:,}, byte {offset:,}: {problem}")
+
+
+class ObjectNotFound(HeapscopeError, KeyError):
+    """No such class or object.
+
+    Parameters
+    ----------
+    wanted : str
+        What was asked for.
+    where : str
+        Where it was looked for, e.g. the dump's path.
+    candidates : iterable of str
+        Names to suggest the nearest of.
+    """
+
+    def __init__(self, wanted: str, where: str, candidates: Iterable[str] = ()) -> None:
+        self.wanted = wanted
+        names = list(candidates)
+        near = get_close_matches(wanted, names, n=3, cutoff=0.6)
+        tail = wanted.rsplit(".", 1)[-1]
+        if tail and not near:
+            near = sorted(n for n in names if n.rsplit(".", 1)[-1] == tail)[:3]
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        self.message = f"{wanted!r} not found in {where}{hint}"
+        super().__init__(self.message)
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return self.message
+
+
+class OutputExists(HeapscopeError):
+    """The output file exists and overwriting was not asked for."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        super().__init__(f"{self.path}: exists already; pass --force (force=True) to overwrite it")
+
+
+class OutputFailed(HeapscopeError):
+    """The output file could not be written."""
+
+    def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
+        self.path = os.fspath(path)
+        super().__init__(f"{self.path}: cannot be written: {problem}")
+
+
+class MissingDependency(HeapscopeError, ImportError):
+    """An optional library is not installed; the message names the pip line."""
+
+    def __init__(self, library: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed; "
+            f"run: pip install 'heapscope[{extra}]'"
+        )

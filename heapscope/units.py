@@ -1,0 +1,69 @@
+"""Bytes, counts and durations, to text and from it.
+
+Bytes are decimal (1 MB = 10**6 bytes), as every figure in a ticket should be.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtpe]?)(i?)b?\s*", re.IGNORECASE)
+
+
+def format_bytes(count: float, *, signed: bool = False) -> str:
+    """``86869`` -> ``86.9 kB``; three significant digits, never rounded up to 1000 of a unit.
+
+    With ``signed`` a positive figure gets a plus sign.
+    """
+    sign = "-" if count < 0 else "+" if signed and count > 0 else ""
+    value = abs(float(count))
+    if value < 999.5:
+        return f"{sign}{value:.0f} B"
+    unit = 0
+    while value >= 999.5 and unit < len(_BYTE_UNITS) - 1:
+        value /= 1000
+        unit += 1
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{sign}{value:.{digits}f} {_BYTE_UNITS[unit]}"
+
+
+def format_count(count: float, *, signed: bool = False) -> str:
+    """``33100000`` -> ``33,100,000``; a fraction keeps one digit (``12.5``)."""
+    text = f"{count:,.0f}" if float(count).is_integer() else f"{count:,.1f}"
+    return f"+{text}" if signed and count > 0 else text
+
+
+def format_duration(seconds: float) -> str:
+    """``3725`` -> ``1 h 2 min``; the two largest units, ``0.25 s`` below ten seconds."""
+    if seconds < 0:
+        return "-" + format_duration(-seconds)
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for size, name, small_size, small_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // small_size
+            return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
+    raise AssertionError("unreachable: 60 s and more were handled")
+
+
+def parse_bytes(text: str) -> int:
+    """``8G`` -> 8,000,000,000; ``1.5GiB`` -> 1,610,612,736.
+
+    Raises
+    ------
+    ValueError
+        If the text is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or (match[3] and not match[2]):
+        raise ValueError(f"{text!r} is no size; write for example 500M, 8G or 2GiB")
+    power = " kmgtpe".index(match[2].lower() or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
