@@ -1,0 +1,110 @@
+"""Enums of the HPROF binary format.
+
+Specification: ``hprof_b_spec.h`` of the JDK 5 to 8 HPROF agent,
+https://hg.openjdk.org/jdk8u/jdk8u/jdk/file/tip/src/share/demo/jvmti/hprof/manual.html,
+and the comment at the top of HotSpot's ``src/hotspot/share/services/heapDumper.cpp``.
+Android's additions (version 1.0.3): ``art/runtime/hprof/hprof.cc``.
+
+All integers in a dump are big-endian.  ``id`` below is an unsigned integer of the
+identifier size that the header gives (4 or 8 bytes).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+MAGIC_PREFIX = b"JAVA PROFILE 1.0."
+FORMAT_VERSIONS = ("1.0.1", "1.0.2", "1.0.3")
+HEADER_BYTES = 19 + 4 + 8  # "JAVA PROFILE 1.0.x\0", u4 identifier size, u8 milliseconds
+RECORD_HEADER_BYTES = 9  # u1 tag, u4 microseconds since the header's time, u4 body length
+
+
+class RecordTag(IntEnum):
+    """Tags of top-level records; the comment gives the body."""
+
+    UTF8 = 0x01  # id, bytes to the record's end
+    LOAD_CLASS = 0x02  # u4 class serial, id class object, u4 stack trace serial, id name
+    UNLOAD_CLASS = 0x03  # u4 class serial
+    FRAME = 0x04  # id frame, id method, id signature, id source file, u4 class serial, i4 line
+    TRACE = 0x05  # u4 stack trace serial, u4 thread serial, u4 n, n x id frame
+    ALLOC_SITES = 0x06
+    HEAP_SUMMARY = 0x07
+    START_THREAD = 0x0A
+    END_THREAD = 0x0B
+    HEAP_DUMP = 0x0C  # sub-records; one record holds the whole heap
+    CPU_SAMPLES = 0x0D
+    CONTROL_SETTINGS = 0x0E
+    HEAP_DUMP_SEGMENT = 0x1C  # sub-records; many of these hold the heap together
+    HEAP_DUMP_END = 0x2C
+
+
+class SubRecordTag(IntEnum):
+    """Tags of the sub-records inside a heap dump record."""
+
+    ROOT_JNI_GLOBAL = 0x01  # id object, id JNI global reference
+    ROOT_JNI_LOCAL = 0x02  # id, u4 thread serial, u4 frame number
+    ROOT_JAVA_FRAME = 0x03  # id, u4 thread serial, u4 frame number
+    ROOT_NATIVE_STACK = 0x04  # id, u4 thread serial
+    ROOT_STICKY_CLASS = 0x05  # id
+    ROOT_THREAD_BLOCK = 0x06  # id, u4 thread serial
+    ROOT_MONITOR_USED = 0x07  # id
+    ROOT_THREAD_OBJECT = 0x08  # id (may be 0), u4 thread serial, u4 stack trace serial
+    CLASS_DUMP = 0x20
+    INSTANCE_DUMP = 0x21  # id, u4 stack trace serial, id class, u4 n, n bytes
+    OBJECT_ARRAY_DUMP = 0x22  # id, u4 stack trace serial, u4 n, id array class, n x id
+    PRIMITIVE_ARRAY_DUMP = 0x23  # id, u4 stack trace serial, u4 n, u1 type, n elements
+    # Android (1.0.3)
+    ROOT_INTERNED_STRING = 0x89  # id
+    ROOT_FINALIZING = 0x8A  # id
+    ROOT_DEBUGGER = 0x8B  # id
+    ROOT_REFERENCE_CLEANUP = 0x8C  # id
+    ROOT_VM_INTERNAL = 0x8D  # id
+    ROOT_JNI_MONITOR = 0x8E  # id, u4 thread serial, u4 frame number
+    UNREACHABLE = 0x90  # id
+    PRIMITIVE_ARRAY_NODATA = 0xC3  # id, u4 stack trace serial, u4 n, u1 type
+    HEAP_DUMP_INFO = 0xFE  # u4 heap number, id heap name
+    ROOT_UNKNOWN = 0xFF  # id
+
+
+# What people read for each kind of GC root; the words of Eclipse MAT where it has one.
+ROOT_KIND_NAMES: dict[int, str] = {
+    SubRecordTag.ROOT_JNI_GLOBAL: "JNI global",
+    SubRecordTag.ROOT_JNI_LOCAL: "JNI local",
+    SubRecordTag.ROOT_JAVA_FRAME: "Java frame",
+    SubRecordTag.ROOT_NATIVE_STACK: "native stack",
+    SubRecordTag.ROOT_STICKY_CLASS: "system class",
+    SubRecordTag.ROOT_THREAD_BLOCK: "thread block",
+    SubRecordTag.ROOT_MONITOR_USED: "busy monitor",
+    SubRecordTag.ROOT_THREAD_OBJECT: "thread",
+    SubRecordTag.ROOT_INTERNED_STRING: "interned string",
+    SubRecordTag.ROOT_FINALIZING: "finalizing",
+    SubRecordTag.ROOT_DEBUGGER: "debugger",
+    SubRecordTag.ROOT_REFERENCE_CLEANUP: "reference cleanup",
+    SubRecordTag.ROOT_VM_INTERNAL: "VM internal",
+    SubRecordTag.ROOT_JNI_MONITOR: "JNI monitor",
+    SubRecordTag.UNREACHABLE: "unreachable",
+    SubRecordTag.ROOT_UNKNOWN: "unknown",
+}
+
+
+class BasicType(IntEnum):
+    """Types of fields and of array elements."""
+
+    OBJECT = 2
+    BOOLEAN = 4
+    CHAR = 5
+    FLOAT = 6
+    DOUBLE = 7
+    BYTE = 8
+    SHORT = 9
+    INT = 10
+    LONG = 11
+
+    @property
+    def java_name(self) -> str:
+        """The keyword in Java source; ``Object`` for references."""
+        return "Object" if self is BasicType.OBJECT else self.name.lower()
+
+
+# Bytes of a value in the dump, by type code; a reference takes the identifier size.
+VALUE_BYTES: dict[int, int] = {4: 1, 5: 2, 6: 4, 7: 8, 8: 1, 9: 2, 10: 4, 11: 8}
