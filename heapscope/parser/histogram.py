@@ -1,0 +1,273 @@
+"""Class histograms as text: ``jmap -histo[:live]``, ``jcmd PID GC.class_histogram``, JDK 6 to 25.
+
+What is written where (``memory/heapInspection.cpp`` of HotSpot; ``ObjectHistogram.java`` of
+the serviceability agent)::
+
+    4116:                                                        jcmd only
+     num     #instances         #bytes  class name (module)      " (module)" since JDK 9
+    -------------------------------------------------------
+       1:           729          98632  java.lang.Class (java.base@25.0.2)
+       2:          2104          83144  [B (java.base@25.0.2)
+       3:             1             16  App$$Lambda/0x0000000022080210
+    Total         10025         496368
+
+``jhsdb jmap --histo`` (``jmap -F -histo`` up to JDK 8) has tabs, ``Class description``, names
+as in Java source, ``Total :``, and chatter around the table.  A class of several loaders has a
+row for each.  A log prefix before each line is accepted: a date, or what ``-Xlog`` writes
+(``[2026-11-23T10:00:00.123+0000][trace][gc,classhisto] GC(3)``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from heapscope.errors import HistogramError, HprofError
+from heapscope.parser.names import decode_modified_utf8, java_name
+
+MAX_TEXT_BYTES = 256 << 20  # two million classes; more is no class histogram
+
+_PREFIX = re.compile(
+    rb"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*[ \t])?(?:\[[^\]\n]*\])*(?:[ \t]?GC\(\d+\))?[ \t]*", re.ASCII
+)
+_HEADER_TEXT = rb"num[ \t]+#instances[ \t]+#bytes[ \t]+class (?:name( \(module\))?|description)[ \t\r]*"
+_HEADER = re.compile(_HEADER_TEXT, re.IGNORECASE)
+_HEADER_LINE = re.compile(rb"^" + _PREFIX.pattern + _HEADER_TEXT + rb"$", re.IGNORECASE | re.MULTILINE)
+# 19 digits: what fits an int64 and a little more; the value is checked.
+_ROW = re.compile(rb"(\d{1,19}):[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]+([^ \t].*)", re.DOTALL)
+_TOTAL = re.compile(rb"Total[ \t]*:?[ \t]*(\d{1,19})[ \t]+(\d{1,19})")
+# The rule for module names is that of Java identifiers; only the JDK's own are told without "(module)".
+_MODULE = re.compile(rb" \([^()\s@]+(?:@[^()\s]*)?\)$")
+_JDK_MODULE = re.compile(rb" \((?:java|jdk)\.[^()\s@]+(?:@[^()\s]*)?\)$")
+_ISO_TIME = re.compile(
+    rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?[ ]?(Z|UTC|GMT|[+-]\d\d:?\d\d)?"
+)
+_UNIX_DATE = re.compile(rb"\w{3} (\w{3}) +(\d{1,2}) (\d\d:\d\d:\d\d) (?:UTC|GMT) (\d{4})")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MAX_INT64 = 2**63 - 1
+_CUT_SHORT = "was the file cut short? take the class histogram again"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassHistogramText:
+    """A class histogram read from text; three lists of one length, in the order of the rows.
+
+    Attributes
+    ----------
+    class_names : list of str
+        In Java source form, each once.
+    instance_counts, shallow_bytes : list of int
+        Rows of one name (several class loaders) summed.
+    captured_at_ms : int or None
+        Milliseconds since 1970 UTC if a line above the first row has a date (without a zone it is
+        taken for UTC, so that the same file reads the same everywhere).
+    path : str
+    is_complete : bool
+        Whether the rows add up to a ``Total`` line.  Without that line the file may be the
+        upper part of a longer one (``| head -20``).
+    """
+
+    class_names: list[str]
+    instance_counts: list[int]
+    shallow_bytes: list[int]
+    captured_at_ms: int | None
+    path: str
+    is_complete: bool
+
+
+def is_histogram(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` (64 kB do; may be gzip) is a class histogram.
+
+    It must have the table's heading on a line of its own with nothing but text above.
+    """
+    text = _inflate_head(head) if head[:2] == b"\x1f\x8b" else head
+    text = _to_utf8(text)
+    match = _HEADER_LINE.search(text)
+    return match is not None and b"\0" not in text[: match.end()]
+
+
+def read_histogram(path: str | os.PathLike[str]) -> ClassHistogramText:
+    """Read a class histogram, plain or gzip, whichever tool and system wrote it.
+
+    Raises
+    ------
+    HistogramError
+        At a line that is no row, at rows that are not numbered 1, 2, 3 ..., at a ``Total``
+        that is not the sum of the rows, at a second table.
+    HprofError
+        If the file cannot be read at all.
+    """
+    name = os.fspath(path)
+    return _Reader(name, _to_utf8(_read_text(name))).read()
+
+
+class _Reader:
+    """One pass over the lines, with the place for errors."""
+
+    def __init__(self, path: str, text: bytes) -> None:
+        self.path = path
+        self.text = text
+        self.line = 0
+        self.offset = 0  # of the line, in the inflated text
+        self.rows: dict[str, tuple[int, int]] = {}
+        self.row_count = 0
+        self.instance_total = 0
+        self.bytes_total = 0
+
+    def fail(self, problem: str) -> HistogramError:
+        return HistogramError(self.path, self.line, self.offset, problem)
+
+    def read(self) -> ClassHistogramText:
+        captured_at_ms: int | None = None
+        is_headed = has_modules = is_complete = False
+        position, end = 0, len(self.text)
+        while position < end:
+            line_end = self.text.find(b"\n", position)
+            is_terminated = line_end >= 0
+            line_end = line_end if is_terminated else end
+            raw = self.text[position:line_end]
+            self.line, self.offset, position = self.line + 1, position, line_end + 1
+            prefix = _PREFIX.match(raw)
+            body = raw[prefix.end() if prefix else 0 :].rstrip(b" \t\r")
+            header = _HEADER.fullmatch(body)
+            if header and is_headed:
+                raise self.fail("a second class histogram begins here; split the file, one snapshot in each")
+            if not is_headed and captured_at_ms is None:
+                captured_at_ms = _time_in(raw)
+            if header:
+                is_headed, has_modules = True, header[1] is not None
+            elif not is_headed or not body:
+                continue
+            elif is_complete:
+                if _ROW.fullmatch(body):
+                    raise self.fail("a row after the Total line; split the file, one snapshot in each")
+            elif total := _TOTAL.fullmatch(body):
+                self.check_total(int(total[1]), int(total[2]))
+                is_complete = True
+            elif self.row_count or body.strip(b"-"):
+                if captured_at_ms is None and not self.row_count:
+                    captured_at_ms = _time_in(raw[: len(raw) - len(body)])
+                self.add_row(body, has_modules)
+                if not is_terminated:
+                    raise self.fail(f"the last row has no line end and no Total follows; {_CUT_SHORT}")
+        if not is_headed:
+            self.line, self.offset = 1, 0
+            raise self.fail(
+                "no class histogram: the heading 'num  #instances  #bytes  class name' is missing"
+            )
+        if not self.row_count:
+            raise self.fail(f"the heading has no row below it; {_CUT_SHORT}")
+        return ClassHistogramText(
+            class_names=list(self.rows),
+            instance_counts=[count for count, _ in self.rows.values()],
+            shallow_bytes=[size for _, size in self.rows.values()],
+            captured_at_ms=captured_at_ms,
+            path=self.path,
+            is_complete=is_complete,
+        )
+
+    def add_row(self, body: bytes, has_modules: bool) -> None:
+        match = _ROW.fullmatch(body)
+        if match is None:
+            shown = decode_modified_utf8(body[:60])
+            raise self.fail(
+                f"{shown!r} is no row 'number: instances bytes class name' and no Total; "
+                "remove the line if another program wrote it, or take the class histogram again"
+            )
+        number, count, size = int(match[1]), int(match[2]), int(match[3])
+        if number != self.row_count + 1:
+            raise self.fail(
+                f"row {number:,} where row {self.row_count + 1:,} is due: lines are missing or out of order; "
+                "take the class histogram again"
+            )
+        self.row_count += 1
+        self.instance_total += count
+        self.bytes_total += size
+        if max(self.instance_total, self.bytes_total) > _MAX_INT64:
+            raise self.fail("the figures up to this row exceed what a heap can hold; the line is damaged")
+        name = (_MODULE if has_modules else _JDK_MODULE).sub(b"", match[4])
+        class_name = java_name(decode_modified_utf8(name))
+        known_count, known_size = self.rows.get(class_name, (0, 0))
+        self.rows[class_name] = (known_count + count, known_size + size)
+
+    def check_total(self, count: int, size: int) -> None:
+        for what, claimed, summed in (
+            ("instances", count, self.instance_total),
+            ("bytes", size, self.bytes_total),
+        ):
+            if claimed != summed:
+                raise self.fail(
+                    f"Total says {claimed:,} {what}, the rows above sum to {summed:,}; {_CUT_SHORT}"
+                )
+
+
+def _read_text(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if is_gzip:
+                with gzip.GzipFile(fileobj=file) as inflated:
+                    text = inflated.read(MAX_TEXT_BYTES + 1)
+            else:
+                text = file.read(MAX_TEXT_BYTES + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise HistogramError(
+            path, 1, 0, f"gzip stream cut short or damaged ({error}); copy the file again"
+        ) from None
+    except OSError as error:
+        raise HprofError(path, None, f"cannot be read: {error.strerror or error}") from error
+    if len(text) > MAX_TEXT_BYTES:
+        problem = f"more than {MAX_TEXT_BYTES:,} bytes of text are no class histogram"
+        raise HistogramError(path, 1, MAX_TEXT_BYTES, problem)
+    return text
+
+
+def _inflate_head(head: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 1 << 16)
+    except zlib.error:
+        return b""
+
+
+def _to_utf8(text: bytes) -> bytes:
+    """Without the byte order mark; Windows PowerShell redirects into UTF-16."""
+    if text.startswith(b"\xef\xbb\xbf"):
+        return text[3:]
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if text.startswith(mark):
+            return text[2:].decode(encoding, "replace").encode("utf-8")
+    return text
+
+
+def _time_in(line: bytes) -> int | None:
+    """Milliseconds since 1970 UTC of the first date in a line."""
+    try:
+        if match := _ISO_TIME.search(line):
+            day, clock, fraction, zone = (group.decode("ascii") if group else "" for group in match.groups())
+            moment = datetime.fromisoformat(f"{day} {clock}")
+            moment += timedelta(milliseconds=int(fraction[:3].ljust(3, "0")))
+            return _milliseconds(moment.replace(tzinfo=_zone(zone)))
+        if match := _UNIX_DATE.search(line):
+            month, date, clock, year = (group.decode("ascii") for group in match.groups())
+            number = _MONTHS.index(month) + 1  # not strptime: its month names follow the locale
+            moment = datetime.fromisoformat(f"{year}-{number:02}-{int(date):02} {clock}")
+            return _milliseconds(moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # 2026-13-45: digits, but no date
+        return None
+    return None
+
+
+def _zone(text: str) -> timezone:
+    if not text.startswith(("+", "-")):
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
