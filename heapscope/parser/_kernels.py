@@ -1,0 +1,384 @@
+"""Compiled loops over the bytes of a dump; private, used by `records` and `segments` only.
+
+Every kernel takes its bounds and checks each index against them before it reads, so that a
+hostile file ends in a status code and never in a read outside the buffer.  Positions are
+int64 indices into ``buf``; a status says why a kernel stopped, and its caller turns that
+into an error with the absolute offset.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import config, int64, njit, uint64, uintp
+
+from heapscope.cache import kernel_cache_dir
+
+# Beside the source would dirty an installed package, and may be read-only.
+if not config.CACHE_DIR:
+    config.CACHE_DIR = kernel_cache_dir()
+
+# Why a kernel returned.
+OK = 0
+NEED_BYTES = 1  # the record at ``pos`` does not end inside the buffer
+NEED_TABLE = 2  # the class table is too full for another class
+NEED_CLASS_SLOTS = 3  # no room for another class dump's span
+HEAP_RECORD = 4  # walk_records met a heap dump record
+BAD_TAG = 10
+OVERRUN = 11  # the sub-record ends behind its heap record
+BAD_TYPE = 12
+LENGTH_CHANGED = 13  # an instance is longer or shorter than an earlier one of its class
+KIND_CHANGED = 14  # a class has both instances and array dumps
+COUNT_CHANGED = 15  # the second pass met another number of objects than the first
+BAD_CLASS = 16  # an instance or array of class 0
+
+# Slots of scan_heap's int64 ``totals`` and of its uint64 ``addresses``.
+OBJECTS, ROOTS, CLASSES, TABLE_USED = range(4)
+ADDRESS_OR, ADDRESS_MIN, ADDRESS_MAX = range(3)
+
+# Columns of a class table, one row (half a cache line) a class.
+KEY, COUNT, AMOUNT, KIND = range(4)
+KIND_INSTANCE = 1
+KIND_ARRAY = 2
+
+# Body bytes behind the tag, as (identifiers, plain bytes); roots and Android's heap info.
+_FIXED = {
+    0x01: (2, 0),
+    0x02: (1, 8),
+    0x03: (1, 8),
+    0x04: (1, 4),
+    0x05: (1, 0),
+    0x06: (1, 4),
+    0x07: (1, 0),
+    0x08: (1, 8),
+    0x89: (1, 0),
+    0x8A: (1, 0),
+    0x8B: (1, 0),
+    0x8C: (1, 0),
+    0x8D: (1, 0),
+    0x8E: (1, 8),
+    0x90: (1, 0),
+    0xFE: (1, 4),
+    0xFF: (1, 0),
+}
+_HEAP_INFO = 0xFE
+
+
+def fixed_sizes(identifier_bytes: int) -> np.ndarray:
+    """int64[256]: whole bytes of a sub-record of fixed size, tag included; 0 for others."""
+    sizes = np.zeros(256, np.int64)
+    for tag, (identifiers, plain) in _FIXED.items():
+        sizes[tag] = 1 + identifiers * identifier_bytes + plain
+    return sizes
+
+
+def type_sizes(identifier_bytes: int) -> np.ndarray:
+    """int64[256]: bytes of a value by type code; 0 for a code that is no type."""
+    sizes = np.zeros(256, np.int64)
+    sizes[[2, 4, 5, 6, 7, 8, 9, 10, 11]] = [identifier_bytes, 1, 2, 4, 8, 1, 2, 4, 8]
+    return sizes
+
+
+# Positions are made unsigned before they index: numba then leaves out the branch for negative
+# indices, LLVM merges the byte loads into one (movbe), and the scan runs 2.8 times as fast.
+
+
+@njit(inline="always")
+def _u1(buf, position):  # type: ignore[no-untyped-def]
+    return buf[uintp(position)]
+
+
+@njit(inline="always")
+def _u2(buf, position):  # type: ignore[no-untyped-def]
+    p = uintp(position)
+    return (int64(buf[p]) << 8) | int64(buf[p + uintp(1)])
+
+
+@njit(inline="always")
+def _u4(buf, position):  # type: ignore[no-untyped-def]
+    p = uintp(position)
+    return (
+        (int64(buf[p]) << 24)
+        | (int64(buf[p + uintp(1)]) << 16)
+        | (int64(buf[p + uintp(2)]) << 8)
+        | int64(buf[p + uintp(3)])
+    )
+
+
+@njit(inline="always")
+def _u8(buf, position):  # type: ignore[no-untyped-def]
+    p = uintp(position)
+    return (
+        (uint64(buf[p]) << uint64(56))
+        | (uint64(buf[p + uintp(1)]) << uint64(48))
+        | (uint64(buf[p + uintp(2)]) << uint64(40))
+        | (uint64(buf[p + uintp(3)]) << uint64(32))
+        | (uint64(buf[p + uintp(4)]) << uint64(24))
+        | (uint64(buf[p + uintp(5)]) << uint64(16))
+        | (uint64(buf[p + uintp(6)]) << uint64(8))
+        | uint64(buf[p + uintp(7)])
+    )
+
+
+@njit(inline="always")
+def _id(buf, p, idb):  # type: ignore[no-untyped-def]
+    if idb == 8:
+        return _u8(buf, p)
+    return uint64(_u4(buf, p))
+
+
+@njit(inline="always")
+def _slot(table, key):  # type: ignore[no-untyped-def]
+    """Row of ``key`` in an open-addressing table of 2**k rows; a free row if it is absent.
+
+    Multiplicative hashing (Knuth, TAOCP 6.4): identifiers are addresses, equal in their low
+    bits, so the middle bits of the product are taken.
+    """
+    mask = uint64(table.shape[0] - 1)
+    slot = ((key * uint64(0x9E3779B97F4A7C15)) >> uint64(32)) & mask
+    while table[slot, KEY] != key and table[slot, KEY] != uint64(0):
+        slot = (slot + uint64(1)) & mask
+    return slot
+
+
+@njit(inline="always")
+def _class_dump_end(buf, pos, limit, idb, value_bytes):  # type: ignore[no-untyped-def]
+    """(position behind the class dump at ``pos``, status); pos itself when not whole or wrong."""
+    p = pos + 1 + 7 * idb + 8
+    if p + 2 > limit:
+        return pos, NEED_BYTES
+    count = _u2(buf, p)
+    p += 2
+    for _ in range(count):  # constant pool: u2 index, u1 type, value
+        if p + 3 > limit:
+            return pos, NEED_BYTES
+        size = value_bytes[_u1(buf, p + 2)]
+        if size == 0:
+            return pos, BAD_TYPE
+        p += 3 + size
+    if p + 2 > limit:
+        return pos, NEED_BYTES
+    count = _u2(buf, p)
+    p += 2
+    for _ in range(count):  # statics: id name, u1 type, value
+        if p + idb + 1 > limit:
+            return pos, NEED_BYTES
+        size = value_bytes[_u1(buf, p + idb)]
+        if size == 0:
+            return pos, BAD_TYPE
+        p += idb + 1 + size
+    if p + 2 > limit:
+        return pos, NEED_BYTES
+    count = _u2(buf, p)
+    p += 2
+    if p + count * (idb + 1) > limit:
+        return pos, NEED_BYTES
+    for _ in range(count):  # instance fields: id name, u1 type
+        if value_bytes[_u1(buf, p + idb)] == 0:
+            return pos, BAD_TYPE
+        p += idb + 1
+    return p, OK
+
+
+@njit(cache=True, nogil=True)
+def walk_records(buf, pos, stop_at_heap, tags, starts, lengths, used):  # type: ignore[no-untyped-def]
+    """List the top-level records from ``pos``: tag, body start and body length of each.
+
+    Stops at the end of ``buf`` (OK), at a record that is not whole in it (NEED_BYTES), at a
+    heap dump record when ``stop_at_heap`` or when its length is for Python to judge
+    (HEAP_RECORD), when the lists are full (NEED_TABLE) or at an unknown tag (BAD_TAG).
+    Returns (pos, used, status).
+    """
+    limit = buf.shape[0]
+    while pos < limit:
+        if used == tags.shape[0]:
+            return pos, used, NEED_TABLE
+        if pos + 9 > limit:
+            return pos, used, NEED_BYTES
+        tag = _u1(buf, pos)
+        length = _u4(buf, pos + 5)
+        known = (1 <= tag <= 7) or (0x0A <= tag <= 0x0E) or tag == 0x1C or tag == 0x2C
+        if not known:
+            return pos, used, BAD_TAG
+        if tag == 0x0C or (tag == 0x1C and (stop_at_heap or length == 0)):
+            return pos, used, HEAP_RECORD
+        if pos + 9 + length > limit:
+            return pos, used, NEED_BYTES
+        tags[used] = tag
+        starts[used] = pos + 9
+        lengths[used] = length
+        used += 1
+        pos += 9 + length
+    return pos, used, OK
+
+
+@njit(cache=True, nogil=True)
+def read_ids(buf, positions, identifier_bytes, out):  # type: ignore[no-untyped-def]
+    """Identifiers at ``positions``, which the caller has checked, into uint64 ``out``."""
+    for i in range(positions.shape[0]):
+        out[i] = _id(buf, positions[i], identifier_bytes)
+
+
+@njit(cache=True, nogil=True)
+def scan_heap(  # type: ignore[no-untyped-def]
+    buf, pos, stop, base, idb, fixed, value_bytes, element_base, element_bytes, align,
+    table, primitive_counts, primitive_bytes, root_counts,
+    class_spans, totals, addresses,
+):  # fmt: skip
+    """Count the objects and roots of heap sub-records from ``pos`` up to ``stop``.
+
+    Only heads of records are read, never bodies: ``stop`` and the returned position may
+    lie behind the buffer, whose owner then skips that many bytes.
+
+    ``table`` (uint64, shape (2**k, 4)) is a hash table by class identifier with a count and
+    an amount: the data length of instances, or the bytes in memory of arrays
+    (``element_base``, ``element_bytes`` by type code, rounded up to ``align``).
+    Returns (pos, status).
+    """
+    limit = buf.shape[0]
+    objects = totals[OBJECTS]
+    roots = totals[ROOTS]
+    classes = totals[CLASSES]
+    used = totals[TABLE_USED]
+    room = table.shape[0] // 2
+    address_or = addresses[ADDRESS_OR]
+    address_min = addresses[ADDRESS_MIN]
+    address_max = addresses[ADDRESS_MAX]
+    instance_head = 1 + 2 * idb + 8
+    array_head = 1 + idb + 9
+    reference_base = element_base[2]
+    reference_bytes = element_bytes[2]
+    up = align - 1
+    status = OK
+    while pos < stop:
+        if pos >= limit:
+            status = NEED_BYTES
+            break
+        tag = _u1(buf, pos)
+        if tag == 0x21 or tag == 0x22:
+            if pos + instance_head > limit:
+                status = OVERRUN if pos + instance_head > stop else NEED_BYTES
+                break
+            address = _id(buf, pos + 1, idb)
+            if tag == 0x21:
+                key = _id(buf, pos + 5 + idb, idb)
+                n = _u4(buf, pos + 5 + 2 * idb)
+                size = instance_head + n
+            else:
+                n = _u4(buf, pos + 5 + idb)
+                key = _id(buf, pos + 9 + idb, idb)
+                size = instance_head + n * idb
+            if pos + size > stop:
+                status = OVERRUN
+                break
+            slot = _slot(table, key)
+            if table[slot, KEY] == uint64(0):
+                # Class 0 cannot be told from a free row; no writer emits one.
+                if key == uint64(0):
+                    status = BAD_CLASS
+                    break
+                if used >= room:
+                    status = NEED_TABLE
+                    break
+                used += 1
+                table[slot, KEY] = key
+                if tag == 0x21:
+                    table[slot, KIND] = KIND_INSTANCE
+                    table[slot, AMOUNT] = n
+                else:
+                    table[slot, KIND] = KIND_ARRAY
+            if tag == 0x21:
+                if table[slot, KIND] != KIND_INSTANCE:
+                    status = KIND_CHANGED
+                    break
+                if table[slot, AMOUNT] != uint64(n):
+                    status = LENGTH_CHANGED
+                    break
+            else:
+                if table[slot, KIND] != KIND_ARRAY:
+                    status = KIND_CHANGED
+                    break
+                table[slot, AMOUNT] += uint64((reference_base + n * reference_bytes + up) & ~up)
+            table[slot, COUNT] += uint64(1)
+        elif tag == 0x23 or tag == 0xC3:
+            if pos + array_head > limit:
+                status = OVERRUN if pos + array_head > stop else NEED_BYTES
+                break
+            address = _id(buf, pos + 1, idb)
+            n = _u4(buf, pos + 5 + idb)
+            kind = _u1(buf, pos + 9 + idb)
+            if kind < 4 or kind > 11:
+                status = BAD_TYPE
+                break
+            size = array_head
+            if tag == 0x23:
+                size += n * value_bytes[kind]
+            if pos + size > stop:
+                status = OVERRUN
+                break
+            primitive_counts[kind] += 1
+            primitive_bytes[kind] += (element_base[kind] + n * element_bytes[kind] + up) & ~up
+        elif tag == 0x20:
+            if classes == class_spans.shape[0]:
+                status = NEED_CLASS_SLOTS
+                break
+            end, status = _class_dump_end(buf, pos, min(limit, stop), idb, value_bytes)
+            if status != OK:
+                if status == NEED_BYTES and stop <= limit:
+                    status = OVERRUN
+                break
+            class_spans[classes, 0] = base + pos
+            class_spans[classes, 1] = base + end
+            classes += 1
+            address = _id(buf, pos + 1, idb)
+            size = end - pos
+        else:
+            size = fixed[tag]
+            if size == 0:
+                status = BAD_TAG
+                break
+            if pos + size > stop:
+                status = OVERRUN
+                break
+            if pos + size > limit:
+                status = NEED_BYTES
+                break
+            root_counts[tag] += 1
+            if tag != _HEAP_INFO:
+                roots += 1
+            pos += size
+            continue
+        objects += 1
+        address_or |= address
+        address_min = min(address_min, address)
+        address_max = max(address_max, address)
+        pos += size
+    totals[OBJECTS] = objects
+    totals[ROOTS] = roots
+    totals[CLASSES] = classes
+    totals[TABLE_USED] = used
+    addresses[ADDRESS_OR] = address_or
+    addresses[ADDRESS_MIN] = address_min
+    addresses[ADDRESS_MAX] = address_max
+    return pos, status
+
+
+@njit(cache=True, nogil=True)
+def merge_tables(table, into):  # type: ignore[no-untyped-def]
+    """Add a class table to one that has room for it; False where the two contradict."""
+    for row in range(table.shape[0]):
+        key = table[row, KEY]
+        if key == uint64(0):
+            continue
+        slot = _slot(into, key)
+        if into[slot, KEY] == uint64(0):
+            into[slot, KEY] = key
+            into[slot, AMOUNT] = table[row, AMOUNT]
+            into[slot, KIND] = table[row, KIND]
+        elif into[slot, KIND] != table[row, KIND]:
+            return False
+        elif into[slot, KIND] == KIND_ARRAY:
+            into[slot, AMOUNT] += table[row, AMOUNT]
+        elif into[slot, AMOUNT] != table[row, AMOUNT]:
+            return False
+        into[slot, COUNT] += table[row, COUNT]
+    return True

@@ -1,0 +1,173 @@
+"""Count a dump as its blocks are inflated, holding a few megabytes of it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heapscope.errors import TruncatedDump
+from heapscope.parser import _kernels
+from heapscope.parser.count_file import count_file
+from heapscope.parser.counter import Counter, Pass, class_dumps_of
+from heapscope.parser.layout import Layout
+from heapscope.parser.records import Header, RecordList, parse_header
+from heapscope.parser.source import Source
+from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
+from heapscope.parser.walk import check_end, raise_top_level
+from heapscope.progress import Progress
+
+
+class _NeedsWholeFile(Exception):
+    """The length of a heap record can be told only from the dump's whole size."""
+
+
+class _Window:
+    """The part of a stream that is held: bytes from ``base`` on, read up to ``position``."""
+
+    def __init__(self, blocks: Iterator[memoryview]) -> None:
+        self._blocks = blocks
+        self.data = np.empty(0, np.uint8)
+        self.base = 0
+        self.position = 0  # in data; behind its end where a body is to be skipped
+
+    @property
+    def offset(self) -> int:
+        """Offset of the position in the stream."""
+        return self.base + self.position
+
+    def refill(self) -> bool:
+        """Drop what was read, skip what is not wanted, add a block; False at the end."""
+        kept = self.data[min(self.position, self.data.size) :]
+        skip = max(0, self.position - self.data.size)
+        self.base += self.data.size - kept.size
+        self.data, self.position = kept, skip
+        for block in self._blocks:
+            if len(block) <= skip:
+                skip -= len(block)
+                self.base += len(block)
+                self.position = skip
+                continue
+            fresh = np.frombuffer(block, np.uint8)[skip:]
+            self.base += skip
+            self.data = np.concatenate([kept, fresh]) if kept.size else fresh
+            self.position = 0
+            return True
+        return False
+
+
+def count_stream(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
+    try:
+        return _count_blocks(source, layout, limit, progress)
+    except _NeedsWholeFile:
+        source.mapping(progress)
+        return count_file(source, layout, limit, progress)
+
+
+def _count_blocks(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
+    path = str(source.path)
+    blocks = source.blocks(progress, phase="counting")
+    window = _Window(blocks)
+    while window.data.size < HEADER_BYTES and window.refill():
+        pass
+    header = parse_header(window.data[:HEADER_BYTES].tobytes(), path)
+    window.position = HEADER_BYTES
+    counter = Counter(path, header.identifier_bytes, layout)
+    records = _RecordCollector()
+    class_dumps: list[tuple[int, bytes]] = []
+    segments: list[tuple[int, int, int, int]] = []
+    while limit is None or window.offset < limit:
+        status = records.walk(window)
+        if status == _kernels.BAD_TAG:
+            head = window.data[window.position :][:9].tobytes()
+            raise_top_level(path, window.offset, head, 0, status)
+        if status != _kernels.HEAP_RECORD:
+            if window.refill():
+                continue
+            if window.data.size > window.position:
+                head = window.data[window.position :][:9].tobytes()
+                size = window.base + window.data.size
+                raise_top_level(path, window.offset, head, size, _kernels.NEED_BYTES)
+            check_end(path, window.offset, records.all_tags())
+            break
+        tag, length = records.heap_header(window, path)
+        if tag == RecordTag.HEAP_DUMP or length == 0:
+            raise _NeedsWholeFile
+        window.position += RECORD_HEADER_BYTES
+        start, stop = window.offset, window.offset + length
+        before = counter.objects, counter.roots
+        while window.offset < stop:
+            already = counter.classes
+            window.position = counter.scan(window.data, window.position, stop - window.base, window.base)
+            class_dumps += class_dumps_of(counter, already, window.data, window.base)
+            if window.offset < stop and not window.refill():
+                raise TruncatedDump(
+                    path,
+                    start - RECORD_HEADER_BYTES,
+                    f"record 0x{tag:02x} claims {length:,} bytes, "
+                    f"{window.base + window.data.size - start:,} remain; "
+                    "the dump was cut short, take it again",
+                )
+        segments.append((start, stop, counter.objects - before[0], counter.roots - before[1]))
+    size = window.offset
+    return Pass(records.finish(header, path), header, counter, class_dumps, segments, size)
+
+
+class _RecordCollector:
+    """Copies the small top-level records out of a stream."""
+
+    def __init__(self) -> None:
+        self._chunks: list[NDArray[np.uint8]] = []
+        self._tags: list[NDArray[np.uint8]] = []
+        self._starts: list[NDArray[np.int64]] = []
+        self._lengths: list[NDArray[np.int64]] = []
+        self._size = 0
+
+    def walk(self, window: _Window) -> int:
+        """Take in all whole records up to the next heap record; the status of `walk_records`."""
+        room = 1 << 15
+        tags, starts, lengths = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
+        while True:
+            first = window.position
+            if first > window.data.size:
+                return _kernels.NEED_BYTES
+            window.position, used, status = _kernels.walk_records(
+                window.data, first, True, tags, starts, lengths, 0
+            )
+            if used:
+                self._chunks.append(window.data[first : window.position].copy())
+                self._tags.append(tags[:used].copy())
+                self._starts.append(starts[:used] - first + self._size)
+                self._lengths.append(lengths[:used].copy())
+                self._size += window.position - first
+            if status != _kernels.NEED_TABLE:
+                return int(status)
+
+    def heap_header(self, window: _Window, path: str) -> tuple[int, int]:
+        """Tag and length of the heap record at the window's position, which is noted."""
+        while window.data.size - window.position < RECORD_HEADER_BYTES:
+            if not window.refill():
+                head = window.data[window.position :].tobytes()
+                size = window.base + window.data.size
+                raise_top_level(path, window.offset, head, size, _kernels.NEED_BYTES)
+        head = window.data[window.position : window.position + RECORD_HEADER_BYTES].tobytes()
+        tag, _, length = struct.unpack(">BII", head)
+        self._tags.append(np.array([tag], np.uint8))
+        self._starts.append(np.array([0], np.int64))
+        self._lengths.append(np.array([0], np.int64))
+        return tag, length
+
+    def all_tags(self) -> NDArray[np.uint8]:
+        return np.concatenate([np.empty(0, np.uint8), *self._tags])
+
+    def finish(self, header: Header, path: str) -> RecordList:
+        return RecordList(
+            np.concatenate([np.empty(0, np.uint8), *self._chunks]),
+            self.all_tags(),
+            np.concatenate([np.empty(0, np.int64), *self._starts]),
+            np.concatenate([np.empty(0, np.int64), *self._lengths]),
+            header.identifier_bytes,
+            path,
+        )

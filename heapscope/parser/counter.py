@@ -1,0 +1,141 @@
+"""Counts of heap sub-records, for one thread: the tables behind `_kernels.scan_heap`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from heapscope.errors import CorruptRecord
+from heapscope.parser import _kernels
+from heapscope.parser._kernels import ADDRESS_MAX, ADDRESS_MIN, ADDRESS_OR
+from heapscope.parser.layout import Layout
+from heapscope.parser.records import Header, RecordList
+from heapscope.parser.tags import RECORD_HEADER_BYTES, RecordTag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Counter:
+    """Counts of one thread; grows its tables as `scan_heap` asks for room."""
+
+    def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
+        self._path = path
+        self._idb = identifier_bytes
+        self._fixed = _kernels.fixed_sizes(identifier_bytes)
+        self._value_bytes = _kernels.type_sizes(identifier_bytes)
+        self._base = layout.array_base_bytes
+        self._scale = layout.array_scale_bytes
+        self._align = layout.alignment_bytes
+        self.table = np.zeros((1 << 13, 4), np.uint64)
+        self.primitive_counts = np.zeros(12, np.int64)
+        self.primitive_bytes = np.zeros(12, np.int64)
+        self.root_counts = np.zeros(256, np.int64)
+        self.class_spans = np.zeros((1 << 10, 2), np.int64)
+        self.totals = np.zeros(4, np.int64)
+        self.addresses = np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
+
+    def _grow_table(self) -> None:
+        larger = np.zeros((2 * self.table.shape[0], 4), np.uint64)
+        _kernels.merge_tables(self.table, larger)
+        self.table = larger
+
+    @property
+    def objects(self) -> int:
+        return int(self.totals[_kernels.OBJECTS])
+
+    @property
+    def roots(self) -> int:
+        return int(self.totals[_kernels.ROOTS])
+
+    @property
+    def classes(self) -> int:
+        return int(self.totals[_kernels.CLASSES])
+
+    def scan(
+        self, window: NDArray[np.uint8], position: int, stop: int, base: int, open_ended: bool = False
+    ) -> int:
+        """Count from ``position`` to ``stop`` (both in ``window``, which begins at ``base``).
+
+        Returns ``stop``, or the position of the first sub-record that the window cuts, or,
+        behind the window, of the next one to read.
+        """
+        while True:
+            position, status = _kernels.scan_heap(
+                window, position, stop, base, self._idb, self._fixed, self._value_bytes,
+                self._base, self._scale, self._align, self.table,
+                self.primitive_counts, self.primitive_bytes, self.root_counts,
+                self.class_spans, self.totals, self.addresses,
+            )  # fmt: skip
+            if status in (_kernels.OK, _kernels.NEED_BYTES):
+                return int(position)
+            if status == _kernels.NEED_TABLE:
+                self._grow_table()
+            elif status == _kernels.NEED_CLASS_SLOTS:
+                self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
+            else:
+                tag = int(window[position]) if position < window.size else 0
+                # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
+                if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
+                    return stop
+                raise_corrupt(self._path, base + int(position), int(status), tag)
+
+    def add(self, other: Counter) -> None:
+        """Take in the counts of another thread."""
+        while self.totals[_kernels.TABLE_USED] + other.totals[_kernels.TABLE_USED] > self.table.shape[0] // 2:
+            self._grow_table()
+        if not _kernels.merge_tables(other.table, self.table):
+            raise CorruptRecord(
+                self._path,
+                None,
+                "instances of one class differ in length between segments; the dump is damaged",
+            )
+        self.primitive_counts += other.primitive_counts
+        self.primitive_bytes += other.primitive_bytes
+        self.root_counts += other.root_counts
+        self.class_spans = np.concatenate(
+            [self.class_spans[: self.classes], other.class_spans[: other.classes]]
+        )
+        self.totals += other.totals
+        self.totals[_kernels.TABLE_USED] = np.count_nonzero(self.table[:, _kernels.KEY])
+        self.addresses[ADDRESS_OR] |= other.addresses[ADDRESS_OR]
+        self.addresses[ADDRESS_MIN] = min(self.addresses[ADDRESS_MIN], other.addresses[ADDRESS_MIN])
+        self.addresses[ADDRESS_MAX] = max(self.addresses[ADDRESS_MAX], other.addresses[ADDRESS_MAX])
+
+
+def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
+    """Turn the status of a kernel into the error it stands for."""
+    problem = {
+        _kernels.BAD_TAG: f"sub-record tag 0x{tag:02x} is unknown",
+        _kernels.OVERRUN: f"sub-record 0x{tag:02x} is longer than the heap record around it",
+        _kernels.BAD_TYPE: f"sub-record 0x{tag:02x} has a value of an unknown type",
+        _kernels.BAD_CLASS: f"sub-record 0x{tag:02x} names no class",
+        _kernels.LENGTH_CHANGED: "this instance and an earlier one of its class differ in length",
+        _kernels.KIND_CHANGED: "its class has instances as well as arrays",
+        _kernels.COUNT_CHANGED: "the file changed while it was read",
+    }.get(status, f"cannot be read (status {status})")
+    raise CorruptRecord(path, offset, f"{problem}; the dump is damaged, take it again")
+
+
+@dataclass
+class Pass:
+    """One count of the whole dump, or of its beginning."""
+
+    records: RecordList
+    header: Header
+    counter: Counter
+    class_dumps: list[tuple[int, bytes]]  # (offset, sub-record)
+    segments: list[tuple[int, int, int, int]]  # start, stop, objects, roots
+    dump_bytes: int
+
+
+def class_dumps_of(
+    counter: Counter, already: int, window: NDArray[np.uint8], base: int
+) -> list[tuple[int, bytes]]:
+    """Copies of the class dumps in ``window`` that came after the first ``already`` ones."""
+    return [
+        (start, window[start - base : stop - base].tobytes())
+        for start, stop in counter.class_spans[already : counter.classes].tolist()
+    ]

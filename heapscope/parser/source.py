@@ -1,0 +1,324 @@
+"""The bytes of a dump: a plain file, or gzip members inflated in parallel.
+
+Two ways to read, both at the speed of the memory bus:
+
+- `Source.blocks` streams the (inflated) dump from its start, holding a few megabytes;
+- `Source.mapping` gives all of it as one array: the file mapped, or, for gzip, inflated once
+  into an unlinked temporary file that is mapped.
+
+gzip: RFC 1952.  A dump that a JDK wrote with ``-gz`` is a row of independent members, the
+first with the comment ``HPROF BLOCKSIZE=<n>``: every member but the last inflates to n bytes.
+No index tells where a member begins, so heapscope looks for the fixed eight bytes that open
+one, and proves each guess: the member before must end exactly there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from heapscope.errors import HprofError, NotHprof, TruncatedDump
+from heapscope.parser.tags import HEADER_BYTES, MAGIC_PREFIX
+from heapscope.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GZIP_MAGIC = b"\x1f\x8b"
+# Magic, method deflate, no flags, no time: how zlib opens every member after the first.
+_MEMBER_START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+_BLOCKSIZE = re.compile(rb"HPROF BLOCKSIZE=(\d{1,10})\x00")
+_MEMBER_BATCH_BYTES = 2 << 20
+_STREAM_BLOCK_BYTES = 2 << 20
+
+
+def worker_count() -> int:
+    """Threads for parallel work: the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Source:
+    """A dump's bytes.  Use as a context manager.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A dump, plain or gzip.
+
+    Raises
+    ------
+    NotHprof
+        The file is empty, a directory, or neither a dump nor gzip.
+    HprofError
+        The file cannot be opened or read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._fd = -1
+        self._mapping: NDArray[np.uint8] | None = None
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise HprofError(
+                self.path, None, f"cannot be opened: {error.strerror}; check the path and your rights"
+            ) from None
+        try:
+            self._inspect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _inspect(self) -> None:
+        status = os.fstat(self._fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise NotHprof(self.path, None, "is a directory; name a heap dump inside it")
+        if not stat.S_ISREG(status.st_mode):
+            raise NotHprof(self.path, None, "is no regular file; save the dump to a file first")
+        self.file_bytes = status.st_size
+        if self.file_bytes == 0:
+            raise NotHprof(self.path, None, "is empty; the dump was never written, take it again")
+        head = os.pread(self._fd, 4096, 0)
+        self.is_gzip = head.startswith(GZIP_MAGIC)
+        if not self.is_gzip and not head.startswith(MAGIC_PREFIX):
+            raise NotHprof(
+                self.path,
+                0,
+                "no heap dump: it should begin with 'JAVA PROFILE 1.0.x' (or be gzip of that); "
+                "make one with: jcmd PID GC.heap_dump FILE",
+            )
+        self._blocksize = 0
+        if self.is_gzip:
+            comment = _BLOCKSIZE.search(head, 0, 512)
+            self._blocksize = int(comment[1]) if comment else 0
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether `mapping` costs nothing: a plain file, or one inflated before."""
+        return self._mapping is not None or not self.is_gzip
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Read a plain file at ``offset`` into ``buffer``; the count of bytes read."""
+        return os.preadv(self._fd, [buffer], offset)
+
+    def mapping(self, progress: Progress = silent) -> NDArray[np.uint8]:
+        """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
+        if self._mapping is None:
+            if self.is_gzip:
+                with self._spool() as spool:
+                    for block in self.blocks(progress, phase="inflating"):
+                        try:
+                            spool.write(block)
+                        except OSError as error:
+                            raise HprofError(
+                                self.path,
+                                None,
+                                f"no room to inflate it in {tempfile.gettempdir()}: {error.strerror}; "
+                                "set TMPDIR to a folder with room, or inflate the file yourself",
+                            ) from None
+                    spool.flush()
+                    self._mapping = _map(spool.fileno())
+            else:
+                self._mapping = _map(self._fd)
+        return self._mapping
+
+    @staticmethod
+    def _spool() -> tempfile._TemporaryFileWrapper[bytes]:
+        return tempfile.NamedTemporaryFile(prefix="heapscope-", suffix=".hprof", buffering=0)
+
+    def blocks(self, progress: Progress = silent, phase: str = "reading") -> Iterator[memoryview]:
+        """The inflated dump in order, as blocks of a few megabytes.
+
+        Raises
+        ------
+        TruncatedDump
+            The file ends inside a gzip member.
+        HprofError
+            A gzip member is damaged.
+        """
+        if not self.is_gzip:
+            yield from self._plain_blocks(progress, phase)
+        elif self._blocksize:
+            yield from self._parallel_blocks(progress, phase)
+        else:
+            yield from self._ahead(self._serial_blocks(0, progress, phase))
+
+    def _plain_blocks(self, progress: Progress, phase: str) -> Iterator[memoryview]:
+        offset = 0
+        while offset < self.file_bytes:
+            block = os.pread(self._fd, _STREAM_BLOCK_BYTES, offset)
+            if not block:
+                return
+            offset += len(block)
+            progress(phase, offset, self.file_bytes)
+            yield memoryview(block)
+
+    def _serial_blocks(self, offset: int, progress: Progress, phase: str) -> Iterator[memoryview]:
+        """One member after the other, on one core: what any gzip file allows."""
+        from isal import isal_zlib
+
+        inflater = isal_zlib.decompressobj(wbits=31)
+        pending = b""
+        started = False
+        while True:
+            if inflater.eof:
+                # Zero bytes behind the last member are padding (tapes, block devices).
+                rest = (inflater.unused_data or pending).lstrip(b"\0")
+                if not rest:
+                    rest = os.pread(self._fd, _STREAM_BLOCK_BYTES, offset)
+                    offset += len(rest)
+                    rest = rest.lstrip(b"\0")
+                    if not rest:
+                        if offset >= self.file_bytes:
+                            return
+                        continue
+                inflater = isal_zlib.decompressobj(wbits=31)
+                pending, started = rest, False
+            elif not pending:
+                pending = os.pread(self._fd, 1 << 19, offset)
+                offset += len(pending)
+                if not pending:
+                    raise TruncatedDump(
+                        self.path,
+                        None,
+                        f"the gzip stream ends inside a member at byte {self.file_bytes:,} of the file; "
+                        "the copy or the dump was cut short, take it again",
+                    )
+            try:
+                block = inflater.decompress(pending, _STREAM_BLOCK_BYTES)
+            except isal_zlib.error as error:
+                raise self._damaged(offset - len(pending), error, started) from None
+            started = True
+            pending = b"" if inflater.eof else inflater.unconsumed_tail
+            progress(phase, min(offset, self.file_bytes), self.file_bytes)
+            if block:
+                yield memoryview(block)
+
+    def _damaged(self, offset: int, error: Exception, started: bool) -> HprofError:
+        what = "the gzip data is damaged" if started else "no gzip member begins here"
+        return HprofError(
+            self.path, None, f"{what} near byte {max(offset, 0):,} of the file ({error}); copy the dump again"
+        )
+
+    @staticmethod
+    def _ahead(blocks: Iterator[memoryview]) -> Iterator[memoryview]:
+        """The same blocks, the next one made on another thread while one is used."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(next, blocks, None)
+            while (block := future.result()) is not None:
+                future = pool.submit(next, blocks, None)
+                yield block
+
+    def _parallel_blocks(self, progress: Progress, phase: str) -> Iterator[memoryview]:
+        """Members inflated on all cores, some batches ahead, given out in order."""
+        compressed = _map(self._fd)
+        view = memoryview(compressed)
+        workers = worker_count()
+        batch_members = max(1, _MEMBER_BATCH_BYTES // max(self._blocksize, 1))
+        batches = _batched(_member_starts(self._fd, self.file_bytes), batch_members)
+        waiting: deque[tuple[tuple[int, ...], Future[list[bytes] | None]]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            exhausted = False
+            while True:
+                while not exhausted and len(waiting) < workers + 2:
+                    batch = next(batches, None)
+                    if batch is None:
+                        exhausted = True
+                    else:
+                        waiting.append((batch, pool.submit(self._inflate_members, view, batch)))
+                if not waiting:
+                    return
+                batch, future = waiting.popleft()
+                members = future.result()
+                if members is None:
+                    # A guess was wrong, or the file is damaged: the serial way knows which.
+                    for _, other in waiting:
+                        other.cancel()
+                    yield from self._serial_blocks(batch[0], progress, phase)
+                    return
+                progress(phase, batch[-1], self.file_bytes)
+                for member in members:
+                    yield memoryview(member)
+
+    def _inflate_members(self, view: memoryview, starts: tuple[int, ...]) -> list[bytes] | None:
+        """Members between consecutive starts; None unless each ends where the next begins."""
+        from isal import isal_zlib
+
+        members = []
+        for start, stop in pairwise(starts):
+            inflater = isal_zlib.decompressobj(wbits=31)
+            try:
+                member = inflater.decompress(view[start:stop], self._blocksize + 1)
+            except isal_zlib.error:
+                return None
+            if not inflater.eof or inflater.unused_data or len(member) > self._blocksize:
+                return None
+            members.append(member)
+        return members
+
+    def close(self) -> None:
+        """Release the file; the mapping stays valid while arrays refer to it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._mapping = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _map(fd: int) -> NDArray[np.uint8]:
+    length = os.fstat(fd).st_size
+    if length == 0:
+        return np.zeros(0, np.uint8)
+    return np.frombuffer(mmap.mmap(fd, length, access=mmap.ACCESS_READ), np.uint8)
+
+
+def _member_starts(fd: int, size: int) -> Iterator[int]:
+    """Positions where a gzip member may begin, in order, then the file's size."""
+    with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as view:
+        yield 0
+        position = view.find(_MEMBER_START, 1)
+        while position > 0:
+            yield position
+            position = view.find(_MEMBER_START, position + 1)
+    yield size
+
+
+def _batched(starts: Iterator[int], members: int) -> Iterator[tuple[int, ...]]:
+    """Starts in tuples of ``members + 1`` that overlap by one: the stop of one is the next's start."""
+    batch = [next(starts)]
+    for start in starts:
+        batch.append(start)
+        if len(batch) > members:
+            yield tuple(batch)
+            batch = [start]
+    if len(batch) > 1:
+        yield tuple(batch)
+
+
+def read_header_bytes(source: Source) -> bytes:
+    """The first bytes of the inflated dump, enough for the header."""
+    head = b""
+    for block in source.blocks():
+        head += bytes(block[:HEADER_BYTES])
+        if len(head) >= HEADER_BYTES:
+            break
+    return head[:HEADER_BYTES]

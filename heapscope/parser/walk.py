@@ -1,0 +1,96 @@
+"""The row of top-level records in a dump: where each is, and how long it really is."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from heapscope.errors import CorruptRecord, TruncatedDump
+from heapscope.parser import _kernels
+from heapscope.parser.records import Header, RecordList
+from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def walk_file(
+    data: NDArray[np.uint8], header: Header, path: str
+) -> tuple[RecordList, list[tuple[int, int]], bool]:
+    """Top-level records, heap segments in file order, and whether the last one is open-ended."""
+    tags = np.empty(1 << 16, np.uint8)
+    starts = np.empty(1 << 16, np.int64)
+    lengths = np.empty(1 << 16, np.int64)
+    position, used = HEADER_BYTES, 0
+    open_ended = False
+    while True:
+        position, used, status = _kernels.walk_records(data, position, False, tags, starts, lengths, used)
+        if status == _kernels.OK:
+            break
+        if status == _kernels.NEED_TABLE:
+            tags, starts, lengths = (np.concatenate([a, np.empty_like(a)]) for a in (tags, starts, lengths))
+        elif status == _kernels.HEAP_RECORD:
+            if used == tags.size:
+                continue
+            length, open_ended = _heap_length(data, position, path)
+            tags[used], starts[used], lengths[used] = data[position], position + RECORD_HEADER_BYTES, length
+            used += 1
+            position += RECORD_HEADER_BYTES + length
+        else:
+            raise_top_level(path, position, data[position : position + 9].tobytes(), data.size, status)
+    tags, starts, lengths = tags[:used].copy(), starts[:used].copy(), lengths[:used].copy()
+    heap = (tags == RecordTag.HEAP_DUMP) | (tags == RecordTag.HEAP_DUMP_SEGMENT)
+    check_end(path, int(data.size), tags)
+    segments = list(zip(starts[heap].tolist(), (starts[heap] + lengths[heap]).tolist(), strict=True))
+    records = RecordList(data, tags, starts, lengths, header.identifier_bytes, path)
+    return records, segments, open_ended
+
+
+def check_end(path: str, size: int, tags: NDArray[np.uint8]) -> None:
+    """A dump has a heap, and one in segments ends with HEAP_DUMP_END."""
+    if RecordTag.HEAP_DUMP_SEGMENT in tags and RecordTag.HEAP_DUMP_END not in tags:
+        raise TruncatedDump(
+            path,
+            size,
+            "the last segment is there, HEAP_DUMP_END is not; the dump was cut short, take it again",
+        )
+    if not {RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT, RecordTag.HEAP_DUMP_END} & set(tags.tolist()):
+        raise TruncatedDump(path, size, "no heap in it; the dump was cut short, take it again")
+
+
+def _heap_length(data: NDArray[np.uint8], position: int, path: str) -> tuple[int, bool]:
+    """True body length of the heap record at ``position``, and whether it is open-ended.
+
+    Length 0 is left by a writer that could not seek back: the heap goes on to the end.  A
+    HEAP_DUMP over 4 GiB has its length modulo 2**32: it is the last record.
+    """
+    body = position + RECORD_HEADER_BYTES
+    if body > data.size:
+        raise_top_level(path, position, data[position:].tobytes(), data.size, _kernels.NEED_BYTES)
+    tag, _, length = struct.unpack(">BII", data[position:body].tobytes())
+    remaining = data.size - body
+    if length == 0:
+        followers = (RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT, RecordTag.HEAP_DUMP_END)
+        is_empty = remaining == 0 or int(data[body]) in followers
+        return (0, False) if is_empty else (remaining, True)
+    if tag == RecordTag.HEAP_DUMP and remaining >= length and (remaining - length) % (1 << 32) == 0:
+        return remaining, False
+    if length > remaining:
+        raise_top_level(path, position, data[position:body].tobytes(), data.size, _kernels.NEED_BYTES)
+    return length, False
+
+
+def raise_top_level(path: str, position: int, head: bytes, size: int, status: int) -> NoReturn:
+    if status == _kernels.BAD_TAG:
+        raise CorruptRecord(path, position, f"record tag 0x{head[0]:02x} is unknown; the dump is damaged")
+    if len(head) < RECORD_HEADER_BYTES:
+        claim = f"a record header takes {RECORD_HEADER_BYTES} bytes, {size - position:,} remain"
+    else:
+        (length,) = struct.unpack_from(">I", head, 5)
+        claim = (
+            f"record 0x{head[0]:02x} claims {length:,} bytes, "
+            f"{size - position - RECORD_HEADER_BYTES:,} remain"
+        )
+    raise TruncatedDump(path, position, f"{claim}; the dump was cut short, take it again")
