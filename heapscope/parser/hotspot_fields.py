@@ -67,9 +67,9 @@ INJECTED_FIELDS: dict[str, tuple[InjectedField, ...]] = {
         _injected("protection_domain", "reference", last=24),
         _injected("signers", "reference", last=24),
         _injected("source_file", "reference", first=11),
-        # From 9 to 24 the lock shares the place of componentType.
+        # From 9 to 20, and before some update of 21, the lock shares the place of componentType.
         _injected("init_lock", "reference", last=8),
-        _injected("init_lock", "reference", first=25),
+        _injected("init_lock", "reference", first=21),
     ),
     "java.lang.String": (_injected("flags", "BYTE", first=15),),
     "java.lang.ClassLoader": (_injected("loader_data", "address", first=9),),
@@ -338,7 +338,7 @@ def place_fields_before_15(above: Shape, own: OwnFields, reference_bytes: int) -
     if own.contended:
         offset += CONTENDED_PADDING_BYTES
         for group in own.contended.values():
-            for size, _ in group:
+            for size, _ in reversed(group):  # these releases dump fields in reverse
                 offset = align_up(offset, size) + size
             offset += CONTENDED_PADDING_BYTES
     if own.is_contended_class:
