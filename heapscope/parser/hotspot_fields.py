@@ -67,9 +67,9 @@ INJECTED_FIELDS: dict[str, tuple[InjectedField, ...]] = {
         _injected("protection_domain", "reference", last=24),
         _injected("signers", "reference", last=24),
         _injected("source_file", "reference", first=11),
-        # From 9 to 20, and before some update of 21, the lock shares the place of componentType.
+        # From 9 to 21.0.4 the lock shares the place of componentType.
         _injected("init_lock", "reference", last=8),
-        _injected("init_lock", "reference", first=21),
+        _injected("init_lock", "reference", first=22),
     ),
     "java.lang.String": (_injected("flags", "BYTE", first=15),),
     "java.lang.ClassLoader": (_injected("loader_data", "address", first=9),),
@@ -155,11 +155,24 @@ CONTENDED_FIELDS: dict[str, tuple[ContendedFields, ...]] = {
 # Boot classes that JDK 8 to 14 lay out references first and without filling gaps, because
 # HotSpot once had their offsets hard-coded.
 _REFERENCES_FIRST = frozenset(
-    f"java.lang.{name}"
-    for name in (
-        "AssertionStatusDirectives Class ClassLoader ref.Reference ref.SoftReference StackTraceElement "
-        "String Throwable Boolean Character Float Double Byte Short Integer Long"
-    ).split()
+    {
+        "java.lang.AssertionStatusDirectives",
+        "java.lang.Boolean",
+        "java.lang.Byte",
+        "java.lang.Character",
+        "java.lang.Class",
+        "java.lang.ClassLoader",
+        "java.lang.Double",
+        "java.lang.Float",
+        "java.lang.Integer",
+        "java.lang.Long",
+        "java.lang.Short",
+        "java.lang.StackTraceElement",
+        "java.lang.String",
+        "java.lang.Throwable",
+        "java.lang.ref.Reference",
+        "java.lang.ref.SoftReference",
+    }
 )
 
 
@@ -181,7 +194,8 @@ class OwnFields:
 
     primitives: list[int] = field(default_factory=list)
     reference_count: int = 0
-    contended: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)  # group -> (bytes, is reference)
+    # By group: bytes, and whether it is a reference.
+    contended: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
     is_contended_class: bool = False
     is_references_first: bool = False
 
@@ -360,26 +374,42 @@ def static_fields_bytes(java_class: JavaClass, reference_bytes: int, word_bytes:
     return align_up(offset, word_bytes)
 
 
-# (release, class, field): the class has had the field since the release, newest first.
-_MARKS: tuple[tuple[int, str, str], ...] = (
-    (25, "java.lang.Class", "protectionDomain"),
-    (24, "java.lang.VirtualThread", "onWaitingList"),
-    (21, "jdk.internal.vm.StackChunk", "bottom"),
-    (19, "java.lang.Thread", "holder"),
-    (15, "java.lang.Class", "classData"),
-    (13, "java.lang.String", "hashIsZero"),
-    (11, "jdk.internal.misc.Unsafe", ""),
+class _Mark(NamedTuple):
+    """A class, or a field of it, that is there since a release."""
+
+    release: int
+    class_name: str
+    field_name: str  # "" where the class itself is new
+    label: str  # the releases this mark is the newest of
+
+
+# Newest first.
+_MARKS: tuple[_Mark, ...] = (
+    _Mark(25, "java.lang.Class", "protectionDomain", "25 or later"),
+    _Mark(24, "java.lang.VirtualThread", "onWaitingList", "24"),
+    _Mark(22, "jdk.internal.vm.StackChunk", "bottom", "21 (an update after 21.0.4) to 23"),
+    _Mark(21, "java.util.SequencedCollection", "", "21 or 22"),
+    _Mark(19, "java.lang.Thread", "holder", "19 or 20"),
+    _Mark(15, "java.lang.Class", "classData", "15 to 18"),
+    _Mark(13, "java.lang.String", "hashIsZero", "13 or 14"),
+    _Mark(11, "jdk.internal.misc.Unsafe", "", "9 to 12"),
 )
 
 
-def feature_release(classes: Iterable[JavaClass]) -> int:
+def feature_release(classes: Iterable[JavaClass]) -> tuple[int, str]:
     """JDK feature release, from the shapes of the boot loader's classes.
 
-    It is the newest release known to differ for the tables above, so 17 may stand for 16,
-    and 8 for all older ones.
+    Returns
+    -------
+    release : int
+        The oldest that the tables above treat alike, so 15 may stand for 17, and 8 for all
+        before 9.
+    label : str
+        Which releases those are, in words.
     """
-    boot = {c.name: {f.name for f in c.fields} for c in classes if c.loader_id == 0}
-    for release, class_name, field_name in _MARKS:
-        if class_name in boot and (not field_name or field_name in boot[class_name]):
-            return release
-    return 8
+    names = {mark.class_name for mark in _MARKS}
+    boot = {c.name: {f.name for f in c.fields} for c in classes if c.name in names and c.loader_id == 0}
+    for mark in _MARKS:
+        if mark.class_name in boot and (not mark.field_name or mark.field_name in boot[mark.class_name]):
+            return mark.release, mark.label
+    return 8, "5 to 8"

@@ -51,9 +51,14 @@ MIN_OBJECTS_FOR_ALIGNMENT = 64
 # Compressed references reach 32 GiB at 8 bytes of alignment.
 _COMPRESSED_REACH_BITS = 35
 
+_UNSAFE = ("jdk.internal.misc.Unsafe", "sun.misc.Unsafe")
+_ARRAY_BASES = frozenset((12, 16, 20, 24))  # those of all HotSpots; before Unsafe is initialised they are 0
+_RULES = ((25, "hotspot-25"), (15, "hotspot-15"), (9, "hotspot-9"), (0, "mat"))  # from a release on
+
 _ANDROID_VERSION = "1.0.3"
 _CLASS = "java.lang.Class"
 _STACK_CHUNK = "jdk.internal.vm.StackChunk"
+_FILLERS = ("jdk.internal.vm.FillerElement[]", "Ljdk.internal.vm.FillerArray;")  # the latter up to 21.0.2
 _TYPE_CODES = 12  # BasicType has codes 2 to 11
 
 
@@ -66,7 +71,7 @@ class Layout:
     object_header_bytes: int  # where fields may begin: 8, 12 or 16
     array_bases: tuple[tuple[BasicType, int], ...]  # element type -> where its elements begin
     alignment_bytes: int
-    release: int  # JDK feature release by the shapes of classes, 0 where unknown
+    release: int  # see hotspot_fields.feature_release; 0 where unknown
     rule: str  # see the module
     confidence: str  # "exact" or "estimated"
     evidence: str  # where the figures come from, one sentence
@@ -114,11 +119,10 @@ class Layout:
             The object's field ``size``, which the dump has.
         """
         # A bit for each place a reference could be at, in whole words.
-        bitmap_bits = size_words * self.word_bytes // self.reference_bytes
+        words = max(size_words, 0)
+        bitmap_bits = words * self.word_bytes // self.reference_bytes
         bitmap_words = -(-bitmap_bits // (8 * self.word_bytes))
-        return align_up(
-            instance_bytes + (max(size_words, 0) + max(bitmap_words, 0)) * self.word_bytes, self.alignment_bytes
-        )
+        return align_up(instance_bytes + (words + bitmap_words) * self.word_bytes, self.alignment_bytes)
 
 
 def infer_layout(
@@ -158,7 +162,7 @@ def infer_layout(
             evidence="Android dump (1.0.3): instances are as large as the dump declares them",
         )
     alignment = _alignment(address_bits, object_count)
-    release = feature_release(classes.values())
+    release, label = feature_release(classes.values())
     figures = _unsafe_figures(classes.values())
     if figures is None:
         return _guessed_layout(word, address_bits, alignment)
@@ -167,11 +171,11 @@ def infer_layout(
     )
     byte_base = figures["ARRAY_BYTE_BASE_OFFSET"]
     reference = figures["ARRAY_OBJECT_INDEX_SCALE"]
-    rule = "mat" if release < 9 else "hotspot-9" if release < 15 else "hotspot-15" if release < 25 else "hotspot-25"
-    owner = "sun.misc.Unsafe" if release < 9 else "jdk.internal.misc.Unsafe"
+    rule = next(name for first, name in _RULES if release >= first)
+    owner = _UNSAFE[1] if release < 9 else _UNSAFE[0]
     evidence = (
         f"statics of {owner} ({reference}-byte references, byte[] header {byte_base}), "
-        f"objects on multiples of {alignment}, classes shaped as in JDK {release if release >= 9 else '5 to 8'}"
+        f"objects on multiples of {alignment}, classes shaped as in JDK {label}"
     )
     return Layout(
         reference_bytes=reference,
@@ -237,6 +241,15 @@ def stack_chunk_classes(classes: Mapping[int, JavaClass]) -> list[int]:
     return [class_id for class_id, c in classes.items() if c.name == _STACK_CHUNK and c.loader_id == 0]
 
 
+def filler_class(classes: Mapping[int, JavaClass]) -> int | None:
+    """Id of the class of arrays that fill dead space, None where the VM has none (before JDK 19).
+
+    The dump shows them as ``int[]`` that nothing refers to, be it field, array, static or GC root;
+    a class histogram of the VM counts them under this class.
+    """
+    return next((i for i, c in classes.items() if c.name in _FILLERS and c.loader_id == 0), None)
+
+
 def _shapes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, Shape]:
     """Shape of each class; superclasses first, without recursion."""
     root = Shape(end_bytes=layout.object_header_bytes, fields_end_bytes=layout.object_header_bytes)
@@ -280,13 +293,14 @@ def _with_supers(some: Iterable[JavaClass], classes: Mapping[int, JavaClass]) ->
 
 def _unsafe_figures(classes: Iterable[JavaClass]) -> dict[str, int] | None:
     """Integer statics of ``Unsafe``, None where they are missing or not set yet."""
-    found = {c.name: c for c in classes if c.name in ("jdk.internal.misc.Unsafe", "sun.misc.Unsafe") and c.loader_id == 0}
-    for name in ("jdk.internal.misc.Unsafe", "sun.misc.Unsafe"):
+    found = {c.name: c for c in classes if c.name in _UNSAFE and c.loader_id == 0}
+    for name in _UNSAFE:
         if name not in found:
             continue
-        figures = {s.name: int(s.value) for s in found[name].statics if s.type in (BasicType.INT, BasicType.LONG)}
+        integers = (s for s in found[name].statics if s.type in (BasicType.INT, BasicType.LONG))
+        figures = {s.name: int(s.value) for s in integers}
         bases = [figures.get(f"ARRAY_{t.name}_BASE_OFFSET", 0) for t in BasicType]
-        if all(8 <= base <= 32 for base in bases) and figures.get("ARRAY_OBJECT_INDEX_SCALE") in (4, 8):
+        if all(base in _ARRAY_BASES for base in bases) and figures.get("ARRAY_OBJECT_INDEX_SCALE") in (4, 8):
             return figures
     return None
 
@@ -310,10 +324,12 @@ def _guessed_layout(word: int, address_bits: int, alignment: int) -> Layout:
     reference = 4 if word == 4 or address_bits.bit_length() <= reach else 8
     header = word + reference
     base = align_up(header + 4, reference)
-    compressed = "32-bit VM" if word == 4 else (
-        f"all addresses below 2**{reach}, so references take 4 bytes" if reference == 4
-        else f"addresses above 2**{reach}, so references take 8 bytes"
-    )
+    if word == 4:
+        reason = "identifiers of 4 bytes, so a 32-bit VM"
+    elif reference == 4:
+        reason = f"all addresses below 2**{reach}, so references are taken to be compressed to 4 bytes"
+    else:
+        reason = f"addresses above 2**{reach}, so references take 8 bytes"
     return Layout(
         reference_bytes=reference,
         word_bytes=word,
@@ -323,5 +339,5 @@ def _guessed_layout(word: int, address_bits: int, alignment: int) -> Layout:
         release=0,
         rule="mat",
         confidence="estimated",
-        evidence=f"no statics of Unsafe in the dump; {compressed}",
+        evidence=f"no statics of Unsafe in the dump; {reason}",
     )
