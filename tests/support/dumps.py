@@ -169,7 +169,7 @@ class DumpBuilder:
 
     def instance(self, class_name: str, /, *, at: int | None = None, **values: FieldValue) -> int:
         """An object; fields not given are zero, a str for a reference makes a string."""
-        fields = self._all_fields(class_name)
+        fields = self.fields_of(class_name)
         size = 12 + sum(4 if kind is BasicType.OBJECT else VALUE_BYTES[kind] for kind in fields.values())
         made = ObjectRow(self._allocate(size) if at is None else at, class_name)
         self._add(made)
@@ -179,7 +179,7 @@ class DumpBuilder:
     def set(self, object_id: int, /, **values: FieldValue) -> None:
         """Change fields of an instance (to close a cycle, say)."""
         made = self._objects[object_id]
-        fields = self._all_fields(made.class_name)
+        fields = self.fields_of(made.class_name)
         for key, value in values.items():
             made.values[key] = self._value(fields[key], value)
 
@@ -407,7 +407,7 @@ class DumpBuilder:
             loader_id=each.loader_id,
             instance_bytes=sum(
                 8 if kind is BasicType.OBJECT else VALUE_BYTES[kind]
-                for kind in self._all_fields(each.name).values()
+                for kind in self.fields_of(each.name).values()
             ),
             constant_pool=each.constant_pool,
             statics=each.statics,
@@ -417,7 +417,7 @@ class DumpBuilder:
 
     def _write_object(self, writer: HprofWriter, each: ObjectRow) -> None:
         if each.element_type is None:
-            fields = self._all_fields(each.class_name)
+            fields = self.fields_of(each.class_name)
             data = b"".join(writer.value(kind, each.values.get(name, 0)) for name, kind in fields.items())
             writer.instance(each.object_id, self._class(each.class_name).class_id, data, 1)
         elif each.element_type is BasicType.OBJECT:
@@ -435,7 +435,7 @@ class DumpBuilder:
             self.cls(name, super_name, fields=fields)
         return self._classes[name]
 
-    def _all_fields(self, class_name: str) -> dict[str, BasicType]:
+    def fields_of(self, class_name: str) -> dict[str, BasicType]:
         """Fields in the order of an instance dump: own class, then each superclass."""
         fields: dict[str, BasicType] = {}
         at: str | None = class_name
