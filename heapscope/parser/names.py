@@ -27,7 +27,7 @@ _PRIMITIVES = {
 _MAX_DIMENSIONS = 255  # JVMS 4.3.2
 _DESCRIPTOR = re.compile(r"(\[*)(?:L([^;\[]+);|([ZCFDBSIJ]))", re.DOTALL)
 # A package or class name cannot begin with a digit in Java source, so this tail is no package.
-_HIDDEN_SUFFIX = re.compile(r"(?:\+(?=0x)|/)(0x[0-9a-fA-F]+|[0-9]+)\Z")
+_HIDDEN_SUFFIX = re.compile(r"(?:\+(?=0x)|/)((?:0x[0-9a-fA-F]+|[0-9]+)(?:\[\])*)\Z")
 
 
 def java_name(descriptor: str) -> str:

@@ -171,7 +171,7 @@ def source_name(name: str) -> str:
         element = PRIMITIVES[LETTERS[element]]
     elif dimensions:
         element = element[1:-1]
-    hidden = re.search(r"[+/]0x[0-9a-f]+$", element)
+    hidden = re.search(r"[+/]0x[0-9a-f]+(\[\])*$", element)
     if hidden:
         element = element[: hidden.start()].replace("/", ".") + "/" + hidden[0][1:]
     else:

@@ -44,6 +44,8 @@ def test_descriptors_become_java_source_names(descriptor: str, name: str) -> Non
         ("App$$Lambda$1/1831932724", "App$$Lambda$1/1831932724"),  # JDK 8
         ("[La/B$$Lambda+0x01;", "a.B$$Lambda/0x01[]"),
         ("[[La.B$$Lambda/0x01;", "a.B$$Lambda/0x01[][]"),
+        ("a.B$$Lambda+0x01[]", "a.B$$Lambda/0x01[]"),  # jhsdb
+        ("a.B$$Lambda/0x01[][]", "a.B$$Lambda/0x01[][]"),
         ("a/B+C", "a.B+C"),  # plus is a legal character of a class name
         ("a/B+0xyz", "a.B+0xyz"),
     ],
@@ -60,8 +62,9 @@ def test_malformed_descriptors_stay_as_they_are(malformed: str) -> None:
     assert java_name(malformed) == malformed
 
 
-@given(st.text())
+@given(st.one_of(st.text(), st.text("a/+0x1[];L.", max_size=12)))
 @example("/0x1")
+@example("a/0x1[]")
 @example("+0x1")
 @example("[L/0x1;")
 @example("L;;")
