@@ -382,3 +382,91 @@ def merge_tables(table, into):  # type: ignore[no-untyped-def]
             return False
         into[slot, COUNT] += table[row, COUNT]
     return True
+
+
+@njit(cache=True, nogil=True)
+def fill_table(keys, counts, amounts, table):  # type: ignore[no-untyped-def]
+    """Put distinct ``keys`` and their two values into an empty class table with room for them."""
+    for i in range(keys.shape[0]):
+        slot = _slot(table, keys[i])
+        table[slot, KEY] = keys[i]
+        table[slot, COUNT] = counts[i]
+        table[slot, AMOUNT] = amounts[i]
+
+
+@njit(cache=True, nogil=True)
+def fill_columns(  # type: ignore[no-untyped-def]
+    buf, pos, stop, idb, fixed, value_bytes, element_base, element_bytes, align, unit,
+    table, primitive_class, class_class, row, row_end, root, root_end,
+    ids, class_index, offsets, sizes, root_kinds, root_ids, root_first, root_second,
+):  # fmt: skip
+    """Write a row for each object and each root record of a segment that `scan_heap` counted.
+
+    ``table`` maps class identifiers to a class index (COUNT) and the size of an instance in
+    units (AMOUNT); ``class_class`` is the index of java.lang.Class.  Returns a status: the
+    bytes are checked again, for the file may have changed since.
+    """
+    limit = min(buf.shape[0], stop)
+    up = align - 1
+    head = 1 + 2 * idb + 8
+    array_head = 1 + idb + 9
+    while pos < limit:
+        tag = _u1(buf, pos)
+        if tag == 0x21 or tag == 0x22:
+            if pos + head > limit or row >= row_end:
+                return COUNT_CHANGED
+            if tag == 0x21:
+                key = _id(buf, pos + 5 + idb, idb)
+                n = _u4(buf, pos + 5 + 2 * idb)
+                slot = _slot(table, key)
+                sizes[row] = table[slot, AMOUNT]
+                size = head + n
+            else:
+                n = _u4(buf, pos + 5 + idb)
+                key = _id(buf, pos + 9 + idb, idb)
+                slot = _slot(table, key)
+                sizes[row] = ((element_base[2] + n * element_bytes[2] + up) & ~up) // unit
+                size = head + n * idb
+            if table[slot, KEY] != key:
+                return COUNT_CHANGED
+            class_index[row] = int64(table[slot, COUNT])
+        elif tag == 0x23 or tag == 0xC3:
+            if pos + array_head > limit or row >= row_end:
+                return COUNT_CHANGED
+            n = _u4(buf, pos + 5 + idb)
+            kind = _u1(buf, pos + 9 + idb)
+            if kind < 4 or kind > 11:
+                return BAD_TYPE
+            size = array_head
+            if tag == 0x23:
+                size += n * value_bytes[kind]
+            sizes[row] = ((element_base[kind] + n * element_bytes[kind] + up) & ~up) // unit
+            class_index[row] = primitive_class[kind]
+        elif tag == 0x20:
+            end, status = _class_dump_end(buf, pos, limit, idb, value_bytes)
+            if status != OK or row >= row_end:
+                return COUNT_CHANGED
+            size = end - pos
+            sizes[row] = 0
+            class_index[row] = class_class
+        else:
+            size = fixed[tag]
+            if size == 0 or pos + size > limit:
+                return BAD_TAG
+            if tag != _HEAP_INFO:
+                if root >= root_end:
+                    return COUNT_CHANGED
+                root_kinds[root] = tag
+                root_ids[root] = _id(buf, pos + 1, idb)
+                root_first[root] = _u4(buf, pos + 1 + idb) if size >= 5 + idb and tag != 0x01 else 0
+                root_second[root] = _u4(buf, pos + 5 + idb) if size >= 9 + idb and tag != 0x01 else 0
+                root += 1
+            pos += size
+            continue
+        ids[row] = _id(buf, pos + 1, idb)
+        offsets[row] = pos
+        row += 1
+        pos += size
+    if row != row_end or root != root_end:
+        return COUNT_CHANGED
+    return OK

@@ -109,6 +109,11 @@ class Source:
         """Whether `mapping` costs nothing: a plain file, or one inflated before."""
         return self._mapping is not None or not self.is_gzip
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._fd < 0
+
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Read a plain file at ``offset`` into ``buffer``; the count of bytes read."""
         return os.preadv(self._fd, [buffer], offset)

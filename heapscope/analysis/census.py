@@ -1,0 +1,88 @@
+"""Which classes are watched, and how a pattern picks classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import translate
+
+# What the mission's leak is made of: each leaked connect adds to every one of these.
+WATCHED_CLASSES: tuple[str, ...] = (
+    "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.security.UserGroupInformation",
+    "javax.security.auth.Subject",
+    "org.apache.hadoop.fs.FileSystem$Cache$Key",
+    "org.apache.hadoop.hdfs.DFSClient",
+    "org.apache.hadoop.conf.Configuration",
+)
+
+# A class histogram has no superclasses. These subclasses of the watched classes are known by
+# name (Hadoop 2.6 to 3.5, hadoop-common, -hdfs-client, -aws, -azure, -yarn); dumps in the
+# same series add their own.
+KNOWN_SUPERCLASSES: dict[str, str] = {
+    "org.apache.hadoop.hdfs.DistributedFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.hdfs.ViewDistributedFileSystem": "org.apache.hadoop.hdfs.DistributedFileSystem",
+    "org.apache.hadoop.hdfs.web.WebHdfsFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.hdfs.web.SWebHdfsFileSystem": "org.apache.hadoop.hdfs.web.WebHdfsFileSystem",
+    "org.apache.hadoop.fs.FilterFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.ChecksumFileSystem": "org.apache.hadoop.fs.FilterFileSystem",
+    "org.apache.hadoop.fs.LocalFileSystem": "org.apache.hadoop.fs.ChecksumFileSystem",
+    "org.apache.hadoop.fs.RawLocalFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.HarFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.ftp.FTPFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.sftp.SFTPFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.http.AbstractHttpFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.http.HttpFileSystem": "org.apache.hadoop.fs.http.AbstractHttpFileSystem",
+    "org.apache.hadoop.fs.http.HttpsFileSystem": "org.apache.hadoop.fs.http.AbstractHttpFileSystem",
+    "org.apache.hadoop.fs.viewfs.ViewFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme": "org.apache.hadoop.fs.viewfs.ViewFileSystem",
+    "org.apache.hadoop.fs.s3a.S3AFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem": "org.apache.hadoop.fs.FileSystem",
+    "org.apache.hadoop.fs.azurebfs.SecureAzureBlobFileSystem": (
+        "org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem"
+    ),
+    "org.apache.hadoop.hdfs.HdfsConfiguration": "org.apache.hadoop.conf.Configuration",
+    "org.apache.hadoop.yarn.conf.YarnConfiguration": "org.apache.hadoop.conf.Configuration",
+    "org.apache.hadoop.mapred.JobConf": "org.apache.hadoop.conf.Configuration",
+    "org.apache.hadoop.hive.conf.HiveConf": "org.apache.hadoop.mapred.JobConf",
+}
+
+
+def matching_classes(
+    pattern: str, names: Iterable[str], superclasses: Mapping[str, str], *, subclasses: bool = True
+) -> tuple[str, ...]:
+    """Names that a pattern picks, sorted.
+
+    Parameters
+    ----------
+    pattern : str
+        A class name as in Java source; a simple name without a dot, for that class in any
+        package; or a glob with ``*`` and ``?`` over whole names.
+    names : iterable of str
+        The class names to pick from.
+    superclasses : mapping of str to str
+        Class name to the name of its superclass, as far as known.
+    subclasses : bool
+        Whether subclasses of what the pattern names are picked too.
+    """
+    known = set(names)
+    everyone = known | set(superclasses) | set(superclasses.values())
+    if "*" in pattern or "?" in pattern:
+        # A dollar and brackets are part of names, not of the glob.
+        glob = re.compile(translate(pattern.replace("[", "[[]")))
+        found = {name for name in everyone if glob.match(name)}
+    elif pattern in everyone or "." in pattern:
+        found = {pattern}
+    else:
+        found = {name for name in everyone if name.rsplit(".", 1)[-1] == pattern}
+    if subclasses:
+        children: dict[str, list[str]] = {}
+        for name, parent in superclasses.items():
+            children.setdefault(parent, []).append(name)
+        pending = list(found)
+        while pending:
+            for child in children.get(pending.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    pending.append(child)
+    return tuple(sorted(found & known))
