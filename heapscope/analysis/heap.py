@@ -445,3 +445,11 @@ class Classes(Sequence[JavaClass]):
 
     def __repr__(self) -> str:
         return f"<{len(self):,} classes of {self._where}>"
+
+
+def open(path: str | os.PathLike[str], progress: Progress = silent) -> Heap:
+    """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
+
+    Parameters and errors as `Heap` has them.
+    """
+    return Heap(path, progress)

@@ -176,7 +176,8 @@ def fill(source: Source, scan: HeapScan, classes: list[JavaClass], progress: Pro
                 f"two objects at 0x{int(ids[twice[0]]):x}; the dump is damaged",
             )
     mirrors = mirror_bytes(layout, scan.classes)
-    own = np.nonzero(class_index == class_class)[0]
+    # Rows of class dumps; HotSpot writes int.class and its like as instances, with a size.
+    own = np.nonzero((class_index == class_class) & (size_units == 0))[0]
     size_units[own] = [mirrors.get(int(i), 0) // unit for i in ids[own]]
     has_frame = np.isin(
         root_kinds,
