@@ -193,7 +193,11 @@ def _started(jdk: Jdk, command: Sequence[str]) -> Iterator[Jvm]:
         stderr=subprocess.STDOUT,
         text=True,
         # The JVM would print what it picks up from these.
-        env={k: v for k, v in os.environ.items() if k not in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")},
+        env={
+            k: v
+            for k, v in os.environ.items()
+            if k not in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")
+        },
     )
     try:
         yield Jvm(jdk, process)
