@@ -1,4 +1,4 @@
-"""Compiled loops over the bytes of a dump; private, used by `records` and `segments` only.
+"""Compiled loops over the bytes of a dump; called through `heapscope.parser.kernels` only.
 
 Every kernel takes its bounds and checks each index against them before it reads, so that a
 hostile file ends in a status code and never in a read outside the buffer.  Positions are
@@ -8,75 +8,47 @@ into an error with the absolute offset.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import config, int64, njit, uint64, uintp
+from numba import int64, njit, uint64, uintp
 
-from heapscope.cache import kernel_cache_dir
-
-# Beside the source would dirty an installed package, and may be read-only.
-if not config.CACHE_DIR:
-    config.CACHE_DIR = kernel_cache_dir()
-
-# Why a kernel returned.
-OK = 0
-NEED_BYTES = 1  # the record at ``pos`` does not end inside the buffer
-NEED_TABLE = 2  # the class table is too full for another class
-NEED_CLASS_SLOTS = 3  # no room for another class dump's span
-HEAP_RECORD = 4  # walk_records met a heap dump record
-BAD_TAG = 10
-OVERRUN = 11  # the sub-record ends behind its heap record
-BAD_TYPE = 12
-LENGTH_CHANGED = 13  # an instance is longer or shorter than an earlier one of its class
-KIND_CHANGED = 14  # a class has both instances and array dumps
-COUNT_CHANGED = 15  # the second pass met another number of objects than the first
-BAD_CLASS = 16  # an instance or array of class 0
-
-# Slots of scan_heap's int64 ``totals`` and of its uint64 ``addresses``.
-OBJECTS, ROOTS, CLASSES, TABLE_USED = range(4)
-ADDRESS_OR, ADDRESS_MIN, ADDRESS_MAX = range(3)
-
-# Columns of a class table, one row (half a cache line) a class.
-KEY, COUNT, AMOUNT, KIND = range(4)
-KIND_INSTANCE = 1
-KIND_ARRAY = 2
-
-# Body bytes behind the tag, as (identifiers, plain bytes); roots and Android's heap info.
-_FIXED = {
-    0x01: (2, 0),
-    0x02: (1, 8),
-    0x03: (1, 8),
-    0x04: (1, 4),
-    0x05: (1, 0),
-    0x06: (1, 4),
-    0x07: (1, 0),
-    0x08: (1, 8),
-    0x89: (1, 0),
-    0x8A: (1, 0),
-    0x8B: (1, 0),
-    0x8C: (1, 0),
-    0x8D: (1, 0),
-    0x8E: (1, 8),
-    0x90: (1, 0),
-    0xFE: (1, 4),
-    0xFF: (1, 0),
-}
-_HEAP_INFO = 0xFE
-
-
-def fixed_sizes(identifier_bytes: int) -> np.ndarray:
-    """int64[256]: whole bytes of a sub-record of fixed size, tag included; 0 for others."""
-    sizes = np.zeros(256, np.int64)
-    for tag, (identifiers, plain) in _FIXED.items():
-        sizes[tag] = 1 + identifiers * identifier_bytes + plain
-    return sizes
-
-
-def type_sizes(identifier_bytes: int) -> np.ndarray:
-    """int64[256]: bytes of a value by type code; 0 for a code that is no type."""
-    sizes = np.zeros(256, np.int64)
-    sizes[[2, 4, 5, 6, 7, 8, 9, 10, 11]] = [identifier_bytes, 1, 2, 4, 8, 1, 2, 4, 8]
-    return sizes
-
+from heapscope.parser.kernels import (
+    ADDRESS_MAX,
+    ADDRESS_MIN,
+    ADDRESS_OR,
+    ALIGN,
+    AMOUNT,
+    BAD_CLASS,
+    BAD_TAG,
+    BAD_TYPE,
+    CLASSES,
+    COUNT,
+    COUNT_CHANGED,
+    ELEMENT_BASE,
+    ELEMENT_BYTES,
+    FIXED_BYTES,
+    HEAP_RECORD,
+    IDENTIFIER_BYTES,
+    KEY,
+    KIND,
+    KIND_ARRAY,
+    KIND_CHANGED,
+    KIND_INSTANCE,
+    LENGTH_CHANGED,
+    NEED_BYTES,
+    NEED_CLASS_SLOTS,
+    NEED_TABLE,
+    OBJECTS,
+    OK,
+    OVERRUN,
+    POSITION,
+    PRIMITIVE_BYTES,
+    PRIMITIVE_COUNTS,
+    ROOT_COUNTS,
+    ROOTS,
+    TABLE_USED,
+    UNIT,
+    USED,
+    VALUE_BYTES,
+)
 
 # Positions are made unsigned before they index: numba then leaves out the branch for negative
 # indices, LLVM merges the byte loads into one (movbe), and the scan runs 2.8 times as fast.
@@ -141,7 +113,7 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _class_dump_end(buf, pos, limit, idb, value_bytes):  # type: ignore[no-untyped-def]
+def _class_dump_end(buf, pos, limit, idb, constants):  # type: ignore[no-untyped-def]
     """(position behind the class dump at ``pos``, status); pos itself when not whole or wrong."""
     p = pos + 1 + 7 * idb + 8
     if p + 2 > limit:
@@ -151,7 +123,7 @@ def _class_dump_end(buf, pos, limit, idb, value_bytes):  # type: ignore[no-untyp
     for _ in range(count):  # constant pool: u2 index, u1 type, value
         if p + 3 > limit:
             return pos, NEED_BYTES
-        size = value_bytes[_u1(buf, p + 2)]
+        size = constants[VALUE_BYTES + _u1(buf, p + 2)]
         if size == 0:
             return pos, BAD_TYPE
         p += 3 + size
@@ -162,7 +134,7 @@ def _class_dump_end(buf, pos, limit, idb, value_bytes):  # type: ignore[no-untyp
     for _ in range(count):  # statics: id name, u1 type, value
         if p + idb + 1 > limit:
             return pos, NEED_BYTES
-        size = value_bytes[_u1(buf, p + idb)]
+        size = constants[VALUE_BYTES + _u1(buf, p + idb)]
         if size == 0:
             return pos, BAD_TYPE
         p += idb + 1 + size
@@ -173,67 +145,76 @@ def _class_dump_end(buf, pos, limit, idb, value_bytes):  # type: ignore[no-untyp
     if p + count * (idb + 1) > limit:
         return pos, NEED_BYTES
     for _ in range(count):  # instance fields: id name, u1 type
-        if value_bytes[_u1(buf, p + idb)] == 0:
+        if constants[VALUE_BYTES + _u1(buf, p + idb)] == 0:
             return pos, BAD_TYPE
         p += idb + 1
     return p, OK
 
 
-@njit(cache=True, nogil=True)
-def walk_records(buf, pos, stop_at_heap, tags, starts, lengths, used):  # type: ignore[no-untyped-def]
-    """List the top-level records from ``pos``: tag, body start and body length of each.
+@njit(nogil=True)
+def walk_records(buf, stop_at_heap, tags, starts, lengths, state):  # type: ignore[no-untyped-def]
+    """List the top-level records from ``state[POSITION]``: tag, body start and body length.
 
     Stops at the end of ``buf`` (OK), at a record that is not whole in it (NEED_BYTES), at a
-    heap dump record when ``stop_at_heap`` or when its length is for Python to judge
-    (HEAP_RECORD), when the lists are full (NEED_TABLE) or at an unknown tag (BAD_TAG).
-    Returns (pos, used, status).
+    heap dump record if ``stop_at_heap`` or if its length is for Python to judge (HEAP_RECORD),
+    when the lists are full (NEED_TABLE), or at an unknown tag (BAD_TAG).  ``state`` is left
+    with the position reached and the number of records listed (USED).
     """
     limit = buf.shape[0]
+    pos = state[POSITION]
+    used = state[USED]
+    status = OK
     while pos < limit:
         if used == tags.shape[0]:
-            return pos, used, NEED_TABLE
+            status = NEED_TABLE
+            break
         if pos + 9 > limit:
-            return pos, used, NEED_BYTES
+            status = NEED_BYTES
+            break
         tag = _u1(buf, pos)
         length = _u4(buf, pos + 5)
         known = (1 <= tag <= 7) or (0x0A <= tag <= 0x0E) or tag == 0x1C or tag == 0x2C
         if not known:
-            return pos, used, BAD_TAG
+            status = BAD_TAG
+            break
         if tag == 0x0C or (tag == 0x1C and (stop_at_heap or length == 0)):
-            return pos, used, HEAP_RECORD
+            status = HEAP_RECORD
+            break
         if pos + 9 + length > limit:
-            return pos, used, NEED_BYTES
+            status = NEED_BYTES
+            break
         tags[used] = tag
         starts[used] = pos + 9
         lengths[used] = length
         used += 1
         pos += 9 + length
-    return pos, used, OK
+    state[POSITION] = pos
+    state[USED] = used
+    return status
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def read_ids(buf, positions, identifier_bytes, out):  # type: ignore[no-untyped-def]
     """Identifiers at ``positions``, which the caller has checked, into uint64 ``out``."""
     for i in range(positions.shape[0]):
         out[i] = _id(buf, positions[i], identifier_bytes)
+    return OK
 
 
-@njit(cache=True, nogil=True)
-def scan_heap(  # type: ignore[no-untyped-def]
-    buf, pos, stop, base, idb, fixed, value_bytes, element_base, element_bytes, align,
-    table, primitive_counts, primitive_bytes, root_counts,
-    class_spans, totals, addresses,
-):  # fmt: skip
+@njit(nogil=True)
+def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):  # type: ignore[no-untyped-def]
     """Count the objects and roots of heap sub-records from ``pos`` up to ``stop``.
 
     Only heads of records are read, never bodies: ``stop`` and the returned position may
     lie behind the buffer, whose owner then skips that many bytes.
 
     ``table`` (uint64, shape (2**k, 4)) is a hash table by class identifier with a count and
-    an amount: the data length of instances, or the bytes in memory of arrays
-    (``element_base``, ``element_bytes`` by type code, rounded up to ``align``).
-    Returns (pos, status).
+    an amount: the data length of instances, or the bytes in memory of arrays.  ``spans``
+    (int64, shape (c, 2)) receives start and end of each class dump.  ``totals`` and
+    ``addresses`` go on from what they hold; ``totals[POSITION]`` is left with the position.
     """
+    idb = constants[IDENTIFIER_BYTES]
+    align = constants[ALIGN]
     limit = buf.shape[0]
     objects = totals[OBJECTS]
     roots = totals[ROOTS]
@@ -245,8 +226,8 @@ def scan_heap(  # type: ignore[no-untyped-def]
     address_max = addresses[ADDRESS_MAX]
     instance_head = 1 + 2 * idb + 8
     array_head = 1 + idb + 9
-    reference_base = element_base[2]
-    reference_bytes = element_bytes[2]
+    reference_base = constants[ELEMENT_BASE + 2]
+    reference_bytes = constants[ELEMENT_BYTES + 2]
     up = align - 1
     status = OK
     while pos < stop:
@@ -311,28 +292,29 @@ def scan_heap(  # type: ignore[no-untyped-def]
                 break
             size = array_head
             if tag == 0x23:
-                size += n * value_bytes[kind]
+                size += n * constants[VALUE_BYTES + kind]
             if pos + size > stop:
                 status = OVERRUN
                 break
-            primitive_counts[kind] += 1
-            primitive_bytes[kind] += (element_base[kind] + n * element_bytes[kind] + up) & ~up
+            totals[PRIMITIVE_COUNTS + kind] += 1
+            in_memory = constants[ELEMENT_BASE + kind] + n * constants[ELEMENT_BYTES + kind]
+            totals[PRIMITIVE_BYTES + kind] += (in_memory + up) & ~up
         elif tag == 0x20:
-            if classes == class_spans.shape[0]:
+            if classes == spans.shape[0]:
                 status = NEED_CLASS_SLOTS
                 break
-            end, status = _class_dump_end(buf, pos, min(limit, stop), idb, value_bytes)
+            end, status = _class_dump_end(buf, pos, min(limit, stop), idb, constants)
             if status != OK:
                 if status == NEED_BYTES and stop <= limit:
                     status = OVERRUN
                 break
-            class_spans[classes, 0] = base + pos
-            class_spans[classes, 1] = base + end
+            spans[classes, 0] = base + pos
+            spans[classes, 1] = base + end
             classes += 1
             address = _id(buf, pos + 1, idb)
             size = end - pos
         else:
-            size = fixed[tag]
+            size = constants[FIXED_BYTES + tag]
             if size == 0:
                 status = BAD_TAG
                 break
@@ -342,8 +324,8 @@ def scan_heap(  # type: ignore[no-untyped-def]
             if pos + size > limit:
                 status = NEED_BYTES
                 break
-            root_counts[tag] += 1
-            if tag != _HEAP_INFO:
+            totals[ROOT_COUNTS + tag] += 1
+            if tag != 0xFE:  # Android's heap name is no root
                 roots += 1
             pos += size
             continue
@@ -359,12 +341,13 @@ def scan_heap(  # type: ignore[no-untyped-def]
     addresses[ADDRESS_OR] = address_or
     addresses[ADDRESS_MIN] = address_min
     addresses[ADDRESS_MAX] = address_max
-    return pos, status
+    totals[POSITION] = pos
+    return status
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def merge_tables(table, into):  # type: ignore[no-untyped-def]
-    """Add a class table to one that has room for it; False where the two contradict."""
+    """Add a class table to one that has room for it; a status where the two contradict."""
     for row in range(table.shape[0]):
         key = table[row, KEY]
         if key == uint64(0):
@@ -375,16 +358,16 @@ def merge_tables(table, into):  # type: ignore[no-untyped-def]
             into[slot, AMOUNT] = table[row, AMOUNT]
             into[slot, KIND] = table[row, KIND]
         elif into[slot, KIND] != table[row, KIND]:
-            return False
+            return KIND_CHANGED
         elif into[slot, KIND] == KIND_ARRAY:
             into[slot, AMOUNT] += table[row, AMOUNT]
         elif into[slot, AMOUNT] != table[row, AMOUNT]:
-            return False
+            return LENGTH_CHANGED
         into[slot, COUNT] += table[row, COUNT]
-    return True
+    return OK
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fill_table(keys, counts, amounts, table):  # type: ignore[no-untyped-def]
     """Put distinct ``keys`` and their two values into an empty class table with room for them."""
     for i in range(keys.shape[0]):
@@ -392,12 +375,12 @@ def fill_table(keys, counts, amounts, table):  # type: ignore[no-untyped-def]
         table[slot, KEY] = keys[i]
         table[slot, COUNT] = counts[i]
         table[slot, AMOUNT] = amounts[i]
+    return OK
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fill_columns(  # type: ignore[no-untyped-def]
-    buf, pos, stop, idb, fixed, value_bytes, element_base, element_bytes, align, unit,
-    table, primitive_class, class_class, row, row_end, root, root_end,
+    buf, pos, stop, constants, table, primitive_class, class_class, row, row_end, root, root_end,
     ids, class_index, offsets, sizes, root_kinds, root_ids, root_first, root_second,
 ):  # fmt: skip
     """Write a row for each object and each root record of a segment that `scan_heap` counted.
@@ -406,8 +389,12 @@ def fill_columns(  # type: ignore[no-untyped-def]
     units (AMOUNT); ``class_class`` is the index of java.lang.Class.  Returns a status: the
     bytes are checked again, for the file may have changed since.
     """
+    idb = constants[IDENTIFIER_BYTES]
+    unit = constants[UNIT]
     limit = min(buf.shape[0], stop)
-    up = align - 1
+    up = constants[ALIGN] - 1
+    reference_base = constants[ELEMENT_BASE + 2]
+    reference_bytes = constants[ELEMENT_BYTES + 2]
     head = 1 + 2 * idb + 8
     array_head = 1 + idb + 9
     while pos < limit:
@@ -425,7 +412,7 @@ def fill_columns(  # type: ignore[no-untyped-def]
                 n = _u4(buf, pos + 5 + idb)
                 key = _id(buf, pos + 9 + idb, idb)
                 slot = _slot(table, key)
-                sizes[row] = ((element_base[2] + n * element_bytes[2] + up) & ~up) // unit
+                sizes[row] = ((reference_base + n * reference_bytes + up) & ~up) // unit
                 size = head + n * idb
             if table[slot, KEY] != key:
                 return COUNT_CHANGED
@@ -439,21 +426,22 @@ def fill_columns(  # type: ignore[no-untyped-def]
                 return BAD_TYPE
             size = array_head
             if tag == 0x23:
-                size += n * value_bytes[kind]
-            sizes[row] = ((element_base[kind] + n * element_bytes[kind] + up) & ~up) // unit
+                size += n * constants[VALUE_BYTES + kind]
+            in_memory = constants[ELEMENT_BASE + kind] + n * constants[ELEMENT_BYTES + kind]
+            sizes[row] = ((in_memory + up) & ~up) // unit
             class_index[row] = primitive_class[kind]
         elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, value_bytes)
+            end, status = _class_dump_end(buf, pos, limit, idb, constants)
             if status != OK or row >= row_end:
                 return COUNT_CHANGED
             size = end - pos
             sizes[row] = 0
             class_index[row] = class_class
         else:
-            size = fixed[tag]
+            size = constants[FIXED_BYTES + tag]
             if size == 0 or pos + size > limit:
                 return BAD_TAG
-            if tag != _HEAP_INFO:
+            if tag != 0xFE:  # Android's heap name is no root
                 if root >= root_end:
                     return COUNT_CHANGED
                 root_kinds[root] = tag

@@ -11,10 +11,8 @@ import numpy as np
 from heapscope.errors import TruncatedDump
 from heapscope.parser.counter import Counter, Pass, class_dumps_of
 from heapscope.parser.layout import Layout
-from heapscope.parser.records import parse_header
 from heapscope.parser.source import Source, worker_count
-from heapscope.parser.tags import HEADER_BYTES
-from heapscope.parser.walk import walk_file
+from heapscope.parser.walk import Walk
 from heapscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -23,11 +21,15 @@ if TYPE_CHECKING:
 _WINDOW_BYTES = 2 << 20
 
 
-def count_file(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
+def count_file(source: Source, walk: Walk, layout: Layout, limit: int | None, progress: Progress) -> Pass:
+    """Count the heap segments of a dump, or the first ``limit`` bytes of them.
+
+    Raises
+    ------
+    CorruptRecord, TruncatedDump
+    """
     path = str(source.path)
-    data = source.mapping(progress)
-    header = parse_header(data[:HEADER_BYTES].tobytes(), path)
-    records, segments, open_ended = walk_file(data, header, path)
+    header, segments = walk.header, walk.segments
     if limit is not None:
         sizes = np.cumsum([stop - start for start, stop in segments])
         segments = segments[: int(np.searchsorted(sizes, limit)) + 1]
@@ -52,7 +54,14 @@ def count_file(source: Source, layout: Layout, limit: int | None, progress: Prog
                 start, stop = segments[row]
                 before = counter.objects, counter.roots
                 window = _count_segment(
-                    source, counter, window, start, stop, limit, class_dumps, open_ended and stop == data.size
+                    source,
+                    counter,
+                    window,
+                    start,
+                    stop,
+                    limit,
+                    class_dumps,
+                    walk.is_open_ended and stop == walk.dump_bytes,
                 )
                 objects_roots[row] = counter.objects - before[0], counter.roots - before[1]
                 with lock:
@@ -82,7 +91,7 @@ def count_file(source: Source, layout: Layout, limit: int | None, progress: Prog
         (start, stop, int(objects), int(roots))
         for (start, stop), (objects, roots) in zip(segments, objects_roots, strict=True)
     ]
-    return Pass(records, header, counter, class_dumps, rows, data.size)
+    return Pass(walk.records, header, counter, class_dumps, rows, walk.dump_bytes)
 
 
 def _count_segment(

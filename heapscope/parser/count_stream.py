@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heapscope.errors import TruncatedDump
-from heapscope.parser import _kernels
-from heapscope.parser.count_file import count_file
+from heapscope.parser import kernels
 from heapscope.parser.counter import Counter, Pass, class_dumps_of
 from heapscope.parser.layout import Layout
 from heapscope.parser.records import Header, RecordList, parse_header
@@ -20,7 +19,7 @@ from heapscope.parser.walk import check_end, raise_top_level
 from heapscope.progress import Progress
 
 
-class _NeedsWholeFile(Exception):
+class NeedsWholeFile(Exception):
     """The length of a heap record can be told only from the dump's whole size."""
 
 
@@ -59,14 +58,14 @@ class _Window:
 
 
 def count_stream(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
-    try:
-        return _count_blocks(source, layout, limit, progress)
-    except _NeedsWholeFile:
-        source.mapping(progress)
-        return count_file(source, layout, limit, progress)
+    """Count a dump, or its first ``limit`` bytes.
 
-
-def _count_blocks(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
+    Raises
+    ------
+    NeedsWholeFile
+        `count_file` can count this one.
+    CorruptRecord, TruncatedDump
+    """
     path = str(source.path)
     blocks = source.blocks(progress, phase="counting")
     window = _Window(blocks)
@@ -80,21 +79,21 @@ def _count_blocks(source: Source, layout: Layout, limit: int | None, progress: P
     segments: list[tuple[int, int, int, int]] = []
     while limit is None or window.offset < limit:
         status = records.walk(window)
-        if status == _kernels.BAD_TAG:
+        if status == kernels.BAD_TAG:
             head = window.data[window.position :][:9].tobytes()
             raise_top_level(path, window.offset, head, 0, status)
-        if status != _kernels.HEAP_RECORD:
+        if status != kernels.HEAP_RECORD:
             if window.refill():
                 continue
             if window.data.size > window.position:
                 head = window.data[window.position :][:9].tobytes()
                 size = window.base + window.data.size
-                raise_top_level(path, window.offset, head, size, _kernels.NEED_BYTES)
+                raise_top_level(path, window.offset, head, size, kernels.NEED_BYTES)
             check_end(path, window.offset, records.all_tags())
             break
         tag, length = records.heap_header(window, path)
         if tag == RecordTag.HEAP_DUMP or length == 0:
-            raise _NeedsWholeFile
+            raise NeedsWholeFile
         window.position += RECORD_HEADER_BYTES
         start, stop = window.offset, window.offset + length
         before = counter.objects, counter.roots
@@ -129,21 +128,22 @@ class _RecordCollector:
         """Take in all whole records up to the next heap record; the status of `walk_records`."""
         room = 1 << 15
         tags, starts, lengths = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
+        state = np.zeros(kernels.POSITION + 1, np.int64)
         while True:
             first = window.position
             if first > window.data.size:
-                return _kernels.NEED_BYTES
-            window.position, used, status = _kernels.walk_records(
-                window.data, first, True, tags, starts, lengths, 0
-            )
+                return kernels.NEED_BYTES
+            state[kernels.POSITION], state[kernels.USED] = first, 0
+            status = kernels.walk_records(window.data, 1, tags, starts, lengths, state)
+            window.position, used = int(state[kernels.POSITION]), int(state[kernels.USED])
             if used:
                 self._chunks.append(window.data[first : window.position].copy())
                 self._tags.append(tags[:used].copy())
                 self._starts.append(starts[:used] - first + self._size)
                 self._lengths.append(lengths[:used].copy())
                 self._size += window.position - first
-            if status != _kernels.NEED_TABLE:
-                return int(status)
+            if status != kernels.NEED_TABLE:
+                return status
 
     def heap_header(self, window: _Window, path: str) -> tuple[int, int]:
         """Tag and length of the heap record at the window's position, which is noted."""
@@ -151,7 +151,7 @@ class _RecordCollector:
             if not window.refill():
                 head = window.data[window.position :].tobytes()
                 size = window.base + window.data.size
-                raise_top_level(path, window.offset, head, size, _kernels.NEED_BYTES)
+                raise_top_level(path, window.offset, head, size, kernels.NEED_BYTES)
         head = window.data[window.position : window.position + RECORD_HEADER_BYTES].tobytes()
         tag, _, length = struct.unpack(">BII", head)
         self._tags.append(np.array([tag], np.uint8))

@@ -1,4 +1,4 @@
-"""Counts of heap sub-records, for one thread: the tables behind `_kernels.scan_heap`."""
+"""Counts of heap sub-records, for one thread: the tables behind `kernels.scan_heap`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from heapscope.errors import CorruptRecord
-from heapscope.parser import _kernels
-from heapscope.parser._kernels import ADDRESS_MAX, ADDRESS_MIN, ADDRESS_OR
+from heapscope.parser import kernels
+from heapscope.parser.kernels import (
+    ADDRESS_MAX,
+    ADDRESS_MIN,
+    ADDRESS_OR,
+    PRIMITIVE_BYTES,
+    PRIMITIVE_COUNTS,
+    ROOT_COUNTS,
+)
 from heapscope.parser.layout import Layout
 from heapscope.parser.records import Header, RecordList
 from heapscope.parser.tags import RECORD_HEADER_BYTES, RecordTag
@@ -23,36 +30,43 @@ class Counter:
 
     def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
         self._path = path
-        self._idb = identifier_bytes
-        self._fixed = _kernels.fixed_sizes(identifier_bytes)
-        self._value_bytes = _kernels.type_sizes(identifier_bytes)
-        self._base = layout.array_base_bytes
-        self._scale = layout.array_scale_bytes
-        self._align = layout.alignment_bytes
+        self._constants = kernels.constants(identifier_bytes, layout)
         self.table = np.zeros((1 << 13, 4), np.uint64)
-        self.primitive_counts = np.zeros(12, np.int64)
-        self.primitive_bytes = np.zeros(12, np.int64)
-        self.root_counts = np.zeros(256, np.int64)
         self.class_spans = np.zeros((1 << 10, 2), np.int64)
-        self.totals = np.zeros(4, np.int64)
+        self.totals = np.zeros(kernels.TOTALS, np.int64)
         self.addresses = np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
 
     def _grow_table(self) -> None:
         larger = np.zeros((2 * self.table.shape[0], 4), np.uint64)
-        _kernels.merge_tables(self.table, larger)
+        kernels.merge_tables(self.table, larger)
         self.table = larger
 
     @property
+    def primitive_counts(self) -> NDArray[np.int64]:
+        """Primitive arrays by type code, shape (12,)."""
+        return self.totals[PRIMITIVE_COUNTS : PRIMITIVE_COUNTS + 12]
+
+    @property
+    def primitive_bytes(self) -> NDArray[np.int64]:
+        """Their bytes in memory by type code, shape (12,)."""
+        return self.totals[PRIMITIVE_BYTES : PRIMITIVE_BYTES + 12]
+
+    @property
+    def root_counts(self) -> NDArray[np.int64]:
+        """Root records by tag, shape (256,)."""
+        return self.totals[ROOT_COUNTS : ROOT_COUNTS + 256]
+
+    @property
     def objects(self) -> int:
-        return int(self.totals[_kernels.OBJECTS])
+        return int(self.totals[kernels.OBJECTS])
 
     @property
     def roots(self) -> int:
-        return int(self.totals[_kernels.ROOTS])
+        return int(self.totals[kernels.ROOTS])
 
     @property
     def classes(self) -> int:
-        return int(self.totals[_kernels.CLASSES])
+        return int(self.totals[kernels.CLASSES])
 
     def scan(
         self, window: NDArray[np.uint8], position: int, stop: int, base: int, open_ended: bool = False
@@ -63,43 +77,39 @@ class Counter:
         behind the window, of the next one to read.
         """
         while True:
-            position, status = _kernels.scan_heap(
-                window, position, stop, base, self._idb, self._fixed, self._value_bytes,
-                self._base, self._scale, self._align, self.table,
-                self.primitive_counts, self.primitive_bytes, self.root_counts,
-                self.class_spans, self.totals, self.addresses,
+            status = kernels.scan_heap(
+                window, position, stop, base,
+                self._constants, self.table, self.class_spans, self.totals, self.addresses,
             )  # fmt: skip
-            if status in (_kernels.OK, _kernels.NEED_BYTES):
-                return int(position)
-            if status == _kernels.NEED_TABLE:
+            position = int(self.totals[kernels.POSITION])
+            if status in (kernels.OK, kernels.NEED_BYTES):
+                return position
+            if status == kernels.NEED_TABLE:
                 self._grow_table()
-            elif status == _kernels.NEED_CLASS_SLOTS:
+            elif status == kernels.NEED_CLASS_SLOTS:
                 self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
             else:
                 tag = int(window[position]) if position < window.size else 0
                 # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
                 if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
                     return stop
-                raise_corrupt(self._path, base + int(position), int(status), tag)
+                raise_corrupt(self._path, base + position, status, tag)
 
     def add(self, other: Counter) -> None:
         """Take in the counts of another thread."""
-        while self.totals[_kernels.TABLE_USED] + other.totals[_kernels.TABLE_USED] > self.table.shape[0] // 2:
+        while self.totals[kernels.TABLE_USED] + other.totals[kernels.TABLE_USED] > self.table.shape[0] // 2:
             self._grow_table()
-        if not _kernels.merge_tables(other.table, self.table):
+        if kernels.merge_tables(other.table, self.table) != kernels.OK:
             raise CorruptRecord(
                 self._path,
                 None,
                 "instances of one class differ in length between segments; the dump is damaged",
             )
-        self.primitive_counts += other.primitive_counts
-        self.primitive_bytes += other.primitive_bytes
-        self.root_counts += other.root_counts
         self.class_spans = np.concatenate(
             [self.class_spans[: self.classes], other.class_spans[: other.classes]]
         )
         self.totals += other.totals
-        self.totals[_kernels.TABLE_USED] = np.count_nonzero(self.table[:, _kernels.KEY])
+        self.totals[kernels.TABLE_USED] = np.count_nonzero(self.table[:, kernels.KEY])
         self.addresses[ADDRESS_OR] |= other.addresses[ADDRESS_OR]
         self.addresses[ADDRESS_MIN] = min(self.addresses[ADDRESS_MIN], other.addresses[ADDRESS_MIN])
         self.addresses[ADDRESS_MAX] = max(self.addresses[ADDRESS_MAX], other.addresses[ADDRESS_MAX])
@@ -108,13 +118,13 @@ class Counter:
 def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
     """Turn the status of a kernel into the error it stands for."""
     problem = {
-        _kernels.BAD_TAG: f"sub-record tag 0x{tag:02x} is unknown",
-        _kernels.OVERRUN: f"sub-record 0x{tag:02x} is longer than the heap record around it",
-        _kernels.BAD_TYPE: f"sub-record 0x{tag:02x} has a value of an unknown type",
-        _kernels.BAD_CLASS: f"sub-record 0x{tag:02x} names no class",
-        _kernels.LENGTH_CHANGED: "this instance and an earlier one of its class differ in length",
-        _kernels.KIND_CHANGED: "its class has instances as well as arrays",
-        _kernels.COUNT_CHANGED: "the file changed while it was read",
+        kernels.BAD_TAG: f"sub-record tag 0x{tag:02x} is unknown",
+        kernels.OVERRUN: f"sub-record 0x{tag:02x} is longer than the heap record around it",
+        kernels.BAD_TYPE: f"sub-record 0x{tag:02x} has a value of an unknown type",
+        kernels.BAD_CLASS: f"sub-record 0x{tag:02x} names no class",
+        kernels.LENGTH_CHANGED: "this instance and an earlier one of its class differ in length",
+        kernels.KIND_CHANGED: "its class has instances as well as arrays",
+        kernels.COUNT_CHANGED: "the file changed while it was read",
     }.get(status, f"cannot be read (status {status})")
     raise CorruptRecord(path, offset, f"{problem}; the dump is damaged, take it again")
 

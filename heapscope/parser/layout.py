@@ -58,7 +58,7 @@ _RULES = ((25, "hotspot-25"), (15, "hotspot-15"), (9, "hotspot-9"), (0, "mat")) 
 _ANDROID_VERSION = "1.0.3"
 _CLASS = "java.lang.Class"
 _STACK_CHUNK = "jdk.internal.vm.StackChunk"
-_FILLERS = ("jdk.internal.vm.FillerElement[]", "Ljdk.internal.vm.FillerArray;")  # the latter up to 21.0.2
+_FILLERS = ("jdk.internal.vm.FillerElement[]", "jdk.internal.vm.FillerArray")  # the latter up to 21.0.2
 _TYPE_CODES = 12  # BasicType has codes 2 to 11
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import CorruptRecord, NotHprof, TruncatedDump, UnsupportedFormat
-from heapscope.parser import _kernels
+from heapscope.parser import kernels
 from heapscope.parser.names import java_name
 from heapscope.parser.tags import (
     FORMAT_VERSIONS,
@@ -181,44 +181,64 @@ class RecordList:
         self._path = path
         self._string_ids: NDArray[np.uint64] | None = None
 
-    def bodies(self, tag: RecordTag, at_least: int) -> Iterator[bytes]:
-        """Body of every record with ``tag``, in order.
+    def rows(self, tag: RecordTag, at_least: int) -> NDArray[np.int64]:
+        """Rows of the records with ``tag``, in order.
 
         Raises
         ------
         CorruptRecord
             A body is shorter than ``at_least`` bytes.
         """
-        for row in np.nonzero(self.tags == tag)[0]:
-            start, length = int(self.starts[row]), int(self.lengths[row])
-            if length < at_least:
-                raise CorruptRecord(
-                    self._path,
-                    None,
-                    f"a {tag.name} record has {length} bytes, at least {at_least} are needed; "
-                    "the dump is damaged",
-                )
-            yield self.blob[start : start + length].tobytes()
+        rows = np.nonzero(self.tags == tag)[0]
+        short = rows[self.lengths[rows] < at_least]
+        if short.size:
+            raise CorruptRecord(
+                self._path,
+                None,
+                f"a {tag.name} record has {int(self.lengths[short[0]])} bytes, at least {at_least} are "
+                "needed; the dump is damaged, take it again",
+            )
+        return rows
+
+    def bodies(self, tag: RecordTag, at_least: int) -> Iterator[bytes]:
+        """Body of every record with ``tag``, in order; errors as `rows` has them."""
+        for row in self.rows(tag, at_least):
+            start = int(self.starts[row])
+            yield self.blob[start : start + int(self.lengths[row])].tobytes()
 
     def _index_strings(self) -> NDArray[np.uint64]:
         rows = np.nonzero((self.tags == RecordTag.UTF8) & (self.lengths >= self._id))[0]
         positions = self.starts[rows]
-        ids = np.empty(rows.size, np.uint64)
-        _kernels.read_ids(self.blob, positions, self._id, ids)
+        ids = self.ids_at(positions)
         order = np.argsort(ids, kind="stable")
         self._string_starts = positions[order] + self._id
         self._string_lengths = self.lengths[rows][order] - self._id
         self._string_ids = ids[order]
         return self._string_ids
 
+    def strings(self, string_ids: NDArray[np.uint64]) -> list[str | None]:
+        """Texts of UTF8 records, None where the dump has none of an identifier."""
+        ids = self._string_ids if self._string_ids is not None else self._index_strings()
+        if ids.size == 0:
+            return [None] * string_ids.size
+        rows = np.minimum(np.searchsorted(ids, string_ids), ids.size - 1)
+        starts = np.where(ids[rows] == string_ids, self._string_starts[rows], -1).tolist()
+        lengths = self._string_lengths[rows].tolist()
+        view = memoryview(self.blob)
+        return [
+            None if start < 0 else decode_utf8(bytes(view[start : start + length]))
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+
     def string(self, string_id: int) -> str | None:
         """Text of a UTF8 record, None where the dump has none of that identifier."""
-        ids = self._string_ids if self._string_ids is not None else self._index_strings()
-        row = int(np.searchsorted(ids, np.uint64(string_id)))
-        if row == ids.size or int(ids[row]) != string_id:
-            return None
-        start = int(self._string_starts[row])
-        return decode_utf8(self.blob[start : start + int(self._string_lengths[row])].tobytes())
+        return self.strings(np.array([string_id], np.uint64))[0]
+
+    def ids_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Identifiers at positions of ``blob`` that lie inside its records."""
+        ids = np.empty(positions.size, np.uint64)
+        kernels.read_ids(self.blob, positions, self._id, ids)
+        return ids
 
 
 @dataclass(frozen=True)
@@ -237,14 +257,15 @@ def read_class_names(records: RecordList, identifier_bytes: int) -> ClassNames:
     CorruptRecord
         A record is too short.
     """
-    layout = struct.Struct(">IQIQ" if identifier_bytes == 8 else ">IIII")
+    rows = records.rows(RecordTag.LOAD_CLASS, 8 + 2 * identifier_bytes)
+    starts = records.starts[rows]
+    class_ids = records.ids_at(starts + 4).tolist()
+    texts = records.strings(records.ids_at(starts + 8 + identifier_bytes))
     by_id: dict[int, str] = {}
     by_serial: dict[int, int] = {}
-    for body in records.bodies(RecordTag.LOAD_CLASS, layout.size):
-        serial, class_id, _, name_id = layout.unpack_from(body)
-        name = records.string(name_id)
-        by_id.setdefault(class_id, unnamed_class(class_id) if name is None else java_name(name))
-        by_serial.setdefault(serial, class_id)
+    for start, class_id, text in zip(starts.tolist(), class_ids, texts, strict=True):
+        by_id.setdefault(class_id, unnamed_class(class_id) if text is None else java_name(text))
+        by_serial.setdefault(int.from_bytes(records.blob[start : start + 4].tobytes(), "big"), class_id)
     return ClassNames(by_id, by_serial)
 
 

@@ -6,14 +6,15 @@ cores and counted as it comes.  Either way a few megabytes are held, whatever th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heapscope.errors import CorruptRecord
-from heapscope.parser import _kernels
-from heapscope.parser._kernels import (
+from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
     ADDRESS_OR,
@@ -22,9 +23,10 @@ from heapscope.parser._kernels import (
     KEY,
     KIND,
     KIND_ARRAY,
+    KIND_INSTANCE,
 )
 from heapscope.parser.count_file import count_file
-from heapscope.parser.count_stream import count_stream
+from heapscope.parser.count_stream import NeedsWholeFile, count_stream
 from heapscope.parser.counter import Pass
 from heapscope.parser.layout import Layout, infer_layout
 from heapscope.parser.records import (
@@ -37,6 +39,8 @@ from heapscope.parser.records import (
     read_class_names,
 )
 from heapscope.parser.source import Source
+from heapscope.parser.tags import VALUE_BYTES, BasicType
+from heapscope.parser.walk import walk_file
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -123,12 +127,20 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
             format_version=done.header.version,
         )
 
-    count = count_stream if source.is_gzip and not source.is_mapped else count_file
-    done = count(source, _GUESS, _PROBE_BYTES, silent)
+    count: Callable[[Layout, int | None, Progress], Pass]
+    if source.is_mapped:
+        count = partial(count_file, source, walk_file(source.mapping(), path))
+    else:
+        count = partial(count_stream, source)
+    try:
+        done = count(_GUESS, _PROBE_BYTES, silent)
+    except NeedsWholeFile:
+        count = partial(count_file, source, walk_file(source.mapping(progress), path))
+        done = count(_GUESS, _PROBE_BYTES, silent)
     while True:
         classes, names = classes_of(done)
         layout = layout_of(done, classes)
-        done = count(source, layout, None, progress)
+        done = count(layout, None, progress)
         classes, names = classes_of(done)
         final = layout_of(done, classes)
         if _geometry(final) == _geometry(layout):
@@ -171,13 +183,13 @@ def _check_lengths(
 
     A class whose super chain leaves the dump (tolerated) is not checked.
     """
-    value_bytes = _kernels.type_sizes(identifier_bytes)
+    value_bytes = {**VALUE_BYTES, BasicType.OBJECT: identifier_bytes}
     own = {
-        class_id: sum(int(value_bytes[f.type]) for f in found.fields)
+        class_id: sum([value_bytes[f.type] for f in found.fields])
         for class_id, found in classes.items()
         if found.is_dumped
     }
-    for row in rows[rows[:, KIND] == _kernels.KIND_INSTANCE]:
+    for row in rows[rows[:, KIND] == KIND_INSTANCE]:
         total, class_id, steps = 0, int(row[KEY]), 0
         while class_id in own and steps <= len(own):
             total += own[class_id]

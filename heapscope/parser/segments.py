@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import CorruptRecord, UnsupportedFormat
-from heapscope.parser import _kernels
+from heapscope.parser import kernels
 from heapscope.parser.counter import raise_corrupt
 from heapscope.parser.layout import instance_bytes, mirror_bytes
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
@@ -132,9 +132,7 @@ def fill(source: Source, scan: HeapScan, classes: list[JavaClass], progress: Pro
     root_first, root_second = np.empty(roots, np.uint32), np.empty(roots, np.uint32)
     first_row = np.concatenate([[0], np.cumsum(scan.segment_objects)])
     first_root = np.concatenate([[0], np.cumsum(scan.segment_roots)])
-    idb = scan.header.identifier_bytes
-    fixed, value_bytes = _kernels.fixed_sizes(idb), _kernels.type_sizes(idb)
-    base, scale = layout.array_base_bytes, layout.array_scale_bytes
+    constants = kernels.constants(scan.header.identifier_bytes, layout, unit)
     lock = Lock()
     done = 0
     total = int((scan.segment_stops - scan.segment_starts).sum())
@@ -142,14 +140,13 @@ def fill(source: Source, scan: HeapScan, classes: list[JavaClass], progress: Pro
     def fill_segment(row: int) -> None:
         nonlocal done
         start, stop = int(scan.segment_starts[row]), int(scan.segment_stops[row])
-        status = _kernels.fill_columns(
-            data, start, stop, idb, fixed, value_bytes, base, scale, layout.alignment_bytes, unit,
-            table, primitive_class, class_class,
+        status = kernels.fill_columns(
+            data, start, stop, constants, table, primitive_class, class_class,
             first_row[row], first_row[row + 1], first_root[row], first_root[row + 1],
             ids, class_index, offsets, size_units, root_kinds, root_ids, root_first, root_second,
         )  # fmt: skip
-        if status != _kernels.OK:
-            raise_corrupt(path, start, int(status), 0)
+        if status != kernels.OK:
+            raise_corrupt(path, start, status, 0)
         with lock:
             done += stop - start
             progress("indexing", done, total)
@@ -209,5 +206,5 @@ def _class_table(scan: HeapScan, classes: list[JavaClass], unit: int) -> NDArray
     amounts = np.array([sizes.get(class_id, 0) // unit for class_id, _ in rows], np.uint64)
     slots = 1 << max(4, (2 * len(rows)).bit_length())
     table = np.zeros((slots, 4), np.uint64)
-    _kernels.fill_table(keys, indices, amounts, table)
+    kernels.fill_table(keys, indices, amounts, table)
     return table

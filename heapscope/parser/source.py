@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
-from heapscope.parser.tags import HEADER_BYTES, MAGIC_PREFIX
+from heapscope.parser.tags import MAGIC_PREFIX
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Source:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._fd = -1
+        self._plain_fd = -1  # what read_into reads: the file, or what it was inflated to
         self._mapping: NDArray[np.uint8] | None = None
         try:
             self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -103,6 +104,8 @@ class Source:
         if self.is_gzip:
             comment = _BLOCKSIZE.search(head, 0, 512)
             self._blocksize = int(comment[1]) if comment else 0
+        else:
+            self._plain_fd = os.dup(self._fd)
 
     @property
     def is_mapped(self) -> bool:
@@ -115,8 +118,8 @@ class Source:
         return self._fd < 0
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Read a plain file at ``offset`` into ``buffer``; the count of bytes read."""
-        return os.preadv(self._fd, [buffer], offset)
+        """Read the dump at ``offset`` into ``buffer``; the count of bytes read.  Only if `is_mapped`."""
+        return os.preadv(self._plain_fd, [buffer], offset)
 
     def mapping(self, progress: Progress = silent) -> NDArray[np.uint8]:
         """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
@@ -133,8 +136,8 @@ class Source:
                                 f"no room to inflate it in {tempfile.gettempdir()}: {error.strerror}; "
                                 "set TMPDIR to a folder with room, or inflate the file yourself",
                             ) from None
-                    spool.flush()
-                    self._mapping = _map(spool.fileno())
+                    self._plain_fd = os.dup(spool.fileno())
+                    self._mapping = _map(self._plain_fd)
             else:
                 self._mapping = _map(self._fd)
         return self._mapping
@@ -275,9 +278,10 @@ class Source:
 
     def close(self) -> None:
         """Release the file; the mapping stays valid while arrays refer to it."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._fd, self._plain_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._plain_fd = -1
         self._mapping = None
 
     def __enter__(self) -> Self:
@@ -317,13 +321,3 @@ def _batched(starts: Iterator[int], members: int) -> Iterator[tuple[int, ...]]:
             batch = [start]
     if len(batch) > 1:
         yield tuple(batch)
-
-
-def read_header_bytes(source: Source) -> bytes:
-    """The first bytes of the inflated dump, enough for the header."""
-    head = b""
-    for block in source.blocks():
-        head += bytes(block[:HEADER_BYTES])
-        if len(head) >= HEADER_BYTES:
-            break
-    return head[:HEADER_BYTES]

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from heapscope.errors import CorruptRecord, TruncatedDump
-from heapscope.parser import _kernels
-from heapscope.parser.records import Header, RecordList
+from heapscope.parser import kernels
+from heapscope.parser.records import Header, RecordList, parse_header
 from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def walk_file(
-    data: NDArray[np.uint8], header: Header, path: str
-) -> tuple[RecordList, list[tuple[int, int]], bool]:
-    """Top-level records, heap segments in file order, and whether the last one is open-ended."""
+@dataclass(frozen=True)
+class Walk:
+    """The top-level records of a dump."""
+
+    header: Header
+    records: RecordList
+    segments: list[tuple[int, int]]  # start and stop of the sub-records of each heap record
+    is_open_ended: bool  # whether the last segment's length was left at 0
+    dump_bytes: int
+
+
+def walk_file(data: NDArray[np.uint8], path: str) -> Walk:
+    """Find the top-level records of a whole dump, uint8, shape (n,).
+
+    Raises
+    ------
+    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
+    """
+    header = parse_header(data[:HEADER_BYTES].tobytes(), path)
     tags = np.empty(1 << 16, np.uint8)
     starts = np.empty(1 << 16, np.int64)
     lengths = np.empty(1 << 16, np.int64)
-    position, used = HEADER_BYTES, 0
+    state = np.zeros(kernels.POSITION + 1, np.int64)
+    state[kernels.POSITION] = HEADER_BYTES
     open_ended = False
     while True:
-        position, used, status = _kernels.walk_records(data, position, False, tags, starts, lengths, used)
-        if status == _kernels.OK:
+        status = kernels.walk_records(data, 0, tags, starts, lengths, state)
+        position, used = int(state[kernels.POSITION]), int(state[kernels.USED])
+        if status == kernels.OK:
             break
-        if status == _kernels.NEED_TABLE:
+        if status == kernels.NEED_TABLE:
             tags, starts, lengths = (np.concatenate([a, np.empty_like(a)]) for a in (tags, starts, lengths))
-        elif status == _kernels.HEAP_RECORD:
-            if used == tags.size:
-                continue
+        elif status == kernels.HEAP_RECORD:
             length, open_ended = _heap_length(data, position, path)
             tags[used], starts[used], lengths[used] = data[position], position + RECORD_HEADER_BYTES, length
-            used += 1
-            position += RECORD_HEADER_BYTES + length
+            state[kernels.USED] += 1
+            state[kernels.POSITION] += RECORD_HEADER_BYTES + length
         else:
             raise_top_level(path, position, data[position : position + 9].tobytes(), data.size, status)
     tags, starts, lengths = tags[:used].copy(), starts[:used].copy(), lengths[:used].copy()
@@ -45,7 +61,7 @@ def walk_file(
     check_end(path, int(data.size), tags)
     segments = list(zip(starts[heap].tolist(), (starts[heap] + lengths[heap]).tolist(), strict=True))
     records = RecordList(data, tags, starts, lengths, header.identifier_bytes, path)
-    return records, segments, open_ended
+    return Walk(header, records, segments, open_ended, int(data.size))
 
 
 def check_end(path: str, size: int, tags: NDArray[np.uint8]) -> None:
@@ -68,7 +84,7 @@ def _heap_length(data: NDArray[np.uint8], position: int, path: str) -> tuple[int
     """
     body = position + RECORD_HEADER_BYTES
     if body > data.size:
-        raise_top_level(path, position, data[position:].tobytes(), data.size, _kernels.NEED_BYTES)
+        raise_top_level(path, position, data[position:].tobytes(), data.size, kernels.NEED_BYTES)
     tag, _, length = struct.unpack(">BII", data[position:body].tobytes())
     remaining = data.size - body
     if length == 0:
@@ -78,12 +94,12 @@ def _heap_length(data: NDArray[np.uint8], position: int, path: str) -> tuple[int
     if tag == RecordTag.HEAP_DUMP and remaining >= length and (remaining - length) % (1 << 32) == 0:
         return remaining, False
     if length > remaining:
-        raise_top_level(path, position, data[position:body].tobytes(), data.size, _kernels.NEED_BYTES)
+        raise_top_level(path, position, data[position:body].tobytes(), data.size, kernels.NEED_BYTES)
     return length, False
 
 
 def raise_top_level(path: str, position: int, head: bytes, size: int, status: int) -> NoReturn:
-    if status == _kernels.BAD_TAG:
+    if status == kernels.BAD_TAG:
         raise CorruptRecord(path, position, f"record tag 0x{head[0]:02x} is unknown; the dump is damaged")
     if len(head) < RECORD_HEADER_BYTES:
         claim = f"a record header takes {RECORD_HEADER_BYTES} bytes, {size - position:,} remain"

@@ -1,0 +1,240 @@
+"""Compiled kernels without the compiler.
+
+numba compiles a kernel once; importing numba and making it ready takes 0.3 s, as long as a
+gigabyte of dump.  So the machine code is kept in the user's cache folder and later runs load
+it with llvmlite alone (0.04 s).  Where anything about that fails, numba is asked as usual.
+
+The code of a kernel is keyed by its source, signature, processor and compiler, so that none
+is ever used for another.  ``NUMBA_DISABLE_JIT=1`` runs kernels as plain Python and
+``NUMBA_BOUNDSCHECK=1`` with every index checked; both bypass the cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from heapscope.cache import kernel_cache_dir
+
+_SCALARS = {"i8": ctypes.c_int64}
+_POINTER = ctypes.c_void_p
+_LENGTH = ctypes.c_int64
+_lock = Lock()
+
+
+class Kernel:
+    """A compiled function that returns an int64; call it with arrays and integers.
+
+    Parameters
+    ----------
+    module : str
+        The module that has the function, decorated with ``numba.njit``; it is imported only to
+        compile.
+    name : str
+        The function.
+    signature : str
+        Types of the arguments, separated by blanks: ``i8`` for an integer, ``u1[]`` (``i8[]``,
+        ``u8[]``, ...) for a C-contiguous array of one dimension, ``u8[4]`` for one of shape
+        (n, 4).
+
+    Raises
+    ------
+    TypeError
+        On a call with arrays of another dtype or layout: the machine code would misread them.
+    """
+
+    def __init__(self, module: str, name: str, signature: str) -> None:
+        self.module = module
+        self.name = name
+        self.kinds = signature.split()
+        self._call: Callable[..., int] | None = None
+
+    def __call__(self, *args: Any) -> int:
+        return (self._call or self._ready())(*args)
+
+    def _ready(self) -> Callable[..., int]:
+        with _lock:
+            if self._call is None:
+                self._call = self._compiled() if _is_cacheable() else self._function()
+        return self._call
+
+    def _function(self) -> Callable[..., int]:
+        found: Callable[..., int] = getattr(import_module(self.module), self.name)
+        return found
+
+    def _compiled(self) -> Callable[..., int]:
+        try:
+            path = self._path()
+            if not path.exists():
+                _write(path, self._compile())
+            symbol, _, code = path.read_bytes().partition(b"\n")
+            address = _link(code, symbol.decode("ascii"))
+        except Exception:
+            # A read-only cache folder, another numba: slower, and the same result.
+            return self._function()
+        return self._native(address)
+
+    def _path(self) -> Path:
+        spec = find_spec(self.module)
+        assert spec is not None
+        assert spec.origin is not None
+        parts = [
+            Path(spec.origin).read_bytes(),
+            self.name.encode(),
+            " ".join(self.kinds).encode(),
+            *_compiler(),
+        ]
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
+        return Path(kernel_cache_dir()) / f"{self.name}-{digest}.o"
+
+    def _compile(self) -> bytes:
+        """Symbol, newline, object code."""
+        import numba
+
+        dimensions = [(i, kind.partition("[")) for i, kind in enumerate(self.kinds)]
+        parameters, arguments, types = [], [], []
+        for i, (unit, bracket, width) in dimensions:
+            if not bracket:
+                parameters.append(f"a{i}")
+                arguments.append(f"a{i}")
+                types.append(numba.int64)
+                continue
+            parameters += [f"a{i}", f"n{i}"]
+            shape = f"(n{i}, {width[:-1]})" if width != "]" else f"n{i}"
+            arguments.append(f"carray(a{i}, {shape})")
+            types += [numba.types.CPointer(getattr(numba, _NUMBA_TYPES[unit])), numba.int64]
+        # A function of pointers around the one of arrays, which numba then inlines.
+        source = f"def entry({', '.join(parameters)}):\n    return kernel({', '.join(arguments)})\n"
+        namespace: dict[str, Any] = {"kernel": self._function(), "carray": numba.carray}
+        exec(source, namespace)
+        entry = numba.njit(numba.int64(*types), nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+            namespace["entry"]
+        )
+        (result,) = entry.overloads.values()
+        symbol = result.fndesc.llvm_func_name.encode("ascii")
+        return bytes(symbol + b"\n" + result.library._get_compiled_object())
+
+    def _native(self, address: int) -> Callable[..., int]:
+        types: list[Any] = []
+        for kind in self.kinds:
+            types += [_POINTER, _LENGTH] if "[" in kind else [_SCALARS[kind]]
+        # numba's calling convention: where the result goes, where an exception goes, arguments.
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, _POINTER, _POINTER, *types)(address)
+        kinds = [
+            (_dtype(kind.partition("[")[0]), 1 if kind.endswith("[]") else 2) if "[" in kind else None
+            for kind in self.kinds
+        ]
+        name = self.name
+
+        def call(*args: Any) -> int:
+            if len(args) != len(kinds):
+                raise TypeError(f"{name} takes {len(kinds)} arguments, {len(args)} given")
+            flat: list[int] = []
+            for arg, kind in zip(args, kinds, strict=True):
+                if kind is None:
+                    flat.append(int(arg))
+                    continue
+                if arg.dtype != kind[0] or arg.ndim != kind[1] or not arg.flags.c_contiguous:
+                    raise TypeError(f"{name} wants a contiguous {kind[0]} array, not {arg.dtype}{arg.shape}")
+                flat.append(arg.ctypes.data)
+                flat.append(arg.shape[0])
+            result, exception = ctypes.c_int64(), ctypes.c_void_p()
+            status = function(ctypes.addressof(result), ctypes.addressof(exception), *flat)
+            if status:
+                raise RuntimeError(f"kernel {name} failed with status {status}")
+            return result.value
+
+        return call
+
+
+_NUMBA_TYPES = {
+    "u1": "uint8",
+    "i4": "int32",
+    "u4": "uint32",
+    "i8": "int64",
+    "u8": "uint64",
+}
+
+
+def _dtype(unit: str) -> Any:
+    import numpy as np
+
+    return np.dtype(unit)
+
+
+def _is_cacheable() -> bool:
+    flags = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
+    return not any(os.environ.get(flag, "0") not in ("", "0") for flag in flags)
+
+
+def is_compiled() -> bool:
+    """Whether kernels were compiled before; else the first work waits some seconds for them."""
+    return not _is_cacheable() or any(Path(kernel_cache_dir()).glob("*.o"))
+
+
+@cache
+def _compiler() -> tuple[bytes, ...]:
+    """What, beside the source, decides the machine code."""
+    import llvmlite
+    from llvmlite import binding
+
+    # Read, not imported: that would cost what this module saves.
+    spec = find_spec("numba")
+    numba_version = b""
+    if spec is not None and spec.origin:
+        numba_version = (Path(spec.origin).parent / "_version.py").read_bytes()
+    features = binding.get_host_cpu_features().flatten()
+    return (
+        numba_version,
+        llvmlite.__version__.encode(),
+        binding.get_host_cpu_name().encode(),
+        features.encode(),
+    )
+
+
+@cache
+def _engine() -> Any:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    # Left in the object code, never called: kernels own no memory.
+    binding.add_symbol(
+        "NRT_MemInfo_call_dtor", ctypes.cast(ctypes.pythonapi.Py_IsInitialized, _POINTER).value or 0
+    )
+    machine = binding.Target.from_default_triple().create_target_machine(jit=True)
+    return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+
+
+def _link(code: bytes, symbol: str) -> int:
+    from llvmlite import binding
+
+    engine = _engine()
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(symbol)
+    if not address:
+        raise LookupError(symbol)
+    return int(address)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, for other processes compile the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
