@@ -1,0 +1,141 @@
+"""The command line.  Commands load when they are called; `main` is the only way out.
+
+Exit codes::
+
+    0    fine
+    1    a check found something (no command of this release has one)
+    2    wrong usage
+    3    a HeapscopeError: one line on stderr that names the file and what to do
+    70   a bug in heapscope: the traceback, to be reported
+    130  interrupted
+    141  whoever read the output has gone (``| head``)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+import click
+
+from heapscope import __version__
+from heapscope.errors import HeapscopeError
+
+PROGRAM = "heapscope"
+COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
+OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
+
+# In the order of --help.  A command is the function of that name in the module.
+COMMANDS = {
+    "report": "heapscope.cli.report",
+    "histogram": "heapscope.cli.histogram",
+    "census": "heapscope.cli.census",
+    "diff": "heapscope.cli.growth",
+    "trend": "heapscope.cli.growth",
+    "info": "heapscope.cli.info",
+    "completion": "heapscope.cli.completion",
+}
+
+
+class _LazyGroup(click.Group):
+    """Commands by name; their modules are imported when one is called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and args[0][:1] != "-":
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "DUMP is a heap dump (.hprof, also gzip) or the text of 'jmap -histo' or "
+        "'jcmd PID GC.class_histogram'; the order on the command line does not matter, "
+        "snapshots are ordered by the time they were taken. "
+        "Exit codes: 0 fine, 2 wrong usage, 3 a file that cannot be read or written."
+    ),
+)
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Heap dumps of a leaking JVM in, what grew out.
+
+    \b
+    heapscope report monday.hprof tuesday.hprof -o incident.html
+    heapscope histogram tuesday.hprof
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing else prints errors or exits.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; ``sys.argv[1:]`` by default.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # Class names may hold anything; an old terminal must not end in a UnicodeEncodeError.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", INTERRUPTED)
+    except HeapscopeError as error:
+        return _fail(str(error), FAILED)
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except OSError as error:
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return _fail(f"{where}{error.strerror or error}", FAILED)
+    except MemoryError:
+        return _fail("out of memory; close other programs or use a machine with more", FAILED)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return _fail("this is a bug; please report it with the lines above", BUG)
+
+
+def _run(arguments: list[str]) -> int:
+    instruction = os.environ.get(COMPLETION_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, PROGRAM, COMPLETION_VARIABLE, instruction)
+    with cli.make_context(PROGRAM, arguments) as context:
+        cli.invoke(context)
+    return OK
+
+
+def _fail(message: str, code: int) -> int:
+    from heapscope.reporter.text import printable
+
+    print(f"{PROGRAM}: {printable(message)}", file=sys.stderr)
+    return code

@@ -1,0 +1,37 @@
+"""``heapscope census``: the watched classes in each snapshot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from heapscope.cli.arguments import class_option, dumps_argument, subclasses_option, watched
+from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
+from heapscope.cli.progress import work
+
+_COLUMNS = (
+    Column("snapshot", "snapshot", is_text=True),
+    Column("instance_count", "instances"),
+    Column("shallow_bytes", "shallow bytes"),
+    Column("class_name", "class", is_text=True),
+)
+
+
+@click.command(short_help="Watched classes with their subclasses, in each dump.")
+@dumps_argument
+@class_option
+@subclasses_option
+@table_options("shallow_bytes", "instance_count", "class_name", "snapshot", "captured_at")
+def census(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+    """Instances and shallow bytes of watched classes and their subclasses, in each DUMP.
+
+    Without --class: FileSystem, UserGroupInformation, Subject, FileSystem$Cache$Key, DFSClient and
+    Configuration, which one leaked libhdfs connect adds to.
+    """
+    from heapscope.analysis.snapshots import snapshots
+
+    with work() as at:
+        found = snapshots(at.each(dumps), at.progress)
+    table = found.census_table(watched(patterns), subclasses=not no_subclasses)
+    show(Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=describe(found)), choice)

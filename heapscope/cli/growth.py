@@ -1,0 +1,143 @@
+"""``heapscope diff`` and ``heapscope trend``: what changed between snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heapscope.cli.arguments import DUMP, class_option, dumps_argument, subclasses_option
+from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.progress import work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapscope.analysis.snapshots import ClassGrowth
+    from heapscope.analysis.table import Table
+
+_DIFF_COLUMNS = (
+    Column("instance_count_before", "instances\nbefore", 3),
+    Column("instance_count_after", "instances\nafter", 2),
+    Column("instance_count_delta", "instances\nchange", 0, is_signed=True),
+    Column("shallow_bytes_before", "shallow bytes\nbefore", 3),
+    Column("shallow_bytes_after", "shallow bytes\nafter", 2),
+    Column("shallow_bytes_delta", "shallow bytes\nchange", 0, is_signed=True),
+    Column("class_name", "class", is_text=True),
+)
+_TREND_COLUMNS = (
+    Column("instance_count_first", "instances\nfirst", 4),
+    Column("instance_count_last", "instances\nlast", 1),
+    Column("instance_count_delta", "instances\nchange", 3, is_signed=True),
+    Column("instance_count_per_snapshot", "instances\nper snapshot", 0, is_signed=True, decimals=1),
+    Column("shallow_bytes_first", "shallow bytes\nfirst", 4),
+    Column("shallow_bytes_last", "shallow bytes\nlast", 2),
+    Column("shallow_bytes_delta", "shallow bytes\nchange", 3, is_signed=True),
+    Column("shallow_bytes_per_snapshot", "shallow bytes\nper snapshot", 0, is_signed=True),
+    Column("is_growing", "grows", is_text=True),
+    Column("class_name", "class", is_text=True),
+)
+_DIFF_SUMS = tuple(column.name for column in _DIFF_COLUMNS[:-1])
+_TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
+
+
+@click.command(short_help="Classes that changed between two dumps.")
+@click.argument("before", type=DUMP)
+@click.argument("after", type=DUMP)
+@table_options(
+    "shallow_bytes_delta",
+    "instance_count_delta",
+    "shallow_bytes_after",
+    "instance_count_after",
+    "shallow_bytes_before",
+    "instance_count_before",
+    "class_name",
+)
+def diff(before: Path, after: Path, choice: Choice) -> None:
+    """Classes whose instances or bytes changed from BEFORE to AFTER, the largest growth first."""
+    from heapscope.analysis.snapshots import snapshots
+
+    with work() as at:
+        found = snapshots(at.each([before, after]), at.progress)
+    # In order of time; asked for is the order of the command line.
+    is_reversed = found[0].path != before
+    table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
+    show(
+        Answer(
+            "diff",
+            table,
+            _DIFF_COLUMNS,
+            [found[-1], found[0]] if is_reversed else found,
+            totals=total(table, *_DIFF_SUMS),
+            total_label="all that changed",
+            rows_are=("class that changed", "classes that changed"),
+            heading=describe([found[-1], found[0]] if is_reversed else found),
+            notes=["the second dump is the older one"] if is_reversed else [],
+        ),
+        choice,
+    )
+
+
+@click.command(short_help="Growth of every class over all dumps.")
+@dumps_argument
+@class_option
+@subclasses_option
+@table_options(
+    "shallow_bytes_per_snapshot",
+    "instance_count_per_snapshot",
+    "shallow_bytes_delta",
+    "instance_count_delta",
+    "shallow_bytes_last",
+    "instance_count_last",
+    "shallow_bytes_first",
+    "instance_count_first",
+    "is_growing",
+    "class_name",
+)
+def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+    """How classes grew from the first DUMP to the last, the largest growth in bytes first.
+
+    A class "grows" if its instances never became fewer and are more in the end. With --class each
+    PATTERN is one row, the classes that it names and their subclasses taken together.
+    """
+    from heapscope.analysis.snapshots import snapshots
+
+    if no_subclasses and not patterns:
+        raise click.UsageError("--no-subclasses needs --class.")
+    with work() as at:
+        found = snapshots(at.each(dumps), at.progress)
+    everything = found.trend_table()
+    growth = found.growth(patterns, subclasses=not no_subclasses) if patterns else []
+    show(
+        Answer(
+            "trend",
+            _growth_table(growth) if patterns else everything,
+            _TREND_COLUMNS,
+            found,
+            totals={} if patterns else total(everything, *_TREND_SUMS),
+            rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
+            heading=describe(found),
+        ),
+        choice,
+    )
+
+
+def _growth_table(growth: Sequence[ClassGrowth]) -> Table:
+    """The columns of `Snapshots.trend_table` for patterns."""
+    from heapscope.analysis.table import Table
+
+    return Table(
+        {
+            "class_name": [one.class_name for one in growth],
+            "instance_count_first": [one.instance_counts[0] for one in growth],
+            "instance_count_last": [one.instance_counts[-1] for one in growth],
+            "instance_count_delta": [one.instance_count_delta for one in growth],
+            "instance_count_per_snapshot": [one.instance_count_per_snapshot for one in growth],
+            "shallow_bytes_first": [one.shallow_bytes[0] for one in growth],
+            "shallow_bytes_last": [one.shallow_bytes[-1] for one in growth],
+            "shallow_bytes_delta": [one.shallow_bytes_delta for one in growth],
+            "shallow_bytes_per_snapshot": [one.shallow_bytes_per_snapshot for one in growth],
+            "is_growing": [one.is_growing for one in growth],
+        }
+    )

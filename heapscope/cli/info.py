@@ -1,0 +1,115 @@
+"""``heapscope info``: what a dump is and what process it comes from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapscope.cli.arguments import dump_argument, secrets_option
+from heapscope.cli.output import SCHEMA_VERSION, format_time, json_text, snapshot_facts
+from heapscope.cli.progress import work
+from heapscope.reporter.text import printable
+from heapscope.units import format_bytes
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import ProcessFacts, Snapshot
+
+_JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
+
+
+@click.command(short_help="What a dump is: format, layout, GC roots, JVM, environment.")
+@dump_argument
+@secrets_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
+def info(dump: Path, show_secrets: bool, as_json: bool) -> None:
+    """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
+    roots, JVM, environment and system properties as the heap itself holds them.
+    """
+    from heapscope.analysis.snapshots import snapshots
+
+    with work() as at:
+        snapshot = snapshots(at.each([dump]), at.progress)[0]
+        facts = snapshot.facts(at.progress)
+    if as_json:
+        sys.stdout.write(json_text(_document(snapshot, facts, show_secrets)))
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, show_secrets)))
+
+
+def _document(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "info",
+        "snapshot": snapshot_facts(snapshot),
+        "class_count": len(snapshot.histogram) if facts is None else facts.class_count,
+    }
+    if facts is not None:
+        layout = facts.layout
+        document |= {
+            "format_version": facts.format_version,
+            "identifier_bytes": facts.identifier_bytes,
+            "layout": {
+                "rule": layout.rule,
+                "confidence": layout.confidence,
+                "evidence": layout.evidence,
+                "reference_bytes": layout.reference_bytes,
+                "object_header_bytes": layout.object_header_bytes,
+                "alignment_bytes": layout.alignment_bytes,
+            },
+            "root_counts": facts.root_counts,
+            "thread_count": facts.thread_count,
+            "environment": _shown(facts.environment, show_secrets),
+            "system_properties": _shown(facts.system_properties, show_secrets),
+        }
+    return document
+
+
+def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -> list[str]:
+    size = snapshot.shallow_bytes
+    known = [
+        ("file", str(snapshot.path)),
+        ("kind", snapshot.kind),
+        ("captured", f"{format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"),
+        ("objects", f"{snapshot.object_count:,}"),
+        ("shallow size", f"{format_bytes(size)} ({size:,} bytes)"),
+    ]
+    if facts is None:
+        return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]
+    layout = facts.layout
+    jvm = [facts.system_properties[name] for name in _JVM if name in facts.system_properties]
+    known += [
+        ("classes", f"{facts.class_count:,}"),
+        ("format", f"HPROF {facts.format_version}, {facts.identifier_bytes}-byte identifiers"),
+        ("sizes", f"{layout.confidence}, rule {layout.rule}"),
+        ("", layout.evidence),
+        (
+            "",
+            f"references of {layout.reference_bytes} bytes, object header {layout.object_header_bytes} bytes,"
+            f" alignment {layout.alignment_bytes} bytes",
+        ),
+        ("JVM", ", ".join(jvm) or "unknown: the dump has no system properties"),
+        ("threads", f"{facts.thread_count:,}"),
+    ]
+    lines = _aligned(known)
+    roots = sorted(facts.root_counts.items(), key=lambda item: (-item[1], item[0]))
+    width = max((len(f"{count:,}") for _, count in roots), default=0)
+    lines += ["", f"GC root records: {sum(facts.root_counts.values()):,}"]
+    lines += [f"  {count:>{width},}  {kind}" for kind, count in roots]
+    for title, values in (("environment", facts.environment), ("system properties", facts.system_properties)):
+        lines += ["", f"{title}: {len(values):,}" if values else f"{title}: not in this dump"]
+        lines += [printable(f"  {name}={value}") for name, value in _shown(values, show_secrets).items()]
+    return lines
+
+
+def _aligned(pairs: list[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in pairs)
+    return [f"{name:{width}}  {printable(value)}" for name, value in pairs]
+
+
+def _shown(values: dict[str, str], show_secrets: bool) -> dict[str, str]:
+    from heapscope.reporter.masking import mask_mapping
+
+    return dict(sorted(values.items())) if show_secrets else mask_mapping(values)

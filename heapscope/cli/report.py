@@ -1,0 +1,58 @@
+"""``heapscope report``: the incident page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from heapscope.cli.arguments import class_option, dumps_argument, secrets_option, watched
+from heapscope.cli.progress import work
+from heapscope.errors import OutputExists
+from heapscope.reporter.text import printable
+
+_SUFFIXES = (".html", ".md", ".json")
+
+
+@click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
+@dumps_argument
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Page (.html), ticket body with pictures beside it (.md), or data (.json).",
+)
+@class_option
+@secrets_option
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def report(
+    dumps: tuple[Path, ...], output: Path, patterns: tuple[str, ...], show_secrets: bool, force: bool
+) -> None:
+    """Write what grew between the DUMPs as a page, and print its verdict.
+
+    \b
+    heapscope report worker-*.hprof.gz -o incident.html
+    """
+    if output.suffix.lower() not in _SUFFIXES:
+        raise click.BadOptionUsage("output", f"-o needs a name that ends in {', '.join(_SUFFIXES)}.")
+    if not force and os.path.lexists(output):
+        raise OutputExists(output)  # before any work is done
+    from heapscope.analysis.snapshots import snapshots
+    from heapscope.reporter.render import write_report
+
+    with work() as at:
+        found = snapshots(at.each(dumps), at.progress)
+        incident = write_report(
+            found,
+            output,
+            patterns=watched(patterns),
+            force=force,
+            show_secrets=show_secrets,
+            progress=at.progress,
+        )
+    for line in (incident.headline, *incident.verdict):
+        click.echo(line)
+    click.echo(f"\nreport: {printable(str(output))}")

@@ -1,0 +1,87 @@
+"""Run the command line in this process, and snapshots to run it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from heapscope.cli import main
+from tests.support.dumps import DumpBuilder, build
+
+HEADER = " num     #instances         #bytes  class name (module)\n" + "-" * 55 + "\n"
+FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """``run("histogram", path)``."""
+
+    def run_it(*arguments: str | Path) -> Ran:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run_it
+
+
+def histogram_text(rows: list[tuple[str, int, int]]) -> str:
+    """A class histogram as jcmd writes it: name, instances, bytes."""
+    lines = [f"{i:4}: {count:13} {size:14}  {name}" for i, (name, count, size) in enumerate(rows, 1)]
+    total = f"Total {sum(row[1] for row in rows):12} {sum(row[2] for row in rows):14}"
+    return HEADER + "\n".join([*lines, total]) + "\n"
+
+
+def write_histogram(path: Path, rows: list[tuple[str, int, int]], seconds: int) -> Path:
+    """A class histogram taken so many seconds after 2026-01-01 00:00."""
+    path.write_text(
+        f"2026-01-01 00:{seconds // 60:02}:{seconds % 60:02}\n{histogram_text(rows)}", encoding="utf-8"
+    )
+    return path
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> list[Path]:
+    """Three class histograms a minute apart: a leak, something steady, something that shrinks."""
+    return [
+        write_histogram(
+            tmp_path / f"leak-{i}.txt",
+            [
+                ("org.apache.hadoop.hdfs.DistributedFileSystem", 1_000 * i, 48_000 * i),
+                ("java.lang.String", 5_000, 120_000),
+                ("[B", 400 - 100 * i, 40_000 - 10_000 * i),
+            ],
+            60 * i,
+        )
+        for i in (1, 2, 3)
+    ]
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """A heap dump with two file systems held through JNI, an environment and a thread."""
+
+    def write(d: DumpBuilder) -> None:
+        d.cls(FILE_SYSTEM, fields={"conf": "Object"})
+        d.cls("org.apache.hadoop.hdfs.DistributedFileSystem", super_name=FILE_SYSTEM)
+        for _ in range(2):
+            d.root("JNI_GLOBAL", d.instance("org.apache.hadoop.hdfs.DistributedFileSystem"))
+        d.process_environment({"HOME": "/home/someone", "AWS_SECRET_ACCESS_KEY": "hunter2-hunter2"})
+
+    path = tmp_path / "two.hprof"
+    path.write_bytes(build(write).data)
+    return path
