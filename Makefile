@@ -1,0 +1,72 @@
+# Everything runs in .venv, which the first target that needs it makes. `make help` lists the targets.
+#
+# PYTHON=/path/to/python3.12 chooses the interpreter; by default it is the newest of 3.11 to 3.14
+# that is found and can make a virtual environment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Not $(BIN)/heapscope and the like: their first line would name the folder the tree was in when
+# it was installed. From here `-m` finds the tree itself.
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check --quiet
+SAMPLES := $(sort $(wildcard sample_dumps/leak-*.hprof.gz))
+PYTEST_OPTIONS ?=
+BENCHMARK_OPTIONS ?=
+
+.PHONY: help report test lint types format benchmark samples notebooks system-packages clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
+
+report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps, and its verdict
+	@mkdir -p build
+	$(RUN) heapscope report $(SAMPLES) -o build/report.html --force
+
+test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
+	$(RUN) pytest $(PYTEST_OPTIONS)
+
+lint: $(VENV)/.installed-dev ## ruff: rules and format
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types: $(VENV)/.installed-dev ## mypy --strict
+	$(RUN) mypy
+
+format: $(VENV)/.installed-dev ## Let ruff rewrite the files
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+benchmark: $(VENV)/.installed-dev system-packages ## Ratios against peers, on a dump of 2 GB that is made once
+	$(RUN) benchmarks.run $(BENCHMARK_OPTIONS)
+
+samples: $(VENV)/.installed-dev system-packages ## Make sample_dumps/ again (needs a JDK and downloads Hadoop's jars)
+	$(BIN)/python sample_dumps/make_samples.py
+
+notebooks: $(VENV)/.installed-notebook ## Open the notebooks in JupyterLab
+	$(RUN) jupyter lab notebooks
+
+system-packages: ## Look for javac and Chromium; install them where that is allowed
+	@.ci/system-packages
+
+clean: ## Remove what was built; sample_dumps stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written last, so that whatever is interrupted is done again.
+$(BIN)/python:
+	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing heapscope and what it needs into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	@echo "installing heapscope with its $* tools into $(VENV) ..."
+	@$(PIP) install --editable '.[$*]'
+	@touch $@ $(VENV)/.installed

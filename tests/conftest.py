@@ -1,0 +1,40 @@
+"""Which tests need what: without a JDK or Chromium theirs are skipped, in CI they fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.support.jvm import find_javac, find_jdks
+
+_HOW = "`make system-packages` installs it"
+
+
+def _missing_jvm() -> str:
+    if find_javac() is None or not find_jdks():
+        return f"no JDK found; {_HOW}"
+    return ""
+
+
+def _missing_chromium() -> str:
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not found; {_HOW}" if missing else ""
+
+
+_NEEDS = {
+    "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
+    "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (look, required) in _NEEDS.items():
+        if item.get_closest_marker(marker) is None:
+            continue
+        missing = look()
+        if missing and os.environ.get(required):
+            pytest.fail(f"{missing}, and {required} is set")
+        elif missing:
+            pytest.skip(missing)
