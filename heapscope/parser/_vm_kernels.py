@@ -35,13 +35,13 @@ def _bit(key, shift):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def collect(  # type: ignore[no-untyped-def]
-    buf, pos, stop, idb, fixed, value_bytes, array_class, min_length, sample_shift,
+    buf, pos, stop, idb, fixed, value_bytes, array_class, min_length, sample,
     int_arrays, byte_arrays, object_arrays, handles, used,
 ):  # fmt: skip
     """Gather what `vm_objects` chooses from, in the sub-records from ``pos`` to ``stop``.
 
     ``int_arrays`` (uint64, (n, 2)): address and length of each ``int[]``, if it has room at all.
-    ``byte_arrays``: addresses of one ``byte[]`` in 2**sample_shift.
+    ``byte_arrays``: addresses of one ``byte[]`` in 2**(64 - sample).
     ``object_arrays`` (uint64, (n, 2)): address and position of arrays of ``array_class`` with
     ``min_length`` elements or more.  ``handles``: objects of JNI global roots.
     ``used`` (int64, (4,)) counts them.
@@ -83,10 +83,9 @@ def collect(  # type: ignore[no-untyped-def]
                     int_arrays[used[0], 0] = address
                     int_arrays[used[0], 1] = n
                     used[0] += 1
-                elif kind == _BYTE and _bit(address, uint64(64 - 24)) >> uint64(24 - sample_shift) == uint64(0):
-                    if used[1] < byte_arrays.shape[0]:
-                        byte_arrays[used[1]] = address
-                        used[1] += 1
+                elif kind == _BYTE and used[1] < byte_arrays.shape[0] and _bit(address, sample) == uint64(0):
+                    byte_arrays[used[1]] = address
+                    used[1] += 1
         elif tag == 0x20:
             end, status = _class_dump_end(buf, pos, limit, idb, value_bytes)
             if status != OK:

@@ -10,10 +10,13 @@ such arrays at which no object lies; each ends where the next object begins.
 
 *Arrays that fill dead space.*  Since JDK 19 they have a class of their own, which a dump shows
 as ``int[]`` (`heapscope.parser.layout.filler_class`).  Nothing refers to them.  In a dump of
-live objects nothing else is like that; a dump that also has garbage cannot tell, and then
-they stay ``int[]``.
+live objects nothing else is like that but the locks (``int[0]``) of the classes above, one for
+each that is no array; JDK 25 lists class objects of arrays twice and more, so the locks can be
+counted.  Up to JDK 24 they cannot, and fillers without elements count as locks.  A dump that
+also has garbage cannot tell at all, and then fillers stay ``int[]``.
 
-Measured: with both, a dump equals ``GC.class_histogram`` of JDK 17, 21 and 25 to the byte.
+Measured: with both, a dump equals ``GC.class_histogram`` of JDK 17, 21 and 25 to the byte,
+with the archives these JDKs ship and with others.
 """
 
 from __future__ import annotations
@@ -41,6 +44,9 @@ MIN_ARCHIVE_LENGTH = 256
 # With more int[] than this no filler is looked for: telling them apart takes 17 bytes each.
 MAX_INT_ARRAYS = 4_000_000
 _BYTE_SAMPLES = 1 << 14
+# Releases as in `hotspot_fields.feature_release`.
+_LOCKS_SINCE = 22  # before, the lock of a class object is not archived
+_ARRAYS_TWICE_SINCE = 25
 # No class object is this much larger than one without statics.
 _MAX_STATICS_BYTES = 1 << 16
 
@@ -96,7 +102,7 @@ def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
     if not has_fillers and (not array_class or not scan.root_counts[SubRecordTag.ROOT_JNI_GLOBAL]):
         return VmObjects()
     found = _collect(data, scan, array_class, has_fillers)
-    absent = _archived_ids(data, scan, found)
+    absent, is_repeated = _archived_ids(data, scan, found)
     if not has_fillers and not absent.size:
         return VmObjects()
 
@@ -112,10 +118,16 @@ def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
     if not samples.all():
         return VmObjects(len(unloaded), sum(unloaded), filler_name=name)
     lengths = ints[~is_referred[np.searchsorted(wanted, ints[:, 0])], 1].astype(np.int64)
-    base, scale = scan.layout.array_base_bytes[BasicType.INT], 4
-    step = scan.layout.alignment_bytes
-    sizes = (base + scale * lengths + step - 1) // step * step
-    return VmObjects(len(unloaded), sum(unloaded), int(lengths.size), int(sizes.sum()), name)
+    locks = 0
+    if scan.layout.release >= _LOCKS_SINCE:
+        classes = ~is_there if scan.layout.release < _ARRAYS_TWICE_SINCE else ~is_there & ~is_repeated
+        locks = min(int(classes.sum()), int((lengths == 0).sum()))
+    base, step = scan.layout.array_base_bytes[BasicType.INT], scan.layout.alignment_bytes
+    sizes = (base + 4 * lengths + step - 1) // step * step
+    lock_bytes = locks * scan.layout.array_bytes(BasicType.INT, 0)
+    return VmObjects(
+        len(unloaded), sum(unloaded), int(lengths.size) - locks, int(sizes.sum()) - lock_bytes, name
+    )
 
 
 def _each_segment(scan: HeapScan, work: Callable[[int], None]) -> None:
@@ -133,7 +145,7 @@ def _collect(data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fill
         "handles": int(scan.root_counts[SubRecordTag.ROOT_JNI_GLOBAL]),
     }
     byte_arrays = int(scan.primitive_counts[BasicType.BYTE])
-    sample_shift = max(0, (byte_arrays // _BYTE_SAMPLES).bit_length())
+    sample = np.uint64(64 - max(1, (byte_arrays // _BYTE_SAMPLES).bit_length()))
     parts: list[_Found] = [_no_objects() for _ in range(scan.segment_starts.size)]
 
     def collect(row: int) -> None:
@@ -147,7 +159,7 @@ def _collect(data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fill
         used = np.zeros(4, np.int64)
         _vm_kernels.collect(
             data, scan.segment_starts[row], scan.segment_stops[row], idb, fixed, value_bytes,
-            np.uint64(array_class), MIN_ARCHIVE_LENGTH, np.uint64(sample_shift),
+            np.uint64(array_class), MIN_ARCHIVE_LENGTH, sample,
             room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, used,
         )  # fmt: skip
         parts[row] = _Found(
@@ -172,8 +184,13 @@ def _no_objects() -> _Found:
     return _Found(pairs, singles, pairs, singles)
 
 
-def _archived_ids(data: NDArray[np.uint8], scan: HeapScan, found: _Found) -> NDArray[np.uint64]:
-    """Sorted distinct elements, dumped classes aside, of ``Object[]`` that are JNI global roots."""
+def _archived_ids(
+    data: NDArray[np.uint8], scan: HeapScan, found: _Found
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Elements, dumped classes aside, of ``Object[]`` that are JNI global roots.
+
+    Sorted and distinct; and which of them are there more than once.
+    """
     idb = scan.header.identifier_bytes
     rows = found.object_arrays[np.isin(found.object_arrays[:, 0], found.handles)]
     elements = [np.empty(0, np.uint64)]
@@ -182,7 +199,9 @@ def _archived_ids(data: NDArray[np.uint8], scan: HeapScan, found: _Found) -> NDA
         length = int.from_bytes(data[position + 5 + idb : position + 9 + idb].tobytes(), "big")
         elements.append(data[head : head + length * idb].view(f">u{idb}").astype(np.uint64))
     dumped = np.array([0, *(i for i, c in scan.classes.items() if c.is_dumped)], np.uint64)
-    return np.setdiff1d(np.concatenate(elements), dumped)
+    ids, counts = np.unique(np.concatenate(elements), return_counts=True)
+    is_other = ~np.isin(ids, dumped)
+    return ids[is_other], counts[is_other] > 1
 
 
 def _check(
