@@ -7,13 +7,10 @@ full names, one row a line, no colour, and rich is not even imported.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -241,6 +238,8 @@ def write(text: str, choice: Choice) -> None:
         for start in range(0, len(text), _PIECE):
             sys.stdout.write(text[start : start + _PIECE])
         return
+    import tempfile
+
     path = choice.path
     temporary = ""
     try:
@@ -270,6 +269,8 @@ def _put(temporary: str, path: Path, force: bool) -> None:
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)
     if force:
+        import shutil
+
         if path.exists() and not path.is_dir():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
@@ -322,6 +323,8 @@ def _json_text(answer: Answer, shown: Table) -> str:
 
 
 def _csv_text(shown: Table) -> str:
+    import csv
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(shown.names)

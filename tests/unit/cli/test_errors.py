@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 
-import heapscope.cli
+import heapscope
 from heapscope.cli import main
+from heapscope.cli.output import Choice
 from tests.unit.cli.conftest import Ran, Run, histogram_text
 
 COMMANDS = ["histogram", "census", "info", "report"]
 
 
 def arguments(command: str, path: Path) -> list[str | Path]:
-    return [command, path, *(["-o", path.parent / "page.html"] if command == "report" else [])]
+    output: list[str | Path] = ["-o", path.parent / "page.html"] if command == "report" else []
+    return [command, path, *output]
 
 
 def assert_one_line(ran: Ran, path: Path) -> None:
@@ -164,7 +166,7 @@ def test_an_output_that_another_process_wrote_meanwhile(
     run: Run, series: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.csv"
-    monkeypatch.setattr(heapscope.cli.output.Choice, "check", lambda self: path.write_text("theirs"))
+    monkeypatch.setattr(Choice, "check", lambda self: path.write_text("theirs"))
     assert_one_line(run("histogram", series[0], "-o", path), path)
     assert path.read_text() == "theirs"
 
