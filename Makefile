@@ -14,7 +14,6 @@ BIN := $(VENV)/bin
 # it was installed. From here `-m` finds the tree itself.
 RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
-SAMPLES := $(sort $(wildcard sample_dumps/leak-*.hprof.gz))
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 
@@ -25,7 +24,7 @@ help: ## Show this list
 
 report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps, and its verdict
 	@mkdir -p build
-	$(RUN) heapscope report $(SAMPLES) -o build/report.html --force
+	$(RUN) heapscope report sample_dumps/leak-*.hprof.gz -o build/report.html --force
 
 test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
 	$(RUN) pytest $(PYTEST_OPTIONS)

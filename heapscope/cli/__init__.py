@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -108,10 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeapscopeError as error:
         return _fail(str(error), FAILED)
     except BrokenPipeError:
-        # What is left in the buffer would fail once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return READER_GONE
     except OSError as error:
+        _drop_output()
         where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return _fail(f"{where}{error.strerror or error}", FAILED)
     except MemoryError:
@@ -132,6 +133,12 @@ def _run(arguments: list[str]) -> int:
     with cli.make_context(PROGRAM, arguments) as context:
         cli.invoke(context)
     return OK
+
+
+def _drop_output() -> None:
+    """What is left in the buffer would fail once more when the interpreter ends."""
+    with suppress(OSError, ValueError):  # no file at all: stdout was replaced, in a test say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

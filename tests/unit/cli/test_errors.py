@@ -219,16 +219,18 @@ def test_a_bug_keeps_its_traceback(run: Run, series: list[Path], monkeypatch: py
     assert "report it" in ran.err.splitlines()[-1]
 
 
-def heapscope_process(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
+def heapscope_process(*words: str | Path, unbuffered: str, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "heapscope", *map(str, words)]
-    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **options)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env=environment, **options)
 
 
-def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path, unbuffered: str) -> None:
     path = tmp_path / "many.txt"
     path.write_text(histogram_text([(f"a.Class{i}", 1, 16) for i in range(20_000)]))
     read, write = os.pipe()
-    process = heapscope_process("histogram", path, stdout=write)
+    process = heapscope_process("histogram", path, stdout=write, unbuffered=unbuffered)
     os.close(write)
     assert os.read(read, 4) == b"many"
     os.close(read)
@@ -238,9 +240,10 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_disk_behind_stdout_is_one_line(series: list[Path]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(series: list[Path], unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
-        process = heapscope_process("histogram", series[0], stdout=full)
+        process = heapscope_process("histogram", series[0], stdout=full, unbuffered=unbuffered)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 3
     assert err == "heapscope: No space left on device\n"
