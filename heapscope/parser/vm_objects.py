@@ -211,7 +211,7 @@ def _check(
     idb = scan.header.identifier_bytes
     fixed, value_bytes = _kernels.fixed_sizes(idb), _kernels.type_sizes(idb)
     table, offsets = _reference_table(scan)
-    bits_log2 = max(16, (16 * wanted.size).bit_length())
+    bits_log2 = max(16, (32 * wanted.size).bit_length())  # 1 false answer in 32 to 64
     shift = np.uint64(64 - bits_log2)
     bits = np.zeros(1 << (bits_log2 - 6), np.uint64)
     _vm_kernels.fill_bloom(wanted, bits, shift)
