@@ -1,0 +1,284 @@
+"""Growth charts: each drawing function draws on an Axes and returns it.
+
+Figures are made without pyplot, so that nothing global changes and no display is needed.
+Colours are Okabe and Ito's (Color Universal Design, 2008): told apart with every kind of
+colour vision.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from itertools import pairwise
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from heapscope.reporter.incident import SnapshotRow, WatchedClass, clock
+from heapscope.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Quantity = Literal["instances", "shallow size"]
+QUANTITIES: tuple[Quantity, ...] = ("instances", "shallow size")
+
+OKABE_ITO = {"blue": "#0072B2", "vermillion": "#D55E00", "sky": "#56B4E9", "orange": "#E69F00"}
+
+# On paper and in PNG. In SVG each of these becomes a CSS variable of the page, so that the
+# chart follows light and dark; no two may be equal, and none may be matplotlib's own black.
+_INK = "#1f2328"
+_MUTED = "#59636e"
+_GRID = "#d9dee3"
+_PAPER = "#fffffe"
+_COLOURS: dict[Quantity, str] = {"instances": OKABE_ITO["blue"], "shallow size": OKABE_ITO["vermillion"]}
+_CSS_VARIABLES = {
+    _INK: "--ink",
+    _MUTED: "--muted",
+    _GRID: "--grid",
+    _PAPER: "--paper",
+    OKABE_ITO["blue"]: "--count",
+    OKABE_ITO["vermillion"]: "--bytes",
+}
+
+_FONT_POINTS = 10.0
+_PANEL_INCHES = (5.0, 2.3)
+_UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+# Points nearer than this share of the axis would lie on each other.
+_MIN_GAP = 0.03
+_MAX_NAMES_CHARACTERS = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Where snapshots lie on the x axis."""
+
+    positions: tuple[float, ...]
+    label: str
+    tick_labels: tuple[str, ...] | None  # None: the positions are figures
+
+
+def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
+    """Time since the first snapshot, or the snapshots side by side.
+
+    Side by side where times say too little: taken within a second, nearly on each other, or
+    times of files.
+    """
+    moments = [datetime.fromisoformat(row.captured_at).timestamp() for row in snapshots]
+    span = moments[-1] - moments[0]
+    nearest = min((after - before for before, after in pairwise(moments)), default=0.0)
+    has_times = all(row.captured_at_source != "file time" for row in snapshots)
+    if has_times and span >= 1 and nearest >= _MIN_GAP * span:
+        # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
+        size, unit = next((size, unit) for size, unit in _UNITS_OF_TIME if span >= 2 * size or size == 1)
+        return Timeline(
+            tuple((moment - moments[0]) / size for moment in moments),
+            f"{unit} since {clock(snapshots[0].captured_at)}",
+            None,
+        )
+    positions = tuple(float(row) for row in range(1, len(snapshots) + 1))
+    names = tuple(row.name for row in snapshots)
+    if sum(map(len, names)) <= _MAX_NAMES_CHARACTERS:
+        return Timeline(positions, "snapshot", names)
+    return Timeline(
+        positions, "snapshot, in order of capture", tuple(f"{position:.0f}" for position in positions)
+    )
+
+
+def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Quantity) -> Axes:
+    """Draw one watched class's growth.
+
+    Parameters
+    ----------
+    axes : Axes
+    when : Timeline
+        From `timeline`, n positions.
+    values : sequence of int
+        n instance counts, or n shallow sizes in bytes.
+    quantity : {"instances", "shallow size"}
+        What the values are; also names the y axis.
+    """
+    colour = _COLOURS[quantity]
+    describe = format_bytes if quantity == "shallow size" else format_count
+    top = max(*values, 1)
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.fill_between(when.positions, values, 0, color=colour, alpha=0.12, linewidth=0)
+    axes.plot(
+        when.positions,
+        values,
+        color=colour,
+        linewidth=2,
+        marker="o",
+        markersize=5,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+        clip_on=False,
+    )
+    axes.set_ylim(0, top * 1.12)
+    axes.yaxis.set_major_locator(
+        MaxNLocator(nbins=4, integer=quantity == "instances", steps=[1, 2, 2.5, 5, 10])
+    )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
+    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=_MUTED)
+    axes.yaxis.set_label_coords(0.0, 1.03)
+    axes.set_xlabel(when.label, color=_MUTED)
+    if when.tick_labels is not None:
+        axes.set_xticks(when.positions, when.tick_labels)
+    else:
+        # None before the first snapshot or after the last, where only the labels are.
+        ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(
+            when.positions[0], when.positions[-1]
+        )
+        axes.set_xticks([tick for tick in ticks if when.positions[0] <= tick <= when.positions[-1]])
+    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_MUTED)
+    _label_ends(axes, when.positions, [describe(value) for value in values], values)
+    return axes
+
+
+def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
+    """A figure with one panel: counts or bytes of one watched class."""
+    with _style():
+        figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
+        draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
+    return figure
+
+
+def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
+    """PNG of a watched class: counts on the left, bytes on the right."""
+    with _style():
+        width, height = _PANEL_INCHES
+        margins = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.05)
+        figure = Figure(figsize=(2 * width, height + 0.3), layout=margins)
+        figure.suptitle(_title(watched.class_name), x=0.012, ha="left", color=_INK, fontsize=_FONT_POINTS + 1)
+        for axes, quantity in zip(figure.subplots(1, 2), QUANTITIES, strict=True):
+            draw_growth(axes, when, _values(watched, quantity), quantity)
+        picture = io.BytesIO()
+        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    return picture.getvalue()
+
+
+def figure_svg(figure: Figure, prefix: str, description: str) -> str:
+    """SVG element to put into a page: ids begin with ``prefix``, colours are the page's variables.
+
+    Parameters
+    ----------
+    figure : Figure
+        From `growth_figure`.
+    prefix : str
+        Letters and digits, another one for each chart of a page.
+    description : str
+        The chart in a sentence, for people who do not see it.
+    """
+    text = io.StringIO()
+    with _style():
+        _save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # Its style element would hold for the whole page.
+    svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|xlink:href="#|\burl\(#)', rf"\g<1>{prefix}-", svg)
+    for colour, variable in _CSS_VARIABLES.items():
+        svg = re.sub(colour, f"var({variable})", svg, flags=re.IGNORECASE)
+    # The page's own font; widths were laid out for DejaVu Sans, which is wider than any system font.
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
+    label = escape(description)
+    return re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        lambda match: f'<svg class="chart" viewBox="{match[1]}" role="img" aria-label="{label}">',
+        svg,
+        count=1,
+    ).strip()
+
+
+def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
+    """A chart as a sentence."""
+    describe = format_bytes if quantity == "shallow size" else format_count
+    values = ", ".join(describe(value) for value in _values(watched, quantity))
+    return f"Line chart of {watched.class_name}, {quantity} by {when.label}: {values}"
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Matplotlib's own settings, whatever the user's are, and text that is the same everywhere."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "font.family": "DejaVu Sans",
+                "font.size": _FONT_POINTS,
+                "text.color": _INK,
+                "text.parse_math": False,  # a class name is full of dollars
+                "svg.fonttype": "none",
+                "svg.hashsalt": "heapscope",
+            }
+        )
+        yield
+
+
+def _save(figure: Figure, file: IO[Any], **settings: Any) -> None:
+    with warnings.catch_warnings():
+        # A snapshot's name may have letters that DejaVu lacks: boxes in a PNG, no more.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        figure.savefig(file, **settings)
+
+
+def _values(watched: WatchedClass, quantity: Quantity) -> tuple[int, ...]:
+    return watched.instance_counts if quantity == "instances" else watched.shallow_bytes
+
+
+def _tick(value: float, quantity: Quantity) -> str:
+    if quantity == "instances":
+        return format_count(value)
+    return re.sub(r"(\.\d*?)0+ ", r"\1 ", format_bytes(value)).replace(". ", " ")
+
+
+def _label_ends(axes: Axes, positions: Sequence[float], labels: Sequence[str], values: Sequence[int]) -> None:
+    """First and last value beside their points, outside of the line, where nothing else is."""
+    figure = axes.figure
+    width_points = axes.get_position().width * figure.bbox.width / figure.dpi * 72
+    span = positions[-1] - positions[0] or 1.0
+
+    def room(label: str) -> float:
+        """Width of a label and its gap, in units of x; a character takes 0.62 of the font's size."""
+        share = (len(label) * 0.62 * _FONT_POINTS + 14) / width_points
+        return share * span / max(1 - 2 * share, 0.2)
+
+    if len(positions) == 1:
+        axes.set_xlim(positions[0] - 1, positions[0] + 1)
+        ends = [(0, "left", 8)]
+    else:
+        axes.set_xlim(positions[0] - room(labels[0]), positions[-1] + room(labels[-1]))
+        ends = [(0, "right", -8), (-1, "left", 8)]
+    for index, side, offset in ends:
+        is_low = values[index] < 0.08 * axes.get_ylim()[1]  # the label would lie on the axis
+        axes.annotate(
+            labels[index],
+            (positions[index], values[index]),
+            xytext=(offset, 7 if is_low else 0),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            color=_INK,
+            fontweight="bold",
+            bbox={"boxstyle": "square,pad=0.12", "facecolor": _PAPER, "edgecolor": "none"},
+            zorder=2.2,  # above the grid and the line, below the axis
+            annotation_clip=False,
+        )
+
+
+def _title(class_name: str) -> str:
+    return class_name if len(class_name) <= 90 else f"{class_name[:44]}…{class_name[-44:]}"

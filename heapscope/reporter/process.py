@@ -1,0 +1,138 @@
+"""What the process was, as far as its heap tells: the part of an incident below the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapscope.reporter.masking import mask_value
+from heapscope.reporter.text import printable
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import ProcessFacts
+    from heapscope.parser.layout import Layout
+
+# Variables from which a JVM, or what embeds it, takes options. HotSpot keeps its command line
+# outside the heap, so these are all the options that a dump tells.
+_OPTION_VARIABLES = ("LIBHDFS_OPTS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS")
+
+# Label, then system properties or environment variables (upper case) that make up the value.
+_SUMMARY: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("JVM", ("java.vm.name", "java.vm.version")),
+    ("Vendor", ("java.vm.vendor",)),
+    ("Java", ("java.runtime.name", "java.runtime.version")),
+    ("Java home", ("java.home",)),
+    ("Operating system", ("os.name", "os.version", "os.arch")),
+    ("Host", ("HOSTNAME",)),
+    ("User", ("user.name",)),
+    ("Working folder", ("user.dir",)),
+    ("Java command", ("sun.java.command",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of a description list."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSection:
+    """How objects lie in this heap, which shallow sizes follow from; all figures in bytes."""
+
+    rule: str
+    confidence: str  # "exact" or "estimated"
+    evidence: str
+    reference_bytes: int
+    object_header_bytes: int
+    alignment_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSection:
+    """The process as the heap of one snapshot tells it; values are printable and masked."""
+
+    snapshot: str
+    summary: tuple[Fact, ...]
+    jvm_options: tuple[Fact, ...]  # variable, value
+    environment: dict[str, str]  # by name
+    system_properties: dict[str, str]  # by name
+    root_counts: dict[str, int]  # GC root kind -> root records, most first
+    thread_count: int
+    class_count: int
+    format_version: str
+    identifier_bytes: int
+    layout: LayoutSection
+
+
+def describe_process(facts: ProcessFacts, snapshot: str, *, show_secrets: bool) -> ProcessSection:
+    """What a report shows of a process.
+
+    Parameters
+    ----------
+    facts : ProcessFacts
+        As read from the heap.
+    snapshot : str
+        Name of the snapshot that they are from.
+    show_secrets : bool
+        Whether values are shown as they are.
+    """
+    if show_secrets:
+
+        def shown(name: str, value: str) -> str:
+            return printable(value)
+
+    else:
+
+        def shown(name: str, value: str) -> str:
+            return printable(mask_value(name, value))
+
+    environment, properties = facts.environment, facts.system_properties
+    return ProcessSection(
+        snapshot=snapshot,
+        summary=_summary(environment, properties, shown),
+        jvm_options=tuple(
+            Fact(name, shown(name, environment[name])) for name in _OPTION_VARIABLES if environment.get(name)
+        ),
+        environment=_shown_mapping(environment, shown),
+        system_properties=_shown_mapping(properties, shown),
+        root_counts=dict(sorted(facts.root_counts.items(), key=lambda item: (-item[1], item[0]))),
+        thread_count=facts.thread_count,
+        class_count=facts.class_count,
+        format_version=printable(facts.format_version),
+        identifier_bytes=facts.identifier_bytes,
+        layout=_describe_layout(facts.layout),
+    )
+
+
+def _summary(
+    environment: Mapping[str, str], properties: Mapping[str, str], shown: Callable[[str, str], str]
+) -> tuple[Fact, ...]:
+    lines = []
+    for label, names in _SUMMARY:
+        values = [
+            shown(name, value)
+            for name in names
+            if (value := (environment if name.isupper() else properties).get(name))
+        ]
+        if values:
+            lines.append(Fact(label, " ".join(values)))
+    return tuple(lines)
+
+
+def _shown_mapping(values: Mapping[str, str], shown: Callable[[str, str], str]) -> dict[str, str]:
+    return {printable(name): shown(name, values[name]) for name in sorted(values)}
+
+
+def _describe_layout(layout: Layout) -> LayoutSection:
+    return LayoutSection(
+        rule=layout.rule,
+        confidence=layout.confidence,
+        evidence=printable(layout.evidence),
+        reference_bytes=int(layout.reference_bytes),
+        object_header_bytes=int(layout.object_header_bytes),
+        alignment_bytes=int(layout.alignment_bytes),
+    )

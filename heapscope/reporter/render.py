@@ -1,0 +1,313 @@
+"""Incidents as HTML, Markdown and JSON, and as files.
+
+The same incident gives the same bytes: no time of day, no absolute path, no random id.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup, escape
+
+from heapscope.analysis.census import WATCHED_CLASSES
+from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.progress import Progress, silent
+from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
+from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
+from heapscope.units import format_bytes, format_count, format_duration
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import Snapshots
+
+ENDINGS = (".html", ".md", ".json")
+
+# GitHub's and GitLab's limits for a comment are 65,536 and 1,000,000 characters.
+MAX_MARKDOWN_CHARACTERS = 64_000
+# Rows of a table and characters of a value, tried in turn until a ticket takes the text.
+_MARKDOWN_BUDGETS = ((25, 1000), (25, 200), (10, 120), (5, 60))
+
+_TRENDS = {
+    "grew every time": "▲ grew every time",
+    "grew": "▲ grew",
+    "unchanged": "= unchanged",
+    "varied": "~ up and down",
+    "fell": "▼ fell",
+    "absent": "not in the heap",
+    "one snapshot": "one snapshot",
+}
+
+
+def render_html(incident: Incident) -> str:
+    """One page with everything in it; it reads without scripts and asks nobody for anything."""
+    script = _environment().get_template("report.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            incident=incident,
+            span=_span(incident),
+            charts=_svg_charts(incident),
+            style=Markup(_environment().get_template("report.css").render()),
+            script=Markup(script),
+            script_digest=digest,
+        )
+        + "\n"
+    )
+
+
+def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
+    """Markdown that fits into a ticket.
+
+    Parameters
+    ----------
+    incident : Incident
+    chart_names : mapping of str to str
+        Class name of a watched class to the file name of its picture, see `chart_names`.
+    """
+    text = ""
+    for rows, characters in _MARKDOWN_BUDGETS:
+        text = _render_markdown(incident, chart_names, rows, characters)
+        if len(text) <= MAX_MARKDOWN_CHARACTERS:
+            return text
+    note = "\n\n(cut here: longer than a ticket takes)\n"
+    return text[: MAX_MARKDOWN_CHARACTERS - len(note)].rpartition("\n")[0] + note
+
+
+def render_json(incident: Incident) -> str:
+    """JSON after ``schema/incident-1.schema.json``."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(incident)}, indent=2) + "\n"
+
+
+def write_report(
+    snapshots: Snapshots,
+    path: str | os.PathLike[str],
+    *,
+    patterns: Sequence[str] = WATCHED_CLASSES,
+    top: int = 25,
+    force: bool = False,
+    show_secrets: bool = False,
+    progress: Progress = silent,
+) -> Incident:
+    """Write a report: what grew between the snapshots, and what the process was.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+        From `heapscope.snapshots`; one at least.
+    path : str or path-like
+        ``.html`` for one page, ``.md`` for a ticket with PNG charts beside it, ``.json`` for
+        programs.  Missing folders are made.
+    patterns : sequence of str
+        The watched classes.
+    top : int
+        Rows of the histogram diff and of the largest classes.
+    force : bool
+        Whether files that exist are overwritten.
+    show_secrets : bool
+        Whether environment and system properties are shown as they are.
+    progress : Progress
+        Told how far reading the last dump is.
+
+    Returns
+    -------
+    Incident
+        What the report shows; `output_paths` names the files.
+
+    Raises
+    ------
+    HeapscopeError
+        Another ending; no snapshot; the report would overwrite a snapshot.
+    OutputExists
+        A file is there already, and ``force`` is false.  Nothing is written then.
+    OutputFailed
+        The system refuses to write.  Nothing half-written is left.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise HeapscopeError(f"{path}: a report's name ends in .html, .md or .json; rename it to choose one")
+    _check_free([path], force)
+    incident = build_incident(
+        snapshots, patterns=patterns, top=top, show_secrets=show_secrets, progress=progress
+    )
+    paths = output_paths(incident, path)
+    _check_free(paths, force)
+    sources = {os.path.realpath(snapshot.path) for snapshot in snapshots}
+    if overwritten := [output for output in paths if os.path.realpath(output) in sources]:
+        raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
+    if ending == ".html":
+        contents = [render_html(incident).encode()]
+    elif ending == ".json":
+        contents = [render_json(incident).encode()]
+    else:
+        names = chart_names(incident, path.stem)
+        contents = [*_png_charts(incident), render_markdown(incident, names).encode()]
+    _write_all(list(zip(paths, contents, strict=True)))
+    return incident
+
+
+def output_paths(incident: Incident, path: str | os.PathLike[str]) -> list[Path]:
+    """Files that `write_report` makes for a path: pictures first, the report itself last."""
+    path = Path(path)
+    if path.suffix.lower() != ".md":
+        return [path]
+    return [*(path.with_name(name) for name in chart_names(incident, path.stem).values()), path]
+
+
+def chart_names(incident: Incident, stem: str) -> dict[str, str]:
+    """Class name of each watched class with a chart -> file name of its picture.
+
+    ``report-FileSystem-Cache-Key.png``: the simple name, and a number where that is taken.
+    """
+    names: dict[str, str] = {}
+    for watched in charted(incident):
+        simple = watched.class_name.rsplit(".", 1)[-1]
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", simple).strip("-")[:60] or "class"
+        name, number = f"{stem}-{slug}.png", 1
+        while name.lower() in {taken.lower() for taken in names.values()}:
+            number += 1
+            name = f"{stem}-{slug}-{number}.png"
+        names[watched.class_name] = name
+    return names
+
+
+def charted(incident: Incident) -> tuple[WatchedClass, ...]:
+    """The watched classes that have something to draw, each once."""
+    if len(incident.snapshots) == 1:
+        return ()
+    return tuple({one.class_name: one for one in incident.watched_classes if one.trend != "absent"}.values())
+
+
+def _render_markdown(incident: Incident, names: Mapping[str, str], rows: int, characters: int) -> str:
+    template = _environment().get_template("report.md.j2")
+    return template.render(
+        incident=incident,
+        span=_span(incident),
+        charts=[(watched, quote(names[watched.class_name])) for watched in charted(incident)],
+        row_limit=rows,
+        code=lambda text: markdown_code(shorten(text, characters)),
+        text=lambda text: markdown_text(shorten(text, 10 * characters)),
+    )
+
+
+def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
+    """Class name -> charts of counts and of bytes; the whole heap as well."""
+    from heapscope.reporter import plots  # matplotlib takes half a second to import
+
+    if len(incident.snapshots) == 1:
+        return {}
+    when = plots.timeline(incident.snapshots)
+    return {
+        watched.class_name: [
+            Markup(
+                plots.figure_svg(
+                    plots.growth_figure(watched, when, quantity),
+                    f"chart{number}{quantity[0]}",
+                    plots.describe_growth(watched, when, quantity),
+                )
+            )
+            for quantity in plots.QUANTITIES
+        ]
+        for number, watched in enumerate((incident.whole_heap, *charted(incident)))
+    }
+
+
+def _png_charts(incident: Incident) -> list[bytes]:
+    from heapscope.reporter import plots
+
+    when = plots.timeline(incident.snapshots)
+    return [plots.growth_picture(watched, when) for watched in charted(incident)]
+
+
+def _span(incident: Incident) -> str:
+    """``4 snapshots from 2026-11-23 09:32:35 UTC, over 20 s``."""
+    first, last = incident.snapshots[0].captured_at, incident.snapshots[-1].captured_at
+    text = f"{plural(len(incident.snapshots), 'snapshot')} from {clock(first)}"
+    seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    return f"{text}, over {format_duration(seconds)}" if seconds else text
+
+
+def _breakable(text: str) -> Markup:
+    """Escaped, with places for a line break after dots, dollars, slashes and the like."""
+    parts = re.split(r"(?<=[.$/:;,=&_])", text)
+    return Markup("<wbr>").join(escape(part) for part in parts if part)
+
+
+def _words(text: str) -> Markup:
+    """As `_breakable`, but between words first: an option stays on its line while it fits."""
+    return Markup(" ").join(
+        Markup('<span class="w">{}</span>').format(_breakable(word)) for word in text.split(" ")
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("heapscope.reporter"),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        breakable=_breakable,
+        bytes=format_bytes,
+        change_bytes=lambda value: format_bytes(value, signed=True),
+        count=format_count,
+        change_count=lambda value: format_count(value, signed=True),
+        clock=clock,
+        plural=plural,
+        trend=_TRENDS.__getitem__,
+        words=_words,
+    )
+    return environment
+
+
+def _check_free(paths: Sequence[Path], force: bool) -> None:
+    for path in paths:
+        if path.is_dir():
+            raise OutputFailed(path, "it is a folder; name a file in it")
+        if not force and os.path.lexists(path):
+            raise OutputExists(path)
+
+
+def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
+    """Write all files or none: each beside its place first, then all renamed."""
+    parts: list[Path] = []
+    placed: list[Path] = []
+    is_done = False
+    target = outputs[-1][0]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for target, content in outputs:
+            part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
+            parts.append(part)
+            # A report is made to be passed on; the umask still has its say.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+                file.write(content)
+        for part, (target, _) in zip(list(parts), outputs, strict=True):
+            is_new = not os.path.lexists(target)
+            os.replace(part, target)
+            parts.remove(part)
+            if is_new:
+                placed.append(target)
+        is_done = True
+    except OSError as error:
+        raise OutputFailed(target, error.strerror or str(error)) from error
+    finally:
+        for path in parts + ([] if is_done else placed):
+            path.unlink(missing_ok=True)
