@@ -28,7 +28,9 @@ class _Window:
 
     def __init__(self, blocks: Iterator[memoryview]) -> None:
         self._blocks = blocks
-        self.data = np.empty(0, np.uint8)
+        # One buffer for all blocks: a new one for each leaves holes that add up to 100 MB.
+        self._buffer = np.empty(4 << 20, np.uint8)
+        self.data = self._buffer[:0]
         self.base = 0
         self.position = 0  # in data; behind its end where a body is to be skipped
 
@@ -42,19 +44,24 @@ class _Window:
         kept = self.data[min(self.position, self.data.size) :]
         skip = max(0, self.position - self.data.size)
         self.base += self.data.size - kept.size
-        self.data, self.position = kept, skip
         for block in self._blocks:
             if len(block) <= skip:
                 skip -= len(block)
                 self.base += len(block)
-                self.position = skip
                 continue
-            fresh = np.frombuffer(block, np.uint8)[skip:]
             self.base += skip
-            self.data = np.concatenate([kept, fresh]) if kept.size else fresh
+            self._hold(kept, np.frombuffer(block, np.uint8)[skip:])
             self.position = 0
             return True
+        self.data, self.position = kept, skip
         return False
+
+    def _hold(self, kept: NDArray[np.uint8], fresh: NDArray[np.uint8]) -> None:
+        size = kept.size + fresh.size
+        target = self._buffer if size <= self._buffer.size else np.empty(2 * size, np.uint8)
+        target[: kept.size] = kept  # numpy copies overlapping parts of one buffer in safe order
+        target[kept.size : size] = fresh
+        self._buffer, self.data = target, target[:size]
 
 
 def count_stream(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:

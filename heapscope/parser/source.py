@@ -7,9 +7,10 @@ Two ways to read, both at the speed of the memory bus:
   into an unlinked temporary file that is mapped.
 
 gzip: RFC 1952.  A dump that a JDK wrote with ``-gz`` is a row of independent members, the
-first with the comment ``HPROF BLOCKSIZE=<n>``: every member but the last inflates to n bytes.
-No index tells where a member begins, so heapscope looks for the fixed eight bytes that open
-one, and proves each guess: the member before must end exactly there.
+first (with several writing threads: some of the first) with the comment ``HPROF BLOCKSIZE=<n>``:
+every member but the last inflates to n bytes.  No index tells where a member begins, so
+heapscope looks for the eight bytes that open one, and proves each guess: the bytes up to it
+must be one whole member, by length and checksum.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import mmap
 import os
 import re
 import stat
+import struct
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -37,8 +39,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GZIP_MAGIC = b"\x1f\x8b"
-# Magic, method deflate, no flags, no time: how zlib opens every member after the first.
-_MEMBER_START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+# Magic, method deflate, no flags (or a comment only), no time: how a JDK opens a member.
+_MEMBER_STARTS = (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", b"\x1f\x8b\x08\x10\x00\x00\x00\x00")
+_SEARCH_BYTES = 8 << 20
+# Small pieces: blocks of a megabyte, freed one by one, leave holes in the allocator's arenas
+# that add up to 350 MB.
+_PIECE_BYTES = 32 << 10
+_MAX_BLOCKSIZE = 16 << 20  # HotSpot's is 1 MiB
+_HEAD_BYTES = 10
 _BLOCKSIZE = re.compile(rb"HPROF BLOCKSIZE=(\d{1,10})\x00")
 _MEMBER_BATCH_BYTES = 2 << 20
 _STREAM_BLOCK_BYTES = 2 << 20
@@ -104,6 +112,8 @@ class Source:
         if self.is_gzip:
             comment = _BLOCKSIZE.search(head, 0, 512)
             self._blocksize = int(comment[1]) if comment else 0
+            if self._blocksize > _MAX_BLOCKSIZE:
+                self._blocksize = 0  # no JDK writes such members; the serial way needs no buffers
         else:
             self._plain_fd = os.dup(self._fd)
 
@@ -147,7 +157,7 @@ class Source:
         return tempfile.NamedTemporaryFile(prefix="heapscope-", suffix=".hprof", buffering=0)
 
     def blocks(self, progress: Progress = silent, phase: str = "reading") -> Iterator[memoryview]:
-        """The inflated dump in order, as blocks of a few megabytes.
+        """The inflated dump in order, as blocks of a few megabytes, each valid up to the next.
 
         Raises
         ------
@@ -231,50 +241,55 @@ class Source:
 
     def _parallel_blocks(self, progress: Progress, phase: str) -> Iterator[memoryview]:
         """Members inflated on all cores, some batches ahead, given out in order."""
-        compressed = _map(self._fd)
-        view = memoryview(compressed)
+        view = memoryview(_map(self._fd))
         workers = worker_count()
-        batch_members = max(1, _MEMBER_BATCH_BYTES // max(self._blocksize, 1))
-        batches = _batched(_member_starts(self._fd, self.file_bytes), batch_members)
-        waiting: deque[tuple[tuple[int, ...], Future[list[bytes] | None]]] = deque()
+        members = max(1, _MEMBER_BATCH_BYTES // self._blocksize)
+        batches = _batched(_member_starts(self._fd, self.file_bytes), members)
+        free = [np.empty(members * self._blocksize, np.uint8) for _ in range(workers + 2)]
+        waiting: deque[tuple[tuple[int, ...], NDArray[np.uint8], Future[int]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
-            exhausted = False
             while True:
-                while not exhausted and len(waiting) < workers + 2:
-                    batch = next(batches, None)
-                    if batch is None:
-                        exhausted = True
-                    else:
-                        waiting.append((batch, pool.submit(self._inflate_members, view, batch)))
+                while free and (batch := next(batches, None)) is not None:
+                    target = free.pop()
+                    future = pool.submit(self._inflate_members, view, batch, target)
+                    waiting.append((batch, target, future))
                 if not waiting:
                     return
-                batch, future = waiting.popleft()
-                members = future.result()
-                if members is None:
+                batch, target, future = waiting.popleft()
+                size = future.result()
+                if size < 0:
                     # A guess was wrong, or the file is damaged: the serial way knows which.
-                    for _, other in waiting:
+                    for _, _, other in waiting:
                         other.cancel()
                     yield from self._serial_blocks(batch[0], progress, phase)
                     return
                 progress(phase, batch[-1], self.file_bytes)
-                for member in members:
-                    yield memoryview(member)
+                yield memoryview(target)[:size]
+                free.append(target)
 
-    def _inflate_members(self, view: memoryview, starts: tuple[int, ...]) -> list[bytes] | None:
-        """Members between consecutive starts; None unless each ends where the next begins."""
+    def _inflate_members(self, view: memoryview, starts: tuple[int, ...], target: NDArray[np.uint8]) -> int:
+        """Inflate the members between consecutive starts into ``target``.
+
+        Returns their bytes together; -1 unless each ends where the next begins.
+        """
         from isal import isal_zlib
 
-        members = []
+        size = 0
         for start, stop in pairwise(starts):
             inflater = isal_zlib.decompressobj(wbits=31)
-            try:
-                member = inflater.decompress(view[start:stop], self._blocksize + 1)
-            except isal_zlib.error:
-                return None
-            if not inflater.eof or inflater.unused_data or len(member) > self._blocksize:
-                return None
-            members.append(member)
-        return members
+            bound = size + self._blocksize
+            for position in range(start, stop, _PIECE_BYTES):
+                try:
+                    piece = inflater.decompress(view[position : min(position + _PIECE_BYTES, stop)])
+                except isal_zlib.error:
+                    return -1
+                if size + len(piece) > bound:
+                    return -1
+                target[size : size + len(piece)] = np.frombuffer(piece, np.uint8)
+                size += len(piece)
+            if not inflater.eof or inflater.unused_data:
+                return -1
+        return size
 
     def close(self) -> None:
         """Release the file; the mapping stays valid while arrays refer to it."""
@@ -302,12 +317,15 @@ def _map(fd: int) -> NDArray[np.uint8]:
 
 def _member_starts(fd: int, size: int) -> Iterator[int]:
     """Positions where a gzip member may begin, in order, then the file's size."""
-    with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as view:
-        yield 0
-        position = view.find(_MEMBER_START, 1)
-        while position > 0:
-            yield position
-            position = view.find(_MEMBER_START, position + 1)
+    width = len(_MEMBER_STARTS[0])
+    for offset in range(0, size, _SEARCH_BYTES):
+        # Read, not mapped: mmap.find compares at every byte before Python 3.13.
+        chunk = os.pread(fd, _SEARCH_BYTES + width - 1, offset)
+        position = chunk.find(_MEMBER_STARTS[0][:3])
+        while position >= 0:
+            if chunk[position : position + width] in _MEMBER_STARTS:
+                yield offset + position
+            position = chunk.find(_MEMBER_STARTS[0][:3], position + 1)
     yield size
 
 
