@@ -1,4 +1,4 @@
-"""Compiled loops of `vm_objects`; private.
+"""Compiled loops of `heapscope.parser.vm_objects`, which calls them as kernels.
 
 As in `_kernels`: every index is checked against the buffer, a status says why a kernel stopped.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import (
+from heapscope.parser._kernels import _class_dump_end, _id, _slot, _u1, _u4
+from heapscope.parser.kernels import (
     AMOUNT,
     BAD_TAG,
     BAD_TYPE,
     COUNT,
-    KEY,
+    FIXED_BYTES,
+    IDENTIFIER_BYTES,
     OK,
     OVERRUN,
-    _class_dump_end,
-    _id,
-    _slot,
-    _u1,
-    _u4,
+    VALUE_BYTES,
 )
 
 NEED_ROOM = 20  # more objects than the first pass counted
@@ -33,9 +31,9 @@ def _bit(key, shift):  # type: ignore[no-untyped-def]
     return (key * uint64(_GOLDEN)) >> shift
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def collect(  # type: ignore[no-untyped-def]
-    buf, pos, stop, idb, fixed, value_bytes, array_class, min_length, sample,
+    buf, pos, stop, constants, array_class, min_length, sample,
     int_arrays, byte_arrays, object_arrays, handles, used,
 ):  # fmt: skip
     """Gather what `vm_objects` chooses from, in the sub-records from ``pos`` to ``stop``.
@@ -46,6 +44,7 @@ def collect(  # type: ignore[no-untyped-def]
     ``min_length`` elements or more.  ``handles``: objects of JNI global roots.
     ``used`` (int64, (4,)) counts them.
     """
+    idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
     while pos < limit:
         tag = _u1(buf, pos)
@@ -58,7 +57,11 @@ def collect(  # type: ignore[no-untyped-def]
             else:
                 n = _u4(buf, pos + 5 + idb)
                 size = head + n * idb
-                if n >= min_length and _id(buf, pos + 9 + idb, idb) == array_class and pos + size <= limit:
+                if (
+                    n >= min_length
+                    and _id(buf, pos + 9 + idb, idb) == uint64(array_class)
+                    and pos + size <= limit
+                ):
                     if used[2] == object_arrays.shape[0]:
                         return NEED_ROOM
                     object_arrays[used[2], 0] = _id(buf, pos + 1, idb)
@@ -74,7 +77,7 @@ def collect(  # type: ignore[no-untyped-def]
                 return BAD_TYPE
             size = head
             if tag == 0x23:
-                size += n * value_bytes[kind]
+                size += n * constants[VALUE_BYTES + kind]
             if int_arrays.shape[0] > 0:
                 address = _id(buf, pos + 1, idb)
                 if kind == _INT:
@@ -83,16 +86,20 @@ def collect(  # type: ignore[no-untyped-def]
                     int_arrays[used[0], 0] = address
                     int_arrays[used[0], 1] = n
                     used[0] += 1
-                elif kind == _BYTE and used[1] < byte_arrays.shape[0] and _bit(address, sample) == uint64(0):
+                elif (
+                    kind == _BYTE
+                    and used[1] < byte_arrays.shape[0]
+                    and _bit(address, uint64(sample)) == uint64(0)
+                ):
                     byte_arrays[used[1]] = address
                     used[1] += 1
         elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, value_bytes)
+            end, status = _class_dump_end(buf, pos, limit, idb, constants)
             if status != OK:
                 return OVERRUN
             size = end - pos
         else:
-            size = fixed[tag]
+            size = constants[FIXED_BYTES + tag]
             if size == 0:
                 return BAD_TAG
             if pos + size > limit:
@@ -108,17 +115,18 @@ def collect(  # type: ignore[no-untyped-def]
     return OK
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fill_bloom(keys, bits, shift):  # type: ignore[no-untyped-def]
     """Set the bit of each key in ``bits`` (uint64 words; 2**(64 - shift) bits)."""
     for i in range(keys.shape[0]):
-        bit = _bit(keys[i], shift)
+        bit = _bit(keys[i], uint64(shift))
         bits[bit >> uint64(6)] |= uint64(1) << (bit & uint64(63))
+    return OK
 
 
 # The arrays that are passed on here are counted as referenced anew at each call, for 30 ns: so
 # the test that nearly all references fail stands in the loops of `check`.
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mark(key, wanted, seen):  # type: ignore[no-untyped-def]
     """Note that ``key`` was met, if it is one of the sorted ``wanted``."""
     row, behind = 0, wanted.shape[0]
@@ -138,9 +146,9 @@ def _may_be_wanted(key, bits, shift):  # type: ignore[no-untyped-def]
     return (bits[bit >> uint64(6)] >> (bit & uint64(63))) & uint64(1) != uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def check(  # type: ignore[no-untyped-def]
-    buf, pos, stop, idb, fixed, value_bytes, table, reference_offsets,
+    buf, pos, stop, constants, table, reference_offsets,
     wanted, bits, shift, seen, ids, is_there, next_ids,
 ):  # fmt: skip
     """Which of the sorted ``wanted`` objects are referred to, and which ``ids`` are objects.
@@ -151,6 +159,7 @@ def check(  # type: ignore[no-untyped-def]
     ``is_there`` (uint8) is set for those of the sorted ``ids`` at which an object lies,
     ``next_ids`` (uint64) lowered to the next object behind each.
     """
+    idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
     any_wanted = wanted.shape[0] > 0
     low = wanted[0] if any_wanted else uint64(1)
@@ -185,7 +194,7 @@ def check(  # type: ignore[no-untyped-def]
                     if offset + idb > n:
                         break
                     met = _id(buf, pos + head + offset, idb)
-                    if low <= met <= high and _may_be_wanted(met, bits, shift):
+                    if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
                         _mark(met, wanted, seen)
         elif tag == 0x22:
             head = 1 + 2 * idb + 8
@@ -199,7 +208,7 @@ def check(  # type: ignore[no-untyped-def]
             if any_wanted:
                 for i in range(n):
                     met = _id(buf, pos + head + i * idb, idb)
-                    if low <= met <= high and _may_be_wanted(met, bits, shift):
+                    if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
                         _mark(met, wanted, seen)
         elif tag == 0x23 or tag == 0xC3:
             head = 1 + idb + 9
@@ -210,16 +219,16 @@ def check(  # type: ignore[no-untyped-def]
                 return BAD_TYPE
             size = head
             if tag == 0x23:
-                size += _u4(buf, pos + 5 + idb) * value_bytes[kind]
+                size += _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + kind]
             address = _id(buf, pos + 1, idb)
         elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, value_bytes)
+            end, status = _class_dump_end(buf, pos, limit, idb, constants)
             if status != OK:
                 return OVERRUN
             size = end - pos
             address = _id(buf, pos + 1, idb)
         else:
-            size = fixed[tag]
+            size = constants[FIXED_BYTES + tag]
             if size == 0:
                 return BAD_TAG
             if pos + size > limit:

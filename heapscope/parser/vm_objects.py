@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.parser import _kernels, _vm_kernels
+from heapscope.machine_code import Kernel
+from heapscope.parser import kernels
+from heapscope.parser.counter import raise_corrupt
 from heapscope.parser.layout import Layout, filler_class, instance_bytes
 from heapscope.parser.records import JavaClass
 from heapscope.parser.source import worker_count
@@ -49,6 +51,16 @@ _LOCKS_SINCE = 22  # before, the lock of a class object is not archived
 _ARRAYS_TWICE_SINCE = 25
 # No class object is this much larger than one without statics.
 _MAX_STATICS_BYTES = 1 << 16
+
+
+_MODULE = "heapscope.parser._vm_kernels"
+# buf, pos, stop, constants, array_class, min_length, sample, int_arrays, byte_arrays, object_arrays,
+# handles, used
+_collect_objects = Kernel(_MODULE, "collect", "u1[] i8 i8 i8[] i8 i8 i8 u8[2] u8[] u8[2] u8[] i8[]")
+# keys, bits, shift
+_fill_bloom = Kernel(_MODULE, "fill_bloom", "u8[] u8[] i8")
+# buf, pos, stop, constants, table, reference_offsets, wanted, bits, shift, seen, ids, is_there, next_ids
+_check_objects = Kernel(_MODULE, "check", "u1[] i8 i8 i8[] u8[4] i8[] u8[] u8[] i8 u1[] u8[] u1[] u8[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class _Found:
     handles: NDArray[np.uint64]
 
 
-def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
+def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
     """Look for both kinds in a dump that was scanned.
 
     Reads the heads of all objects once; a second time, with their references, only where there
@@ -88,8 +100,15 @@ def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
 
     Parameters
     ----------
+    path : str
+        The file, for errors.
     data : uint8 array
         The whole (inflated) dump.
+
+    Raises
+    ------
+    CorruptRecord
+        The file changed since it was scanned.
     """
     if scan.layout.confidence != "exact":
         return VmObjects()
@@ -101,7 +120,7 @@ def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
     )
     if not has_fillers and (not array_class or not scan.root_counts[SubRecordTag.ROOT_JNI_GLOBAL]):
         return VmObjects()
-    found = _collect(data, scan, array_class, has_fillers)
+    found = _collect(path, data, scan, array_class, has_fillers)
     absent, is_repeated = _archived_ids(data, scan, found)
     if not has_fillers and not absent.size:
         return VmObjects()
@@ -109,7 +128,7 @@ def find_vm_objects(data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
     order = np.argsort(found.int_arrays[:, 0], kind="stable")
     ints = found.int_arrays[order]
     wanted = np.unique(np.concatenate([ints[:, 0], found.byte_arrays]))
-    is_referred, is_there, next_ids = _check(data, scan, wanted, absent)
+    is_referred, is_there, next_ids = _check(path, data, scan, wanted, absent)
     unloaded = _unloaded_bytes(absent, is_there, next_ids, scan.layout, scan.classes)
     if filler is None or not has_fillers:
         return VmObjects(len(unloaded), sum(unloaded))
@@ -136,16 +155,18 @@ def _each_segment(scan: HeapScan, work: Callable[[int], None]) -> None:
             pass
 
 
-def _collect(data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fillers: bool) -> _Found:
+def _collect(
+    path: str, data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fillers: bool
+) -> _Found:
     idb = scan.header.identifier_bytes
-    fixed, value_bytes = _kernels.fixed_sizes(idb), _kernels.type_sizes(idb)
+    constants = kernels.constants(idb, scan.layout)
     totals = {
         "ints": int(scan.primitive_counts[BasicType.INT]) if has_fillers else 0,
         "objects": scan.instance_counts.get(array_class, 0),
         "handles": int(scan.root_counts[SubRecordTag.ROOT_JNI_GLOBAL]),
     }
     byte_arrays = int(scan.primitive_counts[BasicType.BYTE])
-    sample = np.uint64(64 - max(1, (byte_arrays // _BYTE_SAMPLES).bit_length()))
+    sample = 64 - max(1, (byte_arrays // _BYTE_SAMPLES).bit_length())
     parts: list[_Found] = [_no_objects() for _ in range(scan.segment_starts.size)]
 
     def collect(row: int) -> None:
@@ -157,11 +178,13 @@ def _collect(data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fill
             np.empty(min(int(scan.segment_roots[row]), totals["handles"]), np.uint64),
         )
         used = np.zeros(4, np.int64)
-        _vm_kernels.collect(
-            data, scan.segment_starts[row], scan.segment_stops[row], idb, fixed, value_bytes,
-            np.uint64(array_class), MIN_ARCHIVE_LENGTH, sample,
+        status = _collect_objects(
+            data, scan.segment_starts[row], scan.segment_stops[row], constants,
+            array_class, MIN_ARCHIVE_LENGTH, sample,
             room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, used,
         )  # fmt: skip
+        if status != kernels.OK:
+            raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
         parts[row] = _Found(
             room.int_arrays[: used[0]].copy(),
             room.byte_arrays[: used[1]].copy(),
@@ -205,16 +228,16 @@ def _archived_ids(
 
 
 def _check(
-    data: NDArray[np.uint8], scan: HeapScan, wanted: NDArray[np.uint64], absent: NDArray[np.uint64]
+    path: str, data: NDArray[np.uint8], scan: HeapScan, wanted: NDArray[np.uint64], absent: NDArray[np.uint64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint64]]:
     """Of ``wanted``: which are referred to; of ``absent``: which are objects, and what comes next."""
     idb = scan.header.identifier_bytes
-    fixed, value_bytes = _kernels.fixed_sizes(idb), _kernels.type_sizes(idb)
+    constants = kernels.constants(idb, scan.layout)
     table, offsets = _reference_table(scan)
     bits_log2 = max(16, (32 * wanted.size).bit_length())  # 1 false answer in 32 to 64
-    shift = np.uint64(64 - bits_log2)
+    shift = 64 - bits_log2
     bits = np.zeros(1 << (bits_log2 - 6), np.uint64)
-    _vm_kernels.fill_bloom(wanted, bits, shift)
+    _fill_bloom(wanted, bits, shift)
     seen = np.zeros(wanted.size, np.uint8)
     is_there = np.zeros(absent.size, np.uint8)
     ends = np.append(absent[1:], absent[-1:] + np.uint64(_MAX_STATICS_BYTES))
@@ -224,10 +247,12 @@ def _check(
     def check(worker: int) -> None:
         for row in rows_of[worker].tolist():
             # Threads only ever write the same 1 to seen and is_there.
-            _vm_kernels.check(
-                data, scan.segment_starts[row], scan.segment_stops[row], idb, fixed, value_bytes,
+            status = _check_objects(
+                data, scan.segment_starts[row], scan.segment_stops[row], constants,
                 table, offsets, wanted, bits, shift, seen, absent, is_there, next_ids[worker],
             )  # fmt: skip
+            if status != kernels.OK:
+                raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
 
     with ThreadPoolExecutor(worker_count()) as pool:
         for _ in pool.map(check, range(worker_count())):
@@ -263,7 +288,7 @@ def _reference_table(scan: HeapScan) -> tuple[NDArray[np.uint64], NDArray[np.int
         rows.append((class_id, start, len(offsets)))
     table = np.zeros((1 << max(4, (2 * len(rows)).bit_length()), 4), np.uint64)
     keys = np.array(rows, np.uint64).reshape(-1, 3)
-    _kernels.fill_table(keys[:, 0].copy(), keys[:, 1].copy(), keys[:, 2].copy(), table)
+    kernels.fill_table(keys[:, 0].copy(), keys[:, 1].copy(), keys[:, 2].copy(), table)
     return table, np.array(offsets, np.int64)
 
 

@@ -10,6 +10,7 @@ A program prints ``ready`` and then waits for its standard input to end.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,18 +90,27 @@ def find_jcmd() -> str | None:
     return next((command for command in commands if command), shutil.which("jcmd"))
 
 
-_classes: tempfile.TemporaryDirectory[str] | None = None
+_compiling = threading.Lock()  # functools.cache alone would let two threads compile
+
+
+def compile_java(name: str) -> Path:
+    """Compile ``tests/support/java/NAME.java`` for JDK 11 and later, once; its class folder."""
+    with _compiling:
+        return _compile_java(name)
 
 
 @functools.cache
-def compile_java(name: str) -> Path:
-    """Compile ``tests/support/java/NAME.java`` for JDK 11 and later, once; its class folder."""
-    global _classes
+def _class_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="heapscope-classes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def _compile_java(name: str) -> Path:
     compiler = find_javac()
     assert compiler is not None, "no javac; see find_javac"
-    if _classes is None:
-        _classes = tempfile.TemporaryDirectory(prefix="heapscope-classes-")
-    folder = Path(_classes.name) / name
+    folder = _class_folder() / name
     command = [compiler, "--release", "11", "-nowarn", "-d", str(folder), str(SOURCES / f"{name}.java")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr

@@ -98,6 +98,11 @@ public class Zoo {
         methodHandles();
         virtualThreads();
         System.gc();
+        if (args.length > 0) { // garbage that lies there until the next collection
+            for (int i = 0; i < 1000; i++) {
+                sink += new int[i].length + new byte[i].length;
+            }
+        }
         System.out.println("ready");
         System.out.flush();
         while (System.in.read() >= 0) {}
