@@ -72,7 +72,7 @@ def collect(  # type: ignore[no-untyped-def]
             if pos + head > limit:
                 return OVERRUN
             n = _u4(buf, pos + 5 + idb)
-            kind = _u1(buf, pos + 9 + idb)
+            kind = int64(_u1(buf, pos + 9 + idb))  # wide enough to index with, as plain Python too
             if kind < 4 or kind > 11:
                 return BAD_TYPE
             size = head
@@ -214,7 +214,7 @@ def check(  # type: ignore[no-untyped-def]
             head = 1 + idb + 9
             if pos + head > limit:
                 return OVERRUN
-            kind = _u1(buf, pos + 9 + idb)
+            kind = int64(_u1(buf, pos + 9 + idb))  # wide enough to index with, as plain Python too
             if kind < 4 or kind > 11:
                 return BAD_TYPE
             size = head
