@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import CorruptRecord
+from heapscope.parser.count_file import count_file
+from heapscope.parser.count_stream import NeedsWholeFile, count_stream
+from heapscope.parser.counter import Pass
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
@@ -25,9 +28,6 @@ from heapscope.parser.kernels import (
     KIND_ARRAY,
     KIND_INSTANCE,
 )
-from heapscope.parser.count_file import count_file
-from heapscope.parser.count_stream import NeedsWholeFile, count_stream
-from heapscope.parser.counter import Pass
 from heapscope.parser.layout import Layout, infer_layout
 from heapscope.parser.records import (
     ClassNames,

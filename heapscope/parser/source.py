@@ -19,7 +19,6 @@ import mmap
 import os
 import re
 import stat
-import struct
 import tempfile
 from collections import deque
 from collections.abc import Iterator
