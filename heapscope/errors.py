@@ -125,6 +125,5 @@ class MissingDependency(HeapscopeError, ImportError):
 
     def __init__(self, library: str, purpose: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs {library}, which is not installed; "
-            f"run: pip install 'heapscope[{extra}]'"
+            f"{purpose} needs {library}, which is not installed; run: pip install 'heapscope[{extra}]'"
         )

@@ -87,8 +87,10 @@ class Kernel:
         spec = find_spec(self.module)
         assert spec is not None
         assert spec.origin is not None
+        # Kernels inline helpers of their neighbours.
+        neighbours = sorted(Path(spec.origin).parent.glob("_*kernels.py"))
         parts = [
-            Path(spec.origin).read_bytes(),
+            *(path.read_bytes() for path in neighbours),
             self.name.encode(),
             " ".join(self.kinds).encode(),
             *_compiler(),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.objects import JavaObject, ObjectSet
     from heapscope.analysis.process import JavaThread
     from heapscope.parser.segments import Columns
+    from heapscope.parser.vm_objects import VmObjects
 
 CLASS = "java.lang.Class"
 
@@ -144,17 +145,49 @@ class Heap:
             sizes[CLASS] += sum(dumped)
         return sorted_histogram((name, counts[name], sizes[name]) for name in counts)
 
-    def histogram(self) -> Table:
+    @cached_property
+    def vm_objects(self) -> VmObjects:
+        """What the JVM's own class histogram counts and the dump has no rows for.
+
+        Class objects of archived classes that were never loaded, and arrays that fill dead space,
+        which the dump shows as ``int[]``; see `heapscope.parser.vm_objects`.  Reads the dump
+        once or twice more.
+        """
+        from heapscope.parser.vm_objects import find_vm_objects
+
+        return find_vm_objects(str(self.path), self._source.mapping(self._progress), self._scan)
+
+    def histogram(self, *, as_jvm: bool = False) -> Table:
         """The class histogram: ``class_name, instance_count, shallow_bytes``, the largest first.
 
         Every object of the dump counts, reachable or not; classes of one name (from several
         loaders) are one row.
-        """
-        return self._histogram
 
-    def class_histogram(self) -> pd.DataFrame:
-        """The class histogram as a DataFrame: ``class_name, instance_count, shallow_bytes``."""
-        return self._histogram.to_frame()
+        Parameters
+        ----------
+        as_jvm : bool
+            Count `vm_objects` as well, as ``jcmd PID GC.class_histogram`` does.  Only
+            ``java.lang.Class``, ``int[]`` and the JVM's filler arrays can differ by that.
+        """
+        if not as_jvm:
+            return self._histogram
+        found = self.vm_objects
+        rows = {
+            name: (count, size) for name, count, size in zip(*self._histogram.columns.values(), strict=True)
+        }
+        for name, count, size in (
+            (CLASS, found.unloaded_count, found.unloaded_bytes),
+            ("int[]", -found.filler_count, -found.filler_bytes),
+            (found.filler_name, found.filler_count, found.filler_bytes),
+        ):
+            if count:
+                before = rows.get(name, (0, 0))
+                rows[name] = before[0] + count, before[1] + size
+        return sorted_histogram((name, int(c), int(b)) for name, (c, b) in rows.items() if c)
+
+    def class_histogram(self, *, as_jvm: bool = False) -> pd.DataFrame:
+        """`histogram` as a DataFrame: ``class_name, instance_count, shallow_bytes``."""
+        return self.histogram(as_jvm=as_jvm).to_frame()
 
     @property
     def object_count(self) -> int:

@@ -56,7 +56,7 @@ from heapscope.parser.kernels import (
 
 @njit(inline="always")
 def _u1(buf, position):  # type: ignore[no-untyped-def]
-    return buf[uintp(position)]
+    return int64(buf[uintp(position)])
 
 
 @njit(inline="always")
