@@ -201,7 +201,7 @@ def test_pseudo_statics_repeat(tmp_path: Path) -> None:
 
 
 def test_roots_are_never_merged(tmp_path: Path) -> None:
-    """The healthy process of FACTS has 400 JNI globals on one object."""
+    """A healthy libhdfs process has been seen with 400 JNI globals on one FileSystem."""
 
     def heap(d: DumpBuilder) -> None:
         d.cls("a.FileSystem")
@@ -225,9 +225,6 @@ def test_strings_environment_properties_and_threads_of_every_jdk(tmp_path: Path,
         d.system_properties(properties)
         d.cls("a.Work")
         d.thread("worker-1", frames=[("a.Work", "run", 7), ("a.Work", "<init>", -3)], daemon=True)
-        shared = d.string("shared")
-        array = next(iter(d.truth.strings))
-        assert shared != array
 
     path = build(heap, jdk=jdk).save(tmp_path / "d.hprof")
     with heapscope.open(path) as opened:
