@@ -12,6 +12,7 @@ from heapscope.errors import TruncatedDump
 from heapscope.parser.counter import Counter, Pass, class_dumps_of
 from heapscope.parser.layout import Layout
 from heapscope.parser.source import Source, worker_count
+from heapscope.parser.tags import RECORD_HEADER_BYTES
 from heapscope.parser.walk import Walk
 from heapscope.progress import Progress
 
@@ -91,6 +92,9 @@ def count_file(source: Source, walk: Walk, layout: Layout, limit: int | None, pr
         (start, stop, int(objects), int(roots))
         for (start, stop), (objects, roots) in zip(segments, objects_roots, strict=True)
     ]
+    if counter.has_met_end:
+        start, stop, *counts = rows[-1]
+        rows[-1] = (start, stop - RECORD_HEADER_BYTES, *counts)
     return Pass(walk.records, header, counter, class_dumps, rows, walk.dump_bytes)
 
 

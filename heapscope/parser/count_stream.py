@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,12 @@ def count_stream(source: Source, layout: Layout, limit: int | None, progress: Pr
         `count_file` can count this one.
     CorruptRecord, TruncatedDump
     """
-    path = str(source.path)
-    blocks = source.blocks(progress, phase="counting")
-    window = _Window(blocks)
+    # Closed here and not by the garbage collector, which may run in one of its threads.
+    with closing(source.blocks(progress, phase="counting")) as blocks:
+        return _count(str(source.path), _Window(blocks), layout, limit)
+
+
+def _count(path: str, window: _Window, layout: Layout, limit: int | None) -> Pass:
     while window.data.size < HEADER_BYTES and window.refill():
         pass
     header = parse_header(window.data[:HEADER_BYTES].tobytes(), path)

@@ -30,6 +30,7 @@ class Counter:
 
     def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
         self._path = path
+        self.has_met_end = False  # a HEAP_DUMP_END inside an open-ended heap
         self._constants = kernels.constants(identifier_bytes, layout)
         self.table = np.zeros((1 << 13, 4), np.uint64)
         self.class_spans = np.zeros((1 << 10, 2), np.int64)
@@ -92,6 +93,7 @@ class Counter:
                 tag = int(window[position]) if position < window.size else 0
                 # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
                 if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
+                    self.has_met_end = True
                     return stop
                 raise_corrupt(self._path, base + position, status, tag)
 
@@ -108,6 +110,7 @@ class Counter:
         self.class_spans = np.concatenate(
             [self.class_spans[: self.classes], other.class_spans[: other.classes]]
         )
+        self.has_met_end |= other.has_met_end
         self.totals += other.totals
         self.totals[kernels.TABLE_USED] = np.count_nonzero(self.table[:, kernels.KEY])
         self.addresses[ADDRESS_OR] |= other.addresses[ADDRESS_OR]

@@ -21,12 +21,13 @@ import re
 import stat
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -134,10 +135,11 @@ class Source:
         """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
         if self._mapping is None:
             if self.is_gzip:
-                with self._spool() as spool:
-                    for block in self.blocks(progress, phase="inflating"):
+                with closing(self.blocks(progress, phase="inflating")) as blocks, _spool() as spool:
+                    for block in blocks:
                         try:
                             spool.write(block)
+                            spool.flush()
                         except OSError as error:
                             raise HprofError(
                                 self.path,
@@ -151,11 +153,7 @@ class Source:
                 self._mapping = _map(self._fd)
         return self._mapping
 
-    @staticmethod
-    def _spool() -> tempfile._TemporaryFileWrapper[bytes]:
-        return tempfile.NamedTemporaryFile(prefix="heapscope-", suffix=".hprof", buffering=0)
-
-    def blocks(self, progress: Progress = silent, phase: str = "reading") -> Iterator[memoryview]:
+    def blocks(self, progress: Progress = silent, phase: str = "reading") -> Generator[memoryview]:
         """The inflated dump in order, as blocks of a few megabytes, each valid up to the next.
 
         Raises
@@ -172,7 +170,7 @@ class Source:
         else:
             yield from self._ahead(self._serial_blocks(0, progress, phase))
 
-    def _plain_blocks(self, progress: Progress, phase: str) -> Iterator[memoryview]:
+    def _plain_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
         offset = 0
         while offset < self.file_bytes:
             block = os.pread(self._fd, _STREAM_BLOCK_BYTES, offset)
@@ -182,7 +180,7 @@ class Source:
             progress(phase, offset, self.file_bytes)
             yield memoryview(block)
 
-    def _serial_blocks(self, offset: int, progress: Progress, phase: str) -> Iterator[memoryview]:
+    def _serial_blocks(self, offset: int, progress: Progress, phase: str) -> Generator[memoryview]:
         """One member after the other, on one core: what any gzip file allows."""
         from isal import isal_zlib
 
@@ -230,15 +228,15 @@ class Source:
         )
 
     @staticmethod
-    def _ahead(blocks: Iterator[memoryview]) -> Iterator[memoryview]:
+    def _ahead(blocks: Generator[memoryview]) -> Generator[memoryview]:
         """The same blocks, the next one made on another thread while one is used."""
-        with ThreadPoolExecutor(1) as pool:
+        with closing(blocks), ThreadPoolExecutor(1) as pool:
             future = pool.submit(next, blocks, None)
             while (block := future.result()) is not None:
                 future = pool.submit(next, blocks, None)
                 yield block
 
-    def _parallel_blocks(self, progress: Progress, phase: str) -> Iterator[memoryview]:
+    def _parallel_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
         """Members inflated on all cores, some batches ahead, given out in order."""
         view = memoryview(_map(self._fd))
         workers = worker_count()
@@ -305,6 +303,10 @@ class Source:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _spool() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="heapscope-", suffix=".hprof")
 
 
 def _map(fd: int) -> NDArray[np.uint8]:

@@ -17,12 +17,6 @@ from tests.support.gz import jdk_gzip, plain_gzip
 from tests.support.model import Dump
 from tests.support.oracle import read_oracle
 
-END_IN_OPEN_HEAP = pytest.mark.xfail(
-    strict=True, reason="the second pass does not stop at HEAP_DUMP_END behind a heap of length 0"
-)
-# Left to the garbage collector, block generators join their threads from any thread: a deadlock.
-LEAKED_THREADS = pytest.mark.xfail(strict=True, run=False, reason="Source.blocks is not closed after errors")
-
 ARRAY_LENGTH = (1 << 29) + 1000  # longs: a little over 4 GiB, under the JVM's limit of elements
 
 
@@ -31,7 +25,6 @@ PACKINGS = [
         layout,
         gzip,
         id=f"{layout.name}-{gzip}",
-        marks=[LEAKED_THREADS] if gzip != "no" and layout is not HeapLayout.SEGMENTS else [],
     )
     for layout in HeapLayout
     for gzip in ("no", "plain", "jdk")
@@ -75,7 +68,7 @@ def test_order_and_layout_do_not_matter(tmp_path: Path, order: str, layout: Heap
     ("layout", "has_end"),
     [
         (HeapLayout.UNPATCHED, False),
-        pytest.param(HeapLayout.UNPATCHED, True, marks=END_IN_OPEN_HEAP),
+        (HeapLayout.UNPATCHED, True),
         # With a record behind it a wrapped length cannot be told from damage.
         (HeapLayout.ONE_RECORD, False),
     ],
