@@ -100,10 +100,12 @@ class Kernel:
 
     def _compile(self) -> bytes:
         """Symbol, newline, object code."""
-        import numba
-
+        # Any: numba's type hints lack carray and the two options below.
+        numba: Any = import_module("numba")
         dimensions = [(i, kind.partition("[")) for i, kind in enumerate(self.kinds)]
-        parameters, arguments, types = [], [], []
+        parameters: list[str] = []
+        arguments: list[str] = []
+        types: list[Any] = []
         for i, (unit, bracket, width) in dimensions:
             if not bracket:
                 parameters.append(f"a{i}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
@@ -439,7 +439,11 @@ class Classes(Sequence[JavaClass]):
     def __len__(self) -> int:
         return len(self._classes)
 
-    def __getitem__(self, key: int | slice | str) -> JavaClass | list[JavaClass]:  # type: ignore[override]
+    @overload
+    def __getitem__(self, key: int | str) -> JavaClass: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[JavaClass]: ...
+    def __getitem__(self, key: int | slice | str) -> JavaClass | list[JavaClass]:
         if isinstance(key, str):
             if key not in self._by_name:
                 raise ObjectNotFound(key, self._where, self._by_name)

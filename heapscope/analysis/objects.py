@@ -73,9 +73,7 @@ class ObjectSet:
 
 
 def _class_at(heap: Heap, class_index: int) -> JavaClass:
-    found = heap.classes[class_index]
-    assert not isinstance(found, list)  # a single index gives a single class
-    return found
+    return heap.classes[class_index]
 
 
 class JavaObject:

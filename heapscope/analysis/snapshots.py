@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -26,9 +26,12 @@ from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-DUMP = "heap dump"
-HISTOGRAM = "class histogram"
+Kind = Literal["heap dump", "class histogram"]
+TimeSource = Literal["dump header", "text", "file time"]
+DUMP: Kind = "heap dump"
+HISTOGRAM: Kind = "class histogram"
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,9 @@ class Snapshot:
 
     path: Path
     name: str  # the file's, without folder and ending
-    kind: Literal["heap dump", "class histogram"]
+    kind: Kind
     captured_at: datetime  # UTC
-    captured_at_source: Literal["dump header", "text", "file time"]
+    captured_at_source: TimeSource
     histogram: Table  # class_name, instance_count, shallow_bytes
     superclasses: dict[str, str] = field(repr=False)
     root_counts: dict[str, int] = field(repr=False)
@@ -223,7 +226,7 @@ class Snapshots(Sequence[Snapshot]):
             if counts[before] != counts[after] or sizes[before] != sizes[after]
         ]
         rows.sort(key=lambda row: (row[3] - row[4], row[1] - row[2], row[0]))
-        table = {
+        table: dict[str, Sequence[Any] | NDArray[np.int64]] = {
             "class_name": [row[0] for row in rows],
             "instance_count_before": np.array([row[1] for row in rows], np.int64),
             "instance_count_after": np.array([row[2] for row in rows], np.int64),
@@ -290,10 +293,9 @@ def read_snapshot(path: str | os.PathLike[str], progress: Progress = silent) -> 
     path = Path(path)
     if _looks_like_histogram(path):
         text = read_histogram(path)
-        if text.captured_at_ms is not None:
-            captured_at, source = datetime.fromtimestamp(text.captured_at_ms / 1000, UTC), "text"
-        else:
-            captured_at, source = datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
+        source: TimeSource = "file time" if text.captured_at_ms is None else "text"
+        seconds = path.stat().st_mtime if text.captured_at_ms is None else text.captured_at_ms / 1000
+        captured_at = datetime.fromtimestamp(seconds, UTC)
         rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
         return Snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}

@@ -89,12 +89,12 @@ def count_file(source: Source, walk: Walk, layout: Layout, limit: int | None, pr
         counter.add(other)
     class_dumps.sort()
     rows = [
-        (start, stop, int(objects), int(roots))
-        for (start, stop), (objects, roots) in zip(segments, objects_roots, strict=True)
+        (start, stop, objects, roots)
+        for (start, stop), (objects, roots) in zip(segments, objects_roots.tolist(), strict=True)
     ]
     if counter.has_met_end:
-        start, stop, *counts = rows[-1]
-        rows[-1] = (start, stop - RECORD_HEADER_BYTES, *counts)
+        start, stop, objects, roots = rows[-1]
+        rows[-1] = (start, stop - RECORD_HEADER_BYTES, objects, roots)
     return Pass(walk.records, header, counter, class_dumps, rows, walk.dump_bytes)
 
 
@@ -112,7 +112,7 @@ def _count_segment(
     position = start
     until = stop if limit is None else min(stop, start + limit)
     while position < until:
-        length = source.read_into(memoryview(window)[: min(window.size, stop - position)], position)
+        length = source.read_into(window.data[: min(window.size, stop - position)], position)
         if length == 0:
             raise TruncatedDump(str(source.path), position, "the file became shorter while it was read")
         already = counter.classes

@@ -224,7 +224,7 @@ class RecordList:
         rows = np.minimum(np.searchsorted(ids, string_ids), ids.size - 1)
         starts = np.where(ids[rows] == string_ids, self._string_starts[rows], -1).tolist()
         lengths = self._string_lengths[rows].tolist()
-        view = memoryview(self.blob)
+        view = self.blob.data
         return [
             None if start < 0 else decode_utf8(bytes(view[start : start + length]))
             for start, length in zip(starts, lengths, strict=True)

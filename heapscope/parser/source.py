@@ -213,7 +213,7 @@ class Source:
                     )
             try:
                 block = inflater.decompress(pending, _STREAM_BLOCK_BYTES)
-            except isal_zlib.error as error:
+            except isal_zlib.error as error:  # type: ignore[misc]  # isal's hints call it an instance
                 raise self._damaged(offset - len(pending), error, started) from None
             started = True
             pending = b"" if inflater.eof else inflater.unconsumed_tail
@@ -238,7 +238,7 @@ class Source:
 
     def _parallel_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
         """Members inflated on all cores, some batches ahead, given out in order."""
-        view = memoryview(_map(self._fd))
+        view = _map(self._fd).data
         workers = worker_count()
         members = max(1, _MEMBER_BATCH_BYTES // self._blocksize)
         batches = _batched(_member_starts(self._fd, self.file_bytes), members)
@@ -261,7 +261,7 @@ class Source:
                     yield from self._serial_blocks(batch[0], progress, phase)
                     return
                 progress(phase, batch[-1], self.file_bytes)
-                yield memoryview(target)[:size]
+                yield target.data[:size]
                 free.append(target)
 
     def _inflate_members(self, view: memoryview, starts: tuple[int, ...], target: NDArray[np.uint8]) -> int:
@@ -278,7 +278,7 @@ class Source:
             for position in range(start, stop, _PIECE_BYTES):
                 try:
                     piece = inflater.decompress(view[position : min(position + _PIECE_BYTES, stop)])
-                except isal_zlib.error:
+                except isal_zlib.error:  # type: ignore[misc]
                     return -1
                 if size + len(piece) > bound:
                     return -1

@@ -52,7 +52,7 @@ def check_sizes_add_up(heap: heapscope.Heap) -> None:
     by_class: Counter[str] = Counter()
     columns = heap.columns
     for index, units in zip(columns.class_index.tolist(), columns.size_units.tolist(), strict=True):
-        by_class[heap.classes[index].name] += units * columns.unit_bytes  # type: ignore[union-attr]
+        by_class[heap.classes[index].name] += units * columns.unit_bytes
     frame = heap.class_histogram()
     assert dict(zip(frame["class_name"], frame["shallow_bytes"], strict=True)) == dict(by_class)
 

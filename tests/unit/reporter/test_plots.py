@@ -10,12 +10,14 @@ from itertools import combinations
 
 import matplotlib as mpl
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from heapscope.reporter import plots
 from heapscope.reporter.incident import SnapshotRow, WatchedClass
+from heapscope.units import format_bytes, format_count
 from tests.unit.reporter.series import START
 
 
@@ -37,7 +39,7 @@ SERIES = {
     "few": (rows([0, 600, 1200]), watched([1, 2, 3], [48, 96, 144])),
     "large": (
         rows([0, 86400, 180000]),
-        watched([123_456_789, 523_456_789, 923_456_789], [12e9, 5e10, 9.2e10]),
+        watched([123_456_789, 523_456_789, 923_456_789], [12_000_000_000, 50_000_000_000, 92_000_000_000]),
     ),
     "falls": (rows([0, 60]), watched([160, 2], [18_900, 200])),
     "from nothing": (rows([0, 0, 0]), watched([0, 0, 9], [0, 0, 999])),
@@ -77,20 +79,19 @@ def test_axes_are_named_ends_labelled_and_nothing_overlaps(case: str, quantity: 
     snapshots, one = SERIES[case]
     figure = plots.growth_figure(one, plots.timeline(snapshots), quantity)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     (axes,) = figure.axes
     assert axes.get_ylabel() == quantity
     assert axes.get_xlabel()
     values = one.instance_counts if quantity == "instances" else one.shallow_bytes
-    describe = plots.format_count if quantity == "instances" else plots.format_bytes
+    describe = format_count if quantity == "instances" else format_bytes
     ends = [text.get_text() for text in axes.texts]
     assert ends == [describe(values[0]), describe(values[-1])][: len(values)]
 
-    renderer = canvas.get_renderer()
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     texts: list[Text] = [*axes.texts, axes.xaxis.label, axes.yaxis.label]
-    texts += [
-        label for label in (*axes.get_xticklabels(), *axes.get_yticklabels()) if _is_inside(axes, label)
-    ]
+    texts += [label for label in axes.get_xticklabels() if _is_inside(axes, label, is_x=True)]
+    texts += [label for label in axes.get_yticklabels() if _is_inside(axes, label, is_x=False)]
     boxes = {text.get_text() + str(i): text.get_window_extent(renderer) for i, text in enumerate(texts)}
     for (first, box), (second, other) in combinations(boxes.items(), 2):
         assert not box.overlaps(other), (first, second)
@@ -104,11 +105,10 @@ def test_axes_are_named_ends_labelled_and_nothing_overlaps(case: str, quantity: 
         assert all(re.fullmatch(r"[\d.]+ [kMGT]?B", label.get_text()) for label in axes.get_yticklabels())
 
 
-def _is_inside(axes: object, label: Text) -> bool:
+def _is_inside(axes: Axes, label: Text, *, is_x: bool) -> bool:
     """Whether a tick's label is drawn: ticks outside of the limits exist, unseen."""
-    low, high = label.axes.get_xlim() if label in label.axes.get_xticklabels() else label.axes.get_ylim()
-    position = label.get_position()[0 if label in label.axes.get_xticklabels() else 1]
-    return bool(low <= position <= high)
+    low, high = axes.get_xlim() if is_x else axes.get_ylim()
+    return bool(low <= label.get_position()[0 if is_x else 1] <= high)
 
 
 def test_draws_on_the_axes_given_and_changes_nothing_global() -> None:

@@ -30,7 +30,7 @@ from heapscope.reporter.render import (
     render_markdown,
     write_report,
 )
-from tests.unit.reporter.series import FACTS, LEAK, PLANTED, series
+from tests.unit.reporter.series import FACTS, PLANTED, series
 
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 
@@ -49,6 +49,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        if tag in ("td", "th"):
+            self.words.append(" ")
         if tag not in VOID:
             self._open.append(tag)
 
@@ -169,13 +171,6 @@ def test_what_came_from_a_heap_stays_text() -> None:
     assert not [
         attributes for _, attributes in page.elements if any(key.startswith("on") for key in attributes)
     ]
-    assert (
-        "49"
-        not in re.sub(r"\d+\.\d+|<svg.*?</svg>", "", text.split("<body>")[1], flags=re.DOTALL).replace(
-            "{{ 7*7 }}", ""
-        )
-        or "{{ 7*7 }}" in page.text
-    )
     assert "{{ 7*7 }}" in page.text
 
     text = markdown(incident)
@@ -223,7 +218,7 @@ def test_markdown_fits_a_ticket_however_much_there_is() -> None:
 
 
 def test_names_of_pictures() -> None:
-    classes = {name: ((1, 2), 16) for name in ("a.Key", "b.Key", "c.Cache$Key", "d.Ünï", "e.key")}
+    classes = dict.fromkeys(("a.Key", "b.Key", "c.Cache$Key", "d.Ünï", "e.key"), ((1, 2), 16))
     incident = build_incident(series(classes), patterns=[*classes, "a.Key", "absent.Key"])
     assert chart_names(incident, "my report") == {
         "a.Key": "my report-Key.png",
@@ -270,7 +265,7 @@ def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
 def test_outputs_that_exist_are_kept_without_force(tmp_path: Path) -> None:
     picture = tmp_path / "report-Subject.png"
     picture.write_bytes(b"mine")
-    with pytest.raises(OutputExists, match="report-Subject.png"):
+    with pytest.raises(OutputExists, match=r"report-Subject\.png"):
         write_report(series(), tmp_path / "report.md")
     assert [path.name for path in tmp_path.iterdir()] == ["report-Subject.png"]
     assert picture.read_bytes() == b"mine"
@@ -330,12 +325,26 @@ def test_a_failure_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_nothing_behind() -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("no /dev/full here")
-    with pytest.raises(OutputFailed):
-        render._write_all([(Path("/proc/nowhere/report.html"), b"x")])
+@pytest.mark.parametrize("fail_at", [1, 4])
+def test_a_full_disk_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: int
+) -> None:
+    real, calls = os.fdopen, []
+
+    def failing(descriptor: int, mode: str) -> Any:
+        calls.append(descriptor)
+        if len(calls) == fail_at:
+            os.close(descriptor)
+            raise OSError(28, "No space left on device")
+        return real(descriptor, mode)
+
+    old = tmp_path / "report.md"
+    old.write_text("the report of yesterday")
+    monkeypatch.setattr(os, "fdopen", failing)
+    with pytest.raises(OutputFailed, match="No space left on device"):
+        write_report(series(), old, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+    assert old.read_text() == "the report of yesterday"
 
 
 def test_the_same_input_gives_the_same_bytes_in_every_process() -> None:
@@ -373,5 +382,5 @@ def test_the_same_input_gives_the_same_bytes_in_every_process() -> None:
 def test_no_path_of_the_machine_is_in_a_report() -> None:
     incident = build_incident(series())
     for text in (render_html(incident), render_json(incident), markdown(incident)):
+        assert "train-4" in text
         assert "/dumps" not in text
-        assert len(LEAK) > 5
