@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -130,7 +131,7 @@ class ClassGrowth:
 
 def is_growing(counts: Sequence[int]) -> bool:
     """Whether counts never fall and end above where they began."""
-    return counts[-1] > counts[0] and all(a <= b for a, b in zip(counts, counts[1:], strict=False))
+    return counts[-1] > counts[0] and all(a <= b for a, b in pairwise(counts))
 
 
 class Snapshots(Sequence[Snapshot]):

@@ -1,0 +1,112 @@
+"""Ratios against peers, measured in one run on one machine.
+
+::
+
+    make benchmark                                   # or: python -m benchmarks.run --scale 0.25
+
+The dump (about 2 GB, 33 million objects at scale 1) is made once, in ``build/bench``.  Every command
+is timed as a whole process, page cache warm, in turn with ``cat`` of the same file, several
+times; the medians and their ratio are printed.  Peers take part where they are installed:
+``hprof-slurp`` on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.make_dump import ROOT, make_dump
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: how long, and the largest anonymous memory seen (mapped files are not its own)."""
+
+    seconds: float
+    anonymous_bytes: int
+
+
+def run(command: list[str]) -> Run:
+    """Run a command to its end, its output thrown away.
+
+    Raises
+    ------
+    SystemExit
+        If it fails.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, anonymous_bytes(process.pid))
+        time.sleep(0.005)
+    seconds = time.perf_counter() - began
+    assert process.stderr is not None
+    with process.stderr as stream:
+        errors = stream.read().decode(errors="replace")
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{errors}")
+    return Run(seconds, peak)
+
+
+def timed(command: list[str]) -> float:
+    """Seconds of one run that nothing watches."""
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Anonymous resident memory of a process now, 0 where the system does not tell."""
+    try:
+        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * PAGE_BYTES
+
+
+def compare(name: str, command: list[str], baseline: list[str], rounds: int) -> tuple[float, float]:
+    """Print and return the medians of a command and its baseline, run in turn."""
+    timed(command)
+    pairs = [(timed(command), timed(baseline)) for _ in range(rounds)]
+    own = statistics.median(pair[0] for pair in pairs)
+    base = statistics.median(pair[1] for pair in pairs)
+    ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
+    print(f"{name:<34} {own:7.2f} s   cat {base:6.3f} s   ratio {ratio:6.1f}", flush=True)
+    return own, base
+
+
+def main() -> None:
+    """Parse the command line and print the table."""
+    parser = argparse.ArgumentParser(description="heapscope against cat and its peers")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 2 GB (default)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each command (default 7)")
+    parser.add_argument("--jdk", type=Path, help="home of the JDK that makes the dump")
+    options = parser.parse_args()
+
+    dump, _, packed = make_dump(options.scale, ROOT / "build" / "bench", jdk=options.jdk, gz=True)
+    histogram = [sys.executable, "-m", "heapscope", "histogram"]
+    size = dump.stat().st_size
+    print(f"{dump.name}: {size / 1e9:.2f} GB; {os.cpu_count()} cores; {sys.version.split()[0]}\n")
+
+    compare("heapscope histogram", [*histogram, str(dump)], ["cat", str(dump)], options.rounds)
+    seconds, _ = compare("heapscope histogram, JDK gzip", [*histogram, str(packed)], ["cat", str(dump)], 3)
+    if slurp := shutil.which("hprof-slurp"):
+        compare("hprof-slurp", [slurp, "-i", str(dump)], ["cat", str(dump)], 3)
+    print(f"\nJDK gzip: {size / seconds / 1e6:.0f} MB of dump a second")
+    for name, path in (("plain", dump), ("gzip", packed)):
+        peak = run([*histogram, str(path)]).anonymous_bytes
+        print(f"peak anonymous memory, {name}: {peak / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
