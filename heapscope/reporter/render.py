@@ -194,14 +194,15 @@ def charted(incident: Incident) -> tuple[WatchedClass, ...]:
 
 def _render_markdown(incident: Incident, names: Mapping[str, str], rows: int, characters: int) -> str:
     template = _environment().get_template("report.md.j2")
-    return template.render(
+    text = template.render(
         incident=incident,
         span=_span(incident),
         charts=[(watched, quote(names[watched.class_name])) for watched in charted(incident)],
         row_limit=rows,
-        code=lambda text: markdown_code(shorten(text, characters)),
-        text=lambda text: markdown_text(shorten(text, 10 * characters)),
+        code=lambda value: markdown_code(shorten(value, characters)),
+        text=lambda value: markdown_text(shorten(value, 10 * characters)),
     )
+    return f"{text}\n"
 
 
 def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
