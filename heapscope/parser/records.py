@@ -232,7 +232,12 @@ class RecordList:
 
     def string(self, string_id: int) -> str | None:
         """Text of a UTF8 record, None where the dump has none of that identifier."""
-        return self.strings(np.array([string_id], np.uint64))[0]
+        ids = self._string_ids if self._string_ids is not None else self._index_strings()
+        row = int(ids.searchsorted(np.uint64(string_id)))
+        if row == ids.size or int(ids[row]) != string_id:
+            return None
+        start = int(self._string_starts[row])
+        return decode_utf8(bytes(self.blob.data[start : start + int(self._string_lengths[row])]))
 
     def ids_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Identifiers at positions of ``blob`` that lie inside its records."""

@@ -105,10 +105,16 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
     """
     path = str(source.path)
     known: dict[int, JavaClass] = {}
+    reader: ClassReader | None = None
 
     def classes_of(done: Pass) -> tuple[dict[int, JavaClass], ClassNames]:
-        names = read_class_names(done.records, done.header.identifier_bytes)
-        reader = ClassReader(done.header.identifier_bytes, done.records, names)
+        nonlocal reader
+        # What the probe of a file decoded serves the whole count; a stream's had fewer names.
+        if reader is None or reader.records is not done.records:
+            known.clear()
+            names = read_class_names(done.records, done.header.identifier_bytes)
+            reader = ClassReader(done.header.identifier_bytes, done.records, names)
+        names = reader.names
         classes: dict[int, JavaClass] = {}
         for offset, data in done.class_dumps:
             if offset not in known:
