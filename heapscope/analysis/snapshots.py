@@ -283,8 +283,10 @@ class Snapshots(Sequence[Snapshot]):
             )
 
 
-def read_snapshot(path: str | os.PathLike[str], progress: Progress = silent) -> Snapshot:
-    """Count one heap dump or class histogram.
+def read_snapshot(
+    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False
+) -> Snapshot:
+    """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
 
     Raises
     ------
@@ -308,18 +310,22 @@ def read_snapshot(path: str | os.PathLike[str], progress: Progress = silent) -> 
             DUMP,
             heap.captured_at,
             "dump header",
-            heap.histogram(),
+            heap.histogram(as_jvm=as_jvm),
             heap.superclasses,
             heap.root_counts(),
         )
 
 
-def snapshots(paths: Iterable[str | os.PathLike[str]], progress: Progress = silent) -> Snapshots:
+def snapshots(
+    paths: Iterable[str | os.PathLike[str]], progress: Progress = silent, *, as_jvm: bool = False
+) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
     Parameters
     ----------
     paths : iterable of str or path-like
+    as_jvm : bool
+        Count what the JVM counts and a dump hides; see `Heap.histogram`.
 
     Raises
     ------
@@ -328,7 +334,7 @@ def snapshots(paths: Iterable[str | os.PathLike[str]], progress: Progress = sile
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    return Snapshots(read_snapshot(path, progress) for path in paths)
+    return Snapshots(read_snapshot(path, progress, as_jvm=as_jvm) for path in paths)
 
 
 def _looks_like_histogram(path: Path) -> bool:

@@ -20,12 +20,18 @@ _COLUMNS = (
 @click.command(short_help="Instances and shallow bytes of every class in one dump.")
 @dump_argument
 @table_options("shallow_bytes", "instance_count", "class_name")
-def histogram(dump: Path, choice: Choice) -> None:
+@click.option(
+    "--as-jvm",
+    is_flag=True,
+    help="Count what 'jcmd GC.class_histogram' counts: also class objects of classes that were never "
+    "loaded, and filler arrays, which a dump hides.",
+)
+def histogram(dump: Path, choice: Choice, as_jvm: bool) -> None:
     """Instances and shallow bytes of every class in DUMP, the largest first."""
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each([dump]), at.progress)
+        found = snapshots(at.each([dump]), at.progress, as_jvm=as_jvm)
     table = found[0].histogram
     show(
         Answer(
