@@ -69,8 +69,8 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "DUMP is a heap dump (.hprof, also gzip) or the text of 'jmap -histo' or "
-        "'jcmd PID GC.class_histogram'; the order on the command line does not matter, "
-        "snapshots are ordered by the time they were taken. "
+        "'jcmd PID GC.class_histogram'; they are put in the order of the "
+        "time they were taken, but for 'diff', which keeps yours. "
         "Exit codes: 0 fine, 2 wrong usage, 3 a file that cannot be read or written."
     ),
 )

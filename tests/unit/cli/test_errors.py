@@ -204,7 +204,7 @@ def test_one_snapshot_cannot_be_compared(run: Run, series: list[Path], command: 
 
 
 def test_interrupted(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", interrupt)
@@ -212,7 +212,7 @@ def test_interrupted(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPat
 
 
 def test_a_bug_keeps_its_traceback(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", lambda *_: 1 // 0)
+    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", lambda *_, **__: 1 // 0)
     ran = run("histogram", series[0])
     assert (ran.code, ran.out) == (70, "")
     assert "ZeroDivisionError" in ran.err
