@@ -239,7 +239,7 @@ class Heap:
         from heapscope.parser.segments import fill
 
         if self._source.is_closed:
-            raise HprofError(self.path, None, "is closed; ask while the heap is open (inside the with block)")
+            raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
         self._buffer = self._source.mapping(self._progress)
         columns = fill(self._source, self._scan, list(self.classes), self._progress)
         chunks = {i for i in stack_chunk_classes(self._scan.classes) if self._scan.instance_counts.get(i)}
@@ -271,7 +271,7 @@ class Heap:
     def _rows_bytes(self, rows: NDArray[np.int64]) -> int:
         return int(self.columns.size_units[rows].sum(dtype=np.uint64)) * self.columns.unit_bytes
 
-    def objects(self, class_name: str = "*", *, subclasses: bool = True) -> ObjectSet:
+    def objects(self, class_name: str = "*", subclasses: bool = True) -> ObjectSet:
         """The instances of a class.
 
         Parameters
