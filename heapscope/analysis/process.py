@@ -126,7 +126,7 @@ def read_threads(heap: Heap) -> list[JavaThread]:
                 serial=serial,
                 is_daemon=is_daemon,
                 priority=priority,
-                frames=heap.stack_traces.frames(int(roots.trace_serials[row])),
+                frames=heap.stack_traces.frames(int(roots.trace_serials[row]), serial),
             )
         )
     return threads

@@ -374,14 +374,23 @@ class StackTraces:
             for values in (frame.unpack_from(body),)
         }
         self._traces: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self._of_thread: dict[int, int] = {}
         for body in records.bodies(RecordTag.TRACE, 12):
             serial, thread_serial, count = struct.unpack_from(">III", body)
             count = min(count, (len(body) - 12) // identifier_bytes)
             self._traces[serial] = thread_serial, struct.unpack_from(f">{count}{unit}", body, 12)
+            if thread_serial:
+                self._of_thread[thread_serial] = serial
 
-    def frames(self, trace_serial: int) -> tuple[Frame, ...]:
-        """Frames of a trace, the innermost first; empty for an unknown serial."""
-        _, frame_ids = self._traces.get(trace_serial, (0, ()))
+    def frames(self, trace_serial: int, thread_serial: int = 0) -> tuple[Frame, ...]:
+        """Frames of a trace, the innermost first; empty for an unknown serial.
+
+        With ``thread_serial``, a trace that belongs to another thread is not taken: the
+        serviceability agent (``jhsdb``) gives all threads trace 1, and the trace its thread.
+        """
+        owner, frame_ids = self._traces.get(trace_serial, (0, ()))
+        if thread_serial and owner != thread_serial and thread_serial in self._of_thread:
+            _, frame_ids = self._traces[self._of_thread[thread_serial]]
         return tuple(self._frame(frame_id) for frame_id in frame_ids if frame_id in self._frames)
 
     def _frame(self, frame_id: int) -> Frame:

@@ -7,6 +7,7 @@ change how objects are laid out.
 from __future__ import annotations
 
 import re
+import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -160,3 +161,24 @@ def test_garbage_is_not_taken_for_fillers(tmp_path: Path) -> None:
         hidden = heap.vm_objects
     assert hidden.filler_name
     assert hidden.filler_count == 0
+
+
+def test_dumps_of_the_serviceability_agent(tmp_path: Path) -> None:
+    """``jhsdb jmap --binaryheap``: one HEAP_DUMP, no end record, traces before the heap."""
+    jdk = find_jdks().get(17)
+    if jdk is None or find_javac() is None or find_jcmd() is None:
+        pytest.skip("needs JDK 17, javac and jcmd")
+    jhsdb = jdk.home / "bin" / "jhsdb"
+    if not jhsdb.exists():
+        pytest.skip(f"no {jhsdb}")
+    path = tmp_path / "agent.hprof"
+    with java(jdk, "Zoo", SERIAL) as jvm:
+        path.with_suffix(".histo").write_text(jvm.quiet_dump(tmp_path / "own.hprof"))
+        command = [str(jhsdb), "jmap", "--binaryheap", "--dumpfile", str(path), "--pid", str(jvm.pid)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if not path.exists():
+            pytest.skip(f"jhsdb may not attach here: {(done.stderr or done.stdout).strip()[-200:]}")
+    assert dump_histogram(path) == vm_histogram(path)
+    with heapscope.open(path) as heap:
+        main = next(thread for thread in heap.threads() if thread.name == "main")
+    assert main.frames[-1].method == "main"
