@@ -64,20 +64,29 @@ class Kernel:
     def _ready(self) -> Callable[..., int]:
         with _lock:
             if self._call is None:
-                self._call = self._compiled() if _is_cacheable() else self._function()
+                self._call = self._compiled() if _is_cacheable() else self._checked()
         return self._call
 
     def _function(self) -> Callable[..., int]:
         found: Callable[..., int] = getattr(import_module(self.module), self.name)
         return found
 
+    def _checked(self) -> Callable[..., int]:
+        """The function as plain Python, or compiled anew with every index checked."""
+        import numpy as np
+
+        # Hashes multiply modulo 2**64; as plain Python numpy would warn of that.
+        return np.errstate(over="ignore")(self._function())
+
     def _compiled(self) -> Callable[..., int]:
         try:
             path = self._path()
-            if not path.exists():
+            kept = _read(path)
+            if kept is None:
                 _write(path, self._compile())
-            symbol, _, code = path.read_bytes().partition(b"\n")
-            address = _link(code, symbol.decode("ascii"))
+                kept = _read(path)
+            assert kept is not None
+            address = _link(*kept)
         except Exception:
             # A read-only cache folder, another numba: slower, and the same result.
             return self._function()
@@ -219,6 +228,18 @@ def _engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
 
 
+def _read(path: Path) -> tuple[bytes, str] | None:
+    """Object code and symbol from a file, None where it is missing or damaged."""
+    try:
+        digest, _, content = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        return None  # LLVM would end the process
+    symbol, _, code = content.partition(b"\n")
+    return code, symbol.decode("ascii")
+
+
 def _link(code: bytes, symbol: str) -> int:
     from llvmlite import binding
 
@@ -237,7 +258,7 @@ def _write(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
