@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 
 import pytest
 
@@ -38,3 +39,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{missing}, and {required} is set")
         elif missing:
             pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a test that skips itself for whatever reason has failed."""
+    report = yield
+    is_expected_to_fail = hasattr(report, "wasxfail")
+    if (
+        report.skipped
+        and not is_expected_to_fail
+        and all(os.environ.get(name) for _, name in _NEEDS.values())
+    ):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{reason}; nothing may be skipped here"
+    return report
