@@ -96,8 +96,8 @@ class Kernel:
         spec = find_spec(self.module)
         assert spec is not None
         assert spec.origin is not None
-        # Kernels inline helpers of their neighbours.
-        neighbours = sorted(Path(spec.origin).parent.glob("_*kernels.py"))
+        # Kernels inline helpers of their neighbours and constants of kernels.py.
+        neighbours = sorted(Path(spec.origin).parent.glob("*kernels.py"))
         parts = [
             *(path.read_bytes() for path in neighbours),
             self.name.encode(),

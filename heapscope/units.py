@@ -1,14 +1,11 @@
-"""Bytes, counts and durations, to text and from it.
+"""Bytes, counts and durations as text.
 
 Bytes are decimal (1 MB = 10**6 bytes), as every figure in a ticket should be.
 """
 
 from __future__ import annotations
 
-import re
-
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtpe]?)(i?)b?\s*", re.IGNORECASE)
 
 
 def format_bytes(count: float, *, signed: bool = False) -> str:
@@ -52,18 +49,3 @@ def format_duration(seconds: float) -> str:
             rest = whole % size // small_size
             return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
     raise AssertionError("unreachable: 60 s and more were handled")
-
-
-def parse_bytes(text: str) -> int:
-    """``8G`` -> 8,000,000,000; ``1.5GiB`` -> 1,610,612,736.
-
-    Raises
-    ------
-    ValueError
-        If the text is no size.
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None or (match[3] and not match[2]):
-        raise ValueError(f"{text!r} is no size; write for example 500M, 8G or 2GiB")
-    power = " kmgtpe".index(match[2].lower() or " ")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

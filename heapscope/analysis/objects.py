@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
+from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from heapscope.parser.segments import Columns
 
 Value = int | float | bool
-_FORMATS = {4: "?", 5: "H", 6: "f", 7: "d", 8: "b", 9: "h", 10: "i", 11: "q"}
 _ELEMENT_DTYPES = {4: "?", 5: ">u2", 6: ">f4", 7: ">f8", 8: "i1", 9: ">i2", 10: ">i4", 11: ">i8"}
 
 
@@ -211,7 +210,7 @@ class JavaObject:
 def _decode(code: BasicType, raw: bytes) -> Value:
     if code == BasicType.OBJECT:
         return int.from_bytes(raw, "big")
-    value: Value = struct.unpack(">" + _FORMATS[code], raw)[0]
+    value: Value = struct.unpack(">" + VALUE_FORMATS[code], raw)[0]
     return value
 
 

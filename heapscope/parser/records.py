@@ -16,12 +16,13 @@ import numpy as np
 
 from heapscope.errors import CorruptRecord, NotHprof, TruncatedDump, UnsupportedFormat
 from heapscope.parser import kernels
-from heapscope.parser.names import java_name
+from heapscope.parser.names import decode_modified_utf8, java_name
 from heapscope.parser.tags import (
     FORMAT_VERSIONS,
     HEADER_BYTES,
     MAGIC_PREFIX,
     VALUE_BYTES,
+    VALUE_FORMATS,
     BasicType,
     RecordTag,
 )
@@ -132,26 +133,6 @@ def parse_header(data: bytes, path: str | os.PathLike[str]) -> Header:
     return Header(version, identifier_bytes, timestamp_ms)
 
 
-def decode_utf8(data: bytes) -> str:
-    """Text of a UTF8 record: HotSpot writes Java's modified UTF-8 (JVMS 4.4.7)."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        units = data.replace(b"\xc0\x80", b"\0").decode("utf-8", "surrogatepass") if _is_cesu(data) else None
-        if units is None:
-            return data.decode("utf-8", "replace")
-        text = units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _is_cesu(data: bytes) -> bool:
-    try:
-        data.replace(b"\xc0\x80", b"\0").decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 class RecordList:
     """The top-level records but the heap: where each is, in one array of bytes.
 
@@ -226,7 +207,7 @@ class RecordList:
         lengths = self._string_lengths[rows].tolist()
         view = self.blob.data
         return [
-            None if start < 0 else decode_utf8(bytes(view[start : start + length]))
+            None if start < 0 else decode_modified_utf8(bytes(view[start : start + length]))
             for start, length in zip(starts, lengths, strict=True)
         ]
 
@@ -237,7 +218,7 @@ class RecordList:
         if row == ids.size or int(ids[row]) != string_id:
             return None
         start = int(self._string_starts[row])
-        return decode_utf8(bytes(self.blob.data[start : start + int(self._string_lengths[row])]))
+        return decode_modified_utf8(bytes(self.blob.data[start : start + int(self._string_lengths[row])]))
 
     def ids_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Identifiers at positions of ``blob`` that lie inside its records."""
@@ -279,7 +260,6 @@ def unnamed_class(class_id: int) -> str:
     return f"<class at 0x{class_id:x}>"
 
 
-_VALUE_FORMATS = {4: "?", 5: "H", 6: "f", 7: "d", 8: "b", 9: "h", 10: "i", 11: "q"}
 _TYPES = {int(t): t for t in BasicType}
 
 
@@ -299,7 +279,7 @@ class ClassReader:
         # id class, u4 stack trace serial, six ids (super, loader, signers, protection
         # domain, two reserved), u4 instance size, u2 constant pool size
         self._head = struct.Struct(f">x{unit}I6{unit}IH")
-        self._values = {code: struct.Struct(">" + form) for code, form in _VALUE_FORMATS.items()}
+        self._values = {code: struct.Struct(">" + form) for code, form in VALUE_FORMATS.items()}
         self._values[2] = self._id_format
 
     def _text(self, string_id: int) -> str:

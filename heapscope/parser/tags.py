@@ -108,3 +108,6 @@ class BasicType(IntEnum):
 
 # Bytes of a value in the dump, by type code; a reference takes the identifier size.
 VALUE_BYTES: dict[int, int] = {4: 1, 5: 2, 6: 4, 7: 8, 8: 1, 9: 2, 10: 4, 11: 8}
+
+# Their formats as `struct` wants them, without the byte order.
+VALUE_FORMATS: dict[int, str] = {4: "?", 5: "H", 6: "f", 7: "d", 8: "b", 9: "h", 10: "i", 11: "q"}
