@@ -171,6 +171,7 @@ class Kernel:
 
 _NUMBA_TYPES = {
     "u1": "uint8",
+    "u2": "uint16",
     "i4": "int32",
     "u4": "uint32",
     "i8": "int64",

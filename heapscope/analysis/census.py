@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
+
+import numpy as np
+
+from heapscope.analysis.table import Table
 
 # What the mission's leak is made of: each leaked connect adds to every one of these.
 WATCHED_CLASSES: tuple[str, ...] = (
@@ -86,3 +90,31 @@ def matching_classes(
                     found.add(child)
                     pending.append(child)
     return tuple(sorted(found & known))
+
+
+def census_of(
+    histogram: Table, superclasses: dict[str, str], patterns: Sequence[str], *, subclasses: bool = True
+) -> Table:
+    """Instances of watched classes in a histogram; see `Heap.census`."""
+    rows = {row["class_name"]: row for row in histogram.rows()}
+    picked = [matching_classes(p, rows, superclasses, subclasses=subclasses) for p in patterns]
+    return Table(
+        {
+            "class_name": list(patterns),
+            "instance_count": [sum(rows[name]["instance_count"] for name in names) for names in picked],
+            "shallow_bytes": [sum(rows[name]["shallow_bytes"] for name in names) for names in picked],
+            "class_count": [len(names) for names in picked],
+        }
+    )
+
+
+def sorted_histogram(rows: Iterable[tuple[str, int, int]]) -> Table:
+    """Histogram table from (class name, instances, bytes); the largest first, then by name."""
+    ordered = sorted(rows, key=lambda row: (-row[2], row[0]))
+    return Table(
+        {
+            "class_name": [row[0] for row in ordered],
+            "instance_count": np.array([row[1] for row in ordered], np.int64),
+            "shallow_bytes": np.array([row[2] for row in ordered], np.int64),
+        }
+    )

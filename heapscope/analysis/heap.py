@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from heapscope.analysis.census import WATCHED_CLASSES, matching_classes
+from heapscope.analysis.census import WATCHED_CLASSES, census_of, matching_classes, sorted_histogram
+from heapscope.analysis.classes import Classes
 from heapscope.analysis.table import Table
 from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.parser.layout import Layout, instance_bytes, mirror_bytes, stack_chunk_classes
-from heapscope.parser.records import JavaClass, RecordList, StackTraces, unnamed_class
+from heapscope.parser.records import RecordList, StackTraces, unnamed_class
 from heapscope.parser.scan import scan
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
@@ -27,24 +29,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from heapscope.analysis.dominators import Dominators
+    from heapscope.analysis.graph import Graph
     from heapscope.analysis.objects import JavaObject, ObjectSet
+    from heapscope.analysis.options import Options
     from heapscope.analysis.process import JavaThread
+    from heapscope.analysis.reachability import Reachability
+    from heapscope.analysis.references import References
+    from heapscope.analysis.roots import RootTable
     from heapscope.parser.segments import Columns
     from heapscope.parser.vm_objects import VmObjects
 
 CLASS = "java.lang.Class"
-
-
-def sorted_histogram(rows: Iterable[tuple[str, int, int]]) -> Table:
-    """Histogram table from (class name, instances, bytes); the largest first, then by name."""
-    ordered = sorted(rows, key=lambda row: (-row[2], row[0]))
-    return Table(
-        {
-            "class_name": [row[0] for row in ordered],
-            "instance_count": np.array([row[1] for row in ordered], np.int64),
-            "shallow_bytes": np.array([row[2] for row in ordered], np.int64),
-        }
-    )
 
 
 class Heap:
@@ -59,6 +55,12 @@ class Heap:
         A dump, plain or gzip.
     progress : Progress
         Told how far long work is.
+    options : Options
+        What is followed, what is a root.
+    index_dir : path-like, optional
+        Where indexes are kept; the user's cache folder by default.
+    use_index : bool
+        Whether what was computed is kept, and found again by the next who opens this dump.
 
     Raises
     ------
@@ -66,7 +68,20 @@ class Heap:
         See `heapscope.errors`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        progress: Progress = silent,
+        options: Options | None = None,
+        *,
+        index_dir: str | os.PathLike[str] | None = None,
+        use_index: bool = True,
+    ) -> None:
+        from heapscope.analysis.options import Options
+
+        self.options = options or Options()
+        self._index_dir = Path(index_dir) if index_dir is not None else None
+        self._use_index = use_index
         self._progress = progress
         self._source = Source(path)
         try:
@@ -231,38 +246,92 @@ class Heap:
 
         return Classes(class_list(self._scan), str(self.path))
 
-    # --- objects, from the second pass ---
+    # --- objects and the reference graph, from the passes that follow ---
 
     @cached_property
-    def columns(self) -> Columns:
-        """Columns of all objects in address order, and of all root records."""
-        from heapscope.parser.segments import fill
+    def graph(self) -> Graph:
+        """Columns, references and dominators, each made when it is first asked for."""
+        from heapscope.analysis.graph import Graph
+        from heapscope.analysis.index import index_path
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
-        self._buffer = self._source.mapping(self._progress)
-        columns = fill(self._source, self._scan, list(self.classes), self._progress)
-        chunks = {i for i in stack_chunk_classes(self._scan.classes) if self._scan.instance_counts.get(i)}
-        for class_index, java_class in enumerate(self.classes):
-            if java_class.class_id in chunks:
-                self._size_stack_chunks(columns, class_index)
-        return columns
+        index_file = None
+        if self._use_index:
+            index_file = index_path(self.path, asdict(self.options), self._index_dir)
+        return Graph(self._source, self._scan, list(self.classes), self.options, self._progress, index_file)
 
-    def _size_stack_chunks(self, columns: Columns, class_index: int) -> None:
-        """A stack chunk carries a piece of a stack; how much, its field ``size`` tells."""
-        from heapscope.analysis.objects import JavaObject
-
-        fixed = self._instance_bytes[self.classes[class_index].class_id]
-        for row in np.nonzero(columns.class_index == class_index)[0].tolist():
-            words = JavaObject(self, row, columns).get("size")
-            if isinstance(words, int):
-                whole = self.layout.stack_chunk_bytes(fixed, words)
-                columns.size_units[row] = whole // columns.unit_bytes
+    @property
+    def columns(self) -> Columns:
+        """Columns of all objects in address order, and of all root records."""
+        return self.graph.columns
 
     @property
     def buffer(self) -> NDArray[np.uint8]:
-        """The bytes of the inflated dump, mapped; valid once `columns` were made."""
-        return self._buffer
+        """The bytes of the inflated dump, mapped."""
+        return self._source.mapping(self._progress)
+
+    @property
+    def references(self) -> References:
+        """Who refers to whom."""
+        return self.graph.references
+
+    @property
+    def roots(self) -> RootTable:
+        """Root records with the objects they name and the threads those hang on."""
+        return self.graph.roots
+
+    @property
+    def class_objects(self) -> NDArray[np.int64]:
+        """Object index of the class object of each class, int64, shape (c,); -1 where it has none."""
+        return self.graph.class_objects
+
+    @property
+    def shallow_sizes(self) -> NDArray[np.int64]:
+        """Shallow size of each object in bytes, int64, shape (n,)."""
+        sizes: NDArray[np.int64] = self.columns.size_units.astype(np.int64) * self.columns.unit_bytes
+        return sizes
+
+    @property
+    def nearest(self) -> Reachability:
+        """Shortest paths from the GC roots: ``nearest.parents``."""
+        return self.graph.reachability
+
+    @property
+    def categories(self) -> NDArray[np.uint8]:
+        """How each object is reached, uint8, shape (n,): 0 strong, 1 soft, 2 weak, 3 unreachable.
+
+        2 is "only over weak, phantom or final references".
+        """
+        return self.graph.reachability.categories
+
+    def reachability(self) -> Table:
+        """Objects and bytes by strength: ``category, object_count, shallow_bytes``; four rows.
+
+        Strong; soft; weak, phantom and final only (``weak``); unreachable.  Together they are all
+        objects of the dump.
+        """
+        from heapscope.analysis.reachability import CATEGORIES, size_of
+
+        reach, columns = self.graph.reachability, self.columns
+        within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
+        whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))
+        figures = [*within, whole]
+        before = [(0, 0), *within]
+        return Table(
+            {
+                "category": list(CATEGORIES),
+                "object_count": np.array([a[0] - b[0] for a, b in zip(figures, before, strict=True)]),
+                "shallow_bytes": np.array([a[1] - b[1] for a, b in zip(figures, before, strict=True)])
+                * columns.unit_bytes,
+            }
+        )
+
+    def dominators(self) -> Dominators:
+        """The dominator tree, with the retained size of every object."""
+        from heapscope.analysis.dominators import Dominators
+
+        return Dominators(self, self.graph.immediate_dominators, self.graph.retained_units)
 
     def _rows_of_class_id(self, class_id: int) -> NDArray[np.int64]:
         wanted = [i for i, c in enumerate(self.classes) if c.class_id == class_id]
@@ -295,11 +364,15 @@ class Heap:
         is_picked = np.array([c.name in picked for c in self.classes], bool)
         return ObjectSet(self, np.nonzero(is_picked[self.columns.class_index])[0])
 
+    def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Rows of the objects with identifiers, int64, -1 where the dump has none."""
+        return self.columns.addresses.indices_of(object_ids)
+
     def index_of(self, object_id: int) -> int:
         """Row of the object with an identifier, -1 where the dump has none."""
-        ids = self.columns.object_ids
-        row = int(np.searchsorted(ids, np.uint64(object_id))) if 0 <= object_id < 2**64 else ids.size
-        return row if row < ids.size and int(ids[row]) == object_id else -1
+        if not 0 <= object_id < 2**64:
+            return -1
+        return int(self.indices_of(np.array([object_id], np.uint64))[0])
 
     def object_at(self, object_id: int) -> JavaObject:
         """The object with an identifier.
@@ -323,32 +396,9 @@ class Heap:
         ``object_index`` (-1 where the dump has no such object), ``class_name`` (empty then),
         ``thread_serial`` (0: none), ``frame_number`` (-1: none).
         """
-        import pandas as pd
+        from heapscope.analysis.roots import roots_frame
 
-        columns = self.columns
-        roots = columns.roots
-        at = np.searchsorted(columns.object_ids, roots.object_ids)
-        at = np.minimum(at, max(columns.object_ids.size - 1, 0))
-        found = np.zeros(at.size, bool)
-        if columns.object_ids.size:
-            found = columns.object_ids[at] == roots.object_ids
-        names = np.array([c.name for c in self.classes] or [""], object)
-        class_names = np.full(at.size, "", object)
-        class_names[found] = names[columns.class_index[at[found]]]
-        kinds = list(ROOT_KIND_NAMES)
-        codes = np.searchsorted(np.sort(kinds), roots.kinds)
-        return pd.DataFrame(
-            {
-                "kind": pd.Categorical.from_codes(
-                    codes, categories=[ROOT_KIND_NAMES[tag] for tag in sorted(kinds)]
-                ),
-                "object_id": roots.object_ids,
-                "object_index": np.where(found, at, -1),
-                "class_name": class_names,
-                "thread_serial": roots.thread_serials,
-                "frame_number": roots.frame_numbers,
-            }
-        )
+        return roots_frame(self)
 
     # --- the process ---
 
@@ -385,8 +435,7 @@ class Heap:
 
     def close(self) -> None:
         """Release the file and the columns."""
-        self.__dict__.pop("columns", None)
-        self._buffer = np.empty(0, np.uint8)
+        self.__dict__.pop("graph", None)
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -404,89 +453,26 @@ class Heap:
         )
 
 
-def census_of(
-    histogram: Table, superclasses: dict[str, str], patterns: Sequence[str], *, subclasses: bool = True
-) -> Table:
-    """Instances of watched classes in a histogram; see `Heap.census`."""
-    rows = {row["class_name"]: row for row in histogram.rows()}
-    picked = [matching_classes(p, rows, superclasses, subclasses=subclasses) for p in patterns]
-    return Table(
-        {
-            "class_name": list(patterns),
-            "instance_count": [sum(rows[name]["instance_count"] for name in names) for names in picked],
-            "shallow_bytes": [sum(rows[name]["shallow_bytes"] for name in names) for names in picked],
-            "class_count": [len(names) for names in picked],
-        }
-    )
-
-
-class Classes(Sequence[JavaClass]):
-    """The classes of a dump: a sequence, and a mapping from names."""
-
-    def __init__(self, classes: list[JavaClass], where: str) -> None:
-        self._classes = classes
-        self._where = where
-        self._by_name: dict[str, JavaClass] = {}
-        self._by_id: dict[int, JavaClass] = {}
-        for java_class in classes:
-            # Of several with one name the boot loader's is meant, or the first.
-            if java_class.name not in self._by_name or (
-                java_class.loader_id == 0 and self._by_name[java_class.name].loader_id
-            ):
-                self._by_name[java_class.name] = java_class
-            self._by_id.setdefault(java_class.class_id, java_class)
-
-    def __len__(self) -> int:
-        return len(self._classes)
-
-    @overload
-    def __getitem__(self, key: int | str) -> JavaClass: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[JavaClass]: ...
-    def __getitem__(self, key: int | slice | str) -> JavaClass | list[JavaClass]:
-        if isinstance(key, str):
-            if key not in self._by_name:
-                raise ObjectNotFound(key, self._where, self._by_name)
-            return self._by_name[key]
-        return self._classes[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._by_name if isinstance(key, str) else key in self._classes
-
-    def named(self, name: str) -> JavaClass | None:
-        """The class of a name, None where the dump has none."""
-        return self._by_name.get(name)
-
-    def with_id(self, class_id: int) -> JavaClass | None:
-        """The class of an identifier, None where the dump has none."""
-        return self._by_id.get(class_id)
-
-    def to_frame(self) -> pd.DataFrame:
-        """``class_id, class_name, super_name, loader_id, field_count, static_count``."""
-        import pandas as pd
-
-        def name_of(class_id: int) -> str:
-            found = self._by_id.get(class_id)
-            return found.name if found else ""
-
-        return pd.DataFrame(
-            {
-                "class_id": np.array([c.class_id for c in self._classes], np.uint64),
-                "class_name": [c.name for c in self._classes],
-                "super_name": [name_of(c.super_id) if c.super_id else "" for c in self._classes],
-                "loader_id": np.array([c.loader_id for c in self._classes], np.uint64),
-                "field_count": [len(c.fields) for c in self._classes],
-                "static_count": [len(c.statics) for c in self._classes],
-            }
-        )
-
-    def __repr__(self) -> str:
-        return f"<{len(self):,} classes of {self._where}>"
-
-
-def open(path: str | os.PathLike[str], progress: Progress = silent) -> Heap:
+def open(
+    path: str | os.PathLike[str],
+    progress: Progress = silent,
+    *,
+    semantics: Literal["jvm", "mat"] = "jvm",
+    roots: Literal["mat", "plain"] = "mat",
+    soft: Literal["strong", "weak"] = "strong",
+    index_dir: str | os.PathLike[str] | None = None,
+    use_index: bool = True,
+) -> Heap:
     """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
 
-    Parameters and errors as `Heap` has them.
+    Parameters
+    ----------
+    semantics, roots, soft : str
+        What is followed and what is a root: `heapscope.analysis.options.Options`.
+
+    Other parameters and errors as `Heap` has them.
     """
-    return Heap(path, progress)
+    from heapscope.analysis.options import Options
+
+    options = Options(semantics, roots, soft)
+    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index)

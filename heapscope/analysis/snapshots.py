@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
-from heapscope.analysis.heap import Heap, sorted_histogram
+from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes, sorted_histogram
+from heapscope.analysis.heap import Heap
 from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError
 from heapscope.parser.histogram import is_histogram, read_histogram

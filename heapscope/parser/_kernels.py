@@ -21,7 +21,6 @@ from heapscope.parser.kernels import (
     BAD_TYPE,
     CLASSES,
     COUNT,
-    COUNT_CHANGED,
     ELEMENT_BASE,
     ELEMENT_BYTES,
     FIXED_BYTES,
@@ -45,7 +44,6 @@ from heapscope.parser.kernels import (
     ROOT_COUNTS,
     ROOTS,
     TABLE_USED,
-    UNIT,
     USED,
     VALUE_BYTES,
 )
@@ -375,86 +373,4 @@ def fill_table(keys, counts, amounts, table):  # type: ignore[no-untyped-def]
         table[slot, KEY] = keys[i]
         table[slot, COUNT] = counts[i]
         table[slot, AMOUNT] = amounts[i]
-    return OK
-
-
-@njit(nogil=True)
-def fill_columns(  # type: ignore[no-untyped-def]
-    buf, pos, stop, constants, table, primitive_class, class_class, row, row_end, root, root_end,
-    ids, class_index, offsets, sizes, root_kinds, root_ids, root_first, root_second,
-):  # fmt: skip
-    """Write a row for each object and each root record of a segment that `scan_heap` counted.
-
-    ``table`` maps class identifiers to a class index (COUNT) and the size of an instance in
-    units (AMOUNT); ``class_class`` is the index of java.lang.Class.  Returns a status: the
-    bytes are checked again, for the file may have changed since.
-    """
-    idb = constants[IDENTIFIER_BYTES]
-    unit = constants[UNIT]
-    limit = min(buf.shape[0], stop)
-    up = constants[ALIGN] - 1
-    reference_base = constants[ELEMENT_BASE + 2]
-    reference_bytes = constants[ELEMENT_BYTES + 2]
-    head = 1 + 2 * idb + 8
-    array_head = 1 + idb + 9
-    while pos < limit:
-        tag = _u1(buf, pos)
-        if tag == 0x21 or tag == 0x22:
-            if pos + head > limit or row >= row_end:
-                return COUNT_CHANGED
-            if tag == 0x21:
-                key = _id(buf, pos + 5 + idb, idb)
-                n = _u4(buf, pos + 5 + 2 * idb)
-                slot = _slot(table, key)
-                sizes[row] = table[slot, AMOUNT]
-                size = head + n
-            else:
-                n = _u4(buf, pos + 5 + idb)
-                key = _id(buf, pos + 9 + idb, idb)
-                slot = _slot(table, key)
-                sizes[row] = ((reference_base + n * reference_bytes + up) & ~up) // unit
-                size = head + n * idb
-            if table[slot, KEY] != key:
-                return COUNT_CHANGED
-            class_index[row] = int64(table[slot, COUNT])
-        elif tag == 0x23 or tag == 0xC3:
-            if pos + array_head > limit or row >= row_end:
-                return COUNT_CHANGED
-            n = _u4(buf, pos + 5 + idb)
-            kind = _u1(buf, pos + 9 + idb)
-            if kind < 4 or kind > 11:
-                return BAD_TYPE
-            size = array_head
-            if tag == 0x23:
-                size += n * constants[VALUE_BYTES + kind]
-            in_memory = constants[ELEMENT_BASE + kind] + n * constants[ELEMENT_BYTES + kind]
-            sizes[row] = ((in_memory + up) & ~up) // unit
-            class_index[row] = primitive_class[kind]
-        elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, constants)
-            if status != OK or row >= row_end:
-                return COUNT_CHANGED
-            size = end - pos
-            sizes[row] = 0
-            class_index[row] = class_class
-        else:
-            size = constants[FIXED_BYTES + tag]
-            if size == 0 or pos + size > limit:
-                return BAD_TAG
-            if tag != 0xFE:  # Android's heap name is no root
-                if root >= root_end:
-                    return COUNT_CHANGED
-                root_kinds[root] = tag
-                root_ids[root] = _id(buf, pos + 1, idb)
-                root_first[root] = _u4(buf, pos + 1 + idb) if size >= 5 + idb and tag != 0x01 else 0
-                root_second[root] = _u4(buf, pos + 5 + idb) if size >= 9 + idb and tag != 0x01 else 0
-                root += 1
-            pos += size
-            continue
-        ids[row] = _id(buf, pos + 1, idb)
-        offsets[row] = pos
-        row += 1
-        pos += size
-    if row != row_end or root != root_end:
-        return COUNT_CHANGED
     return OK

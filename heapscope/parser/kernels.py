@@ -29,7 +29,7 @@ OVERRUN = 11  # the sub-record ends behind its heap record
 BAD_TYPE = 12
 LENGTH_CHANGED = 13  # an instance is longer or shorter than an earlier one of its class
 KIND_CHANGED = 14  # a class has both instances and array dumps
-COUNT_CHANGED = 15  # the second pass met another number of objects than the first
+COUNT_CHANGED = 15  # a later pass met other objects than the first
 BAD_CLASS = 16  # an instance or array of class 0
 
 # Slots of scan_heap's int64 ``totals``, the last three of type codes or tags ...
@@ -38,6 +38,10 @@ PRIMITIVE_COUNTS = 8  # + type code, up to 11
 PRIMITIVE_BYTES = 24
 ROOT_COUNTS = 40  # + tag, up to 255
 TOTALS = 296
+# ... of the passes over segments, beside OBJECTS, ROOTS and POSITION ...
+LOST = 5  # references that lead nowhere
+LISTED = 6  # referents
+STATE = 8
 # ... of its uint64 ``addresses`` ...
 ADDRESS_OR, ADDRESS_MIN, ADDRESS_MAX = range(3)
 # ... of walk_records' ``state``, beside POSITION ...
@@ -56,6 +60,11 @@ CONSTANTS = 547
 KEY, COUNT, AMOUNT, KIND = range(4)
 KIND_INSTANCE = 1
 KIND_ARRAY = 2
+
+NOTHING = 0xFFFFFFFF  # in columns of object indices: none
+
+# Slots of an address map's uint64 ``places``.
+MAP_BASE, MAP_SHIFT, MAP_BITS = range(3)
 
 # Body bytes behind the tag, as (identifiers, plain bytes); roots and Android's heap info.
 _FIXED = {
@@ -105,10 +114,57 @@ scan_heap = Kernel(_MODULE, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8
 merge_tables = Kernel(_MODULE, "merge_tables", "u8[4] u8[4]")
 # keys, counts, amounts, table
 fill_table = Kernel(_MODULE, "fill_table", "u8[] u8[] u8[] u8[4]")
-# buf, pos, stop, constants, table, primitive_class, class_class, row, row_end, root, root_end,
-# ids, class_index, offsets, sizes, root_kinds, root_ids, root_first, root_second
-fill_columns = Kernel(
-    _MODULE,
-    "fill_columns",
-    "u1[] i8 i8 i8[] u8[4] i8[] i8 i8 i8 i8 i8 u8[] i4[] i8[] u4[] u1[] u8[] u4[] u4[]",
-)
+
+_SEGMENTS = "heapscope.parser._segment_kernels"
+# How identifiers become indices: places, table, sorted ids; see heapscope.parser.addresses.
+_MAP = "u8[] u8[2] u8[]"
+
+# buf, pos, stop, constants, places, words, state
+mark_addresses = Kernel(_SEGMENTS, "mark_addresses", "u1[] i8 i8 i8[] u8[] u8[] i8[]")
+# buf, pos, stop, constants, ids, state
+collect_ids = Kernel(_SEGMENTS, "collect_ids", "u1[] i8 i8 i8[] u8[] i8[]")
+# words, table
+merge_words = Kernel(_SEGMENTS, "merge_words", "u8[] u8[2]")
+# table
+rank_words = Kernel(_SEGMENTS, "rank_words", "u8[2]")
+# places, table, ids
+expand_ids = Kernel(_SEGMENTS, "expand_ids", "u8[] u8[2] u8[]")
+# places, table, indices, out
+select_ids = Kernel(_SEGMENTS, "select_ids", "u8[] u8[2] i8[] u8[]")
+# wanted, map, out
+indices_of = Kernel(_SEGMENTS, "indices_of", f"u8[] {_MAP} i8[]")
+_STARTS = ("u4", "i8")  # of CSR rows, or offsets: narrow below 2**32
+_CLASSES = ("u2", "i4")  # of class indices: narrow below 2**16
+# buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots, map,
+# class_index, sizes, degrees, root_kinds, root_ids, root_first, root_second, state; by the types of
+# class_index and degrees
+fill_columns = {
+    (classes, starts): Kernel(
+        _SEGMENTS,
+        "fill_columns",
+        f"u1[] i8 i8 i8[] u8[4] i8[] i8 i8[] i8[] i8[] {_MAP} "
+        f"{classes}[] u4[] {starts}[] u1[] u8[] u4[] u4[] i8[]",
+    )
+    for classes in _CLASSES
+    for starts in _STARTS
+}
+# buf, base, pos, stop, constants, map, offsets, state; by the type of offsets
+fill_offsets = {
+    width: Kernel(_SEGMENTS, "fill_offsets", f"u1[] i8 i8 i8 i8[] {_MAP} {width}[] i8[]") for width in _STARTS
+}
+# starts, class_index, class_targets; by the types of class_index and starts
+row_starts = {
+    (classes, starts): Kernel(_SEGMENTS, "row_starts", f"{starts}[] {classes}[] u4[]")
+    for classes in _CLASSES
+    for starts in _STARTS
+}
+# buf, pos, stop, constants, table, primitive_class, class_targets, slot_starts, slots, referent_slots, map,
+# starts, targets, referents, state; by the type of starts
+fill_references = {
+    width: Kernel(
+        _SEGMENTS,
+        "fill_references",
+        f"u1[] i8 i8 i8[] u8[4] i8[] u4[] i8[] i8[] i8[] {_MAP} {width}[] u4[] u8[] i8[]",
+    )
+    for width in _STARTS
+}

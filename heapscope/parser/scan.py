@@ -88,6 +88,7 @@ class HeapScan:
     root_counts: NDArray[np.int64]
     address_min: int
     address_max: int
+    address_bits: int  # all addresses, or-ed
     dump_bytes: int
 
     @property
@@ -173,6 +174,7 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
         root_counts=counter.root_counts,
         address_min=int(counter.addresses[ADDRESS_MIN]) if has_objects else 0,
         address_max=int(counter.addresses[ADDRESS_MAX]) if has_objects else 0,
+        address_bits=int(counter.addresses[ADDRESS_OR]),
         dump_bytes=done.dump_bytes,
     )
 

@@ -5,27 +5,34 @@ Format: see `heapscope.parser.tags`.  The rows come out in address order.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import accumulate
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heapscope.errors import CorruptRecord, UnsupportedFormat
 from heapscope.parser import kernels
-from heapscope.parser.counter import raise_corrupt
-from heapscope.parser.layout import instance_bytes, mirror_bytes
+from heapscope.parser.addresses import AddressMap, map_places
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
-from heapscope.parser.source import Source, worker_count
-from heapscope.parser.tags import BasicType, SubRecordTag
+from heapscope.parser.source import Source
+from heapscope.parser.sweep import Step, sweep
+from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
+
+    from numpy.typing import DTypeLike, NDArray
 
 MAX_OBJECTS = 2**32 - 2
+# Makes an array of zeros: its name, shape and dtype.
+Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
+NO_OBJECT = kernels.NOTHING  # no index is so large
 
 
 @dataclass(frozen=True)
@@ -53,28 +60,48 @@ class Roots:
     trace_serials: NDArray[np.uint32]
 
 
-@dataclass(frozen=True)
 class Columns:
     """Objects in address order; all arrays of shape (n,).
 
     Attributes
     ----------
-    object_ids : uint64
-        Strictly increasing.
-    class_index : int32
-        Row in the class list that `fill` was given.
-    offsets : int64
-        Where the object's sub-record begins in the inflated dump; -1 where the dump has none.
+    addresses : AddressMap
+        Identifiers to rows.
+    class_index : uint16 or int32
+        Row in the list of classes.
     size_units : uint32
         Shallow size in units of ``unit_bytes``.
+    roots : Roots
     """
 
-    object_ids: NDArray[np.uint64]
-    class_index: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    size_units: NDArray[np.uint32]
-    unit_bytes: int
-    roots: Roots
+    def __init__(
+        self,
+        addresses: AddressMap,
+        class_index: NDArray[np.uint16] | NDArray[np.int32],
+        size_units: NDArray[np.uint32],
+        unit_bytes: int,
+        roots: Roots,
+        find_offsets: Callable[[AddressMap], NDArray[np.uint32] | NDArray[np.int64]],
+    ) -> None:
+        self.addresses = addresses
+        self.class_index = class_index
+        self.size_units = size_units
+        self.unit_bytes = unit_bytes
+        self.roots = roots
+        self._find_offsets = find_offsets
+
+    @property
+    def object_ids(self) -> NDArray[np.uint64]:
+        """Identifiers, uint64, strictly increasing; made when first asked for."""
+        return self.addresses.object_ids
+
+    @cached_property
+    def offsets(self) -> NDArray[np.uint32] | NDArray[np.int64]:
+        """Where each object's sub-record begins in the inflated dump, uint32 or int64.
+
+        A pass over the dump, when first asked for: the graph does not need it.
+        """
+        return self._find_offsets(self.addresses)
 
 
 def class_list(scan: HeapScan) -> list[JavaClass]:
@@ -96,13 +123,114 @@ def class_list(scan: HeapScan) -> list[JavaClass]:
     return classes
 
 
-def fill(source: Source, scan: HeapScan, classes: list[JavaClass], progress: Progress = silent) -> Columns:
-    """Columns of all objects and root records.
+@dataclass(frozen=True)
+class Shapes:
+    """What the passes over segments must know of the classes.
+
+    Attributes
+    ----------
+    table : uint64 array, shape (2**k, 4)
+        Class identifier -> (class index, units of an instance), open addressing.
+    slot_starts : int64 array, shape (c + 1,)
+    primitive_class : int64 array, shape (12,)
+        Type code -> class index of its arrays.
+    class_class : int
+        Class index of java.lang.Class.
+    referent_slots : int64 array, shape (c,)
+        Where the referent of a reference object lies, negated if it is not followed; 0: none.
+    slots : int64 array
+        Where the references of an instance lie, in bytes from its record's beginning; of class i
+        ``slots[slot_starts[i]:slot_starts[i + 1]]``, ascending.
+    """
+
+    table: NDArray[np.uint64]
+    slot_starts: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    referent_slots: NDArray[np.int64]
+    primitive_class: NDArray[np.int64]
+    class_class: int
+    constants: NDArray[np.int64]
+
+
+def shapes_of(
+    scan: HeapScan,
+    classes: list[JavaClass],
+    sizes: Mapping[int, int],
+    unit_bytes: int,
+    referents: Mapping[int, tuple[int, bool]],
+) -> Shapes:
+    """What `fill` and `fill_references` need to know.
 
     Parameters
     ----------
-    classes : list of JavaClass
-        What `class_list` gives for ``scan``.
+    sizes : mapping
+        Bytes of an instance, by class identifier.
+    referents : mapping
+        Class index of reference objects -> (identifier of the class that declares ``referent``,
+        whether it is followed).
+    """
+    width = scan.header.identifier_bytes
+    head = 1 + 2 * width + 8
+    widths = {code: width if code == BasicType.OBJECT else VALUE_BYTES[code] for code in BasicType}
+    slots: list[int] = []
+    counts: list[int] = []
+    own: dict[int, tuple[list[tuple[int, str]], int]] = {}  # (offset, name) of references, whole bytes
+    for java_class in scan.classes.values():
+        at, found = 0, []
+        for field in java_class.fields:
+            if field.type == BasicType.OBJECT:
+                found.append((at, field.name))
+            at += widths[field.type]
+        own[java_class.class_id] = found, at
+    referent_slots = np.zeros(len(classes), np.int64)
+    for i, java_class in enumerate(classes):
+        before = len(slots)
+        declaring, is_followed = referents.get(i, (-1, False))
+        at = head
+        # The super chain as `_check_lengths` followed it: instances are exactly this long.
+        current = scan.classes.get(java_class.class_id)
+        seen: set[int] = set()
+        while current is not None and current.class_id not in seen:
+            seen.add(current.class_id)
+            references, whole = own[current.class_id]
+            for offset, name in references:
+                if current.class_id == declaring and name == "referent":
+                    referent_slots[i] = at + offset if is_followed else -(at + offset)
+                else:
+                    slots.append(at + offset)
+            at += whole
+            current = scan.classes.get(current.super_id) if current.super_id else None
+        counts.append(len(slots) - before)
+    rows = [(c.class_id, i) for i, c in enumerate(classes) if c.class_id]
+    keys = np.array([class_id for class_id, _ in rows], np.uint64)
+    indices = np.array([i for _, i in rows], np.uint64)
+    amounts = np.array([sizes.get(class_id, 0) // unit_bytes for class_id, _ in rows], np.uint64)
+    table = np.zeros((1 << max(4, (2 * len(rows)).bit_length()), 4), np.uint64)
+    kernels.fill_table(keys, indices, amounts, table)
+    bootstrap = {c.name: i for i, c in reversed(list(enumerate(classes))) if c.loader_id == 0}
+    primitive_class = np.zeros(12, np.int64)
+    for code in np.nonzero(scan.primitive_counts)[0].tolist():
+        primitive_class[code] = bootstrap[f"{BasicType(code).java_name}[]"]
+    return Shapes(
+        table,
+        np.array([0, *accumulate(counts)], np.int64),
+        np.array(slots, np.int64),
+        referent_slots,
+        primitive_class,
+        bootstrap["java.lang.Class"],
+        kernels.constants(width, scan.layout, unit_bytes),
+    )
+
+
+def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """`Allocate` that nothing keeps."""
+    return np.zeros(shape, dtype)
+
+
+def map_addresses(
+    source: Source, scan: HeapScan, progress: Progress = silent, allocate: Allocate = in_memory
+) -> AddressMap:
+    """Identifiers of all objects.
 
     Raises
     ------
@@ -115,96 +243,235 @@ def fill(source: Source, scan: HeapScan, classes: list[JavaClass], progress: Pro
     n = scan.object_count
     if n > MAX_OBJECTS:
         raise UnsupportedFormat(path, None, f"{n:,} objects; heapscope can index {MAX_OBJECTS:,}")
-    data = source.mapping(progress)
-    layout = scan.layout
-    unit = 1 if layout.rule == "android" else 8
-    bootstrap = {c.name: i for i, c in reversed(list(enumerate(classes))) if c.loader_id == 0}
-    class_class = bootstrap["java.lang.Class"]
-    primitive_class = np.zeros(12, np.int64)
-    for code in np.nonzero(scan.primitive_counts)[0]:
-        primitive_class[code] = bootstrap[f"{BasicType(int(code)).java_name}[]"]
-    table = _class_table(scan, classes, unit)
+    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+    places = map_places(scan.address_min, scan.address_max, scan.address_bits, n)
+    nothing = np.empty(0, np.uint64)
+    if places is None:
+        ids = np.empty(n, np.uint64)
 
-    ids, offsets = np.empty(n, np.uint64), np.empty(n, np.int64)
-    class_index, size_units = np.empty(n, np.int32), np.empty(n, np.uint32)
+        def collect() -> Step:
+            return lambda window, base, position, stop, state: kernels.collect_ids(
+                window, position, stop, constants, ids, state
+            )
+
+        sweep(source, scan, collect, progress, "mapping addresses", counts_objects=True)
+        ids.sort()
+        twice = np.nonzero(ids[1:] == ids[:-1])[0]
+        if twice.size:
+            _raise_twice(source, scan, int(ids[twice[0]]))
+        return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n)
+    rows = (int(places[kernels.MAP_BITS]) + 63) // 64
+    parts: list[NDArray[np.uint64]] = []
+    lock = Lock()
+
+    def mark() -> Step:
+        # One each: two threads must not set bits of one word.
+        words = np.zeros(rows, np.uint64)
+        with lock:
+            parts.append(words)
+        return lambda window, base, position, stop, state: kernels.mark_addresses(
+            window, position, stop, constants, places, words, state
+        )
+
+    sweep(source, scan, mark, progress, "mapping addresses")
+    # A bitmap over a range with large holes stays memory that nothing touched, and is no file.
+    table = (allocate if rows <= n else in_memory)("address_table", (rows, 2), np.uint64)
+    while parts:
+        kernels.merge_words(parts.pop(), table)
+    if kernels.rank_words(table) != n:
+        _raise_twice(source, scan, None)
+    return AddressMap(places, table, nothing, n)
+
+
+def _raise_twice(source: Source, scan: HeapScan, object_id: int | None) -> None:
+    """Find the second record at one address, slowly, and say where it is."""
+    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+    ids = np.empty(scan.object_count, np.uint64)
+    sweep(
+        source,
+        scan,
+        lambda: (
+            lambda window, base, position, stop, state: kernels.collect_ids(
+                window, position, stop, constants, ids, state
+            )
+        ),
+        silent,
+        "mapping addresses",
+        counts_objects=True,
+    )
+    order = np.argsort(ids, kind="stable")
+    twice = np.nonzero(ids[order[1:]] == ids[order[:-1]])[0]
+    row = int(order[twice[0] + 1]) if twice.size else 0
+    segment = int(np.searchsorted(np.cumsum(scan.segment_objects), row, side="right"))
+    raise CorruptRecord(
+        str(source.path),
+        int(scan.segment_starts[segment]),
+        f"two objects at 0x{int(ids[row]):x}, the second in the heap segment that begins here; "
+        "the dump is damaged, take it again",
+    )
+
+
+def fill(
+    source: Source,
+    scan: HeapScan,
+    addresses: AddressMap,
+    shapes: Shapes,
+    unit_bytes: int,
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
+    """Columns of all objects and root records, and how many references each object has.
+
+    The latter, uint32 or int64, has shape (n + 1,), for `fill_references` to turn into row starts.
+    Class objects and stack chunks have no size and no references yet: what they have, no kernel
+    can tell.
+
+    Raises
+    ------
+    CorruptRecord
+        The file changed since it was scanned.
+    """
+    n = scan.object_count
+    classes = "u2" if shapes.referent_slots.size < 1 << 16 else "i4"
+    # Each reference takes an identifier in the dump, but the one to the class object.
+    most = scan.dump_bytes // scan.header.identifier_bytes + n
+    starts = "u4" if most < 1 << 32 else "i8"
+    class_index = allocate("class_index", n, classes)
+    size_units = allocate("size_units", n, np.uint32)
+    degrees = allocate("indptr", n + 1, starts)
     roots = int(scan.segment_roots.sum())
     root_kinds, root_ids = np.empty(roots, np.uint8), np.empty(roots, np.uint64)
     root_first, root_second = np.empty(roots, np.uint32), np.empty(roots, np.uint32)
-    first_row = np.concatenate([[0], np.cumsum(scan.segment_objects)])
-    first_root = np.concatenate([[0], np.cumsum(scan.segment_roots)])
-    constants = kernels.constants(scan.header.identifier_bytes, layout, unit)
-    lock = Lock()
-    done = 0
-    total = int((scan.segment_stops - scan.segment_starts).sum())
+    kernel = kernels.fill_columns[classes, starts]
 
-    def fill_segment(row: int) -> None:
-        nonlocal done
-        start, stop = int(scan.segment_starts[row]), int(scan.segment_stops[row])
-        status = kernels.fill_columns(
-            data, start, stop, constants, table, primitive_class, class_class,
-            first_row[row], first_row[row + 1], first_root[row], first_root[row + 1],
-            ids, class_index, offsets, size_units, root_kinds, root_ids, root_first, root_second,
+    def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
+        return kernel(
+            window, position, stop, shapes.constants, shapes.table, shapes.primitive_class,
+            shapes.class_class, shapes.slot_starts, shapes.slots, shapes.referent_slots,
+            addresses.places, addresses.table, addresses.sorted_ids,
+            class_index, size_units, degrees,
+            root_kinds, root_ids, root_first, root_second, state,
         )  # fmt: skip
-        if status != kernels.OK:
-            raise_corrupt(path, start, status, 0)
-        with lock:
-            done += stop - start
-            progress("indexing", done, total)
 
-    with ThreadPoolExecutor(worker_count()) as pool:
-        futures = [pool.submit(fill_segment, row) for row in range(scan.segment_starts.size)]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-    if n and not bool(np.all(ids[1:] > ids[:-1])):
-        order = np.argsort(ids, kind="stable")
-        ids, class_index, offsets, size_units = (
-            ids[order], class_index[order], offsets[order], size_units[order],
-        )  # fmt: skip
-        twice = np.nonzero(ids[1:] == ids[:-1])[0]
-        if twice.size:
-            raise CorruptRecord(
-                path,
-                int(max(offsets[twice[0]], offsets[twice[0] + 1])),
-                f"two objects at 0x{int(ids[twice[0]]):x}; the dump is damaged",
-            )
-    mirrors = mirror_bytes(layout, scan.classes)
-    # Rows of class dumps; HotSpot writes int.class and its like as instances, with a size.
-    own = np.nonzero((class_index == class_class) & (size_units == 0))[0]
-    size_units[own] = [mirrors.get(int(i), 0) // unit for i in ids[own]]
+    sweep(source, scan, lambda: step, progress, "indexing", counts_objects=True, counts_roots=True)
     has_frame = np.isin(
         root_kinds,
         [SubRecordTag.ROOT_JNI_LOCAL, SubRecordTag.ROOT_JAVA_FRAME, SubRecordTag.ROOT_JNI_MONITOR],
     )
     is_thread = root_kinds == SubRecordTag.ROOT_THREAD_OBJECT
-    return Columns(
-        ids,
-        class_index,
-        offsets,
-        size_units,
-        unit,
-        Roots(
-            root_kinds,
-            root_ids,
-            root_first,
-            np.where(has_frame, root_second.astype(np.int32), np.int32(-1)),
-            np.where(is_thread, root_second, np.uint32(0)),
-        ),
+    found = Roots(
+        root_kinds,
+        root_ids,
+        root_first,
+        np.where(has_frame, root_second.astype(np.int32), np.int32(-1)),
+        np.where(is_thread, root_second, np.uint32(0)),
     )
+    finder = partial(find_offsets, source, scan, progress=progress)
+    return Columns(addresses, class_index, size_units, unit_bytes, found, finder), degrees
 
 
-def _class_table(scan: HeapScan, classes: list[JavaClass], unit: int) -> NDArray[np.uint64]:
-    """Class identifier -> (class index, units of an instance), as `fill_columns` wants it."""
-    sizes = instance_bytes(scan.layout, scan.classes)
-    rows = [(c.class_id, i) for i, c in enumerate(classes) if c.class_id]
-    keys = np.array([class_id for class_id, _ in rows], np.uint64)
-    indices = np.array([i for _, i in rows], np.uint64)
-    amounts = np.array([sizes.get(class_id, 0) // unit for class_id, _ in rows], np.uint64)
-    slots = 1 << max(4, (2 * len(rows)).bit_length())
-    table = np.zeros((slots, 4), np.uint64)
-    kernels.fill_table(keys, indices, amounts, table)
-    return table
+def find_offsets(
+    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
+) -> NDArray[np.uint32] | NDArray[np.int64]:
+    """Where each object's sub-record begins in the inflated dump; uint32 below 4 GiB, else int64.
+
+    Raises
+    ------
+    CorruptRecord
+        The file changed since it was scanned.
+    """
+    width = "u4" if scan.dump_bytes < 1 << 32 else "i8"
+    offsets = np.empty(scan.object_count, width)
+    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+
+    def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
+        return kernels.fill_offsets[width](
+            window, base, position, stop, constants,
+            addresses.places, addresses.table, addresses.sorted_ids, offsets, state,
+        )  # fmt: skip
+
+    sweep(source, scan, lambda: step, progress, "locating objects")
+    return offsets
+
+
+@dataclass(frozen=True)
+class Edges:
+    """References as CSR, as `fill_references` makes them.
+
+    Attributes
+    ----------
+    indptr : uint32 or int64 array, shape (n + 1,)
+    indices : uint32 array
+        `NO_OBJECT` for a reference that leads nowhere.
+    referents : uint64 array
+        Referents of reference objects, followed or not, as source << 32 | target, ascending.
+    lost_count : int
+        References that lead nowhere.
+    """
+
+    indptr: NDArray[np.uint32] | NDArray[np.int64]
+    indices: NDArray[np.uint32]
+    referents: NDArray[np.uint64]
+    lost_count: int
+
+
+def fill_references(
+    source: Source,
+    scan: HeapScan,
+    columns: Columns,
+    shapes: Shapes,
+    class_targets: NDArray[np.uint32],
+    degrees: NDArray[np.uint32] | NDArray[np.int64],
+    reference_objects: int,
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> Edges:
+    """Object indices that instances and arrays refer to.
+
+    Parameters
+    ----------
+    class_targets : uint32 array, shape (c,)
+        The class object that instances refer to first; `NO_OBJECT` leaves it out.
+    degrees : uint32 or int64 array, shape (n + 1,)
+        References of each object, as `fill` has them; becomes `Edges.indptr`.  Where it says more
+        than the records have, room is left at the end of the object's row.
+    reference_objects : int
+        No more than so many objects have a referent.
+
+    Raises
+    ------
+    CorruptRecord
+        The file changed since it was scanned.
+    """
+    addresses = columns.addresses
+    starts = "u4" if degrees.dtype == np.uint32 else "i8"
+    classes = "u2" if columns.class_index.dtype == np.uint16 else "i4"
+    count = kernels.row_starts[classes, starts](degrees, columns.class_index, class_targets)
+    targets = allocate("indices", count, np.uint32)
+    parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+    lock = Lock()
+
+    def make_step() -> Step:
+        referents = np.empty(reference_objects, np.uint64)
+        mine: list[NDArray[np.int64]] = []
+
+        def step(
+            window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]
+        ) -> int:
+            if not mine:
+                mine.append(state)
+                with lock:
+                    parts.append((referents, state))
+            return kernels.fill_references[starts](
+                window, position, stop, shapes.constants, shapes.table, shapes.primitive_class,
+                class_targets, shapes.slot_starts, shapes.slots, shapes.referent_slots,
+                addresses.places, addresses.table, addresses.sorted_ids,
+                degrees, targets, referents, state,
+            )  # fmt: skip
+
+        return step
+
+    states = sweep(source, scan, make_step, progress, "following references")
+    listed = [part[: int(state[kernels.LISTED])] for part, state in parts]
+    referents = np.sort(np.concatenate(listed)) if listed else np.empty(0, np.uint64)
+    return Edges(degrees, targets, referents, sum(int(state[kernels.LOST]) for state in states))

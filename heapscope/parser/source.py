@@ -50,11 +50,22 @@ _HEAD_BYTES = 10
 _BLOCKSIZE = re.compile(rb"HPROF BLOCKSIZE=(\d{1,10})\x00")
 _MEMBER_BATCH_BYTES = 2 << 20
 _STREAM_BLOCK_BYTES = 2 << 20
+_CHECKSUM_BLOCK_BYTES = 1 << 28  # well below the 4 GiB that lengths of old zlibs can say
 
 
 def worker_count() -> int:
     """Threads for parallel work: the cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def crc32(data: NDArray[np.uint8]) -> int:
+    """CRC-32 of bytes (ISO 3309), by the processor's instruction: ten times as fast as zlib's."""
+    from isal import isal_zlib
+
+    value = 0
+    for start in range(0, data.size, _CHECKSUM_BLOCK_BYTES):
+        value = isal_zlib.crc32(data[start : start + _CHECKSUM_BLOCK_BYTES], value)
+    return int(value)
 
 
 class Source:

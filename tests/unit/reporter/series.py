@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from heapscope.analysis.heap import sorted_histogram
+from heapscope.analysis.census import sorted_histogram
 from heapscope.analysis.snapshots import ProcessFacts, Snapshot, Snapshots
 from heapscope.parser.layout import Layout
 from heapscope.parser.tags import BasicType

@@ -1,0 +1,191 @@
+"""What the GC roots reach, how strongly, over which shortest paths; retained sets.
+
+Strengths are those of ``java.lang.ref`` (package documentation): an object is strongly
+reachable, else softly, else through weak, phantom or final references only, else unreachable.
+Strength is a property of the heap: it does not depend on what `Options` say is followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.analysis import kernels
+from heapscope.analysis.options import ReferentKind
+from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.parser.segments import Allocate, in_memory
+from heapscope.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from heapscope.analysis.references import References
+
+STRONG, SOFT, WEAK, UNREACHABLE = range(4)
+CATEGORIES = ("strong", "soft", "weak", "unreachable")
+# Objects that a kernel serves between two looks at the progress bar and at Ctrl-C.
+BUDGET = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reachability:
+    """How the GC roots reach each object.
+
+    Attributes
+    ----------
+    strong, soft, weak : uint64 arrays, shape (n // 64 + 1,)
+        A bit for each object: reachable over strong references; also over soft ones; also over weak, phantom
+        and final ones.
+    parents : uint32 array, shape (n,)
+        The object before on a shortest path from a GC root over references of the best strength there is;
+        `VIRTUAL_ROOT` for GC roots, `NO_OBJECT` for what is unreachable.
+    """
+
+    strong: NDArray[np.uint64]
+    soft: NDArray[np.uint64]
+    weak: NDArray[np.uint64]
+    parents: NDArray[np.uint32]
+
+    @cached_property
+    def categories(self) -> NDArray[np.uint8]:
+        """`STRONG`, `SOFT`, `WEAK` or `UNREACHABLE`, uint8, shape (n,)."""
+        n = self.parents.size
+        found = np.full(n, UNREACHABLE, np.uint8)
+        for plane in (self.weak, self.soft, self.strong):
+            found -= np.unpackbits(plane.view(np.uint8), count=n, bitorder="little")
+        return found
+
+
+def new_flags(references: References) -> NDArray[np.uint64]:
+    """Planes of bits with the leaves marked, uint64, shape (n // 64 + 1, PLANES)."""
+    flags = np.zeros((references.object_count // 64 + 1, kernels.PLANES), np.uint64)
+    kernels.mark_leaves[references.width](references.indptr, flags)
+    return flags
+
+
+def walk(
+    references: References,
+    roots: NDArray[np.uint32],
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> Reachability:
+    """Breadth-first from the GC roots: strong references first, then soft, then all.
+
+    Parameters
+    ----------
+    roots : uint32 array
+        Objects that are GC roots, distinct.
+    """
+    n = references.object_count
+    flags = new_flags(references)
+    referents = references.referents
+    kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
+    parents = allocate("parents", n, np.uint32)
+    parents[:] = NO_OBJECT
+    parents[roots] = VIRTUAL_ROOT
+    queue = np.empty(n + 1, np.uint32)
+    state = np.zeros(kernels.STATE, np.int64)
+
+    def closure(frontier: NDArray[np.uint32]) -> None:
+        kernels.mark(frontier, flags, kernels.VISITED)
+        used = int(state[kernels.TOP])
+        queue[used : used + frontier.size] = frontier
+        state[kernels.TOP] = used + frontier.size
+        while kernels.breadth_first[references.width](
+            references.indptr, references.indices, flags, queue, parents, state, BUDGET
+        ):
+            progress("finding shortest paths", int(state[kernels.ROOT]), n)
+
+    def through(kinds: Sequence[ReferentKind]) -> None:
+        mine = np.isin(referents.kinds, kinds)
+        sources, targets = referents.sources[mine], referents.targets[mine]
+        while sources.size:
+            new = (parents[sources] != NO_OBJECT) & (parents[targets] == NO_OBJECT)
+            if not new.any():
+                break
+            reached, first = np.unique(targets[new], return_index=True)
+            parents[reached] = sources[new][first]
+            closure(reached)
+
+    closure(roots)
+    strong = flags[:, kernels.VISITED].copy()
+    through([ReferentKind.SOFT])
+    soft = flags[:, kernels.VISITED].copy()
+    through(list(ReferentKind))
+    return Reachability(strong, soft, flags[:, kernels.VISITED].copy(), parents)
+
+
+def reached_without(
+    references: References,
+    roots: NDArray[np.uint32],
+    avoided: NDArray[np.int64] | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of what roots reach over the graph when some objects are taken away, roots or not."""
+    flags = new_flags(references)
+    n = references.object_count
+    if avoided is not None:
+        # As if visited already, so that nobody goes on from there.
+        kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
+        is_avoided = np.unpackbits(
+            np.ascontiguousarray(flags[:, kernels.VISITED]).view(np.uint8), count=n, bitorder="little"
+        )
+        roots = roots[is_avoided[roots] == 0]
+    kernels.mark(roots, flags, kernels.VISITED)
+    stack = np.empty(n + 1, np.uint32)
+    stack[: roots.size] = roots
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.TOP] = roots.size
+    served = 0
+    while kernels.flood[references.width](references.indptr, references.indices, flags, stack, state, BUDGET):
+        served += BUDGET
+        progress("retained set", min(n, served), n)
+    words = flags[:, kernels.VISITED].copy()
+    if avoided is not None:
+        taken = np.zeros_like(flags)
+        kernels.mark(avoided.astype(np.uint32), taken, kernels.VISITED)
+        words &= ~taken[:, kernels.VISITED]
+    return words
+
+
+def retained_by(
+    references: References,
+    roots: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    reached: NDArray[np.uint64] | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of the retained set of some objects.
+
+    What is reachable from the roots, less what is still reachable when the members are taken
+    away, roots or not.
+
+    Parameters
+    ----------
+    reached : uint64 array, optional
+        Bits of what the roots reach, where that is known already.
+    """
+    if reached is None:
+        reached = reached_without(references, roots, None, progress)
+    kept: NDArray[np.uint64] = reached & ~reached_without(references, roots, members, progress)
+    return kept
+
+
+def indices_in(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Objects whose bits are set, int64, ascending."""
+    count = int(np.bitwise_count(words).sum())
+    found = np.empty(count, np.int64)
+    kernels.members_of(words, found)
+    return found
+
+
+def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[int, int]:
+    """(objects, size in units) of the objects whose bits are set."""
+    state = np.zeros(kernels.STATE, np.int64)
+    kernels.sum_units(words, size_units, state)
+    return int(state[kernels.NEXT]), int(state[kernels.TOP])

@@ -1,0 +1,92 @@
+"""From identifiers to object indices: a bitmap over the address range with a rank per word.
+
+Identifiers of a JVM are addresses, multiples of the object alignment within the heap's range.
+A bit for each place an object can begin, and beside each word of 64 bits the number of bits
+set before it, turn an address into its rank among all addresses with one load and one count
+of bits (Jacobson, "Space-efficient static trees and graphs", FOCS 1989).  Where identifiers
+are no addresses or lie far apart, a sorted table is searched instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.parser import kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# A bitmap spends 16 bytes on 64 places. Past this much for an object, a sorted table (8 bytes) and a
+# binary search are the better bargain; a heap of 64 GiB with nothing but its two ends in use is not.
+_MAX_BYTES_PER_OBJECT = 64
+_FREE_BYTES = 1 << 31  # of address space; pages that no object touches are never made
+
+
+@dataclass(frozen=True)
+class AddressMap:
+    """Identifier -> object index, and back.
+
+    Attributes
+    ----------
+    places : uint64 array, shape (3,)
+        Lowest address, log2 of the alignment, number of places.
+    table : uint64 array, shape (w, 2)
+        Bits of 64 places, and how many bits the rows above have; no rows: `sorted_ids` is used.
+    sorted_ids : uint64 array
+        Shape (n,), strictly increasing; empty where there is a table.
+    object_count : int
+    """
+
+    places: NDArray[np.uint64]
+    table: NDArray[np.uint64]
+    sorted_ids: NDArray[np.uint64]
+    object_count: int
+
+    def indices_of(self, ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Object indices of identifiers, int64, -1 where the dump has no such object."""
+        wanted = np.ascontiguousarray(ids, np.uint64)
+        found = np.empty(wanted.size, np.int64)
+        kernels.indices_of(wanted.reshape(-1), self.places, self.table, self.sorted_ids, found)
+        return found
+
+    def ids_of(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Identifiers of objects, uint64, in the order of ``indices``; a pass over the bitmap."""
+        if not self.table.shape[0] or "object_ids" in self.__dict__:
+            return self.object_ids[indices]
+        order = np.argsort(indices, kind="stable")
+        found = np.empty(indices.size, np.uint64)
+        kernels.select_ids(self.places, self.table, np.ascontiguousarray(indices[order], np.int64), found)
+        ids = np.empty_like(found)
+        ids[order] = found
+        return ids
+
+    @cached_property
+    def object_ids(self) -> NDArray[np.uint64]:
+        """Identifiers of all objects, uint64, shape (n,), strictly increasing."""
+        if not self.table.shape[0]:
+            return self.sorted_ids
+        ids = np.empty(self.object_count, np.uint64)
+        kernels.expand_ids(self.places, self.table, ids)
+        return ids
+
+
+def map_places(low: int, high: int, address_bits: int, object_count: int) -> NDArray[np.uint64] | None:
+    """`AddressMap.places` for addresses from ``low`` to ``high``; None where a bitmap would be too large.
+
+    Parameters
+    ----------
+    address_bits : int
+        All addresses, or-ed: its lowest bit is the alignment.
+    """
+    if not object_count:
+        return None
+    # Differences have the alignment of what is or-ed together.
+    shift = (address_bits & -address_bits).bit_length() - 1 if address_bits else 0
+    bits = ((high - low) >> shift) + 1
+    if bits > 4 * max(_FREE_BYTES, _MAX_BYTES_PER_OBJECT * object_count):
+        return None
+    return np.array([low, shift, bits], np.uint64)
