@@ -115,6 +115,7 @@ merge_tables = Kernel(_MODULE, "merge_tables", "u8[4] u8[4]")
 # keys, counts, amounts, table
 fill_table = Kernel(_MODULE, "fill_table", "u8[] u8[] u8[] u8[4]")
 
+_ADDRESSES = "heapscope.parser._address_kernels"
 _SEGMENTS = "heapscope.parser._segment_kernels"
 # How identifiers become indices: places, table, sorted ids; see heapscope.parser.addresses.
 _MAP = "u8[] u8[2] u8[]"
@@ -124,15 +125,15 @@ mark_addresses = Kernel(_SEGMENTS, "mark_addresses", "u1[] i8 i8 i8[] u8[] u8[] 
 # buf, pos, stop, constants, ids, state
 collect_ids = Kernel(_SEGMENTS, "collect_ids", "u1[] i8 i8 i8[] u8[] i8[]")
 # words, table
-merge_words = Kernel(_SEGMENTS, "merge_words", "u8[] u8[2]")
+merge_words = Kernel(_ADDRESSES, "merge_words", "u8[] u8[2]")
 # table
-rank_words = Kernel(_SEGMENTS, "rank_words", "u8[2]")
+rank_words = Kernel(_ADDRESSES, "rank_words", "u8[2]")
 # places, table, ids
-expand_ids = Kernel(_SEGMENTS, "expand_ids", "u8[] u8[2] u8[]")
+expand_ids = Kernel(_ADDRESSES, "expand_ids", "u8[] u8[2] u8[]")
 # places, table, indices, out
-select_ids = Kernel(_SEGMENTS, "select_ids", "u8[] u8[2] i8[] u8[]")
+select_ids = Kernel(_ADDRESSES, "select_ids", "u8[] u8[2] i8[] u8[]")
 # wanted, map, out
-indices_of = Kernel(_SEGMENTS, "indices_of", f"u8[] {_MAP} i8[]")
+indices_of = Kernel(_ADDRESSES, "indices_of", f"u8[] {_MAP} i8[]")
 _STARTS = ("u4", "i8")  # of CSR rows, or offsets: narrow below 2**32
 _CLASSES = ("u2", "i4")  # of class indices: narrow below 2**16
 # buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots, map,
