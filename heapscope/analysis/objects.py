@@ -1,28 +1,38 @@
-"""Objects of a heap: sets of them, and one at a time with its fields decoded."""
+"""Sets of objects of a heap: select, follow fields, decode values, group."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
+from heapscope.analysis.fields import (
+    FieldColumn,
+    follow_path,
+    read_field,
+    split_path,
+)
+from heapscope.analysis.java_object import JavaObject, Value, object_or_none, shown
+from heapscope.analysis.table import Table
+from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.analysis.heap import Heap
-    from heapscope.parser.records import JavaClass
-    from heapscope.parser.segments import Columns
 
-Value = int | float | bool
-_ELEMENT_DTYPES = {4: "?", 5: ">u2", 6: ">f4", 7: ">f8", 8: "i1", 9: ">i2", 10: ">i4", 11: ">i8"}
+__all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
 
 
 class ObjectSet:
     """Objects of a heap, in address order; ``len()`` is how many.
+
+    A *path* names fields, one after the other: ``"ugi.subject"`` is the field ``subject`` of what
+    the field ``ugi`` refers to; the empty path is the object itself.
+
+    Sets of one heap combine with ``|``, ``&`` and ``-``; ``[3]`` is one object, ``[:10]`` a set.
 
     Attributes
     ----------
@@ -33,7 +43,7 @@ class ObjectSet:
 
     def __init__(self, heap: Heap, indices: NDArray[np.int64]) -> None:
         self.heap = heap
-        self.indices = indices
+        self.indices = np.asarray(indices, np.int64)
 
     def __len__(self) -> int:
         return int(self.indices.size)
@@ -45,6 +55,43 @@ class ObjectSet:
         for index in self.indices.tolist():
             yield JavaObject(self.heap, index, self.heap.columns)
 
+    def __contains__(self, candidate: object) -> bool:
+        if not isinstance(candidate, JavaObject) or candidate.heap is not self.heap:
+            return False
+        row = int(np.searchsorted(self.indices, candidate.index))
+        return row < self.indices.size and int(self.indices[row]) == candidate.index
+
+    @overload
+    def __getitem__(self, key: int) -> JavaObject: ...
+    @overload
+    def __getitem__(self, key: slice) -> ObjectSet: ...
+    def __getitem__(self, key: int | slice) -> JavaObject | ObjectSet:
+        if isinstance(key, slice):
+            return ObjectSet(self.heap, np.sort(self.indices[key]))
+        return JavaObject(self.heap, int(self.indices[key]), self.heap.columns)
+
+    def __or__(self, other: ObjectSet) -> ObjectSet:
+        return ObjectSet(self.heap, np.union1d(self.indices, self._same_heap(other)))
+
+    def __and__(self, other: ObjectSet) -> ObjectSet:
+        found = np.intersect1d(self.indices, self._same_heap(other), assume_unique=True)
+        return ObjectSet(self.heap, found)
+
+    def __sub__(self, other: ObjectSet) -> ObjectSet:
+        found = np.setdiff1d(self.indices, self._same_heap(other), assume_unique=True)
+        return ObjectSet(self.heap, found)
+
+    def _same_heap(self, other: ObjectSet) -> NDArray[np.int64]:
+        if other.heap is not self.heap:
+            raise ValueError("the sets are of two heaps; object indices mean nothing in the other one")
+        return other.indices
+
+    def sample(self, count: int, seed: int = 0) -> ObjectSet:
+        """At most ``count`` of the objects, by chance, the same ones for the same seed."""
+        count = min(count, len(self))
+        picked = np.random.default_rng(seed).choice(self.indices, count, replace=False)
+        return ObjectSet(self.heap, np.sort(picked))
+
     @property
     def shallow_bytes(self) -> int:
         """Shallow size of the objects together."""
@@ -54,172 +101,175 @@ class ObjectSet:
     @property
     def object_ids(self) -> NDArray[np.uint64]:
         """Identifiers, uint64, shape (k,)."""
-        return self.heap.columns.object_ids[self.indices]
+        return self.heap.columns.addresses.ids_of(self.indices)
 
     def class_counts(self) -> dict[str, int]:
         """Instances by class name, the most frequent first."""
         counts = np.bincount(self.heap.columns.class_index[self.indices])
         named: dict[str, int] = {}
         for row in np.nonzero(counts)[0].tolist():
-            name = _class_at(self.heap, row).name
+            name = self.heap.classes[row].name
             named[name] = named.get(name, 0) + int(counts[row])
         return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
+    def field(self, path: str) -> ObjectSet:
+        """The objects that the fields at the end of a path refer to, each once.
+
+        Null, and references to what the dump does not have, are left out.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        ValueError
+            The last field holds numbers; `values` reads it.
+        """
+        column = self._column(path)
+        if column.types.any() and not column.has_references:
+            kind = _type_name(column)
+            raise ValueError(f"{path!r} is no reference but of type {kind}; values({path!r}) reads it")
+        found = np.unique(self.heap.indices_of(column.references()))
+        return ObjectSet(self.heap, found[found >= 0])
+
+    def values(self, path: str = "") -> NDArray[Any]:
+        """What the fields at the end of a path hold, as Python values, in the order of the set.
+
+        Parameters
+        ----------
+        path : str
+            The empty path decodes the objects themselves.
+
+        Returns
+        -------
+        array, shape (k,)
+            Of a field that is a number or a boolean: in its dtype where each object has one;
+            with NaN for missing ones where they are floating; else Python numbers and None.  A char is
+            a str.  References: what `JavaObject.value` gives, None for null, for a reference that
+            leads nowhere and where the way breaks.  Objects that share something share its value.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        return self._decoded(self._column(path))
+
+    def to_frame(self, *paths: str) -> pd.DataFrame:
+        """A row for each object: ``object_id, class_name, shallow_bytes``, and a column for each path.
+
+        Values and errors as `values` has them.
+        """
+        import pandas as pd
+
+        columns = self.heap.columns
+        names = np.array([java_class.name for java_class in self.heap.classes] or [""], object)
+        shallow = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
+        known = {
+            "object_id": self.object_ids,
+            "class_name": names[columns.class_index[self.indices]],
+            "shallow_bytes": shallow,
+        }
+        return pd.DataFrame(known | {path: self.values(path) for path in paths})
+
+    def where(self, path: str, wanted: Any) -> ObjectSet:
+        """The objects whose value at the end of a path is the wanted one.
+
+        Parameters
+        ----------
+        path : str
+        wanted : value or callable
+            Compared with `values`; a `JavaObject` by identity; None picks objects that have no
+            value there.  A callable is asked with each value that is there: ``lambda text: "/" in text``.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        column = self._column(path)
+        if isinstance(wanted, JavaObject):
+            return self._picked(column.references() == np.uint64(wanted.object_id))
+        is_there = column.types != 0
+        is_reference = column.types == BasicType.OBJECT
+        is_there[is_reference] = self.heap.indices_of(column.bits[is_reference]) >= 0
+        if wanted is None:
+            return self._picked(~is_there)
+        rows = np.nonzero(is_there)[0]
+        values = self._decoded(FieldColumn(column.types[rows], column.bits[rows])).tolist()
+        picked = np.zeros(len(self), bool)
+        picked[rows] = [
+            bool(wanted(each)) if callable(wanted) else _is_equal(each, wanted) for each in values
+        ]
+        return self._picked(picked)
+
+    def group_by(self, path: str) -> Table:
+        """The set grouped by the value at the end of a path: ``value, object_count, shallow_bytes``.
+
+        Numbers, strings, boxed values, enums and classes are grouped by value, other objects by
+        identity (``value`` is the `JavaObject`), and what is missing or null under None.
+        The most frequent first.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        column, columns = self._column(path), self.heap.columns
+        sizes = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
+        groups: dict[tuple[type, Any], tuple[Any, int, int]] = {}
+        for code in np.unique(column.types).tolist():
+            rows = np.nonzero(column.types == code)[0]
+            bits, group_of, counts = np.unique(column.bits[rows], return_inverse=True, return_counts=True)
+            bytes_of = np.zeros(bits.size, np.int64)
+            np.add.at(bytes_of, group_of, sizes[rows])
+            values = self._decoded(FieldColumn(np.full(bits.size, code, np.uint8), bits), depth=0)
+            for value, count, size in zip(values.tolist(), counts.tolist(), bytes_of.tolist(), strict=True):
+                key = type(value), value if not isinstance(value, (np.ndarray, bytes)) else id(value)
+                _, count_before, size_before = groups.get(key, (value, 0, 0))
+                groups[key] = value, count_before + count, size_before + size
+        ordered = sorted(groups.values(), key=lambda group: (-group[1], -group[2], str(group[0])))
+        return Table(
+            {
+                "value": [group[0] for group in ordered],
+                "object_count": np.array([group[1] for group in ordered], np.int64),
+                "shallow_bytes": np.array([group[2] for group in ordered], np.int64),
+            }
+        )
+
+    def _column(self, path: str) -> FieldColumn:
+        """The fields at the end of a path."""
+        names = split_path(path)
+        if not names:
+            return FieldColumn(np.full(len(self), BasicType.OBJECT, np.uint8), self.object_ids)
+        rows = follow_path(self.heap, self.indices, names[:-1])
+        return read_field(self.heap, rows, names[-1])
+
+    def _decoded(self, column: FieldColumn, depth: int | None = None) -> NDArray[Any]:
+        from heapscope.analysis.values import DEPTH, Decoder
+
+        values = column.primitives()
+        if column.has_references:
+            rows = np.nonzero(column.types == BasicType.OBJECT)[0]
+            decoded = Decoder(self.heap).values(column.bits[rows], DEPTH if depth is None else depth)
+            # One by one: numpy would take lists of one length for rows of a matrix.
+            for row, value in zip(rows.tolist(), decoded, strict=True):
+                values[row] = value
+        return values
+
+    def _picked(self, is_picked: NDArray[np.bool_]) -> ObjectSet:
+        return ObjectSet(self.heap, self.indices[is_picked])
+
     def __repr__(self) -> str:
         names = list(self.class_counts())
-        what = names[0] if len(names) == 1 else f"{len(names)} classes"
+        what = shown(names[0]) if len(names) == 1 else f"{len(names)} classes"
         return f"<{len(self):,} objects of {what}, {self.shallow_bytes:,} bytes>"
 
 
-def _class_at(heap: Heap, class_index: int) -> JavaClass:
-    return heap.classes[class_index]
+def _type_name(column: FieldColumn) -> str:
+    return BasicType(int(column.types[column.types != 0][0])).java_name
 
 
-class JavaObject:
-    """One object, read from the dump when asked."""
-
-    __slots__ = ("_columns", "heap", "index")
-
-    def __init__(self, heap: Heap, index: int, columns: Columns) -> None:
-        self.heap = heap
-        self.index = index
-        # Given, not asked of the heap: sizes of stack chunks are read while columns are made.
-        self._columns = columns
-
-    @property
-    def object_id(self) -> int:
-        """The dump's identifier."""
-        return int(self._columns.object_ids[self.index])
-
-    @property
-    def java_class(self) -> JavaClass:
-        """Its class."""
-        return _class_at(self.heap, int(self._columns.class_index[self.index]))
-
-    @property
-    def class_name(self) -> str:
-        """Name of its class."""
-        return self.java_class.name
-
-    @property
-    def shallow_bytes(self) -> int:
-        """Its shallow size."""
-        return int(self._columns.size_units[self.index]) * self._columns.unit_bytes
-
-    @property
-    def _record(self) -> tuple[int, int]:
-        """(sub-record tag, offset) of its record."""
-        offset = int(self._columns.offsets[self.index])
-        return (int(self.heap.buffer[offset]) if offset >= 0 else 0), offset
-
-    def fields(self) -> dict[str, Value]:
-        """Field values by name, own class first; references as identifiers, 0 is null.
-
-        Of fields with one name in several classes the most derived class's is given.
-        """
-        tag, offset = self._record
-        values: dict[str, Value] = {}
-        if tag != SubRecordTag.INSTANCE_DUMP:
-            return values
-        width = self.heap.identifier_bytes
-        start = offset + 1 + 2 * width + 8
-        length = int.from_bytes(self.heap.buffer[start - 4 : start].tobytes(), "big")
-        data = self.heap.buffer[start : start + length].tobytes()
-        position = 0
-        seen: set[int] = set()
-        current: JavaClass | None = self.java_class
-        while current is not None and current.class_id not in seen:
-            seen.add(current.class_id)
-            for field in current.fields:
-                size = width if field.type == BasicType.OBJECT else VALUE_BYTES[field.type]
-                raw = data[position : position + size]
-                position += size
-                if len(raw) == size:
-                    values.setdefault(field.name, _decode(field.type, raw))
-            current = self.heap.classes.with_id(current.super_id) if current.super_id else None
-        return values
-
-    def get(self, name: str) -> Value | None:
-        """Value of a field, None where the object has no such field."""
-        return self.fields().get(name)
-
-    def follow(self, *names: str) -> JavaObject | None:
-        """The object reached over reference fields, None where the way breaks."""
-        found: JavaObject | None = self
-        for name in names:
-            if found is None:
-                return None
-            found = object_or_none(self.heap, found.get(name), self._columns)
-        return found
-
-    def element_ids(self) -> NDArray[np.uint64]:
-        """Identifiers in an object array, uint64; empty for another object."""
-        tag, offset = self._record
-        if tag != SubRecordTag.OBJECT_ARRAY_DUMP:
-            return np.empty(0, np.uint64)
-        width = self.heap.identifier_bytes
-        head = offset + 1 + width + 4
-        count = int.from_bytes(self.heap.buffer[head : head + 4].tobytes(), "big")
-        start = head + 4 + width
-        raw = self.heap.buffer[start : start + count * width].tobytes()
-        return np.frombuffer(raw, ">u8" if width == 8 else ">u4").astype(np.uint64)
-
-    def elements(self) -> NDArray[np.generic]:
-        """Elements of a primitive array in native byte order; empty for another object."""
-        tag, offset = self._record
-        if tag != SubRecordTag.PRIMITIVE_ARRAY_DUMP:
-            return np.empty(0, np.int8)
-        head = offset + 1 + self.heap.identifier_bytes + 4
-        count = int.from_bytes(self.heap.buffer[head : head + 4].tobytes(), "big")
-        code = int(self.heap.buffer[head + 4])
-        raw = self.heap.buffer[head + 5 : head + 5 + count * VALUE_BYTES[code]].tobytes()
-        values = np.frombuffer(raw, _ELEMENT_DTYPES[code])
-        return values.astype(values.dtype.newbyteorder("="))
-
-    def text(self) -> str | None:
-        """Text of a ``java.lang.String``, None for another object.
-
-        Up to JDK 8 (and on Android) ``value`` is a char[], perhaps with ``offset`` and ``count``;
-        since JDK 9 (JEP 254) a byte[], Latin-1 or UTF-16 by ``coder``.
-        """
-        if self.class_name != "java.lang.String":
-            return None
-        fields = self.fields()
-        value = object_or_none(self.heap, fields.get("value"), self._columns)
-        if value is None:
-            return None
-        data = value.elements()
-        if data.dtype == np.uint16:
-            start, count = int(fields.get("offset", 0)), int(fields.get("count", data.size))
-            if 0 <= start <= start + count <= data.size:
-                data = data[start : start + count]
-            return data.astype("<u2").tobytes().decode("utf-16-le", "replace")
-        raw = data.tobytes()
-        if fields.get("coder", 0) == 0:
-            return raw.decode("latin-1")
-        # UTF-16 in the byte order of the machine that wrote the dump, which JVMs of today's
-        # servers (x86-64, AArch64) have little-endian.
-        return raw.decode("utf-16-le", "replace")
-
-    def __repr__(self) -> str:
-        text = self.text()
-        tail = f" {text[:60]!r}" if text is not None else ""
-        return f"<{self.class_name} 0x{self.object_id:x}, {self.shallow_bytes:,} bytes{tail}>"
-
-
-def _decode(code: BasicType, raw: bytes) -> Value:
-    if code == BasicType.OBJECT:
-        return int.from_bytes(raw, "big")
-    value: Value = struct.unpack(">" + VALUE_FORMATS[code], raw)[0]
-    return value
-
-
-def object_or_none(heap: Heap, object_id: Value | None, columns: Columns | None = None) -> JavaObject | None:
-    """The object behind a reference; None for null, for no reference, and for one that leads nowhere."""
-    if not isinstance(object_id, int) or not object_id:
-        return None
-    columns = columns or heap.columns
-    row = int(np.searchsorted(columns.object_ids, np.uint64(object_id)))
-    if row == columns.object_ids.size or int(columns.object_ids[row]) != object_id:
-        return None
-    return JavaObject(heap, row, columns)
+def _is_equal(value: Any, wanted: Any) -> bool:
+    if isinstance(value, np.ndarray) or isinstance(wanted, np.ndarray):
+        return np.array_equal(value, wanted)
+    return bool(value == wanted)

@@ -1,7 +1,7 @@
 """What the process was, read from its heap: environment, system properties, threads.
 
-Sources: OpenJDK ``java/lang/ProcessEnvironment.java`` (Unix), ``java/util/HashMap.java``,
-``ConcurrentHashMap.java``, ``Hashtable.java``, ``Properties.java``, ``Thread.java``.
+Sources: OpenJDK ``java/lang/ProcessEnvironment.java`` (Unix), ``Thread.java``,
+``java/util/Properties.java``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.objects import JavaObject, Value, object_or_none
+from heapscope.analysis.java_collections import Shape, contents, static_reference
+from heapscope.analysis.java_object import JavaObject, Value, object_or_none
 from heapscope.parser.records import Frame
-from heapscope.parser.tags import BasicType, RecordTag, SubRecordTag
+from heapscope.parser.tags import RecordTag, SubRecordTag
 
 if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
@@ -36,36 +37,17 @@ class JavaThread:
 
 def static_object(heap: Heap, class_name: str, field: str) -> JavaObject | None:
     """The object in a static field, None where class, field or object are missing."""
-    java_class = heap.classes.named(class_name)
-    if java_class is None:
-        return None
-    for static in java_class.statics:
-        if static.name == field and static.type == BasicType.OBJECT:
-            return object_or_none(heap, static.value)
-    return None
+    return object_or_none(heap, static_reference(heap, class_name, field))
 
 
 def map_entries(java_map: JavaObject) -> Iterator[tuple[JavaObject, JavaObject | None]]:
-    """Key and value objects of a HashMap, LinkedHashMap, ConcurrentHashMap or Hashtable.
-
-    Null keys are left out.  A chain that leads back to itself ends the walk of its bucket.
-    """
-    heap = java_map.heap
-    table = java_map.follow("table")
-    if table is None:
-        return
-    seen: set[int] = set()
-    for bucket in table.element_ids().tolist():
-        node = object_or_none(heap, bucket)
-        if node is not None and node.class_name == "java.util.concurrent.ConcurrentHashMap$TreeBin":
-            node = node.follow("first")  # its nodes are linked as well
-        while node is not None and node.index not in seen:
-            seen.add(node.index)
-            fields = node.fields()
-            key = object_or_none(heap, fields.get("key"))
+    """Key and value objects of a map of the JDK; null keys are left out."""
+    inside = contents(java_map)
+    if inside is not None and inside.shape is Shape.MAP:
+        for key_id, value_id in inside.items:
+            key = object_or_none(java_map.heap, key_id)
             if key is not None:
-                yield key, object_or_none(heap, fields.get("val", fields.get("value")))
-            node = object_or_none(heap, fields.get("next"))
+                yield key, object_or_none(java_map.heap, value_id)
 
 
 def read_environment(heap: Heap) -> dict[str, str]:
@@ -101,8 +83,7 @@ def read_system_properties(heap: Heap) -> dict[str, str]:
     seen: set[int] = set()
     while properties is not None and properties.index not in seen:
         seen.add(properties.index)
-        # Since JDK 9 a Properties keeps its entries in a ConcurrentHashMap.
-        for key, value in map_entries(properties.follow("map") or properties):
+        for key, value in map_entries(properties):
             name, text = key.text(), value.text() if value is not None else None
             if name is not None and text is not None:
                 found.setdefault(name, text)

@@ -37,6 +37,7 @@ COMMANDS = {
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.growth",
     "trend": "heapscope.cli.growth",
+    "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
     "completion": "heapscope.cli.completion",
 }
