@@ -149,10 +149,10 @@ def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pa
 
 
 @njit(nogil=True)
-def keep_pairs(pairs, order, flags, state):  # type: ignore[no-untyped-def]
+def keep_pairs(pairs, order, flags):  # type: ignore[no-untyped-def]
     """Drop the pairs whose target is top-level, in place; how many are left."""
     kept = int64(0)
-    for i in range(state[PAIRS]):
+    for i in range(pairs.shape[0]):
         pair = pairs[i]
         target = order[uintp(pair >> uint64(32))]
         pairs[uintp(kept)] = pair
@@ -244,6 +244,8 @@ def semidominators(pairs, forest, semis, dominators, trail, state, budget):  # t
         semi = semis[v]
         while at > 0 and (pairs[uintp(at - 1)] >> uint64(32)) == uint64(w):
             at -= 1
+            if semi == 0:
+                continue
             u = uint32(pairs[uintp(at)] & uint64(0xFFFFFFFF))
             if u > w:
                 _, least = _evaluate(u, v, forest, semis, trail)

@@ -7,6 +7,7 @@ refers to all GC roots.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,73 +25,49 @@ if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
     from heapscope.analysis.references import References
 
-_DIGIT_BITS = 13  # as many streams as the second level cache has lines for
+_DIGIT_BITS = 9
 
 
-def dominate(
-    references: References,
-    roots: NDArray[np.uint32],
-    size_units: NDArray[np.uint32],
-    progress: Progress = silent,
-    allocate: Allocate = in_memory,
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
-    """Immediate dominators, and retained sizes in the units of the shallow ones.
+@dataclass
+class Numbering:
+    """A depth-first spanning tree of what the roots reach; numbers begin at 1, 0 is the virtual root.
+
+    Attributes
+    ----------
+    order : uint32 array, shape (r + 1,)
+        Object of each number.
+    forest : uint32 array, shape (r + 1, 2)
+        Number of the parent; own number.
+    numbers : uint32 array, shape (n + 1,)
+        Number of each object that is reached.
+    pairs : uint64 array
+        References beside the tree, as target << 32 | source in numbers.
+    flags : uint64 array, shape (n // 64 + 1, PLANES)
+        Plane TOP_LEVEL has what is known to be dominated by nothing but the virtual root.
+    """
+
+    order: NDArray[np.uint32]
+    forest: NDArray[np.uint32]
+    numbers: NDArray[np.uint32]
+    pairs: NDArray[np.uint64]
+    flags: NDArray[np.uint64]
+
+
+def number(references: References, roots: NDArray[np.uint32], progress: Progress = silent) -> Numbering:
+    """Number what the roots reach, depth first.
 
     Parameters
     ----------
     roots : uint32 array
         Objects that are GC roots, distinct.
-    size_units : uint32 array, shape (n,)
-
-    Returns
-    -------
-    immediate : uint32 array, shape (n,)
-        `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for what the roots do not reach.
-    retained_units : uint32 or uint64 array, shape (n,)
-        0 for what the roots do not reach.
     """
-    # What is first touched costs as much as what is computed with it: buffers serve twice.
-    order, forest, numbers, pairs, flags = _number(references, roots, progress)
-    count = order.size
-    pairs, spare = _by_target(pairs, count)
-    semis = spare.view(np.uint32)[:count] if 2 * spare.size >= count else np.empty(count, np.uint32)
-    kernels.plant(order, flags, forest, semis)
-    dominators = numbers[:count]
-    dominators[:] = 0
-    trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages
-    state = np.zeros(kernels.STATE, np.int64)
-    state[kernels.NEXT], state[kernels.PAIRS] = count - 1, pairs.size
-    while kernels.semidominators(pairs, forest, semis, dominators, trail, state, BUDGET):
-        progress("finding dominators", count - int(state[kernels.NEXT]), count)
-    kernels.settle(semis, dominators)
-    width = "u4" if int(size_units.sum(dtype=np.uint64)) < 1 << 32 else "u8"
-    retained = forest.reshape(-1).view(width)[:count]
-    kernels.add_up[width](order, dominators, size_units, retained)
-    n = references.object_count
-    immediate = allocate("immediate", n, np.uint32)
-    sizes = allocate("retained_units", n, width)
-    immediate[:] = NO_OBJECT
-    kernels.by_object[width](order, dominators, retained, immediate, sizes)
-    progress("finding dominators", count, count)
-    return immediate, sizes
-
-
-def _number(
-    references: References, roots: NDArray[np.uint32], progress: Progress
-) -> tuple[
-    NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]
-]:
-    """Depth-first order, forest, numbers, pairs of references beside the tree, flags."""
     n, e = references.object_count, int(references.indptr[-1])
     flags = new_flags(references)
     kernels.mark(roots, flags, kernels.TOP_LEVEL)
     # Address space for the worst case; only what is used becomes memory.
     stack, pairs = np.empty(e + 1, np.uint64), np.empty(e + 1, np.uint64)
-    order, numbers, forest = (
-        np.empty(n + 1, np.uint32),
-        np.empty(n + 1, np.uint32),
-        np.empty((n + 1, 2), np.uint32),
-    )
+    order, numbers = np.empty(n + 1, np.uint32), np.empty(n + 1, np.uint32)
+    forest = np.empty((n + 1, 2), np.uint32)
     order[0] = 0
     forest[0] = 0
     state = np.zeros(kernels.STATE, np.int64)
@@ -102,15 +79,63 @@ def _number(
         progress("numbering objects", int(state[kernels.NEXT]), n)
     progress("numbering objects", n, n)
     count = int(state[kernels.NEXT])
-    kept = kernels.keep_pairs(pairs, order, flags, state)
-    return order[:count], forest[:count], numbers, pairs[:kept], flags
+    order, pairs = order[:count], pairs[: int(state[kernels.PAIRS])]
+    return Numbering(order, forest[:count], numbers, pairs[: kernels.keep_pairs(pairs, order, flags)], flags)
+
+
+def dominate(
+    numbering: Numbering,
+    size_units: NDArray[np.uint32],
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
+    """Immediate dominators, and retained sizes in the units of the shallow ones.
+
+    Parameters
+    ----------
+    numbering : Numbering
+        Its arrays are written over.
+    size_units : uint32 array, shape (n,)
+
+    Returns
+    -------
+    immediate : uint32 array, shape (n,)
+        `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for what the roots do not reach.
+    retained_units : uint32 or uint64 array, shape (n,)
+        0 for what the roots do not reach.
+    """
+    # What is first touched costs as much as what is computed with it: buffers serve twice.
+    order, forest, n = numbering.order, numbering.forest, size_units.size
+    count = order.size
+    width = "u4" if int(size_units.sum(dtype=np.uint64)) < 1 << 32 else "u8"
+    immediate = allocate("immediate", n, np.uint32)
+    sizes = allocate("retained_units", n, width)
+    pairs, spare = _by_target(numbering.pairs, count)
+    semis = spare.view(np.uint32)[:count] if 2 * spare.size >= count else np.empty(count, np.uint32)
+    kernels.plant(order, numbering.flags, forest, semis)
+    dominators = numbering.numbers[:count]
+    dominators[:] = 0
+    trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.NEXT], state[kernels.PAIRS] = count - 1, pairs.size
+    while kernels.semidominators(pairs, forest, semis, dominators, trail, state, BUDGET):
+        progress("finding dominators", count - int(state[kernels.NEXT]), count)
+    kernels.settle(semis, dominators)
+    retained = forest.reshape(-1).view(width)[:count]
+    kernels.add_up[width](order, dominators, size_units, retained)
+    immediate[:] = NO_OBJECT
+    kernels.by_object[width](order, dominators, retained, immediate, sizes)
+    progress("finding dominators", count, count)
+    return immediate, sizes
 
 
 def _by_target(pairs: NDArray[np.uint64], count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs sorted by the number of their target, which is below ``count``; and a spare buffer."""
     other = np.empty_like(pairs)
-    counts = np.empty(1 << _DIGIT_BITS, np.int64)
-    for shift in range(32, 32 + count.bit_length(), _DIGIT_BITS):
+    digits = -(-count.bit_length() // _DIGIT_BITS)
+    bits = -(-count.bit_length() // digits)
+    counts = np.empty(1 << bits, np.int64)
+    for shift in range(32, 32 + digits * bits, bits):
         kernels.sort_pairs(pairs, other, shift, counts)
         pairs, other = other, pairs
     return pairs, other

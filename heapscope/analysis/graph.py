@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.analysis import references
-from heapscope.analysis.dominators import dominate
+from heapscope.analysis.dominators import dominate, number
 from heapscope.analysis.index import BrokenIndexError, Store, identity_of, open_index
 from heapscope.analysis.reachability import Reachability, retained_by, walk
 from heapscope.analysis.roots import resolve_roots
@@ -215,12 +215,13 @@ class Graph:
             if stopped.is_set():
                 raise KeyboardInterrupt
 
+        numbering = number(graph, roots, self._progress)
         with ThreadPoolExecutor(1) as pool:
-            # Both are bound by memory latency, not by bandwidth: side by side neither slows the other.
+            # One thread each: both are bound by the latency of memory, not by its bandwidth.
             walked = pool.submit(walk, graph, roots, unless_stopped, store.array)
             try:
                 immediate, retained = dominate(
-                    graph, roots, self.columns.size_units, self._progress, store.array
+                    numbering, self.columns.size_units, self._progress, store.array
                 )
                 reach = walked.result()
             except BaseException:

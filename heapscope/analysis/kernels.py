@@ -30,8 +30,8 @@ depth_first = {
     width: Kernel(_MODULE, "depth_first", f"{width}[] u4[] u4[] u8[4] u8[] u4[] u4[2] u4[] u8[] i8[] i8")
     for width in _WIDTHS
 }
-# pairs, order, flags, state
-keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4] i8[]")
+# pairs, order, flags
+keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4]")
 # pairs, into, shift, counts
 sort_pairs = Kernel(_MODULE, "sort_pairs", "u8[] u8[] i8 i8[]")
 # order, flags, forest, semis
