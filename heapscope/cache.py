@@ -22,3 +22,9 @@ def cache_dir() -> Path:
 def kernel_cache_dir() -> str:
     """Folder of the compiled kernels, as numba wants it."""
     return os.environ.get("NUMBA_CACHE_DIR") or str(cache_dir() / "kernels")
+
+
+def index_dir() -> Path:
+    """Folder of the indexes of dumps; ``HEAPSCOPE_INDEX_DIR`` overrides it."""
+    override = os.environ.get("HEAPSCOPE_INDEX_DIR")
+    return Path(override) if override else cache_dir() / "indexes"

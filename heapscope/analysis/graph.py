@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property, partial
 from threading import Event
@@ -76,6 +77,9 @@ class Graph:
             return [self._index.array(name) for name in names]
         except (BrokenIndexError, KeyError):
             # All of it anew, for an index has to be whole; who holds old arrays may keep them.
+            assert self._index_file is not None
+            with suppress(OSError):
+                self._index_file.unlink()
             self._index = None
             self._store = Store(self._index_file)
             for made in ("columns", "references", "roots", "root_members"):

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.cache import cache_dir
+from heapscope.cache import index_dir
 from heapscope.parser.source import crc32
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def index_path(dump: Path, options: dict[str, str], folder: Path | None) -> Path
     key = json.dumps([os.fspath(dump.resolve()), options], sort_keys=True)
     digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:16]
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in dump.name)[:80]
-    return (folder or cache_dir() / "indexes") / f"{name}-{digest}{SUFFIX}"
+    return (folder or index_dir()) / f"{name}-{digest}{SUFFIX}"
 
 
 class Index:

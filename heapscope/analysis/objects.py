@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -102,6 +102,37 @@ class ObjectSet:
     def object_ids(self) -> NDArray[np.uint64]:
         """Identifiers, uint64, shape (k,)."""
         return self.heap.columns.addresses.ids_of(self.indices)
+
+    def retained(self, without_roots: Sequence[str] = ()) -> ObjectSet:
+        """The retained set: what would go if these objects went, themselves included.
+
+        What is reachable from the GC roots, less what is still reachable when these objects are
+        taken away, roots or not.
+
+        Parameters
+        ----------
+        without_roots : sequence of str
+            Kinds of GC roots that do not count (``"JNI global"``, see
+            `heapscope.parser.tags.ROOT_KIND_NAMES`), while these objects do, whoever holds
+            them: for leaks through native code, which keeps handles to what it lost.
+
+        Raises
+        ------
+        ValueError
+            There is no such kind of GC root.
+        """
+        from heapscope.analysis.reachability import indices_in
+
+        bits = self.heap.graph.retained_set(self.indices, without_roots)
+        return ObjectSet(self.heap, indices_in(bits))
+
+    def retained_bytes(self, without_roots: Sequence[str] = ()) -> int:
+        """Shallow size of the objects of `retained` together: the retained size of this set."""
+        from heapscope.analysis.reachability import size_of
+
+        columns = self.heap.columns
+        bits = self.heap.graph.retained_set(self.indices, without_roots)
+        return size_of(bits, columns.size_units)[1] * columns.unit_bytes
 
     def class_counts(self) -> dict[str, int]:
         """Instances by class name, the most frequent first."""
