@@ -1,12 +1,66 @@
-"""What all tests share."""
+"""Which tests need what: without a JDK or Chromium theirs are skipped, in CI they fail."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Generator, Iterator
+
 import pytest
+
+from tests.support.jvm import find_javac, find_jdks
+
+_HOW = "`make system-packages` installs it"
+
+
+def _missing_jvm() -> str:
+    if find_javac() is None or not find_jdks():
+        return f"no JDK found; {_HOW}"
+    return ""
+
+
+def _missing_chromium() -> str:
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not found; {_HOW}" if missing else ""
+
+
+_NEEDS = {
+    "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
+    "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (look, required) in _NEEDS.items():
+        if item.get_closest_marker(marker) is None:
+            continue
+        missing = look()
+        if missing and os.environ.get(required):
+            pytest.fail(f"{missing}, and {required} is set")
+        elif missing:
+            pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a test that skips itself for whatever reason has failed."""
+    report = yield
+    is_expected_to_fail = hasattr(report, "wasxfail")
+    if (
+        report.skipped
+        and not is_expected_to_fail
+        and all(os.environ.get(name) for _, name in _NEEDS.values())
+    ):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{reason}; nothing may be skipped here"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> object:
+def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Indexes of dumps go to a folder of this run: the user's own stay as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEAPSCOPE_INDEX_DIR", str(tmp_path_factory.mktemp("indexes")))
