@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -129,28 +129,55 @@ def reached_without(
     """Bits of what roots reach over the graph when some objects are taken away, roots or not."""
     flags = new_flags(references)
     n = references.object_count
+    # Instances do not list class objects that are roots; here some of those may be none.
+    is_unlisted = (references.class_objects >= 0) & (references.class_targets == NO_OBJECT)
+    unlisted = np.nonzero(is_unlisted & ~np.isin(references.class_objects, roots))[0]
     if avoided is not None:
         # As if visited already, so that nobody goes on from there.
         kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
-        is_avoided = np.unpackbits(
-            np.ascontiguousarray(flags[:, kernels.VISITED]).view(np.uint8), count=n, bitorder="little"
-        )
-        roots = roots[is_avoided[roots] == 0]
-    kernels.mark(roots, flags, kernels.VISITED)
+        roots = roots[~_has(flags, roots)]
     stack = np.empty(n + 1, np.uint32)
-    stack[: roots.size] = roots
-    state = np.zeros(kernels.STATE, np.int64)
-    state[kernels.TOP] = roots.size
     served = 0
-    while kernels.flood[references.width](references.indptr, references.indices, flags, stack, state, BUDGET):
-        served += BUDGET
-        progress("retained set", min(n, served), n)
+
+    def flood(frontier: NDArray[np.uint32]) -> None:
+        nonlocal served
+        kernels.mark(frontier, flags, kernels.VISITED)
+        stack[: frontier.size] = frontier
+        state = np.zeros(kernels.STATE, np.int64)
+        state[kernels.TOP] = frontier.size
+        while kernels.flood[references.width](
+            references.indptr, references.indices, flags, stack, state, BUDGET
+        ):
+            served += BUDGET
+            progress("retained set", min(n, served), n)
+
+    flood(roots)
+    if unlisted.size:
+        instances = np.nonzero(np.isin(references.class_index, unlisted))[0]
+        of_class = references.class_index[instances]
+        gone = np.zeros(n, bool)
+        if avoided is not None:
+            gone[avoided] = True
+        instances, of_class = instances[~gone[instances]], of_class[~gone[instances]]
+        while True:
+            held = references.class_objects[np.unique(of_class[_has(flags, instances)])]
+            new = held[~_has(flags, held)].astype(np.uint32)
+            if not new.size:
+                break
+            flood(new)
     words = flags[:, kernels.VISITED].copy()
     if avoided is not None:
         taken = np.zeros_like(flags)
         kernels.mark(avoided.astype(np.uint32), taken, kernels.VISITED)
         words &= ~taken[:, kernels.VISITED]
     return words
+
+
+def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some objects were visited."""
+    words = flags[members >> 6, kernels.VISITED]
+    found: NDArray[np.bool_] = (words >> (members & 63).astype(np.uint64)) & np.uint64(1) != 0
+    return found
 
 
 def retained_by(

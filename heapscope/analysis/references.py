@@ -85,6 +85,7 @@ class References:
         By class: the class object that its instances list, `NO_OBJECT` where they do not.
     class_objects : int64 array, shape (c,)
         By class: index of its class object, -1 where it has none.
+    class_index : uint16 or int32 array, shape (n,)
     lost_count : int
         References that lead to no object of the dump; the graph leaves them out.
     """
@@ -105,7 +106,7 @@ class References:
         self.class_objects = class_objects
         self.referents = referents
         self.lost_count = lost_count
-        self._class_index = class_index
+        self.class_index = class_index
 
     @property
     def width(self) -> str:
@@ -120,7 +121,7 @@ class References:
     def outgoing(self, index: int) -> NDArray[np.uint32]:
         """What an object refers to, uint32: its class object, then the others in record order."""
         row = self.indices[int(self.indptr[index]) : int(self.indptr[index + 1])]
-        class_index = int(self._class_index[index])
+        class_index = int(self.class_index[index])
         class_object = int(self.class_objects[class_index])
         if class_object < 0 or self.class_targets[class_index] != NO_OBJECT:
             return np.array(row, np.uint32)
@@ -146,9 +147,9 @@ class References:
             self.class_targets == NO_OBJECT
         )
         if implied.any():
-            instances = np.nonzero(implied[self._class_index])[0]
+            instances = np.nonzero(implied[self.class_index])[0]
             sources = np.concatenate([sources, instances.astype(np.uint32)])
-            targets = np.concatenate([targets, self.class_objects[self._class_index[instances]]])
+            targets = np.concatenate([targets, self.class_objects[self.class_index[instances]]])
             order = np.argsort(sources, kind="stable")
             sources, targets = sources[order], targets[order].astype(np.uint32)
         return sources, targets
