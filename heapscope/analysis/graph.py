@@ -17,7 +17,7 @@ from heapscope.analysis.index import BrokenIndexError, Store, identity_of, open_
 from heapscope.analysis.reachability import Reachability, retained_by, walk
 from heapscope.analysis.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
-from heapscope.parser.layout import instance_bytes, mirror_bytes, stack_chunk_classes
+from heapscope.parser.layout import Layout, instance_bytes, mat_layout, mirror_bytes, stack_chunk_classes
 from heapscope.parser.segments import Columns, Roots, Shapes, fill, find_offsets, map_addresses, shapes_of
 from heapscope.parser.tags import VALUE_BYTES, BasicType
 
@@ -89,14 +89,20 @@ class Graph:
     @property
     def unit_bytes(self) -> int:
         """What sizes are counted in."""
-        return 1 if self._scan.layout.rule == "android" else 8
+        return 1 if self.layout.rule == "android" else 8
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What shallow sizes follow from."""
+        layout = self._scan.layout
+        return mat_layout(layout) if self._options.semantics == "mat" else layout
 
     @cached_property
     def _shapes(self) -> Shapes:
         return shapes_of(
             self._scan,
             self._classes,
-            instance_bytes(self._scan.layout, self._scan.classes),
+            self.layout,
             self.unit_bytes,
             {
                 i: (declaring, self._options.follows(kind))
@@ -137,13 +143,15 @@ class Graph:
 
     def _size_class_objects(self, columns: Columns) -> None:
         """Shallow sizes of class objects, which carry the statics of their class."""
-        sizes = mirror_bytes(self._scan.layout, self._scan.classes)
+        sizes = mirror_bytes(self.layout, self._scan.classes)
         dumped = [i for i, c in self._scan.classes.items() if c.is_dumped]
         rows = columns.addresses.indices_of(np.array(dumped, np.uint64))
         columns.size_units[rows] = [sizes[i] // columns.unit_bytes for i in dumped]
 
     def _size_stack_chunks(self, columns: Columns) -> None:
         """A stack chunk carries a piece of a stack; how much, its field ``size`` tells."""
+        if self.layout.rule == "mat":
+            return
         chunks = set(stack_chunk_classes(self._scan.classes)) & self._scan.instance_counts.keys()
         for class_index, java_class in enumerate(self._classes):
             if java_class.class_id not in chunks:
@@ -155,7 +163,7 @@ class Graph:
             data = self._source.mapping()
             places = columns.offsets[rows].astype(np.int64)[:, None] + at + np.arange(4)
             words = np.ascontiguousarray(data[places]).view(">i4").reshape(-1).tolist()
-            layout = self._scan.layout
+            layout = self.layout
             fixed = instance_bytes(layout, self._scan.classes)[java_class.class_id]
             columns.size_units[rows] = [
                 layout.stack_chunk_bytes(fixed, count) // columns.unit_bytes for count in words
@@ -179,7 +187,7 @@ class Graph:
     @cached_property
     def roots(self) -> RootTable:
         """GC roots."""
-        return resolve_roots(self.columns, self._options)
+        return resolve_roots(self.columns, self._classes, self._options)
 
     @cached_property
     def root_members(self) -> NDArray[np.uint32]:

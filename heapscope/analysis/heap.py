@@ -123,7 +123,7 @@ class Heap:
     @property
     def layout(self) -> Layout:
         """How the VM laid objects out, by which rule that was found, and how sure it is."""
-        return self._scan.layout
+        return self.graph.layout if self.options.semantics == "mat" else self._scan.layout
 
     # --- counts, from the first pass ---
 
@@ -184,6 +184,10 @@ class Heap:
             Count `vm_objects` as well, as ``jcmd PID GC.class_histogram`` does.  Only
             ``java.lang.Class``, ``int[]`` and the JVM's filler arrays can differ by that.
         """
+        if self.options.semantics == "mat":
+            from heapscope.analysis.mat import mat_histogram
+
+            return mat_histogram(self)
         if not as_jvm:
             return self._histogram
         found = self.vm_objects
@@ -340,7 +344,9 @@ class Heap:
     def _rows_bytes(self, rows: NDArray[np.int64]) -> int:
         return int(self.columns.size_units[rows].sum(dtype=np.uint64)) * self.columns.unit_bytes
 
-    def objects(self, class_name: str = "*", subclasses: bool = True) -> ObjectSet:
+    def objects(
+        self, class_name: str = "*", subclasses: bool = True, *, class_objects: bool = False
+    ) -> ObjectSet:
         """The instances of a class.
 
         Parameters
@@ -349,6 +355,9 @@ class Heap:
             A class name, a simple name or a glob (`heapscope.analysis.census`).
         subclasses : bool
             Whether instances of subclasses belong to the set.
+        class_objects : bool
+            Whether the class objects belong to it as well, as in the retained sizes of Eclipse MAT's
+            class histogram.
 
         Raises
         ------
@@ -362,7 +371,10 @@ class Heap:
         if not picked:
             raise ObjectNotFound(class_name, str(self.path), names)
         is_picked = np.array([c.name in picked for c in self.classes], bool)
-        return ObjectSet(self, np.nonzero(is_picked[self.columns.class_index])[0])
+        rows = np.nonzero(is_picked[self.columns.class_index])[0]
+        if class_objects:
+            rows = np.union1d(rows, self.class_objects[is_picked & (self.class_objects >= 0)])
+        return ObjectSet(self, rows)
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Rows of the objects with identifiers, int64, -1 where the dump has none."""

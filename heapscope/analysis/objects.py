@@ -132,7 +132,14 @@ class ObjectSet:
 
         columns = self.heap.columns
         bits = self.heap.graph.retained_set(self.indices, without_roots)
-        return size_of(bits, columns.size_units)[1] * columns.unit_bytes
+        size = size_of(bits, columns.size_units)[1] * columns.unit_bytes
+        if self.heap.options.semantics == "mat":
+            from heapscope.analysis.mat import boot_loader_bytes
+
+            graph = self.heap.graph
+            lost = boot_loader_bytes(self.heap) - boot_loader_bytes(self.heap, graph.followed() & ~bits)
+            return size + lost
+        return size
 
     def class_counts(self) -> dict[str, int]:
         """Instances by class name, the most frequent first."""

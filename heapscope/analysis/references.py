@@ -194,7 +194,7 @@ def build(
         The file changed since it was scanned.
     """
     class_objects, class_targets = class_columns(classes, columns, roots)
-    sources, targets = _extras(classes, columns, class_objects, roots)
+    sources, targets = _extras(classes, columns, class_objects, roots, options)
     lost = int(np.count_nonzero(targets < 0))
     sources, targets = sources[targets >= 0], targets[targets >= 0]
     order = np.argsort(sources, kind="stable")
@@ -253,6 +253,7 @@ def _extras(
     columns: Columns,
     class_objects: NDArray[np.int64],
     roots: RootTable,
+    options: Options,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """References that are not in the records of instances and arrays, as (sources, targets or -1)."""
     sources: list[int] = []
@@ -263,8 +264,9 @@ def _extras(
         held = [
             java_class.super_id,
             java_class.loader_id,
-            java_class.signers_id,
-            java_class.protection_domain_id,
+            # MAT leaves these two out (its preference "additional class references" is off).
+            java_class.signers_id if options.semantics == "jvm" else 0,
+            java_class.protection_domain_id if options.semantics == "jvm" else 0,
             *(int(static.value) for static in java_class.statics if static.type == BasicType.OBJECT),
         ]
         held = [object_id for object_id in held if object_id]

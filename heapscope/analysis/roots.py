@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.analysis.heap import Heap
+    from heapscope.parser.records import JavaClass
     from heapscope.parser.segments import Columns
 
 # Kinds of roots that name a thread, on whose stack the object lies.
@@ -40,11 +41,14 @@ class RootTable:
         `SubRecordTag`.
     hangs_on : int64
         The thread that refers to the object, -1 where the object is a root itself.
+    implied : int64 array
+        Roots without a record: class objects that Eclipse MAT holds to be ones.
     """
 
     object_index: NDArray[np.int64]
     kinds: NDArray[np.uint8]
     hangs_on: NDArray[np.int64]
+    implied: NDArray[np.int64]
 
     def members(self, without: Sequence[str] = ()) -> NDArray[np.uint32]:
         """Objects that are roots, uint32, ascending; without root records of some kinds.
@@ -60,10 +64,11 @@ class RootTable:
                 raise ValueError(f"no GC root is of kind {name!r}; the kinds are: {', '.join(kinds)}")
         is_root = (self.object_index >= 0) & (self.hangs_on < 0) & (self.kinds != SubRecordTag.UNREACHABLE)
         is_root &= ~np.isin(self.kinds, [kinds[name] for name in without])
-        return np.unique(self.object_index[is_root]).astype(np.uint32)
+        recorded = self.object_index[is_root]
+        return np.unique(np.concatenate([recorded, self.implied])).astype(np.uint32)
 
 
-def resolve_roots(columns: Columns, options: Options) -> RootTable:
+def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Options) -> RootTable:
     """Root records with the objects they name, and the threads those hang on."""
     roots = columns.roots
     at = columns.addresses.indices_of(roots.object_ids)
@@ -75,7 +80,13 @@ def resolve_roots(columns: Columns, options: Options) -> RootTable:
             threads.setdefault(int(roots.thread_serials[row]), int(at[row]))
         for row in np.nonzero(np.isin(roots.kinds, _ON_STACK))[0].tolist():
             hangs_on[row] = threads.get(int(roots.thread_serials[row]), -1)
-    return RootTable(at, roots.kinds, hangs_on)
+    implied: list[int] = []
+    if options.semantics == "mat" and SubRecordTag.ROOT_STICKY_CLASS not in roots.kinds:
+        # So does MAT with dumps that name no system class.
+        implied = [
+            c.class_id for c in classes if c.is_dumped and c.loader_id == 0 and not c.name.endswith("[]")
+        ]
+    return RootTable(at, roots.kinds, hangs_on, columns.addresses.indices_of(np.array(implied, np.uint64)))
 
 
 def roots_frame(heap: Heap) -> pd.DataFrame:

@@ -21,7 +21,7 @@ android    version 1.0.3: as large as the dump declares them
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -192,6 +192,23 @@ def infer_layout(
     )
 
 
+def mat_layout(layout: Layout) -> Layout:
+    """The layout that Eclipse MAT takes a VM to have, whatever its release: see rule ``mat``.
+
+    Objects begin with a pointer and a reference, arrays with these and a length.
+    """
+    header = layout.word_bytes + layout.reference_bytes
+    base = align_up(header + 4, layout.reference_bytes)
+    return replace(
+        layout,
+        object_header_bytes=header,
+        array_bases=tuple((t, header + 4 if t == BasicType.OBJECT else base) for t in BasicType),
+        rule="mat",
+        confidence="estimated",
+        evidence=f"Eclipse MAT's rules, as asked; what is known of the VM: {layout.evidence}",
+    )
+
+
 def instance_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, int]:
     """Shallow bytes of an instance of each class, arrays and stack chunks aside.
 
@@ -216,7 +233,8 @@ def instance_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int
 def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, int]:
     """Shallow bytes of the ``java.lang.Class`` object of each class.
 
-    It ends with the static fields of the class.  MAT's rule counts nothing but them.
+    It ends with the static fields of the class.  MAT's rule counts nothing but them, and what
+    HotSpot shows as if it were one (``<resolved_references>``) too.
 
     Returns
     -------
@@ -227,7 +245,13 @@ def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, 
     own = instance_bytes(layout, {c.class_id: c for c in _with_supers(mirrors, classes)})
     base = max((own[c.class_id] for c in mirrors), default=0)
     if layout.rule == "mat":
-        base = 0
+        return {
+            class_id: align_up(
+                sum(PRIMITIVE_BYTES.get(s.type, layout.reference_bytes) for s in c.statics),
+                layout.alignment_bytes,
+            )
+            for class_id, c in classes.items()
+        }
     return {
         class_id: align_up(
             base + static_fields_bytes(c, layout.reference_bytes, layout.word_bytes), layout.alignment_bytes

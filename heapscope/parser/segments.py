@@ -17,6 +17,7 @@ import numpy as np
 from heapscope.errors import CorruptRecord, UnsupportedFormat
 from heapscope.parser import kernels
 from heapscope.parser.addresses import AddressMap, map_places
+from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
 from heapscope.parser.source import Source
@@ -155,7 +156,7 @@ class Shapes:
 def shapes_of(
     scan: HeapScan,
     classes: list[JavaClass],
-    sizes: Mapping[int, int],
+    layout: Layout,
     unit_bytes: int,
     referents: Mapping[int, tuple[int, bool]],
 ) -> Shapes:
@@ -163,8 +164,8 @@ def shapes_of(
 
     Parameters
     ----------
-    sizes : mapping
-        Bytes of an instance, by class identifier.
+    layout : Layout
+        What sizes follow from.
     referents : mapping
         Class index of reference objects -> (identifier of the class that declares ``referent``,
         whether it is followed).
@@ -204,6 +205,7 @@ def shapes_of(
     rows = [(c.class_id, i) for i, c in enumerate(classes) if c.class_id]
     keys = np.array([class_id for class_id, _ in rows], np.uint64)
     indices = np.array([i for _, i in rows], np.uint64)
+    sizes = instance_bytes(layout, scan.classes)
     amounts = np.array([sizes.get(class_id, 0) // unit_bytes for class_id, _ in rows], np.uint64)
     table = np.zeros((1 << max(4, (2 * len(rows)).bit_length()), 4), np.uint64)
     kernels.fill_table(keys, indices, amounts, table)
@@ -218,7 +220,7 @@ def shapes_of(
         referent_slots,
         primitive_class,
         bootstrap["java.lang.Class"],
-        kernels.constants(width, scan.layout, unit_bytes),
+        kernels.constants(width, layout, unit_bytes),
     )
 
 
