@@ -16,6 +16,7 @@ ROOT = -1  # the virtual root
 ON_STACK = {0x02, 0x03, 0x04, 0x06}
 UNREACHABLE_TAG = 0x90
 JNI_GLOBAL = 0x01
+STICKY_CLASS = 0x05
 KINDS = {
     "java.lang.ref.SoftReference": "soft",
     "java.lang.ref.WeakReference": "weak",
@@ -96,8 +97,13 @@ class NaiveGraph:
         return found
 
 
-def naive_graph(heap: OracleHeap, *, roots: str = "mat", followed: Collection[str] = ("soft",)) -> NaiveGraph:
-    """The graph of a heap as the naive reader read it."""
+def naive_graph(
+    heap: OracleHeap, *, roots: str = "mat", followed: Collection[str] = ("soft",), is_mat: bool = False
+) -> NaiveGraph:
+    """The graph of a heap as the naive reader read it.
+
+    With ``is_mat``, classes of the boot loader are roots where no class is said to be one.
+    """
     objects = set(heap.instances) | set(heap.object_arrays) | set(heap.primitive_arrays) | set(heap.classes)
     # Of several classes of one name the first one loaded by the boot loader is the JDK's.
     by_name: dict[str, int] = {}
@@ -145,6 +151,10 @@ def naive_graph(heap: OracleHeap, *, roots: str = "mat", followed: Collection[st
             strong[thread].append(root.object_id)
         else:
             found[root.object_id].append(root.tag)
+    if is_mat and not any(root.tag == STICKY_CLASS for root in heap.roots):
+        for class_id, java_class in heap.classes.items():
+            if java_class.loader_id == 0 and not java_class.name.endswith("[]"):
+                found[class_id].append(STICKY_CLASS)
     return NaiveGraph(
         objects,
         defaultdict(list, {s: [t for t in targets if t in objects] for s, targets in strong.items()}),
