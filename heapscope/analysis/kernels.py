@@ -17,6 +17,7 @@ NEXT, TOP, ROOT, PAIRS, TREE = range(5)
 STATE = 8
 
 _MODULE = "heapscope.analysis._kernels"
+_GROUPS = "heapscope.analysis._group_kernels"
 _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 
 # starts, flags
@@ -57,3 +58,16 @@ flood = {width: Kernel(_MODULE, "flood", f"{width}[] u4[] u8[4] u4[] i8[] i8") f
 sum_units = Kernel(_MODULE, "sum_units", "u8[] u4[] i8[]")
 # words, out
 members_of = Kernel(_MODULE, "members_of", "u8[] i8[]")
+# immediate, children, siblings
+link_children = Kernel(_GROUPS, "link_children", "u4[] u4[] u4[]")
+# immediate, retained, class_index, groups, children, siblings, depths, totals; by the types of
+# class_index and retained
+retained_by_group = {
+    (classes, sizes): Kernel(
+        _GROUPS, "retained_by_group", f"u4[] {sizes}[] {classes}[] u4[4] u4[] u4[] i8[] u8[]"
+    )
+    for classes in ("u2", "i4")
+    for sizes in _SIZES
+}
+# class_index, units, counts, sums; by the type of class_index
+class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}

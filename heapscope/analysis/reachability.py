@@ -16,6 +16,7 @@ import numpy as np
 from heapscope.analysis import kernels
 from heapscope.analysis.options import ReferentKind
 from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.analysis.table import Table
 from heapscope.parser.segments import Allocate, in_memory
 from heapscope.progress import Progress, silent
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.analysis.references import References
+    from heapscope.parser.segments import Columns
 
 STRONG, SOFT, WEAK, UNREACHABLE = range(4)
 CATEGORIES = ("strong", "soft", "weak", "unreachable")
@@ -216,3 +218,18 @@ def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[
     state = np.zeros(kernels.STATE, np.int64)
     kernels.sum_units(words, size_units, state)
     return int(state[kernels.NEXT]), int(state[kernels.TOP])
+
+
+def strengths(reach: Reachability, columns: Columns) -> Table:
+    """See `heapscope.analysis.heap.Heap.reachability`."""
+    within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
+    whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))
+    before = [(0, 0), *within]
+    rows = [(a[0] - b[0], a[1] - b[1]) for a, b in zip([*within, whole], before, strict=True)]
+    return Table(
+        {
+            "category": list(CATEGORIES),
+            "object_count": np.array([count for count, _ in rows], np.int64),
+            "shallow_bytes": np.array([units for _, units in rows], np.int64) * columns.unit_bytes,
+        }
+    )

@@ -46,6 +46,7 @@ def check(heap: heapscope.Heap, graph: NaiveGraph) -> None:
     check_references(heap, graph, ids)
     check_reachability(heap, graph, ids)
     check_dominators(heap, graph, ids)
+    check_retained_by_class(heap, graph, ids)
     check_retained_sets(heap, graph, ids)
 
 
@@ -98,6 +99,24 @@ def check_dominators(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int]) ->
             continue
         assert (ROOT if found[row] == VIRTUAL_ROOT else ids[found[row]]) == expected[each]
         assert retained[each] == sum(sizes[lost] for lost in graph.retained([each]))
+
+
+def check_retained_by_class(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int]) -> None:
+    """The sum over instances without an ancestor of their class in the dominator tree."""
+    above = graph.dominators()
+    names = {
+        each: heap.classes[c].name for each, c in zip(ids, heap.columns.class_index.tolist(), strict=True)
+    }
+    sizes = dict(zip(ids, heap.dominators().retained_bytes.tolist(), strict=True))
+    expected: Counter[str] = Counter()
+    for each in above:
+        at = above[each]
+        while at != ROOT and names[at] != names[each]:
+            at = above[at]
+        expected[names[each]] += sizes[each] if at == ROOT else 0
+    table = heap.consumers.by_class
+    found = dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
+    assert {name: size for name, size in found.items() if size} == dict(+expected)
 
 
 def check_retained_sets(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int]) -> None:
