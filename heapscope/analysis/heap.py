@@ -147,7 +147,7 @@ class Heap:
             if class_id in self._scan.array_bytes:
                 sizes[name] += self._scan.array_bytes[class_id]
             elif class_id in varying:
-                sizes[name] += self._rows_bytes(self._rows_of_class_id(class_id))
+                sizes[name] += self._bytes_of_class_id(class_id)
             else:
                 sizes[name] += count * self._instance_bytes.get(class_id, 0)
         for code in np.nonzero(self._scan.primitive_counts)[0].tolist():
@@ -351,12 +351,10 @@ class Heap:
 
         return Dominators(self, self.graph.immediate_dominators, self.graph.retained_units)
 
-    def _rows_of_class_id(self, class_id: int) -> NDArray[np.int64]:
+    def _bytes_of_class_id(self, class_id: int) -> int:
         wanted = [i for i, c in enumerate(self.classes) if c.class_id == class_id]
-        return np.nonzero(np.isin(self.columns.class_index, wanted))[0]
-
-    def _rows_bytes(self, rows: NDArray[np.int64]) -> int:
-        return int(self.columns.size_units[rows].sum(dtype=np.uint64)) * self.columns.unit_bytes
+        units = self.columns.size_units[np.isin(self.columns.class_index, wanted)]
+        return int(units.sum(dtype=np.uint64)) * self.columns.unit_bytes
 
     def objects(
         self, class_name: str = "*", subclasses: bool = True, *, class_objects: bool = False
