@@ -203,13 +203,13 @@ def _gather(
     is_inside = (offsets >= 0) & (start + place.byte_count <= buffer.size)
     there = np.nonzero(is_inside)[0]
     if there.size:
-        lengths = _numbers(buffer, length_at[there], 4)
+        lengths = numbers_at(buffer, length_at[there], 4)
         is_instance = buffer[offsets[there]] == SubRecordTag.INSTANCE_DUMP
         there = there[is_instance & (lengths >= place.offset + place.byte_count)]
-    return there, _numbers(buffer, start[there], place.byte_count)
+    return there, numbers_at(buffer, start[there], place.byte_count)
 
 
-def _numbers(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) -> NDArray[np.uint64]:
+def numbers_at(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) -> NDArray[np.uint64]:
     """Big-endian unsigned numbers of ``size`` bytes at positions that lie inside ``buffer``."""
     if not starts.size:
         return np.empty(0, np.uint64)

@@ -182,6 +182,33 @@ def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
     return found
 
 
+def avoiding(
+    references: References, roots: NDArray[np.uint32], avoided: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Shortest paths from roots that do not touch some objects, over all that is followed.
+
+    Returns
+    -------
+    uint32 array, shape (n,)
+        The object before, `VIRTUAL_ROOT` for roots, `NO_OBJECT` for what is not reached so.
+    """
+    flags = new_flags(references)
+    kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
+    roots = roots[~_has(flags, roots)]
+    kernels.mark(roots, flags, kernels.VISITED)
+    parents = np.full(references.object_count, NO_OBJECT, np.uint32)
+    parents[roots] = VIRTUAL_ROOT
+    queue = np.empty(references.object_count + 1, np.uint32)
+    queue[: roots.size] = roots
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.TOP] = roots.size
+    while kernels.breadth_first[references.width](
+        references.indptr, references.indices, flags, queue, parents, state, BUDGET
+    ):
+        pass
+    return parents
+
+
 def retained_by(
     references: References,
     roots: NDArray[np.uint32],
