@@ -304,16 +304,21 @@ def read_snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
         )
     with Heap(path, progress) as heap:
-        return Snapshot(
-            path,
-            _short_name(path),
-            DUMP,
-            heap.captured_at,
-            "dump header",
-            heap.histogram(as_jvm=as_jvm),
-            heap.superclasses,
-            heap.root_counts(),
-        )
+        return snapshot_of(heap, as_jvm=as_jvm)
+
+
+def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
+    """An open heap as a snapshot."""
+    return Snapshot(
+        heap.path,
+        _short_name(heap.path),
+        DUMP,
+        heap.captured_at,
+        "dump header",
+        heap.histogram(as_jvm=as_jvm),
+        heap.superclasses,
+        heap.root_counts(),
+    )
 
 
 def snapshots(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
+    from heapscope.analysis.objects import ObjectSet
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 # Existence is not checked here: the parser's errors say more, and end in exit code 3.
 DUMP = click.Path(path_type=Path)
@@ -33,3 +41,100 @@ def watched(patterns: Sequence[str]) -> Sequence[str]:
     from heapscope.analysis.census import WATCHED_CLASSES
 
     return patterns or WATCHED_CLASSES
+
+
+def graph_options(command: _Command) -> _Command:
+    """Options of every command that follows references; the command gets them as ``following``.
+
+    A dict of keyword arguments for `heapscope.open`.
+    """
+
+    @wraps(command)
+    def with_following(
+        *arguments: Any,
+        semantics: str,
+        roots: str,
+        soft: str,
+        index_dir: Path | None,
+        no_index: bool,
+        **named: Any,
+    ) -> Any:
+        following = {
+            "semantics": semantics,
+            "roots": roots,
+            "soft": soft,
+            "index_dir": index_dir,
+            "use_index": not no_index,
+        }
+        return command(*arguments, following=following, **named)
+
+    for option in reversed(
+        (
+            click.option(
+                "--semantics",
+                type=click.Choice(["jvm", "mat"]),
+                default="jvm",
+                help="'mat' follows all referents and sizes objects as Eclipse MAT does.  [default: jvm]",
+            ),
+            click.option(
+                "--roots",
+                type=click.Choice(["mat", "plain"]),
+                default="mat",
+                help="Whether what lies on a thread's stack hangs on the thread ('mat') or is a root "
+                "('plain').  [default: mat]",
+            ),
+            click.option(
+                "--soft",
+                type=click.Choice(["strong", "weak"]),
+                default="strong",
+                help="Whether soft references hold what they refer to.  [default: strong]",
+            ),
+            click.option(
+                "--index-dir",
+                metavar="DIR",
+                type=click.Path(path_type=Path),
+                help="Where the index of DUMP is kept; by default in the user's cache folder.",
+            ),
+            click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+        )
+    ):
+        with_following = option(with_following)
+    return with_following  # type: ignore[return-value]  # the options are gone, `following` has come
+
+
+class Subject(NamedTuple):
+    """What a command is about: a class pattern, or one object."""
+
+    text: str
+    address: int | None
+
+
+def _subject(context: click.Context, parameter: click.Parameter, value: str) -> Subject:
+    if value[:2].lower() != "0x":
+        return Subject(value, None)
+    try:
+        return Subject(value, int(value, 16))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no address.", context, parameter) from None
+
+
+def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> ObjectSet:
+    """The objects that a subject names.
+
+    Raises
+    ------
+    ObjectNotFound
+        The dump has no such class or object.
+    """
+    if subject.address is None:
+        return heap.objects(subject.text, subclasses=subclasses)
+    import numpy as np
+
+    from heapscope.analysis.inspector import find_object
+    from heapscope.analysis.objects import ObjectSet
+
+    index = find_object(heap, subject.address).index
+    return ObjectSet(heap, np.array([index], np.int64))
+
+
+subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

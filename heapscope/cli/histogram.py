@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dump_argument
+from heapscope.cli.arguments import dump_argument, graph_options
+from heapscope.cli.graph import opened
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
 from heapscope.cli.progress import work
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import Snapshot
 
 _COLUMNS = (
     Column("instance_count", "instances"),
     Column("shallow_bytes", "shallow bytes"),
     Column("class_name", "class", is_text=True),
 )
+_RETAINED = Column("retained_bytes", "retained bytes")
 
 
 @click.command(short_help="Instances and shallow bytes of every class in one dump.")
 @dump_argument
-@table_options("shallow_bytes", "instance_count", "class_name")
+@table_options("shallow_bytes", "instance_count", "class_name", "retained_bytes")
+@click.option(
+    "--retained",
+    is_flag=True,
+    help="Also what the instances of each class retain in the dominator tree, and sort by that.",
+)
+@graph_options
 @click.option(
     "--as-jvm",
     is_flag=True,
     help="Count what 'jcmd GC.class_histogram' counts: also class objects of classes that were never "
     "loaded, and filler arrays, which a dump hides.",
 )
-def histogram(dump: Path, choice: Choice, as_jvm: bool) -> None:
+def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, following: dict[str, Any]) -> None:
     """Instances and shallow bytes of every class in DUMP, the largest first."""
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.snapshots import snapshot_of, snapshots
 
-    with work() as at:
-        found = snapshots(at.each([dump]), at.progress, as_jvm=as_jvm)
-    table = found[0].histogram
+    if choice.sort == "retained_bytes" and not retained:
+        raise click.UsageError("--sort retained_bytes needs --retained.")
+    if retained or following["semantics"] == "mat":
+        if as_jvm:
+            raise click.UsageError("--as-jvm does not go with --retained or --semantics mat.")
+        with opened(dump, following) as heap:
+            found: Sequence[Snapshot] = [snapshot_of(heap)]
+            table = heap.retained_histogram() if retained else found[0].histogram
+    else:
+        with work() as at:
+            found = snapshots(at.each([dump]), at.progress, as_jvm=as_jvm)
+        table = found[0].histogram
     show(
         Answer(
             "class histogram",
             table,
-            _COLUMNS,
+            (_RETAINED, *_COLUMNS) if retained else _COLUMNS,
             found,
             totals=total(table, "instance_count", "shallow_bytes"),
             heading=describe(found),

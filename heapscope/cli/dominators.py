@@ -1,0 +1,75 @@
+"""``heapscope dominators``: what retains most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of
+from heapscope.cli.graph import opened, reachability_line, with_addresses
+from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
+
+_OBJECTS = (
+    Column("retained_bytes", "retained bytes"),
+    Column("shallow_bytes", "shallow bytes", importance=1),
+    Column("address", "address", is_text=True),
+    Column("class_name", "class", is_text=True),
+)
+_GROUPS = (
+    Column("retained_bytes", "retained bytes"),
+    Column("instance_count", "instances"),
+    Column("shallow_bytes", "shallow bytes", importance=1),
+    Column("name", "name", is_text=True),
+)
+_PLURALS = {"class": "classes", "package": "packages", "loader": "loaders"}
+_DEFAULT_ROWS = 20
+
+
+@click.command(short_help="What retains most: objects, classes, packages, class loaders.")
+@dump_argument
+@click.option("--of", metavar="0xADDRESS", help="What this object immediately dominates.")
+@click.option(
+    "--by",
+    type=click.Choice(["object", *_PLURALS]),
+    default="object",
+    help="What is summed up.  [default: object]",
+)
+@graph_options
+@table_options("retained_bytes", "shallow_bytes")
+def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], choice: Choice) -> None:
+    """Objects of DUMP by retained size: what would go if the object went. An object is listed
+    where no other one retains it; --of goes a step down the dominator tree.
+
+    Sums by class, package or loader leave out members that another member retains.
+    """
+    if of is not None and by != "object":
+        raise click.UsageError("--of and --by exclude each other.")
+    address = None if of is None else _address(of)
+    from heapscope.analysis.snapshots import snapshot_of
+
+    count = choice.rows if choice.rows is not None else _DEFAULT_ROWS
+    with opened(dump, following) as heap:
+        tree = heap.dominators()
+        if by != "object":
+            table = getattr(heap.consumers, f"by_{by}")
+            rows_are = by, _PLURALS[by]
+        else:
+            if address is None:
+                table = tree.top(count or tree.top_level.size)
+            else:
+                table = tree.children(objects_of(heap, Subject("", address))[0].index, count or None)
+            table = with_addresses(table)
+            rows_are = "object", "objects"
+        found = [snapshot_of(heap)]
+        heading = [*describe(found), reachability_line(heap)]
+    columns = _OBJECTS if by == "object" else _GROUPS
+    show(Answer("dominators", table, columns, found, rows_are=rows_are, heading=heading), choice)
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 16 if text[:2].lower() == "0x" else 10)
+    except ValueError:
+        raise click.BadOptionUsage("of", f"--of: {text!r} is no address; write 0xfd8cf3c8.") from None

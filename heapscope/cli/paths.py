@@ -1,0 +1,130 @@
+"""``heapscope paths``: what keeps an object, or all instances of a class, alive."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
+from heapscope.cli.graph import opened
+from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.reporter.text import plural, printable
+
+if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
+    from heapscope.analysis.snapshots import Snapshot
+
+_INDENT = 4
+
+
+@click.command(short_help="What keeps an object, or all of a class, alive.")
+@dump_argument
+@subject_argument
+@click.option("--count", type=click.IntRange(1), default=3, help="Paths to one object.  [default: 3]")
+@click.option(
+    "--branches",
+    type=click.IntRange(1),
+    default=8,
+    help="Branches at each fork.  [default: 8]",
+)
+@click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
+@graph_options
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: all branches, exact values.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write there and not to stdout; .json names the format.",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def paths(
+    dump: Path,
+    subject: Subject,
+    count: int,
+    branches: int,
+    no_subclasses: bool,
+    following: dict[str, Any],
+    as_json: bool,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Paths from the GC roots of DUMP to one object (0xADDRESS), the shortest first; or, for a CLASS, the
+    paths to all its instances merged into a tree of steps Class.field, each with how many
+    instances are held that way. An instance that several hold is counted under each.
+    """
+    from heapscope.analysis.snapshots import snapshot_of
+
+    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
+    choice = Choice("json" if is_json else "text", path=output, force=force)
+    choice.check()
+    with opened(dump, following) as heap:
+        members = objects_of(heap, subject, subclasses=not no_subclasses)
+        snapshot = snapshot_of(heap)
+        if subject.address is not None:
+            text = _one(heap, int(members.indices[0]), count, snapshot, is_json)
+        else:
+            text = _merged(heap, members.indices, subject.text, branches, snapshot, is_json)
+    write(text, choice)
+
+
+def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
+    from heapscope.analysis import paths as analysis
+
+    found = analysis.paths(heap, index, count)
+    if is_json:
+        return json_text(_document(snapshot, {"paths": [asdict(path) for path in found]}))
+    lines = describe([snapshot])
+    if not found:
+        lines += ["", "unreachable: no GC root leads to it"]
+    for path in found:
+        if path.strength != "strong":
+            lines += ["", f"only {path.strength}ly reachable"]
+        lines += ["", *path.lines()]
+    return _text(lines)
+
+
+def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
+    from heapscope.analysis.paths import merged_paths
+
+    found = merged_paths(heap, members)
+    if is_json:
+        return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
+    lines = [*describe([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
+    return _text([*lines, *found.lines(branches)])
+
+
+def _document(snapshot: Snapshot, rest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "paths",
+        "snapshots": [snapshot_facts(snapshot)],
+        **rest,
+    }
+
+
+def _text(lines: list[str]) -> str:
+    return "".join(f"{_folded(printable(line))}\n" for line in lines)
+
+
+def _folded(line: str) -> str:
+    """A line as the terminal can hold it, broken at its arrows; as it is everywhere else."""
+    if not sys.stdout.isatty():
+        return line
+    import shutil
+
+    width = shutil.get_terminal_size().columns
+    indent = " " * (len(line) - len(line.lstrip()) + _INDENT)
+    rows, row = [], ""
+    for piece in line.split(" -> "):
+        joined = f"{row} -> {piece}" if row else piece
+        if row and len(joined) > width:
+            rows.append(f"{row} ->")
+            row = indent + piece
+        else:
+            row = joined
+    return "\n".join([*rows, row])

@@ -1,0 +1,134 @@
+"""``heapscope retained``: the exact retained set of a class or an object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
+from heapscope.cli.graph import opened
+from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.reporter.text import plural
+from heapscope.units import format_bytes
+
+if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
+    from heapscope.analysis.objects import ObjectSet
+
+_COLUMNS = (
+    Column("instance_count", "instances"),
+    Column("shallow_bytes", "shallow bytes"),
+    Column("class_name", "class", is_text=True),
+)
+_JNI_GLOBAL = "JNI global"
+
+
+@click.command(short_help="What would go if all instances of a class went, exactly.")
+@dump_argument
+@subject_argument
+@click.option(
+    "--without-roots",
+    metavar="KIND",
+    multiple=True,
+    help="Leave out GC roots of this kind ('JNI global'), and count the objects as held. Repeatable.",
+)
+@click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
+@click.option(
+    "--class-objects",
+    is_flag=True,
+    help="Add the class objects to the set, as the retained sizes of Eclipse MAT's histogram do.",
+)
+@graph_options
+@table_options("shallow_bytes", "instance_count", "class_name")
+def retained(
+    dump: Path,
+    subject: Subject,
+    without_roots: tuple[str, ...],
+    no_subclasses: bool,
+    class_objects: bool,
+    following: dict[str, Any],
+    choice: Choice,
+) -> None:
+    """The exact retained set of all instances of a CLASS (with subclasses), or of one object of DUMP:
+    what would go if they went, by class. CLASS is a full name, a name without its package, or a glob.
+
+    No dominator tree tells this: objects that are each a GC root, or that share what they hold, retain
+    much more together than the sum of their own retained sizes.
+    """
+    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.parser.tags import ROOT_KIND_NAMES
+
+    for kind in without_roots:
+        if kind not in ROOT_KIND_NAMES.values():
+            raise click.BadOptionUsage(
+                "without_roots",
+                f"no GC root is of kind {kind!r}; kinds: {', '.join(ROOT_KIND_NAMES.values())}.",
+            )
+    with opened(dump, following) as heap:
+        if subject.address is None:
+            members = heap.objects(subject.text, not no_subclasses, class_objects=class_objects)
+        else:
+            members = objects_of(heap, subject)
+        kept = members.retained(without_roots)
+        table = _by_class(heap, kept)
+        found = [snapshot_of(heap)]
+        heading = [*describe(found), *_summary(heap, members, kept, subject.text, without_roots)]
+    show(
+        Answer(
+            "retained set",
+            table,
+            _COLUMNS,
+            found,
+            totals=total(table, "instance_count", "shallow_bytes"),
+            heading=heading,
+        ),
+        choice,
+    )
+
+
+def _by_class(heap: Heap, kept: ObjectSet) -> Any:
+    import numpy as np
+
+    from heapscope.analysis.census import sorted_histogram
+
+    columns = heap.columns
+    classes = columns.class_index[kept.indices]
+    counts = np.bincount(classes, minlength=len(heap.classes)).tolist()
+    units = np.bincount(classes, columns.size_units[kept.indices], len(heap.classes)).tolist()
+    rows: dict[str, tuple[int, int]] = {}
+    for java_class, count, size in zip(heap.classes, counts, units, strict=True):
+        if count:
+            before = rows.get(java_class.name, (0, 0))
+            rows[java_class.name] = before[0] + count, before[1] + int(size) * columns.unit_bytes
+    return sorted_histogram((name, count, size) for name, (count, size) in rows.items())
+
+
+def _summary(
+    heap: Heap, members: ObjectSet, kept: ObjectSet, name: str, without_roots: tuple[str, ...]
+) -> list[str]:
+    """The figures that matter, each with what it means."""
+    import numpy as np
+
+    whole = members.retained_bytes(without_roots)
+    each = f", {format_bytes(whole / len(members))} each" if len(members) > 1 else ""
+    without = f" without roots of kind {', '.join(without_roots)}" if without_roots else ""
+    units = heap.dominators().retained_units[members.indices]
+    alone = int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes
+    lines = [
+        f"{plural(len(members), 'instance')} of {name}: {format_bytes(members.shallow_bytes)} shallow",
+        f"retained set{without}: {plural(len(kept), 'object')}, "
+        f"{format_bytes(whole)} ({whole:,} bytes){each}",
+    ]
+    if len(members) > 1:
+        lines.append(f"in the dominator tree, one by one: {format_bytes(alone)} ({alone:,} bytes)")
+    roots = heap.roots
+    is_held = np.isin(roots.object_index[roots.kinds == 1], members.indices)
+    if is_held.any() and not without_roots:
+        other = members.retained_bytes([_JNI_GLOBAL])
+        lines.append(
+            f"{plural(int(is_held.sum()), 'root record')} of kind {_JNI_GLOBAL} on them; were there none of "
+            f"that kind, they would retain {format_bytes(other)} ({other:,} bytes)"
+        )
+    return lines
