@@ -68,3 +68,18 @@ def retained_by_group(  # type: ignore[no-untyped-def]
             if v == NOTHING - 1:
                 return DONE
     return DONE
+
+
+@njit(nogil=True)
+def heaviest_children(immediate, retained, heaviest):  # type: ignore[no-untyped-def]
+    """The child of each object in the dominator tree that retains most, the first of equals."""
+    for v in range(heaviest.shape[0]):
+        heaviest[v] = NOTHING
+    for v in range(immediate.shape[0]):
+        d = immediate[v]
+        if d >= NOTHING - 1:
+            continue
+        before = heaviest[d]
+        if before == NOTHING or retained[v] > retained[before]:
+            heaviest[d] = v
+    return DONE

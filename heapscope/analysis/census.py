@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heapscope.analysis.table import Table
+from heapscope.parser.layout import mirror_bytes, stack_chunk_classes
+from heapscope.parser.records import unnamed_class
+from heapscope.parser.tags import BasicType
+
+if TYPE_CHECKING:
+    from heapscope.parser.scan import HeapScan
+
+CLASS = "java.lang.Class"
 
 # What the mission's leak is made of: each leaked connect adds to every one of these.
 WATCHED_CLASSES: tuple[str, ...] = (
@@ -118,3 +128,41 @@ def sorted_histogram(rows: Iterable[tuple[str, int, int]]) -> Table:
             "shallow_bytes": np.array([row[2] for row in ordered], np.int64),
         }
     )
+
+
+def scan_histogram(scan: HeapScan, sizes_of: Mapping[int, int], bytes_of: Callable[[int], int]) -> Table:
+    """The class histogram of a dump that was counted.
+
+    Parameters
+    ----------
+    sizes_of : mapping
+        Bytes of an instance, by class identifier.
+    bytes_of : callable
+        Bytes of all instances of a class whose instances differ in size, by its identifier.
+    """
+    counts: dict[str, int] = defaultdict(int)
+    sizes: dict[str, int] = defaultdict(int)
+    classes = scan.classes
+    varying = {i for i in stack_chunk_classes(classes) if scan.instance_counts.get(i)}
+    for class_id, count in scan.instance_counts.items():
+        if class_id in classes:
+            name = classes[class_id].name
+        else:
+            name = unnamed_class(class_id) + ("[]" if class_id in scan.array_bytes else "")
+        counts[name] += count
+        if class_id in scan.array_bytes:
+            sizes[name] += scan.array_bytes[class_id]
+        elif class_id in varying:
+            sizes[name] += bytes_of(class_id)
+        else:
+            sizes[name] += count * sizes_of.get(class_id, 0)
+    for code in np.nonzero(scan.primitive_counts)[0].tolist():
+        name = f"{BasicType(code).java_name}[]"
+        counts[name] += int(scan.primitive_counts[code])
+        sizes[name] += int(scan.primitive_bytes[code])
+    mirrors = mirror_bytes(scan.layout, classes)
+    dumped = [mirrors[class_id] for class_id, c in classes.items() if c.is_dumped]
+    if dumped:
+        counts[CLASS] += len(dumped)
+        sizes[CLASS] += sum(dumped)
+    return sorted_histogram((name, counts[name], sizes[name]) for name in counts)

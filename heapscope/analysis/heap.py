@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,15 +13,22 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from heapscope.analysis.census import WATCHED_CLASSES, census_of, matching_classes, sorted_histogram
+from heapscope.analysis.census import (
+    CLASS,
+    WATCHED_CLASSES,
+    census_of,
+    matching_classes,
+    scan_histogram,
+    sorted_histogram,
+)
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.table import Table
 from heapscope.errors import HprofError, ObjectNotFound
-from heapscope.parser.layout import Layout, instance_bytes, mirror_bytes, stack_chunk_classes
-from heapscope.parser.records import RecordList, StackTraces, unnamed_class
+from heapscope.parser.layout import Layout, instance_bytes
+from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan
 from heapscope.parser.source import Source
-from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
+from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -38,10 +44,9 @@ if TYPE_CHECKING:
     from heapscope.analysis.reachability import Reachability
     from heapscope.analysis.references import References
     from heapscope.analysis.roots import RootTable
+    from heapscope.analysis.suspects import Suspects
     from heapscope.parser.segments import Columns
     from heapscope.parser.vm_objects import VmObjects
-
-CLASS = "java.lang.Class"
 
 
 class Heap:
@@ -134,32 +139,7 @@ class Heap:
 
     @cached_property
     def _histogram(self) -> Table:
-        counts: dict[str, int] = defaultdict(int)
-        sizes: dict[str, int] = defaultdict(int)
-        classes = self._scan.classes
-        varying = {i for i in stack_chunk_classes(classes) if self._scan.instance_counts.get(i)}
-        for class_id, count in self._scan.instance_counts.items():
-            if class_id in classes:
-                name = classes[class_id].name
-            else:
-                name = unnamed_class(class_id) + ("[]" if class_id in self._scan.array_bytes else "")
-            counts[name] += count
-            if class_id in self._scan.array_bytes:
-                sizes[name] += self._scan.array_bytes[class_id]
-            elif class_id in varying:
-                sizes[name] += self._bytes_of_class_id(class_id)
-            else:
-                sizes[name] += count * self._instance_bytes.get(class_id, 0)
-        for code in np.nonzero(self._scan.primitive_counts)[0].tolist():
-            name = f"{BasicType(code).java_name}[]"
-            counts[name] += int(self._scan.primitive_counts[code])
-            sizes[name] += int(self._scan.primitive_bytes[code])
-        mirrors = mirror_bytes(self.layout, classes)
-        dumped = [mirrors[class_id] for class_id, c in classes.items() if c.is_dumped]
-        if dumped:
-            counts[CLASS] += len(dumped)
-            sizes[CLASS] += sum(dumped)
-        return sorted_histogram((name, counts[name], sizes[name]) for name in counts)
+        return scan_histogram(self._scan, self._instance_bytes, self._bytes_of_class_id)
 
     @cached_property
     def vm_objects(self) -> VmObjects:
@@ -344,6 +324,12 @@ class Heap:
         from heapscope.analysis.consumers import find_consumers
 
         return find_consumers(self)
+
+    def suspects(self, share: float = 0.1) -> Suspects:
+        """What retains at least a share of the reachable heap; see `heapscope.analysis.suspects`."""
+        from heapscope.analysis.suspects import find_suspects
+
+        return find_suspects(self, share)
 
     def dominators(self) -> Dominators:
         """The dominator tree, with the retained size of every object."""

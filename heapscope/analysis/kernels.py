@@ -71,3 +71,5 @@ retained_by_group = {
 }
 # class_index, units, counts, sums; by the type of class_index
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
+# immediate, retained, heaviest; by the type of retained
+heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}

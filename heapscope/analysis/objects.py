@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.analysis.heap import Heap
+    from heapscope.analysis.paths import MergedPaths
 
 __all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
 
@@ -140,6 +141,15 @@ class ObjectSet:
             lost = boot_loader_bytes(self.heap) - boot_loader_bytes(self.heap, graph.followed() & ~bits)
             return size + lost
         return size
+
+    def paths_to_gc_roots(self) -> MergedPaths:
+        """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.
+
+        One object's single paths: `heapscope.analysis.paths.paths`.
+        """
+        from heapscope.analysis.paths import merged_paths
+
+        return merged_paths(self.heap, self.indices)
 
     def class_counts(self) -> dict[str, int]:
         """Instances by class name, the most frequent first."""

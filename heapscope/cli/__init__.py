@@ -37,6 +37,7 @@ COMMANDS = {
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.growth",
     "trend": "heapscope.cli.growth",
+    "suspects": "heapscope.cli.suspects",
     "retained": "heapscope.cli.retained",
     "paths": "heapscope.cli.paths",
     "dominators": "heapscope.cli.dominators",

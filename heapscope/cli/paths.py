@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
-from heapscope.cli.graph import opened
+from heapscope.cli.graph import folded, opened
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
-from heapscope.reporter.text import plural, printable
+from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
     from heapscope.analysis.snapshots import Snapshot
-
-_INDENT = 4
 
 
 @click.command(short_help="What keeps an object, or all of a class, alive.")
@@ -108,23 +105,4 @@ def _document(snapshot: Snapshot, rest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(lines: list[str]) -> str:
-    return "".join(f"{_folded(printable(line))}\n" for line in lines)
-
-
-def _folded(line: str) -> str:
-    """A line as the terminal can hold it, broken at its arrows; as it is everywhere else."""
-    if not sys.stdout.isatty():
-        return line
-    import shutil
-
-    width = shutil.get_terminal_size().columns
-    indent = " " * (len(line) - len(line.lstrip()) + _INDENT)
-    rows, row = [], ""
-    for piece in line.split(" -> "):
-        joined = f"{row} -> {piece}" if row else piece
-        if row and len(joined) > width:
-            rows.append(f"{row} ->")
-            row = indent + piece
-        else:
-            row = joined
-    return "\n".join([*rows, row])
+    return "".join(f"{folded(line)}\n" for line in lines)

@@ -1,0 +1,85 @@
+"""``heapscope suspects``: what retains a large share of the heap."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapscope.cli.arguments import dump_argument, graph_options
+from heapscope.cli.graph import folded, opened, reachability_line
+from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.units import format_bytes
+
+_CONSUMERS = 5
+
+
+@click.command(short_help="Leak suspects: what retains much, and where it piles up.")
+@dump_argument
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=10.0,
+    help="Least percentage of the reachable heap that a suspect retains.  [default: 10]",
+)
+@graph_options
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write there and not to stdout; .json names the format.",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def suspects(
+    dump: Path, share: float, following: dict[str, Any], as_json: bool, output: Path | None, force: bool
+) -> None:
+    """Leak suspects of DUMP: objects that retain a large share of what is reachable, with the point
+    where things pile up, and classes whose instances do so together; then the classes, packages and
+    class loaders that retain most.
+    """
+    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.suspects import describe as describe_suspect
+    from heapscope.analysis.suspects import find_suspects
+
+    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
+    choice = Choice("json" if is_json else "text", path=output, force=force)
+    choice.check()
+    with opened(dump, following) as heap:
+        found = find_suspects(heap, share / 100)
+        snapshot = snapshot_of(heap)
+        consumers = heap.consumers
+        tables = {
+            "class": consumers.by_class.head(_CONSUMERS),
+            "package": consumers.by_package.head(_CONSUMERS),
+            "loader": consumers.by_loader.head(_CONSUMERS),
+        }
+        reachable = reachability_line(heap)
+    if is_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "suspects",
+            "snapshots": [snapshot_facts(snapshot)],
+            "reachability": list(found.reachability.rows()),
+            "reachable_bytes": found.reachable_bytes,
+            "suspects": [asdict(suspect) for suspect in found],
+            "consumers": {kind: list(table.rows()) for kind, table in tables.items()},
+        }
+        write(json_text(document), choice)
+        return
+    lines = [*describe([snapshot]), reachable, ""]
+    if not len(found):
+        lines.append(f"No object and no class retains {share:g} % of the reachable heap.")
+    for number, suspect in enumerate(found, 1):
+        first, *rest = describe_suspect(suspect)
+        lines += [f"Suspect {number}: {first}", *(f"    {line}" for line in rest), ""]
+    for kind, table in tables.items():
+        lines += ["", f"Retained by {kind}:"]
+        lines += [
+            f"  {format_bytes(row['retained_bytes']):>8}  {row['name']} ({row['instance_count']:,})"
+            for row in table.rows()
+        ]
+    write("".join(f"{folded(line)}\n" for line in lines), choice)
