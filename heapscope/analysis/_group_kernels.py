@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import int64, njit, uint64
+from numba import int64, njit, uint32, uint64
 
 from heapscope.analysis.kernels import DONE, NOTHING
 
@@ -34,20 +34,39 @@ def link_children(immediate, children, siblings):  # type: ignore[no-untyped-def
     return DONE
 
 
+@njit(inline="always")
+def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
+    """Group of the class that a class object stands for; ``owners`` are sorted."""
+    low = 0
+    high = owners.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if owners[middle] < v:
+            low = middle + 1
+        else:
+            high = middle
+    if low < owners.shape[0] and owners[low] == v:
+        return owner_groups[low]
+    return uint32(NOTHING)
+
+
 @njit(nogil=True)
 def retained_by_group(  # type: ignore[no-untyped-def]
-    immediate, retained, class_index, groups, children, siblings, depths, totals,
+    immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
+    totals,
 ):  # fmt: skip
     """Retained sizes summed over the members of each group that have no ancestor in it.
 
-    ``groups`` has up to four groups of each class; the dominator tree is walked along its links,
-    with a counter for each group of how many of its members lie on the way down.
+    ``groups`` has the groups of each class, the class objects in ``owners`` one more each; the
+    dominator tree is walked along its links, with a counter for each group of how many of its
+    members lie on the way down.
     """
     v = children[immediate.shape[0]]
     while v != NOTHING:
         c = class_index[v]
+        own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
         for column in range(4):
-            group = groups[c, column]
+            group = groups[c, column] if column < 3 else own
             if group != NOTHING:
                 if depths[group] == 0:
                     totals[group] += uint64(retained[v])
@@ -57,8 +76,9 @@ def retained_by_group(  # type: ignore[no-untyped-def]
             continue
         while True:
             c = class_index[v]
+            own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
             for column in range(4):
-                group = groups[c, column]
+                group = groups[c, column] if column < 3 else own
                 if group != NOTHING:
                     depths[group] -= 1
             if siblings[v] != NOTHING:

@@ -2,7 +2,8 @@
 
 The retained size of a group is the sum over its members that have no ancestor of the group in
 the dominator tree, as Eclipse MAT sums: none is counted twice.  It is a lower bound of what the
-members retain together, which `ObjectSet.retained_bytes` computes exactly.
+members retain together, which `ObjectSet.retained_bytes` computes exactly.  With
+``semantics="mat"`` the class object belongs to its class's members, as it does there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.analysis import kernels
+from heapscope.analysis.census import CLASS
 from heapscope.analysis.java_object import object_or_none
 from heapscope.analysis.references import NO_OBJECT
 from heapscope.analysis.table import Table
@@ -53,8 +55,17 @@ def find_consumers(heap: Heap) -> Consumers:
         groups[:, column] = [rows[name] for name in keys]
         names.append(distinct)
         first += len(distinct)
-    columns, graph = heap.columns, heap.graph
-    totals = _retained(groups, first, columns.class_index, graph.immediate_dominators, graph.retained_units)
+    columns = heap.columns
+    owners = np.empty(0, np.int64)
+    if heap.options.semantics == "mat":  # whose sets of a class have its class object too
+        owners = np.nonzero(heap.class_objects >= 0)[0]
+        owners = owners[np.argsort(heap.class_objects[owners])]
+    totals = _retained(heap, groups, first, owners)
+    if heap.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
+        from heapscope.analysis.mat import boot_loader_bytes
+
+        boot = boot_loader_bytes(heap) // columns.unit_bytes
+        totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
     counts, units = np.zeros(len(class_names), np.int64), np.zeros(len(class_names), np.uint64)
     kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
     tables = []
@@ -63,7 +74,7 @@ def find_consumers(heap: Heap) -> Consumers:
         np.add.at(whole[0], groups[:, column], counts)
         np.add.at(whole[1], groups[:, column], units.astype(np.int64) * columns.unit_bytes)
         rows = groups[:, column].min() + np.arange(len(distinct))
-        rows = rows[whole[0, rows] > 0]
+        rows = rows[(whole[0, rows] > 0) | (totals[rows] > 0)]
         table = Table(
             {
                 "name": [distinct[row - int(groups[:, column].min())] for row in rows.tolist()],
@@ -107,19 +118,20 @@ def loader_name(heap: Heap, loader_id: int) -> str:
 
 
 def _retained(
-    groups: NDArray[np.uint32],
-    group_count: int,
-    class_index: NDArray[np.uint16] | NDArray[np.int32],
-    immediate: NDArray[np.uint32],
-    retained_units: NDArray[np.uint32] | NDArray[np.uint64],
+    heap: Heap, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    n = immediate.size
-    children, siblings = np.empty(n + 1, np.uint32), np.empty(n + 1, np.uint32)
+    """Units that each group retains; the class objects of ``owners`` belong to their class's group."""
+    graph, class_index = heap.graph, heap.columns.class_index
+    immediate, retained = graph.immediate_dominators, graph.retained_units
+    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
     depths = np.zeros(group_count, np.int64)
     totals = np.zeros(group_count, np.uint64)
-    sizes = "u4" if retained_units.dtype == np.uint32 else "u8"
     kernels.link_children(immediate, children, siblings)
+    class_class = next((i for i, c in enumerate(heap.classes) if c.name == CLASS and c.loader_id == 0), -1)
+    sizes = "u4" if retained.dtype == np.uint32 else "u8"
     kernels.retained_by_group[_width(class_index), sizes](
-        immediate, retained_units, class_index, groups, children, siblings, depths, totals
-    )
+        immediate, retained, class_index, groups,
+        heap.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
+        children, siblings, depths, totals,
+    )  # fmt: skip
     return totals

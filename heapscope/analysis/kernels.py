@@ -60,11 +60,11 @@ sum_units = Kernel(_MODULE, "sum_units", "u8[] u4[] i8[]")
 members_of = Kernel(_MODULE, "members_of", "u8[] i8[]")
 # immediate, children, siblings
 link_children = Kernel(_GROUPS, "link_children", "u4[] u4[] u4[]")
-# immediate, retained, class_index, groups, children, siblings, depths, totals; by the types of
-# class_index and retained
+# immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
+# totals; by the types of class_index and retained
 retained_by_group = {
     (classes, sizes): Kernel(
-        _GROUPS, "retained_by_group", f"u4[] {sizes}[] {classes}[] u4[4] u4[] u4[] i8[] u8[]"
+        _GROUPS, "retained_by_group", f"u4[] {sizes}[] {classes}[] u4[4] u4[] u4[] i8 u4[] u4[] i8[] u8[]"
     )
     for classes in ("u2", "i4")
     for sizes in _SIZES

@@ -50,6 +50,19 @@ def boot_loader_bytes(heap: Heap, reached: NDArray[np.uint64] | None = None) -> 
     return instance_bytes(graph.layout, {c.class_id: c for c in heap.classes if c.is_dumped})[loader.class_id]
 
 
+def boot_loader_lost(heap: Heap, members: NDArray[np.int64], retained: NDArray[np.uint64]) -> int:
+    """What MAT's boot loader object adds to a retained set: its size, or 0.
+
+    It is a member where the class object of ``java.lang.ClassLoader`` is one, so that the members
+    are all of that class; else it goes when the last class object that refers to it goes.
+    """
+    whole = boot_loader_bytes(heap)
+    loaders = [i for i, c in enumerate(heap.classes) if c.name == _CLASS_LOADER and c.loader_id == 0]
+    if np.isin(heap.class_objects[loaders], members).any():
+        return whole
+    return whole - boot_loader_bytes(heap, heap.graph.followed() & ~retained)
+
+
 def mat_histogram(heap: Heap) -> Table:
     """The class histogram as MAT has it: reachable objects only, with the boot loader."""
     columns = heap.columns

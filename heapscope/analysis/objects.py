@@ -135,11 +135,9 @@ class ObjectSet:
         bits = self.heap.graph.retained_set(self.indices, without_roots)
         size = size_of(bits, columns.size_units)[1] * columns.unit_bytes
         if self.heap.options.semantics == "mat":
-            from heapscope.analysis.mat import boot_loader_bytes
+            from heapscope.analysis.mat import boot_loader_lost
 
-            graph = self.heap.graph
-            lost = boot_loader_bytes(self.heap) - boot_loader_bytes(self.heap, graph.followed() & ~bits)
-            return size + lost
+            return size + boot_loader_lost(self.heap, self.indices, bits)
         return size
 
     def paths_to_gc_roots(self) -> MergedPaths:

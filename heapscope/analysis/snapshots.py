@@ -72,6 +72,10 @@ class Snapshot:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
+    def open(self, progress: Progress = silent) -> Heap | None:
+        """The dump, opened; None for a class histogram."""
+        return Heap(self.path, progress) if self.kind == DUMP else None
+
     def facts(self, progress: Progress = silent) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump again."""
         if self.kind != DUMP:

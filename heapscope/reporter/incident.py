@@ -18,6 +18,7 @@ from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
 from heapscope.reporter.process import ProcessSection, describe_process
+from heapscope.reporter.retention import RetentionSection, describe_retention
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
@@ -134,6 +135,7 @@ class Incident:
     largest_classes: tuple[ClassSize, ...]
     class_count: int  # in the last snapshot, of which `largest_classes` are the first
     process: ProcessSection | None
+    retention: RetentionSection | None = None  # None where no snapshot is a heap dump
 
     @property
     def growing_classes(self) -> tuple[WatchedClass, ...]:
@@ -201,6 +203,7 @@ def build_incident(
         process=None
         if facts is None
         else describe_process(facts, printable(source), show_secrets=show_secrets),
+        retention=_last_retention(snapshots, patterns, progress),
     )
 
 
@@ -293,6 +296,18 @@ def _last_facts(snapshots: Snapshots, progress: Progress) -> tuple[str, ProcessF
         if facts is not None:
             return snapshot.name, facts
     return "", None
+
+
+def _last_retention(
+    snapshots: Snapshots, patterns: Sequence[str], progress: Progress
+) -> RetentionSection | None:
+    """Who keeps the heap of the last dump alive."""
+    for snapshot in reversed(snapshots):
+        heap = snapshot.open(progress)
+        if heap is not None:
+            with heap:
+                return describe_retention(heap, snapshot.name, patterns)
+    return None
 
 
 def _headline(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tuple[str, str]:

@@ -104,16 +104,20 @@ def check_dominators(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int]) ->
 def check_retained_by_class(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int]) -> None:
     """The sum over instances without an ancestor of their class in the dominator tree."""
     above = graph.dominators()
-    names = {
-        each: heap.classes[c].name for each, c in zip(ids, heap.columns.class_index.tolist(), strict=True)
-    }
+    classes = heap.columns.class_index.tolist()
+    names = {each: {heap.classes[c].name} for each, c in zip(ids, classes, strict=True)}
+    if heap.options.semantics == "mat":  # there the class object belongs to its class
+        for java_class in heap.classes:
+            if java_class.is_dumped:
+                names[java_class.class_id].add(java_class.name)
     sizes = dict(zip(ids, heap.dominators().retained_bytes.tolist(), strict=True))
     expected: Counter[str] = Counter()
     for each in above:
-        at = above[each]
-        while at != ROOT and names[at] != names[each]:
-            at = above[at]
-        expected[names[each]] += sizes[each] if at == ROOT else 0
+        for name in names[each]:
+            at = above[each]
+            while at != ROOT and name not in names[at]:
+                at = above[at]
+            expected[name] += sizes[each] if at == ROOT else 0
     table = heap.consumers.by_class
     found = dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
     assert {name: size for name, size in found.items() if size} == dict(+expected)

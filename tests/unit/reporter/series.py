@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from heapscope.analysis.census import sorted_histogram
+from heapscope.analysis.heap import Heap
 from heapscope.analysis.snapshots import ProcessFacts, Snapshot, Snapshots
 from heapscope.parser.layout import Layout
 from heapscope.parser.tags import BasicType
@@ -89,6 +90,9 @@ class HandmadeSnapshot(Snapshot):
     """A snapshot whose process is made up."""
 
     made_up_facts: ProcessFacts | None = None
+
+    def open(self, progress: Progress = silent) -> Heap | None:
+        return None
 
     def facts(self, progress: Progress = silent) -> ProcessFacts | None:
         return self.made_up_facts

@@ -1,0 +1,137 @@
+"""Who keeps the heap alive: the part of an incident that needs the reference graph of a dump."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.analysis.paths import merged_paths
+from heapscope.analysis.suspects import describe, find_suspects
+from heapscope.errors import ObjectNotFound
+from heapscope.reporter.text import printable
+
+if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
+    from heapscope.analysis.table import Table
+
+_ROWS = 10
+_JNI_GLOBAL = "JNI global"
+_BRANCHES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """Objects by how they are reached: ``strong``, ``soft``, ``weak`` or ``unreachable``."""
+
+    category: str
+    object_count: int
+    shallow_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedClass:
+    """What all instances of a watched class retain together, exactly."""
+
+    class_name: str  # the pattern that was asked for
+    instance_count: int
+    retained_object_count: int
+    retained_bytes: int
+    dominated_bytes: int  # the sum of what each retains alone, in the dominator tree
+    without_jni_globals_bytes: int | None  # were there no JNI globals; None where none is on them
+    holders: tuple[str, ...]  # "50 x JNI global", "50 x FileSystem.CACHE (static) -> ..."
+
+
+@dataclass(frozen=True, slots=True)
+class Retainer:
+    """An object, class, package or class loader with what it retains."""
+
+    name: str
+    address: str  # of an object, else empty
+    instance_count: int
+    shallow_bytes: int
+    retained_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSection:
+    """Who keeps the heap of one snapshot alive; text is printable."""
+
+    snapshot: str
+    reachability: tuple[Strength, ...]
+    reachable_bytes: int
+    suspects: tuple[tuple[str, ...], ...]  # each as lines, the first says what and how much
+    watched_classes: tuple[RetainedClass, ...]
+    largest_objects: tuple[Retainer, ...]
+    by_class: tuple[Retainer, ...]
+    by_package: tuple[Retainer, ...]
+    by_loader: tuple[Retainer, ...]
+
+
+def describe_retention(heap: Heap, name: str, patterns: Sequence[str]) -> RetentionSection:
+    """Compute the section.
+
+    Parameters
+    ----------
+    name : str
+        Of the snapshot.
+    patterns : sequence of str
+        The watched classes.
+    """
+    suspects = find_suspects(heap)
+    consumers = heap.consumers
+    watched = [_watched(heap, pattern) for pattern in patterns]
+    largest = heap.dominators().top(_ROWS)
+    return RetentionSection(
+        snapshot=printable(name),
+        reachability=tuple(Strength(**row) for row in suspects.reachability.rows()),
+        reachable_bytes=suspects.reachable_bytes,
+        suspects=tuple(tuple(map(printable, describe(suspect))) for suspect in suspects),
+        watched_classes=tuple(one for one in watched if one is not None),
+        largest_objects=tuple(
+            Retainer(
+                printable(row["class_name"]),
+                f"0x{row['object_id']:x}",
+                1,
+                row["shallow_bytes"],
+                row["retained_bytes"],
+            )
+            for row in largest.rows()
+        ),
+        by_class=_retainers(consumers.by_class),
+        by_package=_retainers(consumers.by_package),
+        by_loader=_retainers(consumers.by_loader),
+    )
+
+
+def _watched(heap: Heap, pattern: str) -> RetainedClass | None:
+    try:
+        members = heap.objects(pattern)
+    except ObjectNotFound:
+        return None
+    if not members:
+        return None
+    kept = members.retained()
+    roots = heap.roots
+    is_global = np.isin(roots.object_index[roots.kinds == 1], members.indices).any()
+    units = heap.dominators().retained_units[members.indices]
+    return RetainedClass(
+        printable(pattern),
+        len(members),
+        len(kept),
+        members.retained_bytes(),
+        int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes,
+        members.retained_bytes([_JNI_GLOBAL]) if is_global else None,
+        tuple(map(printable, merged_paths(heap, members.indices).lines(_BRANCHES))),
+    )
+
+
+def _retainers(table: Table) -> tuple[Retainer, ...]:
+    return tuple(
+        Retainer(
+            printable(row["name"]), "", row["instance_count"], row["shallow_bytes"], row["retained_bytes"]
+        )
+        for row in table.head(_ROWS).rows()
+    )
