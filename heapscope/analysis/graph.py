@@ -299,8 +299,9 @@ class Graph:
         graph = self.references
         if not without_roots:
             return retained_by(graph, self.root_members, members, self.followed(), self._progress)
-        roots = self.roots.members(without_roots)
         # The members count as held: that nobody but the left out roots holds them is the point.
-        held = members[self.immediate_dominators[members] != references.NO_OBJECT]
-        every = np.union1d(roots, held.astype(np.uint32))
+        is_held = np.zeros(graph.object_count, bool)
+        is_held[members] = self.immediate_dominators[members] != references.NO_OBJECT
+        is_held[self.roots.members(without_roots)] = True
+        every = np.nonzero(is_held)[0].astype(np.uint32)
         return retained_by(graph, every, members, None, self._progress)

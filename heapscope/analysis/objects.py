@@ -45,6 +45,7 @@ class ObjectSet:
     def __init__(self, heap: Heap, indices: NDArray[np.int64]) -> None:
         self.heap = heap
         self.indices = np.asarray(indices, np.int64)
+        self._kept: dict[tuple[str, ...], NDArray[np.uint64]] = {}  # retained sets, as bits
 
     def __len__(self) -> int:
         return int(self.indices.size)
@@ -124,15 +125,19 @@ class ObjectSet:
         """
         from heapscope.analysis.reachability import indices_in
 
-        bits = self.heap.graph.retained_set(self.indices, without_roots)
-        return ObjectSet(self.heap, indices_in(bits))
+        return ObjectSet(self.heap, indices_in(self._retained_bits(tuple(without_roots))))
+
+    def _retained_bits(self, without_roots: tuple[str, ...]) -> NDArray[np.uint64]:
+        if without_roots not in self._kept:
+            self._kept[without_roots] = self.heap.graph.retained_set(self.indices, without_roots)
+        return self._kept[without_roots]
 
     def retained_bytes(self, without_roots: Sequence[str] = ()) -> int:
         """Shallow size of the objects of `retained` together: the retained size of this set."""
         from heapscope.analysis.reachability import size_of
 
         columns = self.heap.columns
-        bits = self.heap.graph.retained_set(self.indices, without_roots)
+        bits = self._retained_bits(tuple(without_roots))
         size = size_of(bits, columns.size_units)[1] * columns.unit_bytes
         if self.heap.options.semantics == "mat":
             from heapscope.analysis.mat import boot_loader_lost

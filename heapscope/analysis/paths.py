@@ -185,7 +185,8 @@ def _described(heap: Heap, chain: list[int]) -> Path:
 def _thread_name(heap: Heap, index: int) -> str:
     """Name of the thread an object is, or on whose stack it lies as a root."""
     roots = heap.columns.roots
-    serials = roots.thread_serials[(heap.roots.object_index == index) & (roots.thread_serials > 0)]
+    mine = (heap.roots.object_index == index) & (heap.roots.hangs_on < 0) & (roots.thread_serials > 0)
+    serials = roots.thread_serials[mine]
     if not serials.size:
         return ""
     return next((t.name for t in heap.threads() if t.serial == int(serials[0])), "")
@@ -342,6 +343,15 @@ def _grouped(keys: NDArray[np.int64], objects: NDArray[np.int64]) -> list[tuple[
     return list(zip(keys[starts].tolist(), np.split(objects, starts[1:]), strict=True)) if keys.size else []
 
 
+def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Values without repetition, ascending; numpy's own unique hashes, four times as slowly."""
+    ordered = np.sort(values)
+    is_new = np.ones(ordered.size, bool)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    found: NDArray[np.int64] = ordered[is_new]
+    return found
+
+
 class _Shapes:
     """Interned sequences of step labels: a shape is (the shape before it, a label)."""
 
@@ -357,10 +367,10 @@ class _Shapes:
         if not sources.size:
             return np.empty(0, np.int64)
         # Up: the objects of each level, each once. Down: their shapes from those above.
-        levels: list[NDArray[np.int64]] = [np.unique(sources)]
+        levels: list[NDArray[np.int64]] = [_distinct(sources)]
         while len(levels) < _MAX_STEPS:
             above = self._parents[levels[-1]]
-            nodes: NDArray[np.int64] = np.unique(above[above < VIRTUAL_ROOT]).astype(np.int64)
+            nodes = _distinct(above[above < VIRTUAL_ROOT].astype(np.int64))
             if not nodes.size:
                 break
             levels.append(nodes)
@@ -434,12 +444,12 @@ class _Tree:
         at = self._root
         for step in steps:
             at = at.below.setdefault(step, _Node(np.empty(0, np.int64), {}))
-        at.ending = np.union1d(at.ending, members)
+        at.ending = _distinct(np.concatenate([at.ending, members])) if at.ending.size else members
         self._members.append(members)
 
     def members(self) -> NDArray[np.int64]:
         """All that were added, ascending."""
-        return np.unique(np.concatenate(self._members)) if self._members else np.empty(0, np.int64)
+        return _distinct(np.concatenate(self._members)) if self._members else np.empty(0, np.int64)
 
     def holders(self, heap: Heap) -> tuple[Holder, ...]:
         units, unit = heap.dominators().retained_units, heap.columns.unit_bytes
@@ -452,7 +462,7 @@ def _held(node: _Node, units: NDArray[Any], unit: int, heap: Heap) -> list[tuple
     for label, child in node.below.items():
         inner = _held(child, units, unit, heap)
         parts = [members for _, members in inner] + ([child.ending] if child.ending.size else [])
-        members = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+        members = parts[0] if len(parts) == 1 else _distinct(np.concatenate(parts))
         holder = Holder(
             label,
             int(members.size),
