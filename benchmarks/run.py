@@ -8,16 +8,22 @@ The dump (about 2 GB, 33 million objects at scale 1) is made once, in ``build/be
 is timed as a whole process, page cache warm, in turn with ``cat`` of the same file, several
 times; the medians and their ratio are printed.  Peers take part where they are installed:
 ``hprof-slurp`` on the PATH.
+
+``--graph`` measures what follows references: index, dominators, retained sizes and suspects from
+nothing, the same from the index, one retained set; at three sizes, to show how it grows; and under a
+limit of memory below the size of the dump, where a cgroup can be made.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +91,102 @@ def compare(name: str, command: list[str], baseline: list[str], rounds: int) -> 
     return own, base
 
 
+def graph(scale: float, rounds: int, jdk: Path | None) -> None:
+    """Print the figures of what follows references."""
+    for part in (0.025 * scale, 0.25 * scale, scale):
+        dump = make_dump(part, ROOT / "build" / "bench", jdk=jdk)[0]
+        size = dump.stat().st_size
+        print(f"{dump.name}: {size / 1e9:.2f} GB; {os.cpu_count()} cores; {sys.version.split()[0]}")
+        folder = Path(tempfile.mkdtemp(prefix="heapscope-bench-"))
+        heapscope = [sys.executable, "-m", "heapscope"]
+        index = ["--index-dir", str(folder)]
+        suspects = [*heapscope, "suspects", str(dump), *index]
+        cat = ["cat", str(dump)]
+
+        def anew(command: list[str] = suspects, folder: Path = folder) -> float:
+            for path in folder.iterdir():
+                path.unlink()
+            return timed(command)
+
+        anew()
+        pairs = [(anew(), timed(cat)) for _ in range(rounds)]
+        own, base = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        print(
+            f"  index, dominators, suspects        {own:7.2f} s   cat {base:6.3f} s   "
+            f"ratio {own / base:6.1f}   {own / size * 1e9:.2f} s a GB",
+            flush=True,
+        )
+        address = first_address(dump, folder)
+        for name, command in (
+            ("index: biggest objects", ["dominators", str(dump), *index]),
+            ("index: one path", ["paths", str(dump), address, "--count", "1", *index]),
+            ("index: suspects", ["suspects", str(dump), *index]),
+            ("index: retained set of String", ["retained", str(dump), "java.lang.String", *index]),
+        ):
+            print(f"  {name:<34} {statistics.median(timed([*heapscope, *command]) for _ in range(3)):7.2f} s")
+        for path in folder.iterdir():
+            path.unlink()
+        peak = run(suspects).anonymous_bytes
+        print(f"  peak anonymous memory: {peak / 1e6:.0f} MB")
+        if part == scale:
+            limited(size, [*heapscope, "suspects", str(dump), *index])
+        shutil.rmtree(folder)
+
+
+def first_address(dump: Path, folder: Path) -> str:
+    """Address of the object that retains most."""
+    command = [sys.executable, "-m", "heapscope", "dominators", str(dump), "--json", "--top", "1"]
+    out = subprocess.run([*command, "--index-dir", str(folder)], capture_output=True, check=True).stdout
+    found: str = json.loads(out)["rows"][0]["address"]
+    return found
+
+
+def limited(size: int, command: list[str]) -> None:
+    """The same with less memory than the dump has bytes, file pages included; where root may make cgroups."""
+    limit = int(size * 0.8)
+    versions = (
+        # folder, files: limit, swap, peak
+        (
+            Path("/sys/fs/cgroup/memory"),
+            "memory.limit_in_bytes",
+            "memory.swappiness",
+            "memory.max_usage_in_bytes",
+        ),
+        (Path("/sys/fs/cgroup"), "memory.max", "memory.swap.max", "memory.peak"),
+    )
+    for parent, limit_file, swap_file, peak_file in versions:
+        if not (parent / "cgroup.procs").exists():
+            continue
+        group = parent / "heapscope-bench"
+        try:
+            group.mkdir()
+            (group / limit_file).write_text(str(limit))
+            (group / swap_file).write_text("0")
+            inside = f'echo $$ > {group}/cgroup.procs; exec "$@"'
+            seconds = timed(["sh", "-c", inside, "sh", *command])
+            peak = int((group / peak_file).read_text())
+            print(f"  with {limit / 1e9:.2f} GB of memory in all: {seconds:.2f} s, peak {peak / 1e9:.2f} GB")
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"  with {limit / 1e9:.2f} GB of memory in all: {error}")
+        finally:
+            if group.exists():
+                group.rmdir()
+        return
+    print("  no memory cgroup can be made here, so no limit was tried")
+
+
 def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description="heapscope against cat and its peers")
     parser.add_argument("--scale", type=float, default=1.0, help="1 is about 2 GB (default)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each command (default 7)")
     parser.add_argument("--jdk", type=Path, help="home of the JDK that makes the dump")
+    parser.add_argument("--graph", action="store_true", help="what follows references, in place of counts")
     options = parser.parse_args()
 
+    if options.graph:
+        graph(options.scale, options.rounds, options.jdk)
+        return
     dump, _, packed = make_dump(options.scale, ROOT / "build" / "bench", jdk=options.jdk, gz=True)
     histogram = [sys.executable, "-m", "heapscope", "histogram"]
     size = dump.stat().st_size

@@ -14,7 +14,7 @@ import numpy as np
 from heapscope.analysis import references
 from heapscope.analysis.dominators import dominate, number
 from heapscope.analysis.index import BrokenIndexError, Store, identity_of, open_index
-from heapscope.analysis.reachability import Reachability, retained_by, walk
+from heapscope.analysis.reachability import Reachability, held_by, retained_by, walk
 from heapscope.analysis.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
 from heapscope.parser.layout import Layout, instance_bytes, mat_layout, mirror_bytes, stack_chunk_classes
@@ -300,8 +300,5 @@ class Graph:
         if not without_roots:
             return retained_by(graph, self.root_members, members, self.followed(), self._progress)
         # The members count as held: that nobody but the left out roots holds them is the point.
-        is_held = np.zeros(graph.object_count, bool)
-        is_held[members] = self.immediate_dominators[members] != references.NO_OBJECT
-        is_held[self.roots.members(without_roots)] = True
-        every = np.nonzero(is_held)[0].astype(np.uint32)
-        return retained_by(graph, every, members, None, self._progress)
+        held = members[self.immediate_dominators[members] != references.NO_OBJECT]
+        return held_by(graph, self.roots.members(without_roots), held, self._progress)

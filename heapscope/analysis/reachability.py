@@ -129,50 +129,69 @@ def reached_without(
     progress: Progress = silent,
 ) -> NDArray[np.uint64]:
     """Bits of what roots reach over the graph when some objects are taken away, roots or not."""
-    flags = new_flags(references)
-    n = references.object_count
-    # Instances do not list class objects that are roots; here some of those may be none.
-    is_unlisted = (references.class_objects >= 0) & (references.class_targets == NO_OBJECT)
-    unlisted = np.nonzero(is_unlisted & ~np.isin(references.class_objects, roots))[0]
-    if avoided is not None:
-        # As if visited already, so that nobody goes on from there.
-        kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
-        roots = roots[~_has(flags, roots)]
-    stack = np.empty(n + 1, np.uint32)
-    served = 0
+    flood = _Flood(references, roots, progress)
+    if avoided is None:
+        flood.visit(roots)
+        return flood.words()
+    flood.take_away(avoided)
+    flood.visit(roots)
+    return flood.words() & ~flood.taken
 
-    def flood(frontier: NDArray[np.uint32]) -> None:
-        nonlocal served
-        kernels.mark(frontier, flags, kernels.VISITED)
-        stack[: frontier.size] = frontier
-        state = np.zeros(kernels.STATE, np.int64)
-        state[kernels.TOP] = frontier.size
-        while kernels.flood[references.width](
-            references.indptr, references.indices, flags, stack, state, BUDGET
-        ):
-            served += BUDGET
-            progress("retained set", min(n, served), n)
 
-    flood(roots)
-    if unlisted.size:
-        instances = np.nonzero(np.isin(references.class_index, unlisted))[0]
-        of_class = references.class_index[instances]
-        gone = np.zeros(n, bool)
-        if avoided is not None:
-            gone[avoided] = True
-        instances, of_class = instances[~gone[instances]], of_class[~gone[instances]]
-        while True:
-            held = references.class_objects[np.unique(of_class[_has(flags, instances)])]
-            new = held[~_has(flags, held)].astype(np.uint32)
-            if not new.size:
-                break
-            flood(new)
-    words = flags[:, kernels.VISITED].copy()
-    if avoided is not None:
-        taken = np.zeros_like(flags)
-        kernels.mark(avoided.astype(np.uint32), taken, kernels.VISITED)
-        words &= ~taken[:, kernels.VISITED]
-    return words
+class _Flood:
+    """Visits what objects reach, from more and more of them."""
+
+    def __init__(self, references: References, roots: NDArray[np.uint32], progress: Progress) -> None:
+        self._references = references
+        self._progress = progress
+        self._flags = new_flags(references)
+        self._stack = np.empty(references.object_count + 1, np.uint32)
+        self._served = 0
+        self.taken = np.zeros(self._flags.shape[0], np.uint64)
+        # Instances do not list class objects that are roots; here some of those may be none.
+        is_unlisted = (references.class_objects >= 0) & (references.class_targets == NO_OBJECT)
+        unlisted = np.nonzero(is_unlisted & ~np.isin(references.class_objects, roots))[0]
+        self._instances = np.empty(0, np.int64)
+        if unlisted.size:
+            is_one = np.zeros(references.class_objects.size, bool)
+            is_one[unlisted] = True
+            self._instances = np.nonzero(is_one[references.class_index])[0]
+
+    def take_away(self, avoided: NDArray[np.int64]) -> None:
+        """As if visited already, so that nobody goes on from there."""
+        kernels.mark(avoided.astype(np.uint32), self._flags, kernels.VISITED)
+        self.taken = self.words()
+
+    def words(self) -> NDArray[np.uint64]:
+        """Bits of what was visited, or taken away, so far."""
+        return self._flags[:, kernels.VISITED].copy()
+
+    def visit(self, frontier: NDArray[np.uint32], *, is_taken: bool = False) -> None:
+        """Visit what objects reach, themselves included; with ``is_taken`` they were taken away before."""
+        if not is_taken:
+            frontier = frontier[~_has(self._flags, frontier)]
+        references = self._references
+        while frontier.size:
+            kernels.mark(frontier, self._flags, kernels.VISITED)
+            self._stack[: frontier.size] = frontier
+            state = np.zeros(kernels.STATE, np.int64)
+            state[kernels.TOP] = frontier.size
+            while kernels.flood[references.width](
+                references.indptr, references.indices, self._flags, self._stack, state, BUDGET
+            ):
+                self._served += BUDGET
+                n = references.object_count
+                self._progress("retained set", min(n, self._served), n)
+            frontier = self._unlisted_classes(is_taken)
+
+    def _unlisted_classes(self, is_taken: bool) -> NDArray[np.uint32]:
+        """Class objects whose instances were visited, and that were not."""
+        some = self._instances[_has(self._flags, self._instances)]
+        if not is_taken:
+            some = some[(self.taken[some >> 6] >> (some & 63).astype(np.uint64)) & np.uint64(1) == 0]
+        held = self._references.class_objects[np.unique(self._references.class_index[some])]
+        new: NDArray[np.uint32] = held[~_has(self._flags, held)].astype(np.uint32)
+        return new
 
 
 def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
@@ -213,7 +232,7 @@ def retained_by(
     references: References,
     roots: NDArray[np.uint32],
     members: NDArray[np.int64],
-    reached: NDArray[np.uint64] | None = None,
+    reached: NDArray[np.uint64],
     progress: Progress = silent,
 ) -> NDArray[np.uint64]:
     """Bits of the retained set of some objects.
@@ -223,13 +242,26 @@ def retained_by(
 
     Parameters
     ----------
-    reached : uint64 array, optional
-        Bits of what the roots reach, where that is known already.
+    reached : uint64 array
+        Bits of what the roots reach.
     """
-    if reached is None:
-        reached = reached_without(references, roots, None, progress)
     kept: NDArray[np.uint64] = reached & ~reached_without(references, roots, members, progress)
     return kept
+
+
+def held_by(
+    references: References,
+    roots: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of what members reach, and roots do not when the members are taken away; with the members."""
+    flood = _Flood(references, roots, progress)
+    flood.take_away(members)
+    flood.visit(roots)
+    before = flood.words()
+    flood.visit(members.astype(np.uint32), is_taken=True)
+    return (flood.words() & ~before) | flood.taken
 
 
 def indices_in(words: NDArray[np.uint64]) -> NDArray[np.int64]:
