@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from heapscope.cli.arguments import dump_argument, graph_options
 from heapscope.cli.graph import folded, opened, reachability_line
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.units import format_bytes
+
+if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
+    from heapscope.analysis.table import Table
 
 _CONSUMERS = 5
 
@@ -24,6 +28,12 @@ _CONSUMERS = 5
     default=10.0,
     help="Least percentage of the reachable heap that a suspect retains.  [default: 10]",
 )
+@click.option(
+    "--waste",
+    is_flag=True,
+    help="Also duplicate strings, empty and sparse collections, thread locals, and classes that "
+    "several loaders loaded.",
+)
 @graph_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
 @click.option(
@@ -35,7 +45,13 @@ _CONSUMERS = 5
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def suspects(
-    dump: Path, share: float, following: dict[str, Any], as_json: bool, output: Path | None, force: bool
+    dump: Path,
+    share: float,
+    waste: bool,
+    following: dict[str, Any],
+    as_json: bool,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Leak suspects of DUMP: objects that retain a large share of what is reachable, with the point
     where things pile up, and classes whose instances do so together; then the classes, packages and
@@ -58,6 +74,7 @@ def suspects(
             "loader": consumers.by_loader.head(_CONSUMERS),
         }
         reachable = reachability_line(heap)
+        wasted = _waste(heap) if waste else {}
     if is_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -67,6 +84,7 @@ def suspects(
             "reachable_bytes": found.reachable_bytes,
             "suspects": [asdict(suspect) for suspect in found],
             "consumers": {kind: list(table.rows()) for kind, table in tables.items()},
+            **{name.replace(" ", "_"): list(table.rows()) for name, table in wasted.items()},
         }
         write(json_text(document), choice)
         return
@@ -82,4 +100,26 @@ def suspects(
             f"  {format_bytes(row['retained_bytes']):>8}  {row['name']} ({row['instance_count']:,})"
             for row in table.rows()
         ]
+    for name, table in wasted.items():
+        lines += ["", f"{name.capitalize()}:"]
+        lines += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()] or ["  none"]
     write("".join(f"{folded(line)}\n" for line in lines), choice)
+
+
+_WASTE_LINES = {
+    "duplicate strings": "{wasted_bytes:>12,} bytes  {string_count:,} x {text!r}",
+    "wasteful collections": "{wasted_bytes:>12,} bytes  {collection_count:,} x {kind} {class_name}",
+    "thread locals": "{retained_bytes:>12,} bytes  {thread_name}: {value_class}",
+    "duplicate classes": "{loader_count:>5,} loaders  {class_name}: {loaders}",
+}
+
+
+def _waste(heap: Heap) -> dict[str, Table]:
+    from heapscope.analysis import waste
+
+    return {
+        "duplicate strings": waste.duplicate_strings(heap, _CONSUMERS),
+        "wasteful collections": waste.wasteful_collections(heap, _CONSUMERS),
+        "thread locals": waste.thread_locals(heap, _CONSUMERS),
+        "duplicate classes": waste.duplicate_classes(heap).head(_CONSUMERS),
+    }

@@ -203,7 +203,7 @@ def build_incident(
         process=None
         if facts is None
         else describe_process(facts, printable(source), show_secrets=show_secrets),
-        retention=_last_retention(snapshots, patterns, progress),
+        retention=_last_retention(snapshots, patterns, show_secrets, progress),
     )
 
 
@@ -299,14 +299,14 @@ def _last_facts(snapshots: Snapshots, progress: Progress) -> tuple[str, ProcessF
 
 
 def _last_retention(
-    snapshots: Snapshots, patterns: Sequence[str], progress: Progress
+    snapshots: Snapshots, patterns: Sequence[str], show_secrets: bool, progress: Progress
 ) -> RetentionSection | None:
     """Who keeps the heap of the last dump alive."""
     for snapshot in reversed(snapshots):
         heap = snapshot.open(progress)
         if heap is not None:
             with heap:
-                return describe_retention(heap, snapshot.name, patterns)
+                return describe_retention(heap, snapshot.name, patterns, show_secrets=show_secrets)
     return None
 
 

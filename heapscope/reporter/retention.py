@@ -10,7 +10,14 @@ import numpy as np
 
 from heapscope.analysis.paths import merged_paths
 from heapscope.analysis.suspects import describe, find_suspects
+from heapscope.analysis.waste import (
+    duplicate_classes,
+    duplicate_strings,
+    thread_locals,
+    wasteful_collections,
+)
 from heapscope.errors import ObjectNotFound
+from heapscope.reporter.masking import scrub
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.table import Table
 
 _ROWS = 10
+_WASTE_ROWS = 5
 _JNI_GLOBAL = "JNI global"
 _BRANCHES = 4
 
@@ -56,6 +64,18 @@ class Retainer:
 
 
 @dataclass(frozen=True, slots=True)
+class Waste:
+    """Memory that holds nothing new, or that a thread keeps for itself."""
+
+    kind: (
+        str  # "duplicate string", "empty collection", "sparse collection", "thread local", "duplicate class"
+    )
+    name: str  # the text, the class, the thread with the class of the value
+    count: int
+    wasted_bytes: int  # what a thread local retains; 0 for classes
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSection:
     """Who keeps the heap of one snapshot alive; text is printable."""
 
@@ -68,9 +88,12 @@ class RetentionSection:
     by_class: tuple[Retainer, ...]
     by_package: tuple[Retainer, ...]
     by_loader: tuple[Retainer, ...]
+    waste: tuple[Waste, ...]
 
 
-def describe_retention(heap: Heap, name: str, patterns: Sequence[str]) -> RetentionSection:
+def describe_retention(
+    heap: Heap, name: str, patterns: Sequence[str], *, show_secrets: bool = False
+) -> RetentionSection:
     """Compute the section.
 
     Parameters
@@ -79,6 +102,8 @@ def describe_retention(heap: Heap, name: str, patterns: Sequence[str]) -> Retent
         Of the snapshot.
     patterns : sequence of str
         The watched classes.
+    show_secrets : bool
+        Whether texts are shown as they are.
     """
     suspects = find_suspects(heap)
     consumers = heap.consumers
@@ -103,7 +128,24 @@ def describe_retention(heap: Heap, name: str, patterns: Sequence[str]) -> Retent
         by_class=_retainers(consumers.by_class),
         by_package=_retainers(consumers.by_package),
         by_loader=_retainers(consumers.by_loader),
+        waste=_waste(heap, show_secrets),
     )
+
+
+def _waste(heap: Heap, show_secrets: bool) -> tuple[Waste, ...]:
+    found = []
+    for row in duplicate_strings(heap, _WASTE_ROWS).rows():
+        text = row["text"] if show_secrets else scrub(row["text"])
+        found.append(Waste("duplicate string", printable(text), row["string_count"], row["wasted_bytes"]))
+    for row in wasteful_collections(heap, _WASTE_ROWS).rows():
+        kind = f"{row['kind']} collection"
+        found.append(Waste(kind, printable(row["class_name"]), row["collection_count"], row["wasted_bytes"]))
+    for row in thread_locals(heap, _WASTE_ROWS).rows():
+        name = f"{row['thread_name']}: {row['value_class']}"
+        found.append(Waste("thread local", printable(name), 1, row["retained_bytes"]))
+    for row in duplicate_classes(heap).head(_WASTE_ROWS).rows():
+        found.append(Waste("duplicate class", printable(row["class_name"]), row["loader_count"], 0))
+    return tuple(found)
 
 
 def _watched(heap: Heap, pattern: str) -> RetainedClass | None:
