@@ -13,30 +13,36 @@ import pytest
 
 from heapscope.machine_code import Kernel
 from heapscope.parser import kernels
-from tests.support.dumps import DumpBuilder, build
+from tests.unit.analysis.leak import leak_dump
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import json, sys, heapscope
-with heapscope.open(sys.argv[1]) as heap:
-    rows = list(heap.histogram().rows())
-    print(json.dumps([rows, len(heap.gc_roots), heap.columns.object_ids.tolist()]))
+from heapscope.analysis.waste import duplicate_strings
+with heapscope.open(sys.argv[1], use_index=False) as heap:
+    tree, systems = heap.dominators(), heap.objects("FileSystem")
+    print(json.dumps([
+        list(heap.histogram().rows()),
+        len(heap.gc_roots),
+        heap.columns.object_ids.tolist(),
+        heap.columns.addresses.ids_of(systems.indices).tolist(),
+        tree.immediate.tolist(),
+        tree.retained_bytes.tolist(),
+        heap.categories.tolist(),
+        systems.retained_bytes(),
+        systems.retained_bytes(["JNI global"]),
+        str(systems.paths_to_gc_roots()),
+        heap.references.incoming(systems.indices)[0].tolist(),
+        list(heap.consumers.by_class.rows()),
+        len(heap.suspects()),
+        list(duplicate_strings(heap).rows()),
+    ]))
 """
-
-
-def some_heap(dump: DumpBuilder) -> None:
-    dump.cls("a.Point", fields={"x": "int", "next": "object"})
-    first = dump.instance("a.Point", x=1)
-    second = dump.instance("a.Point", x=2, next=first)
-    dump.string("text")
-    dump.root("JNI_GLOBAL", second)
 
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("modes") / "a.hprof"
-    build(some_heap).save(path)
-    return path
+    return leak_dump(tmp_path_factory.mktemp("modes"), count=8)
 
 
 def answers(dump: Path, **environment: str) -> object:
