@@ -18,7 +18,8 @@ from heapscope.analysis.reachability import Reachability, held_by, retained_by, 
 from heapscope.analysis.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
 from heapscope.parser.layout import Layout, instance_bytes, mat_layout, mirror_bytes, stack_chunk_classes
-from heapscope.parser.segments import Columns, Roots, Shapes, fill, find_offsets, map_addresses, shapes_of
+from heapscope.parser.locate import find_offset, find_offsets
+from heapscope.parser.segments import Columns, Roots, Shapes, fill, map_addresses, shapes_of
 from heapscope.parser.tags import VALUE_BYTES, BasicType
 
 if TYPE_CHECKING:
@@ -126,19 +127,20 @@ class Graph:
     def columns(self) -> Columns:
         """Columns of all objects in address order, and of all root records."""
         kept = self._from_index(
-            "class_index", "size_units", "places", "address_table", "sorted_ids",
+            "class_index", "size_units", "places", "address_table", "sorted_ids", "segment_ranges",
             "root_kinds", "root_ids", "root_threads", "root_frames", "root_traces",
         )  # fmt: skip
         if kept is None:
             return self._filled[0]
-        class_index, size_units, *maps = kept[:5]
+        class_index, size_units, *maps = kept[:6]
         return Columns(
-            AddressMap(maps[0], maps[1], maps[2], class_index.size),
+            AddressMap(maps[0], maps[1], maps[2], class_index.size, maps[3]),
             class_index,
             size_units,
             self.unit_bytes,
-            Roots(*kept[5:]),
+            Roots(*kept[6:]),
             partial(find_offsets, self._source, self._scan, progress=self._progress),
+            partial(find_offset, self._source, self._scan),
         )
 
     def _size_class_objects(self, columns: Columns) -> None:
@@ -253,6 +255,7 @@ class Graph:
         for name, values in (
             ("places", addresses.places),
             ("sorted_ids", addresses.sorted_ids),
+            ("segment_ranges", addresses.segment_ranges),
             ("root_kinds", roots.kinds),
             ("root_ids", roots.object_ids),
             ("root_threads", roots.thread_serials),

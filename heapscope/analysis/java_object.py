@@ -90,7 +90,7 @@ class JavaObject:
     @property
     def _record(self) -> tuple[int, int]:
         """(sub-record tag, offset) of its record."""
-        offset = int(self._columns.offsets[self.index])
+        offset = self._columns.offset_of(self.index)
         return (int(self.heap.buffer[offset]) if offset >= 0 else 0), offset
 
     def _field_bytes(self) -> bytes:

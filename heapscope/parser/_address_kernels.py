@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser.kernels import MAP_BASE, MAP_BITS, MAP_SHIFT, OK
+from heapscope.parser.kernels import BLOCK_ROWS, MAP_BASE, MAP_BITS, MAP_SHIFT, OK
 
 
 @njit(inline="always")
@@ -88,10 +88,21 @@ def expand_ids(places, table, ids):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def select_ids(places, table, indices, out):  # type: ignore[no-untyped-def]
-    """The identifiers of objects whose ``indices`` ascend."""
+def block_ranks(table, ranks):  # type: ignore[no-untyped-def]
+    """How many bits are set before each block of BLOCK_ROWS rows, int64."""
+    count = int64(0)
+    for block in range(ranks.shape[0]):
+        ranks[block] = count
+        for row in range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, table.shape[0])):
+            count += int64(_popcount(table[row, 0]))
+    return OK
+
+
+@njit(nogil=True)
+def select_ids(places, table, first_row, indices, out):  # type: ignore[no-untyped-def]
+    """The identifiers of objects whose ``indices`` ascend, none of them before ``first_row``."""
     i = 0
-    for row in range(table.shape[0]):
+    for row in range(first_row, table.shape[0]):
         word = table[row, 0]
         if word == uint64(0):
             continue

@@ -36,6 +36,7 @@ from heapscope.parser.kernels import (
     OK,
     POSITION,
     ROOTS,
+    SEGMENT,
     UNIT,
     VALUE_BYTES,
 )
@@ -86,13 +87,16 @@ def _is_object(tag):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def mark_addresses(buf, pos, stop, constants, places, words, state):  # type: ignore[no-untyped-def]
-    """Set the bit of each object's address in ``words`` (uint64)."""
+def mark_addresses(buf, pos, stop, constants, places, words, lows, highs, state):  # type: ignore[no-untyped-def]
+    """Set the bit of each object's address in ``words`` (uint64); note each segment's lowest and highest."""
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
     base = places[MAP_BASE]
     shift = places[MAP_SHIFT]
     bits = places[MAP_BITS]
+    segment = uintp(state[SEGMENT])
+    low = lows[segment]
+    high = highs[segment]
     status = OK
     while pos < stop:
         if pos >= limit:
@@ -102,11 +106,34 @@ def mark_addresses(buf, pos, stop, constants, places, words, state):  # type: ig
         if status != OK:
             break
         if _is_object(_u1(buf, pos)):
-            bit = (_id(buf, pos + 1, idb) - base) >> shift
+            address = _id(buf, pos + 1, idb)
+            low = min(low, address)
+            high = max(high, address)
+            bit = (address - base) >> shift
             if bit >= bits:
                 status = COUNT_CHANGED
                 break
             words[uintp(bit >> uint64(6))] |= uint64(1) << (bit & uint64(63))
+        pos += size
+    lows[segment] = low
+    highs[segment] = high
+    state[POSITION] = pos
+    return status
+
+
+@njit(nogil=True)
+def find_object(buf, pos, stop, constants, wanted, state):  # type: ignore[no-untyped-def]
+    """Look for the object ``wanted[0]`` in a segment; OK with ``state[POSITION]`` at its record."""
+    idb = constants[IDENTIFIER_BYTES]
+    limit = min(stop, buf.shape[0])
+    status = NEED_BYTES
+    while pos < limit:
+        size, status = _size(buf, pos, limit, idb, constants, False)
+        if status != OK:
+            break
+        if _is_object(_u1(buf, pos)) and _id(buf, pos + 1, idb) == wanted[0]:
+            break
+        status = NEED_BYTES
         pos += size
     state[POSITION] = pos
     return status

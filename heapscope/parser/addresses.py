@@ -39,12 +39,15 @@ class AddressMap:
     sorted_ids : uint64 array
         Shape (n,), strictly increasing; empty where there is a table.
     object_count : int
+    segment_ranges : uint64 array, shape (2, s)
+        Lowest and highest identifier in each heap segment; no columns where that is not known.
     """
 
     places: NDArray[np.uint64]
     table: NDArray[np.uint64]
     sorted_ids: NDArray[np.uint64]
     object_count: int
+    segment_ranges: NDArray[np.uint64]
 
     def indices_of(self, ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, -1 where the dump has no such object."""
@@ -54,15 +57,23 @@ class AddressMap:
         return found
 
     def ids_of(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Identifiers of objects, uint64, in the order of ``indices``; a pass over the bitmap."""
+        """Identifiers of objects, uint64, in the order of ``indices``."""
         if not self.table.shape[0] or "object_ids" in self.__dict__:
             return self.object_ids[indices]
         order = np.argsort(indices, kind="stable")
         found = np.empty(indices.size, np.uint64)
-        kernels.select_ids(self.places, self.table, np.ascontiguousarray(indices[order], np.int64), found)
+        wanted = np.ascontiguousarray(indices[order], np.int64)
+        block = int(np.searchsorted(self._block_ranks, wanted[:1].sum(), side="right")) - 1
+        kernels.select_ids(self.places, self.table, max(block, 0) * kernels.BLOCK_ROWS, wanted, found)
         ids = np.empty_like(found)
         ids[order] = found
         return ids
+
+    @cached_property
+    def _block_ranks(self) -> NDArray[np.int64]:
+        ranks = np.empty(-(-self.table.shape[0] // kernels.BLOCK_ROWS), np.int64)
+        kernels.block_ranks(self.table, ranks)
+        return ranks
 
     @cached_property
     def object_ids(self) -> NDArray[np.uint64]:

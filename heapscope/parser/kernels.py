@@ -41,6 +41,7 @@ TOTALS = 296
 # ... of the passes over segments, beside OBJECTS, ROOTS and POSITION ...
 LOST = 5  # references that lead nowhere
 LISTED = 6  # referents
+SEGMENT = 7  # row of the segment
 STATE = 8
 # ... of its uint64 ``addresses`` ...
 ADDRESS_OR, ADDRESS_MIN, ADDRESS_MAX = range(3)
@@ -65,6 +66,7 @@ NOTHING = 0xFFFFFFFF  # in columns of object indices: none
 
 # Slots of an address map's uint64 ``places``.
 MAP_BASE, MAP_SHIFT, MAP_BITS = range(3)
+BLOCK_ROWS = 4096  # of its table: where a search for an index begins
 
 # Body bytes behind the tag, as (identifiers, plain bytes); roots and Android's heap info.
 _FIXED = {
@@ -120,8 +122,10 @@ _SEGMENTS = "heapscope.parser._segment_kernels"
 # How identifiers become indices: places, table, sorted ids; see heapscope.parser.addresses.
 _MAP = "u8[] u8[2] u8[]"
 
-# buf, pos, stop, constants, places, words, state
-mark_addresses = Kernel(_SEGMENTS, "mark_addresses", "u1[] i8 i8 i8[] u8[] u8[] i8[]")
+# buf, pos, stop, constants, places, words, lows, highs, state
+mark_addresses = Kernel(_SEGMENTS, "mark_addresses", "u1[] i8 i8 i8[] u8[] u8[] u8[] u8[] i8[]")
+# buf, pos, stop, constants, wanted, state
+find_object = Kernel(_SEGMENTS, "find_object", "u1[] i8 i8 i8[] u8[] i8[]")
 # buf, pos, stop, constants, ids, state
 collect_ids = Kernel(_SEGMENTS, "collect_ids", "u1[] i8 i8 i8[] u8[] i8[]")
 # words, table
@@ -130,8 +134,10 @@ merge_words = Kernel(_ADDRESSES, "merge_words", "u8[] u8[2]")
 rank_words = Kernel(_ADDRESSES, "rank_words", "u8[2]")
 # places, table, ids
 expand_ids = Kernel(_ADDRESSES, "expand_ids", "u8[] u8[2] u8[]")
-# places, table, indices, out
-select_ids = Kernel(_ADDRESSES, "select_ids", "u8[] u8[2] i8[] u8[]")
+# table, ranks
+block_ranks = Kernel(_ADDRESSES, "block_ranks", "u8[2] i8[]")
+# places, table, first_row, indices, out
+select_ids = Kernel(_ADDRESSES, "select_ids", "u8[] u8[2] i8 i8[] u8[]")
 # wanted, map, out
 indices_of = Kernel(_ADDRESSES, "indices_of", f"u8[] {_MAP} i8[]")
 _STARTS = ("u4", "i8")  # of CSR rows, or offsets: narrow below 2**32

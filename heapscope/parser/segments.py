@@ -18,6 +18,7 @@ from heapscope.errors import CorruptRecord, UnsupportedFormat
 from heapscope.parser import kernels
 from heapscope.parser.addresses import AddressMap, map_places
 from heapscope.parser.layout import Layout, instance_bytes
+from heapscope.parser.locate import find_offset, find_offsets
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
 from heapscope.parser.source import Source
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 MAX_OBJECTS = 2**32 - 2
+_FEW = 24  # objects to look up one by one before all are located, which takes as long
 # Makes an array of zeros: its name, shape and dtype.
 Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
 NO_OBJECT = kernels.NOTHING  # no index is so large
@@ -83,6 +85,7 @@ class Columns:
         unit_bytes: int,
         roots: Roots,
         find_offsets: Callable[[AddressMap], NDArray[np.uint32] | NDArray[np.int64]],
+        find_offset: Callable[[AddressMap, int], int | None],
     ) -> None:
         self.addresses = addresses
         self.class_index = class_index
@@ -90,6 +93,8 @@ class Columns:
         self.unit_bytes = unit_bytes
         self.roots = roots
         self._find_offsets = find_offsets
+        self._find_offset = find_offset
+        self._found: dict[int, int] = {}
 
     @property
     def object_ids(self) -> NDArray[np.uint64]:
@@ -103,6 +108,15 @@ class Columns:
         A pass over the dump, when first asked for: the graph does not need it.
         """
         return self._find_offsets(self.addresses)
+
+    def offset_of(self, index: int) -> int:
+        """`offsets` of one object; of the first few, their segments alone are searched."""
+        if "offsets" in self.__dict__ or len(self._found) >= _FEW:
+            return int(self.offsets[index])
+        if index not in self._found:
+            found = self._find_offset(self.addresses, index)
+            self._found[index] = int(self.offsets[index]) if found is None else found
+        return self._found[index]
 
 
 def class_list(scan: HeapScan) -> list[JavaClass]:
@@ -261,10 +275,13 @@ def map_addresses(
         twice = np.nonzero(ids[1:] == ids[:-1])[0]
         if twice.size:
             _raise_twice(source, scan, int(ids[twice[0]]))
-        return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n)
+        unknown = np.empty((2, 0), np.uint64)
+        return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n, unknown)
     rows = (int(places[kernels.MAP_BITS]) + 63) // 64
     parts: list[NDArray[np.uint64]] = []
     lock = Lock()
+    ranges = np.zeros((2, scan.segment_starts.size), np.uint64)
+    ranges[0] = np.iinfo(np.uint64).max
 
     def mark() -> Step:
         # One each: two threads must not set bits of one word.
@@ -272,7 +289,7 @@ def map_addresses(
         with lock:
             parts.append(words)
         return lambda window, base, position, stop, state: kernels.mark_addresses(
-            window, position, stop, constants, places, words, state
+            window, position, stop, constants, places, words, ranges[0], ranges[1], state
         )
 
     sweep(source, scan, mark, progress, "mapping addresses")
@@ -282,7 +299,7 @@ def map_addresses(
         kernels.merge_words(parts.pop(), table)
     if kernels.rank_words(table) != n:
         _raise_twice(source, scan, None)
-    return AddressMap(places, table, nothing, n)
+    return AddressMap(places, table, nothing, n, ranges)
 
 
 def _raise_twice(source: Source, scan: HeapScan, object_id: int | None) -> None:
@@ -368,32 +385,15 @@ def fill(
         np.where(has_frame, root_second.astype(np.int32), np.int32(-1)),
         np.where(is_thread, root_second, np.uint32(0)),
     )
-    finder = partial(find_offsets, source, scan, progress=progress)
-    return Columns(addresses, class_index, size_units, unit_bytes, found, finder), degrees
-
-
-def find_offsets(
-    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
-) -> NDArray[np.uint32] | NDArray[np.int64]:
-    """Where each object's sub-record begins in the inflated dump; uint32 below 4 GiB, else int64.
-
-    Raises
-    ------
-    CorruptRecord
-        The file changed since it was scanned.
-    """
-    width = "u4" if scan.dump_bytes < 1 << 32 else "i8"
-    offsets = np.empty(scan.object_count, width)
-    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
-
-    def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
-        return kernels.fill_offsets[width](
-            window, base, position, stop, constants,
-            addresses.places, addresses.table, addresses.sorted_ids, offsets, state,
-        )  # fmt: skip
-
-    sweep(source, scan, lambda: step, progress, "locating objects")
-    return offsets
+    return Columns(
+        addresses,
+        class_index,
+        size_units,
+        unit_bytes,
+        found,
+        partial(find_offsets, source, scan, progress=progress),
+        partial(find_offset, source, scan),
+    ), degrees
 
 
 @dataclass(frozen=True)

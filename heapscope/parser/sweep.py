@@ -77,6 +77,7 @@ def sweep(
                 if row is None:
                     break
                 state[kernels.OBJECTS], state[kernels.ROOTS] = first_object[row], first_root[row]
+                state[kernels.SEGMENT] = row
                 start, stop = starts[row], stops[row]
                 position = start
                 while position < stop and not failed.is_set():
