@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.support.jvm import find_javac, find_jdks
+from tests.support.visualvm import find_library
 
 _HOW = "`make system-packages` installs it"
 
@@ -24,9 +25,14 @@ def _missing_chromium() -> str:
     return f"{' and '.join(missing)} not found; {_HOW}" if missing else ""
 
 
+def _missing_visualvm() -> str:
+    return "" if find_library() else f"VisualVM's heap library not found; {_HOW}"
+
+
 _NEEDS = {
     "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
+    "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
 }
 
 
