@@ -129,6 +129,8 @@ def graph(scale: float, rounds: int, jdk: Path | None) -> None:
         peak = run(suspects).anonymous_bytes
         print(f"  peak anonymous memory: {peak / 1e6:.0f} MB")
         if part == scale:
+            for path in folder.iterdir():
+                path.unlink()
             limited(size, [*heapscope, "suspects", str(dump), *index])
         shutil.rmtree(folder)
 

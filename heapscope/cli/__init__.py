@@ -86,6 +86,7 @@ def cli() -> None:
     \b
     heapscope report monday.hprof tuesday.hprof -o incident.html
     heapscope histogram tuesday.hprof
+    heapscope suspects tuesday.hprof
     """
 
 
