@@ -140,7 +140,10 @@ class Store:
         self._fd = -1
         self._end = _PAGE
         self._arrays: dict[str, tuple[int, NDArray[Any]]] = {}
-        if path is not None:
+        if not hasattr(os, "posix_fallocate"):
+            # macOS: without room claimed beforehand a full disk would end the process.
+            self._path = None
+        if self._path is not None and path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._fd = _nameless(path.parent)

@@ -221,6 +221,14 @@ def test_file_systems_without_nameless_files(
     only(folder)
 
 
+def test_systems_that_cannot_claim_room_keep_no_index(
+    dump: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fallocate")
+    assert answer(dump, folder) == answer(dump, None, use_index=False)
+    assert not folder.exists()
+
+
 def test_an_interrupt_leaves_nothing(dump: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
