@@ -29,6 +29,15 @@ def simple_name(class_name: str) -> str:
     return plain.rpartition(".")[2] + slash + number
 
 
+def are_class_objects(heap: Heap, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of many objects are the class object of a class."""
+    own = np.sort(heap.class_objects[heap.class_objects >= 0])
+    if not own.size:
+        return np.zeros(indices.size, bool)
+    found: NDArray[np.bool_] = own[np.minimum(np.searchsorted(own, indices), own.size - 1)] == indices
+    return found
+
+
 def names(heap: Heap, source: int, target: int) -> list[str]:
     """All names by which an object refers to another one.
 
@@ -89,7 +98,7 @@ def labels(
     codes = np.full(sources.size, -1, np.int64)
     class_of = columns.class_index[sources].astype(np.int64)
     ids = columns.addresses.ids_of(targets)
-    is_class_object = np.isin(sources, heap.class_objects[heap.class_objects >= 0])
+    is_class_object = are_class_objects(heap, sources)
     # Class objects differ from each other: one by one, each pair once.
     for row in np.nonzero(is_class_object)[0].tolist():
         codes[row] = texts.setdefault(_static_label(heap, int(sources[row]), int(targets[row])), len(texts))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.analysis.holds import labels, names, simple_name
+from heapscope.analysis.holds import are_class_objects, labels, names, simple_name
 from heapscope.analysis.java_object import JavaObject
 from heapscope.analysis.reachability import CATEGORIES, avoiding
 from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT
@@ -299,7 +299,7 @@ def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
     Parameters
     ----------
     members : int64 array
-        Object indices, distinct.
+        Object indices, strictly increasing.
     """
     dominators, references = heap.dominators(), heap.references
     parents = avoiding(references, heap.graph.root_members, members)
@@ -312,7 +312,9 @@ def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
         tree.add(shapes.steps_of(shape), held)
     roots = heap.roots
     own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
-    own &= np.isin(roots.object_index, members)
+    places = np.searchsorted(members, roots.object_index)  # np.isin would hash all members
+    own &= places < members.size
+    own[own] = members[places[own]] == roots.object_index[own]
     for kind, held in _grouped(roots.kinds[own].astype(np.int64), roots.object_index[own]):
         tree.add([ROOT_KIND_NAMES[kind]], held)
     implied = np.intersect1d(roots.implied, members)
@@ -399,7 +401,7 @@ class _Shapes:
         # From a node to the next of its kind is no step of its own: the bucket's chain, the list.
         class_index = self._heap.columns.class_index
         is_link = class_index[sources] == class_index[targets]
-        is_link &= ~np.isin(sources, self._heap.class_objects)
+        is_link &= ~are_class_objects(self._heap, sources)
         codes = np.where(is_link, -1, codes)
         width = len(texts) + 1
         keys, inverse = np.unique(shape * width + codes + 1, return_inverse=True)

@@ -143,9 +143,9 @@ class References:
         found = int(state[kernels.PAIRS])
         sources, targets = np.empty(found, np.uint32), np.empty(found, np.uint32)
         kernels.incoming[self.width](self.indptr, self.indices, flags, sources, targets, state)
-        implied = np.isin(self.class_objects, np.asarray(members, np.int64)) & (
-            self.class_targets == NO_OBJECT
-        )
+        words = flags[self.class_objects >> 6, kernels.VISITED]
+        is_member = (words >> (self.class_objects & 63).astype(np.uint64)) & np.uint64(1) != 0
+        implied = is_member & (self.class_objects >= 0) & (self.class_targets == NO_OBJECT)
         if implied.any():
             instances = np.nonzero(implied[self.class_index])[0]
             sources = np.concatenate([sources, instances.astype(np.uint32)])

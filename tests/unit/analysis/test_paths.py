@@ -50,6 +50,14 @@ def test_members_that_only_members_hold(tmp_path: Path) -> None:
         assert merged.lines() == ["1 x unknown", "1 x held by other members only", "1 x unreachable"]
 
 
+def test_a_class_without_instances_has_no_holders(tmp_path: Path) -> None:
+    with heapscope.open(leak_dump(tmp_path), use_index=False) as heap:
+        nothing = heap.objects(FILE_SYSTEM)[:0]
+        merged = nothing.paths_to_gc_roots()
+        assert (merged.member_count, merged.lines(), merged.lost_counts) == (0, [], {})
+        assert nothing.retained_bytes() == nothing.retained_bytes(["JNI global"]) == 0
+
+
 def test_one_object(tmp_path: Path) -> None:
     with heapscope.open(leak_dump(tmp_path, has_globals=False), use_index=False) as heap:
         index = int(heap.objects(DISTRIBUTED).indices[-1])
