@@ -35,10 +35,15 @@ if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.errors import (
+        AttachRefused,
+        AttachTimeout,
+        CollectError,
         CorruptRecord,
+        DumpFailed,
         HeapscopeError,
         HistogramError,
         HprofError,
+        JvmNotFound,
         MissingDependency,
         NotHprof,
         ObjectNotFound,
@@ -51,11 +56,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WATCHED_CLASSES",
+    "AttachRefused",
+    "AttachTimeout",
+    "CollectError",
     "CorruptRecord",
+    "DumpFailed",
     "Heap",
     "HeapscopeError",
     "HistogramError",
     "HprofError",
+    "JvmNotFound",
     "MissingDependency",
     "NotHprof",
     "ObjectNotFound",

@@ -3,6 +3,11 @@
 ::
 
     HeapscopeError
+    ├── CollectError            a process could not be looked at or dumped
+    │   ├── JvmNotFound         no such process, or no JVM in it
+    │   ├── AttachRefused       contact would be dangerous, or the JVM says no
+    │   ├── AttachTimeout       the JVM did not answer in time
+    │   └── DumpFailed          the JVM wrote no whole snapshot
     ├── HprofError (path, offset)
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
@@ -27,6 +32,26 @@ from difflib import get_close_matches
 
 class HeapscopeError(Exception):
     """Base of all errors that heapscope raises on purpose."""
+
+
+class CollectError(HeapscopeError):
+    """A process could not be looked at or dumped."""
+
+
+class JvmNotFound(CollectError):
+    """No such process, or no JVM in it."""
+
+
+class AttachRefused(CollectError):
+    """Contact would be dangerous, or the JVM says no."""
+
+
+class AttachTimeout(CollectError):
+    """The JVM did not answer in time."""
+
+
+class DumpFailed(CollectError):
+    """The JVM wrote no whole snapshot; what it wrote was removed."""
 
 
 class HprofError(HeapscopeError):

@@ -32,6 +32,7 @@ OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
 
 # In the order of --help.  A command is the function of that name in the module.
 COMMANDS = {
+    "ps": "heapscope.cli.ps",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",

@@ -1,0 +1,178 @@
+"""The HotSpot attach protocol, spoken without a JDK: ``/tmp/.java_pidN``, version 1.
+
+A request is ``1\\0command\\0argument\\0argument\\0argument\\0``, the answer a status line and text up to
+the end (HotSpot's ``attachListener_posix.cpp``).  Where the socket is missing, the JVM makes it when it
+finds ``.attach_pidN`` at a SIGQUIT; a SIGQUIT that the JVM does not own kills the process, so
+that is done only after all checks of `heapscope.collector.processes`, and only when allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from heapscope.collector.processes import JvmProcess, find
+from heapscope.collector.processes import start_ticks as start_ticks_of
+from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+
+REQUEST_SECONDS = 60.0
+_SIGNAL_SECONDS = 10.0
+_MAX_COMMAND_BYTES = 16
+_MAX_ARGUMENT_BYTES = 1024
+_MAX_REPLY_BYTES = 256 << 20
+
+
+def jcmd(
+    process: JvmProcess, command: str, *, allow_sigquit: bool = False, seconds: float = REQUEST_SECONDS
+) -> str:
+    """What a diagnostic command answers, e.g. ``GC.class_histogram -all``.
+
+    Parameters
+    ----------
+    allow_sigquit : bool
+        Whether a JVM without an attach socket may be sent one SIGQUIT.
+    seconds : float
+        Time limit of the whole request.
+
+    Raises
+    ------
+    AttachRefused
+        The process is not the one that was looked at, contact would be dangerous, or the JVM
+        rejects the command.
+    AttachTimeout
+        No answer within ``seconds``; the JVM goes on with what it does.
+    """
+    return request(process, "jcmd", command, allow_sigquit=allow_sigquit, seconds=seconds)
+
+
+def request(
+    process: JvmProcess,
+    command: str,
+    *arguments: str,
+    allow_sigquit: bool = False,
+    seconds: float = REQUEST_SECONDS,
+) -> str:
+    """The answer to one attach request; parameters and errors as for `jcmd`."""
+    message = _encoded(command, arguments)
+    deadline = time.monotonic() + seconds
+    with connect(process, allow_sigquit=allow_sigquit) as connection:
+        try:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            connection.sendall(message)
+            reply = bytearray()
+            while True:
+                connection.settimeout(max(0.001, deadline - time.monotonic()))
+                piece = connection.recv(1 << 16)
+                if not piece:
+                    break
+                reply += piece
+                if len(reply) > _MAX_REPLY_BYTES:
+                    raise AttachRefused(f"process {process.pid}: the answer to {command!r} does not end")
+        except TimeoutError:
+            raise AttachTimeout(
+                f"process {process.pid}: no answer to {' '.join([command, *arguments])!r} within "
+                f"{seconds:g} s; the JVM may be busy, try again later"
+            ) from None
+        except OSError as error:
+            raise AttachRefused(f"process {process.pid}: the connection broke: {error.strerror}") from None
+    status, _, text = reply.decode("utf-8", "replace").partition("\n")
+    if status != "0":
+        raise AttachRefused(
+            f"process {process.pid}: {' '.join([command, *arguments])!r} was rejected with status "
+            f"{status or 'nothing'}: {text.strip() or 'no text'}"
+        )
+    return text
+
+
+def _encoded(command: str, arguments: tuple[str, ...]) -> bytes:
+    words = [command.encode(), *(argument.encode() for argument in arguments)]
+    words += [b""] * (4 - len(words))
+    if len(words) > 4 or len(words[0]) > _MAX_COMMAND_BYTES or b"\0" in b"".join(words):
+        raise CollectError(f"{command!r} with {len(arguments)} arguments is no attach request")
+    if any(len(word) > _MAX_ARGUMENT_BYTES for word in words[1:]):
+        raise CollectError(f"an argument of {command!r} is longer than {_MAX_ARGUMENT_BYTES:,} bytes")
+    return b"1\0" + b"".join(word + b"\0" for word in words)
+
+
+def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socket:
+    """A connection to the JVM's attach listener, proved to be that very process's."""
+    now = _same(process)
+    if now.attach == "no":
+        raise AttachRefused(f"process {now.pid}: {now.attach_reason}")
+    if now.attach == "signal":
+        if not allow_sigquit:
+            raise AttachRefused(
+                f"process {now.pid}: it has no attach socket yet and would need a SIGQUIT, which may kill "
+                "a process whose host program handles it; pass --allow-sigquit, or start the JVM with "
+                "-XX:+StartAttachListener (LIBHDFS_OPTS) so that none is ever needed"
+            )
+        _open_listener(now)
+    path = _socket_path(now)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        connection.settimeout(5)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            # A socket's address has at most 108 bytes.
+            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+        finally:
+            os.close(folder)
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if pid != now.pid:
+            raise AttachRefused(f"process {now.pid}: {path} belongs to process {pid}, it was left behind")
+    except OSError as error:
+        connection.close()
+        raise AttachRefused(
+            f"process {now.pid}: {path} does not answer: {error.strerror or error}; "
+            "run as its user or as root"
+        ) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _same(process: JvmProcess) -> JvmProcess:
+    found = find([process.pid])
+    if not found or found[0].start_ticks != process.start_ticks:
+        raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
+    return found[0]
+
+
+def _socket_path(process: JvmProcess) -> Path:
+    return Path(f"/proc/{process.pid}/root/tmp/.java_pid{process.namespace_pid}")
+
+
+def _open_listener(process: JvmProcess) -> None:
+    """Ask the JVM, by one SIGQUIT, to open its socket."""
+    trigger = Path(f"/proc/{process.pid}/root/tmp/.attach_pid{process.namespace_pid}")
+    fd = os.pidfd_open(process.pid)  # from here on the signal cannot reach another process
+    try:
+        if start_ticks_of(process.pid) != process.start_ticks:
+            raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
+        owner = Path(f"/proc/{process.pid}").stat()
+        with suppress(FileExistsError):
+            os.close(os.open(trigger, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            if os.geteuid() == 0:
+                os.chown(trigger, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            signal.pidfd_send_signal(fd, signal.SIGQUIT)
+            deadline = time.monotonic() + _SIGNAL_SECONDS
+            while not _socket_path(process).is_socket():
+                if time.monotonic() > deadline:
+                    raise AttachTimeout(
+                        f"process {process.pid}: no attach socket {_SIGNAL_SECONDS:g} s after SIGQUIT; its "
+                        "host program may handle that signal: start the JVM with -XX:+StartAttachListener"
+                    )
+                time.sleep(0.005)
+        finally:
+            trigger.unlink(missing_ok=True)
+    except OSError as error:
+        raise AttachRefused(f"process {process.pid}: {error.strerror}; run as its user or as root") from None
+    finally:
+        os.close(fd)

@@ -1,0 +1,267 @@
+"""Processes that host a JVM: libjvm in ``/proc/PID/maps``, embedded in a host program or not.
+
+Everything is read from ``/proc`` and hsperfdata; no process is contacted.  Of the environment only
+the variables of `ENVIRONMENT_THAT_MATTERS` are ever kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from heapscope.collector import perfdata
+from heapscope.errors import JvmNotFound
+
+ENVIRONMENT_THAT_MATTERS = (
+    "KERB_TICKET_CACHE_PATH",
+    "KRB5CCNAME",
+    "LIBHDFS_OPTS",
+    "JAVA_TOOL_OPTIONS",
+    "MALLOC_ARENA_MAX",
+)
+SIGQUIT = 3
+Attach = Literal["yes", "signal", "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class JvmProcess:
+    """A process that hosts a JVM, as it was when it was looked at.
+
+    Attributes
+    ----------
+    pid, namespace_pid : int
+        In our pid namespace; in the process's innermost one (the pid that a container shows).
+    start_ticks : int
+        Field 22 of ``/proc/PID/stat``: with the pid it names one process for ever.
+    role, task_index : str, int or None
+        Of TensorFlow, from ``--job_name``/``--task_index`` or ``TF_CONFIG``.
+    is_embedded : bool
+        The host program is not a Java launcher.
+    is_started : bool
+        A JVM runs: the thread ``VM Thread`` exists.  libjvm alone may merely be mapped.
+    heap : HeapUse or None
+        None without hsperfdata.
+    vsz_bytes, rss_bytes : int
+    age_seconds : float
+    attach : {"yes", "signal", "no"}
+        Whether it answers an attach now; only after a SIGQUIT; or not at all.
+    attach_reason : str
+        Why not, or what a signal takes.
+    is_suspect : bool
+        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped: every TensorFlow read may leak.
+    unreadable : tuple of str
+        What the rights of this user did not allow to be read.
+    """
+
+    pid: int
+    namespace_pid: int
+    start_ticks: int
+    user: str
+    command: tuple[str, ...]
+    role: str | None
+    task_index: int | None
+    is_embedded: bool
+    is_started: bool
+    jvm_version: str | None
+    libjvm: str
+    heap: perfdata.HeapUse | None
+    vsz_bytes: int
+    rss_bytes: int
+    age_seconds: float
+    attach: Attach
+    attach_reason: str
+    environment: dict[str, str] = field(default_factory=dict)
+    is_suspect: bool = False
+    unreadable: tuple[str, ...] = ()
+
+
+def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
+    """All processes that host a JVM, by pid; those that end meanwhile are left out.
+
+    Parameters
+    ----------
+    pids : sequence of int, optional
+        Look at these only.
+    """
+    wanted = sorted(_pids(proc)) if pids is None else pids
+    return [found for pid in wanted if (found := _inspect(proc, pid)) is not None]
+
+
+def get(pid: int) -> JvmProcess:
+    """The JVM in one process.
+
+    Raises
+    ------
+    JvmNotFound
+        No such process, or it hosts no JVM that this user may see.
+    """
+    found = find([pid])
+    if not found:
+        raise JvmNotFound(
+            f"process {pid}: no such process, or no libjvm in its /proc/{pid}/maps that user "
+            f"{_user(os.geteuid())} may read; 'heapscope ps' lists the JVMs, as root those of all users"
+        )
+    return found[0]
+
+
+def hidden(proc: Path = Path("/proc")) -> int:
+    """How many processes of others this user may not look into."""
+    return sum(
+        1
+        for pid in _pids(proc)
+        if not os.access(proc / str(pid) / "maps", os.R_OK) or _read(proc / str(pid) / "maps") is None
+    )
+
+
+def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """Start time of a process in clock ticks since boot; None when it is gone (proc(5), field 22)."""
+    text = _read(proc / str(pid) / "stat")
+    return None if text is None else int(text.rpartition(")")[2].split()[19])
+
+
+def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str | None, int | None]:
+    """Role and task index from a command line, else from the text of ``TF_CONFIG``."""
+    role, index = _flag(command, "job_name"), _flag(command, "task_index")
+    if role is None and tf_config:
+        try:
+            task = json.loads(tf_config)["task"]
+            role, index = str(task["type"]), str(task.get("index", ""))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None, None
+    return role, int(index) if index and index.isdecimal() else None
+
+
+def _flag(command: Sequence[str], name: str) -> str | None:
+    for place, word in enumerate(command):
+        match = re.fullmatch(rf"--?{name}(?:=(.*))?", word, re.DOTALL)
+        if match is not None:
+            value = match[1] if match[1] is not None else "".join(command[place + 1 : place + 2])
+            return value or None
+    return None
+
+
+def _pids(proc: Path) -> Iterator[int]:
+    return (int(entry.name) for entry in os.scandir(proc) if entry.name.isdecimal())
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _inspect(proc: Path, pid: int) -> JvmProcess | None:
+    home = proc / str(pid)
+    maps = _read(home / "maps")
+    if not maps or "libjvm.so" not in maps:
+        return None
+    library = re.search(r"(/.*libjvm\.so)", maps)
+    status, ticks = _read(home / "status"), start_ticks(pid, proc)
+    if library is None or status is None or ticks is None:
+        return None
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
+    unreadable = []
+    environ = _read(home / "environ")
+    if environ is None:
+        unreadable.append("environment")
+    variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
+    uid = int(facts["Uid"].split()[1])
+    inner = int(facts.get("NSpid", str(pid)).split()[-1])
+    counters = _counters(home, inner)
+    role, index = tensorflow_role(command, variables.get("TF_CONFIG"))
+    threads = _threads(home)
+    is_started = "VM Thread" in threads
+    attach, reason = _attachable(home, inner, facts, threads, counters)
+    environment = {name: variables[name] for name in ENVIRONMENT_THAT_MATTERS if name in variables}
+    uptime = float((_read(proc / "uptime") or str(time.monotonic())).split()[0])
+    version = counters.get("java.property.java.vm.version") if counters else None
+    return JvmProcess(
+        pid=pid,
+        namespace_pid=inner,
+        start_ticks=ticks,
+        user=_user(uid),
+        command=command,
+        role=role,
+        task_index=index,
+        is_embedded=Path(command[0]).name not in ("java", "javaw"),
+        is_started=is_started,
+        jvm_version=str(version) if version else None,
+        libjvm=library[1],
+        heap=perfdata.heap_use(counters) if counters else None,
+        vsz_bytes=_kilobytes(facts, "VmSize"),
+        rss_bytes=_kilobytes(facts, "VmRSS"),
+        age_seconds=max(0.0, uptime - ticks / os.sysconf("SC_CLK_TCK")),
+        attach=attach,
+        attach_reason=reason,
+        environment=environment,
+        is_suspect="KERB_TICKET_CACHE_PATH" in environment and "libhdfs" in maps,
+        unreadable=tuple(unreadable),
+    )
+
+
+def _kilobytes(facts: dict[str, str], name: str) -> int:
+    return int(facts.get(name, "0").split()[0]) * 1024
+
+
+def _threads(home: Path) -> set[str]:
+    try:
+        return {(_read(Path(task.path) / "comm") or "").rstrip("\n") for task in os.scandir(home / "task")}
+    except OSError:
+        return set()
+
+
+def _counters(home: Path, inner: int) -> perfdata.Counters | None:
+    """The file is named by the pid inside the container, and lies in the container's /tmp."""
+    try:
+        folders = [entry for entry in os.scandir(home / "root/tmp") if entry.name.startswith("hsperfdata_")]
+    except OSError:
+        return None
+    # Of several users' files with this pid the youngest is meant: the others were left behind.
+    paths = [path for folder in folders if (path := Path(folder.path) / str(inner)).is_file()]
+    return perfdata.read(max(paths, key=lambda path: path.stat().st_mtime)) if paths else None
+
+
+def has_signal(mask: str, signal: int) -> bool:
+    """Whether a signal is in a mask as ``/proc/PID/status`` writes it (hexadecimal, bit 0 is signal 1)."""
+    return bool(int(mask, 16) >> (signal - 1) & 1)
+
+
+def _attachable(
+    home: Path, inner: int, facts: dict[str, str], threads: set[str], counters: perfdata.Counters | None
+) -> tuple[Attach, str]:
+    """Whether a process can be attached to, by what can be seen from outside."""
+    state = facts["State"].split()[0]
+    if state in "TtZX":
+        return "no", "it is stopped, traced or dead"
+    if "VM Thread" not in threads:
+        return "no", "libjvm is mapped but no JVM runs in it (not started, or a forked child)"
+    if not os.access(home / "root/", os.X_OK):
+        return "no", "its files are out of reach; run as its user, or as root on the host"
+    capabilities = str(counters.get("sun.rt.jvmCapabilities", "1")) if counters else "1"
+    if capabilities[:1] == "0":
+        return "no", "it runs with -XX:+DisableAttachMechanism"
+    if (home / f"root/tmp/.java_pid{inner}").is_socket():
+        return "yes", ""
+    if "Signal Dispatch" not in threads:
+        return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
+    if not has_signal(facts["SigCgt"], SIGQUIT) or any(
+        has_signal(facts[name], SIGQUIT) for name in ("SigBlk", "SigIgn")
+    ):
+        return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
+    return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
