@@ -20,7 +20,7 @@ import numpy as np
 from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes, sorted_histogram
 from heapscope.analysis.heap import Heap
 from heapscope.analysis.table import Table
-from heapscope.errors import HeapscopeError
+from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
 from heapscope.progress import Progress, silent
@@ -91,6 +91,9 @@ class Snapshot:
                 identifier_bytes=heap.identifier_bytes,
                 class_count=len(heap.classes),
             )
+
+
+_SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".histo")
 
 
 @dataclass(frozen=True)
@@ -326,15 +329,22 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
 
 
 def snapshots(
-    paths: Iterable[str | os.PathLike[str]], progress: Progress = silent, *, as_jvm: bool = False
+    paths: Iterable[str | os.PathLike[str]],
+    progress: Progress = silent,
+    *,
+    as_jvm: bool = False,
+    directories: bool = True,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
     Parameters
     ----------
     paths : iterable of str or path-like
+        Files, or directories that stand for all snapshots in them.
     as_jvm : bool
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
+    directories : bool
+        Whether a directory stands for its snapshots; else it is no dump.
 
     Raises
     ------
@@ -343,7 +353,31 @@ def snapshots(
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    return Snapshots(read_snapshot(path, progress, as_jvm=as_jvm) for path in paths)
+    return Snapshots(
+        read_snapshot(path, progress, as_jvm=as_jvm)
+        for given in paths
+        for path in (snapshot_files(Path(given)) if directories else [Path(given)])
+    )
+
+
+def snapshot_files(path: Path) -> list[Path]:
+    """A directory's snapshots by name, hidden files and sidecars left out; any other path as it is.
+
+    Raises
+    ------
+    NotHprof
+        The directory holds no snapshot.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        entry
+        for entry in path.iterdir()
+        if not entry.name.startswith(".") and entry.name.endswith(_SNAPSHOT_ENDINGS) and entry.is_file()
+    )
+    if not found:
+        raise NotHprof(path, None, f"no file in it ends in {', '.join(_SNAPSHOT_ENDINGS)}")
+    return found
 
 
 def _looks_like_histogram(path: Path) -> bool:
@@ -364,6 +398,6 @@ def _looks_like_histogram(path: Path) -> bool:
 
 def _short_name(path: Path) -> str:
     name = path.name
-    for ending in (".gz", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin"):
+    for ending in (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin"):
         name = name.removesuffix(ending) or name
     return name

@@ -33,6 +33,7 @@ OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
 # In the order of --help.  A command is the function of that name in the module.
 COMMANDS = {
     "ps": "heapscope.cli.ps",
+    "collect": "heapscope.cli.collect",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
@@ -74,7 +75,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "DUMP is a heap dump (.hprof, also gzip) or the text of 'jmap -histo' or "
+        "DUMP is a heap dump (.hprof, also gzip or zstd) or the text of 'jmap -histo' or "
         "'jcmd PID GC.class_histogram'; they are put in the order of the "
         "time they were taken, but for 'diff', which keeps yours. "
         "Exit codes: 0 fine, 2 wrong usage, 3 a file that cannot be read or written."

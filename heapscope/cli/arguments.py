@@ -43,6 +43,13 @@ def watched(patterns: Sequence[str]) -> Sequence[str]:
     return patterns or WATCHED_CLASSES
 
 
+def expanded(dumps: Sequence[Path]) -> list[Path]:
+    """The dumps, a directory standing for all snapshots in it."""
+    from heapscope.analysis.snapshots import snapshot_files
+
+    return [path for dump in dumps for path in snapshot_files(dump)]
+
+
 def graph_options(command: _Command) -> _Command:
     """Options of every command that follows references; the command gets them as ``following``.
 

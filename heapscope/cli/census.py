@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, subclasses_option, watched
+from heapscope.cli.arguments import class_option, dumps_argument, expanded, subclasses_option, watched
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
 from heapscope.cli.progress import work
 
@@ -32,6 +32,6 @@ def census(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bo
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(dumps), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress)
     table = found.census_table(watched(patterns), subclasses=not no_subclasses)
     show(Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=describe(found)), choice)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import DUMP, class_option, dumps_argument, subclasses_option
+from heapscope.cli.arguments import DUMP, class_option, dumps_argument, expanded, subclasses_option
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
 from heapscope.cli.progress import work
 
@@ -59,7 +59,7 @@ def diff(before: Path, after: Path, choice: Choice) -> None:
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each([before, after]), at.progress)
+        found = snapshots(at.each([before, after]), at.progress, directories=False)
     # In order of time; asked for is the order of the command line.
     is_reversed = found[0].path != before
     table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
@@ -106,7 +106,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
     if no_subclasses and not patterns:
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
-        found = snapshots(at.each(dumps), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress)
     everything = found.trend_table()
     growth = found.growth(patterns, subclasses=not no_subclasses) if patterns else []
     show(

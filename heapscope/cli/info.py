@@ -31,7 +31,7 @@ def info(dump: Path, show_secrets: bool, as_json: bool) -> None:
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        snapshot = snapshots(at.each([dump]), at.progress)[0]
+        snapshot = snapshots(at.each([dump]), at.progress, directories=False)[0]
         facts = snapshot.facts(at.progress)
     if as_json:
         sys.stdout.write(json_text(_document(snapshot, facts, show_secrets)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, secrets_option, watched
+from heapscope.cli.arguments import class_option, dumps_argument, expanded, secrets_option, watched
 from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
@@ -47,7 +47,7 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(dumps), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress)
         incident = write_report(
             found,
             output,

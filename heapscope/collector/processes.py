@@ -26,7 +26,7 @@ ENVIRONMENT_THAT_MATTERS = (
     "JAVA_TOOL_OPTIONS",
     "MALLOC_ARENA_MAX",
 )
-SIGQUIT = 3
+SIGQUIT, SIGPIPE = 3, 13
 Attach = Literal["yes", "signal", "no"]
 
 
@@ -235,6 +235,13 @@ def _counters(home: Path, inner: int) -> perfdata.Counters | None:
     # Of several users' files with this pid the youngest is meant: the others were left behind.
     paths = [path for folder in folders if (path := Path(folder.path) / str(inner)).is_file()]
     return perfdata.read(max(paths, key=lambda path: path.stat().st_mtime)) if paths else None
+
+
+def survives_broken_pipe(process: JvmProcess) -> bool:
+    """Whether a process catches or ignores SIGPIPE, as HotSpot and Python both do unless told otherwise."""
+    status = _read(Path(f"/proc/{process.pid}/status")) or ""
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return any(has_signal(facts.get(mask, "0"), SIGPIPE) for mask in ("SigCgt", "SigIgn"))
 
 
 def has_signal(mask: str, signal: int) -> bool:

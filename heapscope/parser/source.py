@@ -1,4 +1,4 @@
-"""The bytes of a dump: a plain file, or gzip members inflated in parallel.
+"""The bytes of a dump: a plain file, gzip members inflated in parallel, or zstd frames.
 
 Two ways to read, both at the speed of the memory bus:
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
+_ZSTD_WINDOW_BYTES = 128 << 20  # what a frame may make us hold; `zstd -19` asks for 8 MB
 # Magic, method deflate, no flags (or a comment only), no time: how a JDK opens a member.
 _MEMBER_STARTS = (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", b"\x1f\x8b\x08\x10\x00\x00\x00\x00")
 _SEARCH_BYTES = 8 << 20
@@ -74,7 +76,7 @@ class Source:
     Parameters
     ----------
     path : str or path-like
-        A dump, plain or gzip.
+        A dump, plain, gzip or zstd.
 
     Raises
     ------
@@ -111,12 +113,13 @@ class Source:
         if self.file_bytes == 0:
             raise NotHprof(self.path, None, "is empty; the dump was never written, take it again")
         head = os.pread(self._fd, 4096, 0)
+        self.is_zstd = head.startswith(ZSTD_MAGIC)
         self.is_gzip = head.startswith(GZIP_MAGIC)
-        if not self.is_gzip and not head.startswith(MAGIC_PREFIX):
+        if not self.is_compressed and not head.startswith(MAGIC_PREFIX):
             raise NotHprof(
                 self.path,
                 0,
-                "no heap dump: it should begin with 'JAVA PROFILE 1.0.x' (or be gzip of that); "
+                "no heap dump: it should begin with 'JAVA PROFILE 1.0.x' (or be gzip or zstd of that); "
                 "make one with: jcmd PID GC.heap_dump FILE",
             )
         self._blocksize = 0
@@ -125,13 +128,18 @@ class Source:
             self._blocksize = int(comment[1]) if comment else 0
             if self._blocksize > _MAX_BLOCKSIZE:
                 self._blocksize = 0  # no JDK writes such members; the serial way needs no buffers
-        else:
+        elif not self.is_zstd:
             self._plain_fd = os.dup(self._fd)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the file holds the dump as gzip or zstd."""
+        return self.is_gzip or self.is_zstd
 
     @property
     def is_mapped(self) -> bool:
         """Whether `mapping` costs nothing: a plain file, or one inflated before."""
-        return self._mapping is not None or not self.is_gzip
+        return self._mapping is not None or not self.is_compressed
 
     @property
     def is_closed(self) -> bool:
@@ -145,7 +153,7 @@ class Source:
     def mapping(self, progress: Progress = silent) -> NDArray[np.uint8]:
         """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
         if self._mapping is None:
-            if self.is_gzip:
+            if self.is_compressed:
                 with closing(self.blocks(progress, phase="inflating")) as blocks, _spool() as spool:
                     for block in blocks:
                         try:
@@ -174,7 +182,9 @@ class Source:
         HprofError
             A gzip member is damaged.
         """
-        if not self.is_gzip:
+        if self.is_zstd:
+            yield from self._ahead(self._zstd_blocks(progress, phase))
+        elif not self.is_gzip:
             yield from self._plain_blocks(progress, phase)
         elif self._blocksize:
             yield from self._parallel_blocks(progress, phase)
@@ -228,6 +238,45 @@ class Source:
                 raise self._damaged(offset - len(pending), error, started) from None
             started = True
             pending = b"" if inflater.eof else inflater.unconsumed_tail
+            progress(phase, min(offset, self.file_bytes), self.file_bytes)
+            if block:
+                yield memoryview(block)
+
+    def _zstd_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
+        """One frame after the other (RFC 8878), each piece no larger than a few blocks inflate to."""
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+        frame = reader.decompressobj()
+        offset, pending, is_inside = 0, b"", False
+        while True:
+            if not pending:
+                # Small pieces: one of zstd may inflate to thousands of times its size.
+                pending = os.pread(self._fd, _PIECE_BYTES, offset)
+                offset += len(pending)
+            if not pending:
+                if is_inside:
+                    raise TruncatedDump(
+                        self.path,
+                        None,
+                        f"the zstd stream ends inside a frame at byte {self.file_bytes:,} of the file; "
+                        "the copy or the dump was cut short, take it again",
+                    )
+                return
+            try:
+                block = frame.decompress(pending)
+            except zstandard.ZstdError as error:
+                where = max(0, offset - len(pending))
+                raise HprofError(
+                    self.path,
+                    None,
+                    f"the zstd data is damaged near byte {where:,} of the file ({error}); "
+                    "copy the dump again",
+                ) from None
+            pending, is_inside = b"", True
+            if frame.eof:
+                pending, is_inside = frame.unused_data, False
+                frame = reader.decompressobj()
             progress(phase, min(offset, self.file_bytes), self.file_bytes)
             if block:
                 yield memoryview(block)

@@ -36,6 +36,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
     "isal": {"parser"},
+    "zstandard": {"parser", "collector"},
     "jpype": {"collector"},
     "platformdirs": {"cache"},
     "llvmlite": {"machine_code"},
