@@ -376,7 +376,9 @@ def snapshot_files(path: Path) -> list[Path]:
         if not entry.name.startswith(".") and entry.name.endswith(_SNAPSHOT_ENDINGS) and entry.is_file()
     )
     if not found:
-        raise NotHprof(path, None, f"no file in it ends in {', '.join(_SNAPSHOT_ENDINGS)}")
+        raise NotHprof(
+            path, None, f"this directory has no snapshot: no name ends in {', '.join(_SNAPSHOT_ENDINGS)}"
+        )
     return found
 
 

@@ -29,10 +29,16 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
     return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
-@click.command(short_help="Heap dumps and class histograms of running JVMs, safely, on a schedule.")
+@click.command(short_help="Heap dumps and class histograms of running JVMs.")
 @click.argument("pids", metavar="PID...", type=click.IntRange(1), nargs=-1)
 @click.option("--role", metavar="NAME", help="All TensorFlow processes of this role, also new ones.")
-@click.option("--kind", type=click.Choice(["dump", "histogram"]), default="dump", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["dump", "histogram"]),
+    default="dump",
+    show_default=True,
+    help="What to take.",
+)
 @click.option("--live/--all", default=True, help="Reachable after a full GC, or all.  [default: live]")
 @click.option("--every", callback=_duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Snapshots of each JVM.")

@@ -54,5 +54,5 @@ def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
     (tmp_path / "leak-1.histogram.txt.json").write_text("{}")
     assert len(heapscope.snapshots([tmp_path])) == 2
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NotHprof, match=r"no file in it ends in \.hprof"):
+    with pytest.raises(NotHprof, match=r"no name ends in \.hprof"):
         heapscope.snapshots([tmp_path / "empty"])
