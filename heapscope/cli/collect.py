@@ -44,7 +44,12 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Snapshots of each JVM.")
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), required=True
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Made where it is missing.",
 )
 def collect(
     pids: tuple[int, ...],
