@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        SampleError,
         TruncatedDump,
         UnsupportedFormat,
     )
@@ -71,6 +72,7 @@ __all__ = [
     "ObjectNotFound",
     "OutputExists",
     "OutputFailed",
+    "SampleError",
     "Snapshot",
     "Snapshots",
     "TruncatedDump",

@@ -14,6 +14,7 @@
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
     │   └── TruncatedDump       the file ends inside a record
     ├── HistogramError (path, line)   a class histogram with a line that is none
+    ├── SampleError             a file that holds no samples of memory
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
@@ -99,6 +100,14 @@ class HistogramError(HeapscopeError):
         self.line = line
         self.offset = offset
         super().__init__(f"{self.path}: line {line:,}, byte {offset:,}: {problem}")
+
+
+class SampleError(HeapscopeError):
+    """A file that holds no samples of memory as ``heapscope watch`` writes them."""
+
+    def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
+        self.path = os.fspath(path)
+        super().__init__(f"{self.path}: {problem}")
 
 
 class ObjectNotFound(HeapscopeError, KeyError):

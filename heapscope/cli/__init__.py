@@ -33,6 +33,8 @@ OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
 # In the order of --help.  A command is the function of that name in the module.
 COMMANDS = {
     "ps": "heapscope.cli.ps",
+    "watch": "heapscope.cli.watch",
+    "plot": "heapscope.cli.watch",
     "collect": "heapscope.cli.collect",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",

@@ -227,14 +227,8 @@ def _threads(home: Path) -> set[str]:
 
 
 def _counters(home: Path, inner: int) -> perfdata.Counters | None:
-    """The file is named by the pid inside the container, and lies in the container's /tmp."""
-    try:
-        folders = [entry for entry in os.scandir(home / "root/tmp") if entry.name.startswith("hsperfdata_")]
-    except OSError:
-        return None
-    # Of several users' files with this pid the youngest is meant: the others were left behind.
-    paths = [path for folder in folders if (path := Path(folder.path) / str(inner)).is_file()]
-    return perfdata.read(max(paths, key=lambda path: path.stat().st_mtime)) if paths else None
+    path = perfdata.locate(home / "root/tmp", inner)
+    return None if path is None else perfdata.read(path)
 
 
 def survives_broken_pipe(process: JvmProcess) -> bool:

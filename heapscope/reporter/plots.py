@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
@@ -36,23 +37,23 @@ OKABE_ITO = {"blue": "#0072B2", "vermillion": "#D55E00", "sky": "#56B4E9", "oran
 
 # On paper and in PNG. In SVG each of these becomes a CSS variable of the page, so that the
 # chart follows light and dark; no two may be equal, and none may be matplotlib's own black.
-_INK = "#1f2328"
-_MUTED = "#59636e"
-_GRID = "#d9dee3"
-_PAPER = "#fffffe"
+INK = "#1f2328"
+MUTED = "#59636e"
+GRID = "#d9dee3"
+PAPER = "#fffffe"
 _COLOURS: dict[Quantity, str] = {"instances": OKABE_ITO["blue"], "shallow size": OKABE_ITO["vermillion"]}
 _CSS_VARIABLES = {
-    _INK: "--ink",
-    _MUTED: "--muted",
-    _GRID: "--grid",
-    _PAPER: "--paper",
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
     OKABE_ITO["blue"]: "--count",
     OKABE_ITO["vermillion"]: "--bytes",
 }
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
-_UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 # Points nearer than this share of the axis would lie on each other.
 _MIN_GAP = 0.03
 _MAX_NAMES_CHARACTERS = 44
@@ -79,7 +80,7 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     has_times = all(row.captured_at_source != "file time" for row in snapshots)
     if has_times and span >= 1 and nearest >= _MIN_GAP * span:
         # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
-        size, unit = next((size, unit) for size, unit in _UNITS_OF_TIME if span >= 2 * size or size == 1)
+        size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
             f"{unit} since {clock(snapshots[0].captured_at)}",
@@ -111,7 +112,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     describe = format_bytes if quantity == "shallow size" else format_count
     top = max(*values, 1)
     axes.set_axisbelow(True)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.fill_between(when.positions, values, 0, color=colour, alpha=0.12, linewidth=0)
     axes.plot(
         when.positions,
@@ -129,9 +130,9 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         MaxNLocator(nbins=4, integer=quantity == "instances", steps=[1, 2, 2.5, 5, 10])
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
-    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=_MUTED)
+    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(when.label, color=_MUTED)
+    axes.set_xlabel(when.label, color=MUTED)
     if when.tick_labels is not None:
         axes.set_xticks(when.positions, when.tick_labels)
     else:
@@ -140,17 +141,17 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
             when.positions[0], when.positions[-1]
         )
         axes.set_xticks([tick for tick in ticks if when.positions[0] <= tick <= when.positions[-1]])
-    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_MUTED)
+    axes.spines["bottom"].set_color(MUTED)
     _label_ends(axes, when.positions, [describe(value) for value in values], values)
     return axes
 
 
 def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
     """A figure with one panel: counts or bytes of one watched class."""
-    with _style():
+    with chart_style():
         figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
         draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
     return figure
@@ -158,15 +159,15 @@ def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> 
 
 def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
     """PNG of a watched class: counts on the left, bytes on the right."""
-    with _style():
+    with chart_style():
         width, height = _PANEL_INCHES
         margins = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.05)
         figure = Figure(figsize=(2 * width, height + 0.3), layout=margins)
-        figure.suptitle(_title(watched.class_name), x=0.012, ha="left", color=_INK, fontsize=_FONT_POINTS + 1)
+        figure.suptitle(_title(watched.class_name), x=0.012, ha="left", color=INK, fontsize=_FONT_POINTS + 1)
         for axes, quantity in zip(figure.subplots(1, 2), QUANTITIES, strict=True):
             draw_growth(axes, when, _values(watched, quantity), quantity)
         picture = io.BytesIO()
-        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+        save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()
 
 
@@ -183,8 +184,8 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
         The chart in a sentence, for people who do not see it.
     """
     text = io.StringIO()
-    with _style():
-        _save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with chart_style():
+        save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     # Its style element would hold for the whole page.
@@ -212,7 +213,7 @@ def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def chart_style() -> Iterator[None]:
     """Matplotlib's own settings, whatever the user's are, and text that is the same everywhere."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -220,7 +221,7 @@ def _style() -> Iterator[None]:
             {
                 "font.family": "DejaVu Sans",
                 "font.size": _FONT_POINTS,
-                "text.color": _INK,
+                "text.color": INK,
                 "text.parse_math": False,  # a class name is full of dollars
                 "svg.fonttype": "none",
                 "svg.hashsalt": "heapscope",
@@ -229,7 +230,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _save(figure: Figure, file: IO[Any], **settings: Any) -> None:
+def save(figure: Figure, file: IO[Any] | Path, **settings: Any) -> None:
+    """`Figure.savefig` without warnings of letters that the font lacks."""
     with warnings.catch_warnings():
         # A snapshot's name may have letters that DejaVu lacks: boxes in a PNG, no more.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
@@ -243,6 +245,11 @@ def _values(watched: WatchedClass, quantity: Quantity) -> tuple[int, ...]:
 def _tick(value: float, quantity: Quantity) -> str:
     if quantity == "instances":
         return format_count(value)
+    return bytes_tick(value)
+
+
+def bytes_tick(value: float) -> str:
+    """Bytes at a tick: ``50 MB``, not ``50.0 MB``."""
     return re.sub(r"(\.\d*?)0+ ", r"\1 ", format_bytes(value)).replace(". ", " ")
 
 
@@ -272,9 +279,9 @@ def _label_ends(axes: Axes, positions: Sequence[float], labels: Sequence[str], v
             textcoords="offset points",
             ha=side,
             va="center",
-            color=_INK,
+            color=INK,
             fontweight="bold",
-            bbox={"boxstyle": "square,pad=0.12", "facecolor": _PAPER, "edgecolor": "none"},
+            bbox={"boxstyle": "square,pad=0.12", "facecolor": PAPER, "edgecolor": "none"},
             zorder=2.2,  # above the grid and the line, below the axis
             annotation_clip=False,
         )

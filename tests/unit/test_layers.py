@@ -39,6 +39,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector"},
     "platformdirs": {"cache"},
+    "pyarrow": {"collector", "analysis"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "analysis"},
 }
