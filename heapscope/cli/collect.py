@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from pathlib import Path
@@ -10,23 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from heapscope.cli.durations import duration
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
-    if match is None or not float(match[1]):
-        raise click.BadParameter(f"{value!r} is no duration such as 30s, 10m or 6h.", context, parameter)
-    return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -40,8 +29,19 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
     help="What to take.",
 )
 @click.option("--live/--all", default=True, help="Reachable after a full GC, or all.  [default: live]")
-@click.option("--every", callback=_duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Snapshots of each JVM.")
+@click.option("--every", callback=duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
+@click.option(
+    "--count", type=click.IntRange(1), help="Snapshots of each JVM.  [default: 1; 3 with --trigger]"
+)
+@click.option(
+    "--trigger",
+    "triggers",
+    metavar="CONDITION",
+    multiple=True,
+    help="Watch, and collect when 'rss>8G' or 'old-growth>200M/h': a class histogram first, dumps after, "
+    "--every 1m at most. Repeatable.",
+)
+@click.option("--for", "seconds", callback=duration, metavar="TIME", help="With --trigger: watch so long.")
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -57,7 +57,9 @@ def collect(
     kind: Literal["dump", "histogram"],
     live: bool,
     every: float | None,
-    count: int,
+    count: int | None,
+    triggers: tuple[str, ...],
+    seconds: float | None,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
@@ -68,11 +70,19 @@ def collect(
     """
     if bool(pids) == bool(role):
         raise click.UsageError("Name processes by PID, or by --role, not both.")
-    if count > 1 and every is None:
-        raise click.UsageError("--count needs --every.")
+    if seconds is not None and not triggers:
+        raise click.UsageError("--for needs --trigger.")
     problem: CollectError | None = None
+    if triggers:
+        problem = _collect_when(
+            triggers, pids, role, kind, live, every, count, seconds, allow_sigquit, output
+        )
+        _end(output, problem)
+        return
+    if count is not None and count > 1 and every is None:
+        raise click.UsageError("--count needs --every.")
     start = time.monotonic()
-    for place in range(count):
+    for place in range(count or 1):
         if place and every is not None:
             time.sleep(max(0.0, start + place * every - time.monotonic()))
         # One process that ended or refuses must not cost the snapshots of the others.
@@ -83,8 +93,48 @@ def collect(
             except CollectError as error:
                 sys.stderr.write(f"heapscope: {printable(str(error))}\n")
                 problem = error
+    _end(output, problem)
+
+
+def _end(output: Path, problem: CollectError | None) -> None:
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _collect_when(
+    triggers: tuple[str, ...],
+    pids: tuple[int, ...],
+    role: str | None,
+    kind: Literal["dump", "histogram"],
+    live: bool,
+    every: float | None,
+    count: int | None,
+    seconds: float | None,
+    allow_sigquit: bool,
+    output: Path,
+) -> CollectError | None:
+    from heapscope.cli.triggered import DEFAULT_COUNT, DEFAULT_EVERY, collect_when
+    from heapscope.collector.trigger import parse_trigger
+
+    try:
+        parsed = [parse_trigger(text) for text in triggers]
+    except CollectError as error:
+        raise click.BadOptionUsage("trigger", f"--trigger: {error}") from None
+
+    def take(process: JvmProcess, due: Literal["dump", "histogram"]) -> None:
+        # Nobody may be there to answer a question by now.
+        what = "histogram" if kind == "histogram" else due
+        _collect(process, output, what, live, allow_sigquit, may_ask=False)
+
+    return collect_when(
+        parsed,
+        take,
+        pids=pids,
+        role=role,
+        count=count or DEFAULT_COUNT,
+        every=every or DEFAULT_EVERY,
+        seconds=seconds,
+    )
 
 
 def _targets(
@@ -109,11 +159,23 @@ def _targets(
 
 
 def _collect(
-    process: JvmProcess, output: Path, kind: Literal["dump", "histogram"], live: bool, allow_sigquit: bool
+    process: JvmProcess,
+    output: Path,
+    kind: Literal["dump", "histogram"],
+    live: bool,
+    allow_sigquit: bool,
+    *,
+    may_ask: bool = True,
 ) -> None:
     from heapscope.collector.dump import collect as take
 
-    if process.attach == "signal" and not allow_sigquit and sys.stdin.isatty() and sys.stderr.isatty():
+    if (
+        process.attach == "signal"
+        and not allow_sigquit
+        and may_ask
+        and sys.stdin.isatty()
+        and sys.stderr.isatty()
+    ):
         allow_sigquit = click.confirm(
             f"process {process.pid} has no attach socket; send it one SIGQUIT? That kills a program that "
             "handles SIGQUIT itself (-XX:+StartAttachListener makes it needless)",
