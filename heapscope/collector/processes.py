@@ -55,7 +55,8 @@ class JvmProcess:
     attach_reason : str
         Why not, or what a signal takes.
     is_suspect : bool
-        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped: every TensorFlow read may leak.
+        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped, or Hadoop's client is on the class path of an
+        embedded JVM: every read may leak a file system.
     unreadable : tuple of str
         What the rights of this user did not allow to be read.
     """
@@ -199,7 +200,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         command=command,
         role=role,
         task_index=index,
-        is_embedded=Path(command[0]).name not in ("java", "javaw"),
+        is_embedded=_is_embedded(command),
         is_started=is_started,
         jvm_version=str(version) if version else None,
         libjvm=library[1],
@@ -210,9 +211,20 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         attach=attach,
         attach_reason=reason,
         environment=environment,
-        is_suspect="KERB_TICKET_CACHE_PATH" in environment and "libhdfs" in maps,
+        is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
     )
+
+
+def _reads_hdfs(maps: str, command: Sequence[str], counters: perfdata.Counters | None) -> bool:
+    if "libhdfs" in maps:
+        return True
+    class_path = str((counters or {}).get("java.property.java.class.path", ""))
+    return _is_embedded(command) and ("hadoop-common" in class_path or "hadoop-client" in class_path)
+
+
+def _is_embedded(command: Sequence[str]) -> bool:
+    return Path(command[0]).name not in ("java", "javaw")
 
 
 def _kilobytes(facts: dict[str, str], name: str) -> int:
