@@ -14,10 +14,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from heapscope.collector.watch import WALK_SHARE
 from tests.support.jvm import find_jdks, java
 
 
@@ -52,16 +52,14 @@ def main() -> None:
         # The start of Python is no part of a long watch.
         idle, busy = watch(1), watch(1 + options.rounds)
         each = (busy - idle) / options.rounds / options.processes
-        began = time.monotonic()
         ps = ["ps", "-o", "pid,vsz,rss,nlwp", "-p", ",".join(pids)]
         ps_each = sum(cpu_seconds(ps) for _ in range(options.rounds)) / options.rounds / options.processes
-        assert time.monotonic() > began
-    print(f"JDK {jdk.version}, {options.processes} JVMs, {options.rounds} rounds")
-    print(
-        f"heapscope watch   {each * 1e6:7.0f} us of processor a process and round (smaps within its budget)"
-    )
+    # Reading smaps takes a hundredth of a core at any pace, the rest grows with processes and rounds.
+    rest = max(0.0, each - WALK_SHARE / options.processes)
+    print(f"JDK {jdk.version}, {options.processes} JVMs, {options.rounds} rounds a second apart")
+    print(f"heapscope watch   {each * 1e6:7.0f} us of processor for each process and round")
     print(f"ps -o vsz,rss     {ps_each * 1e6:7.0f} us, ratio {each / ps_each:.1f}")
-    print(f"500 processes every 30 s: {500 * each / 30:.2%} of one core")
+    print(f"500 processes every 30 s: {500 * rest / 30 + WALK_SHARE:.2%} of one core")
 
 
 if __name__ == "__main__":
