@@ -16,6 +16,7 @@ from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
+    from heapscope.collector.voice import Method
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -42,6 +43,12 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option("--live/--all", default=True, help="Reachable after a full GC, or all.  [default: live]")
 @click.option("--every", callback=_duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Snapshots of each JVM.")
+@click.option(
+    "--method",
+    type=click.Choice(["attach", "jmap", "jcmd", "embedded"]),
+    help="How to ask: our client, a JDK's tool, or from inside.  [default: attach, jcmd if only that works]",
+)
+@click.option("--no-stream", is_flag=True, help="The JVM writes a file in its /tmp, which is then packed.")
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -58,11 +65,14 @@ def collect(
     live: bool,
     every: float | None,
     count: int,
+    method: Method | None,
+    no_stream: bool,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
     """Snapshots of the JVMs in processes PID..., into DIR. A dump flows from the JVM into a .hprof.zst there;
-    nothing is written to the target's disk. A snapshot is whole or absent, and has a JSON sidecar.
+    nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
+    file, if there is room, which is packed and removed. A snapshot is whole or absent, with a JSON sidecar.
 
     The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
     """
@@ -79,7 +89,7 @@ def collect(
         targets, problem = _targets(pids, role, problem)
         for process in targets:
             try:
-                _collect(process, output, kind, live, allow_sigquit)
+                _collect(process, output, kind, live, method, not no_stream, allow_sigquit)
             except CollectError as error:
                 sys.stderr.write(f"heapscope: {printable(str(error))}\n")
                 problem = error
@@ -109,7 +119,13 @@ def _targets(
 
 
 def _collect(
-    process: JvmProcess, output: Path, kind: Literal["dump", "histogram"], live: bool, allow_sigquit: bool
+    process: JvmProcess,
+    output: Path,
+    kind: Literal["dump", "histogram"],
+    live: bool,
+    method: Method | None,
+    stream: bool,
+    allow_sigquit: bool,
 ) -> None:
     from heapscope.collector.dump import collect as take
 
@@ -120,7 +136,16 @@ def _collect(
             default=False,
             err=True,
         )
-    taken = take(process, output, kind=kind, live=live, allow_sigquit=allow_sigquit)
+    taken = take(
+        process,
+        output,
+        kind=kind,
+        live=live,
+        method=method,
+        stream=stream,
+        allow_sigquit=allow_sigquit,
+        notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
+    )
     size = format_bytes(taken.facts["file_bytes"])
     if kind == "dump":
         size += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
