@@ -45,7 +45,19 @@ class JvmNotFound(CollectError):
 
 
 class AttachRefused(CollectError):
-    """Contact would be dangerous, or the JVM says no."""
+    """Contact would be dangerous, or the JVM says no.
+
+    Parameters
+    ----------
+    message : str
+        Who, why, and what to do next.
+    is_understood : bool
+        False where the JVM speaks another attach protocol than we: the JDK's own tools may be understood.
+    """
+
+    def __init__(self, message: str, *, is_understood: bool = True) -> None:
+        self.is_understood = is_understood
+        super().__init__(message)
 
 
 class AttachTimeout(CollectError):

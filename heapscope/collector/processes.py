@@ -255,6 +255,16 @@ def has_signal(mask: str, signal: int) -> bool:
     return bool(int(mask, 16) >> (signal - 1) & 1)
 
 
+def _vm_thread_blocks(home: Path, signal: int) -> bool:
+    """HotSpot blocks SIGQUIT in all threads that it knows, a host's main thread as well, but in this one."""
+    for task in os.scandir(home / "task"):
+        text = _read(Path(task.path) / "status") or ""
+        if text.startswith("Name:\tVM Thread\n"):
+            facts = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+            return has_signal(facts.get("SigBlk", "0"), signal)
+    return True
+
+
 def _attachable(
     home: Path, inner: int, facts: dict[str, str], threads: set[str], counters: perfdata.Counters | None
 ) -> tuple[Attach, str]:
@@ -273,8 +283,10 @@ def _attachable(
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
-    if not has_signal(facts["SigCgt"], SIGQUIT) or any(
-        has_signal(facts[name], SIGQUIT) for name in ("SigBlk", "SigIgn")
+    if (
+        not has_signal(facts["SigCgt"], SIGQUIT)
+        or has_signal(facts["SigIgn"], SIGQUIT)
+        or _vm_thread_blocks(home, SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
     return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
