@@ -19,6 +19,14 @@ import numpy as np
 
 from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes, sorted_histogram
 from heapscope.analysis.heap import Heap
+from heapscope.analysis.lineage import (
+    Process,
+    VmFacts,
+    evidence_of,
+    find_processes,
+    read_sidecar,
+    read_vm_facts,
+)
 from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
@@ -28,6 +36,8 @@ from heapscope.progress import Progress, silent
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from heapscope.analysis.growth import By, Growth
 
 Kind = Literal["heap dump", "class histogram"]
 TimeSource = Literal["dump header", "text", "file time"]
@@ -61,6 +71,12 @@ class Snapshot:
     histogram: Table  # class_name, instance_count, shallow_bytes
     superclasses: dict[str, str] = field(repr=False)
     root_counts: dict[str, int] = field(repr=False)
+    vm: VmFacts = field(default=VmFacts(), repr=False)
+
+    @cached_property
+    def sidecar(self) -> dict[str, Any]:
+        """What ``heapscope collect`` wrote beside the snapshot; empty where there is nothing."""
+        return read_sidecar(self.path)
 
     @property
     def object_count(self) -> int:
@@ -146,6 +162,7 @@ class Snapshots(Sequence[Snapshot]):
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
         self._snapshots = sorted(snapshots, key=lambda s: s.captured_at)
+        self._processes: list[Process] | None = None
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -180,7 +197,54 @@ class Snapshots(Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
+    def processes(self, progress: Progress = silent) -> list[Process]:
+        """The processes that the snapshots are of; see `heapscope.analysis.lineage`."""
+        if self._processes is None:
+            self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
+        return self._processes
+
     def growth(
+        self,
+        by: By = "class",
+        *,
+        retained: bool = False,
+        force_series: bool = False,
+        warm_up: int | None = None,
+        work: Sequence[float] | None = None,
+        limit_bytes: int | None = None,
+        progress: Progress = silent,
+    ) -> Growth:
+        """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
+
+        Parameters
+        ----------
+        by : str
+            ``"class"``, ``"class+"`` (with subclasses), ``"package"``, ``"loader"`` or ``"path"``
+            (shortest path of steps ``Class.field`` from the GC roots).
+        retained : bool
+            Whether retained sizes are followed too; needs heap dumps.
+        force_series : bool
+            Whether snapshots of several processes are compared all the same.
+        warm_up : int, optional
+            Snapshots at the beginning that rates leave out; found by itself where not given.
+        work : sequence of float, optional
+            A work counter for each snapshot, in order of time; by default ``work_count`` of the
+            sidecars, where all have it.
+        limit_bytes : int, optional
+            A memory limit to forecast, beside those that the snapshots tell of.
+
+        Raises
+        ------
+        DifferentProcesses, HeapscopeError
+        """
+        from heapscope.analysis.growth import find_growth
+
+        return find_growth(
+            self, by, retained=retained, force_series=force_series, skip=warm_up, work=work,
+            limit_bytes=limit_bytes, progress=progress,
+        )  # fmt: skip
+
+    def watched(
         self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True
     ) -> list[ClassGrowth]:
         """Each watched class over all snapshots; see `heapscope.analysis.census` for patterns."""
@@ -204,7 +268,7 @@ class Snapshots(Sequence[Snapshot]):
 
         A row for each pattern and snapshot.
         """
-        grown = self.growth(patterns, subclasses=subclasses)
+        grown = self.watched(patterns, subclasses=subclasses)
         rows = [(s, g, i) for g in grown for i, s in enumerate(self)]
         return Table(
             {
@@ -325,6 +389,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.histogram(as_jvm=as_jvm),
         heap.superclasses,
         heap.root_counts(),
+        read_vm_facts(heap),
     )
 
 

@@ -108,7 +108,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress)
     everything = found.trend_table()
-    growth = found.growth(patterns, subclasses=not no_subclasses) if patterns else []
+    growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
     show(
         Answer(
             "trend",
