@@ -251,7 +251,7 @@ def find_growth(
         raise HeapscopeError(f"growth by {by!r}; it is one of {', '.join(BY)}")
     if len(snapshots) < 2:
         raise HeapscopeError(
-            f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, and tells more of 4 or more"
+            f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, better 4 or more"
         )
     processes = snapshots.processes(progress)
     if len(processes) > 1 and not force_series:

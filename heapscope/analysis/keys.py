@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
     from heapscope.analysis.snapshots import Snapshots
 
-BY = ("class", "class+", "package", "loader")
+BY = ("class", "class+", "package", "loader", "path")
 _OBJECT = "java.lang.Object"
 _ADDRESS = re.compile(r" 0x[0-9a-f]+")
 # Of one name -> (instances, shallow bytes, retained bytes).
@@ -68,6 +68,10 @@ def series_by(
                     f"{one.path}: a class histogram has no references; growth by {by}"
                     f"{' with retained sizes' if retained else ''} takes heap dumps only"
                 )
+    if by == "path":
+        from heapscope.analysis.shapes import shape_series
+
+        return shape_series(snapshots, progress)
     if not retained and by != "loader":
         return _from_histograms(snapshots, by)
     figures = []
