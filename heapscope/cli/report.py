@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from heapscope.cli.arguments import class_option, dumps_argument, expanded, secrets_option, watched
-from heapscope.cli.folding import folded
+from heapscope.cli.folding import wrapped
 from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
@@ -55,5 +55,5 @@ def report(
             progress=at.progress,
         )
     for line in (incident.headline, *incident.verdict):
-        click.echo(folded(line))
+        click.echo(wrapped(line))
     click.echo(f"\nreport: {printable(str(output))}")

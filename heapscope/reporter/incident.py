@@ -176,7 +176,7 @@ def build_incident(
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.growth(tuple(patterns)))
+    watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
