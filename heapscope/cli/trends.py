@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,9 +236,10 @@ def summary(grown: Growth) -> list[str]:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
     chance = grown.expected_by_chance
     if grown.growing and grown.by == "class":
+        count = len(grown.growing)
         lines.append(
-            f"{plural(len(grown.growing), 'class', 'classes')} of {len(grown):,} "
-            f"grow{'s' * (len(grown.growing) == 1)}; by chance alone it would be {format_count(round(chance))} at most"
+            f"{plural(count, 'class', 'classes')} of {len(grown):,} grow{'s' * (count == 1)}; "
+            f"by chance alone it would be {ceil(chance):,} at most"
         )
     return lines
 
