@@ -157,6 +157,8 @@ def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) ->
     deadline = time.monotonic() + job.seconds
     seen, since = b"", time.monotonic()
     while True:
+        # First: the JVM may say that it failed because the reader died.
+        heapscope.listen(_TICK_SECONDS)
         ended, status = os.waitpid(reader, os.WNOHANG)
         if ended:
             if status:
@@ -166,7 +168,6 @@ def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) ->
         now = time.monotonic()
         if progress[:8] != seen:
             seen, since = progress[:8], now
-        heapscope.listen(_TICK_SECONDS)
         if heapscope.is_gone:
             problem = GONE
         elif heapscope.word == JVM_FAILED:
