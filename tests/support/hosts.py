@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.jvm import Jdk, compile_java, find_javac
+from tests.support.jvm import READY, Jdk, compile_java, find_javac
 
 _SOURCES = Path(__file__).parent / "c"
 _ANSWER_SECONDS = 30
@@ -45,12 +45,8 @@ class Host:
 
     process: subprocess.Popen[bytes]
     said: list[str]
+    pid: int
     _rest: bytes = b""
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self.process.pid
 
     def line(self) -> str:
         """Its next line.
@@ -88,13 +84,40 @@ def libjvm(jdk: Jdk) -> Path:
 
 
 @contextmanager
-def java_host(
-    jdk: Jdk, megabytes: int, *options: str, through: Sequence[str] = (), ready: str = "ready"
-) -> Iterator[Host]:
-    """``java``, perhaps started ``through`` another program."""
-    command = [*through, str(jdk.home / "bin/java"), *options, "-cp", _classes(), "Ticker", str(megabytes)]
-    with _running(command, ready) as host:
+def java_host(jdk: Jdk, megabytes: int, *options: str) -> Iterator[Host]:
+    """Plain ``java``."""
+    with _running(_java(jdk, megabytes, options, _classes())) as host:
         yield host
+
+
+def _java(jdk: Jdk, megabytes: int, options: Sequence[str], classes: str) -> list[str]:
+    return [str(jdk.home / "bin/java"), *options, "-cp", classes, "Ticker", str(megabytes)]
+
+
+_ROOTLESS = ("setpriv", "--reuid=100000", "--regid=100000", "--clear-groups")
+
+
+@contextmanager
+def container_host(jdk: Jdk, megabytes: int, *options: str, is_rootless: bool) -> Iterator[Host]:
+    """``java`` in pid and mount namespaces of its own, with its own /tmp in memory.
+
+    ``is_rootless``: started by user 100000, and root in a user namespace of its own.
+    """
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        shutil.copytree(_classes(), folder, dirs_exist_ok=True)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+        command = [
+            *(_ROOTLESS if is_rootless else ()),
+            *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
+            *(("--user", "--map-root-user") if is_rootless else ()),
+            *("sh", "-c", 'mount -t tmpfs none /tmp && exec "$@"', "sh"),
+            *_java(jdk, megabytes, options, folder),
+        ]
+        with _running(command) as host:
+            children = Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
+            (host.pid,) = map(int, children)
+            yield host
 
 
 @contextmanager
@@ -144,7 +167,7 @@ def compile_c() -> str:
 
 
 @contextmanager
-def _running(command: Sequence[str], ready: str = "ready") -> Iterator[Host]:
+def _running(command: Sequence[str]) -> Iterator[Host]:
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -152,9 +175,9 @@ def _running(command: Sequence[str], ready: str = "ready") -> Iterator[Host]:
         bufsize=0,
         env={name: value for name, value in os.environ.items() if name not in _UNWANTED},
     )
-    host = Host(process, [])
+    host = Host(process, [], process.pid)
     try:
-        while (line := host.line()) != ready:
+        while (line := host.line()) != READY:
             host.said.append(line)
         yield host
     finally:
