@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.errors import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
         NotHprof,
         ObjectNotFound,
@@ -66,6 +68,7 @@ __all__ = [
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
     "NotHprof",
     "ObjectNotFound",
@@ -76,6 +79,7 @@ __all__ = [
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "diagnose",
     "open",
     "report",
     "snapshots",
@@ -87,6 +91,7 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

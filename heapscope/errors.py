@@ -14,6 +14,7 @@
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
     │   └── TruncatedDump       the file ends inside a record
     ├── HistogramError (path, line)   a class histogram with a line that is none
+    ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
@@ -99,6 +100,15 @@ class HistogramError(HeapscopeError):
         self.line = line
         self.offset = offset
         super().__init__(f"{self.path}: line {line:,}, byte {offset:,}: {problem}")
+
+
+class KnownLeaksError(HeapscopeError):
+    """A file of known leaks that cannot be read or breaks its format; ``place`` is where in it."""
+
+    def __init__(self, path: str | os.PathLike[str], place: str, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.place = place
+        super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
 
 
 class ObjectNotFound(HeapscopeError, KeyError):

@@ -3,7 +3,7 @@
 Exit codes::
 
     0    fine
-    1    a check found something (no command of this release has one)
+    1    a check found something (``diagnose --fail-on-leak``)
     2    wrong usage
     3    a HeapscopeError: one line on stderr that names the file and what to do
     70   a bug in heapscope: the traceback, to be reported
@@ -34,6 +34,7 @@ OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
 COMMANDS = {
     "ps": "heapscope.cli.ps",
     "collect": "heapscope.cli.collect",
+    "diagnose": "heapscope.cli.diagnose",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
@@ -78,7 +79,7 @@ class _LazyGroup(click.Group):
         "DUMP is a heap dump (.hprof, also gzip or zstd) or the text of 'jmap -histo' or "
         "'jcmd PID GC.class_histogram'; they are put in the order of the "
         "time they were taken, but for 'diff', which keeps yours. "
-        "Exit codes: 0 fine, 2 wrong usage, 3 a file that cannot be read or written."
+        "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read or written."
     ),
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
@@ -86,6 +87,7 @@ def cli() -> None:
     """Heap dumps of a leaking JVM in, what grew out.
 
     \b
+    heapscope diagnose monday.hprof tuesday.hprof wednesday.hprof
     heapscope report monday.hprof tuesday.hprof -o incident.html
     heapscope histogram tuesday.hprof
     heapscope suspects tuesday.hprof

@@ -1,0 +1,399 @@
+"""What leaks, since when, how fast, what holds it, why, and what to do: findings with their evidence.
+
+Known leaks are looked for by their signatures (`heapscope.analysis.known_leaks`) in the last heap
+dump of a series, and their growth in all snapshots.  What grows without a known reason is
+a finding too, where three snapshots or more show it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.analysis.file_systems import FILE_SYSTEM, FileSystemGroup, file_system_groups
+from heapscope.analysis.known_leaks import KnownLeak, Source, load_catalogue
+from heapscope.analysis.paths import MergedPaths
+from heapscope.analysis.scene import Scene
+from heapscope.analysis.sidecar import Sidecar, read_sidecar
+from heapscope.analysis.signatures import Match, match, reachable_bytes
+from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
+from heapscope.analysis.snapshots import snapshots as read_snapshots
+from heapscope.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from heapscope.analysis.objects import ObjectSet
+
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+UNKNOWN = "unknown"
+LEAK, HEALTHY, UNDECIDED = "leak", "no leak found", "too few snapshots"
+# Variables that say why a file system is made anew, and where to look instead.
+TELLING_VARIABLES = ("KERB_TICKET_CACHE_PATH", "KRB5CCNAME")
+_SERIES_DUMPS = 8  # dumps that are opened for a figure no class histogram has
+MIN_SNAPSHOTS = 3
+OVERLAP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value that was read: ``source`` says where.  It may be secret: mask it before people see it."""
+
+    name: str
+    value: str
+    source: str  # "the heap of leak-4", "worker-3.hprof.zst.json", "/proc/4711/environ"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One leak.
+
+    Attributes
+    ----------
+    id : str
+        Of the known leak; ``"unknown"`` for growth without a known reason.
+    unit : pair of str
+        What one of what piles up is called, and what many are.
+    confidence : {"certain", "likely", "possible"}
+    counts : tuple of int or None
+        How many there were in each snapshot; None where that snapshot cannot tell.
+    instance_count : int
+        How many there are.
+    retained_bytes, share : int, float or None
+        Exact retained size of all of them together; as a part of what is reachable.
+    per_hour : float or None
+        Robust slope (Theil-Sen) of ``counts``; None for one snapshot.
+    since : datetime or None
+        When it began: a snapshot's time, or by the slope.
+    since_is_estimate : bool
+    held_by : tuple of str
+        Ways from the GC roots, most of them first.
+    holders : MergedPaths or None
+        The same, whole.
+    evidence : tuple of str
+    groups : tuple of FileSystemGroup
+        For leaks of Hadoop file systems.
+    readings : tuple of Reading
+    """
+
+    id: str
+    title: str
+    class_name: str
+    unit: tuple[str, str]
+    confidence: str
+    counts: tuple[int | None, ...]
+    instance_count: int
+    retained_bytes: int | None
+    share: float | None
+    per_hour: float | None
+    since: datetime | None
+    since_is_estimate: bool
+    held_by: tuple[str, ...]
+    holders: MergedPaths | None
+    why: str
+    cure: tuple[str, ...]
+    healthy: str
+    affected: tuple[str, ...]
+    sources: tuple[Source, ...]
+    evidence: tuple[str, ...]
+    groups: tuple[FileSystemGroup, ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def bytes_each(self) -> float | None:
+        """What one retains, on average."""
+        return None if self.retained_bytes is None else self.retained_bytes / max(self.instance_count, 1)
+
+    @property
+    def bytes_per_hour(self) -> float | None:
+        """Growth of what they retain."""
+        each = self.bytes_each
+        return None if each is None or self.per_hour is None else each * self.per_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is wrong with a process, as far as its snapshots tell.
+
+    Attributes
+    ----------
+    status : {"leak", "no leak found", "too few snapshots"}
+    source : str
+        Name of the snapshot whose heap was looked at; of a class histogram where there is no dump.
+    is_dump : bool
+    findings : tuple of Finding
+        The surest and largest first.
+    steady : tuple of (str, str)
+        Known leaks whose signature fits, but that do not grow: title, and figures.
+    groups : tuple of FileSystemGroup
+        Hadoop file systems of the heap, leaked or not.
+    readings : tuple of Reading
+    object_counts, shallow_bytes : tuple of int
+        The whole heap, in each snapshot.
+    """
+
+    status: str
+    source: str
+    is_dump: bool
+    snapshot_names: tuple[str, ...]
+    captured_at: tuple[datetime, ...]
+    object_counts: tuple[int, ...]
+    shallow_bytes: tuple[int, ...]
+    findings: tuple[Finding, ...]
+    steady: tuple[tuple[str, tuple[int | None, ...]], ...]
+    groups: tuple[FileSystemGroup, ...]
+    readings: tuple[Reading, ...]
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.findings)
+
+
+def diagnose(
+    snapshots: Snapshots | Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    catalogue: Sequence[KnownLeak] | None = None,
+    living_environment: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Diagnosis:
+    """Say what leaks, and why.
+
+    Parameters
+    ----------
+    snapshots : Snapshots or paths
+        One process at one or more times; class histograms serve as well, with less certainty.
+    catalogue : sequence of KnownLeak, optional
+        What to look for; `heapscope.analysis.known_leaks.load_catalogue` by default.
+    living_environment : mapping, optional
+        Variables of the process if it still lives, for heaps that have no copy of them.
+
+    Raises
+    ------
+    HeapscopeError
+        There is no snapshot, or one cannot be read.
+    """
+    if not isinstance(snapshots, Snapshots):
+        paths = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else snapshots
+        snapshots = read_snapshots(paths, progress)
+    snapshots.growth(())  # complains where there is none
+    chosen = next((each for each in reversed(snapshots) if each.kind == DUMP), snapshots[-1])
+    with ExitStack() as stack:
+        heap = chosen.open(progress)
+        if heap is not None:
+            stack.enter_context(heap)
+        scene = Scene(chosen, heap, snapshots.superclasses)
+        readings = _readings(scene, read_sidecar(chosen.path), living_environment or {})
+        scene.environment = {**{each.name: each.value for each in readings}, **_all_variables(scene)}
+        scene.properties = heap.system_properties() if heap is not None else {}
+        groups = file_system_groups(scene) if heap is not None else ()
+        leaks = load_catalogue() if catalogue is None else catalogue
+        matches = [found for leak in leaks if (found := match(leak, scene)) is not None]
+        findings, steady = _findings(matches, snapshots, scene, groups, readings, progress)
+        if not findings and len(snapshots) >= MIN_SNAPSHOTS:
+            from heapscope.analysis.unknown_leak import unknown_leak
+
+            unknown = unknown_leak(snapshots, scene)
+            findings = [unknown] if unknown is not None else []
+    enough = len(snapshots) >= MIN_SNAPSHOTS
+    return Diagnosis(
+        LEAK if findings else HEALTHY if enough else UNDECIDED,
+        chosen.name,
+        chosen.kind == DUMP,
+        tuple(each.name for each in snapshots),
+        tuple(each.captured_at for each in snapshots),
+        tuple(each.object_count for each in snapshots),
+        tuple(each.shallow_bytes for each in snapshots),
+        tuple(findings),
+        tuple(steady),
+        groups,
+        tuple(readings),
+    )
+
+
+def _all_variables(scene: Scene) -> dict[str, str]:
+    return scene.heap.environment() if scene.heap is not None else {}
+
+
+def _readings(scene: Scene, sidecar: Sidecar | None, living: Mapping[str, str]) -> list[Reading]:
+    """Telling variables from the heap, else from the sidecar, else from the living process."""
+    places: list[tuple[str, Mapping[str, str]]] = [
+        (f"the heap of {scene.snapshot.name}", _all_variables(scene))
+    ]
+    if sidecar is not None:
+        places.append((sidecar.path.name, sidecar.environment))
+        places.append((f"/proc/{sidecar.pid}/environ", living))
+    found = []
+    for name in TELLING_VARIABLES:
+        for where, variables in places:
+            if name in variables:
+                found.append(Reading(name, variables[name], where))
+                break
+    return found
+
+
+def _findings(
+    matches: Sequence[Match],
+    snapshots: Snapshots,
+    scene: Scene,
+    groups: tuple[FileSystemGroup, ...],
+    readings: Sequence[Reading],
+    progress: Progress,
+) -> tuple[list[Finding], list[tuple[str, tuple[int | None, ...]]]]:
+    findings: list[Finding] = []
+    steady: list[tuple[str, tuple[int | None, ...]]] = []
+    explained: list[ObjectSet] = []
+    if scene.heap is None:
+        # Without objects two leaks of one class cannot be told apart: the one with most evidence stays.
+        matches = sorted(matches, key=lambda each: -len(each.outcomes))
+    for found in matches:
+        counts = _series(found.leak, snapshots, scene, progress)
+        known = [count for count in counts if count is not None]
+        if len(known) > 1 and known[-1] <= known[0]:
+            steady.append((found.leak.title, counts))
+            continue
+        objects = scene.subject(found.leak.subject)[0] if scene.heap is not None else None
+        if objects is not None and _is_explained(objects, explained):
+            continue
+        if objects is None and any(each.class_name == found.leak.subject.classes[0] for each in findings):
+            continue
+        findings.append(_finding(found, counts, snapshots, scene, objects, groups, readings))
+        if objects is not None:
+            explained.append(objects.retained() | objects)
+    order = {CERTAIN: 0, LIKELY: 1, POSSIBLE: 2}
+    findings.sort(key=lambda each: (order[each.confidence], -(each.retained_bytes or 0)))
+    return findings, steady
+
+
+def _is_explained(objects: ObjectSet, explained: Sequence[ObjectSet]) -> bool:
+    """Whether most of a set is, or hangs on, what a finding before has named."""
+    return any(len(objects & each) > OVERLAP * len(objects) for each in explained)
+
+
+def _series(
+    leak: KnownLeak, snapshots: Snapshots, scene: Scene, progress: Progress
+) -> tuple[int | None, ...]:
+    """How many there are in each snapshot."""
+    subject = leak.subject
+    # Opening every dump takes time: where all instances of the class are meant, class counts will do.
+    # Of a class histogram those that `where` picks cannot be told: all of the class, then.
+    if subject.classes and scene.count(subject.classes, subject.without) == _picked(leak, scene):
+        scenes = (Scene(each, None, snapshots.superclasses) for each in snapshots)
+        return tuple(each.count(subject.classes, subject.without) for each in scenes)
+    dumps = [place for place, each in enumerate(snapshots) if each.kind == DUMP]
+    if len(dumps) > _SERIES_DUMPS:
+        dumps = [dumps[i] for i in np.linspace(0, len(dumps) - 1, _SERIES_DUMPS).astype(int).tolist()]
+    found: list[int | None] = [None] * len(snapshots)
+    for place in dumps:
+        snapshot: Snapshot = snapshots[place]
+        if snapshot is scene.snapshot:
+            found[place] = scene.subject(subject)[1]
+            continue
+        heap = snapshot.open(progress)
+        assert heap is not None
+        with heap:
+            found[place] = Scene(snapshot, heap, snapshots.superclasses).subject(subject)[1]
+    return tuple(found)
+
+
+def _picked(leak: KnownLeak, scene: Scene) -> int:
+    """How many of the subject's class are meant, as far as the scene can tell."""
+    subject = leak.subject
+    picked = scene.count(subject.classes, subject.without, subject.where)
+    return picked if picked is not None else scene.count(subject.classes, subject.without) or 0
+
+
+def _finding(
+    found: Match,
+    counts: tuple[int | None, ...],
+    snapshots: Snapshots,
+    scene: Scene,
+    objects: ObjectSet | None,
+    groups: tuple[FileSystemGroup, ...],
+    readings: Sequence[Reading],
+) -> Finding:
+    leak = found.leak
+    times = [each.captured_at for each in snapshots]
+    rate = slope_per_hour(times, counts) if has_times(snapshots) else None
+    since, is_estimate = began(times, counts, rate)
+    count = next(number for number in reversed(counts) if number is not None)
+    retained = share = holders = None
+    class_name = leak.subject.classes[0] if leak.subject.classes else leak.subject.entries
+    if objects:
+        retained = objects.retained_bytes()
+        share = retained / max(reachable_bytes(scene), 1)
+        holders = scene.merged(objects)
+        class_name = class_name or next(iter(objects.class_counts()))
+    is_of_file_systems = leak.subject.classes == (FILE_SYSTEM,)
+    return Finding(
+        leak.id,
+        leak.title,
+        class_name,
+        leak.unit,
+        _confidence(found, counts),
+        counts,
+        count,
+        retained,
+        share,
+        rate,
+        since,
+        is_estimate,
+        tuple(holders.lines(4)) if holders is not None else (),
+        holders,
+        leak.why,
+        leak.cure,
+        leak.healthy,
+        leak.affected,
+        leak.sources,
+        tuple(outcome.text for outcome in found.outcomes if outcome.text),
+        groups if is_of_file_systems else (),
+        tuple(readings) if is_of_file_systems else (),
+    )
+
+
+def _confidence(found: Match, counts: Sequence[int | None]) -> str:
+    known = [count for count in counts if count is not None]
+    is_growing = len(known) >= MIN_SNAPSHOTS and known[-1] > known[0]
+    if not found.is_whole:
+        return LIKELY if is_growing else POSSIBLE
+    if found.leak.confidence == CERTAIN and (is_growing or found.hint_count):
+        return CERTAIN
+    return LIKELY
+
+
+def has_times(snapshots: Snapshots) -> bool:
+    """Whether the times are those of capture; a file's own time may be that of a copy."""
+    return all(each.captured_at_source != "file time" for each in snapshots)
+
+
+def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> float | None:
+    """Median of the slopes of all pairs (Theil-Sen), per hour; None where no time lies between two."""
+    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
+    slopes = [
+        (after[1] - before[1]) / seconds * 3600
+        for before, after in combinations(known, 2)
+        if (seconds := (after[0] - before[0]).total_seconds()) > 0
+    ]
+    return median(slopes) if slopes else None
+
+
+def began(
+    times: Sequence[datetime], counts: Sequence[int | None], rate: float | None
+) -> tuple[datetime | None, bool]:
+    """When it began, and whether that is reckoned back by the slope."""
+    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
+    if len(known) < 2 or rate is None or rate <= 0:
+        return None, False
+    first, count = known[0]
+    if count <= 1:
+        return first, False
+    try:
+        return first - timedelta(hours=count / rate), True
+    except OverflowError:
+        return None, False
