@@ -10,150 +10,42 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import combinations
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heapscope.analysis.file_systems import FILE_SYSTEM, FileSystemGroup, file_system_groups
-from heapscope.analysis.known_leaks import KnownLeak, Source, load_catalogue
-from heapscope.analysis.paths import MergedPaths
+from heapscope.analysis.findings import (
+    CERTAIN,
+    HEALTHY,
+    LEAK,
+    LIKELY,
+    MIN_SNAPSHOTS,
+    POSSIBLE,
+    UNDECIDED,
+    Diagnosis,
+    Finding,
+    Reading,
+    began,
+    has_times,
+    slope_per_hour,
+)
+from heapscope.analysis.known_leaks import KnownLeak, load_catalogue
 from heapscope.analysis.scene import Scene
 from heapscope.analysis.sidecar import Sidecar, read_sidecar
 from heapscope.analysis.signatures import Match, match, reachable_bytes
 from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
+from heapscope.analysis.unknown_leak import unknown_leak
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
     from heapscope.analysis.objects import ObjectSet
 
-CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
-UNKNOWN = "unknown"
-LEAK, HEALTHY, UNDECIDED = "leak", "no leak found", "too few snapshots"
 # Variables that say why a file system is made anew, and where to look instead.
 TELLING_VARIABLES = ("KERB_TICKET_CACHE_PATH", "KRB5CCNAME")
 _SERIES_DUMPS = 8  # dumps that are opened for a figure no class histogram has
-MIN_SNAPSHOTS = 3
 OVERLAP = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A value that was read: ``source`` says where.  It may be secret: mask it before people see it."""
-
-    name: str
-    value: str
-    source: str  # "the heap of leak-4", "worker-3.hprof.zst.json", "/proc/4711/environ"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One leak.
-
-    Attributes
-    ----------
-    id : str
-        Of the known leak; ``"unknown"`` for growth without a known reason.
-    unit : pair of str
-        What one of what piles up is called, and what many are.
-    confidence : {"certain", "likely", "possible"}
-    counts : tuple of int or None
-        How many there were in each snapshot; None where that snapshot cannot tell.
-    instance_count : int
-        How many there are.
-    retained_bytes, share : int, float or None
-        Exact retained size of all of them together; as a part of what is reachable.
-    per_hour : float or None
-        Robust slope (Theil-Sen) of ``counts``; None for one snapshot.
-    since : datetime or None
-        When it began: a snapshot's time, or by the slope.
-    since_is_estimate : bool
-    held_by : tuple of str
-        Ways from the GC roots, most of them first.
-    holders : MergedPaths or None
-        The same, whole.
-    evidence : tuple of str
-    groups : tuple of FileSystemGroup
-        For leaks of Hadoop file systems.
-    readings : tuple of Reading
-    """
-
-    id: str
-    title: str
-    class_name: str
-    unit: tuple[str, str]
-    confidence: str
-    counts: tuple[int | None, ...]
-    instance_count: int
-    retained_bytes: int | None
-    share: float | None
-    per_hour: float | None
-    since: datetime | None
-    since_is_estimate: bool
-    held_by: tuple[str, ...]
-    holders: MergedPaths | None
-    why: str
-    cure: tuple[str, ...]
-    healthy: str
-    affected: tuple[str, ...]
-    sources: tuple[Source, ...]
-    evidence: tuple[str, ...]
-    groups: tuple[FileSystemGroup, ...] = ()
-    readings: tuple[Reading, ...] = ()
-
-    @property
-    def bytes_each(self) -> float | None:
-        """What one retains, on average."""
-        return None if self.retained_bytes is None else self.retained_bytes / max(self.instance_count, 1)
-
-    @property
-    def bytes_per_hour(self) -> float | None:
-        """Growth of what they retain."""
-        each = self.bytes_each
-        return None if each is None or self.per_hour is None else each * self.per_hour
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What is wrong with a process, as far as its snapshots tell.
-
-    Attributes
-    ----------
-    status : {"leak", "no leak found", "too few snapshots"}
-    source : str
-        Name of the snapshot whose heap was looked at; of a class histogram where there is no dump.
-    is_dump : bool
-    findings : tuple of Finding
-        The surest and largest first.
-    steady : tuple of (str, str)
-        Known leaks whose signature fits, but that do not grow: title, and figures.
-    groups : tuple of FileSystemGroup
-        Hadoop file systems of the heap, leaked or not.
-    readings : tuple of Reading
-    object_counts, shallow_bytes : tuple of int
-        The whole heap, in each snapshot.
-    """
-
-    status: str
-    source: str
-    is_dump: bool
-    snapshot_names: tuple[str, ...]
-    captured_at: tuple[datetime, ...]
-    object_counts: tuple[int, ...]
-    shallow_bytes: tuple[int, ...]
-    findings: tuple[Finding, ...]
-    steady: tuple[tuple[str, tuple[int | None, ...]], ...]
-    groups: tuple[FileSystemGroup, ...]
-    readings: tuple[Reading, ...]
-
-    @property
-    def is_leak(self) -> bool:
-        """Whether anything was found."""
-        return bool(self.findings)
 
 
 def diagnose(
@@ -197,8 +89,6 @@ def diagnose(
         matches = [found for leak in leaks if (found := match(leak, scene)) is not None]
         findings, steady = _findings(matches, snapshots, scene, groups, readings, progress)
         if not findings and len(snapshots) >= MIN_SNAPSHOTS:
-            from heapscope.analysis.unknown_leak import unknown_leak
-
             unknown = unknown_leak(snapshots, scene)
             findings = [unknown] if unknown is not None else []
     enough = len(snapshots) >= MIN_SNAPSHOTS
@@ -365,35 +255,3 @@ def _confidence(found: Match, counts: Sequence[int | None]) -> str:
     if found.leak.confidence == CERTAIN and (is_growing or found.hint_count):
         return CERTAIN
     return LIKELY
-
-
-def has_times(snapshots: Snapshots) -> bool:
-    """Whether the times are those of capture; a file's own time may be that of a copy."""
-    return all(each.captured_at_source != "file time" for each in snapshots)
-
-
-def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> float | None:
-    """Median of the slopes of all pairs (Theil-Sen), per hour; None where no time lies between two."""
-    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
-    slopes = [
-        (after[1] - before[1]) / seconds * 3600
-        for before, after in combinations(known, 2)
-        if (seconds := (after[0] - before[0]).total_seconds()) > 0
-    ]
-    return median(slopes) if slopes else None
-
-
-def began(
-    times: Sequence[datetime], counts: Sequence[int | None], rate: float | None
-) -> tuple[datetime | None, bool]:
-    """When it began, and whether that is reckoned back by the slope."""
-    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
-    if len(known) < 2 or rate is None or rate <= 0:
-        return None, False
-    first, count = known[0]
-    if count <= 1:
-        return first, False
-    try:
-        return first - timedelta(hours=count / rate), True
-    except OverflowError:
-        return None, False

@@ -1,8 +1,8 @@
 """Hadoop's file systems in a heap: who they were made for, and who holds them.
 
-`FileSystem.CACHE` finds a file system again by scheme, authority and ``UserGroupInformation``, which equals another
-one only where both share a ``Subject`` (UserGroupInformation.equals, Hadoop 2.6 to 3.5).  So the number that
-tells is that of distinct Subjects for one user on one cluster: 1 where all is well.
+``FileSystem.CACHE`` finds a file system again by scheme, authority and ``UserGroupInformation``, which
+equals another one only where both share a ``Subject`` (UserGroupInformation.equals, Hadoop 2.6 to 3.5).
+So the number that tells is that of distinct Subjects for one user on one cluster: 1 where all is well.
 """
 
 from __future__ import annotations
@@ -86,21 +86,26 @@ def file_system_groups(scene: Scene) -> tuple[FileSystemGroup, ...]:
     ]
     heap = objects.heap
     class_names = [heap.classes[row].name for row in heap.columns.class_index[objects.indices].tolist()]
-    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for place in range(len(objects)):
-        key = tuple(str(column[place] or "") for column in columns)
-        places[(class_names[place], *key, tickets[place])].append(place)
+    texts = [[str(value or "") for value in column] for column in columns]
+    places: dict[tuple[str, str, str, str, str, str], list[int]] = defaultdict(list)
+    for place, key in enumerate(zip(class_names, *texts, tickets, strict=True)):
+        places[key].append(place)
     cached = _cached(scene)
     roots = heap.roots
     handles = roots.object_index[roots.kinds == SubRecordTag.ROOT_JNI_GLOBAL]
     found = []
-    for key, rows in places.items():
+    for (class_name, scheme, authority, user, authentication, ticket), rows in places.items():
         members = ObjectSet(heap, objects.indices[rows])
         subjects = {each for each in scene.identities(members, _SUBJECT) if each is not None}
         mine = handles[np.isin(handles, members.indices)]
         found.append(
             FileSystemGroup(
-                *key,
+                class_name,
+                scheme,
+                authority,
+                user,
+                authentication,
+                ticket,
                 len(members),
                 len(subjects),
                 int(np.isin(members.indices, cached).sum()),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
+from heapscope.analysis.findings import (
+    LIKELY,
+    POSSIBLE,
+    UNKNOWN,
+    Finding,
+    began,
+    has_times,
+    slope_per_hour,
+)
 from heapscope.analysis.paths import merged_paths
 from heapscope.analysis.signatures import reachable_bytes
 from heapscope.analysis.snapshots import is_growing
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.analysis.diagnosis import Finding
     from heapscope.analysis.scene import Scene
     from heapscope.analysis.snapshots import Snapshots
 
@@ -25,7 +34,7 @@ _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.
 
 
 def unknown_leak(snapshots: Snapshots, scene: Scene) -> Finding | None:
-    """The finding for growth without a known reason; None where the heap does not grow, or nothing leads it."""
+    """The finding for growth without a known reason; None where nothing leads it, or nothing grows."""
     sizes = [each.shallow_bytes for each in snapshots]
     growth = sizes[-1] - sizes[0]
     if not is_growing(sizes) or growth < HEAP_GROWTH * sizes[0]:
@@ -49,7 +58,7 @@ def _candidates(snapshots: Snapshots, scene: Scene, growth: int) -> list[tuple[s
     found = []
     for one in snapshots.growth(names[: _CANDIDATES * 4], subclasses=False):
         counts = one.instance_counts
-        if not all(after > before for before, after in zip(counts, counts[1:], strict=False)):
+        if not all(after > before for before, after in pairwise(counts)):
             continue
         if retained is None:
             grown = float(one.shallow_bytes_delta)
@@ -76,17 +85,7 @@ def _is_kept(name: str) -> bool:
     return name.startswith(("jdk.internal.", "sun.", "java.lang.invoke.", "java.lang.Class"))
 
 
-def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots, scene: Scene) -> Any:
-    from heapscope.analysis.diagnosis import (
-        LIKELY,
-        POSSIBLE,
-        UNKNOWN,
-        Finding,
-        began,
-        has_times,
-        slope_per_hour,
-    )
-
+def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots, scene: Scene) -> Finding:
     times = [each.captured_at for each in snapshots]
     rate = slope_per_hour(times, counts) if has_times(snapshots) else None
     since, is_estimate = began(times, counts, rate)
@@ -111,13 +110,15 @@ def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots
         is_estimate,
         tuple(holders.lines(4)) if holders is not None else (),
         holders,
-        "Something adds these objects and nothing takes them out again. What holds them, below, names the field "
-        "or the cache where they pile up.",
+        "Something adds these objects and nothing takes them out again. What holds them, below, names the "
+        "field or the cache where they pile up.",
         (
-            "Look at what holds them: where it is a cache, give it a limit or take entries out when they are no "
-            "longer needed.",
-            f"See one of them with its fields: heapscope paths DUMP {name}, then heapscope inspect DUMP 0xADDRESS.",
-            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose again.",
+            "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
+            "no longer needed.",
+            f"See one of them with its fields: 'heapscope paths DUMP {name} --json' has addresses, "
+            "'heapscope inspect DUMP 0xADDRESS' shows what is there.",
+            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
+            "again.",
         ),
         "The number of instances stays the same, or goes up and down with the load.",
         (),

@@ -79,7 +79,8 @@ class _LazyGroup(click.Group):
         "DUMP is a heap dump (.hprof, also gzip or zstd) or the text of 'jmap -histo' or "
         "'jcmd PID GC.class_histogram'; they are put in the order of the "
         "time they were taken, but for 'diff', which keeps yours. "
-        "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read or written."
+        "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, "
+        "3 a file that cannot be read or written."
     ),
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")

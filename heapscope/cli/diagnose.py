@@ -49,8 +49,8 @@ def diagnose(
     output: Path | None,
     force: bool,
 ) -> None:
-    """Say in plain words what leaks in a process, since when, how fast, what holds it, why, and what to do; how
-    sure that is, and on what evidence. DUMPs are heap dumps or class histograms of one process, or a
+    """Say in plain words what leaks in a process, since when, how fast, what holds it, why, and what to do;
+    how sure that is, and on what evidence. DUMPs are heap dumps or class histograms of one process, or a
     directory of them; one is enough for most known leaks, three show what else grows.
 
     \b

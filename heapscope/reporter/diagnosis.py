@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.diagnosis import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.analysis.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
 from heapscope.reporter.masking import mask_value, scrub
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.analysis.diagnosis import Diagnosis, Finding, Reading
     from heapscope.analysis.file_systems import FileSystemGroup
+    from heapscope.analysis.findings import Diagnosis, Finding, Reading
     from heapscope.analysis.paths import Holder
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
@@ -109,7 +109,8 @@ class FindingSection:
         share = f", {self.share:.0%} of all that is in use" if self.share and self.share >= 0.005 else ""
         if self.instance_count == 1:
             return f"{text}, {format_bytes(self.retained_bytes)}{share}"
-        return f"{text}, {format_bytes(self.retained_bytes)} together{share}; {format_bytes(self.bytes_each)} each"
+        each = format_bytes(self.bytes_each)
+        return f"{text}, {format_bytes(self.retained_bytes)} together{share}; {each} each"
 
     @property
     def speed(self) -> str:
@@ -241,19 +242,18 @@ def _nodes(holders: Sequence[Holder], whole: int) -> tuple[HolderNode, ...]:
 
 def _file_systems(group: FileSystemGroup) -> FileSystems:
     return FileSystems(
-        *(
-            printable(text)
-            for text in (
-                *(group.class_name, group.scheme, group.authority, group.user, group.authentication),
-                scrub(group.ticket_cache),
-            )
-        ),
-        group.file_system_count,
-        group.subject_count,
-        group.cached_count,
-        group.handle_count,
-        group.handle_record_count,
-        group.retained_bytes,
+        class_name=printable(group.class_name),
+        scheme=printable(group.scheme),
+        authority=printable(group.authority),
+        user=printable(group.user),
+        authentication=printable(group.authentication),
+        ticket_cache=printable(scrub(group.ticket_cache)),
+        file_system_count=group.file_system_count,
+        subject_count=group.subject_count,
+        cached_count=group.cached_count,
+        handle_count=group.handle_count,
+        handle_record_count=group.handle_record_count,
+        retained_bytes=group.retained_bytes,
     )
 
 
@@ -286,14 +286,13 @@ def describe_group(group: FileSystems) -> str:
     if group.cached_count:
         held.append(f"{format_count(group.cached_count)} in FileSystem.CACHE")
     if group.handle_record_count:
-        held.append(
-            f"{format_count(group.handle_count)} held by native code ({plural(group.handle_record_count, 'JNI handle')})"
-        )
+        handles = plural(group.handle_record_count, "JNI handle")
+        held.append(f"{format_count(group.handle_count)} held by native code ({handles})")
     login = f", {group.authentication}" if group.authentication else ""
     ticket = f", ticket cache {group.ticket_cache}" if group.ticket_cache else ""
     return (
-        f"{plural(group.file_system_count, 'file system')} ({group.class_name.rpartition('.')[2]}) for {where}, "
-        f"user {group.user or 'unknown'}{login}{ticket}: {plural(group.subject_count, 'login')}"
+        f"{plural(group.file_system_count, 'file system')} ({group.class_name.rpartition('.')[2]}) "
+        f"for {where}, user {group.user or 'unknown'}{login}{ticket}: {plural(group.subject_count, 'login')}"
         f"{'; ' if held else ''}{', '.join(held)}; {format_bytes(group.retained_bytes)}"
     )
 

@@ -300,8 +300,7 @@ def _condition(table: Any, check: _Check) -> Condition:
     operand_type: Any = bool if kind == "retained" else _TEXTS
     check.keys(table, {kind: operand_type}, {**_OPTIONS[kind], **_COMMON})
     operand = () if kind == "retained" else _texts(table[kind])
-    numbers = [table.get("at_least"), table.get("at_most")]
-    if kind in _NEED_NUMBER and numbers == [None, None]:
+    if kind in _NEED_NUMBER and "at_least" not in table and "at_most" not in table:
         raise check.fail(f"{kind} needs at_least or at_most")
     if kind == "ratio" and len(operand) != 2:
         raise check.fail('ratio needs two classes: ["a.B", "c.D"]')
@@ -326,7 +325,8 @@ def _condition(table: Any, check: _Check) -> Condition:
         kind,
         operand,
         {key: table[key] for key in _OPTIONS[kind] if key in table},
-        *numbers,
+        table.get("at_least"),
+        table.get("at_most"),
         table.get("any", ""),
         table.get("hint", False),
         table.get("say", ""),
