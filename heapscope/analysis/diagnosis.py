@@ -186,7 +186,8 @@ def _series(
             found[place] = scene.subject(subject)[1]
             continue
         heap = snapshot.open(progress)
-        assert heap is not None
+        if heap is None:
+            continue
         with heap:
             found[place] = Scene(snapshot, heap, snapshots.superclasses).subject(subject)[1]
     return tuple(found)
@@ -251,7 +252,7 @@ def _confidence(found: Match, counts: Sequence[int | None]) -> str:
     known = [count for count in counts if count is not None]
     is_growing = len(known) >= MIN_SNAPSHOTS and known[-1] > known[0]
     if not found.is_whole:
-        return LIKELY if is_growing else POSSIBLE
+        return POSSIBLE
     if found.leak.confidence == CERTAIN and (is_growing or found.hint_count):
         return CERTAIN
     return LIKELY

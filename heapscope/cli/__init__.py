@@ -30,11 +30,12 @@ PROGRAM = "heapscope"
 COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
 OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
 
-# In the order of --help.  A command is the function of that name in the module.
+# In the order of --help.  A command is the function of that name in the module, a hyphen an underscore.
 COMMANDS = {
     "ps": "heapscope.cli.ps",
     "collect": "heapscope.cli.collect",
     "diagnose": "heapscope.cli.diagnose",
+    "explain-log": "heapscope.cli.explain_log",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
@@ -59,7 +60,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

@@ -91,6 +91,7 @@ class FindingSection:
     since_is_estimate: bool
     held_by: tuple[str, ...]
     holders: tuple[HolderNode, ...]
+    target: str  # what they lead to: the class of what is held
     why: str
     cure: tuple[str, ...]
     healthy: str
@@ -207,6 +208,7 @@ def _finding(finding: Finding, show_secrets: bool) -> FindingSection:
         since_is_estimate=finding.since_is_estimate,
         held_by=tuple(map(printable, finding.held_by)),
         holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
+        target=printable(holders.target) if holders is not None else "",
         why=printable(finding.why),
         cure=tuple(map(printable, finding.cure)),
         healthy=printable(finding.healthy),

@@ -204,7 +204,7 @@ def test_growth_that_nobody_knows(folder: Path) -> None:
     assert found.counts == (2000, 4000, 6000)
     # An object of 16 bytes with an array of 1,016.
     assert found.retained_bytes == 6000 * 1032
-    assert "6,000 x Leaks.HELD (static)" in found.held_by[0]
+    assert "Leaks.HELD (static) -> ArrayList.elementData" in found.held_by[0]
     assert heapscope.diagnose(paths[:2]).status == UNDECIDED
 
 
@@ -257,7 +257,7 @@ def test_class_histograms_make_it_possible_and_not_certain() -> None:
     assert found.retained_bytes is None
     series = heapscope.diagnose(sorted(SAMPLES.glob("leak-*.histogram.txt")))
     assert [(one.id, one.confidence, one.counts) for one in series.findings] == [
-        (TICKET, LIKELY, (5, 20, 35, 50))
+        (TICKET, POSSIBLE, (5, 20, 35, 50))
     ]
     assert series.findings[0].per_hour is None  # these texts have no date of their own
     assert heapscope.diagnose(SAMPLES / "healthy-2.histogram.txt").findings == ()
