@@ -74,7 +74,12 @@ def match(leak: KnownLeak, scene: Scene) -> Match | None:
     if False in musts or True not in musts:
         return None
     holding = tuple(outcome for outcome in outcomes if outcome.holds)
-    return Match(leak, None not in musts, sum(each.condition.is_hint for each in holding), holding)
+    return Match(
+        leak,
+        scene.heap is not None and None not in musts,
+        sum(each.condition.is_hint for each in holding),
+        holding,
+    )
 
 
 def look(condition: Condition, leak: KnownLeak, scene: Scene) -> Outcome:
