@@ -18,7 +18,7 @@ _WIDTH = 80
 _MAX_WIDTH = 100
 
 
-@click.command(short_help="What logs tell of memory: OutOfMemoryErrors, OOM killer, jstack.")
+@click.command(short_help="What logs tell of memory: errors, OOM killer, jstack.")
 @click.argument("files", metavar="FILE...", type=DUMP, nargs=-1, required=True)
 @click.option(
     "--known-leaks",

@@ -222,7 +222,8 @@ def matched(dump: Path, leak: KnownLeak, **scene: Any) -> list[str] | None:
         ('{ property = "java.version", is = "17*" }', True),
         ('{ count = "app.Cache", at_least = 1 }, { count = "app.None", at_least = 1, any = "x" }', False),
         (
-            '{ count = "app.Cache", at_least = 1, any = "x" }, { count = "app.None", at_least = 1, any = "x" }',
+            '{ count = "app.Cache", at_least = 1, any = "x" },'
+            '{ count = "app.None", at_least = 1, any = "x" }',
             True,
         ),
         ('{ count = "subject", at_least = 1 }, { count = "app.None", at_least = 1, hint = true }', True),

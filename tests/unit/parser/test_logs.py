@@ -25,7 +25,8 @@ def events(folder: Path, *lines: str, patterns: str | None = None) -> list[LogEv
     ("line", "kind", "detail", "number"),
     [
         ("java.lang.OutOfMemoryError: Java heap space", "out of memory error", "Java heap space", None),
-        ('Exception in thread "x" java.lang.OutOfMemoryError: Metaspace', "out of memory error", "Metaspace", None),
+        ('Exception in thread "x" java.lang.OutOfMemoryError: Metaspace', "out of memory error", "Metaspace",
+         None),
         ("java.lang.OutOfMemoryError", "out of memory error", "no reason given", None),
         ("Caused by: java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or "
          "process/resource limits reached", "out of memory error",
@@ -33,9 +34,10 @@ def events(folder: Path, *lines: str, patterns: str | None = None) -> list[LogEv
         ("26/11/23 09:00:00 DEBUG FileSystem: Starting: Creating FS hdfs://nn:8020", "file system created",
          "hdfs://nn:8020", None),
         ("Creating FS hdfs://nn:8020/: duration 0:00.012s", "file system created", "hdfs://nn:8020/", None),
-        ("DEBUG fs.FileSystem: Bypassing cache to create filesystem s3a://b/x", "cache bypassed", "s3a://b/x", None),
-        ("INFO Login successful for user hive/h@R using keytab file h.keytab. Keytab auto renewal enabled : false",
-         "keytab login", "hive/h@R", None),
+        ("DEBUG fs.FileSystem: Bypassing cache to create filesystem s3a://b/x", "cache bypassed", "s3a://b/x",
+         None),
+        ("INFO Login successful for user hive/h@R using keytab file h.keytab. Keytab auto renewal enabled : "
+         "false", "keytab login", "hive/h@R", None),
         ("JNI global refs: 2185, weak refs: 0", "jni global references", "0 threads", 2185.0),
         ("JNI global references: 77", "jni global references", "0 threads", 77.0),
         ("# A fatal error has been detected by the Java Runtime Environment:", "crash report", "", None),
@@ -44,8 +46,8 @@ def events(folder: Path, *lines: str, patterns: str | None = None) -> list[LogEv
         ("# Native memory allocation (malloc) failed to allocate 4088 bytes for AllocateHeap",
          "native allocation failed", "malloc", 4088.0),
         ("[337533.314412] Memory cgroup out of memory: Killed process 23793 (python3) total-vm:2623712kB, "
-         "anon-rss:506500kB, file-rss:1268kB, shmem-rss:0kB, UID:0", "oom killer", "python3 (container limit)",
-         506500 * 1024.0),
+         "anon-rss:506500kB, file-rss:1268kB, shmem-rss:0kB, UID:0", "oom killer",
+         "python3 (container limit)", 506500 * 1024.0),
         ("Nov 23 09:00:00 host kernel: Out of memory: Kill process 12 (java) score 900 or sacrifice child",
          "oom killer", "java (machine limit)", None),
         ("Dumping heap to java_pid12.hprof ...", "heap dump written", "java_pid12.hprof", None),
