@@ -31,8 +31,8 @@ from heapscope.analysis.findings import (
     slope_per_hour,
 )
 from heapscope.analysis.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.lineage import number_in
 from heapscope.analysis.scene import Scene
-from heapscope.analysis.sidecar import Sidecar, read_sidecar
 from heapscope.analysis.signatures import Match, match, reachable_bytes
 from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
@@ -53,6 +53,7 @@ def diagnose(
     *,
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
+    force_series: bool = False,
     progress: Progress = silent,
 ) -> Diagnosis:
     """Say what leaks, and why.
@@ -65,31 +66,36 @@ def diagnose(
         What to look for; `heapscope.analysis.known_leaks.load_catalogue` by default.
     living_environment : mapping, optional
         Variables of the process if it still lives, for heaps that have no copy of them.
+    force_series : bool
+        Whether snapshots of several processes are taken for one series all the same.
 
     Raises
     ------
+    DifferentProcesses
+        The snapshots are of several processes, and ``force_series`` is false.
     HeapscopeError
         There is no snapshot, or one cannot be read.
     """
     if not isinstance(snapshots, Snapshots):
         paths = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else snapshots
         snapshots = read_snapshots(paths, progress)
-    snapshots.growth(())  # complains where there is none
+    snapshots.watched(())  # complains where there is none
+    grown = snapshots.growth(force_series=force_series, progress=progress) if len(snapshots) > 1 else None
     chosen = next((each for each in reversed(snapshots) if each.kind == DUMP), snapshots[-1])
     with ExitStack() as stack:
         heap = chosen.open(progress)
         if heap is not None:
             stack.enter_context(heap)
         scene = Scene(chosen, heap, snapshots.superclasses)
-        readings = _readings(scene, read_sidecar(chosen.path), living_environment or {})
+        readings = _readings(scene, living_environment or {})
         scene.environment = {**{each.name: each.value for each in readings}, **_all_variables(scene)}
         scene.properties = heap.system_properties() if heap is not None else {}
         groups = file_system_groups(scene) if heap is not None else ()
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, scene)) is not None]
         findings, steady = _findings(matches, snapshots, scene, groups, readings, progress)
-        if not findings and len(snapshots) >= MIN_SNAPSHOTS:
-            unknown = unknown_leak(snapshots, scene)
+        if not findings and grown is not None and len(snapshots) >= MIN_SNAPSHOTS:
+            unknown = unknown_leak(grown, scene)
             findings = [unknown] if unknown is not None else []
     enough = len(snapshots) >= MIN_SNAPSHOTS
     return Diagnosis(
@@ -104,6 +110,7 @@ def diagnose(
         tuple(steady),
         groups,
         tuple(readings),
+        grown.forecasts if grown is not None else (),
     )
 
 
@@ -111,14 +118,12 @@ def _all_variables(scene: Scene) -> dict[str, str]:
     return scene.heap.environment() if scene.heap is not None else {}
 
 
-def _readings(scene: Scene, sidecar: Sidecar | None, living: Mapping[str, str]) -> list[Reading]:
+def _readings(scene: Scene, living: Mapping[str, str]) -> list[Reading]:
     """Telling variables from the heap, else from the sidecar, else from the living process."""
-    places: list[tuple[str, Mapping[str, str]]] = [
-        (f"the heap of {scene.snapshot.name}", _all_variables(scene))
-    ]
-    if sidecar is not None:
-        places.append((sidecar.path.name, sidecar.environment))
-        places.append((f"/proc/{sidecar.pid}/environ", living))
+    snapshot = scene.snapshot
+    places: list[tuple[str, Mapping[str, str]]] = [(f"the heap of {snapshot.name}", _all_variables(scene))]
+    places.append((f"{snapshot.path.name}.json", sidecar_environment(snapshot)))
+    places.append((f"/proc/{number_in(snapshot.sidecar, 'process', 'pid') or 'PID'}/environ", living))
     found = []
     for name in TELLING_VARIABLES:
         for where, variables in places:
@@ -126,6 +131,14 @@ def _readings(scene: Scene, sidecar: Sidecar | None, living: Mapping[str, str]) 
                 found.append(Reading(name, variables[name], where))
                 break
     return found
+
+
+def sidecar_environment(snapshot: Snapshot) -> dict[str, str]:
+    """The variables that the sidecar of a snapshot has; empty where there is none."""
+    process = snapshot.sidecar.get("process")
+    variables = process.get("environment") if isinstance(process, dict) else None
+    items = variables.items() if isinstance(variables, dict) else ()
+    return {name: value for name, value in items if isinstance(value, str)}
 
 
 def _findings(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import combinations
-from statistics import median
 
 from heapscope.analysis.file_systems import FileSystemGroup
+from heapscope.analysis.forecast import Forecast
 from heapscope.analysis.known_leaks import Source
 from heapscope.analysis.paths import MergedPaths
 from heapscope.analysis.snapshots import Snapshots
+from heapscope.analysis.statistics import Rate, rate
 
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 UNKNOWN = "unknown"
@@ -45,8 +45,9 @@ class Finding:
         How many there are.
     retained_bytes, share : int, float or None
         Exact retained size of all of them together; as a part of what is reachable.
-    per_hour : float or None
-        Robust slope (Theil-Sen) of ``counts``; None for one snapshot.
+    per_hour : Rate or None
+        Slope of ``counts`` with its interval (Theil-Sen); None for one snapshot, and where times cannot
+        be used.
     since : datetime or None
         When it began: a snapshot's time, or by the slope.
     since_is_estimate : bool
@@ -69,7 +70,7 @@ class Finding:
     instance_count: int
     retained_bytes: int | None
     share: float | None
-    per_hour: float | None
+    per_hour: Rate | None
     since: datetime | None
     since_is_estimate: bool
     held_by: tuple[str, ...]
@@ -92,7 +93,7 @@ class Finding:
     def bytes_per_hour(self) -> float | None:
         """Growth of what they retain."""
         each = self.bytes_each
-        return None if each is None or self.per_hour is None else each * self.per_hour
+        return None if each is None or self.per_hour is None else each * self.per_hour.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class Diagnosis:
     readings : tuple of Reading
     object_counts, shallow_bytes : tuple of int
         The whole heap, in each snapshot.
+    forecasts : tuple of Forecast
+        When memory runs out if the whole heap goes on growing, the soonest first.
     """
 
     status: str
@@ -127,6 +130,7 @@ class Diagnosis:
     steady: tuple[tuple[str, tuple[int | None, ...]], ...]
     groups: tuple[FileSystemGroup, ...]
     readings: tuple[Reading, ...]
+    forecasts: tuple[Forecast, ...] = ()
 
     @property
     def is_leak(self) -> bool:
@@ -139,28 +143,26 @@ def has_times(snapshots: Snapshots) -> bool:
     return all(each.captured_at_source != "file time" for each in snapshots)
 
 
-def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> float | None:
-    """Median of the slopes of all pairs (Theil-Sen), per hour; None where no time lies between two."""
+def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> Rate | None:
+    """The slope of a series, which may have holes; None where no time lies between two figures."""
     known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
-    slopes = [
-        (after[1] - before[1]) / seconds * 3600
-        for before, after in combinations(known, 2)
-        if (seconds := (after[0] - before[0]).total_seconds()) > 0
-    ]
-    return median(slopes) if slopes else None
+    if len(known) < 2:
+        return None
+    hours = [(when - known[0][0]).total_seconds() / 3600 for when, _ in known]
+    return rate(hours, [count for _, count in known])
 
 
 def began(
-    times: Sequence[datetime], counts: Sequence[int | None], rate: float | None
+    times: Sequence[datetime], counts: Sequence[int | None], per_hour: Rate | None
 ) -> tuple[datetime | None, bool]:
     """When it began, and whether that is reckoned back by the slope."""
     known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
-    if len(known) < 2 or rate is None or rate <= 0:
+    if len(known) < 2 or per_hour is None or per_hour.value <= 0:
         return None, False
     first, count = known[0]
     if count <= 1:
         return first, False
     try:
-        return first - timedelta(hours=count / rate), True
+        return first - timedelta(hours=count / per_hour.value), True
     except OverflowError:
         return None, False

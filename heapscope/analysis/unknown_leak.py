@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.findings import (
@@ -13,60 +11,54 @@ from heapscope.analysis.findings import (
     Finding,
     began,
     has_times,
-    slope_per_hour,
 )
 from heapscope.analysis.paths import merged_paths
 from heapscope.analysis.signatures import reachable_bytes
-from heapscope.analysis.snapshots import is_growing
+from heapscope.analysis.trends import GROWS, PERHAPS
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth import Growth, KeyGrowth
     from heapscope.analysis.scene import Scene
-    from heapscope.analysis.snapshots import Snapshots
 
 # The heap must have grown by this part of itself; less is how every heap breathes.
 HEAP_GROWTH = 0.1
 # And the class's instances must retain this part of that growth.
 LEAST_PART = 0.3
-_CANDIDATES = 50
 # What other things are made of: named only where nothing else grows with it.
 _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
-def unknown_leak(snapshots: Snapshots, scene: Scene) -> Finding | None:
+def unknown_leak(grown: Growth, scene: Scene) -> Finding | None:
     """The finding for growth without a known reason; None where nothing leads it, or nothing grows."""
-    sizes = [each.shallow_bytes for each in snapshots]
+    sizes = grown.whole.shallow_bytes
     growth = sizes[-1] - sizes[0]
-    if not is_growing(sizes) or growth < HEAP_GROWTH * sizes[0]:
+    if grown.whole.shallow.verdict not in (GROWS, PERHAPS) or growth < HEAP_GROWTH * sizes[0]:
         return None
-    candidates = _candidates(snapshots, scene, growth)
+    candidates = _candidates(grown, scene, growth)
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
-    own = [each for each in candidates if not _is_material(each[0])]
-    name, counts, _ = max(own or candidates, key=lambda each: each[2])
-    return _finding(name, counts, growth, snapshots, scene)
+    own = [each for each in candidates if not _is_material(each[0].name)]
+    key, _ = max(own or candidates, key=lambda each: each[1])
+    return _finding(key, growth, grown, scene)
 
 
-def _candidates(snapshots: Snapshots, scene: Scene, growth: int) -> list[tuple[str, tuple[int, ...], float]]:
-    """Classes that grew every time: name, counts, and how much of the growth their instances retain."""
-    table = snapshots.trend_table()
-    names = [
-        row["class_name"] for row in table.rows() if row["is_growing"] and not _is_kept(row["class_name"])
-    ]
+def _candidates(grown: Growth, scene: Scene, growth: int) -> list[tuple[KeyGrowth, float]]:
+    """Classes that grow, and how much of the growth their instances retain."""
     retained = _retained_by_class(scene)
     found = []
-    for one in snapshots.growth(names[: _CANDIDATES * 4], subclasses=False):
-        counts = one.instance_counts
-        if not all(after > before for before, after in pairwise(counts)):
+    for key in (*grown.growing, *grown.perhaps):
+        counts = key.instance_counts
+        if _is_kept(key.name) or counts[-1] <= counts[0]:
             continue
         if retained is None:
-            grown = float(one.shallow_bytes_delta)
+            part = float(key.shallow.delta)
         else:
-            grown = retained.get(one.class_name, 0) * (counts[-1] - counts[0]) / counts[-1]
-        if grown >= LEAST_PART * growth:
-            found.append((one.class_name, counts, grown))
-    return found[:_CANDIDATES]
+            part = retained.get(key.name, 0) * (counts[-1] - counts[0]) / counts[-1]
+        if part >= LEAST_PART * growth:
+            found.append((key, part))
+    return found
 
 
 def _retained_by_class(scene: Scene) -> dict[str, int] | None:
@@ -85,10 +77,13 @@ def _is_kept(name: str) -> bool:
     return name.startswith(("jdk.internal.", "sun.", "java.lang.invoke.", "java.lang.Class"))
 
 
-def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots, scene: Scene) -> Finding:
+def _finding(key: KeyGrowth, growth: int, grown: Growth, scene: Scene) -> Finding:
+    name, counts, snapshots = key.name, key.instance_counts, grown.snapshots
     times = [each.captured_at for each in snapshots]
-    rate = slope_per_hour(times, counts) if has_times(snapshots) else None
-    since, is_estimate = began(times, counts, rate)
+    per_hour = key.instances.per_hour if has_times(snapshots) else None
+    since, is_estimate = began(times, counts, per_hour)
+    if key.since and grown.axis.skip != key.since:
+        since, is_estimate = times[key.since], False
     retained = share = holders = None
     if scene.heap is not None:
         members = scene.heap.objects(name, subclasses=False)
@@ -100,12 +95,12 @@ def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots
         f"{name} grows in every snapshot, for a reason that is not in the catalogue",
         name,
         ("instance", "instances"),
-        POSSIBLE if scene.heap is None else LIKELY,
-        tuple(counts),
+        LIKELY if scene.heap is not None and key.verdict == GROWS else POSSIBLE,
+        counts,
         counts[-1],
         retained,
         share,
-        rate,
+        per_hour,
         since,
         is_estimate,
         tuple(holders.lines(4)) if holders is not None else (),
@@ -124,8 +119,8 @@ def _finding(name: str, counts: Sequence[int], growth: int, snapshots: Snapshots
         (),
         (),
         (
-            f"{format_count(counts[0])} -> {format_count(counts[-1])} instances, more in each of "
-            f"{len(counts)} snapshots",
+            f"{format_count(counts[0])} -> {format_count(counts[-1])} instances over {len(counts)} "
+            f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(growth)}",
         ),
     )

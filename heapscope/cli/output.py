@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 TERMINAL_ROWS = 30
 _PIECE = 1 << 15
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTPE]?B|d|h|min|s)\b)")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"; the wide forms too).
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -124,6 +126,8 @@ class Answer:
         Singular and plural for the footer: "class", "classes".
     heading, notes : sequence of str
         Lines above and below the text.
+    facts : mapping
+        What JSON says beside the rows.
     """
 
     kind: str
@@ -135,6 +139,7 @@ class Answer:
     rows_are: tuple[str, str] = ("class", "classes")
     heading: Sequence[str] = ()
     notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
@@ -315,6 +320,7 @@ def _json_text(answer: Answer, shown: Table) -> str:
             "schema_version": SCHEMA_VERSION,
             "kind": answer.kind,
             "snapshots": [snapshot_facts(snapshot) for snapshot in answer.snapshots],
+            **answer.facts,
             "row_count": len(answer.table),
             "totals": dict(answer.totals),
             "rows": list(shown.rows()),
@@ -333,6 +339,8 @@ def _csv_text(shown: Table) -> str:
 
 
 def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -345,6 +353,8 @@ def _csv_cell(value: object) -> str:
 
 def text_cell(value: object, column: Column) -> str:
     """One cell as text: thousands separated, a sign where it is a change."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
@@ -393,6 +403,21 @@ def _plain_text(answer: Answer, shown: Table) -> str:
     text += map(joined, lines)
     text += ["", footer(answer, shown), *map(printable, answer.notes)]
     return "\n".join(text) + "\n"
+
+
+def wrapped(line: str) -> str:
+    """A line as a terminal can hold it, broken between words; as it is everywhere else."""
+    if not sys.stdout.isatty():
+        return line
+    import shutil
+    import textwrap
+
+    width = max(40, shutil.get_terminal_size().columns)
+    glued = _BEFORE_UNIT.sub("\xa0", line)  # a figure stays with its unit
+    lines = textwrap.wrap(
+        glued, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines).replace("\xa0", " ")
 
 
 def encodes(text: str, stream: TextIO) -> bool:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 from pathlib import Path
 
 import click
 
 from heapscope.cli.arguments import class_option, dumps_argument, expanded, secrets_option, watched
+from heapscope.cli.output import wrapped
 from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
 
 _SUFFIXES = (".html", ".md", ".json")
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=[kMGTPE]?B\b)")
 
 
 @click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
@@ -57,20 +55,5 @@ def report(
             progress=at.progress,
         )
     for line in (incident.headline, *incident.verdict):
-        click.echo(_folded(line))
+        click.echo(wrapped(line))
     click.echo(f"\nreport: {printable(str(output))}")
-
-
-def _folded(line: str) -> str:
-    """A line as a terminal can hold it, broken between words; as it is everywhere else."""
-    if not sys.stdout.isatty():
-        return line
-    import shutil
-    import textwrap
-
-    width = max(40, shutil.get_terminal_size().columns)
-    glued = _BEFORE_UNIT.sub("\xa0", line)  # a figure stays with its unit
-    folded = textwrap.wrap(
-        glued, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(folded).replace("\xa0", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
@@ -16,10 +16,12 @@ from heapscope.units import format_bytes, format_count
 if TYPE_CHECKING:
     from heapscope.analysis.file_systems import FileSystemGroup
     from heapscope.analysis.findings import Diagnosis, Finding, Reading
+    from heapscope.analysis.forecast import Forecast
     from heapscope.analysis.paths import Holder
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
+_NEAR = timedelta(minutes=10)  # times as near as that differ in their seconds
 SURENESS = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
@@ -86,6 +88,8 @@ class FindingSection:
     bytes_each: float | None
     share: float | None
     per_hour: float | None
+    per_hour_low: float | None  # of the interval; None where there are too few snapshots for one
+    per_hour_high: float | None
     bytes_per_hour: float | None
     since: str  # ISO 8601; empty where it cannot be told
     since_is_estimate: bool
@@ -125,6 +129,9 @@ class FindingSection:
         is_slow = self.per_hour < 1
         factor, unit = (24, "a day") if is_slow else (1, "an hour")
         text = f"{steps}; about {format_count(_rounded(self.per_hour * factor))} {unit}"
+        if self.per_hour_low is not None and self.per_hour_high is not None:
+            low, high = (_rounded(each * factor) for each in (self.per_hour_low, self.per_hour_high))
+            text += f" ({format_count(low)} to {format_count(high)})" if low != high else ""
         if self.bytes_per_hour:
             text += f", {format_bytes(self.bytes_per_hour * factor)} {unit}"
         return text
@@ -147,6 +154,7 @@ class DiagnosisSection:
     source: str
     is_dump: bool
     findings: tuple[FindingSection, ...]
+    runs_out: tuple[str, ...]  # when memory does, if the heap goes on growing; the soonest first
     figures: tuple[str, ...]  # the heap in numbers, for a process in which nothing was found
     steady: tuple[str, ...]
     file_systems: tuple[FileSystems, ...]
@@ -168,6 +176,7 @@ def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> D
         source=printable(diagnosis.source),
         is_dump=diagnosis.is_dump,
         findings=findings,
+        runs_out=tuple(map(_forecast, diagnosis.forecasts)),
         figures=_figures(diagnosis),
         steady=tuple(
             f"{printable(title)}: {_steps(counts)}, no growth" for title, counts in diagnosis.steady
@@ -202,7 +211,9 @@ def _finding(finding: Finding, show_secrets: bool) -> FindingSection:
         retained_bytes=finding.retained_bytes,
         bytes_each=finding.bytes_each,
         share=finding.share,
-        per_hour=finding.per_hour,
+        per_hour=None if finding.per_hour is None else finding.per_hour.value,
+        per_hour_low=None if finding.per_hour is None else finding.per_hour.low,
+        per_hour_high=None if finding.per_hour is None else finding.per_hour.high,
         bytes_per_hour=finding.bytes_per_hour,
         since="" if finding.since is None else _iso(finding.since),
         since_is_estimate=finding.since_is_estimate,
@@ -264,6 +275,20 @@ def _value(reading: Reading, show_secrets: bool) -> Value:
     return Value(printable(reading.name), printable(value), printable(reading.source))
 
 
+def _forecast(one: Forecast) -> str:
+    """When a limit is hit, in words."""
+    limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
+    if one.at is None:
+        return f"the {limit} is not reached in 50 years"
+    is_near = one.earliest is not None and one.latest is not None and one.latest - one.earliest < _NEAR
+    shape = "%Y-%m-%d %H:%M:%S" if is_near else "%Y-%m-%d %H:%M"
+    text = f"the {limit} is reached about {one.at:{shape}} UTC"
+    if one.earliest is not None:
+        latest = f"{one.latest:{shape}}" if one.latest is not None else "any time later"
+        text += f" (between {one.earliest:{shape}} and {latest})"
+    return text
+
+
 def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
     """The heap in numbers."""
     counts, sizes = diagnosis.object_counts, diagnosis.shallow_bytes
@@ -302,6 +327,10 @@ def describe_group(group: FileSystems) -> str:
 def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     """The diagnosis in plain words, for a terminal or a ticket."""
     lines = textwrap.wrap(section.headline, width)
+    if section.runs_out:
+        lines += [
+            row for each in section.runs_out[:1] for row in textwrap.wrap(f"If it goes on, {each}.", width)
+        ]
     if not section.findings:
         lines += [""]
         lines += [row for each in section.figures for row in _bullet(each, width)]

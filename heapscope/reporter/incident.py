@@ -180,13 +180,15 @@ def build_incident(
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.growth(tuple(patterns)))
+    watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
     whole_heap = _describe_whole_heap(rows)
     status, headline = _headline(watched, whole_heap)
-    diagnosis = describe_diagnosis(diagnose(snapshots, progress=progress), show_secrets=show_secrets)
+    diagnosis = describe_diagnosis(
+        diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
+    )
     verdict = _verdict(watched, whole_heap)
     is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)
     if is_sure:

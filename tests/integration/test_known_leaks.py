@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
+from heapscope import DifferentProcesses
 from heapscope.analysis.findings import (
     CERTAIN,
     LEAK,
@@ -194,18 +195,20 @@ def test_no_false_alarm_in_ordinary_programs(folder: Path, program: str) -> None
 def test_growth_that_nobody_knows(folder: Path) -> None:
     release = jdks()[0]
     paths = []
-    for count in (2000, 4000, 6000):
+    for count in (2000, 4000, 6000, 8000):
         diagnosed(folder, release, f"unknown={count}", "fs-same-login=2")
         paths.append(max(folder.glob("*.hprof"), key=lambda path: path.stat().st_mtime_ns))
-    diagnosis = heapscope.diagnose(paths)
+    with pytest.raises(DifferentProcesses):
+        heapscope.diagnose(paths)
+    diagnosis = heapscope.diagnose(paths, force_series=True)
     (found,) = diagnosis.findings
     assert (diagnosis.status, found.id, found.confidence) == (LEAK, UNKNOWN, LIKELY)
     assert found.class_name == "Leaks$Surprise"
-    assert found.counts == (2000, 4000, 6000)
+    assert found.counts == (2000, 4000, 6000, 8000)
     # An object of 16 bytes with an array of 1,016.
-    assert found.retained_bytes == 6000 * 1032
+    assert found.retained_bytes == 8000 * 1032
     assert "Leaks.HELD (static) -> ArrayList.elementData" in found.held_by[0]
-    assert heapscope.diagnose(paths[:2]).status == UNDECIDED
+    assert heapscope.diagnose(paths[:2], force_series=True).status == UNDECIDED
 
 
 def test_every_leak_of_the_catalogue_is_tested() -> None:
@@ -233,7 +236,13 @@ def test_the_real_leak() -> None:
     assert found.since_is_estimate
     # 15 connects in 6.6 to 7.3 seconds: a bit more than two a second, and five before the first dump.
     assert found.per_hour is not None
-    assert 7000 < found.per_hour < 8500
+    assert found.per_hour.low is not None
+    assert found.per_hour.high is not None
+    assert 7000 < found.per_hour.low <= found.per_hour.value <= found.per_hour.high < 8500
+    # -Xmx64m, less a survivor space: full some five minutes later, by a straight line.
+    assert [one.limit.name for one in diagnosis.forecasts] == ["heap limit"]
+    assert diagnosis.forecasts[0].at is not None
+    assert 240 < (diagnosis.forecasts[0].at - diagnosis.captured_at[-1]).total_seconds() < 420
     assert 2 < (diagnosis.captured_at[0] - found.since).total_seconds() < 3
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import heapscope
+from heapscope.analysis.diagnosis import sidecar_environment
 from heapscope.analysis.findings import HEALTHY, LEAK, POSSIBLE, UNKNOWN, began, slope_per_hour
-from heapscope.analysis.sidecar import read_sidecar
+from heapscope.analysis.snapshots import read_snapshot
+from heapscope.analysis.statistics import Rate
 from heapscope.errors import HeapscopeError, NotHprof
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import leak_dump
@@ -18,6 +21,7 @@ from tests.unit.cli.conftest import write_histogram
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
+TEN = Rate(10.0, 9.0, 11.0, 0.95)  # an hour
 HOOKS = "jdk-shutdown-hooks"
 
 
@@ -26,22 +30,27 @@ def minutes(*when: int) -> list[datetime]:
 
 
 def test_the_slope_is_that_of_most_pairs() -> None:
-    assert slope_per_hour(minutes(0, 60, 120), (10, 20, 30)) == 10
+    steady = slope_per_hour(minutes(0, 60, 120), (10, 20, 30))
+    assert steady is not None
+    assert steady.value == 10
     # One outlier of five moves it little: a mean would be 100 an hour.
     found = slope_per_hour(minutes(0, 60, 120, 180, 240), (10, 20, 30, 40, 450))
     assert found is not None
-    assert 10 <= found <= 20
+    assert 10 <= found.value <= 20
     assert slope_per_hour(minutes(0, 60), (10, None)) is None
     assert slope_per_hour(minutes(0, 0), (10, 20)) is None
     assert slope_per_hour(minutes(0), (10,)) is None
 
 
 def test_when_it_began() -> None:
-    assert began(minutes(0, 60), (1, 11), 10.0) == (START, False)
-    assert began(minutes(0, 60), (20, 30), 10.0) == (START - timedelta(hours=2), True)
-    assert began(minutes(0, 60), (20, 20), 0.0) == (None, False)
+    assert began(minutes(0, 60), (1, 11), TEN) == (START, False)
+    assert began(minutes(0, 60), (20, 30), TEN) == (START - timedelta(hours=2), True)
+    assert began(minutes(0, 60), (20, 20), replace(TEN, value=0.0)) == (None, False)
     assert began(minutes(0), (20,), None) == (None, False)
-    assert began(minutes(0, 60), (10**9, 10**9 + 1), 1e-9) == (None, False)  # before the year 1
+    assert began(minutes(0, 60), (10**9, 10**9 + 1), replace(TEN, value=1e-9)) == (
+        None,
+        False,
+    )  # before the year 1
 
 
 def hooks_dump(folder: Path, name: str, count: int, seconds: int = 0) -> Path:
@@ -61,7 +70,8 @@ def test_what_does_not_grow_is_no_leak(tmp_path: Path) -> None:
     growing = [hooks_dump(tmp_path, f"growing-{i}", 100 + 50 * i, 60 * i) for i in range(3)]
     (leak,) = heapscope.diagnose(growing).findings
     assert (leak.id, leak.counts) == (HOOKS, (100, 150, 200))
-    assert leak.per_hour == pytest.approx(3000)
+    assert leak.per_hour is not None
+    assert leak.per_hour.value == pytest.approx(3000)
     assert leak.since == datetime(2016, 11, 24, 15, 4, 40, tzinfo=UTC)  # two minutes before the first
 
 
@@ -87,7 +97,8 @@ def test_growth_by_class_histograms_alone(tmp_path: Path) -> None:
     (found,) = diagnosis.findings
     assert diagnosis.status == LEAK
     assert (found.id, found.class_name, found.confidence) == (UNKNOWN, "app.Order", POSSIBLE)
-    assert found.per_hour == pytest.approx(60_000)
+    assert found.per_hour is not None
+    assert found.per_hour.value == pytest.approx(60_000)
     assert found.retained_bytes is None
     # Half of it in one step, and it fell once: what fluctuates is no suspect.
     paths[1].unlink()
@@ -125,8 +136,7 @@ def test_the_sidecar_tells_what_the_heap_does_not(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"process": 3}', '{"process": {"pid": "x", "environment": {"A": 3}}}']
 )
 def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a.hprof"
-    path.with_name("a.hprof.json").write_text(text, "utf-8")
-    found = read_sidecar(path)
-    assert found is None or (found.pid == 0 and found.environment == {})
-    assert read_sidecar(tmp_path / "b.hprof") is None
+    path = leak_dump(tmp_path)
+    path.with_name("leak.hprof.json").write_text(text, "utf-8")
+    assert sidecar_environment(read_snapshot(path)) == {}
+    assert heapscope.diagnose(path).readings == ()

@@ -27,7 +27,7 @@ def test_plain_words_that_fit_a_terminal(run: Run, leak: list[Path]) -> None:
         "Leak found: Runtime.addShutdownHook() keeps a thread",
         "What      300 shutdown hooks, ",
         "Since     about 2016-11-24 14:06:40 UTC, reckoned back from its speed",
-        "Growth    100 -> 200 -> 300; about 100 an hour",
+        "Growth    100 -> 200 -> 300; about 100 an hour, ",
         "Why it happens\n",
         "What to do\n  1. Remove the hook",
         "What you should see then\n",
@@ -52,8 +52,10 @@ def test_json_and_files(run: Run, leak: list[Path], tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     assert run("diagnose", *leak, "-o", output).out == ""
     document = json.loads(output.read_text("utf-8"))
-    assert (document["kind"], document["status"]) == ("diagnosis", "leak")
-    (finding,) = document["findings"]
+    (process,) = document["processes"]
+    assert (document["kind"], process["status"]) == ("diagnosis", "leak")
+    assert [each["name"] for each in process["snapshots"]] == ["d0", "d1", "d2"]
+    (finding,) = process["findings"]
     assert (finding["id"], finding["counts"]) == ("jdk-shutdown-hooks", [100, 200, 300])
     assert finding["holders"][0]["label"] == "ApplicationShutdownHooks.hooks (static)"
     done = run("diagnose", *leak, "-o", output)

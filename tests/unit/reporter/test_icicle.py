@@ -18,8 +18,10 @@ WAYS = (
 )
 FINDING = FindingSection(
     id="x", title="x", confidence="certain", class_name="a.FileSystem", unit=("fs", "fs"), counts=(50,),
-    instance_count=50, retained_bytes=1, bytes_each=1.0, share=0.5, per_hour=None, bytes_per_hour=None,
-    since="", since_is_estimate=False, held_by=("50 x CACHE", "40 x JNI global"), holders=WAYS, target="FileSystem",
+    instance_count=50, retained_bytes=1, bytes_each=1.0, share=0.5, per_hour=None,
+    per_hour_low=None, per_hour_high=None, bytes_per_hour=None,
+    since="", since_is_estimate=False, held_by=("50 x CACHE", "40 x JNI global"), holders=WAYS,
+    target="FileSystem",
     why="", cure=(), healthy="", affected=(), sources=(), evidence=(), file_systems=(), values=(),
 )  # fmt: skip
 
