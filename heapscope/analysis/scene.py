@@ -60,6 +60,7 @@ class Scene:
     properties: Mapping[str, str] = field(default_factory=dict)
     _histogram: dict[str, int] | None = None
     _merged: dict[bytes, MergedPaths] = field(default_factory=dict)
+    _subjects: dict[int, tuple[Subject, ObjectSet, int]] = field(default_factory=dict)
 
     @property
     def histogram(self) -> dict[str, int]:
@@ -169,13 +170,18 @@ class Scene:
 
     def subject(self, subject: Subject) -> tuple[ObjectSet, int]:
         """The objects that a finding sizes, and how many pile up: of collections what is in them."""
+        if id(subject) not in self._subjects:  # each condition of a signature asks
+            self._subjects[id(subject)] = (subject, *self._find(subject))
+        _, objects, count = self._subjects[id(subject)]
+        return objects, count
+
+    def _find(self, subject: Subject) -> tuple[ObjectSet, int]:
         if subject.entries:
             found = self.containers(subject.entries)
             indices = np.array(sorted(each.index for each in found), np.int64)
             return ObjectSet(self._need_heap(), indices), sum(map(entry_count, found))
         if subject.roots:
-            objects, records = self.rooted(subject.roots, subject.without)
-            return objects, records
+            return self.rooted(subject.roots, subject.without)
         objects = self.objects(subject.classes, subject.without, subject.where)
         return objects, len(objects)
 

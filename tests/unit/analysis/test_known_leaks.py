@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,16 @@ def test_subjects(tmp_path: Path, dump: Path, subject: str, count: int) -> None:
         tmp_path, f'{{ count = "subject", at_least = {count}, at_most = {count} }}', subject
     )
     assert matched(dump, leak) is not None
+
+
+def test_the_example_of_the_contributors_guide_is_a_leak(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "acme.toml"
+    path.write_text(example, "utf-8")
+    leak = load_catalogue(path)[0]
+    assert (leak.id, leak.subject.classes, len(leak.signature)) == (
+        "acme-session-cache",
+        ("com.acme.Session",),
+        4,
+    )
