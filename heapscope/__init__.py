@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.collector.embedded import collect_self
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
         NoDemo,
         NotHprof,
@@ -71,6 +73,7 @@ __all__ = [
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
     "NoDemo",
     "NotHprof",
@@ -84,6 +87,7 @@ __all__ = [
     "UnsupportedFormat",
     "__version__",
     "collect_self",
+    "diagnose",
     "open",
     "report",
     "snapshots",
@@ -96,6 +100,7 @@ _HOMES = {
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

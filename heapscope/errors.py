@@ -15,6 +15,7 @@
     │   └── TruncatedDump       the file ends inside a record
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
+    ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
@@ -124,6 +125,15 @@ class SampleError(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: {problem}")
+
+
+class KnownLeaksError(HeapscopeError):
+    """A file of known leaks that cannot be read or breaks its format; ``place`` is where in it."""
+
+    def __init__(self, path: str | os.PathLike[str], place: str, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.place = place
+        super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
 
 
 class ObjectNotFound(HeapscopeError, KeyError):

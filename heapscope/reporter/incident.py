@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
+from heapscope.analysis.diagnosis import diagnose
+from heapscope.analysis.findings import POSSIBLE
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
+from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.outlook import Outlook, describe_outlook
 from heapscope.reporter.process import ProcessSection, describe_process
 from heapscope.reporter.retention import RetentionSection, describe_retention
@@ -138,6 +141,7 @@ class Incident:
     process: ProcessSection | None
     retention: RetentionSection | None = None  # None where no snapshot is a heap dump
     outlook: Outlook | None = None  # None of one snapshot
+    diagnosis: DiagnosisSection | None = None
 
     @property
     def growing_classes(self) -> tuple[WatchedClass, ...]:
@@ -194,12 +198,20 @@ def build_incident(
     source, facts = _last_facts(snapshots, progress)
     whole_heap = _describe_whole_heap(rows)
     status, headline = _headline(watched, whole_heap)
+    diagnosis = describe_diagnosis(
+        diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
+    )
+    verdict = _verdict(watched, whole_heap)
+    is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)
+    if is_sure:
+        status, headline = "leak", diagnosis.headline
+        verdict = (*_cause_and_cure(diagnosis), *verdict)
     return Incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
         status=status,
         headline=headline,
-        verdict=_verdict(watched, whole_heap),
-        remarks=_remarks(rows, watched, status, facts, printable(source), left_out),
+        verdict=verdict,
+        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,
@@ -217,6 +229,7 @@ def build_incident(
         else describe_process(facts, printable(source), show_secrets=show_secrets),
         retention=_last_retention(snapshots, patterns, show_secrets, progress),
         outlook=describe_outlook(snapshots, force_series=force_series, limit_bytes=limit_bytes),
+        diagnosis=diagnosis,
     )
 
 
@@ -342,6 +355,13 @@ def _headline(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tu
     if whole_heap.shallow_bytes_delta > _HEAP_GROWTH_SHARE * whole_heap.shallow_bytes[0]:
         return "growth", "No watched class grew, but the whole heap did"
     return "steady", "No watched class grew"
+
+
+def _cause_and_cure(diagnosis: DiagnosisSection) -> tuple[str, ...]:
+    """What leaks, and what to do first, of the surest finding."""
+    first = diagnosis.findings[0]
+    growth = f": {first.speed}" if first.speed else ""
+    return (f"{first.what}{growth}", *(f"What to do: {step}" for step in first.cure[:1]))
 
 
 def _verdict(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ from markupsafe import Markup, escape
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
 from heapscope.progress import Progress, silent
+from heapscope.reporter.diagnosis import SURENESS, describe_group
+from heapscope.reporter.icicle import holder_picture
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
@@ -319,6 +321,9 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         breakable=_breakable,
+        group=describe_group,
+        holder_picture=lambda finding: Markup(holder_picture(finding)),
+        sureness=SURENESS.__getitem__,
         bytes=format_bytes,
         # Of thousands in an hour nobody wants the tenths.
         change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
