@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from heapscope.analysis.census import (
 )
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.table import Table
-from heapscope.errors import HprofError, ObjectNotFound
+from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.references import References
     from heapscope.analysis.roots import RootTable
     from heapscope.analysis.suspects import Suspects
+    from heapscope.parser.coverage import Coverage
     from heapscope.parser.segments import Columns
     from heapscope.parser.vm_objects import VmObjects
 
@@ -67,6 +68,9 @@ class Heap:
         Where indexes are kept; the user's cache folder by default.
     use_index : bool
         Whether what was computed is kept, and found again by the next who opens this dump.
+    partial : bool
+        Whether what can be read of a broken dump is taken for the dump; `coverage` says how much
+        that is.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Heap:
         *,
         index_dir: str | os.PathLike[str] | None = None,
         use_index: bool = True,
+        partial: bool = False,
     ) -> None:
         from heapscope.analysis.options import Options
 
@@ -89,14 +94,49 @@ class Heap:
         self._index_dir = Path(index_dir) if index_dir is not None else None
         self._use_index = use_index
         self._progress = progress
-        self._source = Source(path)
+        self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
+        except (CorruptRecord, TruncatedDump) as error:
+            raise self._with_way_out(error) from None
         except BaseException:
             self._source.close()
             raise
 
+    def _with_way_out(self, error: CorruptRecord | TruncatedDump) -> HprofError:
+        """The error of a broken dump, with what could be read of it."""
+        from heapscope.parser.scan import read_share
+        from heapscope.parser.tolerant import part_paths
+
+        try:
+            if self._source.is_partial:
+                return error
+            parts = len(part_paths(self.path))
+            way = "--partial (partial=True) reads what is there"
+            if parts:
+                way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
+            elif self._source.is_mapped:
+                way += f": {read_share(self._source)}"
+            problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
+            return type(error)(error.path, error.offset, f"{problem}; {way}")
+        except HprofError:
+            return error  # not even the header
+        finally:
+            self._source.close()
+
     # --- the file ---
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """How much of a broken dump was read, and what is uncertain; None for a whole one.
+
+        The count of dangling references is there once something followed references.
+        """
+        found = self._scan.coverage
+        graph = self.__dict__.get("graph")
+        if found is None or graph is None or "references" not in graph.__dict__:
+            return found
+        return replace(found, dangling_references=graph.references.lost_count)
 
     @property
     def path(self) -> Path:
@@ -205,7 +245,10 @@ class Heap:
         retained : bool
             With a column ``retained_bytes``: `retained_histogram`.
         """
-        return (self.retained_histogram() if retained else self.histogram(as_jvm=as_jvm)).to_frame()
+        frame = (self.retained_histogram() if retained else self.histogram(as_jvm=as_jvm)).to_frame()
+        if self.coverage is not None:
+            frame.attrs["partial"] = self.coverage.to_dict()
+        return frame
 
     @property
     def object_count(self) -> int:
@@ -261,8 +304,19 @@ class Heap:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
         index_file = None
         if self._use_index:
-            index_file = index_path(self.path, asdict(self.options), self._index_dir)
-        return Graph(self._source, self._scan, list(self.classes), self.options, self._progress, index_file)
+            index_file = index_path(self.path, self._index_key, self._index_dir)
+        return Graph(
+            self._source, self._scan, list(self.classes), self.options, self._progress, index_file,
+            self._index_key,
+        )  # fmt: skip
+
+    @property
+    def _index_key(self) -> dict[str, str]:
+        """What beside the dump decides what an index has."""
+        # Parts can come and go, beside a file that stays the same.
+        parts = ",".join(f"{path.name}:{path.stat().st_size}" for path in self._source.parts)
+        partial = {} if self._scan.coverage is None else {"partial": parts or "yes"}
+        return asdict(self.options) | partial
 
     @property
     def columns(self) -> Columns:
@@ -472,6 +526,7 @@ def open(
     soft: Literal["strong", "weak"] = "strong",
     index_dir: str | os.PathLike[str] | None = None,
     use_index: bool = True,
+    partial: bool = False,
 ) -> Heap:
     """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
 
@@ -485,4 +540,4 @@ def open(
     from heapscope.analysis.options import Options
 
     options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index)
+    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial)

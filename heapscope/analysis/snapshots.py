@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from heapscope.parser.coverage import Coverage
+
 Kind = Literal["heap dump", "class histogram"]
 TimeSource = Literal["dump header", "text", "file time"]
 DUMP: Kind = "heap dump"
@@ -61,6 +63,7 @@ class Snapshot:
     histogram: Table  # class_name, instance_count, shallow_bytes
     superclasses: dict[str, str] = field(repr=False)
     root_counts: dict[str, int] = field(repr=False)
+    coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
 
     @property
     def object_count(self) -> int:
@@ -74,13 +77,14 @@ class Snapshot:
 
     def open(self, progress: Progress = silent) -> Heap | None:
         """The dump, opened; None for a class histogram."""
-        return Heap(self.path, progress) if self.kind == DUMP else None
+        is_partial = self.coverage is not None
+        return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
     def facts(self, progress: Progress = silent) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump again."""
         if self.kind != DUMP:
             return None
-        with Heap(self.path, progress) as heap:
+        with Heap(self.path, progress, partial=self.coverage is not None) as heap:
             return ProcessFacts(
                 environment=heap.environment(),
                 system_properties=heap.system_properties(),
@@ -291,9 +295,11 @@ class Snapshots(Sequence[Snapshot]):
 
 
 def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False
+    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
 ) -> Snapshot:
     """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+
+    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
 
     Raises
     ------
@@ -310,7 +316,7 @@ def read_snapshot(
         return Snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
         )
-    with Heap(path, progress) as heap:
+    with Heap(path, progress, partial=partial) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
 
 
@@ -325,6 +331,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.histogram(as_jvm=as_jvm),
         heap.superclasses,
         heap.root_counts(),
+        heap.coverage,
     )
 
 
@@ -334,6 +341,7 @@ def snapshots(
     *,
     as_jvm: bool = False,
     directories: bool = True,
+    partial: bool = False,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -345,6 +353,8 @@ def snapshots(
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
     directories : bool
         Whether a directory stands for its snapshots; else it is no dump.
+    partial : bool
+        Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
     Raises
     ------
@@ -354,7 +364,7 @@ def snapshots(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return Snapshots(
-        read_snapshot(path, progress, as_jvm=as_jvm)
+        read_snapshot(path, progress, as_jvm=as_jvm, partial=partial)
         for given in paths
         for path in (snapshot_files(Path(given)) if directories else [Path(given)])
     )

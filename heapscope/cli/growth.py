@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import DUMP, class_option, dumps_argument, expanded, subclasses_option
+from heapscope.cli.arguments import (
+    DUMP,
+    class_option,
+    dumps_argument,
+    expanded,
+    partial_option,
+    subclasses_option,
+)
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
 from heapscope.cli.progress import work
 
@@ -45,6 +52,7 @@ _TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
 @click.command(short_help="Classes that changed between two dumps.")
 @click.argument("before", type=DUMP)
 @click.argument("after", type=DUMP)
+@partial_option
 @table_options(
     "shallow_bytes_delta",
     "instance_count_delta",
@@ -54,12 +62,12 @@ _TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
     "instance_count_before",
     "class_name",
 )
-def diff(before: Path, after: Path, choice: Choice) -> None:
+def diff(before: Path, after: Path, partial: bool, choice: Choice) -> None:
     """Classes whose instances or bytes changed from BEFORE to AFTER, the largest growth first."""
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each([before, after]), at.progress, directories=False)
+        found = snapshots(at.each([before, after]), at.progress, directories=False, partial=partial)
     # In order of time; asked for is the order of the command line.
     is_reversed = found[0].path != before
     table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
@@ -83,6 +91,7 @@ def diff(before: Path, after: Path, choice: Choice) -> None:
 @dumps_argument
 @class_option
 @subclasses_option
+@partial_option
 @table_options(
     "shallow_bytes_per_snapshot",
     "instance_count_per_snapshot",
@@ -95,7 +104,9 @@ def diff(before: Path, after: Path, choice: Choice) -> None:
     "is_growing",
     "class_name",
 )
-def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+def trend(
+    dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, partial: bool, choice: Choice
+) -> None:
     """How classes grew from the first DUMP to the last, the largest growth in bytes first.
 
     A class "grows" if its instances never became fewer and are more in the end. With --class each
@@ -106,7 +117,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
     if no_subclasses and not patterns:
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
     everything = found.trend_table()
     growth = found.growth(patterns, subclasses=not no_subclasses) if patterns else []
     show(

@@ -53,12 +53,16 @@ def describe(snapshots: Iterable[Snapshot]) -> list[str]:
     """A line for each snapshot: what it is, when it was taken, how much it holds."""
     found = list(snapshots)
     width = max((len(snapshot.name) for snapshot in found), default=0)
-    return [
-        f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
-        f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
-        f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
-        for snapshot in found
-    ]
+    lines = []
+    for snapshot in found:
+        lines.append(
+            f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
+            f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
+            f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
+        )
+        if snapshot.coverage is not None:
+            lines += [f"  {line}" for line in snapshot.coverage.lines()]
+    return lines
 
 
 def total(table: Table, *names: str) -> dict[str, int | float]:
@@ -216,7 +220,7 @@ def show(answer: Answer, choice: Choice) -> None:
     if choice.format == "json":
         write(_json_text(answer, shown), choice)
     elif choice.format == "csv":
-        write(_csv_text(shown), choice)
+        write(_csv_text(_with_share(shown, answer.snapshots)), choice)
     elif is_terminal:
         from heapscope.cli.terminal import draw
 
@@ -300,6 +304,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "captured_at_source": snapshot.captured_at_source,
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
+        **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
     }
 
 
@@ -320,6 +325,16 @@ def _json_text(answer: Answer, shown: Table) -> str:
             "rows": list(shown.rows()),
         }
     )
+
+
+def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
+    """A table of partial dumps says so in each row: CSV has no other place for it."""
+    from heapscope.analysis.table import Table
+
+    shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
+    if not shares:
+        return shown
+    return Table({**shown.columns, "read_share": [min(shares)] * len(shown)})
 
 
 def _csv_text(shown: Table) -> str:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, expanded, secrets_option, watched
+from heapscope.cli.arguments import (
+    class_option,
+    dumps_argument,
+    expanded,
+    partial_option,
+    secrets_option,
+    watched,
+)
 from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
@@ -30,9 +37,15 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=[kMGTPE]?B\b)")
 )
 @class_option
 @secrets_option
+@partial_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
-    dumps: tuple[Path, ...], output: Path, patterns: tuple[str, ...], show_secrets: bool, force: bool
+    dumps: tuple[Path, ...],
+    output: Path,
+    patterns: tuple[str, ...],
+    show_secrets: bool,
+    partial: bool,
+    force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
 
@@ -47,7 +60,7 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         incident = write_report(
             found,
             output,

@@ -53,6 +53,13 @@ class SnapshotRow:
     captured_at_source: str  # "dump header", "text" or "file time"
     object_count: int
     shallow_bytes: int
+    read_share: float = 1.0  # below 1, or with `uncertain`: of a broken dump what could be read
+    uncertain: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the dump is broken, and only a part of it was read."""
+        return bool(self.uncertain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,7 @@ def build_incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
         status=status,
         headline=headline,
-        verdict=_verdict(watched, whole_heap),
+        verdict=(*_partial_lines(rows), *_verdict(watched, whole_heap)),
         remarks=_remarks(rows, watched, status, facts, printable(source), show_secrets),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
@@ -220,6 +227,8 @@ def _describe_snapshot(snapshot: Snapshot) -> SnapshotRow:
         captured_at_source=snapshot.captured_at_source,
         object_count=int(snapshot.object_count),
         shallow_bytes=int(snapshot.shallow_bytes),
+        read_share=1.0 if snapshot.coverage is None else snapshot.coverage.share,
+        uncertain=() if snapshot.coverage is None else tuple(map(printable, snapshot.coverage.lines())),
     )
 
 
@@ -345,6 +354,11 @@ def _verdict(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tup
     return tuple(lines)
 
 
+def _partial_lines(rows: tuple[SnapshotRow, ...]) -> list[str]:
+    """A line for each snapshot of which only a part could be read."""
+    return [f"{row.name}: {row.uncertain[0]}" for row in rows if row.is_partial]
+
+
 def _size_line(one: WatchedClass, unit: str) -> str:
     return f"{one.class_name}: {plural(one.instance_counts[0], unit)}, {format_bytes(one.shallow_bytes[0])}"
 
@@ -385,6 +399,16 @@ def _remarks(
                 "Take a third snapshot later and put all three into one report.",
             )
         )
+    for row in rows:
+        if row.is_partial:
+            remarks.append(
+                Remark(
+                    "caution",
+                    f"{row.name} is a part of a dump",
+                    ". ".join(line.strip() for line in row.uncertain)
+                    + ". Growth to or from this snapshot may be an effect of what is missing.",
+                )
+            )
     by_file_time = [row.name for row in rows if row.captured_at_source == "file time"]
     if by_file_time and len(rows) > 1:
         remarks.append(

@@ -89,7 +89,11 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
 
 def render_json(incident: Incident) -> str:
     """JSON after ``schema/incident-1.schema.json``."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(incident)}, indent=2) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    for snapshot in document["snapshots"]:
+        if not snapshot["uncertain"]:
+            del snapshot["read_share"], snapshot["uncertain"]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def write_report(
