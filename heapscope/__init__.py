@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from heapscope.analysis.census import (
-    CLASS,
     WATCHED_CLASSES,
     census_of,
+    jvm_histogram,
     matching_classes,
     scan_histogram,
-    sorted_histogram,
 )
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.table import Table
 from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
-from heapscope.parser.scan import scan
+from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, silent
@@ -69,8 +68,7 @@ class Heap:
     use_index : bool
         Whether what was computed is kept, and found again by the next who opens this dump.
     partial : bool
-        Whether what can be read of a broken dump is taken for the dump; `coverage` says how much
-        that is.
+        Whether what can be read of a broken dump is taken for it; `coverage` says how much that is.
 
     Raises
     ------
@@ -98,40 +96,18 @@ class Heap:
         try:
             self._scan = scan(self._source, progress)
         except (CorruptRecord, TruncatedDump) as error:
-            raise self._with_way_out(error) from None
+            way_out = with_way_out(self._source, error)
+            self._source.close()
+            raise way_out from None
         except BaseException:
             self._source.close()
             raise
-
-    def _with_way_out(self, error: CorruptRecord | TruncatedDump) -> HprofError:
-        """The error of a broken dump, with what could be read of it."""
-        from heapscope.parser.scan import read_share
-        from heapscope.parser.tolerant import part_paths
-
-        try:
-            if self._source.is_partial:
-                return error
-            parts = len(part_paths(self.path))
-            way = "--partial (partial=True) reads what is there"
-            if parts:
-                way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
-            elif self._source.is_mapped:
-                way += f": {read_share(self._source)}"
-            problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
-            return type(error)(error.path, error.offset, f"{problem}; {way}")
-        except HprofError:
-            return error  # not even the header
-        finally:
-            self._source.close()
 
     # --- the file ---
 
     @property
     def coverage(self) -> Coverage | None:
-        """How much of a broken dump was read, and what is uncertain; None for a whole one.
-
-        The count of dangling references is there once something followed references.
-        """
+        """How much of a broken dump was read, and what is uncertain; None for a whole one."""
         found = self._scan.coverage
         graph = self.__dict__.get("graph")
         if found is None or graph is None or "references" not in graph.__dict__:
@@ -209,21 +185,7 @@ class Heap:
             from heapscope.analysis.mat import mat_histogram
 
             return mat_histogram(self)
-        if not as_jvm:
-            return self._histogram
-        found = self.vm_objects
-        rows = {
-            name: (count, size) for name, count, size in zip(*self._histogram.columns.values(), strict=True)
-        }
-        for name, count, size in (
-            (CLASS, found.unloaded_count, found.unloaded_bytes),
-            ("int[]", -found.filler_count, -found.filler_bytes),
-            (found.filler_name, found.filler_count, found.filler_bytes),
-        ):
-            if count:
-                before = rows.get(name, (0, 0))
-                rows[name] = before[0] + count, before[1] + size
-        return sorted_histogram((name, int(c), int(b)) for name, (c, b) in rows.items() if c)
+        return jvm_histogram(self._histogram, self.vm_objects) if as_jvm else self._histogram
 
     def retained_histogram(self) -> Table:
         """`histogram` with a column ``retained_bytes``, by which it is sorted.
@@ -298,25 +260,16 @@ class Heap:
     def graph(self) -> Graph:
         """Columns, references and dominators, each made when it is first asked for."""
         from heapscope.analysis.graph import Graph
-        from heapscope.analysis.index import index_path
+        from heapscope.analysis.index import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
-        index_file = None
-        if self._use_index:
-            index_file = index_path(self.path, self._index_key, self._index_dir)
+        key = asdict(self.options) | (partial_key(self._source.parts) if self._scan.coverage else {})
+        index_file = index_path(self.path, key, self._index_dir) if self._use_index else None
         return Graph(
             self._source, self._scan, list(self.classes), self.options, self._progress, index_file,
-            self._index_key,
+            key,
         )  # fmt: skip
-
-    @property
-    def _index_key(self) -> dict[str, str]:
-        """What beside the dump decides what an index has."""
-        # Parts can come and go, beside a file that stays the same.
-        parts = ",".join(f"{path.name}:{path.stat().st_size}" for path in self._source.parts)
-        partial = {} if self._scan.coverage is None else {"partial": parts or "yes"}
-        return asdict(self.options) | partial
 
     @property
     def columns(self) -> Columns:

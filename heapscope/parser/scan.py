@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.errors import CorruptRecord, TruncatedDump
+from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
 from heapscope.parser.counter import Pass
@@ -41,6 +41,7 @@ from heapscope.parser.records import (
 )
 from heapscope.parser.salvage import DUPLICATE, field_bytes, own_bytes, salvage, without_duplicates
 from heapscope.parser.source import Source
+from heapscope.parser.tolerant import part_paths
 from heapscope.parser.walk import Walk, walk_file
 from heapscope.progress import Progress, silent
 
@@ -120,11 +121,23 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
     return _scan_partial(source, progress)
 
 
-def read_share(source: Source) -> str:
-    """What ``--partial`` would read of a broken dump that is mapped, as a phrase for an error."""
-    found = _scan_partial(source, silent).coverage
-    assert found is not None
-    return found.summary.removeprefix("partial dump: ")
+def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofError:
+    """The error of a broken dump, with what could be read of it."""
+    if source.is_partial:
+        return error
+    way = "--partial (partial=True) reads what is there"
+    parts = len(part_paths(source.path))
+    if parts:
+        way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
+    elif source.is_mapped:
+        try:
+            found = _scan_partial(source, silent).coverage
+        except HprofError:
+            return error  # not even the header
+        assert found is not None
+        way += f": {found.summary.removeprefix('partial dump: ')}"
+    problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
+    return type(error)(error.path, error.offset, f"{problem}; {way}")
 
 
 def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:
