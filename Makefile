@@ -16,8 +16,9 @@ RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
+FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report test lint types format benchmark samples notebooks system-packages clean
+.PHONY: help report test test-oldest lint types format fuzz audit benchmark samples notebooks system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -28,6 +29,10 @@ report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps
 
 test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
 	$(RUN) pytest $(PYTEST_OPTIONS)
+
+fuzz: $(VENV)/.installed-dev ## Fuzz every parser for a minute; FUZZ_OPTIONS="hprof --seconds 1800" for longer
+	@mkdir -p build/fuzz
+	$(RUN) tests.fuzz $(FUZZ_OPTIONS)
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	$(RUN) ruff check .

@@ -90,6 +90,11 @@ class Index:
         self.values: dict[str, Any] = toc["values"]
         self._checked: set[str] = set()
 
+    @property
+    def names(self) -> list[str]:
+        """Names of its arrays."""
+        return list(self._arrays)
+
     def array(self, name: str) -> NDArray[Any]:
         """An array, mapped and read-only.
 

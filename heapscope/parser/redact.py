@@ -42,7 +42,7 @@ _GUESS = infer_layout({}, identifier_bytes=8, address_bits=0, object_count=0, fo
 _HELD_BYTES = 1 << 28  # held back before the first object, no more
 _TEXT_BYTES = 1 << 12  # longer arrays are no strings to keep
 _MAX_DATA_BYTES = 1 << 24  # of an instance of a class whose superclass is missing
-_MAX_RECORD_BYTES = 1 << 30
+_MAX_RECORD_BYTES = 1 << 26
 _NO_END = 1 << 62
 _TWO_PASSES = "; a stream cannot be redacted then, but the file can: heapscope redact"
 _TAGS = frozenset(int(tag) for tag in RecordTag)
@@ -101,6 +101,7 @@ class Redactor:
         self._path = path
         self._keep = re.compile("|".join(map(translate, keep_strings))) if keep_strings else None
         self._hider = NameHider(key) if hide_names else None
+        self.has_late_names = False  # given out behind the class that uses them: not every reader likes it
         self._names = Names()
         self._classes: dict[int, _Class] = {}
         self._has_learned = self._is_learning = False
@@ -166,10 +167,10 @@ class Redactor:
             )
         out: list[bytes] = []
         self._release(out)
-        late = self._names.wanted(self._id, self._hider)
-        if late and is_open_ended:
+        self._add_names(out)
+        if self.has_late_names and is_open_ended:
             raise NeedsClasses(self._path, None, f"names follow their last place{_TWO_PASSES}")
-        return b"".join([*out, *late])
+        return b"".join(out)
 
     # --- the row of records ---
 
@@ -227,6 +228,12 @@ class Redactor:
         out += [self._head, *self._names.wanted(self._id, self._hider), *self._held]
         self._held = None
 
+    def _add_names(self, out: list[bytes]) -> None:
+        """Between two records: names that came into use since the last time."""
+        late = self._names.wanted(self._id, self._hider)
+        self.has_late_names |= bool(late)
+        out += late
+
     def _record(self, buffer: NDArray[np.uint8], position: int, out: list[bytes]) -> int:
         """A top-level record, or a run of UTF8 records; its bytes, -1 where it is not whole yet."""
         body = position + RECORD_HEADER_BYTES
@@ -238,7 +245,7 @@ class Redactor:
             return run
         where = self._base + position
         if self._held is None and not self._is_learning:
-            out += self._names.wanted(self._id, self._hider)
+            self._add_names(out)
         if tag in _HEAP:
             is_open_ended = tag == RecordTag.HEAP_DUMP and length == 0
             self._heap_stop = _NO_END if is_open_ended else where + RECORD_HEADER_BYTES + length

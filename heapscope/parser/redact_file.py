@@ -63,9 +63,13 @@ def redact_file(
             )
 
         with new_file(target, force=force) as file:
+            redactor = make()
             try:
-                _copy(opened, make(), file, target.suffix, progress)
+                _copy(opened, redactor, file, target.suffix, progress)
+                is_done = not redactor.has_late_names
             except NeedsClasses:
+                is_done = False
+            if not is_done:
                 # Objects before their classes: the same once more, with the classes known.
                 file.seek(0)
                 file.truncate()

@@ -20,12 +20,15 @@ HEAP_NAMES = frozenset((b"app", b"zygote", b"image", b"default"))
 
 # Values of fields that structure follows from: how a string is encoded, how much of an array a
 # collection uses, whether a thread is a daemon, how long a piece of a stack is.
-_SIZES = frozenset(("size", "elementCount", "count", "head", "tail", "offset", "n", "takeIndex", "putIndex"))
+_SIZES = frozenset(
+    ("size", "elementCount", "count", "baseCount", "head", "tail", "offset", "n", "takeIndex", "putIndex")
+)
 KEPT_FIELDS: dict[str, frozenset[str]] = {
     "java/lang/String": frozenset(("coder", "offset", "count")),
     "java/lang/Thread": frozenset(("daemon", "priority")),
     "java/lang/Thread$FieldHolder": frozenset(("daemon", "priority")),
     "jdk/internal/vm/StackChunk": frozenset(("size",)),
+    "java/util/concurrent/ConcurrentHashMap$CounterCell": frozenset(("value",)),
 }
 # A bit for each constant of an enum: what RegularEnumSet has for elements.
 _ENUM_BITS = "java/util/RegularEnumSet"
