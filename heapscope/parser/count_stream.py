@@ -19,7 +19,6 @@ from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 from heapscope.parser.walk import check_end, raise_top_level
 from heapscope.progress import Progress
 
-
 _MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are looked at where they lie
 
 

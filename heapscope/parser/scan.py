@@ -129,7 +129,7 @@ def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofE
     parts = len(part_paths(source.path))
     if parts:
         way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
-    elif source.is_mapped:
+    elif not source.is_compressed:  # else all of it would have to be inflated to tell
         try:
             found = _scan_partial(source, silent).coverage
         except HprofError:
