@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
@@ -21,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
-from heapscope.errors import OutputExists, OutputFailed
+from heapscope.errors import OutputExists
+from heapscope.files import new_file
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
@@ -242,51 +242,8 @@ def write(text: str, choice: Choice) -> None:
         for start in range(0, len(text), _PIECE):
             sys.stdout.write(text[start : start + _PIECE])
         return
-    import tempfile
-
-    path = choice.path
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            errors="backslashreplace",
-            newline="",
-            dir=path.parent,
-            prefix=f".{path.name[:40]}.",
-            delete=False,
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        _put(temporary, path, choice.force)
-    except OSError as error:
-        raise OutputFailed(path, error.strerror or str(error)) from None
-    finally:
-        if temporary:
-            with suppress(OSError):
-                os.unlink(temporary)
-
-
-def _put(temporary: str, path: Path, force: bool) -> None:
-    """Give a finished file its name, with the rights a plain ``open`` would have given it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(temporary, 0o666 & ~mask)
-    if force:
-        import shutil
-
-        if path.exists() and not path.is_dir():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-        return
-    try:
-        os.link(temporary, path)  # unlike rename it fails where another process was faster
-    except FileExistsError:
-        raise OutputExists(path) from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise OutputExists(path) from None
-        os.replace(temporary, path)
+    with new_file(choice.path, force=choice.force) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def json_text(document: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import MODE, put
 from heapscope.progress import Progress, silent
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
@@ -160,7 +161,7 @@ def write_report(
     else:
         names = chart_names(incident, path.stem)
         contents = [*_png_charts(incident), render_markdown(incident, names).encode()]
-    _write_all(list(zip(paths, contents, strict=True)))
+    _write_all(list(zip(paths, contents, strict=True)), force=force)
     return incident
 
 
@@ -290,8 +291,8 @@ def _check_free(paths: Sequence[Path], force: bool) -> None:
             raise OutputExists(path)
 
 
-def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
-    """Write all files or none: each beside its place first, then all renamed."""
+def _write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
+    """Write all files or none, for their owner alone: each beside its place first, then all named."""
     parts: list[Path] = []
     placed: list[Path] = []
     is_done = False
@@ -301,12 +302,14 @@ def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
         for target, content in outputs:
             part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
             parts.append(part)
-            # A report is made to be passed on; the umask still has its say.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
         for part, (target, _) in zip(list(parts), outputs, strict=True):
             is_new = not os.path.lexists(target)
-            os.replace(part, target)
+            put(part, target, force=force)
+            part.unlink(missing_ok=True)
             parts.remove(part)
             if is_new:
                 placed.append(target)
