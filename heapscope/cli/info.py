@@ -78,7 +78,7 @@ def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -
         ("shallow size", f"{format_bytes(size)} ({size:,} bytes)"),
     ]
     if snapshot.coverage is not None:
-        told = [line.strip() for line in snapshot.coverage.lines()]
+        told = snapshot.coverage.lines()
         known += [("read", told[0]), *(("", line) for line in told[1:])]
     if facts is None:
         return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]

@@ -61,7 +61,8 @@ def describe(snapshots: Iterable[Snapshot]) -> list[str]:
             f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
         )
         if snapshot.coverage is not None:
-            lines += [f"  {line}" for line in snapshot.coverage.lines()]
+            summary, *rest = snapshot.coverage.lines()
+            lines += [f"  {summary}", *(f"    {line}" for line in rest)]
     return lines
 
 

@@ -74,13 +74,13 @@ class Coverage:
     def lines(self) -> list[str]:
         """The summary, what is missing, and what is therefore uncertain."""
         found = [self.summary]
-        found += [f"  not read: {_place(gap)}: {gap.problem}" for gap in self.gaps[:5]]
+        found += [f"not read: {_place(gap)}: {gap.problem}" for gap in self.gaps[:5]]
         if len(self.gaps) > 5:
             rest = self.gaps[5:]
-            found.append(f"  not read: {len(rest):,} more places, {sum(g.length for g in rest):,} bytes")
+            found.append(f"not read: {len(rest):,} more places, {sum(g.length for g in rest):,} bytes")
         if self.parts:
-            found.append(f"  read with {self.parts:,} part{'s' * (self.parts != 1)} that nobody merged")
-        found += [f"  uncertain: {text}" for text in self.uncertainties()]
+            found.append(f"read with {self.parts:,} part{'s' * (self.parts != 1)} that nobody merged")
+        found += [f"uncertain: {text}" for text in self.uncertainties()]
         return found
 
     def uncertainties(self) -> list[str]:

@@ -183,11 +183,12 @@ def build_incident(
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.growth(tuple(patterns)))
+    places = snapshots.comparable
+    watched = tuple(_describe_growth(growth, places) for growth in snapshots.growth(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
-    whole_heap = _describe_whole_heap(rows)
+    whole_heap = _describe_whole_heap(rows, places)
     status, headline = _headline(watched, whole_heap)
     return Incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
@@ -236,11 +237,11 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _describe_growth(growth: ClassGrowth) -> WatchedClass:
+def _describe_growth(growth: ClassGrowth, places: Sequence[int]) -> WatchedClass:
     return WatchedClass(
         class_name=printable(growth.class_name),
         matched_classes=tuple(map(printable, growth.matched_classes)),
-        trend=_trend(tuple(map(int, growth.instance_counts))),
+        trend=_trend(tuple(int(growth.instance_counts[place]) for place in places)),
         instance_counts=tuple(map(int, growth.instance_counts)),
         shallow_bytes=tuple(map(int, growth.shallow_bytes)),
         instance_count_delta=int(growth.instance_count_delta),
@@ -250,14 +251,14 @@ def _describe_growth(growth: ClassGrowth) -> WatchedClass:
     )
 
 
-def _describe_whole_heap(rows: tuple[SnapshotRow, ...]) -> WatchedClass:
+def _describe_whole_heap(rows: tuple[SnapshotRow, ...], places: Sequence[int]) -> WatchedClass:
     counts = tuple(row.object_count for row in rows)
     sizes = tuple(row.shallow_bytes for row in rows)
     steps = max(1, len(rows) - 1)
     return WatchedClass(
         class_name="Whole heap",
         matched_classes=(),
-        trend=_trend(counts),
+        trend=_trend(tuple(counts[place] for place in places)),
         instance_counts=counts,
         shallow_bytes=sizes,
         instance_count_delta=counts[-1] - counts[0],
@@ -354,6 +355,10 @@ def _verdict(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tup
     return tuple(lines)
 
 
+def _sentence(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
 def _partial_lines(rows: tuple[SnapshotRow, ...]) -> list[str]:
     """A line for each snapshot of which only a part could be read."""
     return [f"{row.name}: {row.uncertain[0]}" for row in rows if row.is_partial]
@@ -399,16 +404,13 @@ def _remarks(
                 "Take a third snapshot later and put all three into one report.",
             )
         )
+    whole = sum(not row.is_partial for row in rows)
     for row in rows:
         if row.is_partial:
-            remarks.append(
-                Remark(
-                    "caution",
-                    f"{row.name} is a part of a dump",
-                    ". ".join(line.strip() for line in row.uncertain)
-                    + ". Growth to or from this snapshot may be an effect of what is missing.",
-                )
-            )
+            lines = [_sentence(line) for line in row.uncertain]
+            lines += ["Trends leave this snapshot out"] if whole > 1 else []
+            lines += ["Changes to or from it may be an effect of what is missing"] if len(rows) > 1 else []
+            remarks.append(Remark("caution", f"{row.name} is a part of a dump", f"{'. '.join(lines)}."))
     by_file_time = [row.name for row in rows if row.captured_at_source == "file time"]
     if by_file_time and len(rows) > 1:
         remarks.append(

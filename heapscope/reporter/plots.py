@@ -150,7 +150,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
     axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=_MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(when.label + _hollow_note(when), color=_MUTED)
+    axes.set_xlabel("\n".join([when.label, *_hollow_note(when)]), color=_MUTED)
     if when.tick_labels is not None:
         axes.set_xticks(when.positions, when.tick_labels)
     else:
@@ -227,11 +227,12 @@ def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -
     """A chart as a sentence."""
     describe = format_bytes if quantity == "shallow size" else format_count
     values = ", ".join(describe(value) for value in _values(watched, quantity))
-    return f"Line chart of {watched.class_name}, {quantity} by {when.label}{_hollow_note(when)}: {values}"
+    label = "; ".join([when.label, *_hollow_note(when)])
+    return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
 
 
-def _hollow_note(when: Timeline) -> str:
-    return "; hollow: a part of a dump, at least so much" if when.partial else ""
+def _hollow_note(when: Timeline) -> list[str]:
+    return ["hollow: of a partial dump, at least so much"] if when.partial else []
 
 
 @contextmanager
