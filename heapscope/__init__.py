@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         JvmNotFound,
         KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
         NoDemo,
         NotHprof,
         ObjectNotFound,
@@ -75,6 +76,7 @@ __all__ = [
     "JvmNotFound",
     "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",

@@ -52,6 +52,7 @@ COMMANDS = {
     "dominators": "heapscope.cli.dominators",
     "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
+    "redact": "heapscope.cli.redact",
     "completion": "heapscope.cli.completion",
 }
 
