@@ -53,6 +53,7 @@ COMMANDS = {
     "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
     "redact": "heapscope.cli.redact",
+    "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }
 
