@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.collector.embedded import collect_self
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
         AttachTimeout,
         CollectError,
         CorruptRecord,
+        DifferentProcesses,
         DumpFailed,
         HeapscopeError,
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
         NoDemo,
         NotHprof,
         ObjectNotFound,
@@ -63,13 +67,16 @@ __all__ = [
     "AttachTimeout",
     "CollectError",
     "CorruptRecord",
+    "DifferentProcesses",
     "DumpFailed",
     "Heap",
     "HeapscopeError",
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",
@@ -82,6 +89,7 @@ __all__ = [
     "UnsupportedFormat",
     "__version__",
     "collect_self",
+    "diagnose",
     "open",
     "report",
     "snapshots",
@@ -94,6 +102,7 @@ _HOMES = {
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

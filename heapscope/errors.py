@@ -12,10 +12,13 @@
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
-    │   └── TruncatedDump       the file ends inside a record
+    │   ├── TruncatedDump       the file ends inside a record
+    │   └── NeedsClasses        a stream to be redacted has objects before their classes
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
+    ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
+    ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
     ├── NoDemo                  the demo's processes could not be started
@@ -28,8 +31,10 @@ command line prints it and exits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+_PROCESSES_SHOWN = 4
 
 
 class HeapscopeError(Exception):
@@ -105,6 +110,10 @@ class TruncatedDump(HprofError):
     """The file ends inside a record: the writer was killed or its disk was full."""
 
 
+class NeedsClasses(HprofError):
+    """A stream has objects before their classes: it can be redacted only as a file, in two passes."""
+
+
 class HistogramError(HeapscopeError):
     """A class histogram with a line that is none; ``line`` counts from 1."""
 
@@ -121,6 +130,15 @@ class SampleError(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: {problem}")
+
+
+class KnownLeaksError(HeapscopeError):
+    """A file of known leaks that cannot be read or breaks its format; ``place`` is where in it."""
+
+    def __init__(self, path: str | os.PathLike[str], place: str, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.place = place
+        super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
 
 
 class ObjectNotFound(HeapscopeError, KeyError):
@@ -149,6 +167,29 @@ class ObjectNotFound(HeapscopeError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
+
+
+class DifferentProcesses(HeapscopeError):
+    """Snapshots of several processes were to be compared as one series.
+
+    Parameters
+    ----------
+    processes : sequence of (str, sequence of str)
+        Each process as people tell it, and the names of its snapshots.
+    """
+
+    def __init__(self, processes: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self.processes = [(label, list(names)) for label, names in processes]
+        parts = []
+        for label, names in self.processes[:_PROCESSES_SHOWN]:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{', '.join(names[:3])}{more} of {label}")
+        if len(self.processes) > _PROCESSES_SHOWN:
+            parts.append(f"{len(self.processes) - _PROCESSES_SHOWN} more processes")
+        super().__init__(
+            f"snapshots of {len(self.processes)} processes are no series: {'; '.join(parts)}; "
+            "name those of one, or pass --force-series (force_series=True)"
+        )
 
 
 class OutputExists(HeapscopeError):

@@ -31,6 +31,11 @@ class_option = click.option(
 subclasses_option = click.option(
     "--no-subclasses", is_flag=True, help="Count the named classes only, not what extends them."
 )
+partial_option = click.option(
+    "--partial",
+    is_flag=True,
+    help="Analyse what can be read of a DUMP that is cut short or damaged, and say how much that is.",
+)
 secrets_option = click.option(
     "--show-secrets", is_flag=True, help="Show values of variables and properties that may be secret."
 )
@@ -64,6 +69,7 @@ def graph_options(command: _Command) -> _Command:
         soft: str,
         index_dir: Path | None,
         no_index: bool,
+        partial: bool,
         **named: Any,
     ) -> Any:
         following = {
@@ -72,6 +78,7 @@ def graph_options(command: _Command) -> _Command:
             "soft": soft,
             "index_dir": index_dir,
             "use_index": not no_index,
+            "partial": partial,
         }
         return command(*arguments, following=following, **named)
 
@@ -103,10 +110,54 @@ def graph_options(command: _Command) -> _Command:
                 help="Where the index of DUMP is kept; by default in the user's cache folder.",
             ),
             click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+            partial_option,
         )
     ):
         with_following = option(with_following)
     return with_following  # type: ignore[return-value]  # the options are gone, `following` has come
+
+
+class TwoRuns(click.Command):
+    """A command whose option takes all arguments up to the next option: ``--vs B1 B2 B3``.
+
+    So that the shell's globs work on both sides; the option itself is a repeatable one.
+    """
+
+    many = ("--vs", "--against")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its arguments."""
+        spread: list[str] = []
+        option = ""
+        for place, argument in enumerate(args):
+            if argument == "--":
+                spread += args[place:]
+                break
+            if argument in self.many:
+                option = argument
+                is_last = place + 1 == len(args) or args[place + 1].startswith("-")
+                if is_last and not ctx.resilient_parsing:  # which the shell's completion does
+                    raise click.UsageError(f"{option} needs at least one DUMP.", ctx)
+                continue
+            if argument.startswith("-") and argument != "-":
+                option = ""
+            spread += [option, argument] if option else [argument]
+        return super().parse_args(ctx, spread)
+
+
+def size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Bytes of ``4G``; for an option."""
+    from heapscope.units import parse_bytes
+
+    try:
+        return None if value is None else parse_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", context, parameter) from None
+
+
+force_series_option = click.option(
+    "--force-series", is_flag=True, help="Compare snapshots of different processes all the same."
+)
 
 
 class Subject(NamedTuple):

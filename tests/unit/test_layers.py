@@ -11,13 +11,14 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "progress": set(),
     "cache": {"errors"},
     "units": {"errors"},
+    "files": {"errors"},
     "machine_code": {"cache"},
     "collector": SHARED,
     "parser": SHARED,

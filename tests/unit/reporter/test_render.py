@@ -20,10 +20,12 @@ import jsonschema
 import pytest
 
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import put
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import (
     chart_names,
+    outlook_name,
     output_paths,
     render_html,
     render_json,
@@ -73,7 +75,9 @@ class Page(HTMLParser):
 
 
 def markdown(incident: Incident) -> str:
-    return render_markdown(incident, chart_names(incident, "report"))
+    return render_markdown(
+        incident, chart_names(incident, "report"), "".join(outlook_name(incident, "report"))
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -113,7 +117,9 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
 def test_every_watched_class_in_the_heap_has_both_charts() -> None:
     page = Page(render_html(build_incident(series())))
     labels = [str(svg["aria-label"]) for svg in page.named("svg")]
-    assert len(labels) == 2 * (5 + 1)  # five of six classes are there, and the whole heap
+    # Five of six classes are there, and the whole heap; and once more where that leads.
+    assert len(labels) == 2 * (5 + 1) + 1
+    assert sum("the whole heap since" in label for label in labels) == 1
     assert sum("FileSystem, instances by minutes" in label for label in labels) == 1
     assert sum("FileSystem, shallow size by minutes" in label for label in labels) == 1
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
@@ -230,8 +236,8 @@ def test_names_of_pictures() -> None:
     assert "](my%20report-Cache-Key.png)" in render_markdown(incident, chart_names(incident, "my report"))
 
 
-def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
-    old = os.umask(0o022)
+def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
     try:
         incident = write_report(series(), tmp_path / "build" / "deep" / "report.md")
     finally:
@@ -244,9 +250,10 @@ def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
         "report-Subject.png",
         "report-FileSystem-Cache-Key.png",
         "report-Configuration.png",
+        "report-outlook.png",
         "report.md",
     ]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths[:-1])
     assert paths[-1].read_text("utf-8") == markdown(incident)
     write_report(series(), tmp_path / "r.HTML")
@@ -310,15 +317,15 @@ def test_a_folder_is_no_report(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: int
 ) -> None:
-    real, calls = os.replace, []
+    calls = []
 
-    def failing(source: Any, target: Any) -> None:
+    def failing(source: Any, target: Any, **options: Any) -> None:
         calls.append(target)
         if len(calls) == fail_at:
             raise OSError(28, "No space left on device")
-        real(source, target)
+        put(source, target, **options)
 
-    monkeypatch.setattr(os, "replace", failing)
+    monkeypatch.setattr(render, "put", failing)
     with pytest.raises(OutputFailed, match="No space left on device"):
         write_report(series(), tmp_path / "report.md")
     assert len(calls) == fail_at
