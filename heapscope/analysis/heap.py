@@ -477,10 +477,10 @@ def open(
 
     Parameters
     ----------
+    path, progress, index_dir, use_index
+        As `Heap` has them; errors too.
     semantics, roots, soft : str
         What is followed and what is a root: `heapscope.analysis.options.Options`.
-
-    Other parameters and errors as `Heap` has them.
     """
     from heapscope.analysis.options import Options
 
