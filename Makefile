@@ -17,7 +17,7 @@ PIP := $(RUN) pip --disable-pip-version-check --quiet
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 
-.PHONY: help report test lint types format benchmark samples notebooks system-packages clean
+.PHONY: help report test lint types docs format benchmark samples notebooks system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,11 @@ lint: $(VENV)/.installed-dev ## ruff: rules and format
 
 types: $(VENV)/.installed-dev ## mypy --strict
 	$(RUN) mypy
+
+# The site's tools end in 2027 and say so at each start; it is built from Markdown that others read as well.
+docs: $(VENV)/.installed-docs ## Build the documentation into build/site, and check every link in it
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	$(RUN) docs._site.links build/site
 
 format: $(VENV)/.installed-dev ## Let ruff rewrite the files
 	$(RUN) ruff check --fix .
