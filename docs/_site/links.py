@@ -1,4 +1,4 @@
-"""``python -m docs._site.links build/site``: every link of the built site leads somewhere, and nothing is fetched.
+"""``python -m docs._site.links build/site``: every link leads somewhere, and nothing is fetched.
 
 What is read is the HTML as it lies on disk, so generated pages, anchors of headings and files of the
 theme are looked at alike.  Links to other hosts are for people to click; a page that would load
@@ -16,7 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 # Attributes by which a browser loads something without being asked.
-_LOADED = {("img", "src"), ("script", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("video", "src")}
+_LOADED = {
+    ("img", "src"),
+    ("script", "src"),
+    ("link", "href"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+}
 _FOLLOWED = {("a", "href"), ("area", "href")}
 # Relations of <link> that say something and load nothing.
 _SAYING = {"canonical", "prev", "next", "alternate"}

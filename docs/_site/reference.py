@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,25 +19,26 @@ from heapscope.cli import COMMANDS, PROGRAM, cli
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 COMMAND_FOLDER = "reference/commands"
 PYTHON_FOLDER = "reference/python"
 
 # What public functions and methods return is not in __all__, but people hold it in their hands.
-RETURNED = {
-    "Heap": [
-        "heapscope.analysis.objects.ObjectSet",
-        "heapscope.analysis.java_object.JavaObject",
-        "heapscope.analysis.dominators.Dominators",
-        "heapscope.analysis.reachability.Reachability",
-        "heapscope.analysis.paths.MergedPaths",
-        "heapscope.analysis.paths.Path",
-        "heapscope.analysis.suspects.Suspects",
-        "heapscope.analysis.suspects.Suspect",
-        "heapscope.analysis.process.JavaThread",
-    ],
-    "Snapshots": [],
-}
+OBJECTS = [
+    "heapscope.analysis.objects.ObjectSet",
+    "heapscope.analysis.java_object.JavaObject",
+    "heapscope.analysis.process.JavaThread",
+]
+GRAPH = [
+    "heapscope.analysis.options.Options",
+    "heapscope.analysis.suspects.Suspects",
+    "heapscope.analysis.suspects.Suspect",
+    "heapscope.analysis.dominators.Dominators",
+    "heapscope.analysis.reachability.Reachability",
+    "heapscope.analysis.paths.MergedPaths",
+    "heapscope.analysis.paths.Path",
+]
 COLLECTOR = [
     "heapscope.collector.processes.find",
     "heapscope.collector.processes.get",
@@ -70,6 +70,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, text in {**command_pages(), **python_pages()}.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Link names such as ``heapscope.analysis.options.Options`` in docstrings, where they have an entry."""
+    if not page.file.src_uri.startswith(PYTHON_FOLDER):
+        return html
+    linked = r'<autoref optional identifier="\1"><code>\1</code></autoref>'
+    return re.sub(r"<code>(heapscope(?:\.\w+)+)</code>", linked, html)
 
 
 # -- commands --------------------------------------------------------------------------------------
@@ -160,7 +168,9 @@ def _escaped(text: str) -> str:
         if place % 2:
             parts.append(part)
             continue
-        part = re.sub(r"'([^']*[ .>*/(-][^']*)'", r"`\1`", part)
+        # What a terminal shows in quotes: patterns, and names of commands.
+        quoted = rf"'([^']*[ .>*/(-][^']*|{'|'.join(COMMANDS)})'"
+        part = re.sub(quoted, r"`\1`", part)
         pieces = re.split(r"(`[^`]*`)", part)
         for i in range(0, len(pieces), 2):
             pieces[i] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z]\b)", r"`\1`", pieces[i])
@@ -190,10 +200,20 @@ def python_pages() -> dict[str, str]:
             [f"heapscope.{name}" for name in functions],
         ),
         f"{PYTHON_FOLDER}/heap.md": _python_page(
-            "Heap", "One heap dump, and what it answers.", ["heapscope.Heap", *RETURNED["Heap"]]
+            "Heap", "One heap dump, and what it answers.", [f"heapscope.{name}" for name in heap]
+        ),
+        f"{PYTHON_FOLDER}/objects.md": _python_page(
+            "Objects", "Sets of objects and single ones, with fields followed and decoded.", OBJECTS
+        ),
+        f"{PYTHON_FOLDER}/graph.md": _python_page(
+            "Who keeps what alive",
+            "Suspects, dominators, reachability and paths, as a heap returns them.",
+            GRAPH,
         ),
         f"{PYTHON_FOLDER}/snapshots.md": _python_page(
-            "Snapshots", "Dumps and class histograms, ordered by time.", [f"heapscope.{name}" for name in others]
+            "Snapshots",
+            "Dumps and class histograms, ordered by time.",
+            [f"heapscope.{name}" for name in others],
         ),
         f"{PYTHON_FOLDER}/collector.md": _python_page(
             "Collector", "Running processes: find, watch, ask and dump their JVMs (Linux).", COLLECTOR
@@ -223,6 +243,3 @@ def _error_tree() -> str:
 def _python_page(title: str, intro: str, identifiers: list[str]) -> str:
     blocks = [f"::: {identifier}" for identifier in identifiers]
     return "\n\n".join([f"---\ntitle: {title}\n---", f"# {title}", intro, *blocks, ""])
-
-
-SOURCE = Path(__file__)

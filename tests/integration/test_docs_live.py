@@ -1,7 +1,7 @@
 """Pages about running processes: their commands are run on a real worker, and print what is shown.
 
-Process 4711 of role ``worker`` and user ``trainer`` in the documents is one that is started here.  Hours become
-a second; figures are not compared, everything else is.
+Process 4711 of role ``worker`` and user ``trainer`` in the documents is one that is started here.
+Hours become a second; figures are not compared, everything else is.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def pid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     libhdfs = tmp_path_factory.mktemp("lib") / "libhdfs.so"
     libhdfs.write_bytes(b"\0" * 4096)
     libjvm = find_jdks()[min(find_jdks())].home / "lib/server/libjvm.so"
-    options = ["-Xmx64m", "-XX:+UseSerialGC", "-XX:+StartAttachListener"]
+    command = [sys.executable, "-m", "tests.support.worker", str(libjvm), str(libhdfs)]
+    command += ["-Xmx64m", "-XX:+UseSerialGC", "-XX:+StartAttachListener"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.worker", str(libjvm), str(libhdfs), *options]
-        + [f"--job_name={ROLE}", "--task_index=3"],
+        [*command, f"--job_name={ROLE}", "--task_index=3"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "KERB_TICKET_CACHE_PATH": "/tmp/krb5cc_1000"},
         stdin=subprocess.PIPE,

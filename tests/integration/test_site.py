@@ -53,7 +53,8 @@ def test_the_links_that_are_wrong_are_found(tmp_path: Path) -> None:
     assert list(problems(tmp_path)) == []
     (tmp_path / "sub" / "index.html").write_text(
         "<a href=gone.html>1</a><a href=../index.html#gone>2</a><script src=https://cdn.example.com/x.js></script>"
-        "<img src=no.png><a href=/index.html>3</a><a href=http://example.com>4</a><p style='background:url(//h/x)'>"
+        "<img src=no.png><a href=/index.html>3</a><a href=http://example.com>4</a>"
+        "<p style='background:url(//h/x)'>"
     )
     (tmp_path / "a.css").write_text("@import url(https://fonts.example.com/x); p {background: url(no.png)}")
     assert [line.split(": ", 1)[1] for line in problems(tmp_path)] == [
@@ -83,7 +84,9 @@ def test_a_command_has_its_page_with_every_option(site: Path, name: str) -> None
 
 
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
-    pages = "".join(path.read_text(encoding="utf-8") for path in (site / "reference" / "python").glob("*.html"))
+    pages = "".join(
+        path.read_text(encoding="utf-8") for path in (site / "reference" / "python").glob("*.html")
+    )
     missing = [
         name for name in heapscope.__all__ if name != "__version__" and f'id="heapscope.{name}"' not in pages
     ]

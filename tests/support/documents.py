@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LIVE_COMMANDS = ("ps", "watch", "collect")
 
-_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
+)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _OPERATORS = set("();<>|&")
 # Run, and not called: followed by a command or an option, not by the end of a line or by itself.
@@ -64,7 +66,9 @@ def blocks_in(text: str) -> Iterator[Block]:
     for match in _BLOCK.finditer(text):
         indent = len(match["indent"])
         lines = [line[indent:] for line in match["text"].splitlines()]
-        yield Block(match["language"], "".join(f"{line}\n" for line in lines), text.count("\n", 0, match.start()) + 1)
+        yield Block(
+            match["language"], "".join(f"{line}\n" for line in lines), text.count("\n", 0, match.start()) + 1
+        )
 
 
 def shown_in(text: str) -> Iterator[Shown]:

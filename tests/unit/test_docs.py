@@ -177,8 +177,12 @@ def test_blocks_are_read_as_they_are_written() -> None:
 
 def test_figures_are_left_out_and_nothing_else() -> None:
     shown = ("4711  worker:3  17.0.15+6  0B/67.1MB/67.1MB  2.76 GB  2 s  yes", "    resident +1.2 MB in 6 h")
-    assert has_shape(shown, "9 worker:12  25.0.3+9 1.2MB/3kB/67MB 900 kB 1 h 2 min  yes\n resident 0 B in 1 s\n")
-    assert not has_shape(shown, "9 worker:12  25.0.3+9 1MB/3kB/67MB 900 kB 1 h 2 min  no\n resident 0 B in 1 s\n")
+    assert has_shape(
+        shown, "9 worker:12  25.0.3+9 1.2MB/3kB/67MB 900 kB 1 h 2 min  yes\n resident 0 B in 1 s\n"
+    )
+    assert not has_shape(
+        shown, "9 worker:12  25.0.3+9 1MB/3kB/67MB 900 kB 1 h 2 min  no\n resident 0 B in 1 s\n"
+    )
     assert not has_shape(shown, "9 worker:12  25.0.3+9 1MB/3kB/67MB 900 kB 1 h 2 min  yes\n")
 
 
@@ -192,7 +196,13 @@ def test_commands_are_found_wherever_they_stand() -> None:
     )
     assert list(commands_in(text, is_shell=True))[1:] == [["watch", "--every", "30s"], ["ps"], ["info", "x"]]
     assert next(commands_in(text, is_shell=False)) == ["collect", "--trigger", "rss>8G", "-o", "x"]
-    for wrong in (["colect"], ["ps", "--rolle", "x"], ["collect", "1"], ["watch", "--every", "soon"], ["--hlp"]):
+    for wrong in (
+        ["colect"],
+        ["ps", "--rolle", "x"],
+        ["collect", "1"],
+        ["watch", "--every", "soon"],
+        ["--hlp"],
+    ):
         with pytest.raises(click.ClickException):
             parse(wrong)
 
@@ -212,5 +222,10 @@ def test_quoted_patterns_are_not_expanded(folder: Path) -> None:
         "--class",
         "a.*",
     ]
-    assert plain_arguments("heapscope collect 1 --trigger 'rss>8G'") == ["collect", "1", "--trigger", "rss>8G"]
+    assert plain_arguments("heapscope collect 1 --trigger 'rss>8G'") == [
+        "collect",
+        "1",
+        "--trigger",
+        "rss>8G",
+    ]
     assert plain_arguments("heapscope ps | less") is None
