@@ -32,19 +32,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
         AttachRefused,
         AttachTimeout,
         CollectError,
         CorruptRecord,
+        DifferentProcesses,
         DumpFailed,
         HeapscopeError,
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
+        NoDemo,
         NotHprof,
         ObjectNotFound,
         OutputExists,
@@ -61,13 +66,16 @@ __all__ = [
     "AttachTimeout",
     "CollectError",
     "CorruptRecord",
+    "DifferentProcesses",
     "DumpFailed",
     "Heap",
     "HeapscopeError",
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
+    "NoDemo",
     "NotHprof",
     "ObjectNotFound",
     "OutputExists",
@@ -78,6 +86,8 @@ __all__ = [
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "collect_self",
+    "diagnose",
     "open",
     "report",
     "snapshots",
@@ -89,6 +99,8 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "collect_self": ("heapscope.collector.embedded", "collect_self"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

@@ -15,9 +15,12 @@
     │   └── TruncatedDump       the file ends inside a record
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
+    ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
+    ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
+    ├── NoDemo                  the demo's processes could not be started
     └── MissingDependency (ImportError)   an optional library; names the pip line
 
 A message has the name, the evidence and the next step, on one line.  Only the
@@ -27,8 +30,10 @@ command line prints it and exits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+_PROCESSES_SHOWN = 4
 
 
 class HeapscopeError(Exception):
@@ -44,7 +49,19 @@ class JvmNotFound(CollectError):
 
 
 class AttachRefused(CollectError):
-    """Contact would be dangerous, or the JVM says no."""
+    """Contact would be dangerous, or the JVM says no.
+
+    Parameters
+    ----------
+    message : str
+        Who, why, and what to do next.
+    is_understood : bool
+        False where the JVM speaks another attach protocol than we: the JDK's own tools may be understood.
+    """
+
+    def __init__(self, message: str, *, is_understood: bool = True) -> None:
+        self.is_understood = is_understood
+        super().__init__(message)
 
 
 class AttachTimeout(CollectError):
@@ -110,6 +127,15 @@ class SampleError(HeapscopeError):
         super().__init__(f"{self.path}: {problem}")
 
 
+class KnownLeaksError(HeapscopeError):
+    """A file of known leaks that cannot be read or breaks its format; ``place`` is where in it."""
+
+    def __init__(self, path: str | os.PathLike[str], place: str, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.place = place
+        super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
+
+
 class ObjectNotFound(HeapscopeError, KeyError):
     """No such class or object.
 
@@ -138,6 +164,29 @@ class ObjectNotFound(HeapscopeError, KeyError):
         return self.message
 
 
+class DifferentProcesses(HeapscopeError):
+    """Snapshots of several processes were to be compared as one series.
+
+    Parameters
+    ----------
+    processes : sequence of (str, sequence of str)
+        Each process as people tell it, and the names of its snapshots.
+    """
+
+    def __init__(self, processes: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self.processes = [(label, list(names)) for label, names in processes]
+        parts = []
+        for label, names in self.processes[:_PROCESSES_SHOWN]:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{', '.join(names[:3])}{more} of {label}")
+        if len(self.processes) > _PROCESSES_SHOWN:
+            parts.append(f"{len(self.processes) - _PROCESSES_SHOWN} more processes")
+        super().__init__(
+            f"snapshots of {len(self.processes)} processes are no series: {'; '.join(parts)}; "
+            "name those of one, or pass --force-series (force_series=True)"
+        )
+
+
 class OutputExists(HeapscopeError):
     """The output file exists and overwriting was not asked for."""
 
@@ -152,6 +201,10 @@ class OutputFailed(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: cannot be written: {problem}")
+
+
+class NoDemo(HeapscopeError):
+    """The demo's processes could not be started here."""
 
 
 class MissingDependency(HeapscopeError, ImportError):

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
+from heapscope.analysis.diagnosis import diagnose
+from heapscope.analysis.findings import POSSIBLE
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
+from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
+from heapscope.reporter.outlook import Outlook, describe_outlook
 from heapscope.reporter.process import ProcessSection, describe_process
 from heapscope.reporter.retention import RetentionSection, describe_retention
 from heapscope.reporter.text import plural, printable
@@ -50,7 +54,7 @@ class SnapshotRow:
     name: str
     kind: str  # "heap dump" or "class histogram"
     captured_at: str
-    captured_at_source: str  # "dump header", "text" or "file time"
+    captured_at_source: str  # "dump header", "text", "sidecar" or "file time"
     object_count: int
     shallow_bytes: int
 
@@ -136,6 +140,8 @@ class Incident:
     class_count: int  # in the last snapshot, of which `largest_classes` are the first
     process: ProcessSection | None
     retention: RetentionSection | None = None  # None where no snapshot is a heap dump
+    outlook: Outlook | None = None  # None of one snapshot
+    diagnosis: DiagnosisSection | None = None
 
     @property
     def growing_classes(self) -> tuple[WatchedClass, ...]:
@@ -149,6 +155,8 @@ def build_incident(
     patterns: Sequence[str] = WATCHED_CLASSES,
     top: int = 25,
     show_secrets: bool = False,
+    force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = silent,
 ) -> Incident:
     """Compute what a report shows.
@@ -163,6 +171,11 @@ def build_incident(
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
+    force_series : bool
+        Whether snapshots of several processes are one series all the same; else only those of the
+        process that has most are shown, and a remark says so.
+    limit_bytes : int, optional
+        A memory limit to forecast, beside those that the snapshots tell of.
     progress : Progress
         Told how far reading the last dump again is, for what the process was.
 
@@ -175,19 +188,30 @@ def build_incident(
         raise HeapscopeError("a report needs at least one snapshot; name a heap dump or a class histogram")
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
+    left_out = ""
+    if not force_series:
+        snapshots, left_out = snapshots.of_one_process(progress)
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.growth(tuple(patterns)))
+    watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
     whole_heap = _describe_whole_heap(rows)
     status, headline = _headline(watched, whole_heap)
+    diagnosis = describe_diagnosis(
+        diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
+    )
+    verdict = _verdict(watched, whole_heap)
+    is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)
+    if is_sure:
+        status, headline = "leak", diagnosis.headline
+        verdict = (*_cause_and_cure(diagnosis), *verdict)
     return Incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
         status=status,
         headline=headline,
-        verdict=_verdict(watched, whole_heap),
-        remarks=_remarks(rows, watched, status, facts, printable(source), show_secrets),
+        verdict=verdict,
+        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,
@@ -204,6 +228,8 @@ def build_incident(
         if facts is None
         else describe_process(facts, printable(source), show_secrets=show_secrets),
         retention=_last_retention(snapshots, patterns, show_secrets, progress),
+        outlook=describe_outlook(snapshots, force_series=force_series, limit_bytes=limit_bytes),
+        diagnosis=diagnosis,
     )
 
 
@@ -331,6 +357,13 @@ def _headline(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tu
     return "steady", "No watched class grew"
 
 
+def _cause_and_cure(diagnosis: DiagnosisSection) -> tuple[str, ...]:
+    """What leaks, and what to do first, of the surest finding."""
+    first = diagnosis.findings[0]
+    growth = f": {first.speed}" if first.speed else ""
+    return (f"{first.what}{growth}", *(f"What to do: {step}" for step in first.cure[:1]))
+
+
 def _verdict(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tuple[str, ...]:
     """A line for each watched class that grew (for each that is present, when there is one snapshot)."""
     if whole_heap.trend == "one snapshot":
@@ -365,9 +398,18 @@ def _remarks(
     status: str,
     facts: ProcessFacts | None,
     source: str,
-    show_secrets: bool,
+    left_out: str,
 ) -> tuple[Remark, ...]:
     remarks = []
+    if left_out:
+        remarks.append(
+            Remark(
+                "caution",
+                "Snapshots of other processes are left out",
+                f"{left_out}. Heaps of several processes, or of one before and after a restart, "
+                "are no series. Make a report for each, or compare them all the same with --force-series.",
+            )
+        )
     if facts is not None and _TICKET_CACHE in facts.environment:
         affected = [
             one.class_name
