@@ -6,6 +6,7 @@ README.md and every page of docs/ are read alike.  What a block is says its lang
   ``sample_dumps/``, and what follows is compared with what is printed; a line ``...`` stands for any
   number of lines.  A page that shows a command for running processes is run on a real one (`is_live`).
 - ``python``: is run, all blocks of a page in one namespace.
+- a block with ``title="name"`` is a file that the page's commands find in that folder.
 - anything else (``sh``, ``ini``, ``yaml``, ``text`` ...) cannot be run here, it needs clusters or init
   systems: each heapscope command in it is parsed by the command itself.
 """
@@ -31,7 +32,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LIVE_COMMANDS = ("ps", "watch", "collect")
 
 _BLOCK = re.compile(
-    r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
+    r"^(?P<indent> *)```(?P<language>[\w-]*)(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
 )
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _OPERATORS = set("();<>|&")
@@ -41,11 +42,12 @@ _CALL = re.compile(rf"(?<![\w.-]){PROGRAM} +(?!{PROGRAM}\b)(\S.*)")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, the line it begins on."""
+    """A fenced block: its language, its text, the line it begins on, the name of the file that it shows."""
 
     language: str
     text: str
     line: int
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,17 @@ def blocks_in(text: str) -> Iterator[Block]:
     for match in _BLOCK.finditer(text):
         indent = len(match["indent"])
         lines = [line[indent:] for line in match["text"].splitlines()]
-        yield Block(
-            match["language"], "".join(f"{line}\n" for line in lines), text.count("\n", 0, match.start()) + 1
-        )
+        text_of_block = "".join(f"{line}\n" for line in lines)
+        title = re.search(r'title="([\w.-]+)"', match["more"])
+        line = text.count("\n", 0, match.start()) + 1
+        yield Block(match["language"], text_of_block, line, title[1] if title else "")
+
+
+def write_files(text: str, folder: Path) -> None:
+    """Write the files that a page shows where its commands look for them."""
+    for block in blocks_in(text):
+        if block.title:
+            (folder / block.title).write_text(block.text, encoding="utf-8")
 
 
 def shown_in(text: str) -> Iterator[Shown]:
