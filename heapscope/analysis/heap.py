@@ -485,10 +485,21 @@ def open(
 
     Parameters
     ----------
+    path : str or path-like
+        A dump, plain, gzip or zstd.
+    progress : Progress
+        Told how far long work is.
     semantics, roots, soft : str
         What is followed and what is a root: `heapscope.analysis.options.Options`.
+    index_dir : str or path-like, optional
+        Where indexes are kept; the user's cache folder by default.
+    use_index : bool
+        Whether what was computed is kept, and found again by the next who opens this dump.
 
-    Other parameters and errors as `Heap` has them.
+    Raises
+    ------
+    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
+        See `heapscope.errors`.
     """
     from heapscope.analysis.options import Options
 
