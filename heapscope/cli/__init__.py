@@ -37,6 +37,7 @@ COMMANDS = {
     "plot": "heapscope.cli.watch",
     "collect": "heapscope.cli.collect",
     "report": "heapscope.cli.report",
+    "bundle": "heapscope.cli.bundle",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.growth",

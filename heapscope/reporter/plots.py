@@ -205,6 +205,13 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
     ).strip()
 
 
+def with_colours(svg: str) -> str:
+    """A chart of `figure_svg` with the colours of paper instead of the page's variables."""
+    for colour, variable in _CSS_VARIABLES.items():
+        svg = svg.replace(f"var({variable})", colour)
+    return svg
+
+
 def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
     """A chart as a sentence."""
     describe = format_bytes if quantity == "shallow size" else format_count

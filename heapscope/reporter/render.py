@@ -1,4 +1,4 @@
-"""Incidents as HTML, Markdown and JSON, and as files.
+"""Incidents as HTML, Markdown, JSON and PDF, and as files.
 
 The same incident gives the same bytes: no time of day, no absolute path, no random id.
 """
@@ -26,13 +26,14 @@ from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
 from heapscope.progress import Progress, silent
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
+from heapscope.reporter.pdf import need_weasyprint, render_pdf
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
 
-ENDINGS = (".html", ".md", ".json")
+ENDINGS = (".html", ".md", ".json", ".pdf")
 
 # GitHub's and GitLab's limits for a comment are 65,536 and 1,000,000 characters.
 MAX_MARKDOWN_CHARACTERS = 64_000
@@ -54,18 +55,38 @@ def render_html(incident: Incident) -> str:
     """One page with everything in it; it reads without scripts and asks nobody for anything."""
     script = _environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return _render_page(
+        incident, _svg_charts(incident), paper="", script=Markup(script), script_digest=digest
+    )
+
+
+def render_paper(incident: Incident, font_faces: str) -> str:
+    """The page as `heapscope.reporter.pdf` lays it out: its own sheet, dates, colours that are no variables.
+
+    Parameters
+    ----------
+    font_faces : str
+        CSS rules that say where letters come from.
+    """
+    from heapscope.reporter import plots
+
+    charts = {
+        name: [Markup(plots.with_colours(chart)) for chart in charts]
+        for name, charts in _svg_charts(incident).items()
+    }
+    sheet = _environment().get_template("paper.css").render()
+    page = _render_page(
+        incident, charts, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest=""
+    )
+    # WeasyPrint breaks lines at spaces without width, not at <wbr>.
+    return page.replace("<wbr>", "\u200b")
+
+
+def _render_page(incident: Incident, charts: Mapping[str, Sequence[Markup]], **parts: object) -> str:
+    template = _environment().get_template("report.html.j2")
+    style = Markup(_environment().get_template("report.css").render())
     return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            incident=incident,
-            span=_span(incident),
-            charts=_svg_charts(incident),
-            style=Markup(_environment().get_template("report.css").render()),
-            script=Markup(script),
-            script_digest=digest,
-        )
-        + "\n"
+        template.render(incident=incident, span=_span(incident), charts=charts, style=style, **parts) + "\n"
     )
 
 
@@ -81,6 +102,8 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
     text = ""
     for rows, characters in _MARKDOWN_BUDGETS:
         text = _render_markdown(incident, chart_names, rows, characters)
+        if (rows, characters) != _MARKDOWN_BUDGETS[0]:
+            text += "\nShortened to what a ticket takes; the page (`-o report.html`) has all of it.\n"
         if len(text) <= MAX_MARKDOWN_CHARACTERS:
             return text
     note = "\n\n(cut here: longer than a ticket takes)\n"
@@ -110,7 +133,7 @@ def write_report(
         From `heapscope.snapshots`; one at least.
     path : str or path-like
         ``.html`` for one page, ``.md`` for a ticket with PNG charts beside it, ``.json`` for
-        programs.  Missing folders are made.
+        programs, ``.pdf`` for paper.  Missing folders are made.
     patterns : sequence of str
         The watched classes.
     top : int
@@ -135,12 +158,18 @@ def write_report(
         A file is there already, and ``force`` is false.  Nothing is written then.
     OutputFailed
         The system refuses to write.  Nothing half-written is left.
+    MissingDependency
+        A PDF without WeasyPrint.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise HeapscopeError(f"{path}: a report's name ends in .html, .md or .json; rename it to choose one")
+        raise HeapscopeError(
+            f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one"
+        )
     _check_free([path], force)
+    if ending == ".pdf":
+        need_weasyprint()  # before any work is done
     incident = build_incident(
         snapshots, patterns=patterns, top=top, show_secrets=show_secrets, progress=progress
     )
@@ -151,11 +180,13 @@ def write_report(
         raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
     if ending == ".html":
         contents = [render_html(incident).encode()]
+    elif ending == ".pdf":
+        contents = [render_pdf(incident)]
     elif ending == ".json":
         contents = [render_json(incident).encode()]
     else:
         names = chart_names(incident, path.stem)
-        contents = [*_png_charts(incident), render_markdown(incident, names).encode()]
+        contents = [*png_charts(incident), render_markdown(incident, names).encode()]
     _write_all(list(zip(paths, contents, strict=True)))
     return incident
 
@@ -227,7 +258,10 @@ def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
     }
 
 
-def _png_charts(incident: Incident) -> list[bytes]:
+def png_charts(incident: Incident) -> list[bytes]:
+    """Pictures of the charts, in the order of `chart_names`."""
+    if not charted(incident):
+        return []
     from heapscope.reporter import plots
 
     when = plots.timeline(incident.snapshots)

@@ -35,6 +35,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
+    "weasyprint": {"reporter"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
     "jpype": {"collector"},
