@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
         AttachRefused,
         AttachTimeout,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         HprofError,
         JvmNotFound,
         MissingDependency,
+        NoDemo,
         NotHprof,
         ObjectNotFound,
         OutputExists,
@@ -68,6 +70,7 @@ __all__ = [
     "HprofError",
     "JvmNotFound",
     "MissingDependency",
+    "NoDemo",
     "NotHprof",
     "ObjectNotFound",
     "OutputExists",
@@ -78,6 +81,7 @@ __all__ = [
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "collect_self",
     "open",
     "report",
     "snapshots",
@@ -89,6 +93,7 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "collect_self": ("heapscope.collector.embedded", "collect_self"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

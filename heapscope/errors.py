@@ -18,6 +18,7 @@
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
+    ├── NoDemo                  the demo's processes could not be started
     └── MissingDependency (ImportError)   an optional library; names the pip line
 
 A message has the name, the evidence and the next step, on one line.  Only the
@@ -44,7 +45,19 @@ class JvmNotFound(CollectError):
 
 
 class AttachRefused(CollectError):
-    """Contact would be dangerous, or the JVM says no."""
+    """Contact would be dangerous, or the JVM says no.
+
+    Parameters
+    ----------
+    message : str
+        Who, why, and what to do next.
+    is_understood : bool
+        False where the JVM speaks another attach protocol than we: the JDK's own tools may be understood.
+    """
+
+    def __init__(self, message: str, *, is_understood: bool = True) -> None:
+        self.is_understood = is_understood
+        super().__init__(message)
 
 
 class AttachTimeout(CollectError):
@@ -152,6 +165,10 @@ class OutputFailed(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: cannot be written: {problem}")
+
+
+class NoDemo(HeapscopeError):
+    """The demo's processes could not be started here."""
 
 
 class MissingDependency(HeapscopeError, ImportError):

@@ -41,7 +41,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ticket import REALM, USER, credential_cache
+from heapscope.demo.ticket import REALM, USER, credential_cache
 
 HERE = Path(__file__).resolve().parent
 

@@ -217,18 +217,27 @@ def _cause(
         )
     inside = f"{_size(heap)} of it inside the Java heap"
     if heap >= 0.5 * growth:
-        return _inside(heap, old, inside)
+        return _inside(heap, old, changes.get("full_gc_count", 0.0) > 0, inside)
     return _outside(changes, growth - heap, inside)
 
 
-def _inside(heap: float, old: float | None, inside: str) -> _Finding:
+def _inside(heap: float, old: float | None, has_collected_all: bool, inside: str) -> _Finding:
     if old is None:
         sentence = "no collection yet has told garbage from what is held"
         return "java heap or garbage", "the Java heap grows, or fills with garbage", [inside, sentence], "low"
     evidence = [f"{inside}, whose old generation after GC changed by {_size(old)}"]
     if old >= 0.4 * heap:
-        return "java heap", "the Java heap grows", evidence, "high"
-    return "garbage", "garbage fills heap that was committed but never touched", evidence, "high"
+        # Until all of it has been collected once, the old generation holds garbage too.
+        confidence: Confidence = "high" if has_collected_all else "medium"
+        return "java heap", "the Java heap grows", evidence, confidence
+    if old < min(0.05 * heap, _MIN_BYTES):
+        return "garbage", "garbage fills heap that was committed but never touched", evidence, "high"
+    return (
+        "java heap or garbage",
+        "the Java heap fills with garbage, and with what is held",
+        evidence,
+        "medium",
+    )
 
 
 def _outside(changes: Mapping[str, float], outside: float, inside: str) -> _Finding:

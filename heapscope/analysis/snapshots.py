@@ -6,6 +6,7 @@ class; a dump also tells superclasses and what the process was.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["heap dump", "class histogram"]
-TimeSource = Literal["dump header", "text", "file time"]
+TimeSource = Literal["dump header", "text", "sidecar", "file time"]
 DUMP: Kind = "heap dump"
 HISTOGRAM: Kind = "class histogram"
 
@@ -303,15 +304,27 @@ def read_snapshot(
     path = Path(path)
     if _looks_like_histogram(path):
         text = read_histogram(path)
-        source: TimeSource = "file time" if text.captured_at_ms is None else "text"
-        seconds = path.stat().st_mtime if text.captured_at_ms is None else text.captured_at_ms / 1000
-        captured_at = datetime.fromtimestamp(seconds, UTC)
+        captured_at, source = _captured_at(path, text.captured_at_ms)
         rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
         return Snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
         )
     with Heap(path, progress) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
+
+
+def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]:
+    """When a class histogram was taken: by its text, by its sidecar, else by its file."""
+    if text_ms is not None:
+        return datetime.fromtimestamp(text_ms / 1000, UTC), "text"
+    try:
+        sidecar = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+        said = datetime.fromisoformat(sidecar["captured_at"])
+        if said.tzinfo is not None:
+            return said.astimezone(UTC), "sidecar"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        pass  # none, or none of ours
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
 
 
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:

@@ -1,9 +1,10 @@
-"""``heapscope collect``: snapshots of running JVMs, once or on a schedule."""
+"""``heapscope collect``: snapshots of running JVMs, once, on a schedule, or when memory says so."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,19 @@ from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
+    from heapscope.collector.voice import Method
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How snapshots are taken, and where they go."""
+
+    output: Path
+    kind: Literal["dump", "histogram"]
+    live: bool
+    method: Method | None
+    stream: bool
+    allow_sigquit: bool
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -42,6 +56,12 @@ if TYPE_CHECKING:
     "--every 1m at most. Repeatable.",
 )
 @click.option("--for", "seconds", callback=duration, metavar="TIME", help="With --trigger: watch so long.")
+@click.option(
+    "--method",
+    type=click.Choice(["attach", "jmap", "jcmd", "embedded"]),
+    help="How to ask: our client, a JDK's tool, or from inside.  [default: attach, jcmd if only that works]",
+)
+@click.option("--no-stream", is_flag=True, help="The JVM writes a file in its /tmp, which is then packed.")
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -60,11 +80,14 @@ def collect(
     count: int | None,
     triggers: tuple[str, ...],
     seconds: float | None,
+    method: Method | None,
+    no_stream: bool,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
     """Snapshots of the JVMs in processes PID..., into DIR. A dump flows from the JVM into a .hprof.zst there;
-    nothing is written to the target's disk. A snapshot is whole or absent, and has a JSON sidecar.
+    nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
+    file, if there is room, which is packed and removed. A snapshot is whole or absent, with a JSON sidecar.
 
     The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
     """
@@ -72,46 +95,43 @@ def collect(
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")
-    problem: CollectError | None = None
+    how = _How(output, kind, live, method, not no_stream, allow_sigquit)
     if triggers:
-        problem = _collect_when(
-            triggers, pids, role, kind, live, every, count, seconds, allow_sigquit, output
-        )
-        _end(output, problem)
-        return
-    if count is not None and count > 1 and every is None:
-        raise click.UsageError("--count needs --every.")
+        problem = _collect_when(triggers, pids, role, every, count, seconds, how)
+    else:
+        if count is not None and count > 1 and every is None:
+            raise click.UsageError("--count needs --every.")
+        problem = _collect_at(pids, role, every, count or 1, how)
+    if problem is not None:
+        raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _collect_at(
+    pids: tuple[int, ...], role: str | None, every: float | None, count: int, how: _How
+) -> CollectError | None:
+    problem: CollectError | None = None
     start = time.monotonic()
-    for place in range(count or 1):
+    for place in range(count):
         if place and every is not None:
             time.sleep(max(0.0, start + place * every - time.monotonic()))
         # One process that ended or refuses must not cost the snapshots of the others.
         targets, problem = _targets(pids, role, problem)
         for process in targets:
             try:
-                _collect(process, output, kind, live, allow_sigquit)
+                _collect(process, how)
             except CollectError as error:
-                sys.stderr.write(f"heapscope: {printable(str(error))}\n")
-                problem = error
-    _end(output, problem)
-
-
-def _end(output: Path, problem: CollectError | None) -> None:
-    if problem is not None:
-        raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+                problem = _say(error)
+    return problem
 
 
 def _collect_when(
     triggers: tuple[str, ...],
     pids: tuple[int, ...],
     role: str | None,
-    kind: Literal["dump", "histogram"],
-    live: bool,
     every: float | None,
     count: int | None,
     seconds: float | None,
-    allow_sigquit: bool,
-    output: Path,
+    how: _How,
 ) -> CollectError | None:
     from heapscope.cli.triggered import DEFAULT_COUNT, DEFAULT_EVERY, collect_when
     from heapscope.collector.trigger import parse_trigger
@@ -123,8 +143,7 @@ def _collect_when(
 
     def take(process: JvmProcess, due: Literal["dump", "histogram"]) -> None:
         # Nobody may be there to answer a question by now.
-        what = "histogram" if kind == "histogram" else due
-        _collect(process, output, what, live, allow_sigquit, may_ask=False)
+        _collect(process, replace(how, kind="histogram" if how.kind == "histogram" else due), may_ask=False)
 
     return collect_when(
         parsed,
@@ -145,48 +164,51 @@ def _targets(
     if role is not None:
         found = [process for process in processes.find() if process.role == role]
         if not found:
-            problem = JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'")
-            sys.stderr.write(f"heapscope: {printable(str(problem))}\n")
+            problem = _say(JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'"))
         return found, problem
     found = []
     for pid in pids:
         try:
             found.append(processes.get(pid))
         except JvmNotFound as error:
-            sys.stderr.write(f"heapscope: {printable(str(error))}\n")
-            problem = error
+            problem = _say(error)
     return found, problem
 
 
-def _collect(
-    process: JvmProcess,
-    output: Path,
-    kind: Literal["dump", "histogram"],
-    live: bool,
-    allow_sigquit: bool,
-    *,
-    may_ask: bool = True,
-) -> None:
+def _say(error: CollectError) -> CollectError:
+    sys.stderr.write(f"heapscope: {printable(str(error))}\n")
+    return error
+
+
+def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
     from heapscope.collector.dump import collect as take
 
-    if (
-        process.attach == "signal"
-        and not allow_sigquit
-        and may_ask
-        and sys.stdin.isatty()
-        and sys.stderr.isatty()
-    ):
+    allow_sigquit = how.allow_sigquit
+    if process.attach == "signal" and not allow_sigquit and may_ask and _is_terminal():
         allow_sigquit = click.confirm(
             f"process {process.pid} has no attach socket; send it one SIGQUIT? That kills a program that "
             "handles SIGQUIT itself (-XX:+StartAttachListener makes it needless)",
             default=False,
             err=True,
         )
-    taken = take(process, output, kind=kind, live=live, allow_sigquit=allow_sigquit)
+    taken = take(
+        process,
+        how.output,
+        kind=how.kind,
+        live=how.live,
+        method=how.method,
+        stream=how.stream,
+        allow_sigquit=allow_sigquit,
+        notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
+    )
     size = format_bytes(taken.facts["file_bytes"])
-    if kind == "dump":
+    if how.kind == "dump":
         size += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )
     sys.stdout.write(printable(f"{taken.path}: {size}") + "\n")
     sys.stdout.flush()
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -55,7 +55,8 @@ class JvmProcess:
     attach_reason : str
         Why not, or what a signal takes.
     is_suspect : bool
-        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped: every TensorFlow read may leak.
+        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped, or Hadoop's client is on the class path of an
+        embedded JVM: every read may leak a file system.
     unreadable : tuple of str
         What the rights of this user did not allow to be read.
     """
@@ -199,7 +200,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         command=command,
         role=role,
         task_index=index,
-        is_embedded=Path(command[0]).name not in ("java", "javaw"),
+        is_embedded=_is_embedded(command),
         is_started=is_started,
         jvm_version=str(version) if version else None,
         libjvm=library[1],
@@ -210,9 +211,20 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         attach=attach,
         attach_reason=reason,
         environment=environment,
-        is_suspect="KERB_TICKET_CACHE_PATH" in environment and "libhdfs" in maps,
+        is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
     )
+
+
+def _reads_hdfs(maps: str, command: Sequence[str], counters: perfdata.Counters | None) -> bool:
+    if "libhdfs" in maps:
+        return True
+    class_path = str((counters or {}).get("java.property.java.class.path", ""))
+    return _is_embedded(command) and ("hadoop-common" in class_path or "hadoop-client" in class_path)
+
+
+def _is_embedded(command: Sequence[str]) -> bool:
+    return Path(command[0]).name not in ("java", "javaw")
 
 
 def _kilobytes(facts: dict[str, str], name: str) -> int:
@@ -243,6 +255,16 @@ def has_signal(mask: str, signal: int) -> bool:
     return bool(int(mask, 16) >> (signal - 1) & 1)
 
 
+def _vm_thread_blocks(home: Path, signal: int) -> bool:
+    """HotSpot blocks SIGQUIT in all threads that it knows, a host's main thread as well, but in this one."""
+    for task in os.scandir(home / "task"):
+        text = _read(Path(task.path) / "status") or ""
+        if text.startswith("Name:\tVM Thread\n"):
+            facts = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+            return has_signal(facts.get("SigBlk", "0"), signal)
+    return True
+
+
 def _attachable(
     home: Path, inner: int, facts: dict[str, str], threads: set[str], counters: perfdata.Counters | None
 ) -> tuple[Attach, str]:
@@ -261,8 +283,10 @@ def _attachable(
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
-    if not has_signal(facts["SigCgt"], SIGQUIT) or any(
-        has_signal(facts[name], SIGQUIT) for name in ("SigBlk", "SigIgn")
+    if (
+        not has_signal(facts["SigCgt"], SIGQUIT)
+        or has_signal(facts["SigIgn"], SIGQUIT)
+        or _vm_thread_blocks(home, SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
     return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"

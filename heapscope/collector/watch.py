@@ -18,7 +18,7 @@ from heapscope.errors import JvmNotFound
 
 _MAX_LOOK_AGAIN_SECONDS = 300.0
 # Share of one core that reading smaps may take over the whole watch.
-_WALK_SHARE = 0.01
+WALK_SHARE = 0.01
 
 
 class Watch:
@@ -76,7 +76,7 @@ class Watch:
         captured_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         samples = []
         for probe in sorted(self._probes.values(), key=lambda probe: probe.last_walk):
-            allowed = _WALK_SHARE * (time.monotonic() - self._began)
+            allowed = WALK_SHARE * (time.monotonic() - self._began)
             # A first walk is always made: growth needs its beginning.
             walk = walk_all or not probe.last_walk or self._walked_seconds < allowed
             clock = time.thread_time()

@@ -50,7 +50,7 @@ class SnapshotRow:
     name: str
     kind: str  # "heap dump" or "class histogram"
     captured_at: str
-    captured_at_source: str  # "dump header", "text" or "file time"
+    captured_at_source: str  # "dump header", "text", "sidecar" or "file time"
     object_count: int
     shallow_bytes: int
 

@@ -61,7 +61,7 @@ def children() -> list[int]:
             grandparent = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if b"heapscope.collector.stream" in command and grandparent == os.getpid():
+        if b"heapscope.collector.watchdog" in command and grandparent == os.getpid():
             found.append(pid)
     return found
 

@@ -24,7 +24,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": SHARED | {"parser"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "parser", "__version__"},
-    "cli": SHARED | {"collector", "parser", "analysis", "reporter", "__version__"},
+    # Processes to try the rest on; it knows nothing of it.
+    "demo": {"errors"},
+    "cli": SHARED | {"collector", "parser", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     "__init__": SHARED | {"collector", "analysis", "reporter"},
@@ -38,7 +40,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "weasyprint": {"reporter"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
-    "jpype": {"collector"},
+    "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
     "pyarrow": {"collector", "analysis"},
     "llvmlite": {"machine_code"},

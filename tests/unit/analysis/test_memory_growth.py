@@ -21,6 +21,7 @@ def verdict(changes: dict[str, float | None], count: int = 20) -> MemoryVerdict:
         "nmt_other_bytes": 5.0,
         "nmt_native_bytes": 90,
     }
+    start["full_gc_count"] = 2
     columns: dict[str, list[float | None]] = {}
     for name, value in start.items():
         unit = MB if name.endswith("_bytes") else 1
@@ -49,6 +50,7 @@ def verdict(changes: dict[str, float | None], count: int = 20) -> MemoryVerdict:
         ("java heap", {"old_after_gc": 200}),
         ("threads", {"thread": 150, "vsz": 150}),
         ("java heap or garbage", {"rss": 200, "heap_rss": 200, "old_after_gc": None}),
+        ("java heap or garbage", {"rss": 200, "heap_rss": 190, "old_after_gc": 30}),
         ("java heap", {"rss": 200, "heap_rss": None, "old_after_gc": 190}),
         ("native memory", {"rss": 200, "heap_rss": None}),
         # Without native memory tracking
@@ -65,6 +67,12 @@ def test_the_table_of_what_was_measured(cause: Cause, changes: dict[str, float |
     assert (found.confidence == "low") <= (
         has_guessed or cause == "java heap or garbage" or changes.get("heap_rss", 0) is None
     )
+
+
+def test_only_a_full_collection_proves_a_leak() -> None:
+    changes: dict[str, float | None] = {"rss": 324, "heap_rss": 323, "old_after_gc": 280}
+    assert verdict(changes).confidence == "medium"
+    assert verdict({**changes, "full_gc": 3}).confidence == "high"
 
 
 def test_three_samples_tell_nothing() -> None:
@@ -122,6 +130,6 @@ def test_words() -> None:
         "worker:0 (pid 4711): the Java heap grows",
         "    resident +273 MB in 19 min, +862 MB an hour",
         "    +272 MB of it inside the Java heap, whose old generation after GC changed by +236 MB",
-        "    confidence high; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 -o DIR, "
+        "    confidence medium; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 -o DIR, "
         "then heapscope report DIR",
     ]
