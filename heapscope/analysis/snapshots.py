@@ -24,7 +24,8 @@ from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
     path: Path
@@ -73,7 +74,7 @@ class Snapshot:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = silent) -> Heap | None:
+    def open(self, progress: Progress = usual) -> Heap | None:
         """The dump, opened; None for a class histogram."""
         return Heap(self.path, progress) if self.kind == DUMP else None
 
@@ -142,7 +143,7 @@ def is_growing(counts: Sequence[int]) -> bool:
     return counts[-1] > counts[0] and all(a <= b for a, b in pairwise(counts))
 
 
-class Snapshots(Sequence[Snapshot]):
+class Snapshots(RichRepr, Sequence[Snapshot]):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
@@ -343,7 +344,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
 
 def snapshots(
     paths: Iterable[str | os.PathLike[str]],
-    progress: Progress = silent,
+    progress: Progress = usual,
     *,
     as_jvm: bool = False,
     directories: bool = True,

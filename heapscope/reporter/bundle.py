@@ -32,7 +32,7 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.masking import mask_value, scrub
 from heapscope.reporter.pdf import render_pdf
@@ -93,7 +93,7 @@ def write_bundle(
     patterns: Sequence[str] = WATCHED_CLASSES,
     redact: Redact | None = None,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = usual,
 ) -> Bundle:
     """Pack an incident into a zip that only its owner can read; it appears whole or not at all.
 

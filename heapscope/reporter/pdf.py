@@ -50,7 +50,7 @@ def need_weasyprint() -> Any:
     except OSError as error:  # it loads Pango through cffi
         raise HeapscopeError(
             f"a PDF needs the system's Pango library: {str(error).splitlines()[0]}; on Debian and Ubuntu "
-            "run: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; .html and .md need neither"
+            "run: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; .html needs none"
         ) from None
     return weasyprint
 

@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.pdf import need_weasyprint, render_pdf
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
@@ -123,7 +123,7 @@ def write_report(
     top: int = 25,
     force: bool = False,
     show_secrets: bool = False,
-    progress: Progress = silent,
+    progress: Progress = usual,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
 
