@@ -26,15 +26,15 @@ def escaped(text: str) -> str:
 
 def card(title: str, under: str, body: str) -> str:
     """A card: a title, a line below it, and HTML."""
-    head = f'<div class="hs-title">{escaped(title)}</div>' if title else ""
-    head += f'<div class="hs-under">{escaped(under)}</div>' if under else ""
+    head = f'<div class="hs-title">{escaped(title)}</div>\n' if title else ""
+    head += f'<div class="hs-under">{escaped(under)}</div>\n' if under else ""
     return f'<div class="hs"><style>{_style()}</style>{head}{body}</div>'
 
 
 def figures(*pairs: tuple[str, ...]) -> str:
     """Large figures side by side: (figure, what it is), or with a picture as the third."""
     cells = "".join(
-        f"<div><b>{escaped(pair[0])}</b><span>{escaped(pair[1])}</span>{''.join(pair[2:])}</div>"
+        f"<div><b>{escaped(pair[0])}</b> <span>{escaped(pair[1])}</span>{''.join(pair[2:])}</div>\n"
         for pair in pairs
     )
     return f'<div class="hs-figures">{cells}</div>'
@@ -48,7 +48,7 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
         for text, right in zip(heads, is_figure, strict=True)
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    below = f'<div class="hs-note">{escaped(note)}</div>' if note else ""
+    below = f'\n<div class="hs-note">{escaped(note)}</div>\n' if note else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
 
 
