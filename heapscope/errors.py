@@ -16,6 +16,7 @@
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
+    ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
     ├── NoDemo                  the demo's processes could not be started
@@ -28,8 +29,10 @@ command line prints it and exits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+_PROCESSES_SHOWN = 4
 
 
 class HeapscopeError(Exception):
@@ -149,6 +152,29 @@ class ObjectNotFound(HeapscopeError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
+
+
+class DifferentProcesses(HeapscopeError):
+    """Snapshots of several processes were to be compared as one series.
+
+    Parameters
+    ----------
+    processes : sequence of (str, sequence of str)
+        Each process as people tell it, and the names of its snapshots.
+    """
+
+    def __init__(self, processes: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self.processes = [(label, list(names)) for label, names in processes]
+        parts = []
+        for label, names in self.processes[:_PROCESSES_SHOWN]:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{', '.join(names[:3])}{more} of {label}")
+        if len(self.processes) > _PROCESSES_SHOWN:
+            parts.append(f"{len(self.processes) - _PROCESSES_SHOWN} more processes")
+        super().__init__(
+            f"snapshots of {len(self.processes)} processes are no series: {'; '.join(parts)}; "
+            "name those of one, or pass --force-series (force_series=True)"
+        )
 
 
 class OutputExists(HeapscopeError):

@@ -5,6 +5,8 @@ Bytes are decimal (1 MB = 10**6 bytes), as every figure in a ticket should be.
 
 from __future__ import annotations
 
+import re
+
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -49,3 +51,22 @@ def format_duration(seconds: float) -> str:
             rest = whole % size // small_size
             return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
     raise AssertionError("unreachable: 60 s and more were handled")
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(ib|b|)", re.IGNORECASE | re.ASCII)
+
+
+def parse_bytes(text: str) -> int:
+    """``"4G"`` -> 4294967296, as ``-Xmx4g`` has it, ``"4GiB"`` too; ``"4GB"`` -> 4000000000.
+
+    Raises
+    ------
+    ValueError
+        The text is no size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no size; write 512M, 4G, 4GiB or 4GB")
+    power = " kmgtp".index(found[2].lower() or " ")
+    base = 1000 if found[2] and found[3].lower() == "b" else 1024
+    return round(float(found[1]) * int(base**power))

@@ -6,96 +6,53 @@ class; a dump also tells superclasses and what the process was.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes, sorted_histogram
-from heapscope.analysis.heap import Heap
+from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
+from heapscope.analysis.lineage import Process, evidence_of, find_processes
+from heapscope.analysis.snapshot import (
+    DUMP,
+    HISTOGRAM,
+    ProcessFacts,
+    Snapshot,
+    read_snapshot,
+    snapshot_files,
+    snapshot_of,
+)
 from heapscope.analysis.table import Table
-from heapscope.errors import HeapscopeError, NotHprof
-from heapscope.parser.histogram import is_histogram, read_histogram
-from heapscope.parser.layout import Layout
-from heapscope.progress import Progress, silent, usual
+from heapscope.errors import HeapscopeError
+from heapscope.progress import Progress, usual
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-Kind = Literal["heap dump", "class histogram"]
-TimeSource = Literal["dump header", "text", "sidecar", "file time"]
-DUMP: Kind = "heap dump"
-HISTOGRAM: Kind = "class histogram"
+    from heapscope.analysis.comparison import Comparison, Proof
+    from heapscope.analysis.growth import By, Growth
+    from heapscope.analysis.guards import Checks
 
-
-@dataclass(frozen=True)
-class ProcessFacts:
-    """What a dump tells of its process and of itself."""
-
-    environment: dict[str, str]
-    system_properties: dict[str, str]
-    thread_count: int
-    root_counts: dict[str, int]
-    layout: Layout
-    format_version: str
-    identifier_bytes: int
-    class_count: int
-
-
-@dataclass(frozen=True)
-class Snapshot(RichRepr):
-    """One heap dump or class histogram, counted."""
-
-    path: Path
-    name: str  # the file's, without folder and ending
-    kind: Kind
-    captured_at: datetime  # UTC
-    captured_at_source: TimeSource
-    histogram: Table  # class_name, instance_count, shallow_bytes
-    superclasses: dict[str, str] = field(repr=False)
-    root_counts: dict[str, int] = field(repr=False)
-
-    @property
-    def object_count(self) -> int:
-        """Objects of all classes."""
-        return sum(self.histogram.column("instance_count"))
-
-    @property
-    def shallow_bytes(self) -> int:
-        """Shallow size of all objects."""
-        return sum(self.histogram.column("shallow_bytes"))
-
-    def open(self, progress: Progress = usual) -> Heap | None:
-        """The dump, opened; None for a class histogram."""
-        return Heap(self.path, progress) if self.kind == DUMP else None
-
-    def facts(self, progress: Progress = silent) -> ProcessFacts | None:
-        """What the process was; None for a class histogram.  Reads the dump again."""
-        if self.kind != DUMP:
-            return None
-        with Heap(self.path, progress) as heap:
-            return ProcessFacts(
-                environment=heap.environment(),
-                system_properties=heap.system_properties(),
-                thread_count=len(heap.threads()),
-                root_counts=heap.root_counts(),
-                layout=heap.layout,
-                format_version=heap.format_version,
-                identifier_bytes=heap.identifier_bytes,
-                class_count=len(heap.classes),
-            )
-
-
-_SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".histo")
+__all__ = [
+    "DUMP",
+    "HISTOGRAM",
+    "ClassGrowth",
+    "ProcessFacts",
+    "Snapshot",
+    "Snapshots",
+    "is_growing",
+    "read_snapshot",
+    "snapshot_files",
+    "snapshot_of",
+    "snapshots",
+]
 
 
 @dataclass(frozen=True)
@@ -148,6 +105,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
         self._snapshots = sorted(snapshots, key=lambda s: s.captured_at)
+        self._processes: list[Process] | None = None
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -182,7 +140,132 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
+    def processes(self, progress: Progress = usual) -> list[Process]:
+        """The processes that the snapshots are of; see `heapscope.analysis.lineage`."""
+        if self._processes is None:
+            self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
+        return self._processes
+
+    def of_one_process(self, progress: Progress = usual) -> tuple[Snapshots, str]:
+        """The snapshots of the process that has most (of equals the latest), and what was left out.
+
+        Returns
+        -------
+        snapshots : Snapshots
+            These, where they are of one process.
+        left_out : str
+            A sentence; empty where nothing was.
+        """
+        processes = self.processes(progress)
+        if len(processes) <= 1:
+            return self, ""
+        best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
+        rest, others = len(self) - len(best.members), len(processes) - 1
+        left_out = (
+            f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
+            f"these are of {best.label}"
+        )
+        return Snapshots(self[i] for i in best.members), left_out
+
     def growth(
+        self,
+        by: By = "class",
+        *,
+        retained: bool = False,
+        force_series: bool = False,
+        warm_up: int | None = None,
+        work: Sequence[float] | None = None,
+        limit_bytes: int | None = None,
+        progress: Progress = usual,
+    ) -> Growth:
+        """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
+
+        Parameters
+        ----------
+        by : str
+            ``"class"``, ``"class+"`` (with subclasses), ``"package"``, ``"loader"`` or ``"path"``
+            (shortest path of steps ``Class.field`` from the GC roots).
+        retained : bool
+            Whether retained sizes are followed too; needs heap dumps.
+        force_series : bool
+            Whether snapshots of several processes are compared all the same.
+        warm_up : int, optional
+            Snapshots at the beginning that rates leave out; found by itself where not given.
+        work : sequence of float, optional
+            A work counter for each snapshot, in order of time; by default ``work_count`` of the
+            sidecars, where all have it.
+        limit_bytes : int, optional
+            A memory limit to forecast, beside those that the snapshots tell of.
+
+        Raises
+        ------
+        DifferentProcesses, HeapscopeError
+        """
+        from heapscope.analysis.growth import find_growth
+
+        return find_growth(
+            self, by, retained=retained, force_series=force_series, skip=warm_up, work=work,
+            limit_bytes=limit_bytes, progress=progress,
+        )  # fmt: skip
+
+    def compare(self, other: Snapshots, by: By = "class", *, force_series: bool = False) -> Comparison:
+        """What grows in this run and not in another, and the other way round.
+
+        Parameters
+        ----------
+        other : Snapshots
+            Of another run: another setting, another version.
+        by, force_series
+            As for `growth`.
+        """
+        from heapscope.analysis.comparison import compare
+
+        return compare(
+            self.growth(by, force_series=force_series), other.growth(by, force_series=force_series)
+        )
+
+    def prove(self, after: Snapshots, patterns: Sequence[str] = (), *, force_series: bool = False) -> Proof:
+        """Whether what grew in these snapshots no longer grows in others: fixed, not fixed, too early.
+
+        Parameters
+        ----------
+        after : Snapshots
+            Taken after the cure.
+        patterns : sequence of str
+            The classes that decide, with subclasses; see `heapscope.analysis.comparison.prove`.
+        """
+        from heapscope.analysis.comparison import prove
+
+        return prove(
+            self.growth(force_series=force_series), after.growth(force_series=force_series), patterns
+        )
+
+    def check(
+        self,
+        limits: Sequence[str] = (),
+        *,
+        no_growth: Sequence[str] = (),
+        force_series: bool = False,
+        progress: Progress = usual,
+    ) -> Checks:
+        """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
+
+        Parameters
+        ----------
+        limits : sequence of str
+            Each has to hold in every snapshot; see `heapscope.analysis.guards`.
+        no_growth : sequence of str
+            Classes that must not grow, as globs; with ``+`` at the end their subclasses too.
+        """
+        from heapscope.analysis.guards import Checks, check_growth, check_limits
+
+        self._need(1)
+        results = check_limits(self, limits, progress).results
+        if no_growth:
+            results += check_growth(self, no_growth, force_series=force_series, progress=progress).results
+        return Checks(results)
+
+    def watched(
         self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True
     ) -> list[ClassGrowth]:
         """Each watched class over all snapshots; see `heapscope.analysis.census` for patterns."""
@@ -206,7 +289,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
 
         A row for each pattern and snapshot.
         """
-        grown = self.growth(patterns, subclasses=subclasses)
+        grown = self.watched(patterns, subclasses=subclasses)
         rows = [(s, g, i) for g in grown for i, s in enumerate(self)]
         return Table(
             {
@@ -292,56 +375,6 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             )
 
 
-def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False
-) -> Snapshot:
-    """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
-
-    Raises
-    ------
-    HprofError, HistogramError
-        See `heapscope.errors`.
-    """
-    path = Path(path)
-    if _looks_like_histogram(path):
-        text = read_histogram(path)
-        captured_at, source = _captured_at(path, text.captured_at_ms)
-        rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
-        return Snapshot(
-            path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
-        )
-    with Heap(path, progress) as heap:
-        return snapshot_of(heap, as_jvm=as_jvm)
-
-
-def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]:
-    """When a class histogram was taken: by its text, by its sidecar, else by its file."""
-    if text_ms is not None:
-        return datetime.fromtimestamp(text_ms / 1000, UTC), "text"
-    try:
-        sidecar = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
-        said = datetime.fromisoformat(sidecar["captured_at"])
-        if said.tzinfo is not None:
-            return said.astimezone(UTC), "sidecar"
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        pass  # none, or none of ours
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
-
-
-def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
-    """An open heap as a snapshot."""
-    return Snapshot(
-        heap.path,
-        _short_name(heap.path),
-        DUMP,
-        heap.captured_at,
-        "dump header",
-        heap.histogram(as_jvm=as_jvm),
-        heap.superclasses,
-        heap.root_counts(),
-    )
-
-
 def snapshots(
     paths: Iterable[str | os.PathLike[str]],
     progress: Progress = usual,
@@ -372,48 +405,3 @@ def snapshots(
         for given in paths
         for path in (snapshot_files(Path(given)) if directories else [Path(given)])
     )
-
-
-def snapshot_files(path: Path) -> list[Path]:
-    """A directory's snapshots by name, hidden files and sidecars left out; any other path as it is.
-
-    Raises
-    ------
-    NotHprof
-        The directory holds no snapshot.
-    """
-    if not path.is_dir():
-        return [path]
-    found = sorted(
-        entry
-        for entry in path.iterdir()
-        if not entry.name.startswith(".") and entry.name.endswith(_SNAPSHOT_ENDINGS) and entry.is_file()
-    )
-    if not found:
-        raise NotHprof(
-            path, None, f"this directory has no snapshot: no name ends in {', '.join(_SNAPSHOT_ENDINGS)}"
-        )
-    return found
-
-
-def _looks_like_histogram(path: Path) -> bool:
-    """Whether a file is text of a class histogram, perhaps gzip; False for what is no file."""
-    import gzip
-    import zlib
-
-    try:
-        with path.open("rb") as file:
-            head = file.read(64 << 10)
-        if head.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as file:
-                head = file.read(64 << 10)
-    except (OSError, EOFError, zlib.error):
-        return False
-    return is_histogram(head)
-
-
-def _short_name(path: Path) -> str:
-    name = path.name
-    for ending in (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin"):
-        name = name.removesuffix(ending) or name
-    return name

@@ -3,9 +3,10 @@
 Exit codes::
 
     0    fine
-    1    a check found something (no command of this release has one)
+    1    a check found something: not fixed, a guard that does not hold
     2    wrong usage
     3    a HeapscopeError: one line on stderr that names the file and what to do
+    4    ``check --against``: too early to tell
     70   a bug in heapscope: the traceback, to be reported
     130  interrupted
     141  whoever read the output has gone (``| head``)
@@ -28,7 +29,7 @@ from heapscope.errors import HeapscopeError
 
 PROGRAM = "heapscope"
 COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
-OK, USAGE, FAILED, BUG, INTERRUPTED, READER_GONE = 0, 2, 3, 70, 130, 141
+OK, FOUND, USAGE, FAILED, TOO_EARLY, BUG, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 4, 70, 130, 141
 
 # In the order of --help.  A command is the function of that name in the module.
 COMMANDS = {
@@ -42,6 +43,8 @@ COMMANDS = {
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.growth",
     "trend": "heapscope.cli.growth",
+    "growth": "heapscope.cli.trends",
+    "check": "heapscope.cli.check",
     "suspects": "heapscope.cli.suspects",
     "retained": "heapscope.cli.retained",
     "paths": "heapscope.cli.paths",
@@ -81,7 +84,8 @@ class _LazyGroup(click.Group):
         "DUMP is a heap dump (.hprof, also gzip or zstd) or the text of 'jmap -histo' or "
         "'jcmd PID GC.class_histogram'; they are put in the order of the "
         "time they were taken, but for 'diff', which keeps yours. "
-        "Exit codes: 0 fine, 2 wrong usage, 3 a file that cannot be read or written."
+        "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read "
+        "or written, 4 'check --against' says it is too early to tell."
     ),
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")

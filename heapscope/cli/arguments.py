@@ -109,6 +109,49 @@ def graph_options(command: _Command) -> _Command:
     return with_following  # type: ignore[return-value]  # the options are gone, `following` has come
 
 
+class TwoRuns(click.Command):
+    """A command whose option takes all arguments up to the next option: ``--vs B1 B2 B3``.
+
+    So that the shell's globs work on both sides; the option itself is a repeatable one.
+    """
+
+    many = ("--vs", "--against")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its arguments."""
+        spread: list[str] = []
+        option = ""
+        for place, argument in enumerate(args):
+            if argument == "--":
+                spread += args[place:]
+                break
+            if argument in self.many:
+                option = argument
+                is_last = place + 1 == len(args) or args[place + 1].startswith("-")
+                if is_last and not ctx.resilient_parsing:  # which the shell's completion does
+                    raise click.UsageError(f"{option} needs at least one DUMP.", ctx)
+                continue
+            if argument.startswith("-") and argument != "-":
+                option = ""
+            spread += [option, argument] if option else [argument]
+        return super().parse_args(ctx, spread)
+
+
+def size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Bytes of ``4G``; for an option."""
+    from heapscope.units import parse_bytes
+
+    try:
+        return None if value is None else parse_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", context, parameter) from None
+
+
+force_series_option = click.option(
+    "--force-series", is_flag=True, help="Compare snapshots of different processes all the same."
+)
+
+
 class Subject(NamedTuple):
     """What a command is about: a class pattern, or one object."""
 

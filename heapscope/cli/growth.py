@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import DUMP, class_option, dumps_argument, expanded, subclasses_option
+from heapscope.cli.arguments import (
+    DUMP,
+    TwoRuns,
+    class_option,
+    dumps_argument,
+    expanded,
+    force_series_option,
+    subclasses_option,
+)
+from heapscope.cli.folding import wrapped
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
 from heapscope.cli.progress import work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heapscope.analysis.comparison import Comparison
     from heapscope.analysis.snapshots import ClassGrowth
     from heapscope.analysis.table import Table
 
@@ -42,9 +52,30 @@ _DIFF_SUMS = tuple(column.name for column in _DIFF_COLUMNS[:-1])
 _TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
 
 
-@click.command(short_help="Classes that changed between two dumps.")
-@click.argument("before", type=DUMP)
-@click.argument("after", type=DUMP)
+_RUNS_COLUMNS = (
+    Column("outcome", "grows", 1, is_text=True),
+    Column("instance_count_a_first", "instances A\nfirst", 3),
+    Column("instance_count_a_last", "instances A\nlast", 0),
+    Column("instance_count_a_rate", "instances A\nrate", 4, is_signed=True, decimals=1),
+    Column("instance_count_b_first", "instances B\nfirst", 3),
+    Column("instance_count_b_last", "instances B\nlast", 0),
+    Column("instance_count_b_rate", "instances B\nrate", 4, is_signed=True, decimals=1),
+    Column("shallow_bytes_a_delta", "shallow bytes A\nchange", 2, is_signed=True),
+    Column("shallow_bytes_b_delta", "shallow bytes B\nchange", 2, is_signed=True),
+    Column("name", "class", is_text=True),
+)
+
+
+@click.command(cls=TwoRuns, short_help="Classes that changed between two dumps, or two runs.")
+@dumps_argument
+@click.option(
+    "--vs",
+    metavar="DUMP...",
+    type=DUMP,
+    multiple=True,
+    help="Dumps of another run: what grows in the first run and not in this one.",
+)
+@force_series_option
 @table_options(
     "shallow_bytes_delta",
     "instance_count_delta",
@@ -54,10 +85,24 @@ _TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
     "instance_count_before",
     "class_name",
 )
-def diff(before: Path, after: Path, choice: Choice) -> None:
-    """Classes whose instances or bytes changed from BEFORE to AFTER, the largest growth first."""
+def diff(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choice: Choice) -> None:
+    """Classes whose instances or bytes changed between two DUMPs, the largest growth first.
+
+    With --vs two runs are compared, such as one that reads from HDFS and one that reads local files:
+    classes that grow in one of them.
+
+    \b
+    heapscope diff before.hprof after.hprof
+    heapscope diff hdfs-*.hprof --vs local-*.hprof
+    """
     from heapscope.analysis.snapshots import snapshots
 
+    if vs:
+        _diff_runs(dumps, vs, force_series, choice)
+        return
+    if len(dumps) != 2:
+        raise click.UsageError(f"diff compares 2 dumps, {len(dumps)} given; --vs compares two runs of many.")
+    before, after = dumps
     with work() as at:
         found = snapshots(at.each([before, after]), at.progress, directories=False)
     # In order of time; asked for is the order of the command line.
@@ -79,10 +124,45 @@ def diff(before: Path, after: Path, choice: Choice) -> None:
     )
 
 
+def _diff_runs(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choice: Choice) -> None:
+    """``diff A... --vs B...``."""
+    from heapscope.analysis.snapshots import snapshots
+
+    with work() as at:
+        first = snapshots(at.each(expanded(dumps)), at.progress)
+        second = snapshots(at.each(expanded(vs)), at.progress)
+        compared = first.compare(second, force_series=force_series)
+    if choice.sort is not None:
+        raise click.UsageError("--sort is for two dumps; two runs come in the order of growth.")
+    unit = compared.classes[0].unit if compared.classes else "hour"
+    show(
+        Answer(
+            "diff of runs",
+            compared.to_table(),
+            _RUNS_COLUMNS,
+            [*first, *second],
+            rows_are=("class that grows in a run", "classes that grow in a run"),
+            heading=["A:", *describe(first), "B:", *describe(second)],
+            notes=[f"rates are per {unit}", *_notes(compared)],
+        ),
+        choice,
+    )
+
+
+def _notes(compared: Comparison) -> list[str]:
+    return [
+        line
+        for run, grown in (("A", compared.first), ("B", compared.second))
+        for note in grown.notes
+        for line in wrapped(f"{run}: {note}").split("\n")
+    ]
+
+
 @click.command(short_help="Growth of every class over all dumps.")
 @dumps_argument
 @class_option
 @subclasses_option
+@force_series_option
 @table_options(
     "shallow_bytes_per_snapshot",
     "instance_count_per_snapshot",
@@ -95,7 +175,13 @@ def diff(before: Path, after: Path, choice: Choice) -> None:
     "is_growing",
     "class_name",
 )
-def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+def trend(
+    dumps: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    no_subclasses: bool,
+    force_series: bool,
+    choice: Choice,
+) -> None:
     """How classes grew from the first DUMP to the last, the largest growth in bytes first.
 
     A class "grows" if its instances never became fewer and are more in the end. With --class each
@@ -107,8 +193,9 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
     everything = found.trend_table()
-    growth = found.growth(patterns, subclasses=not no_subclasses) if patterns else []
+    growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
     show(
         Answer(
             "trend",
@@ -118,6 +205,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
             totals={} if patterns else total(everything, *_TREND_SUMS),
             rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
             heading=describe(found),
+            notes=wrapped(left_out).split("\n") if left_out else [],
         ),
         choice,
     )

@@ -125,6 +125,8 @@ class Answer:
         Singular and plural for the footer: "class", "classes".
     heading, notes : sequence of str
         Lines above and below the text.
+    facts : mapping
+        What JSON says beside the rows.
     """
 
     kind: str
@@ -136,6 +138,7 @@ class Answer:
     rows_are: tuple[str, str] = ("class", "classes")
     heading: Sequence[str] = ()
     notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
@@ -319,6 +322,7 @@ def _json_text(answer: Answer, shown: Table) -> str:
             "schema_version": SCHEMA_VERSION,
             "kind": answer.kind,
             "snapshots": [snapshot_facts(snapshot) for snapshot in answer.snapshots],
+            **answer.facts,
             "row_count": len(answer.table),
             "totals": dict(answer.totals),
             "rows": list(shown.rows()),
@@ -337,6 +341,8 @@ def _csv_text(shown: Table) -> str:
 
 
 def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -349,6 +355,8 @@ def _csv_cell(value: object) -> str:
 
 def text_cell(value: object, column: Column) -> str:
     """One cell as text: thousands separated, a sign where it is a change."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):

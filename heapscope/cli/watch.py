@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from heapscope.cli.durations import duration
-from heapscope.cli.folding import folded
+from heapscope.cli.folding import wrapped
 from heapscope.cli.watch_history import History, Key
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
@@ -124,7 +124,7 @@ def _verdicts(found: Iterable[Watched]) -> list[str]:
 
 
 def _say(lines: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{folded(printable(line))}\n" for line in lines))
+    sys.stdout.write("".join(f"{wrapped(printable(line))}\n" for line in lines))
     sys.stdout.flush()
 
 

@@ -137,6 +137,10 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
 
 def _same(process: JvmProcess) -> JvmProcess:
     found = find([process.pid])
+    if not found and start_ticks_of(process.pid) == process.start_ticks:
+        raise AttachRefused(
+            f"process {process.pid}: it is out of reach of this user; run as its user, or as root on the host"
+        )
     if not found or found[0].start_ticks != process.start_ticks:
         raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
     return found[0]

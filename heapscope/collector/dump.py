@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -332,6 +333,8 @@ def _through_watchdog(
                         pipe.close()
             with suppress(subprocess.TimeoutExpired):
                 watchdog.wait(10)
+        # In case the watchdog was killed itself.
+        shutil.rmtree(job.inside, ignore_errors=True)
         os.close(root)
 
 

@@ -51,7 +51,10 @@ def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
     DumpFailed
         There is none: too little is free, or it is memory, not disk.
     """
-    heap_bytes = process.heap.used_bytes if process.heap is not None else process.rss_bytes
+    # Not the heap in use: some collectors tell it only after a collection.  What is used was touched.
+    heap_bytes = process.rss_bytes
+    if process.heap is not None:
+        heap_bytes = min(heap_bytes, process.heap.committed_bytes or heap_bytes)
     # Where the release is not known it may be a new one.
     peak = 1 if 0 < release < 22 else _PEAK_SINCE_22
     need = _DUMP_PER_HEAP * peak * heap_bytes

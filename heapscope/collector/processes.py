@@ -257,8 +257,8 @@ def has_signal(mask: str, signal: int) -> bool:
 
 def _vm_thread_blocks(home: Path, signal: int) -> bool:
     """HotSpot blocks SIGQUIT in all threads that it knows, a host's main thread as well, but in this one."""
-    for task in os.scandir(home / "task"):
-        text = _read(Path(task.path) / "status") or ""
+    for task in (home / "task").glob("[0-9]*/status"):
+        text = _read(task) or ""
         if text.startswith("Name:\tVM Thread\n"):
             facts = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
             return has_signal(facts.get("SigBlk", "0"), signal)

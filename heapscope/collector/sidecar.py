@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from heapscope.collector.limits import memory_limits
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.voice import Voice
 from heapscope.errors import CollectError
@@ -40,7 +40,7 @@ def facts_of(before: JvmProcess, after: JvmProcess | None) -> dict[str, Any]:
             "rss_bytes": after.rss_bytes,
             "heap": None if after.heap is None else asdict(after.heap),
         },
-        "memory_limit_bytes": memory_limit(before.pid),
+        "limits": memory_limits(before.pid),
     }
 
 
@@ -103,33 +103,3 @@ def masked_command(words: tuple[str, ...]) -> list[str]:
             shown.append(re.sub(r"://[^/\s]*@", f"://{MASK}@", word))
         hides_next = is_secret and not equals and not word.startswith("-D")
     return shown
-
-
-def memory_limit(pid: int, proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """The lowest memory limit of a process's cgroup and those above it, bytes; None where none is set."""
-    try:
-        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    limits = []
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
-            home, name = root, "memory.max"
-            home = root / "unified" if not (root / "cgroup.controllers").exists() else root
-        elif "memory" in controllers.split(","):
-            home, name = root / "memory", "memory.limit_in_bytes"
-        else:
-            continue
-        group = home / path.lstrip("/")
-        for folder in (group, *group.parents):
-            if not folder.is_relative_to(home):
-                break
-            try:
-                value = (folder / name).read_text().strip()
-            except OSError:
-                continue
-            # cgroup v1 says "no limit" as the largest multiple of a page.
-            if value.isdecimal() and int(value) < 1 << 60:
-                limits.append(int(value))
-    return min(limits, default=None)

@@ -144,7 +144,7 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
         with compressed(job.output_fd) as packed:
             total = pack_file(job.inside / job.name, packed, is_at)
         # Its bytes are there twice now: give back those of the target first.
-        shutil.rmtree(job.inside, ignore_errors=True)
+        _remove(job)
         _answer(dump_bytes=total)
     except OSError as error:
         _answer(problem=f"{error.filename or Path(job.output).parent}: {error.strerror}")
@@ -157,6 +157,8 @@ def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) ->
     deadline = time.monotonic() + job.seconds
     seen, since = b"", time.monotonic()
     while True:
+        # First: the JVM may say that it failed because the reader died.
+        heapscope.listen(_TICK_SECONDS)
         ended, status = os.waitpid(reader, os.WNOHANG)
         if ended:
             if status:
@@ -166,7 +168,6 @@ def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) ->
         now = time.monotonic()
         if progress[:8] != seen:
             seen, since = progress[:8], now
-        heapscope.listen(_TICK_SECONDS)
         if heapscope.is_gone:
             problem = GONE
         elif heapscope.word == JVM_FAILED:
@@ -208,10 +209,17 @@ def _release(job: Job, heapscope: _Heapscope) -> None:
         return
     # One that has found the name and not yet opened it must still find a reader.
     held = _opened(job)
-    shutil.rmtree(job.inside, ignore_errors=True)
+    _remove(job)
     time.sleep(_TICK_SECONDS)
     for fd in held:
         os.close(fd)
+
+
+def _remove(job: Job) -> None:
+    """Remove the folder in the target; a JVM that is still at it may just make a file there."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while job.inside.exists() and time.monotonic() < deadline:
+        shutil.rmtree(job.inside, ignore_errors=True)
 
 
 def _opened(job: Job) -> list[int]:
@@ -270,11 +278,11 @@ def main() -> None:
         else:
             heapscope = _Heapscope()
             (_stream if job.is_streamed else _pack)(job, heapscope)
-            shutil.rmtree(job.inside, ignore_errors=True)
+            _remove(job)
             while not heapscope.is_gone:
                 heapscope.listen(None)
     finally:
-        shutil.rmtree(job.inside, ignore_errors=True)
+        _remove(job)
         act_as(None)
         # heapscope has renamed a whole dump before it goes; what is not renamed may not stay.
         Path(job.output).unlink(missing_ok=True)

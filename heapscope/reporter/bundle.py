@@ -35,8 +35,7 @@ from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.masking import mask_value, scrub
-from heapscope.reporter.pdf import render_pdf
-from heapscope.reporter.render import chart_names, png_charts, render_html, render_json, render_markdown
+from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -184,9 +183,6 @@ class _Packer:
         self._moment = (year, *moment.timetuple()[1:6])
         self.files: list[BundledFile] = []
 
-    def text(self, name: str, role: str, text: str) -> None:
-        self.data(name, role, text.encode())
-
     def data(self, name: str, role: str, data: bytes) -> None:
         self._archive.writestr(self._entry(name, zipfile.ZIP_DEFLATED), data)
         self.files.append(BundledFile(name, role, len(data), hashlib.sha256(data).hexdigest()))
@@ -222,16 +218,16 @@ class _Packer:
 def _pack_reports(packer: _Packer, incident: Incident) -> list[str]:
     """All forms of the report; what could not be made is said."""
     left_out = []
-    packer.text("report.html", "report", render_html(incident))
-    names = chart_names(incident, "report")
-    packer.text("report.md", "report", render_markdown(incident, names))
-    for name, picture in zip(names.values(), png_charts(incident), strict=True):
-        packer.data(name, "picture", picture)
-    packer.text("report.json", "report", render_json(incident))
-    try:
-        packer.data("report.pdf", "report", render_pdf(incident))
-    except HeapscopeError as error:  # no WeasyPrint, no Pango, or too large for pages
-        left_out.append(f"report.pdf: {error}")
+    for ending in ENDINGS:
+        try:
+            files = report_files(incident, Path(f"report{ending}"))
+        except HeapscopeError as error:
+            if ending != ".pdf":
+                raise
+            left_out.append(f"report.pdf: {error}")  # no WeasyPrint, no Pango, or too large for pages
+            continue
+        for path, content in files:
+            packer.data(path.name, "picture" if path.suffix == ".png" else "report", content)
     return left_out
 
 
@@ -268,7 +264,7 @@ def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:
         return
     if isinstance(facts, dict):
         text = json.dumps(masked_facts(facts), indent=2) + "\n"
-        packer.text(f"sidecars/{name}.json", "sidecar", text)
+        packer.data(f"sidecars/{name}.json", "sidecar", text.encode())
 
 
 def masked_facts(facts: Any, name: str = "") -> Any:

@@ -17,6 +17,7 @@ from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
+from heapscope.reporter.outlook import Outlook, describe_outlook
 from heapscope.reporter.process import ProcessSection, describe_process
 from heapscope.reporter.retention import RetentionSection, describe_retention
 from heapscope.reporter.text import plural, printable
@@ -136,6 +137,7 @@ class Incident:
     class_count: int  # in the last snapshot, of which `largest_classes` are the first
     process: ProcessSection | None
     retention: RetentionSection | None = None  # None where no snapshot is a heap dump
+    outlook: Outlook | None = None  # None of one snapshot
 
     @property
     def growing_classes(self) -> tuple[WatchedClass, ...]:
@@ -149,6 +151,8 @@ def build_incident(
     patterns: Sequence[str] = WATCHED_CLASSES,
     top: int = 25,
     show_secrets: bool = False,
+    force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = silent,
 ) -> Incident:
     """Compute what a report shows.
@@ -163,6 +167,11 @@ def build_incident(
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
+    force_series : bool
+        Whether snapshots of several processes are one series all the same; else only those of the
+        process that has most are shown, and a remark says so.
+    limit_bytes : int, optional
+        A memory limit to forecast, beside those that the snapshots tell of.
     progress : Progress
         Told how far reading the last dump again is, for what the process was.
 
@@ -175,8 +184,11 @@ def build_incident(
         raise HeapscopeError("a report needs at least one snapshot; name a heap dump or a class histogram")
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
+    left_out = ""
+    if not force_series:
+        snapshots, left_out = snapshots.of_one_process(progress)
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.growth(tuple(patterns)))
+    watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
@@ -187,7 +199,7 @@ def build_incident(
         status=status,
         headline=headline,
         verdict=_verdict(watched, whole_heap),
-        remarks=_remarks(rows, watched, status, facts, printable(source), show_secrets),
+        remarks=_remarks(rows, watched, status, facts, printable(source), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,
@@ -204,6 +216,7 @@ def build_incident(
         if facts is None
         else describe_process(facts, printable(source), show_secrets=show_secrets),
         retention=_last_retention(snapshots, patterns, show_secrets, progress),
+        outlook=describe_outlook(snapshots, force_series=force_series, limit_bytes=limit_bytes),
     )
 
 
@@ -365,9 +378,18 @@ def _remarks(
     status: str,
     facts: ProcessFacts | None,
     source: str,
-    show_secrets: bool,
+    left_out: str,
 ) -> tuple[Remark, ...]:
     remarks = []
+    if left_out:
+        remarks.append(
+            Remark(
+                "caution",
+                "Snapshots of other processes are left out",
+                f"{left_out}. Heaps of several processes, or of one before and after a restart, "
+                "are no series. Make a report for each, or compare them all the same with --force-series.",
+            )
+        )
     if facts is not None and _TICKET_CACHE in facts.environment:
         affected = [
             one.class_name

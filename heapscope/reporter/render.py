@@ -26,6 +26,7 @@ from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
+from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
 from heapscope.reporter.pdf import need_weasyprint, render_pdf
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration
@@ -55,9 +56,7 @@ def render_html(incident: Incident) -> str:
     """One page with everything in it; it reads without scripts and asks nobody for anything."""
     script = _environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _render_page(
-        incident, _svg_charts(incident), paper="", script=Markup(script), script_digest=digest
-    )
+    return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
 
 
 def render_paper(incident: Incident, font_faces: str) -> str:
@@ -70,27 +69,31 @@ def render_paper(incident: Incident, font_faces: str) -> str:
     """
     from heapscope.reporter import plots
 
-    charts = {
-        name: [Markup(plots.with_colours(chart)) for chart in charts]
-        for name, charts in _svg_charts(incident).items()
-    }
     sheet = _environment().get_template("paper.css").render()
-    page = _render_page(
-        incident, charts, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest=""
-    )
+    page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
+    page = re.sub(r"<svg .*?</svg>", lambda match: plots.with_colours(match[0]), page, flags=re.DOTALL)
     # WeasyPrint breaks lines at spaces without width, not at <wbr>.
     return page.replace("<wbr>", "\u200b")
 
 
-def _render_page(incident: Incident, charts: Mapping[str, Sequence[Markup]], **parts: object) -> str:
-    template = _environment().get_template("report.html.j2")
-    style = Markup(_environment().get_template("report.css").render())
-    return (
-        template.render(incident=incident, span=_span(incident), charts=charts, style=style, **parts) + "\n"
+def _render_page(incident: Incident, **parts: object) -> str:
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            incident=incident,
+            span=_span(incident),
+            charts=_svg_charts(incident),
+            outlook_chart=_outlook_chart(incident),
+            **_outlook_words(incident),
+            style=Markup(_environment().get_template("report.css").render()),
+            **parts,
+        )
     )
+    return f"{page}\n"
 
 
-def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
+def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_name: str = "") -> str:
     """Markdown that fits into a ticket.
 
     Parameters
@@ -98,10 +101,12 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
     incident : Incident
     chart_names : mapping of str to str
         Class name of a watched class to the file name of its picture, see `chart_names`.
+    outlook_name : str
+        File name of the picture of the outlook, see `outlook_name`; empty: there is none.
     """
     text = ""
     for rows, characters in _MARKDOWN_BUDGETS:
-        text = _render_markdown(incident, chart_names, rows, characters)
+        text = _render_markdown(incident, chart_names, outlook_name, rows, characters)
         if (rows, characters) != _MARKDOWN_BUDGETS[0]:
             text += "\nShortened to what a ticket takes; the page (`-o report.html`) has all of it.\n"
         if len(text) <= MAX_MARKDOWN_CHARACTERS:
@@ -123,6 +128,8 @@ def write_report(
     top: int = 25,
     force: bool = False,
     show_secrets: bool = False,
+    force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = usual,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
@@ -142,6 +149,8 @@ def write_report(
         Whether files that exist are overwritten.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
+    force_series, limit_bytes
+        As `heapscope.reporter.incident.build_incident` has them.
     progress : Progress
         Told how far reading the last dump is.
 
@@ -171,13 +180,26 @@ def write_report(
     if ending == ".pdf":
         need_weasyprint()  # before any work is done
     incident = build_incident(
-        snapshots, patterns=patterns, top=top, show_secrets=show_secrets, progress=progress
+        snapshots,
+        patterns=patterns,
+        top=top,
+        show_secrets=show_secrets,
+        force_series=force_series,
+        limit_bytes=limit_bytes,
+        progress=progress,
     )
     paths = output_paths(incident, path)
     _check_free(paths, force)
     sources = {os.path.realpath(snapshot.path) for snapshot in snapshots}
     if overwritten := [output for output in paths if os.path.realpath(output) in sources]:
         raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
+    _write_all(report_files(incident, path))
+    return incident
+
+
+def report_files(incident: Incident, path: Path) -> list[tuple[Path, bytes]]:
+    """What `write_report` writes: each file with its content, pictures first, the report itself last."""
+    ending = path.suffix.lower()
     if ending == ".html":
         contents = [render_html(incident).encode()]
     elif ending == ".pdf":
@@ -185,10 +207,9 @@ def write_report(
     elif ending == ".json":
         contents = [render_json(incident).encode()]
     else:
-        names = chart_names(incident, path.stem)
-        contents = [*png_charts(incident), render_markdown(incident, names).encode()]
-    _write_all(list(zip(paths, contents, strict=True)))
-    return incident
+        names, outlook = chart_names(incident, path.stem), "".join(outlook_name(incident, path.stem))
+        contents = [*_png_charts(incident), render_markdown(incident, names, outlook).encode()]
+    return list(zip(output_paths(incident, path), contents, strict=True))
 
 
 def output_paths(incident: Incident, path: str | os.PathLike[str]) -> list[Path]:
@@ -196,7 +217,8 @@ def output_paths(incident: Incident, path: str | os.PathLike[str]) -> list[Path]
     path = Path(path)
     if path.suffix.lower() != ".md":
         return [path]
-    return [*(path.with_name(name) for name in chart_names(incident, path.stem).values()), path]
+    names = list(chart_names(incident, path.stem).values())
+    return [path.with_name(name) for name in (*names, *outlook_name(incident, path.stem))] + [path]
 
 
 def chart_names(incident: Incident, stem: str) -> dict[str, str]:
@@ -216,6 +238,12 @@ def chart_names(incident: Incident, stem: str) -> dict[str, str]:
     return names
 
 
+def outlook_name(incident: Incident, stem: str) -> list[str]:
+    """File name of the picture of the outlook; none where it cannot be drawn."""
+    has_one = incident.outlook is not None and bool(incident.outlook.hours)
+    return [f"{stem}-outlook.png"] if has_one else []
+
+
 def charted(incident: Incident) -> tuple[WatchedClass, ...]:
     """The watched classes that have something to draw, each once."""
     if len(incident.snapshots) == 1:
@@ -223,12 +251,16 @@ def charted(incident: Incident) -> tuple[WatchedClass, ...]:
     return tuple({one.class_name: one for one in incident.watched_classes if one.trend != "absent"}.values())
 
 
-def _render_markdown(incident: Incident, names: Mapping[str, str], rows: int, characters: int) -> str:
+def _render_markdown(
+    incident: Incident, names: Mapping[str, str], outlook: str, rows: int, characters: int
+) -> str:
     template = _environment().get_template("report.md.j2")
     text = template.render(
         incident=incident,
         span=_span(incident),
         charts=[(watched, quote(names[watched.class_name])) for watched in charted(incident)],
+        outlook_picture=quote(outlook),
+        **_outlook_words(incident),
         row_limit=rows,
         code=lambda value: markdown_code(shorten(value, characters)),
         text=lambda value: markdown_text(shorten(value, 10 * characters)),
@@ -258,14 +290,37 @@ def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
     }
 
 
-def png_charts(incident: Incident) -> list[bytes]:
-    """Pictures of the charts, in the order of `chart_names`."""
-    if not charted(incident):
-        return []
+def _outlook_words(incident: Incident) -> dict[str, object]:
+    """What templates say of the outlook."""
+    if incident.outlook is None:
+        return {"outlook_sentence": "", "forecast_sentence": None}
+    last = incident.snapshots[-1].captured_at
+    return {
+        "outlook_sentence": outlook_sentence(incident.outlook),
+        "forecast_sentence": lambda one: forecast_sentence(one, last),
+    }
+
+
+def _outlook_chart(incident: Incident) -> Markup:
+    """How the heap grows and when it is full; empty where that cannot be drawn."""
+    outlook = incident.outlook
+    if outlook is None or not outlook.hours:
+        return Markup("")
+    from heapscope.reporter import plots
+
+    since = incident.snapshots[0].captured_at
+    figure = plots.outlook_figure(outlook, since)
+    return Markup(plots.figure_svg(figure, "outlook", plots.describe_outlook(outlook, since)))
+
+
+def _png_charts(incident: Incident) -> list[bytes]:
     from heapscope.reporter import plots
 
     when = plots.timeline(incident.snapshots)
-    return [plots.growth_picture(watched, when) for watched in charted(incident)]
+    pictures = [plots.growth_picture(watched, when) for watched in charted(incident)]
+    if incident.outlook is not None and incident.outlook.hours:
+        pictures.append(plots.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
+    return pictures
 
 
 def _span(incident: Incident) -> str:
@@ -301,6 +356,9 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         breakable=_breakable,
         bytes=format_bytes,
+        # Of thousands in an hour nobody wants the tenths.
+        change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
         change_bytes=lambda value: format_bytes(value, signed=True),
         count=format_count,
         change_count=lambda value: format_count(value, signed=True),

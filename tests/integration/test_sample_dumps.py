@@ -62,14 +62,14 @@ def test_each_connect_leaks_one_file_system_held_by_a_jni_global() -> None:
 
 
 def test_only_the_leak_grows() -> None:
-    assert all(one.is_growing for one in heapscope.snapshots(LEAK).growth())
-    assert not any(one.is_growing for one in heapscope.snapshots(HEALTHY).growth())
+    assert all(one.is_growing for one in heapscope.snapshots(LEAK).watched())
+    assert not any(one.is_growing for one in heapscope.snapshots(HEALTHY).watched())
 
 
 def test_texts_and_dumps_mix() -> None:
     texts = [path.with_name(path.name.replace(".hprof.gz", ".histogram.txt")) for path in LEAK]
     mixed = heapscope.snapshots([LEAK[0], texts[0]])
-    (both,) = mixed.growth(["org.apache.hadoop.fs.FileSystem"])
+    (both,) = mixed.watched(["org.apache.hadoop.fs.FileSystem"])
     assert both.instance_counts == (5, 5)
     assert {snapshot.kind for snapshot in mixed} == {"heap dump", "class histogram"}
 

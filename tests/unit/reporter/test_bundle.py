@@ -17,7 +17,7 @@ import pytest
 
 import heapscope
 from heapscope.errors import HeapscopeError, MissingDependency, OutputExists, OutputFailed
-from heapscope.reporter import bundle
+from heapscope.reporter import bundle, render
 from heapscope.reporter.bundle import masked_facts, write_bundle
 from tests.support.dumps import DumpBuilder, build
 from tests.unit.cli.conftest import Run, run
@@ -40,7 +40,7 @@ SIDECAR = {
 @pytest.fixture(autouse=True)
 def _no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Laying out pages takes seconds, and has tests of its own."""
-    monkeypatch.setattr(bundle, "render_pdf", lambda _: b"%PDF-1.7 of a test")
+    monkeypatch.setattr(render, "render_pdf", lambda _: b"%PDF-1.7 of a test")
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_the_zip_holds_all_forms_sidecars_manifest_and_true_checksums(folder: Pa
     found = entries(tmp_path / "deep" / "i.zip")
     assert list(found) == [
         "incident/report.html",
-        "incident/report.md",
         "incident/report-Session.png",
+        "incident/report.md",
         "incident/report.json",
         "incident/report.pdf",
         "incident/sidecars/worker.1.json",
@@ -228,7 +228,7 @@ def test_without_weasyprint_the_rest_is_packed(
     def missing(_: Any) -> bytes:
         raise MissingDependency("WeasyPrint", "A PDF", "pdf")
 
-    monkeypatch.setattr(bundle, "render_pdf", missing)
+    monkeypatch.setattr(render, "render_pdf", missing)
     made = write_bundle(heapscope.snapshots([folder]), tmp_path / "i.zip")
     assert "incident/report.pdf" not in entries(tmp_path / "i.zip")
     assert made.left_out[0].startswith("report.pdf: A PDF needs WeasyPrint")

@@ -1,0 +1,200 @@
+"""``heapscope check``: whether a cure worked, and guards for test suites; exit codes for CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from heapscope.cli.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
+from heapscope.cli.folding import wrapped
+from heapscope.cli.output import (
+    SCHEMA_VERSION,
+    Answer,
+    Choice,
+    Column,
+    describe,
+    json_text,
+    show,
+    snapshot_facts,
+    write,
+)
+from heapscope.cli.progress import work
+from heapscope.reporter.text import printable
+
+if TYPE_CHECKING:
+    from heapscope.analysis.comparison import Proof
+    from heapscope.analysis.guards import Checked, Checks
+    from heapscope.analysis.snapshots import Snapshots
+    from heapscope.reporter.junit import Case
+
+_SHOWN = 8
+_PROOF_COLUMNS = (
+    Column("instance_count_a_first", "before\nfirst", 1),
+    Column("instance_count_a_last", "before\nlast", 0),
+    Column("instance_count_a_rate", "before\nrate", 4, is_signed=True, decimals=1),
+    Column("instance_count_b_first", "after\nfirst", 1),
+    Column("instance_count_b_last", "after\nlast", 0),
+    Column("instance_count_b_rate", "after\nrate", 5, is_signed=True, decimals=1),
+    Column("instance_count_b_expected", "as before it\nwould add", 2, is_signed=True, decimals=1),
+    Column("name", "class", is_text=True),
+)
+
+
+@click.command(cls=TwoRuns, short_help="Whether a leak is fixed; guards for test suites.")
+@dumps_argument
+@click.option(
+    "--against",
+    "after",
+    metavar="AFTER...",
+    type=DUMP,
+    multiple=True,
+    help="Dumps taken after the cure: is what grew in DUMP... gone?",
+)
+@click.option(
+    "--class",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="With --against: the classes that decide, with subclasses; else all that grew but the JDK's.",
+)
+@click.option(
+    "--max",
+    "limits",
+    metavar="LIMIT",
+    multiple=True,
+    help="'a.b.Class <= 3' in every DUMP; 'Class+' counts subclasses, 'retained(Class) <= 10MB' bytes. "
+    "Repeatable.",
+)
+@click.option(
+    "--no-growth",
+    metavar="PATTERN",
+    multiple=True,
+    help="Classes that must not grow, such as 'com.acme.*'. Repeatable.",
+)
+@click.option(
+    "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML for a CI server."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@force_series_option
+def check(
+    dumps: tuple[Path, ...],
+    after: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    limits: tuple[str, ...],
+    no_growth: tuple[str, ...],
+    junit: Path | None,
+    as_json: bool,
+    force: bool,
+    force_series: bool,
+) -> None:
+    """Prove a cure, or guard a test suite.
+
+    \b
+    heapscope check before-*.hprof.gz --against after-*.hprof.gz
+    heapscope check DUMP... --max 'org.apache.hadoop.fs.FileSystem+ <= 3' \\
+        --no-growth 'com.acme.*' --junit heap.xml
+
+    With --against: exit code 0 fixed, 1 not fixed, 4 too early to tell. With guards: 0 all hold, 1 one
+    does not. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every
+    step for growth.
+    """
+    from heapscope.analysis.snapshots import snapshots
+    from heapscope.cli import FOUND, TOO_EARLY
+    from heapscope.reporter.junit import junit_xml
+
+    if not (after or limits or no_growth):
+        raise click.UsageError("Nothing to check: give --against, --max or --no-growth.")
+    if patterns and not after:
+        raise click.UsageError("--class needs --against.")
+
+    to_junit = Choice(path=junit, force=force)
+    to_junit.check()
+    proof: Proof | None = None
+    checks: Checks | None = None
+    with work() as at:
+        before = snapshots(at.each(expanded(dumps)), at.progress)
+        cured = snapshots(at.each(expanded(after)), at.progress) if after else None
+        if limits or no_growth:
+            checks = before.check(
+                limits, no_growth=no_growth, force_series=force_series, progress=at.progress
+            )
+        if cured is not None:
+            proof = before.prove(cured, patterns, force_series=force_series)
+    if as_json:
+        write(_json(before, cured, proof, checks), Choice())
+    else:
+        _tell(before, cured, proof, checks)
+    if junit is not None:
+        write(junit_xml("heapscope check", _cases(proof, checks)), to_junit)
+    if (checks is not None and not checks) or (proof is not None and proof.verdict == "not fixed"):
+        raise click.exceptions.Exit(FOUND)
+    if proof is not None and not proof.is_fixed:
+        raise click.exceptions.Exit(TOO_EARLY)
+
+
+def _cases(proof: Proof | None, checks: Checks | None) -> list[Case]:
+    from heapscope.reporter.junit import Case
+
+    cases = []
+    if proof is not None:
+        outcome: Literal["passed", "failed", "skipped"] = (
+            "passed" if proof.is_fixed else "failed" if proof.verdict == "not fixed" else "skipped"
+        )
+        cases.append(Case("the leak is fixed", outcome, f"{proof.verdict}: {proof.reason}"))
+    for one in checks.results if checks is not None else ():
+        cases.append(Case(one.name, one.outcome, _with_hint(one)))
+    return cases
+
+
+def _with_hint(one: Checked) -> str:
+    return f"{one.message} ({one.hint})" if one.hint else one.message
+
+
+def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None) -> None:
+    if proof is None or cured is None:
+        lines = describe(before)
+    else:
+        heading = ["before:", *describe(before), "after:", *describe(cured), ""]
+        heading += wrapped(f"{proof.verdict}: {proof.reason}").split("\n")
+        more = max(0, len(proof.decisive) - _SHOWN)
+        if proof.decisive:
+            answer = Answer(
+                "check",
+                proof.to_table().head(_SHOWN),
+                _PROOF_COLUMNS,
+                [*before, *cured],
+                rows_are=("class that grew before", "classes that grew before"),
+                heading=heading,
+                notes=[
+                    *([f"and {more:,} more, with --json"] if more else []),
+                    f"rates are per {proof.decisive[0].unit}",
+                ],
+            )
+            show(answer, Choice(rows=0))
+            lines = []
+        else:
+            lines = heading
+    for line in lines:
+        click.echo(line)
+    if checks is not None:
+        click.echo()
+        for one in checks.results:
+            click.echo(wrapped(printable(f"{one.outcome}: {one.name}: {_with_hint(one)}")))
+
+
+def _json(before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None) -> str:
+    return json_text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "check",
+            "snapshots": [snapshot_facts(one) for one in before],
+            "after": [snapshot_facts(one) for one in cured or ()],
+            "verdict": None if proof is None else proof.verdict,
+            "reason": None if proof is None else proof.reason,
+            "classes": [] if proof is None else list(proof.to_table().rows()),
+            "guards": [] if checks is None else list(checks.to_table().rows()),
+        }
+    )

@@ -1,0 +1,298 @@
+"""``heapscope growth``: what grows over many snapshots, how fast, how sure, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, size
+from heapscope.cli.folding import folded, wrapped
+from heapscope.cli.output import (
+    TERMINAL_ROWS,
+    Answer,
+    Choice,
+    Column,
+    describe,
+    footer,
+    format_time,
+    show,
+    table_options,
+    write,
+)
+from heapscope.cli.progress import work
+from heapscope.reporter.text import plural
+from heapscope.units import format_bytes, format_count, format_duration
+
+if TYPE_CHECKING:
+    from heapscope.analysis.forecast import Forecast
+    from heapscope.analysis.growth import Growth
+    from heapscope.analysis.statistics import Rate
+    from heapscope.analysis.table import Table
+
+_BY = ("class", "class+", "package", "loader", "path")
+_PLURALS = {
+    "class": "classes",
+    "class+": "classes",
+    "package": "packages",
+    "loader": "loaders",
+    "path": "paths",
+}
+
+
+_WHOLE = {"too few": "seen twice"}
+_WHY_NOT = {"too few": "was seen twice only", "steady": "is steady", "grows": "has no limit that is known"}
+_WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
+
+
+def _counts(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers.", context, parameter) from None
+
+
+@click.command(short_help="What grows, how fast, how sure, and when memory runs out.")
+@dumps_argument
+@click.option(
+    "--by",
+    type=click.Choice(_BY),
+    default="class",
+    help="'class+' counts subclasses too; 'path' is the shortest path from the GC roots.  [default: class]",
+)
+@click.option("--retained", is_flag=True, help="Follow references: retained sizes too.")
+@click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
+@click.option(
+    "--work",
+    "work_counts",
+    metavar="N,N,...",
+    callback=_counts,
+    help="Operations done by the time of each DUMP; by default 'work_count' of the sidecars.",
+)
+@click.option(
+    "--warm-up",
+    metavar="N",
+    type=int,
+    help="First snapshots that rates leave out.  [default: found by itself]",
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
+@force_series_option
+@table_options(
+    "shallow_bytes_per_hour",
+    "instance_count_per_hour",
+    "retained_bytes_per_hour",
+    "shallow_bytes_last",
+    "instance_count_last",
+    "confidence",
+    "verdict",
+    "name",
+)
+def growth(
+    dumps: tuple[Path, ...],
+    by: Any,
+    retained: bool,
+    limit_bytes: int | None,
+    work_counts: tuple[float, ...] | None,
+    warm_up: int | None,
+    everything: bool,
+    force_series: bool,
+    choice: Choice,
+) -> None:
+    """What grows over the DUMPS, the fastest first, with the range that the rate lies in.
+
+    A class "grows" if it rises beyond chance (4 dumps at least), still does, and falls back little; of
+    3 dumps it "perhaps" grows. Dumps of one process are compared; of several processes the one with
+    most dumps is taken.
+
+    \b
+    heapscope growth worker-3-*.hprof.gz --limit 4G
+    """
+    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.trends import GROWS, PERHAPS, TOO_FEW
+
+    with work() as at:
+        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+        grown = found.growth(
+            by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,
+            limit_bytes=limit_bytes, progress=at.progress,
+        )  # fmt: skip
+    notes = [left_out] if left_out else []
+    table = grown.to_table(series=choice.format == "json")
+    rows = [
+        row
+        for row, key in enumerate(grown.keys)
+        if everything
+        or key.verdict in (GROWS, PERHAPS)
+        or (key.verdict == TOO_FEW and max(key.instances.delta, key.shallow.delta) > 0)
+    ]
+    sort = choice.sort
+    if sort is not None and sort not in table.columns:
+        raise click.UsageError(f"--sort {sort}: these snapshots have no such column.")
+    answer = Answer(
+        "growth",
+        table.take(rows),
+        _columns(grown, table),
+        list(grown.snapshots),
+        rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
+        heading=[*describe(grown.snapshots), *_lines([*notes, *summary(grown)])],
+        notes=_lines(grown.notes),
+        facts=_facts(grown, notes),
+    )
+    if by == "path" and choice.format == "text":
+        write(_paths_text(answer, grown, rows, choice), choice)
+    else:
+        show(answer, choice)
+
+
+def _lines(notes: Sequence[str]) -> list[str]:
+    return [line for note in notes for line in wrapped(note).split("\n")]
+
+
+def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
+    """A path is read from its beginning to its end, which no column of a table has room for."""
+    import sys
+
+    limit = choice.rows
+    if limit is None and choice.path is None and sys.stdout.isatty():
+        limit = TERMINAL_ROWS
+    shown = list(rows)[: limit or None]
+    lines = [*answer.heading, ""]
+    for row in shown:
+        key = grown.keys[row]
+        retained = key.retained or key.shallow
+        rate = retained.per_snapshot if grown.axis.hours is None else retained.per_hour
+        speed = f", {_with_range(rate)} per {grown.unit}" if rate else ""
+        counts = " ".join([format_count(key.instance_counts[0]), "->", format_count(key.instance_counts[-1])])
+        sizes = f"{format_bytes(retained.values[0])} -> {format_bytes(retained.values[-1])}"
+        lines += _lines([f"{key.verdict}: {counts} instances retain {sizes}{speed}"])
+        lines += [folded(f"    {key.name}"), ""]
+    lines += [footer(answer, answer.table.take(range(len(shown)))), *answer.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _growing(by: str, grown: Growth) -> tuple[str, str]:
+    what = {"class+": "class with its subclasses"}.get(by, by), _PLURALS[by]
+    does = "that changed" if grown.axis.count - grown.axis.skip < 3 else "that may grow"
+    does = does if not grown.growing else "that grows"
+    return f"{what[0]} {does}", f"{what[1]} {does.replace('grows', 'grow')}"
+
+
+def _columns(grown: Growth, table: Table) -> list[Column]:
+    unit = grown.unit
+    per = f"_per_{unit}"
+    columns = [Column("verdict", "verdict", 1, is_text=True)]
+    for what, label, importance in (
+        ("instance_count", "instances", 2),
+        ("shallow_bytes", "shallow bytes", 0),
+        ("retained_bytes", "retained bytes", 0),
+    ):
+        if what == "retained_bytes" and grown.whole.retained is None:
+            continue
+        fastest = max(map(abs, table.column(f"{what}{per}")), default=0)
+        digits = 0 if fastest >= 1000 else 1 if fastest >= 1 else 3
+        columns += [
+            Column(f"{what}_first", f"{label}\nfirst", importance + 4),
+            Column(f"{what}_last", f"{label}\nlast", importance + 1 if what == "instance_count" else 4),
+            Column(f"{what}{per}", f"{label}\nper {unit}", importance, is_signed=True, decimals=digits),
+            Column(f"{what}{per}_low", f"{label}\nfrom", importance + 5, is_signed=True, decimals=digits),
+            Column(f"{what}{per}_high", f"{label}\nto", importance + 5, is_signed=True, decimals=digits),
+        ]
+        if grown.axis.operations is not None:
+            columns.append(
+                Column(
+                    f"{what}_per_operation",
+                    f"{label}\nper operation",
+                    importance + 3,
+                    is_signed=True,
+                    decimals=3,
+                )
+            )
+    names = {"class": "class", "class+": "class", "package": "package", "loader": "loader", "path": "path"}
+    return [*columns, Column("name", names[grown.by], is_text=True)]
+
+
+def summary(grown: Growth) -> list[str]:
+    """The whole heap in a line, each forecast in one, and how many grow."""
+    whole = grown.whole.shallow
+    lines = [f"whole heap, {_WHOLE.get(whole.verdict, whole.verdict)}: {_rate(grown)}"]
+    lines += [forecast_line(one, grown) for one in grown.forecasts]
+    if not grown.forecasts and grown.axis.hours is not None:
+        lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
+    chance = grown.expected_by_chance
+    if grown.growing and grown.by == "class":
+        count = len(grown.growing)
+        lines.append(
+            f"{plural(count, 'class', 'classes')} of {len(grown):,} grow{'s' * (count == 1)}; "
+            f"by chance alone it would be {ceil(chance):,} at most"
+        )
+    return lines
+
+
+def _rate(grown: Growth) -> str:
+    whole = grown.whole.shallow
+    rate = whole.per_snapshot if grown.axis.hours is None else whole.per_hour
+    ends = f"{format_bytes(whole.values[0])} -> {format_bytes(whole.values[-1])}"
+    if rate is None:
+        return ends
+    return f"{ends}, {_with_range(rate)} per {grown.unit}"
+
+
+def _with_range(rate: Rate) -> str:
+    text = format_bytes(rate.value, signed=True)
+    if rate.low is None or rate.high is None:
+        return text
+    ends = f"{format_bytes(rate.low, signed=True)} to {format_bytes(rate.high, signed=True)}"
+    return f"{text} ({ends}, {rate.confidence:.0%} sure)"
+
+
+def forecast_line(one: Forecast, grown: Growth) -> str:
+    """``heap limit 64.9 MB: reached 2026-11-23 09:38:17 UTC, in 5 min 22 s (5 min 14 s to 5 min 48 s)``."""
+    last = grown.snapshots[-1].captured_at
+    what = f"{one.limit.name} {format_bytes(one.limit.limit_bytes)}"
+    if one.limit.limit_bytes <= one.limit.used_bytes:
+        return f"{what}: reached already, {format_bytes(one.limit.used_bytes)} are in use"
+    if one.at is None:
+        return f"{what}: not within 50 years"
+
+    def after(moment: Any, otherwise: str) -> str:
+        return otherwise if moment is None else format_duration((moment - last).total_seconds())
+
+    spread = f"{after(one.earliest, 'any time')} to {after(one.latest, 'never')}"
+    return (
+        f"{what}: reached {format_time(one.at)}, in {after(one.at, '')} ({spread}, {one.confidence:.0%} sure)"
+    )
+
+
+def _facts(grown: Growth, notes: Sequence[str]) -> dict[str, Any]:
+    whole = {name: getattr(grown.whole, name) for name in ("verdict", "instance_counts", "shallow_bytes")}
+    whole["shallow_bytes_rate"] = {
+        unit: asdict(rate) if rate else None
+        for unit, rate in (
+            ("per_hour", grown.whole.shallow.per_hour),
+            ("per_snapshot", grown.whole.shallow.per_snapshot),
+        )
+    }
+    return {
+        "by": grown.by,
+        "warm_up": grown.axis.skip,
+        "whole_heap": whole,
+        "forecasts": [asdict(one) for one in grown.forecasts],
+        "growing_count": len(grown.growing),
+        "expected_by_chance": grown.expected_by_chance,
+        "remarks": [*notes, *grown.notes],
+    }
