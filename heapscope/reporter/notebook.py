@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.java_object import JavaObject
 from heapscope.errors import HeapscopeError
 from heapscope.parser.tags import BasicType
+from heapscope.reporter import notebook_growth
 from heapscope.reporter.notebook_html import (
     bar,
     card,
@@ -443,6 +444,7 @@ def _ends(things: Sequence[Any], limit: int) -> list[Any]:
 
 
 _CARDS: Mapping[str, Callable[[Any], str]] = {
+    **notebook_growth.CARDS,
     "Heap": _heap,
     "JavaObject": _java_object,
     "MemoryVerdict": _verdict,
