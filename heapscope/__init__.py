@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     rich_repr                        how answers look in a notebook: asks the reporter
     collector                        process -> dump file
     parser                           dump file -> records and columns
@@ -33,6 +33,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.memory_samples import read_samples, watched
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
         NoDemo,
         NotHprof,
         ObjectNotFound,
@@ -76,7 +79,9 @@ __all__ = [
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",
@@ -90,6 +95,7 @@ __all__ = [
     "__version__",
     "bundle",
     "collect_self",
+    "diagnose",
     "load_ipython_extension",
     "memory_figure",
     "open",
@@ -108,6 +114,7 @@ _HOMES = {
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
     "memory_figure": ("heapscope.reporter.memory_plots", "memory_figure"),
     "open": ("heapscope.analysis.heap", "open"),

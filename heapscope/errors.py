@@ -12,9 +12,11 @@
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
-    │   └── TruncatedDump       the file ends inside a record
+    │   ├── TruncatedDump       the file ends inside a record
+    │   └── NeedsClasses        a stream to be redacted has objects before their classes
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
+    ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
@@ -108,6 +110,10 @@ class TruncatedDump(HprofError):
     """The file ends inside a record: the writer was killed or its disk was full."""
 
 
+class NeedsClasses(HprofError):
+    """A stream has objects before their classes: it can be redacted only as a file, in two passes."""
+
+
 class HistogramError(HeapscopeError):
     """A class histogram with a line that is none; ``line`` counts from 1."""
 
@@ -124,6 +130,15 @@ class SampleError(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: {problem}")
+
+
+class KnownLeaksError(HeapscopeError):
+    """A file of known leaks that cannot be read or breaks its format; ``place`` is where in it."""
+
+    def __init__(self, path: str | os.PathLike[str], place: str, problem: str) -> None:
+        self.path = os.fspath(path)
+        self.place = place
+        super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
 
 
 class ObjectNotFound(HeapscopeError, KeyError):

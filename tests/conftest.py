@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support import hadoop, kerberos, tensorflow
 from tests.support.jvm import find_javac, find_jdks
 from tests.support.visualvm import find_library
 
@@ -42,6 +43,9 @@ _NEEDS = {
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
     "pdf": (_missing_pdf, "HEAPSCOPE_REQUIRE_PDF"),
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
+    "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
+    "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
+    "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
 }
 
 

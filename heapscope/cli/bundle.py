@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from heapscope.cli.arguments import class_option, dumps_argument, expanded, watched
 from heapscope.cli.folding import folded
 from heapscope.cli.progress import work
-from heapscope.errors import HeapscopeError
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
 
@@ -42,14 +39,19 @@ def bundle(
     if output.suffix.lower() != ".zip":
         raise click.BadOptionUsage("output", "-o needs a name that ends in .zip.")
     from heapscope.analysis.snapshots import snapshots
-    from heapscope.reporter.bundle import Redact, check_free, write_bundle
+    from heapscope.parser.redact_file import redact_file
+    from heapscope.reporter.bundle import check_free, write_bundle
 
     check_free(output, force)  # before any work is done
-    redact: Redact | None = _redactor() if with_dumps else None
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress)
         made = write_bundle(
-            found, output, patterns=watched(patterns), redact=redact, force=force, progress=at.progress
+            found,
+            output,
+            patterns=watched(patterns),
+            redact=redact_file if with_dumps else None,
+            force=force,
+            progress=at.progress,
         )
     click.echo(folded(made.headline))
     click.echo(f"\nbundle: {printable(str(output))}, {format_bytes(output.stat().st_size)}")
@@ -59,13 +61,3 @@ def bundle(
         click.echo(f"  {plural(count, role)}, {format_bytes(size)}")
     for line in made.left_out:
         click.echo(folded(f"  without {line}"))
-
-
-def _redactor() -> Any:
-    """`redact_file` of a release that can redact."""
-    try:
-        return import_module("heapscope.parser.redact_file").redact_file
-    except ModuleNotFoundError:
-        raise HeapscopeError(
-            "--dumps: this release cannot redact dumps, and packs no raw ones; leave it out"
-        ) from None

@@ -18,12 +18,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +29,7 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import MODE, new_file
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.masking import mask_value, scrub
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 FOLDER = "incident"
-MODE = 0o600  # what is told of a process is nobody else's business
 _DUMP_ENDING = "-redacted.hprof.zst"
 _MAX_SIDECAR_BYTES = 1 << 20
 _ZIP_YEARS = (1980, 2107)  # that a zip's clock can tell
@@ -131,7 +128,11 @@ def write_bundle(
     moment = snapshots[-1].captured_at
     names = _names(snapshots)
     described = tuple(_described(snapshot, name) for snapshot, name in zip(snapshots, names, strict=True))
-    with _new_file(path, force) as file, zipfile.ZipFile(file, "w") as archive:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailed(path, error.strerror or str(error)) from error
+    with new_file(path, force=force) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive, moment)
         left_out = _pack_reports(packer, incident)
         for number, (snapshot, name) in enumerate(zip(snapshots, names, strict=True)):
@@ -316,36 +317,3 @@ def _histogram_text(snapshot: Snapshot) -> str:
         lines.append(f"{number:4d}: {count:14d} {size:15d}  {printable(row['class_name'])}")
     lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
     return "\n".join(lines) + "\n"
-
-
-@contextmanager
-def _new_file(path: Path, force: bool) -> Iterator[IO[bytes]]:
-    """A file that takes its name when the block ends without an exception, for its owner alone."""
-    part = path.with_name(f".heapscope-{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, MODE), "w+b") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if force:
-                os.replace(part, path)
-            else:
-                _link(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputFailed(path, error.strerror or str(error)) from error
-
-
-def _link(part: Path, path: Path) -> None:
-    try:
-        os.link(part, path)  # unlike rename it fails where another process was faster
-    except FileExistsError:
-        raise OutputExists(path) from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise OutputExists(path) from None
-        shutil.move(part, path)

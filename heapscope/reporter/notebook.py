@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.java_object import JavaObject
 from heapscope.errors import HeapscopeError
 from heapscope.parser.tags import BasicType
-from heapscope.reporter import notebook_growth
+from heapscope.reporter import notebook_diagnosis, notebook_growth
 from heapscope.reporter.notebook_html import (
     bar,
     card,
@@ -55,7 +55,8 @@ def html_of(thing: object) -> str | None:
     ----------
     thing : object
         A `Heap`, `ObjectSet`, `JavaObject`, `Snapshot`, `Snapshots`, `MergedPaths`, `Path`, `Suspects`,
-        `Suspect`, `Table`, `Watched` or `MemoryVerdict`.
+        `Suspect`, `Diagnosis`, `Finding`, `Growth`, `Comparison`, `Proof`, `Checks`, `Table`, `Watched` or
+        `MemoryVerdict`.
     """
     for kind in type(thing).__mro__:
         draw = _CARDS.get(kind.__name__)
@@ -73,9 +74,11 @@ def html_of(thing: object) -> str | None:
 def _heap(heap: Heap) -> str:
     histogram = heap.histogram()
     layout = heap.layout
+    coverage = heap.coverage
+    part = "" if coverage is None else f" · {coverage.summary}"
     under = (
         f"heap dump · captured {_time(heap.captured_at)} · HPROF {heap.format_version}, "
-        f"{heap.identifier_bytes}-byte identifiers · sizes {layout.confidence}"
+        f"{heap.identifier_bytes}-byte identifiers · sizes {layout.confidence}{part}"
     )
     totals = figures(
         (format_count(heap.object_count), "objects"),
@@ -129,7 +132,7 @@ def _snapshots(snapshots: Snapshots) -> str:
         rows.append(
             (
                 name_cell(one.name),
-                text_cell(one.kind),
+                text_cell(one.kind if one.coverage is None else f"{one.kind}, partial"),
                 text_cell(_time(one.captured_at)),
                 number_cell(format_count(one.object_count)),
                 number_cell(format_bytes(one.shallow_bytes)),
@@ -444,6 +447,7 @@ def _ends(things: Sequence[Any], limit: int) -> list[Any]:
 
 
 _CARDS: Mapping[str, Callable[[Any], str]] = {
+    **notebook_diagnosis.CARDS,
     **notebook_growth.CARDS,
     "Heap": _heap,
     "JavaObject": _java_object,

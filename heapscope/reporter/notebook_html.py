@@ -98,6 +98,12 @@ def lines_list(lines: Iterable[str]) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
+def pairs_list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Labels with their texts; those without one are left out."""
+    rows = "".join(f"<dt>{escaped(label)}</dt><dd>{escaped(text)}</dd>" for label, text in pairs if text)
+    return f"<dl>{rows}</dl>" if rows else ""
+
+
 def hint(*calls: str) -> str:
     """What can be asked next."""
     return f'<p class="hs-hint">{" · ".join(f"<code>{escaped(call)}</code>" for call in calls)}</p>'

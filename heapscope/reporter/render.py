@@ -24,7 +24,10 @@ from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import MODE, put
 from heapscope.progress import Progress, usual
+from heapscope.reporter.diagnosis import SURENESS, describe_group
+from heapscope.reporter.icicle import holder_picture
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
 from heapscope.reporter.pdf import need_weasyprint, render_pdf
@@ -67,11 +70,11 @@ def render_paper(incident: Incident, font_faces: str) -> str:
     font_faces : str
         CSS rules that say where letters come from.
     """
-    from heapscope.reporter import plots
+    from heapscope.reporter.plots import on_paper
 
     sheet = _environment().get_template("paper.css").render()
     page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
-    page = re.sub(r"<svg .*?</svg>", lambda match: plots.with_colours(match[0]), page, flags=re.DOTALL)
+    page = re.sub(r"<svg .*?</svg>", lambda match: on_paper(match[0]), page, flags=re.DOTALL)
     # WeasyPrint breaks lines at spaces without width, not at <wbr>.
     return page.replace("<wbr>", "\u200b")
 
@@ -117,7 +120,11 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 
 def render_json(incident: Incident) -> str:
     """JSON after ``schema/incident-1.schema.json``."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(incident)}, indent=2) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    for snapshot in document["snapshots"]:
+        if not snapshot["uncertain"]:
+            del snapshot["read_share"], snapshot["uncertain"]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def write_report(
@@ -193,7 +200,7 @@ def write_report(
     sources = {os.path.realpath(snapshot.path) for snapshot in snapshots}
     if overwritten := [output for output in paths if os.path.realpath(output) in sources]:
         raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
-    _write_all(report_files(incident, path))
+    _write_all(report_files(incident, path), force=force)
     return incident
 
 
@@ -355,6 +362,9 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         breakable=_breakable,
+        group=describe_group,
+        holder_picture=lambda finding: Markup(holder_picture(finding)),
+        sureness=SURENESS.__getitem__,
         bytes=format_bytes,
         # Of thousands in an hour nobody wants the tenths.
         change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
@@ -378,8 +388,8 @@ def _check_free(paths: Sequence[Path], force: bool) -> None:
             raise OutputExists(path)
 
 
-def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
-    """Write all files or none: each beside its place first, then all renamed."""
+def _write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
+    """Write all files or none, for their owner alone: each beside its place first, then all named."""
     parts: list[Path] = []
     placed: list[Path] = []
     is_done = False
@@ -389,12 +399,14 @@ def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
         for target, content in outputs:
             part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
             parts.append(part)
-            # A report is made to be passed on; the umask still has its say.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
         for part, (target, _) in zip(list(parts), outputs, strict=True):
             is_new = not os.path.lexists(target)
-            os.replace(part, target)
+            put(part, target, force=force)
+            part.unlink(missing_ok=True)
             parts.remove(part)
             if is_new:
                 placed.append(target)

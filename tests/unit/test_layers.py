@@ -11,7 +11,7 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"notebook_progress"},
     "cache": {"errors"},
     "units": {"errors"},
+    "files": {"errors"},
     "machine_code": {"cache"},
     "collector": SHARED,
     "parser": SHARED,

@@ -152,6 +152,45 @@ def test_snapshots_show_both_ends_and_what_grew(series: Snapshots) -> None:
     assert page(Snapshots([])).text.startswith("No snapshots")
 
 
+def test_a_part_of_a_dump_is_told_apart(heap: Any, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.hprof"
+    cut.write_bytes(heap.path.read_bytes()[:-200])
+    with heapscope.open(cut, partial=True, use_index=False) as part:
+        assert "partial dump: " in page(part).text
+    found = heapscope.snapshots([heap.path, cut], partial=True)
+    assert "heap dump, partial" in page(found).text
+
+
+def test_a_diagnosis_is_cause_and_cure_without_secrets() -> None:
+    diagnosis = heapscope.diagnose(sorted((ROOT / "sample_dumps").glob("leak-*.hprof.gz")))
+    text = page(diagnosis).text
+    assert text.startswith("Leak found: Every HDFS connect logs in anew")
+    assert "50 Hadoop file systems" in text
+    assert "What to do" in text
+    assert "Remove KERB_TICKET_CACHE_PATH" in text
+    assert "held by 50 x JNI global" in text
+    assert "not-a-real-password" not in text
+    assert "How we know" in page(diagnosis.findings[0]).text
+    healthy = heapscope.diagnose(sorted((ROOT / "sample_dumps").glob("healthy-*.hprof.gz")))
+    assert "No known leak found" in page(healthy).text
+
+
+def test_growth_proof_and_guards_are_cards(series: Snapshots) -> None:
+    growth = series.growth(force_series=True)
+    text = page(growth).text
+    assert text.startswith("What grows 40 snapshots · the whole heap grows")
+    assert "10 → 400" in text
+    proof = series[:20].prove(series[20:], force_series=True)
+    assert page(proof).text.startswith("The cure: not fixed A: ")
+    both = series[:20].compare(series[20:], force_series=True)
+    assert page(both).text.startswith("Two runs: what grows A: ")
+    checks = series.check(["byte[] <= 5", "byte[] <= 4"])
+    text = page(checks).text
+    assert text.startswith("1 guard of 2 did not hold")
+    assert "✓ byte[] <= 5" in text
+    assert "✗ byte[] <= 4" in text
+
+
 def test_a_table_is_short_and_its_figures_read_well() -> None:
     table = Table(
         {
