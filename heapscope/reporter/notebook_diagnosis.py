@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 def _diagnosis(diagnosis: Diagnosis) -> str:
     section = describe_diagnosis(diagnosis)
     under = f"{plural(len(diagnosis.snapshot_names), 'snapshot')}; looked at: {section.source}"
-    body = "".join(_body(finding, is_open=not place) for place, finding in enumerate(section.findings))
+    several = len(section.findings) > 1
+    body = "".join(
+        _body(finding, is_open=not place, has_title=several) for place, finding in enumerate(section.findings)
+    )
     if not section.findings:
         body += lines_list(section.figures)
     ends = lines_list(f"if it goes on: {each}" for each in section.runs_out[:1])

@@ -60,6 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 "FileSystem.CACHE (static)",
                 "JNI global",
                 "krb5cc_1000",
+                "What to do",
             ],
             3,
         ),

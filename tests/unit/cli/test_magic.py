@@ -82,6 +82,16 @@ def test_suspects_are_cards(shell: Any, shown: Shown, dump: Path) -> None:
     assert "leak suspect" in Page(html).text
 
 
+def test_paths_and_diagnoses_are_cards(shell: Any, shown: Shown, dump: Path) -> None:
+    shell.run_cell(f"%heapscope paths {dump} {FILE_SYSTEM} --no-index")
+    assert "What holds 2 instances of DistributedFileSystem" in shown.text
+    assert "2 x JNI global" in shown.text
+    shown.clear()
+    shell.run_cell(f"%heapscope diagnose {dump}")
+    assert len(shown) == 1
+    assert "1 snapshot; looked at: two" in shown.text
+
+
 def test_other_commands_print_while_they_run(
     shell: Any, shown: Shown, dump: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
