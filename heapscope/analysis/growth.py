@@ -35,6 +35,7 @@ from heapscope.analysis.trends import (
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.progress import Progress, silent
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,7 @@ class KeyGrowth:
 
 
 @dataclass(frozen=True)
-class Growth:
+class Growth(RichRepr):
     """What grew over snapshots of one process.
 
     Attributes

@@ -28,7 +28,8 @@ from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from heapscope.parser.vm_objects import VmObjects
 
 
-class Heap:
+class Heap(RichRepr):
     """One heap dump.  Use as a context manager.
 
     Opening counts the dump (a fraction of a second per gigabyte); columns of all objects are
@@ -472,7 +473,7 @@ class Heap:
 
 def open(
     path: str | os.PathLike[str],
-    progress: Progress = silent,
+    progress: Progress = usual,
     *,
     semantics: Literal["jvm", "mat"] = "jvm",
     roots: Literal["mat", "plain"] = "mat",

@@ -17,7 +17,8 @@ from heapscope.analysis.table import Table
 from heapscope.errors import NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     from heapscope.parser.coverage import Coverage
@@ -43,7 +44,7 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
     path: Path
@@ -72,7 +73,7 @@ class Snapshot:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = silent) -> Heap | None:
+    def open(self, progress: Progress = usual) -> Heap | None:
         """The dump, opened; None for a class histogram."""
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None

@@ -19,6 +19,7 @@ from heapscope.cli.arguments import (
 )
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
+from heapscope.cli.richly import draw, is_drawing
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot, Snapshots
@@ -103,6 +104,9 @@ def diagnose(
         ]
         head = {"schema_version": SCHEMA_VERSION, "kind": "diagnosis"}
         write(json_text({**head, "processes": processes}), choice)
+    elif output is None and not show_secrets and is_drawing():
+        for _, diagnosis in diagnoses:
+            draw(diagnosis)
     else:
         is_terminal = output is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH

@@ -22,7 +22,7 @@ from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
 
-_SUFFIXES = (".html", ".md", ".json")
+_SUFFIXES = (".html", ".md", ".json", ".pdf")
 
 
 @click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
@@ -33,7 +33,7 @@ _SUFFIXES = (".html", ".md", ".json")
     metavar="FILE",
     type=click.Path(path_type=Path),
     required=True,
-    help="Page (.html), ticket body with pictures beside it (.md), or data (.json).",
+    help="Page (.html), paper (.pdf), ticket body with pictures beside it (.md), or data (.json).",
 )
 @class_option
 @secrets_option
