@@ -99,8 +99,8 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
     fds = {}
     for path in [main] if part is None else [main, part]:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with suppress(OSError):
-            fcntl.fcntl(fd, _F_SETPIPE_SZ, _READ_BYTES)
+        if path == main:
+            _widen(fd)
         fds[fd] = Records(has_header=path == main)
         poll.register(fd, select.POLLIN)
     # Without a writer of ours the JVM would wait for one when it opens an empty part to append it.
@@ -116,7 +116,9 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
                 is_open = is_open and fd != main_fd
                 continue
             if fd != main_fd and part is not None:
+                # Only now may it take much: what fitted in whole, the JVM could find there before us.
                 _put_empty_file(part)
+                _widen(fd)
                 part = None
             waiting[fd] += piece
         if not is_open:
@@ -141,6 +143,11 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
         raise DumpFailed("a part of the dump ends inside a record")
     output.write(fds[main_fd].rest)
     return total + _RECORD_BYTES
+
+
+def _widen(pipe: int) -> None:
+    with suppress(OSError):
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _READ_BYTES)
 
 
 def _read_some(fd: int) -> bytes:
