@@ -111,15 +111,16 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
     main_fd, is_open = current, True
     while is_open:
         for fd, _ in poll.poll():
+            if fd != main_fd and part is not None:
+                # Before the first bytes are taken, which the JVM may wait for to be done with this part;
+                # and before it may hold much: what fits in whole, the JVM could find there itself.
+                _put_empty_file(part)
+                _widen(fd)
+                part = None
             piece = _read_some(fd)
             if not piece:
                 is_open = is_open and fd != main_fd
                 continue
-            if fd != main_fd and part is not None:
-                # Only now may it take much: what fitted in whole, the JVM could find there before us.
-                _put_empty_file(part)
-                _widen(fd)
-                part = None
             waiting[fd] += piece
         if not is_open:
             for fd in fds:
