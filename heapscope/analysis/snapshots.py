@@ -145,6 +145,27 @@ class Snapshots(Sequence[Snapshot]):
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
+    def of_one_process(self, progress: Progress = silent) -> tuple[Snapshots, str]:
+        """The snapshots of the process that has most (of equals the latest), and what was left out.
+
+        Returns
+        -------
+        snapshots : Snapshots
+            These, where they are of one process.
+        left_out : str
+            A sentence; empty where nothing was.
+        """
+        processes = self.processes(progress)
+        if len(processes) <= 1:
+            return self, ""
+        best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
+        rest, others = len(self) - len(best.members), len(processes) - 1
+        left_out = (
+            f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
+            f"these are of {best.label}"
+        )
+        return Snapshots(self[i] for i in best.members), left_out
+
     def growth(
         self,
         by: By = "class",

@@ -161,6 +161,7 @@ def _notes(compared: Comparison) -> list[str]:
 @dumps_argument
 @class_option
 @subclasses_option
+@force_series_option
 @table_options(
     "shallow_bytes_per_snapshot",
     "instance_count_per_snapshot",
@@ -173,7 +174,13 @@ def _notes(compared: Comparison) -> list[str]:
     "is_growing",
     "class_name",
 )
-def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+def trend(
+    dumps: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    no_subclasses: bool,
+    force_series: bool,
+    choice: Choice,
+) -> None:
     """How classes grew from the first DUMP to the last, the largest growth in bytes first.
 
     A class "grows" if its instances never became fewer and are more in the end. With --class each
@@ -185,6 +192,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
     show(
@@ -196,6 +204,7 @@ def trend(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: boo
             totals={} if patterns else total(everything, *_TREND_SUMS),
             rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
             heading=describe(found),
+            notes=wrapped(left_out).split("\n") if left_out else [],
         ),
         choice,
     )

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, expanded, secrets_option, watched
+from heapscope.cli.arguments import (
+    class_option,
+    dumps_argument,
+    expanded,
+    force_series_option,
+    secrets_option,
+    size,
+    watched,
+)
 from heapscope.cli.output import wrapped
 from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
@@ -28,9 +36,23 @@ _SUFFIXES = (".html", ".md", ".json")
 )
 @class_option
 @secrets_option
+@click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
+@force_series_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
-    dumps: tuple[Path, ...], output: Path, patterns: tuple[str, ...], show_secrets: bool, force: bool
+    dumps: tuple[Path, ...],
+    output: Path,
+    patterns: tuple[str, ...],
+    show_secrets: bool,
+    limit_bytes: int | None,
+    force_series: bool,
+    force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
 
@@ -52,6 +74,8 @@ def report(
             patterns=watched(patterns),
             force=force,
             show_secrets=show_secrets,
+            force_series=force_series,
+            limit_bytes=limit_bytes,
             progress=at.progress,
         )
     for line in (incident.headline, *incident.verdict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,6 @@ from heapscope.units import format_bytes, format_count, format_duration
 if TYPE_CHECKING:
     from heapscope.analysis.forecast import Forecast
     from heapscope.analysis.growth import Growth
-    from heapscope.analysis.snapshots import Snapshots
     from heapscope.analysis.statistics import Rate
     from heapscope.analysis.table import Table
 
@@ -127,11 +127,12 @@ def growth(
 
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress)
-        found, notes = (found, []) if force_series else one_process(found)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
         grown = found.growth(
             by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,
             limit_bytes=limit_bytes, progress=at.progress,
         )  # fmt: skip
+    notes = [left_out] if left_out else []
     table = grown.to_table(series=choice.format == "json")
     rows = [
         row
@@ -192,22 +193,6 @@ def _growing(by: str, grown: Growth) -> tuple[str, str]:
     return f"{what[0]} {does}", f"{what[1]} {does.replace('grows', 'grow')}"
 
 
-def one_process(found: Snapshots) -> tuple[Snapshots, list[str]]:
-    """The snapshots of the process that has most (of equals the latest), and what is left out."""
-    from heapscope.analysis.snapshots import Snapshots
-
-    processes = found.processes()
-    if len(processes) <= 1:
-        return found, []
-    best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
-    rest = len(found) - len(best.members)
-    note = (
-        f"{plural(rest, 'snapshot')} of {plural(len(processes) - 1, 'other process', 'other processes')} "
-        f"left out; these are of {best.label}"
-    )
-    return Snapshots(found[i] for i in best.members), [note]
-
-
 def _columns(grown: Growth, table: Table) -> list[Column]:
     unit = grown.unit
     per = f"_per_{unit}"
@@ -251,9 +236,10 @@ def summary(grown: Growth) -> list[str]:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
     chance = grown.expected_by_chance
     if grown.growing and grown.by == "class":
+        count = len(grown.growing)
         lines.append(
-            f"{plural(len(grown.growing), 'class', 'classes')} of {len(grown):,} grow; "
-            f"by chance alone it would be {format_count(round(chance))} at most"
+            f"{plural(count, 'class', 'classes')} of {len(grown):,} grow{'s' * (count == 1)}; "
+            f"by chance alone it would be {ceil(chance):,} at most"
         )
     return lines
 

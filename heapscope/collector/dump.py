@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from heapscope.collector import attach
+from heapscope.collector.limits import memory_limits
 from heapscope.collector.processes import JvmProcess, find, get, start_ticks, survives_broken_pipe
 from heapscope.collector.stream import GONE
 from heapscope.errors import AttachRefused, CollectError, DumpFailed
@@ -72,6 +73,7 @@ def collect(
     with _lock(process):
         _sweep(process)
         before, started = get(process.pid), datetime.now(UTC)
+        limits = memory_limits(process.pid)
         suffix = "hprof.zst" if kind == "dump" else "histogram.txt"
         path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{suffix}"
         part = folder / f".{path.name}.part"
@@ -95,6 +97,7 @@ def collect(
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
         **found,
+        "limits": limits,
         "process": asdict(before),
         "after": None
         if after is None

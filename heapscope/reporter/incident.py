@@ -20,6 +20,7 @@ from heapscope.analysis.findings import POSSIBLE
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
+from heapscope.reporter.outlook import Outlook, describe_outlook
 from heapscope.reporter.process import ProcessSection, describe_process
 from heapscope.reporter.retention import RetentionSection, describe_retention
 from heapscope.reporter.text import plural, printable
@@ -140,6 +141,7 @@ class Incident:
     process: ProcessSection | None
     retention: RetentionSection | None = None  # None where no snapshot is a heap dump
     diagnosis: DiagnosisSection | None = None
+    outlook: Outlook | None = None  # None of one snapshot
 
     @property
     def growing_classes(self) -> tuple[WatchedClass, ...]:
@@ -153,6 +155,8 @@ def build_incident(
     patterns: Sequence[str] = WATCHED_CLASSES,
     top: int = 25,
     show_secrets: bool = False,
+    force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = silent,
 ) -> Incident:
     """Compute what a report shows.
@@ -167,6 +171,11 @@ def build_incident(
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
+    force_series : bool
+        Whether snapshots of several processes are one series all the same; else only those of the
+        process that has most are shown, and a remark says so.
+    limit_bytes : int, optional
+        A memory limit to forecast, beside those that the snapshots tell of.
     progress : Progress
         Told how far reading the last dump again is, for what the process was.
 
@@ -179,6 +188,9 @@ def build_incident(
         raise HeapscopeError("a report needs at least one snapshot; name a heap dump or a class histogram")
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
+    left_out = ""
+    if not force_series:
+        snapshots, left_out = snapshots.of_one_process(progress)
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
     watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
@@ -187,7 +199,8 @@ def build_incident(
     whole_heap = _describe_whole_heap(rows)
     status, headline = _headline(watched, whole_heap)
     diagnosis = describe_diagnosis(
-        diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
+        diagnose(snapshots, force_series=True, limit_bytes=limit_bytes, progress=progress),
+        show_secrets=show_secrets,
     )
     verdict = _verdict(watched, whole_heap)
     is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)
@@ -199,7 +212,7 @@ def build_incident(
         status=status,
         headline=headline,
         verdict=verdict,
-        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source)),
+        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,
@@ -217,6 +230,7 @@ def build_incident(
         else describe_process(facts, printable(source), show_secrets=show_secrets),
         retention=_last_retention(snapshots, patterns, show_secrets, progress),
         diagnosis=diagnosis,
+        outlook=describe_outlook(snapshots, force_series=force_series, limit_bytes=limit_bytes),
     )
 
 
@@ -385,8 +399,18 @@ def _remarks(
     status: str,
     facts: ProcessFacts | None,
     source: str,
+    left_out: str,
 ) -> tuple[Remark, ...]:
     remarks = []
+    if left_out:
+        remarks.append(
+            Remark(
+                "caution",
+                "Snapshots of other processes are left out",
+                f"{left_out}. Heaps of several processes, or of one before and after a restart, "
+                "are no series. Make a report for each, or compare them all the same with --force-series.",
+            )
+        )
     if facts is not None and _TICKET_CACHE in facts.environment:
         affected = [
             one.class_name

@@ -23,11 +23,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from heapscope.analysis.trends import GROWS, PERHAPS
 from heapscope.reporter.incident import SnapshotRow, WatchedClass, clock
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from heapscope.reporter.outlook import Outlook
 
 Quantity = Literal["instances", "shallow size"]
 QUANTITIES: tuple[Quantity, ...] = ("instances", "shallow size")
@@ -52,6 +55,8 @@ _CSS_VARIABLES = {
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
+_OUTLOOK_INCHES = (9.0, 3.0)
+_FARTHEST = 40  # times the span of the snapshots; beyond that they would be a dot
 _UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 # Points nearer than this share of the axis would lie on each other.
 _MIN_GAP = 0.03
@@ -168,6 +173,145 @@ def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
         picture = io.BytesIO()
         _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()
+
+
+def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
+    """Draw the whole heap's growth, where it leads with the band of its rate, and when it is full.
+
+    Parameters
+    ----------
+    axes : Axes
+    outlook : Outlook
+        With times: ``outlook.hours`` is not empty.
+    since : str
+        When the first snapshot was taken, ISO 8601.
+    """
+    colour = _COLOURS["shallow size"]
+    last, now = outlook.hours[-1], outlook.heap_bytes[-1]
+    top = float(max(*outlook.heap_bytes, 1))
+    limit = _limit_in_sight(outlook, since)
+    goes_on = outlook.slope is not None and outlook.verdict in (GROWS, PERHAPS)
+    horizon = (2 * last if limit is None else max(2 * last, 1.2 * limit.hour)) if goes_on else last
+    size, unit = next(
+        (size, unit) for size, unit in _UNITS_OF_TIME if 3600 * horizon >= 2 * size or size == 1
+    )
+    scale = 3600 / size
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    if outlook.slope is not None and goes_on:
+        ahead = [last * scale, horizon * scale]
+
+        def way(slope: float) -> list[float]:
+            return [float(now), now + slope * (horizon - last)]
+
+        low, high = outlook.slope.low, outlook.slope.high
+        if low is not None and high is not None:
+            axes.fill_between(ahead, way(low), way(high), color=colour, alpha=0.18, linewidth=0)
+        axes.plot(ahead, way(outlook.slope.value), color=colour, linewidth=1.5, dashes=(4, 3))
+        top = max(top, way(outlook.slope.value)[1])
+    axes.plot(
+        [hour * scale for hour in outlook.hours],
+        outlook.heap_bytes,
+        color=colour,
+        linewidth=2,
+        marker="o",
+        markersize=5,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+        clip_on=False,
+    )
+    axes.set_xlim(0, horizon * scale)
+    if limit is not None:
+        top = max(top, limit.heap_bytes)
+        _draw_limit(axes, limit, scale, horizon)
+    axes.set_ylim(0, 1.15 * top)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, "shallow size")))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=_MUTED)
+    axes.yaxis.set_label_coords(0.0, 1.03)
+    axes.set_xlabel(f"{unit} since {clock(since)}", color=_MUTED)
+    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_MUTED)
+    return axes
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitInSight:
+    label: str
+    heap_bytes: int  # where the heap's line is when the limit is hit
+    at: str
+    hour: float
+    earliest: float
+    latest: float  # infinite where there is no bound
+
+
+def _draw_limit(axes: Axes, limit: _LimitInSight, scale: float, horizon: float) -> None:
+    """The limit as a line, the time when it is hit as a dot, the range of that as a bar."""
+    height = limit.heap_bytes
+    axes.axhline(height, color=_INK, linewidth=1.2)
+    ends = [limit.earliest * scale, min(limit.latest, horizon) * scale]
+    axes.plot(ends, [height, height], color=_INK, linewidth=6, alpha=0.35, solid_capstyle="butt")
+    axes.plot([limit.hour * scale], [height], marker="o", markersize=6, color=_INK)
+    for text, hour, offset in (
+        (limit.label, 0.0, (2, 5)),
+        (f"{limit.at[11:16]} UTC", limit.hour, (8, -15)),
+    ):
+        axes.annotate(text, (hour * scale, height), xytext=offset, textcoords="offset points", color=_INK)
+
+
+def _limit_in_sight(outlook: Outlook, since: str) -> _LimitInSight | None:
+    """The limit that is hit first, unless the snapshots would shrink to a dot beside it."""
+    start = datetime.fromisoformat(since)
+
+    def hours(moment: str | None, otherwise: float) -> float:
+        if moment is None:
+            return otherwise
+        return (datetime.fromisoformat(moment) - start).total_seconds() / 3600
+
+    for one in outlook.forecasts:
+        if one.at is None or one.limit_bytes <= one.used_bytes:
+            continue
+        hour = hours(one.at, 0.0)
+        if hour > _FARTHEST * outlook.hours[-1]:
+            return None
+        return _LimitInSight(
+            f"{one.name} {format_bytes(one.limit_bytes)}",
+            # A container holds more than the heap: its limit is where the heap will be then.
+            outlook.heap_bytes[-1] + one.limit_bytes - one.used_bytes,
+            one.at,
+            hour,
+            hours(one.earliest, outlook.hours[-1]),
+            hours(one.latest, float("inf")),
+        )
+    return None
+
+
+def outlook_figure(outlook: Outlook, since: str) -> Figure:
+    """A figure with one panel: the whole heap, its forecast, the limit."""
+    with _style():
+        figure = Figure(figsize=_OUTLOOK_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
+        draw_outlook(figure.add_subplot(), outlook, since)
+    return figure
+
+
+def outlook_picture(outlook: Outlook, since: str) -> bytes:
+    """`outlook_figure` as PNG."""
+    figure = outlook_figure(outlook, since)
+    picture = io.BytesIO()
+    with _style():
+        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    return picture.getvalue()
+
+
+def describe_outlook(outlook: Outlook, since: str) -> str:
+    """The chart as a sentence."""
+    values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
+    text = f"Line chart of the whole heap since {clock(since)}: {values}"
+    limit = _limit_in_sight(outlook, since)
+    return text if limit is None else f"{text}; {limit.label} would be reached at {clock(limit.at)}"
 
 
 def figure_svg(figure: Figure, prefix: str, description: str) -> str:

@@ -28,6 +28,7 @@ from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.icicle import holder_picture
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
+from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration
 
@@ -63,6 +64,8 @@ def render_html(incident: Incident) -> str:
             incident=incident,
             span=_span(incident),
             charts=_svg_charts(incident),
+            outlook_chart=_outlook_chart(incident),
+            **_outlook_words(incident),
             style=Markup(_environment().get_template("report.css").render()),
             script=Markup(script),
             script_digest=digest,
@@ -71,7 +74,7 @@ def render_html(incident: Incident) -> str:
     )
 
 
-def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
+def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_name: str = "") -> str:
     """Markdown that fits into a ticket.
 
     Parameters
@@ -79,10 +82,12 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str]) -> str:
     incident : Incident
     chart_names : mapping of str to str
         Class name of a watched class to the file name of its picture, see `chart_names`.
+    outlook_name : str
+        File name of the picture of the outlook, see `outlook_name`; empty: there is none.
     """
     text = ""
     for rows, characters in _MARKDOWN_BUDGETS:
-        text = _render_markdown(incident, chart_names, rows, characters)
+        text = _render_markdown(incident, chart_names, outlook_name, rows, characters)
         if len(text) <= MAX_MARKDOWN_CHARACTERS:
             return text
     note = "\n\n(cut here: longer than a ticket takes)\n"
@@ -102,6 +107,8 @@ def write_report(
     top: int = 25,
     force: bool = False,
     show_secrets: bool = False,
+    force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = silent,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
@@ -121,6 +128,8 @@ def write_report(
         Whether files that exist are overwritten.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
+    force_series, limit_bytes
+        As `heapscope.reporter.incident.build_incident` has them.
     progress : Progress
         Told how far reading the last dump is.
 
@@ -144,7 +153,13 @@ def write_report(
         raise HeapscopeError(f"{path}: a report's name ends in .html, .md or .json; rename it to choose one")
     _check_free([path], force)
     incident = build_incident(
-        snapshots, patterns=patterns, top=top, show_secrets=show_secrets, progress=progress
+        snapshots,
+        patterns=patterns,
+        top=top,
+        show_secrets=show_secrets,
+        force_series=force_series,
+        limit_bytes=limit_bytes,
+        progress=progress,
     )
     paths = output_paths(incident, path)
     _check_free(paths, force)
@@ -157,7 +172,8 @@ def write_report(
         contents = [render_json(incident).encode()]
     else:
         names = chart_names(incident, path.stem)
-        contents = [*_png_charts(incident), render_markdown(incident, names).encode()]
+        outlook = "".join(outlook_name(incident, path.stem))
+        contents = [*_png_charts(incident), render_markdown(incident, names, outlook).encode()]
     _write_all(list(zip(paths, contents, strict=True)))
     return incident
 
@@ -167,7 +183,8 @@ def output_paths(incident: Incident, path: str | os.PathLike[str]) -> list[Path]
     path = Path(path)
     if path.suffix.lower() != ".md":
         return [path]
-    return [*(path.with_name(name) for name in chart_names(incident, path.stem).values()), path]
+    names = list(chart_names(incident, path.stem).values())
+    return [path.with_name(name) for name in (*names, *outlook_name(incident, path.stem))] + [path]
 
 
 def chart_names(incident: Incident, stem: str) -> dict[str, str]:
@@ -187,6 +204,12 @@ def chart_names(incident: Incident, stem: str) -> dict[str, str]:
     return names
 
 
+def outlook_name(incident: Incident, stem: str) -> list[str]:
+    """File name of the picture of the outlook; none where it cannot be drawn."""
+    has_one = incident.outlook is not None and bool(incident.outlook.hours)
+    return [f"{stem}-outlook.png"] if has_one else []
+
+
 def charted(incident: Incident) -> tuple[WatchedClass, ...]:
     """The watched classes that have something to draw, each once."""
     if len(incident.snapshots) == 1:
@@ -194,12 +217,16 @@ def charted(incident: Incident) -> tuple[WatchedClass, ...]:
     return tuple({one.class_name: one for one in incident.watched_classes if one.trend != "absent"}.values())
 
 
-def _render_markdown(incident: Incident, names: Mapping[str, str], rows: int, characters: int) -> str:
+def _render_markdown(
+    incident: Incident, names: Mapping[str, str], outlook: str, rows: int, characters: int
+) -> str:
     template = _environment().get_template("report.md.j2")
     text = template.render(
         incident=incident,
         span=_span(incident),
         charts=[(watched, quote(names[watched.class_name])) for watched in charted(incident)],
+        outlook_picture=quote(outlook),
+        **_outlook_words(incident),
         row_limit=rows,
         code=lambda value: markdown_code(shorten(value, characters)),
         text=lambda value: markdown_text(shorten(value, 10 * characters)),
@@ -229,11 +256,37 @@ def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
     }
 
 
+def _outlook_words(incident: Incident) -> dict[str, object]:
+    """What templates say of the outlook."""
+    if incident.outlook is None:
+        return {"outlook_sentence": "", "forecast_sentence": None}
+    last = incident.snapshots[-1].captured_at
+    return {
+        "outlook_sentence": outlook_sentence(incident.outlook),
+        "forecast_sentence": lambda one: forecast_sentence(one, last),
+    }
+
+
+def _outlook_chart(incident: Incident) -> Markup:
+    """How the heap grows and when it is full; empty where that cannot be drawn."""
+    outlook = incident.outlook
+    if outlook is None or not outlook.hours:
+        return Markup("")
+    from heapscope.reporter import plots
+
+    since = incident.snapshots[0].captured_at
+    figure = plots.outlook_figure(outlook, since)
+    return Markup(plots.figure_svg(figure, "outlook", plots.describe_outlook(outlook, since)))
+
+
 def _png_charts(incident: Incident) -> list[bytes]:
     from heapscope.reporter import plots
 
     when = plots.timeline(incident.snapshots)
-    return [plots.growth_picture(watched, when) for watched in charted(incident)]
+    pictures = [plots.growth_picture(watched, when) for watched in charted(incident)]
+    if incident.outlook is not None and incident.outlook.hours:
+        pictures.append(plots.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
+    return pictures
 
 
 def _span(incident: Incident) -> str:
@@ -272,6 +325,9 @@ def _environment() -> jinja2.Environment:
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
         bytes=format_bytes,
+        # Of thousands in an hour nobody wants the tenths.
+        change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
         change_bytes=lambda value: format_bytes(value, signed=True),
         count=format_count,
         change_count=lambda value: format_count(value, signed=True),

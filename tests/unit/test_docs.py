@@ -90,6 +90,25 @@ def test_commands_of_the_readme(tmp_path: Path) -> None:
             assert is_output(shown.output, done.stdout), f"$ {shown.command} prints now:\n{done.stdout}"
 
 
+def test_python_of_the_readme(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) >= 2
+    (tmp_path / "sample_dumps").symlink_to(ROOT / "sample_dumps")
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", block],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "sample_dumps/README.md"])
 def test_links_to_files_lead_somewhere(name: str) -> None:
     path = ROOT / name

@@ -176,7 +176,7 @@ def test_an_output_that_another_process_wrote_meanwhile(
     [
         (["histgram"], "Did you mean 'histogram'"),
         (["histogram"], "Missing argument 'DUMP'"),
-        (["diff", "a"], "Missing argument 'AFTER'"),
+        (["diff", "a"], "diff compares 2 dumps, 1 given"),
         (["histogram", "a", "--json", "--csv"], "exclude each other"),
         (["histogram", "a", "--top", "-1"], "below 0"),
         (["histogram", "a", "--sort", "colour"], "shallow_bytes"),

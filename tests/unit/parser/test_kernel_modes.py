@@ -18,9 +18,11 @@ from tests.unit.analysis.leak import leak_dump
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import json, sys, heapscope
+from heapscope.analysis.shapes import find_shapes
 from heapscope.analysis.waste import duplicate_strings
 with heapscope.open(sys.argv[1], use_index=False) as heap:
     tree, systems = heap.dominators(), heap.objects("FileSystem")
+    shapes = find_shapes(heap)
     print(json.dumps([
         list(heap.histogram().rows()),
         len(heap.gc_roots),
@@ -36,6 +38,9 @@ with heapscope.open(sys.argv[1], use_index=False) as heap:
         list(heap.consumers.by_class.rows()),
         len(heap.suspects()),
         list(duplicate_strings(heap).rows()),
+        [shapes.text(i) for i in range(1, len(shapes.labels))],
+        shapes.counts.tolist(),
+        shapes.retained_bytes.tolist(),
     ]))
 """
 

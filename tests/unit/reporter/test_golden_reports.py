@@ -15,7 +15,7 @@ import pytest
 import heapscope
 from heapscope.reporter import incident
 from heapscope.reporter.incident import Incident, build_incident
-from heapscope.reporter.render import chart_names, render_html, render_json, render_markdown
+from heapscope.reporter.render import chart_names, outlook_name, render_html, render_json, render_markdown
 from tests.unit.reporter.series import series
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
@@ -43,7 +43,7 @@ def page_without_charts(one: Incident) -> str:
 
 
 def ticket(one: Incident) -> str:
-    return render_markdown(one, chart_names(one, "report"))
+    return render_markdown(one, chart_names(one, "report"), "".join(outlook_name(one, "report")))
 
 
 MAKERS = {"text": text_series, "leak": leak_series}

@@ -24,6 +24,7 @@ from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import (
     chart_names,
+    outlook_name,
     output_paths,
     render_html,
     render_json,
@@ -73,7 +74,9 @@ class Page(HTMLParser):
 
 
 def markdown(incident: Incident) -> str:
-    return render_markdown(incident, chart_names(incident, "report"))
+    return render_markdown(
+        incident, chart_names(incident, "report"), "".join(outlook_name(incident, "report"))
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -113,7 +116,9 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
 def test_every_watched_class_in_the_heap_has_both_charts() -> None:
     page = Page(render_html(build_incident(series())))
     labels = [str(svg["aria-label"]) for svg in page.named("svg")]
-    assert len(labels) == 2 * (5 + 1)  # five of six classes are there, and the whole heap
+    # Five of six classes are there, and the whole heap; and once more where that leads.
+    assert len(labels) == 2 * (5 + 1) + 1
+    assert sum("the whole heap since" in label for label in labels) == 1
     assert sum("FileSystem, instances by minutes" in label for label in labels) == 1
     assert sum("FileSystem, shallow size by minutes" in label for label in labels) == 1
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
@@ -244,6 +249,7 @@ def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
         "report-Subject.png",
         "report-FileSystem-Cache-Key.png",
         "report-Configuration.png",
+        "report-outlook.png",
         "report.md",
     ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o644}

@@ -1,0 +1,215 @@
+"""How fast the heap grows and when memory runs out: the part of an incident that looks ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from heapscope.analysis.trends import GROWS, PERHAPS
+from heapscope.reporter.text import printable
+from heapscope.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from heapscope.analysis.growth import Growth, KeyGrowth
+    from heapscope.analysis.snapshots import Snapshots
+    from heapscope.analysis.statistics import Rate
+
+_ROWS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Growth per hour or per snapshot; the ends of the interval are None where two snapshots allow none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingClass:
+    """A class that grows, or perhaps does."""
+
+    class_name: str
+    verdict: str
+    confidence: float
+    instance_counts: tuple[int, ...]
+    shallow_bytes: tuple[int, ...]
+    instance_slope: Slope | None
+    bytes_slope: Slope | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitForecast:
+    """When a limit is hit; times are ISO 8601 in UTC, None without a bound."""
+
+    name: str
+    limit_bytes: int
+    used_bytes: int
+    source: str
+    at: str | None
+    earliest: str | None
+    latest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How fast the heap grows and when memory runs out; text is printable.
+
+    Attributes
+    ----------
+    unit : str
+        What slopes are per: ``"hour"`` or ``"snapshot"``.
+    verdict : str
+        What the whole heap does.
+    hours : tuple of float
+        Of each snapshot since the first; empty where times cannot be used.
+    heap_bytes : tuple of int
+        Of each snapshot.
+    warm_up : int
+        Snapshots at the beginning that slopes leave out.
+    since : int
+        Position of the snapshot from which on the heap grows as it does now.
+    slope : Slope or None
+        Of the whole heap, bytes.
+    confidence : float
+        How sure the intervals are.
+    forecasts : tuple of LimitForecast
+        The soonest first.
+    classes : tuple of GrowingClass
+        The fastest first.
+    class_count : int
+        Of which `classes` are the first.
+    expected_by_chance : float
+        How many classes would seem to grow by chance, at most.
+    notes : tuple of str
+    """
+
+    unit: str
+    verdict: str
+    hours: tuple[float, ...]
+    heap_bytes: tuple[int, ...]
+    warm_up: int
+    since: int
+    slope: Slope | None
+    confidence: float
+    forecasts: tuple[LimitForecast, ...]
+    classes: tuple[GrowingClass, ...]
+    class_count: int
+    expected_by_chance: float
+    notes: tuple[str, ...]
+
+
+def describe_outlook(
+    snapshots: Snapshots, *, force_series: bool = False, limit_bytes: int | None = None
+) -> Outlook | None:
+    """Compute the section; None of fewer than two snapshots.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+        Of one process, unless ``force_series``.
+    """
+    if len(snapshots) < 2:
+        return None
+    growth = snapshots.growth(force_series=force_series, limit_bytes=limit_bytes)
+    whole = growth.whole.shallow
+    rate = _rate(growth, whole.per_hour, whole.per_snapshot)
+    growing = [key for key in growth.keys if key.verdict in (GROWS, PERHAPS)]
+    return Outlook(
+        unit=growth.unit,
+        verdict=whole.verdict,
+        hours=growth.axis.hours or (),
+        heap_bytes=whole.values,
+        warm_up=growth.axis.skip,
+        since=whole.since,
+        slope=_slope(rate),
+        confidence=rate.confidence if rate is not None else 0.0,
+        forecasts=tuple(
+            LimitForecast(
+                one.limit.name,
+                one.limit.limit_bytes,
+                one.limit.used_bytes,
+                printable(one.limit.source),
+                _iso(one.at),
+                _iso(one.earliest),
+                _iso(one.latest),
+            )
+            for one in growth.forecasts
+        ),
+        classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
+        class_count=len(growing),
+        expected_by_chance=growth.expected_by_chance,
+        notes=tuple(map(printable, growth.notes)),
+    )
+
+
+def _class(growth: Growth, key: KeyGrowth) -> GrowingClass:
+    return GrowingClass(
+        printable(key.name),
+        key.verdict,
+        key.confidence,
+        key.instance_counts,
+        key.shallow_bytes,
+        _slope(_rate(growth, key.instances.per_hour, key.instances.per_snapshot)),
+        _slope(_rate(growth, key.shallow.per_hour, key.shallow.per_snapshot)),
+    )
+
+
+def _rate(growth: Growth, per_hour: Rate | None, per_snapshot: Rate | None) -> Rate | None:
+    return per_snapshot if growth.axis.hours is None else per_hour
+
+
+def _slope(rate: Rate | None) -> Slope | None:
+    return None if rate is None else Slope(rate.value, rate.low, rate.high)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_SAYS = {
+    GROWS: "The heap grows",
+    PERHAPS: "The heap grew in every step, of too few snapshots to be sure",
+    "levelled off": "The heap grew, and has levelled off",
+    "jumped once": "The heap grew in one jump",
+    "fluctuates": "The heap goes up and down, without a trend beyond chance",
+    "shrinks": "The heap shrinks",
+    "steady": "The heap stays as it is",
+    "too few": "Two snapshots show how much more there is, not whether it goes on",
+}
+
+
+def outlook_sentence(outlook: Outlook) -> str:
+    """What the whole heap does, in a sentence."""
+    first, last = outlook.heap_bytes[0], outlook.heap_bytes[-1]
+    text = f"{_SAYS[outlook.verdict]}: {format_bytes(first)} to {format_bytes(last)}"
+    slope = outlook.slope
+    if slope is None:
+        return f"{text}."
+    text += f", {format_bytes(slope.value, signed=True)} per {outlook.unit}"
+    if slope.low is None or slope.high is None:
+        return f"{text}."
+    ends = f"{format_bytes(slope.low, signed=True)} to {format_bytes(slope.high, signed=True)}"
+    return f"{text} ({ends}, {outlook.confidence:.0%} sure)."
+
+
+def forecast_sentence(one: LimitForecast, last: str) -> str:
+    """When a limit is hit, in a sentence; ``last`` is when the last snapshot was taken."""
+    if one.limit_bytes <= one.used_bytes:
+        return f"passed already, {format_bytes(one.used_bytes)} are in use."
+    if one.at is None:
+        return "not within 50 years at this rate."
+
+    def after(moment: str | None, otherwise: str) -> str:
+        if moment is None:
+            return otherwise
+        seconds = (datetime.fromisoformat(moment) - datetime.fromisoformat(last)).total_seconds()
+        return format_duration(seconds)
+
+    at = f"{one.at[:10]} {one.at[11:19]} UTC"
+    spread = f"{after(one.earliest, 'at any time')} to {after(one.latest, 'never')}"
+    return f"reached at {at} if it goes on so, {after(one.at, '')} after the last snapshot ({spread})."
