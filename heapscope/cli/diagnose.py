@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, secrets_option
+from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, secrets_option, size
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
 
@@ -32,6 +32,13 @@ _MAX_WIDTH = 100
     help="A file with known leaks of your own (TOML; CONTRIBUTING.md shows how). Repeatable.",
 )
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
+@click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
 @force_series_option
 @secrets_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
@@ -49,6 +56,7 @@ def diagnose(
     dumps: tuple[Path, ...],
     files: tuple[Path, ...],
     fail_on_leak: bool,
+    limit_bytes: int | None,
     force_series: bool,
     show_secrets: bool,
     as_json: bool,
@@ -82,6 +90,7 @@ def diagnose(
                     catalogue=catalogue,
                     living_environment=living_environment(each[-1]),
                     force_series=True,
+                    limit_bytes=limit_bytes,
                     progress=at.progress,
                 ),
             )
