@@ -94,7 +94,6 @@ def diagnose(
         scene = Scene(chosen, heap, snapshots.superclasses)
         readings = _readings(scene, living_environment or {})
         scene.environment = {**{each.name: each.value for each in readings}, **_all_variables(scene)}
-        scene.properties = heap.system_properties() if heap is not None else {}
         groups = file_system_groups(scene) if heap is not None else ()
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, scene)) is not None]
