@@ -22,6 +22,7 @@ from heapscope.analysis.census import (
     sorted_histogram,
 )
 from heapscope.analysis.classes import Classes
+from heapscope.analysis.lineage import VmFacts, read_vm_facts
 from heapscope.analysis.table import Table
 from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.parser.layout import Layout, instance_bytes
@@ -222,6 +223,11 @@ class Heap:
         """Class name to the name of its superclass."""
         classes = self._scan.classes
         return {c.name: classes[c.super_id].name for c in classes.values() if c.super_id in classes}
+
+    @cached_property
+    def vm_facts(self) -> VmFacts:
+        """What static fields tell of the JVM: which process it is, the limit of its heap."""
+        return read_vm_facts(self._scan.classes.values())
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> Table:
         """Instances of watched classes: ``class_name, instance_count, shallow_bytes, class_count``.

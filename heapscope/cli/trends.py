@@ -26,7 +26,7 @@ from heapscope.cli.output import (
     write,
 )
 from heapscope.cli.progress import work
-from heapscope.reporter.text import plural
+from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def growth(
 
 
 def _lines(notes: Sequence[str]) -> list[str]:
-    return [line for note in notes for line in wrapped(note).split("\n")]
+    return [line for note in notes for line in wrapped(printable(note)).split("\n")]
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
@@ -172,7 +172,7 @@ def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
     if limit is None and choice.path is None and sys.stdout.isatty():
         limit = TERMINAL_ROWS
     shown = list(rows)[: limit or None]
-    lines = [*answer.heading, ""]
+    lines = [*map(printable, answer.heading), ""]
     for row in shown:
         key = grown.keys[row]
         retained = key.retained or key.shallow

@@ -112,6 +112,22 @@ def test_of_several_processes_the_one_with_most_is_taken(run: Run, tmp_path: Pat
     assert run("growth", paths[0], paths[3]).code == 3  # one of each: nothing to compare
 
 
+def test_what_a_sidecar_says_steers_no_terminal(run: Run, leak: list[Path], cured: list[Path]) -> None:
+    for path, pid in zip([*leak, cured[0]], (1, 1, 1, 1, 2), strict=True):
+        facts = {"host": "\x1b[31mevil\n", "process": {"pid": pid, "start_ticks": 1}}
+        path.with_name(f"{path.name}.json").write_text(json.dumps(facts))
+    for words in (
+        ["growth"],
+        ["growth", "--json"],
+        ["trend"],
+        ["check", "--no-growth", "*"],
+        ["diff", "--vs", leak[0]],
+    ):
+        ran = run(words[0], *leak, cured[0], *words[1:])
+        assert "evil" in ran.out + ran.err or words[0] == "trend"
+        assert "\x1b" not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
