@@ -231,6 +231,10 @@ def summary(grown: Growth) -> list[str]:
     """The whole heap in a line, each forecast in one, and how many grow."""
     whole = grown.whole.shallow
     lines = [f"whole heap, {_WHOLE.get(whole.verdict, whole.verdict)}: {_rate(grown)}"]
+    if whole.since > grown.axis.skip:
+        lines.append(
+            f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
+        )
     lines += [forecast_line(one, grown) for one in grown.forecasts]
     if not grown.forecasts and grown.axis.hours is not None:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")

@@ -81,6 +81,14 @@ def test_json_has_series_forecasts_and_intervals(run: Run, leak: list[Path]) -> 
     assert data["whole_heap"]["shallow_bytes_rate"]["per_hour"]["low"] == pytest.approx(2_880_000)
 
 
+def test_a_leak_that_began_late_is_dated(run: Run, tmp_path: Path) -> None:
+    counts = [1000, 1001, 999, 1000, 1000, 3000, 5000, 7000, 9000, 11_000]
+    lines = run("growth", *histograms(tmp_path / "late", counts, step=300)).out.splitlines()
+    assert any(line.startswith("so since 2026-01-01 00:20:00 UTC") for line in lines)
+    (rate,) = [line for line in lines if line.startswith("whole heap, grows")]
+    assert "+11.5 MB" in rate  # 2,000 of 480 bytes in five minutes
+
+
 def test_two_snapshots_show_a_difference_only(run: Run, leak: list[Path]) -> None:
     ran = run("growth", *leak[:2])
     assert "whole heap, seen twice" in ran.out
