@@ -215,7 +215,7 @@ def test_a_restart_that_only_the_classes_show_is_a_note(
         for i, count in enumerate(counts)
     ]
     notes = heapscope.snapshots(paths).growth().notes
-    assert any("r1 has 905 classes and r2 only 700" in note for note in notes) == is_told
+    assert any("r1 has 905 classes, r2 only 700" in note for note in notes) == is_told
 
 
 def test_evidence_is_put_together() -> None:
