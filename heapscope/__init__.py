@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -32,8 +32,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
+    from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
         AttachRefused,
         AttachTimeout,
@@ -45,11 +47,15 @@ if TYPE_CHECKING:
         HistogramError,
         HprofError,
         JvmNotFound,
+        KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
+        NoDemo,
         NotHprof,
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        SampleError,
         TruncatedDump,
         UnsupportedFormat,
     )
@@ -68,16 +74,22 @@ __all__ = [
     "HistogramError",
     "HprofError",
     "JvmNotFound",
+    "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
+    "NoDemo",
     "NotHprof",
     "ObjectNotFound",
     "OutputExists",
     "OutputFailed",
+    "SampleError",
     "Snapshot",
     "Snapshots",
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "collect_self",
+    "diagnose",
     "open",
     "report",
     "snapshots",
@@ -89,6 +101,8 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "collect_self": ("heapscope.collector.embedded", "collect_self"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

@@ -256,11 +256,13 @@ def find_growth(
         raise HeapscopeError(
             f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, better 4 or more"
         )
+    snapshots, work, left_out = _whole_dumps(snapshots, work)
     processes = snapshots.processes(progress)
     if len(processes) > 1 and not force_series:
         raise DifferentProcesses([(one.label, [snapshots[i].name for i in one.members]) for one in processes])
     found = series_by(snapshots, by, retained=retained, progress=progress)
     axis, notes = _axis(snapshots, skip, work)
+    notes = [*left_out, *notes]
     if len(processes) > 1:
         notes.append(f"the snapshots are of {len(processes)} processes, compared as one series as told")
     elif not processes[0].is_certain:
@@ -286,6 +288,23 @@ def _restarts(snapshots: Snapshots) -> list[str]:
         for (before, count), (after, left) in pairwise(zip(snapshots, counts, strict=True))
         if left < _CLASSES_KEPT * count
     ]
+
+
+def _whole_dumps(
+    snapshots: Snapshots, work: Sequence[float] | None
+) -> tuple[Snapshots, Sequence[float] | None, list[str]]:
+    """Without partial dumps, whose counts are lower bounds, where two others are there; and a note."""
+    partial = [one.name for one in snapshots if one.coverage is not None]
+    if not partial:
+        return snapshots, work, []
+    names = ", ".join(partial)
+    places = snapshots.comparable
+    if len(places) == len(snapshots):
+        return snapshots, work, [f"only a part of {names} could be read: what grows may be what is missing"]
+    if work is not None and len(work) == len(snapshots):
+        work = [work[place] for place in places]
+    kept = type(snapshots)(snapshots[place] for place in places)
+    return kept, work, [f"left out, since only a part could be read: {names}"]
 
 
 def _axis(snapshots: Snapshots, skip: int | None, work: Sequence[float] | None) -> tuple[Axis, list[str]]:

@@ -3,7 +3,7 @@
 Exit codes::
 
     0    fine
-    1    a check found something: not fixed, a guard that does not hold
+    1    a check found something: not fixed, a guard that does not hold, ``diagnose --fail-on-leak``
     2    wrong usage
     3    a HeapscopeError: one line on stderr that names the file and what to do
     4    ``check --against``: too early to tell
@@ -31,10 +31,14 @@ PROGRAM = "heapscope"
 COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
 OK, FOUND, USAGE, FAILED, TOO_EARLY, BUG, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 4, 70, 130, 141
 
-# In the order of --help.  A command is the function of that name in the module.
+# In the order of --help.  A command is the function of that name in the module, a hyphen an underscore.
 COMMANDS = {
     "ps": "heapscope.cli.ps",
+    "watch": "heapscope.cli.watch",
+    "plot": "heapscope.cli.watch",
     "collect": "heapscope.cli.collect",
+    "diagnose": "heapscope.cli.diagnose",
+    "explain-log": "heapscope.cli.explain_log",
     "report": "heapscope.cli.report",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
@@ -48,6 +52,8 @@ COMMANDS = {
     "dominators": "heapscope.cli.dominators",
     "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
+    "redact": "heapscope.cli.redact",
+    "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }
 
@@ -61,7 +67,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(
@@ -90,6 +96,7 @@ def cli() -> None:
     """Heap dumps of a leaking JVM in, what grew out.
 
     \b
+    heapscope diagnose monday.hprof tuesday.hprof wednesday.hprof
     heapscope report monday.hprof tuesday.hprof -o incident.html
     heapscope histogram tuesday.hprof
     heapscope suspects tuesday.hprof

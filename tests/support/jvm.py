@@ -94,7 +94,10 @@ _compiling = threading.Lock()  # functools.cache alone would let two threads com
 
 
 def compile_java(name: str) -> Path:
-    """Compile ``tests/support/java/NAME.java`` for JDK 11 and later, once; its class folder."""
+    """Compile ``tests/support/java/NAME.java``, or all in the folder ``NAME``, for JDK 11 and later.
+
+    Once; returns the class folder.
+    """
     with _compiling:
         return _compile_java(name)
 
@@ -111,7 +114,8 @@ def _compile_java(name: str) -> Path:
     compiler = find_javac()
     assert compiler is not None, "no javac; see find_javac"
     folder = _class_folder() / name
-    command = [compiler, "--release", "11", "-nowarn", "-d", str(folder), str(SOURCES / f"{name}.java")]
+    sources = [*(SOURCES / name).rglob("*.java")] or [SOURCES / f"{name}.java"]
+    command = [compiler, "--release", "11", "-nowarn", "-d", str(folder), *map(str, sorted(sources))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -183,10 +187,15 @@ def _rows(histogram: str) -> list[str]:
 
 @contextmanager
 def java(
-    jdk: Jdk, name: str, *options: str, arguments: Sequence[str] = (), heap: str = "64m"
+    jdk: Jdk,
+    name: str,
+    *options: str,
+    arguments: Sequence[str] = (),
+    heap: str = "64m",
+    folder: str | None = None,
 ) -> Iterator[Jvm]:
-    """Run ``tests/support/java/NAME.java`` with VM ``options`` and wait until it is ready."""
-    command = [f"-Xmx{heap}", *options, "-cp", str(compile_java(name)), name, *arguments]
+    """Run the class NAME of ``tests/support/java/NAME.java``, or of a ``folder`` there, until it is ready."""
+    command = [f"-Xmx{heap}", *options, "-cp", str(compile_java(folder or name)), name, *arguments]
     with _started(jdk, command) as jvm:
         assert jvm.process.stdout is not None
         _wait_until_ready(jvm.process.stdout)

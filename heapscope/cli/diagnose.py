@@ -1,0 +1,139 @@
+"""``heapscope diagnose``: what leaks, why, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heapscope.cli.arguments import (
+    dumps_argument,
+    expanded,
+    force_series_option,
+    partial_option,
+    secrets_option,
+)
+from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.progress import work
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import Snapshot, Snapshots
+
+_WIDTH = 80
+_MAX_WIDTH = 100
+
+
+@click.command(short_help="What leaks, since when, why, and what to do.")
+@dumps_argument
+@click.option(
+    "--known-leaks",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file with known leaks of your own (TOML; CONTRIBUTING.md shows how). Repeatable.",
+)
+@click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
+@force_series_option
+@partial_option
+@secrets_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write there and not to stdout; .json names the format.",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.pass_context
+def diagnose(
+    context: click.Context,
+    dumps: tuple[Path, ...],
+    files: tuple[Path, ...],
+    fail_on_leak: bool,
+    force_series: bool,
+    partial: bool,
+    show_secrets: bool,
+    as_json: bool,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Say in plain words what leaks in a process, since when, how fast, what holds it, why, and what to do;
+    how sure that is, and on what evidence. DUMPs are heap dumps or class histograms, or a directory of
+    them; each process is diagnosed by itself. One dump is enough for most known leaks, four show what
+    else grows.
+
+    \b
+    heapscope diagnose worker-*.hprof.gz
+    """
+    from heapscope.analysis.diagnosis import diagnose as find
+    from heapscope.analysis.known_leaks import load_catalogue
+    from heapscope.analysis.snapshots import snapshots
+    from heapscope.reporter.diagnosis import describe_diagnosis, plain_lines
+
+    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
+    choice = Choice("json" if is_json else "text", path=output, force=force)
+    choice.check()
+    catalogue = load_catalogue(*files)
+    with work() as at:
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        diagnoses = [
+            (
+                each,
+                find(
+                    each,
+                    catalogue=catalogue,
+                    living_environment=living_environment(each[-1]),
+                    force_series=True,
+                    progress=at.progress,
+                ),
+            )
+            for each in _series(found, force_series)
+        ]
+    sections = [(each, describe_diagnosis(one, show_secrets=show_secrets)) for each, one in diagnoses]
+    if is_json:
+        processes = [
+            {"snapshots": [snapshot_facts(each) for each in series], **asdict(section)}
+            for series, section in sections
+        ]
+        head = {"schema_version": SCHEMA_VERSION, "kind": "diagnosis"}
+        write(json_text({**head, "processes": processes}), choice)
+    else:
+        is_terminal = output is None and sys.stdout.isatty()
+        width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
+        pages = [
+            "\n".join([*describe(series), "", *plain_lines(section, max(width, 40))])
+            for series, section in sections
+        ]
+        write(f"\n\n{'-' * width}\n\n".join(pages) + "\n", choice)
+    if fail_on_leak and any(one.is_leak for _, one in diagnoses):
+        context.exit(1)
+
+
+def _series(found: Snapshots, force_series: bool) -> list[Snapshots]:
+    """The snapshots of each process by themselves."""
+    from heapscope.analysis.snapshots import Snapshots
+
+    if force_series or len(found) < 2:
+        return [found]
+    return [Snapshots(found[place] for place in process.members) for process in found.processes()]
+
+
+def living_environment(snapshot: Snapshot) -> dict[str, str]:
+    """Variables of the process that a snapshot was taken of, if it still lives and is the same one."""
+    import socket
+
+    from heapscope.analysis.lineage import number_in
+    from heapscope.collector.processes import find
+
+    pid = number_in(snapshot.sidecar, "process", "pid")
+    if pid is None or snapshot.sidecar.get("host") != socket.gethostname():
+        return {}
+    living = find([pid])
+    is_same = bool(living) and living[0].start_ticks == number_in(snapshot.sidecar, "process", "start_ticks")
+    return dict(living[0].environment) if is_same else {}

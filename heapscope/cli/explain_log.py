@@ -1,0 +1,101 @@
+"""``heapscope explain-log``: what logs tell of memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from heapscope.cli.arguments import DUMP
+from heapscope.cli.output import SCHEMA_VERSION, Choice, json_text, write
+from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+
+_WIDTH = 80
+_MAX_WIDTH = 100
+
+
+@click.command(short_help="What logs tell of memory: errors, OOM killer, jstack.")
+@click.argument("files", metavar="FILE...", type=DUMP, nargs=-1, required=True)
+@click.option(
+    "--known-leaks",
+    "own",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file with known leaks of your own, whose log_patterns are looked for. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write there and not to stdout: text, data (.json), or a chart over time (.png).",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def explain_log(
+    files: tuple[Path, ...], own: tuple[Path, ...], as_json: bool, output: Path | None, force: bool
+) -> None:
+    """Count, date and explain what logs tell of memory: OutOfMemoryErrors with their stacks, jstack and
+    Thread.print ("JNI global refs"), Hadoop at level DEBUG ("Creating FS"), hs_err files, and the lines of
+    the Linux OOM killer. FILEs are text, plain or gzip.
+
+    \b
+    heapscope explain-log worker.log hs_err_pid4711.log
+    """
+    from heapscope.analysis.known_leaks import load_catalogue
+    from heapscope.analysis.log_summary import summarise
+    from heapscope.reporter.log_text import summary_lines
+
+    ending = "" if output is None else output.suffix.lower()
+    is_json = as_json or ending == ".json"
+    choice = Choice("json" if is_json else "text", path=output, force=force)
+    choice.check()
+    summary = summarise(files, load_catalogue(*own))
+    if ending == ".png":
+        assert output is not None
+        _write_chart(output, summary.groups, force)
+        click.echo(f"chart: {output}")
+        return
+    if is_json:
+        groups = [
+            {**asdict(group), "times": [each.isoformat() for each in group.times]} for group in summary.groups
+        ]
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "log summary",
+            "files": [str(path) for path in summary.paths],
+            "groups": groups,
+            "known_leaks": [{"id": leak.id, "title": leak.title} for leak in summary.leaks],
+        }
+        write(json_text(document), choice)
+        return
+    is_terminal = output is None and sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
+    write("".join(f"{line}\n" for line in summary_lines(summary, max(width, 40))), choice)
+
+
+def _write_chart(output: Path, groups: tuple[object, ...], force: bool) -> None:
+    """A PNG that appears whole or not at all."""
+    import secrets
+
+    from heapscope.analysis.log_summary import LogGroup
+    from heapscope.reporter.log_chart import events_picture
+
+    dated = [group for group in groups if isinstance(group, LogGroup) and len(group.times) > 1]
+    if not dated:
+        raise HeapscopeError("no two events of one kind have a date: there is nothing to draw over time")
+    part = output.with_name(f".heapscope-{secrets.token_hex(8)}.part")
+    try:
+        part.write_bytes(events_picture(dated))
+        if not force and os.path.lexists(output):
+            raise OutputExists(output)
+        part.replace(output)
+    except OSError as error:
+        raise OutputFailed(output, error.strerror or str(error)) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,439 @@
+"""The diagnosis as people read it: plain data, printable and masked, and the same in plain words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from heapscope.analysis.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.reporter.masking import mask_value, scrub
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from heapscope.analysis.file_systems import FileSystemGroup
+    from heapscope.analysis.findings import Diagnosis, Finding, Reading
+    from heapscope.analysis.forecast import Forecast
+    from heapscope.analysis.paths import Holder
+
+_MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
+_LABEL_WIDTH = 10
+_NEAR = timedelta(minutes=10)  # times as near as that differ in their seconds
+SURENESS = {
+    CERTAIN: "certain: the heap shows cause and effect",
+    LIKELY: "likely: everything that was looked at fits",
+    POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that was read, masked where it may be secret."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a leak is described."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystems:
+    """File systems of one cluster and one user; see `heapscope.analysis.file_systems`."""
+
+    class_name: str
+    scheme: str
+    authority: str
+    user: str
+    authentication: str
+    ticket_cache: str
+    file_system_count: int
+    subject_count: int
+    cached_count: int
+    handle_count: int
+    handle_record_count: int
+    retained_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HolderNode:
+    """A step of the ways from the GC roots, for the picture."""
+
+    label: str
+    member_count: int
+    children: tuple[HolderNode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSection:
+    """One leak; see `heapscope.analysis.diagnosis.Finding`."""
+
+    id: str
+    title: str
+    confidence: str
+    class_name: str
+    unit: tuple[str, str]
+    counts: tuple[int | None, ...]
+    instance_count: int
+    retained_bytes: int | None
+    bytes_each: float | None
+    share: float | None
+    per_hour: float | None
+    per_hour_low: float | None  # of the interval; None where there are too few snapshots for one
+    per_hour_high: float | None
+    bytes_per_hour: float | None
+    since: str  # ISO 8601; empty where it cannot be told
+    since_is_estimate: bool
+    held_by: tuple[str, ...]
+    holders: tuple[HolderNode, ...]
+    target: str  # what they lead to: the class of what is held
+    why: str
+    cure: tuple[str, ...]
+    healthy: str
+    affected: tuple[str, ...]
+    sources: tuple[Reference, ...]
+    evidence: tuple[str, ...]
+    file_systems: tuple[FileSystems, ...]
+    values: tuple[Value, ...]
+
+    @property
+    def what(self) -> str:
+        """How many, how much: ``50 Hadoop file systems, 3.55 MB together, 71.1 kB each``."""
+        text = f"{format_count(self.instance_count)} {self.unit[self.instance_count != 1]}"
+        if self.retained_bytes is None or self.bytes_each is None:
+            return text
+        share = f", {self.share:.0%} of all that is in use" if self.share and self.share >= 0.005 else ""
+        if self.instance_count == 1:
+            return f"{text}, {format_bytes(self.retained_bytes)}{share}"
+        each = format_bytes(self.bytes_each)
+        return f"{text}, {format_bytes(self.retained_bytes)} together{share}; {each} each"
+
+    @property
+    def speed(self) -> str:
+        """``5 -> 20 -> 35 -> 50; about 8,030 an hour, 570 MB an hour``; empty for one snapshot."""
+        known = [count for count in self.counts if count is not None]
+        if len(known) < 2:
+            return ""
+        steps = " -> ".join("?" if count is None else format_count(count) for count in _few(self.counts))
+        if not self.per_hour or self.per_hour <= 0:
+            return steps
+        is_slow = self.per_hour < 1
+        factor, unit = (24, "a day") if is_slow else (1, "an hour")
+        text = f"{steps}; about {format_count(_rounded(self.per_hour * factor))} {unit}"
+        if self.per_hour_low is not None and self.per_hour_high is not None:
+            low, high = (_rounded(each * factor) for each in (self.per_hour_low, self.per_hour_high))
+            text += f" ({format_count(low)} to {format_count(high)})" if low != high else ""
+        if self.bytes_per_hour:
+            text += f", {format_bytes(self.bytes_per_hour * factor)} {unit}"
+        return text
+
+    @property
+    def began(self) -> str:
+        """Since when, in words."""
+        if not self.since:
+            return ""
+        moment = f"{self.since[:10]} {self.since[11:19]} UTC"
+        return f"about {moment}, reckoned back from its speed" if self.since_is_estimate else moment
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisSection:
+    """The diagnosis of a process; text is printable and masked."""
+
+    status: str  # "leak", "no leak found" or "too few snapshots"
+    headline: str
+    source: str
+    is_dump: bool
+    findings: tuple[FindingSection, ...]
+    runs_out: tuple[str, ...]  # when memory does, if the heap goes on growing; the soonest first
+    figures: tuple[str, ...]  # the heap in numbers, for a process in which nothing was found
+    steady: tuple[str, ...]
+    file_systems: tuple[FileSystems, ...]
+    values: tuple[Value, ...]
+
+
+def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> DiagnosisSection:
+    """What is shown of a diagnosis.
+
+    Parameters
+    ----------
+    show_secrets : bool
+        Whether values are shown as they are.
+    """
+    findings = tuple(_finding(each, show_secrets) for each in diagnosis.findings)
+    return DiagnosisSection(
+        status=diagnosis.status,
+        headline=_headline(diagnosis, findings),
+        source=printable(diagnosis.source),
+        is_dump=diagnosis.is_dump,
+        findings=findings,
+        runs_out=tuple(map(_forecast, diagnosis.forecasts)),
+        figures=_figures(diagnosis),
+        steady=tuple(
+            f"{printable(title)}: {_steps(counts)}, no growth" for title, counts in diagnosis.steady
+        ),
+        file_systems=tuple(map(_file_systems, diagnosis.groups)),
+        values=tuple(_value(each, show_secrets) for each in diagnosis.readings),
+    )
+
+
+def _headline(diagnosis: Diagnosis, findings: Sequence[FindingSection]) -> str:
+    if diagnosis.status == LEAK:
+        first = findings[0]
+        word = "Possible leak" if first.confidence == POSSIBLE else "Leak found"
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        return f"{word}: {first.title}{more}"
+    if diagnosis.status == HEALTHY:
+        return "No leak found"
+    assert diagnosis.status == UNDECIDED
+    return "No known leak found; whether something else grows, three snapshots or more will tell"
+
+
+def _finding(finding: Finding, show_secrets: bool) -> FindingSection:
+    holders = finding.holders
+    return FindingSection(
+        id=finding.id,
+        title=printable(finding.title),
+        confidence=finding.confidence,
+        class_name=printable(finding.class_name),
+        unit=(printable(finding.unit[0]), printable(finding.unit[1])),
+        counts=finding.counts,
+        instance_count=finding.instance_count,
+        retained_bytes=finding.retained_bytes,
+        bytes_each=finding.bytes_each,
+        share=finding.share,
+        per_hour=None if finding.per_hour is None else finding.per_hour.value,
+        per_hour_low=None if finding.per_hour is None else finding.per_hour.low,
+        per_hour_high=None if finding.per_hour is None else finding.per_hour.high,
+        bytes_per_hour=finding.bytes_per_hour,
+        since="" if finding.since is None else _iso(finding.since),
+        since_is_estimate=finding.since_is_estimate,
+        held_by=tuple(map(printable, finding.held_by)),
+        holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
+        target=printable(holders.target) if holders is not None else "",
+        why=printable(finding.why),
+        cure=tuple(map(printable, finding.cure)),
+        healthy=printable(finding.healthy),
+        affected=tuple(map(printable, finding.affected)),
+        sources=tuple(Reference(printable(each.label), printable(each.url)) for each in finding.sources),
+        evidence=tuple(printable(each if show_secrets else scrub(each)) for each in finding.evidence),
+        file_systems=tuple(map(_file_systems, finding.groups)),
+        values=tuple(_value(each, show_secrets) for each in finding.readings),
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _nodes(holders: Sequence[Holder], whole: int) -> tuple[HolderNode, ...]:
+    """The tree without its thin branches."""
+    least = max(1.0, 0.01 * whole)
+    left = _MAX_NODES
+
+    def kept(branch: Sequence[Holder]) -> tuple[HolderNode, ...]:
+        nonlocal left
+        nodes = []
+        for each in branch:
+            if each.member_count < least or left <= 0:
+                break
+            left -= 1
+            nodes.append(HolderNode(printable(each.label), each.member_count, kept(each.children)))
+        return tuple(nodes)
+
+    return kept(holders)
+
+
+def _file_systems(group: FileSystemGroup) -> FileSystems:
+    return FileSystems(
+        class_name=printable(group.class_name),
+        scheme=printable(group.scheme),
+        authority=printable(group.authority),
+        user=printable(group.user),
+        authentication=printable(group.authentication),
+        ticket_cache=printable(scrub(group.ticket_cache)),
+        file_system_count=group.file_system_count,
+        subject_count=group.subject_count,
+        cached_count=group.cached_count,
+        handle_count=group.handle_count,
+        handle_record_count=group.handle_record_count,
+        retained_bytes=group.retained_bytes,
+    )
+
+
+def _value(reading: Reading, show_secrets: bool) -> Value:
+    value = reading.value if show_secrets else mask_value(reading.name, reading.value)
+    return Value(printable(reading.name), printable(value), printable(reading.source))
+
+
+def _forecast(one: Forecast) -> str:
+    """When a limit is hit, in words."""
+    limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
+    if one.at is None:
+        return f"the {limit} is not reached in 50 years"
+    is_near = one.earliest is not None and one.latest is not None and one.latest - one.earliest < _NEAR
+    shape = "%Y-%m-%d %H:%M:%S" if is_near else "%Y-%m-%d %H:%M"
+    text = f"the {limit} is reached about {one.at:{shape}} UTC"
+    if one.earliest is not None:
+        latest = f"{one.latest:{shape}}" if one.latest is not None else "any time later"
+        text += f" (between {one.earliest:{shape}} and {latest})"
+    return text
+
+
+def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """The heap in numbers."""
+    counts, sizes = diagnosis.object_counts, diagnosis.shallow_bytes
+    lines = []
+    if len(counts) > 1:
+        change = sizes[-1] - sizes[0]
+        lines.append(
+            f"the whole heap: {format_count(counts[0])} -> {plural(counts[-1], 'object')}, "
+            f"{format_bytes(sizes[0])} -> {format_bytes(sizes[-1])} "
+            f"({format_bytes(change, signed=True)} over {len(counts)} snapshots)"
+        )
+    else:
+        lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
+    lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
+    return tuple(lines)
+
+
+def describe_group(group: FileSystems) -> str:
+    """A group of file systems in one sentence."""
+    where = f"{group.scheme}://{group.authority}" if group.scheme else "a cluster that the heap does not name"
+    held = []
+    if group.cached_count:
+        held.append(f"{format_count(group.cached_count)} in FileSystem.CACHE")
+    if group.handle_record_count:
+        handles = plural(group.handle_record_count, "JNI handle")
+        held.append(f"{format_count(group.handle_count)} held by native code ({handles})")
+    login = f", {group.authentication}" if group.authentication else ""
+    ticket = f", ticket cache {group.ticket_cache}" if group.ticket_cache else ""
+    return (
+        f"{plural(group.file_system_count, 'file system')} ({group.class_name.rpartition('.')[2]}) "
+        f"for {where}, user {group.user or 'unknown'}{login}{ticket}: {plural(group.subject_count, 'login')}"
+        f"{'; ' if held else ''}{', '.join(held)}; {format_bytes(group.retained_bytes)}"
+    )
+
+
+def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
+    """The diagnosis in plain words, for a terminal or a ticket."""
+    lines = textwrap.wrap(section.headline, width)
+    if section.runs_out:
+        lines += [
+            row for each in section.runs_out[:1] for row in textwrap.wrap(f"If it goes on, {each}.", width)
+        ]
+    if not section.findings:
+        lines += [""]
+        lines += [row for each in section.figures for row in _bullet(each, width)]
+    for finding in section.findings:
+        lines += ["", *_finding_lines(finding, width, is_first=finding is section.findings[0])]
+    if section.steady:
+        lines += ["", "Looked like a known leak, but does not grow:"]
+        lines += [row for each in section.steady for row in _bullet(each, width)]
+    return lines
+
+
+def _finding_lines(finding: FindingSection, width: int, is_first: bool) -> list[str]:
+    lines = [] if is_first else [*textwrap.wrap(finding.title, width), ""]
+    rows = [
+        ("What", f"{finding.what} ({finding.class_name})"),
+        ("Since", finding.began),
+        ("Growth", finding.speed),
+        ("Sure?", SURENESS[finding.confidence]),
+    ]
+    lines += [row for label, text in rows if text for row in _labelled(label, text, width)]
+    for title, texts in (
+        ("Why it happens", [finding.why]),
+        ("What to do", [f"{number}. {step}" for number, step in enumerate(finding.cure, 1)]),
+        ("What you should see then", [finding.healthy]),
+    ):
+        lines += ["", title]
+        lines += [row for text in texts for row in _indented(text, width)]
+    if finding.held_by:
+        lines += ["", "What holds them"]
+        lines += [row for each in finding.held_by for row in _way(each, width)]
+    lines += ["", "How we know"]
+    known = [*finding.evidence]
+    known += [describe_group(group) for group in finding.file_systems]
+    known += [f"{each.name}={each.value} (from {each.source})" for each in finding.values]
+    lines += [row for each in known for row in _bullet(each, width)]
+    if finding.affected:
+        lines += ["", "Known to be affected"]
+        lines += [row for each in finding.affected for row in _bullet(each, width)]
+    if finding.sources:
+        lines += ["", "Read on"]
+        lines += [f"  {each.label}: {each.url}" for each in finding.sources]
+    lines += ["", f"Known leak: {finding.id}"] if finding.sources else []
+    return lines
+
+
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=f"{label:{_LABEL_WIDTH}}",
+        subsequent_indent=" " * _LABEL_WIDTH,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _indented(text: str, width: int) -> list[str]:
+    hang = "     " if text[:1].isdigit() and text[1:2] == "." else "  "
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent="  ",
+        subsequent_indent=hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _bullet(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _way(text: str, width: int) -> list[str]:
+    """A way from a GC root, broken at its arrows."""
+    rows, row = [], "  "
+    for place, piece in enumerate(text.split(" -> ")):
+        joined = f"{row} -> {piece}" if place else row + piece
+        if place and len(joined) > width:
+            rows.append(f"{row} ->")
+            row = f"      {piece}"
+        else:
+            row = joined
+    return [*rows, row]
+
+
+def _steps(counts: Sequence[int | None]) -> str:
+    return " -> ".join("?" if count is None else format_count(count) for count in _few(counts))
+
+
+def _few(counts: Sequence[int | None]) -> list[int | None]:
+    """At most eight of many, the first and the last among them."""
+    if len(counts) <= 8:
+        return list(counts)
+    return [counts[round(i * (len(counts) - 1) / 7)] for i in range(8)]
+
+
+def _rounded(value: float) -> float:
+    """Three digits that count."""
+    return float(f"{value:.3g}")

@@ -1,0 +1,9 @@
+package org.apache.hadoop.conf;
+
+public class Configured {
+    protected final Configuration conf;
+
+    public Configured(Configuration conf) {
+        this.conf = conf;
+    }
+}
