@@ -12,7 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
         AttachRefused,
         AttachTimeout,
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
         JvmNotFound,
         KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
+        NoDemo,
         NotHprof,
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        SampleError,
         TruncatedDump,
         UnsupportedFormat,
     )
@@ -72,15 +76,19 @@ __all__ = [
     "JvmNotFound",
     "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
+    "NoDemo",
     "NotHprof",
     "ObjectNotFound",
     "OutputExists",
     "OutputFailed",
+    "SampleError",
     "Snapshot",
     "Snapshots",
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "collect_self",
     "diagnose",
     "open",
     "report",
@@ -93,6 +101,7 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "collect_self": ("heapscope.collector.embedded", "collect_self"),
     "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "open": ("heapscope.analysis.heap", "open"),
     "report": ("heapscope.reporter.render", "write_report"),

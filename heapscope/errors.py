@@ -12,13 +12,16 @@
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
-    │   └── TruncatedDump       the file ends inside a record
+    │   ├── TruncatedDump       the file ends inside a record
+    │   └── NeedsClasses        a stream to be redacted has objects before their classes
     ├── HistogramError (path, line)   a class histogram with a line that is none
+    ├── SampleError             a file that holds no samples of memory
     ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
+    ├── NoDemo                  the demo's processes could not be started
     └── MissingDependency (ImportError)   an optional library; names the pip line
 
 A message has the name, the evidence and the next step, on one line.  Only the
@@ -47,7 +50,19 @@ class JvmNotFound(CollectError):
 
 
 class AttachRefused(CollectError):
-    """Contact would be dangerous, or the JVM says no."""
+    """Contact would be dangerous, or the JVM says no.
+
+    Parameters
+    ----------
+    message : str
+        Who, why, and what to do next.
+    is_understood : bool
+        False where the JVM speaks another attach protocol than we: the JDK's own tools may be understood.
+    """
+
+    def __init__(self, message: str, *, is_understood: bool = True) -> None:
+        self.is_understood = is_understood
+        super().__init__(message)
 
 
 class AttachTimeout(CollectError):
@@ -95,6 +110,10 @@ class TruncatedDump(HprofError):
     """The file ends inside a record: the writer was killed or its disk was full."""
 
 
+class NeedsClasses(HprofError):
+    """A stream has objects before their classes: it can be redacted only as a file, in two passes."""
+
+
 class HistogramError(HeapscopeError):
     """A class histogram with a line that is none; ``line`` counts from 1."""
 
@@ -103,6 +122,14 @@ class HistogramError(HeapscopeError):
         self.line = line
         self.offset = offset
         super().__init__(f"{self.path}: line {line:,}, byte {offset:,}: {problem}")
+
+
+class SampleError(HeapscopeError):
+    """A file that holds no samples of memory as ``heapscope watch`` writes them."""
+
+    def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
+        self.path = os.fspath(path)
+        super().__init__(f"{self.path}: {problem}")
 
 
 class KnownLeaksError(HeapscopeError):
@@ -179,6 +206,10 @@ class OutputFailed(HeapscopeError):
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
         super().__init__(f"{self.path}: cannot be written: {problem}")
+
+
+class NoDemo(HeapscopeError):
+    """The demo's processes could not be started here."""
 
 
 class MissingDependency(HeapscopeError, ImportError):

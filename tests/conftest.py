@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support import hadoop, kerberos, tensorflow
 from tests.support.jvm import find_javac, find_jdks
 from tests.support.visualvm import find_library
 
@@ -33,6 +34,9 @@ _NEEDS = {
     "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
+    "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
+    "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
+    "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
 }
 
 

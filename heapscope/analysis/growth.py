@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from heapscope.analysis.census import CLASS
 from heapscope.analysis.forecast import Forecast, find_limits, forecast
 from heapscope.analysis.keys import BY, KeySeries, series_by
 from heapscope.analysis.lineage import number_in
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 By = Literal["class", "class+", "package", "loader", "path"]
 # Of two quantities of one key the verdict that matters more.
 _ORDER = (GROWS, PERHAPS, JUMPED, LEVELLED_OFF, TOO_FEW, FLUCTUATES, SHRINKS, STEADY)
+# A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.
+_CLASSES_KEPT = 0.9
 _MIN_FILE_TIME_GAP = 1.0  # seconds: files unpacked or copied together have one time
 
 
@@ -253,20 +256,55 @@ def find_growth(
         raise HeapscopeError(
             f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, better 4 or more"
         )
+    snapshots, work, left_out = _whole_dumps(snapshots, work)
     processes = snapshots.processes(progress)
     if len(processes) > 1 and not force_series:
         raise DifferentProcesses([(one.label, [snapshots[i].name for i in one.members]) for one in processes])
     found = series_by(snapshots, by, retained=retained, progress=progress)
     axis, notes = _axis(snapshots, skip, work)
+    notes = [*left_out, *notes]
     if len(processes) > 1:
         notes.append(f"the snapshots are of {len(processes)} processes, compared as one series as told")
     elif not processes[0].is_certain:
         notes.append("some snapshots do not tell their process; they are taken for one")
+        notes += _restarts(snapshots)
     whole = _whole(snapshots, axis, has_retained=found.retained is not None)
     keys = _keys(found, axis)
     limits = find_limits(list(snapshots), limit_bytes)
     forecasts = forecast(whole.shallow, limits, snapshots[-1].captured_at)
     return Growth(by, snapshots, keys, whole, axis, tuple(forecasts), tuple(notes))
+
+
+def _restarts(snapshots: Snapshots) -> list[str]:
+    """Where snapshots that do not tell their process look like those of a new one: loaded classes stay."""
+    counts = [
+        dict(
+            zip(one.histogram.column("class_name"), one.histogram.column("instance_count"), strict=True)
+        ).get(CLASS, 0)
+        for one in snapshots
+    ]
+    return [
+        f"{before.name} has {count:,} classes, {after.name} only {left:,}: was the process started again?"
+        for (before, count), (after, left) in pairwise(zip(snapshots, counts, strict=True))
+        if left < _CLASSES_KEPT * count
+    ]
+
+
+def _whole_dumps(
+    snapshots: Snapshots, work: Sequence[float] | None
+) -> tuple[Snapshots, Sequence[float] | None, list[str]]:
+    """Without partial dumps, whose counts are lower bounds, where two others are there; and a note."""
+    partial = [one.name for one in snapshots if one.coverage is not None]
+    if not partial:
+        return snapshots, work, []
+    names = ", ".join(partial)
+    places = snapshots.comparable
+    if len(places) == len(snapshots):
+        return snapshots, work, [f"only a part of {names} could be read: what grows may be what is missing"]
+    if work is not None and len(work) == len(snapshots):
+        work = [work[place] for place in places]
+    kept = type(snapshots)(snapshots[place] for place in places)
+    return kept, work, [f"left out, since only a part could be read: {names}"]
 
 
 def _axis(snapshots: Snapshots, skip: int | None, work: Sequence[float] | None) -> tuple[Axis, list[str]]:

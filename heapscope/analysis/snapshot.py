@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.analysis.census import sorted_histogram
 from heapscope.analysis.heap import Heap
-from heapscope.analysis.lineage import VmFacts, read_sidecar, read_vm_facts
+from heapscope.analysis.lineage import VmFacts, read_sidecar
 from heapscope.analysis.table import Table
 from heapscope.errors import NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
 from heapscope.progress import Progress, silent
 
+if TYPE_CHECKING:
+    from heapscope.parser.coverage import Coverage
+
 Kind = Literal["heap dump", "class histogram"]
-TimeSource = Literal["dump header", "text", "file time"]
+TimeSource = Literal["dump header", "text", "sidecar", "file time"]
 DUMP: Kind = "heap dump"
 HISTOGRAM: Kind = "class histogram"
 
@@ -51,6 +55,7 @@ class Snapshot:
     superclasses: dict[str, str] = field(repr=False)
     root_counts: dict[str, int] = field(repr=False)
     vm: VmFacts = field(default=VmFacts(), repr=False)
+    coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
 
     @cached_property
     def sidecar(self) -> dict[str, Any]:
@@ -69,13 +74,14 @@ class Snapshot:
 
     def open(self, progress: Progress = silent) -> Heap | None:
         """The dump, opened; None for a class histogram."""
-        return Heap(self.path, progress) if self.kind == DUMP else None
+        is_partial = self.coverage is not None
+        return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
     def facts(self, progress: Progress = silent) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump again."""
         if self.kind != DUMP:
             return None
-        with Heap(self.path, progress) as heap:
+        with Heap(self.path, progress, partial=self.coverage is not None) as heap:
             return ProcessFacts(
                 environment=heap.environment(),
                 system_properties=heap.system_properties(),
@@ -92,9 +98,11 @@ _SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".hi
 
 
 def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False
+    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
 ) -> Snapshot:
     """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+
+    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
 
     Raises
     ------
@@ -104,15 +112,24 @@ def read_snapshot(
     path = Path(path)
     if _looks_like_histogram(path):
         text = read_histogram(path)
-        source: TimeSource = "file time" if text.captured_at_ms is None else "text"
-        seconds = path.stat().st_mtime if text.captured_at_ms is None else text.captured_at_ms / 1000
-        captured_at = datetime.fromtimestamp(seconds, UTC)
+        captured_at, source = _captured_at(path, text.captured_at_ms)
         rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
         return Snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
         )
-    with Heap(path, progress) as heap:
+    with Heap(path, progress, partial=partial) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
+
+
+def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]:
+    """When a class histogram was taken: by its text, by its sidecar, else by its file."""
+    if text_ms is not None:
+        return datetime.fromtimestamp(text_ms / 1000, UTC), "text"
+    with suppress(ValueError, TypeError, OverflowError):
+        said = datetime.fromisoformat(read_sidecar(path).get("captured_at", ""))
+        if said.tzinfo is not None:
+            return said.astimezone(UTC), "sidecar"
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
 
 
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
@@ -126,7 +143,8 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.histogram(as_jvm=as_jvm),
         heap.superclasses,
         heap.root_counts(),
-        read_vm_facts(heap),
+        heap.vm_facts,
+        heap.coverage,
     )
 
 

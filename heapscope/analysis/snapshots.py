@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -62,6 +62,7 @@ class ClassGrowth:
     matched_classes: tuple[str, ...]
     instance_counts: tuple[int, ...]  # one for each snapshot
     shallow_bytes: tuple[int, ...]
+    comparable: tuple[int, ...] = ()  # places of snapshots that a trend goes by; all where there is none
 
     @property
     def instance_count_delta(self) -> int:
@@ -86,7 +87,8 @@ class ClassGrowth:
     @property
     def is_growing(self) -> bool:
         """The count never falls, and the last is above the first."""
-        return is_growing(self.instance_counts)
+        places = self.comparable or range(len(self.instance_counts))
+        return is_growing([self.instance_counts[place] for place in places])
 
     @property
     def is_present(self) -> bool:
@@ -119,6 +121,15 @@ class Snapshots(Sequence[Snapshot]):
     def __repr__(self) -> str:
         span = f" from {self[0].captured_at:%Y-%m-%d %H:%M:%S} UTC" if len(self) else ""
         return f"<{len(self)} snapshots{span}: {', '.join(s.name for s in self)}>"
+
+    @property
+    def comparable(self) -> tuple[int, ...]:
+        """Snapshots that trends go by: of a partial dump the counts are lower bounds, and say little.
+
+        All of them where fewer than two are whole.
+        """
+        whole = tuple(place for place, one in enumerate(self) if one.coverage is None)
+        return whole if len(whole) > 1 else tuple(range(len(self)))
 
     @cached_property
     def superclasses(self) -> dict[str, str]:
@@ -164,7 +175,9 @@ class Snapshots(Sequence[Snapshot]):
             f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
             f"these are of {best.label}"
         )
-        return Snapshots(self[i] for i in best.members), left_out
+        found = Snapshots(self[i] for i in best.members)
+        found._processes = [replace(best, members=tuple(range(len(found))))]
+        return found, left_out
 
     def growth(
         self,
@@ -279,6 +292,7 @@ class Snapshots(Sequence[Snapshot]):
                     names,
                     tuple(sum(counts[i] for counts, _ in series) for i in range(len(self))),
                     tuple(sum(sizes[i] for _, sizes in series) for i in range(len(self))),
+                    self.comparable,
                 )
             )
         return grown
@@ -350,7 +364,8 @@ class Snapshots(Sequence[Snapshot]):
             columns[f"{what}_last"] = [values[-1] for values in series]
             columns[f"{what}_delta"] = [values[-1] - values[0] for values in series]
             columns[f"{what}_per_snapshot"] = [(values[-1] - values[0]) / steps for values in series]
-        columns["is_growing"] = [is_growing(counts) for _, (counts, _) in rows]
+        places = self.comparable
+        columns["is_growing"] = [is_growing([counts[i] for i in places]) for _, (counts, _) in rows]
         return Table(columns)
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> pd.DataFrame:
@@ -380,6 +395,7 @@ def snapshots(
     *,
     as_jvm: bool = False,
     directories: bool = True,
+    partial: bool = False,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -391,6 +407,8 @@ def snapshots(
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
     directories : bool
         Whether a directory stands for its snapshots; else it is no dump.
+    partial : bool
+        Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
     Raises
     ------
@@ -400,7 +418,7 @@ def snapshots(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return Snapshots(
-        read_snapshot(path, progress, as_jvm=as_jvm)
+        read_snapshot(path, progress, as_jvm=as_jvm, partial=partial)
         for given in paths
         for path in (snapshot_files(Path(given)) if directories else [Path(given)])
     )

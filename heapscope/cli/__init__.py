@@ -34,6 +34,8 @@ OK, FOUND, USAGE, FAILED, TOO_EARLY, BUG, INTERRUPTED, READER_GONE = 0, 1, 2, 3,
 # In the order of --help.  A command is the function of that name in the module, a hyphen an underscore.
 COMMANDS = {
     "ps": "heapscope.cli.ps",
+    "watch": "heapscope.cli.watch",
+    "plot": "heapscope.cli.watch",
     "collect": "heapscope.cli.collect",
     "diagnose": "heapscope.cli.diagnose",
     "explain-log": "heapscope.cli.explain_log",
@@ -50,6 +52,8 @@ COMMANDS = {
     "dominators": "heapscope.cli.dominators",
     "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
+    "redact": "heapscope.cli.redact",
+    "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from heapscope.cli.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
+from heapscope.cli.folding import wrapped
 from heapscope.cli.output import (
     SCHEMA_VERSION,
     Answer,
@@ -17,7 +18,6 @@ from heapscope.cli.output import (
     json_text,
     show,
     snapshot_facts,
-    wrapped,
     write,
 )
 from heapscope.cli.progress import work
@@ -178,7 +178,7 @@ def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, check
         else:
             lines = heading
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))
     if checks is not None:
         click.echo()
         for one in checks.results:

@@ -1,32 +1,35 @@
-"""``heapscope collect``: snapshots of running JVMs, once or on a schedule."""
+"""``heapscope collect``: snapshots of running JVMs, once, on a schedule, or when memory says so."""
 
 from __future__ import annotations
 
-import re
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from heapscope.cli.durations import duration
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
+    from heapscope.collector.voice import Method
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How snapshots are taken, and where they go."""
 
-def _duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
-    if match is None or not float(match[1]):
-        raise click.BadParameter(f"{value!r} is no duration such as 30s, 10m or 6h.", context, parameter)
-    return float(match[1]) * _SECONDS[match[2] or "s"]
+    output: Path
+    kind: Literal["dump", "histogram"]
+    live: bool
+    method: Method | None
+    stream: bool
+    allow_sigquit: bool
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -40,8 +43,25 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
     help="What to take.",
 )
 @click.option("--live/--all", default=True, help="Reachable after a full GC, or all.  [default: live]")
-@click.option("--every", callback=_duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Snapshots of each JVM.")
+@click.option("--every", callback=duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
+@click.option(
+    "--count", type=click.IntRange(1), help="Snapshots of each JVM.  [default: 1; 3 with --trigger]"
+)
+@click.option(
+    "--trigger",
+    "triggers",
+    metavar="CONDITION",
+    multiple=True,
+    help="Watch, and collect when 'rss>8G' or 'old-growth>200M/h': a class histogram first, dumps after, "
+    "--every 1m at most. Repeatable.",
+)
+@click.option("--for", "seconds", callback=duration, metavar="TIME", help="With --trigger: watch so long.")
+@click.option(
+    "--method",
+    type=click.Choice(["attach", "jmap", "jcmd", "embedded"]),
+    help="How to ask: our client, a JDK's tool, or from inside.  [default: attach, jcmd if only that works]",
+)
+@click.option("--no-stream", is_flag=True, help="The JVM writes a file in its /tmp, which is then packed.")
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -57,19 +77,40 @@ def collect(
     kind: Literal["dump", "histogram"],
     live: bool,
     every: float | None,
-    count: int,
+    count: int | None,
+    triggers: tuple[str, ...],
+    seconds: float | None,
+    method: Method | None,
+    no_stream: bool,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
     """Snapshots of the JVMs in processes PID..., into DIR. A dump flows from the JVM into a .hprof.zst there;
-    nothing is written to the target's disk. A snapshot is whole or absent, and has a JSON sidecar.
+    nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
+    file, if there is room, which is packed and removed. A snapshot is whole or absent, with a JSON sidecar.
 
     The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
     """
     if bool(pids) == bool(role):
         raise click.UsageError("Name processes by PID, or by --role, not both.")
-    if count > 1 and every is None:
-        raise click.UsageError("--count needs --every.")
+    if seconds is not None and not triggers:
+        raise click.UsageError("--for needs --trigger.")
+    how = _How(output, kind, live, method, not no_stream, allow_sigquit)
+    if triggers:
+        problem = _collect_when(triggers, pids, role, every, count, seconds, how)
+    else:
+        if count is not None and count > 1 and every is None:
+            raise click.UsageError("--count needs --every.")
+        problem = _collect_at(pids, role, every, count or 1, how)
+    if problem is not None:
+        raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _collect_at(
+    pids: tuple[int, ...], role: str | None, every: float | None, count: int, how: _How
+) -> CollectError | None:
+    from heapscope.collector.processes import is_running
+
     problem: CollectError | None = None
     start = time.monotonic()
     for place in range(count):
@@ -79,12 +120,44 @@ def collect(
         targets, problem = _targets(pids, role, problem)
         for process in targets:
             try:
-                _collect(process, output, kind, live, allow_sigquit)
+                _collect(process, how)
             except CollectError as error:
-                sys.stderr.write(f"heapscope: {printable(str(error))}\n")
-                problem = error
-    if problem is not None:
-        raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+                said = _say(error)
+                # Of a role, workers come and go.
+                problem = said if role is None or is_running(process) else problem
+    return problem
+
+
+def _collect_when(
+    triggers: tuple[str, ...],
+    pids: tuple[int, ...],
+    role: str | None,
+    every: float | None,
+    count: int | None,
+    seconds: float | None,
+    how: _How,
+) -> CollectError | None:
+    from heapscope.cli.triggered import DEFAULT_COUNT, DEFAULT_EVERY, collect_when
+    from heapscope.collector.trigger import parse_trigger
+
+    try:
+        parsed = [parse_trigger(text) for text in triggers]
+    except CollectError as error:
+        raise click.BadOptionUsage("trigger", f"--trigger: {error}") from None
+
+    def take(process: JvmProcess, due: Literal["dump", "histogram"]) -> None:
+        # Nobody may be there to answer a question by now.
+        _collect(process, replace(how, kind="histogram" if how.kind == "histogram" else due), may_ask=False)
+
+    return collect_when(
+        parsed,
+        take,
+        pids=pids,
+        role=role,
+        count=count or DEFAULT_COUNT,
+        every=every or DEFAULT_EVERY,
+        seconds=seconds,
+    )
 
 
 def _targets(
@@ -95,36 +168,51 @@ def _targets(
     if role is not None:
         found = [process for process in processes.find() if process.role == role]
         if not found:
-            problem = JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'")
-            sys.stderr.write(f"heapscope: {printable(str(problem))}\n")
+            problem = _say(JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'"))
         return found, problem
     found = []
     for pid in pids:
         try:
             found.append(processes.get(pid))
         except JvmNotFound as error:
-            sys.stderr.write(f"heapscope: {printable(str(error))}\n")
-            problem = error
+            problem = _say(error)
     return found, problem
 
 
-def _collect(
-    process: JvmProcess, output: Path, kind: Literal["dump", "histogram"], live: bool, allow_sigquit: bool
-) -> None:
+def _say(error: CollectError) -> CollectError:
+    sys.stderr.write(f"heapscope: {printable(str(error))}\n")
+    return error
+
+
+def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
     from heapscope.collector.dump import collect as take
 
-    if process.attach == "signal" and not allow_sigquit and sys.stdin.isatty() and sys.stderr.isatty():
+    allow_sigquit = how.allow_sigquit
+    if process.attach == "signal" and not allow_sigquit and may_ask and _is_terminal():
         allow_sigquit = click.confirm(
             f"process {process.pid} has no attach socket; send it one SIGQUIT? That kills a program that "
             "handles SIGQUIT itself (-XX:+StartAttachListener makes it needless)",
             default=False,
             err=True,
         )
-    taken = take(process, output, kind=kind, live=live, allow_sigquit=allow_sigquit)
+    taken = take(
+        process,
+        how.output,
+        kind=how.kind,
+        live=how.live,
+        method=how.method,
+        stream=how.stream,
+        allow_sigquit=allow_sigquit,
+        notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
+    )
     size = format_bytes(taken.facts["file_bytes"])
-    if kind == "dump":
+    if how.kind == "dump":
         size += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )
     sys.stdout.write(printable(f"{taken.path}: {size}") + "\n")
     sys.stdout.flush()
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, secrets_option, size
+from heapscope.cli.arguments import (
+    dumps_argument,
+    expanded,
+    force_series_option,
+    partial_option,
+    secrets_option,
+    size,
+)
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
 
@@ -40,6 +47,7 @@ _MAX_WIDTH = 100
     help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
 )
 @force_series_option
+@partial_option
 @secrets_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
 @click.option(
@@ -58,6 +66,7 @@ def diagnose(
     fail_on_leak: bool,
     limit_bytes: int | None,
     force_series: bool,
+    partial: bool,
     show_secrets: bool,
     as_json: bool,
     output: Path | None,
@@ -81,7 +90,7 @@ def diagnose(
     choice.check()
     catalogue = load_catalogue(*files)
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         diagnoses = [
             (
                 each,

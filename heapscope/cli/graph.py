@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapscope.cli.progress import work
-from heapscope.reporter.text import plural, printable
+from heapscope.reporter.text import plural
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
     from heapscope.analysis.table import Table
-
-_INDENT = 4
 
 
 @contextmanager
@@ -53,33 +50,3 @@ def with_addresses(table: Table) -> Table:
         if name != "object_index"
     }
     return Table(columns)
-
-
-def folded(line: str) -> str:
-    """A line that may hold text of the dump, as the terminal can hold it.
-
-    Broken at its arrows, else between words; whole in a pipe.
-    """
-    line = printable(line)
-    if not sys.stdout.isatty():
-        return line
-    import shutil
-    import textwrap
-
-    width = shutil.get_terminal_size().columns
-    indent = " " * (len(line) - len(line.lstrip()) + _INDENT)
-    rows, row = [], ""
-    for piece in line.split(" -> "):
-        joined = f"{row} -> {piece}" if row else piece
-        if row and len(joined) > width:
-            rows.append(f"{row} ->")
-            row = indent + piece
-        else:
-            row = joined
-    wrapped = (
-        textwrap.wrap(row, width, subsequent_indent=indent, break_long_words=False, drop_whitespace=False)
-        if len(row) > width
-        else [row]
-        for row in [*rows, row]
-    )
-    return "\n".join(piece.rstrip() for pieces in wrapped for piece in pieces)

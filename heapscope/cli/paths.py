@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
-from heapscope.cli.graph import folded, opened
+from heapscope.cli.folding import folded
+from heapscope.cli.graph import opened
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.reporter.text import plural
 

@@ -65,7 +65,7 @@ def _lines(found: Sequence[JvmProcess]) -> list[str]:
             lines.append(f"    attach: {process.attach_reason}")
         lines += [f"    {name}={value}" for name, value in process.environment.items()]
         if process.is_suspect:
-            lines.append("    ! libhdfs with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
+            lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]
     return lines
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heapscope.cli.arguments import dump_argument, graph_options
-from heapscope.cli.graph import folded, opened, reachability_line
+from heapscope.cli.folding import folded
+from heapscope.cli.graph import opened, reachability_line
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.units import format_bytes
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, size
-from heapscope.cli.graph import folded
+from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, partial_option, size
+from heapscope.cli.folding import folded, wrapped
 from heapscope.cli.output import (
     TERMINAL_ROWS,
     Answer,
@@ -22,11 +22,10 @@ from heapscope.cli.output import (
     format_time,
     show,
     table_options,
-    wrapped,
     write,
 )
 from heapscope.cli.progress import work
-from heapscope.reporter.text import plural
+from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
@@ -92,6 +91,7 @@ def _counts(
 )
 @click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
 @force_series_option
+@partial_option
 @table_options(
     "shallow_bytes_per_hour",
     "instance_count_per_hour",
@@ -111,6 +111,7 @@ def growth(
     warm_up: int | None,
     everything: bool,
     force_series: bool,
+    partial: bool,
     choice: Choice,
 ) -> None:
     """What grows over the DUMPS, the fastest first, with the range that the rate lies in.
@@ -126,7 +127,7 @@ def growth(
     from heapscope.analysis.trends import GROWS, PERHAPS, TOO_FEW
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
         grown = found.growth(
             by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,
@@ -161,7 +162,7 @@ def growth(
 
 
 def _lines(notes: Sequence[str]) -> list[str]:
-    return [line for note in notes for line in wrapped(note).split("\n")]
+    return [line for note in notes for line in wrapped(printable(note)).split("\n")]
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
@@ -172,7 +173,7 @@ def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
     if limit is None and choice.path is None and sys.stdout.isatty():
         limit = TERMINAL_ROWS
     shown = list(rows)[: limit or None]
-    lines = [*answer.heading, ""]
+    lines = [*map(printable, answer.heading), ""]
     for row in shown:
         key = grown.keys[row]
         retained = key.retained or key.shallow
@@ -231,6 +232,10 @@ def summary(grown: Growth) -> list[str]:
     """The whole heap in a line, each forecast in one, and how many grow."""
     whole = grown.whole.shallow
     lines = [f"whole heap, {_WHOLE.get(whole.verdict, whole.verdict)}: {_rate(grown)}"]
+    if whole.since > grown.axis.skip:
+        lines.append(
+            f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
+        )
     lines += [forecast_line(one, grown) for one in grown.forecasts]
     if not grown.forecasts and grown.axis.hours is not None:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")

@@ -16,12 +16,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from heapscope.collector import owner
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 
 REQUEST_SECONDS = 60.0
 _SIGNAL_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+_BAD_VERSION = "101"  # ATTACH_ERROR_BADVERSION
 _MAX_COMMAND_BYTES = 16
 _MAX_ARGUMENT_BYTES = 1024
 _MAX_REPLY_BYTES = 256 << 20
@@ -84,7 +87,8 @@ def request(
     if status != "0":
         raise AttachRefused(
             f"process {process.pid}: {' '.join([command, *arguments])!r} was rejected with status "
-            f"{status or 'nothing'}: {text.strip() or 'no text'}"
+            f"{status or 'nothing'}: {text.strip() or 'no text'}",
+            is_understood=status != _BAD_VERSION,
         )
     return text
 
@@ -113,32 +117,30 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
             )
         _open_listener(now)
     path = _socket_path(now)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        connection.settimeout(5)
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # A socket's address has at most 108 bytes.
-            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+            connection = owner.connect(owner.owner_of(now.pid), folder, path.name, _CONNECT_SECONDS)
         finally:
             os.close(folder)
-        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if pid != now.pid:
-            raise AttachRefused(f"process {now.pid}: {path} belongs to process {pid}, it was left behind")
     except OSError as error:
-        connection.close()
         raise AttachRefused(
             f"process {now.pid}: {path} does not answer: {error.strerror or error}; "
             "run as its user or as root"
         ) from None
-    except BaseException:
+    pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if pid != now.pid:
         connection.close()
-        raise
+        raise AttachRefused(f"process {now.pid}: {path} belongs to process {pid}, it was left behind")
     return connection
 
 
 def _same(process: JvmProcess) -> JvmProcess:
     found = find([process.pid])
+    if not found and start_ticks_of(process.pid) == process.start_ticks:
+        raise AttachRefused(
+            f"process {process.pid}: it is out of reach of this user; run as its user, or as root on the host"
+        )
     if not found or found[0].start_ticks != process.start_ticks:
         raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
     return found[0]
@@ -150,17 +152,14 @@ def _socket_path(process: JvmProcess) -> Path:
 
 def _open_listener(process: JvmProcess) -> None:
     """Ask the JVM, by one SIGQUIT, to open its socket."""
-    trigger = Path(f"/proc/{process.pid}/root/tmp/.attach_pid{process.namespace_pid}")
+    trigger = f".attach_pid{process.namespace_pid}"
     fd = os.pidfd_open(process.pid)  # from here on the signal cannot reach another process
     try:
         if start_ticks_of(process.pid) != process.start_ticks:
             raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
-        owner = Path(f"/proc/{process.pid}").stat()
-        with suppress(FileExistsError):
-            os.close(os.open(trigger, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        folder = os.open(_socket_path(process).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            if os.geteuid() == 0:
-                os.chown(trigger, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            owner.create(owner.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
             while not _socket_path(process).is_socket():
@@ -171,7 +170,9 @@ def _open_listener(process: JvmProcess) -> None:
                     )
                 time.sleep(0.005)
         finally:
-            trigger.unlink(missing_ok=True)
+            with suppress(OSError):
+                os.unlink(trigger, dir_fd=folder)
+            os.close(folder)
     except OSError as error:
         raise AttachRefused(f"process {process.pid}: {error.strerror}; run as its user or as root") from None
     finally:

@@ -1,36 +1,44 @@
-"""One safe snapshot of a JVM: a heap dump streamed into a ``.hprof.zst``, or a class histogram.
+"""One safe snapshot of a JVM: a heap dump into a ``.hprof.zst``, or a class histogram.
 
 A snapshot appears under its name when it is whole, with a JSON sidecar beside it, or not at all.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import secrets
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from heapscope.collector import attach
-from heapscope.collector.limits import memory_limits
-from heapscope.collector.processes import JvmProcess, find, get, start_ticks, survives_broken_pipe
-from heapscope.collector.stream import GONE
-from heapscope.errors import AttachRefused, CollectError, DumpFailed
+from heapscope.collector import place
+from heapscope.collector.owner import owner_of
+from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
+from heapscope.collector.sidecar import facts_of, jvm_options
+from heapscope.collector.voice import Method, Voice, created_seconds, find_voice
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
+from heapscope.errors import CollectError, DumpFailed
 
 DUMP_SECONDS = 900.0
 STALL_SECONDS = 20.0
-_CREATED = re.compile(r"Heap dump file created \[(\d+) bytes in ([\d.]+) secs\]")
-_PREFIX = "heapscope-"
+_START_SECONDS = 60.0
+_WATCHDOG = (sys.executable, "-m", "heapscope.collector.watchdog")
+_FIRST_TO_STREAM = 11
+_FIRST_TO_SPLIT = 22
 Kind = Literal["dump", "histogram"]
+Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +50,21 @@ class Collected:
     facts: dict[str, Any]
 
 
+def silent(message: str) -> None:
+    """Say nothing."""
+
+
 def collect(
     process: JvmProcess,
     folder: Path,
     *,
     kind: Kind = "dump",
     live: bool = True,
+    method: Method | None = None,
+    stream: bool = True,
     allow_sigquit: bool = False,
     seconds: float = DUMP_SECONDS,
+    notice: Notice = silent,
 ) -> Collected:
     """Take one snapshot of a JVM into ``folder``, which is made (0700) where it is missing.
 
@@ -57,10 +72,17 @@ def collect(
     ----------
     live : bool
         Only what is reachable, after a full collection; else all objects.
+    method : {"attach", "jmap", "jcmd"}, optional
+        How the JVM is asked.  By default our own client, or ``jcmd`` where only that is understood.
+    stream : bool
+        A dump flows through a FIFO where that can work; else the JVM writes a file into its own file
+        system, if there is room, which is then packed and removed.
     allow_sigquit : bool
         Whether a JVM without an attach socket may be sent one SIGQUIT.
     seconds : float
         Time limit; a dump that takes longer is given up, the JVM goes on.
+    notice : callable (str) -> None
+        Told, in one line, when another way than the usual one is taken.
 
     Raises
     ------
@@ -69,42 +91,57 @@ def collect(
     DumpFailed
         The snapshot is not whole; nothing of it is left.
     """
+
+    def voice() -> Voice:
+        return find_voice(process, method, allow_sigquit=allow_sigquit, notice=notice)
+
+    return take(process, folder, voice, kind=kind, live=live, stream=stream, seconds=seconds, notice=notice)
+
+
+def take(
+    process: JvmProcess,
+    folder: Path,
+    voice_of: Callable[[], Voice],
+    *,
+    kind: Kind,
+    live: bool,
+    stream: bool,
+    seconds: float,
+    notice: Notice,
+) -> Collected:
+    """`collect` with a voice that is found under the lock of the JVM."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(process):
-        _sweep(process)
+        place.sweep(process)
+        _sweep_parts(folder)
+        voice = voice_of()
         before, started = get(process.pid), datetime.now(UTC)
-        limits = memory_limits(process.pid)
         suffix = "hprof.zst" if kind == "dump" else "histogram.txt"
         path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{suffix}"
-        part = folder / f".{path.name}.part"
+        options = jvm_options(voice)
         clock = time.monotonic()
-        try:
+        with _part(path) as output:
             if kind == "dump":
-                found = _stream(process, part, path, live, allow_sigquit, seconds)
+                found = _dump(before, voice, output, live=live, stream=stream, seconds=seconds, notice=notice)
             else:
-                found = _histogram(process, part, path, live, allow_sigquit, seconds)
-        finally:
-            part.unlink(missing_ok=True)
+                found = _histogram(process, voice, output, live, seconds)
         elapsed = time.monotonic() - clock
         # It may have ended since, or be a zombie; the snapshot is whole all the same.
         after = next((p for p in find([process.pid]) if p.start_ticks == process.start_ticks), None)
     facts = {
         "captured_at": started.isoformat(),
         "kind": kind,
-        "method": "attach",
+        "method": voice.method,
         "live": live,
         "host": socket.gethostname(),
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
         **found,
-        "limits": limits,
-        "process": asdict(before),
-        "after": None
-        if after is None
-        else {"vsz_bytes": after.vsz_bytes, "rss_bytes": after.rss_bytes, "heap": asdict(after)["heap"]},
+        **facts_of(before, after),
+        "jvm_options": options,
     }
     sidecar = path.with_name(path.name + ".json")
-    fd = os.open(sidecar, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    fd = os.open(sidecar, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with open(fd, "w", encoding="utf-8") as file:
         json.dump(facts, file, indent=2)
     return Collected(path, sidecar, facts)
@@ -132,106 +169,200 @@ def _lock(process: JvmProcess) -> socket.socket:
     return lock
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """The file that becomes the snapshot, open and locked: `_sweep_parts` leaves it alone."""
+
+    part: Path
+    path: Path
+    fd: int
+
+    def keep(self) -> None:
+        """Give it its name: it is whole."""
+        self.part.rename(self.path)
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[_Output]:
+    part = path.with_name(f".{path.name}.part")
+    fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield _Output(part, path, fd)
+    finally:
+        part.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _sweep_parts(folder: Path) -> None:
+    """Remove what a heapscope left that was killed together with its watchdog: parts nobody has locked."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            fd = os.open(part, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink(missing_ok=True)
+            finally:
+                os.close(fd)
+
+
 def _histogram(
-    process: JvmProcess, part: Path, path: Path, live: bool, allow_sigquit: bool, seconds: float
+    process: JvmProcess, voice: Voice, output: _Output, live: bool, seconds: float
 ) -> dict[str, Any]:
-    command = "GC.class_histogram" + ("" if live else " -all")
-    text = attach.jcmd(process, command, allow_sigquit=allow_sigquit, seconds=seconds)
+    clock = time.monotonic()
+    text = voice.ask("GC.class_histogram" + ("" if live else " -all"), seconds)
+    pause = time.monotonic() - clock
     if not re.search(r"^Total\s+\d+\s+\d+", text, re.MULTILINE):
         raise DumpFailed(f"process {process.pid}: the class histogram has no Total line; try again")
-    with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    part.rename(path)
-    return {}
-
-
-def _stream(
-    process: JvmProcess, part: Path, path: Path, live: bool, allow_sigquit: bool, seconds: float
-) -> dict[str, Any]:
-    if not survives_broken_pipe(process):
-        raise AttachRefused(
-            f"process {process.pid}: it would not survive SIGPIPE if a reader died; use --kind histogram"
-        )
-    version = attach.jcmd(process, "VM.version", allow_sigquit=allow_sigquit, seconds=30)
-    release = re.search(r"^JDK (\d+)", version, re.MULTILINE)
-    if release is None or int(release[1]) < 11:
-        raise AttachRefused(f"process {process.pid}: streaming needs JDK 11 or later; use --kind histogram")
     try:
-        # Held open: /proc/PID/root is gone with the process, what lies in its /tmp is not.
-        tmp = os.open(f"/proc/{process.pid}/root/tmp", os.O_RDONLY | os.O_DIRECTORY)
+        with open(output.fd, "w", encoding="utf-8", closefd=False) as file:
+            file.write(text)
+        os.fsync(output.fd)
     except OSError as error:
-        raise CollectError(f"process {process.pid}: its /tmp: {error.strerror}; run as root") from None
-    inside = f"/tmp/{_PREFIX}{os.getpid()}-{start_ticks(os.getpid())}-{secrets.token_hex(4)}"
-    outside = Path(f"/proc/self/fd/{tmp}/{Path(inside).name}")
-    is_split = int(release[1]) >= 22
+        raise DumpFailed(f"{output.part.parent}: {error.strerror}; no snapshot was kept") from None
+    output.keep()
+    return {"pause_seconds_estimate": round(pause, 3)}
+
+
+def _dump(
+    process: JvmProcess,
+    voice: Voice,
+    output: _Output,
+    *,
+    live: bool,
+    stream: bool,
+    seconds: float,
+    notice: Notice,
+) -> dict[str, Any]:
+    why = _why_no_stream(process, voice) if stream else ""
+    if stream and not why:
+        try:
+            return _through_watchdog(process, voice, output, live, seconds, is_streamed=True)
+        except _NoFifoError as error:
+            why = f"no FIFO can be made in its /tmp ({error})"
+    if why:
+        notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
+    return _through_watchdog(process, voice, output, live, seconds, is_streamed=False)
+
+
+def _why_no_stream(process: JvmProcess, voice: Voice) -> str:
+    if voice.why_no_stream:
+        return voice.why_no_stream
+    if voice.release < _FIRST_TO_STREAM:
+        return f"JDK {voice.release} cannot write into a FIFO"
+    if not survives_broken_pipe(process):
+        return "it would not survive a SIGPIPE if the reader died"
+    return ""
+
+
+class _NoFifoError(DumpFailed):
+    """The file system takes no FIFO; the JVM was not asked."""
+
+
+def _through_watchdog(
+    process: JvmProcess,
+    voice: Voice,
+    output: _Output,
+    live: bool,
+    seconds: float,
+    *,
+    is_streamed: bool,
+) -> dict[str, Any]:
+    folder, root = (
+        ("/tmp", place.open_root(process, "/tmp"))
+        if is_streamed
+        else place.room_for_file(process, voice.release)
+    )
+    ours = place.folder_name(secrets.token_hex(4))
+    is_split = voice.release >= _FIRST_TO_SPLIT
+    # What HotSpotDiagnosticMXBean writes has to end like this.
+    name = "dump.hprof"
+    job = Job(
+        root=root,
+        folder=ours,
+        name=name,
+        is_streamed=is_streamed,
+        is_split=is_split,
+        owner=owner_of(process.pid).to_act_as,
+        output=str(output.part.absolute()),
+        output_fd=output.fd,
+        seconds=seconds,
+        stall_seconds=STALL_SECONDS,
+    )
     watchdog: subprocess.Popen[bytes] | None = None
     try:
-        _make_fifos(process, outside, is_split)
-        job = {
-            "fifo": f"{outside}/dump",
-            "part": f"{outside}/dump.p0" if is_split else None,
-            "output": str(part.absolute()),
-            "seconds": seconds,
-            "stall_seconds": STALL_SECONDS,
-        }
         watchdog = subprocess.Popen(
-            [sys.executable, "-m", "heapscope.collector.stream", json.dumps(job)],
+            [*_WATCHDOG, job.to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[tmp],
+            pass_fds=[root, output.fd],
         )
-        if _line(watchdog.stdout) != "ready":
-            raise DumpFailed(f"process {process.pid}: the reader did not start; the JVM was not asked")
-        options = ["-overwrite", *(["-parallel=1"] if is_split else []), *([] if live else ["-all"])]
-        said = attach.jcmd(process, f"GC.heap_dump {' '.join(options)} {inside}/dump", seconds=seconds + 30)
-        created = _CREATED.search(said)
-        if created is None and watchdog.stdin is not None:
-            # The JVM may never have opened the FIFO, and the reader would wait for ever.
-            watchdog.stdin.close()
-        answer = json.loads(_line(watchdog.stdout) or '{"problem": "the reader was killed"}')
+        _wait_until_ready(process, watchdog)
+        options = [
+            *(["-overwrite"] if is_streamed else []),
+            *(["-parallel=1"] if is_split else []),
+            *([] if live else ["-all"]),
+        ]
+        command = " ".join(["GC.heap_dump", *options, f"{folder}/{ours}/{name}"])
+        clock = time.monotonic()
+        said = voice.ask(command, seconds + 30)
+        asked = time.monotonic() - clock
+        pause = created_seconds(said)
+        answer: dict[str, Any] = {}
+        if is_streamed or pause is not None:
+            # A reader may still wait for a JVM that failed before it came to the FIFO.
+            answer = _last_word(watchdog, JVM_DONE if pause is not None else JVM_FAILED, seconds)
         problem = str(answer.get("problem", ""))
-        if created is None and problem in ("", GONE):
+        if pause is None and problem in ("", NO_WORD):
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
-        if problem or created is None:
+        if problem or pause is None:
             raise DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept, the JVM goes on")
-        part.rename(path)
-        return {"dump_bytes": answer["dump_bytes"], "pause_seconds_estimate": float(created[2])}
+        output.keep()
+        return {
+            "mode": "stream" if is_streamed else "file",
+            "dump_bytes": answer["dump_bytes"],
+            "pause_seconds_estimate": pause or round(asked, 3),
+        }
     finally:
         if watchdog is not None:
             for pipe in (watchdog.stdin, watchdog.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(OSError):
+                        pipe.close()
             with suppress(subprocess.TimeoutExpired):
                 watchdog.wait(10)
-        shutil.rmtree(outside, ignore_errors=True)
-        os.close(tmp)
+        # In case the watchdog was killed itself.
+        shutil.rmtree(job.inside, ignore_errors=True)
+        os.close(root)
 
 
-def _line(pipe: IO[bytes] | None) -> str:
-    return pipe.readline().decode().strip() if pipe is not None else ""
+def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:
+    said = _line(watchdog.stdout, _START_SECONDS)
+    if said == "ready":
+        return
+    answer = json.loads(said) if said.startswith("{") else {}
+    if answer.get("problem") == NO_FIFO:
+        raise _NoFifoError(str(answer.get("reason")))
+    raise CollectError(
+        f"process {process.pid}: {answer.get('problem', 'the reader did not start')}; the JVM was not asked"
+    )
 
 
-def _make_fifos(process: JvmProcess, outside: Path, is_split: bool) -> None:
-    owner = Path(f"/proc/{process.pid}").stat()
-    try:
-        outside.mkdir(mode=0o700)
-        for name in ["dump", "dump.p0"] if is_split else ["dump"]:
-            os.mkfifo(outside / name, 0o600)
-            if os.geteuid() == 0:
-                os.chown(outside / name, owner.st_uid, owner.st_gid)
-        if os.geteuid() == 0:
-            os.chown(outside, owner.st_uid, owner.st_gid)
-    except OSError as error:
-        raise CollectError(
-            f"{outside}: {error.strerror}; run as the user of process {process.pid} or as root"
-        ) from None
-
-
-def _sweep(process: JvmProcess) -> None:
-    """Remove what a heapscope that was killed left in the target's /tmp."""
+def _last_word(watchdog: subprocess.Popen[bytes], word: bytes, seconds: float) -> dict[str, Any]:
+    """Tell the watchdog that the JVM has answered; what it says then."""
+    assert watchdog.stdin is not None
     with suppress(OSError):
-        for path in Path(f"/proc/{process.pid}/root/tmp").glob(f"{_PREFIX}*-*-*"):
-            match = re.fullmatch(rf"{_PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
-            if match is not None and start_ticks(int(match[1])) != int(match[2]):
-                shutil.rmtree(path, ignore_errors=True)
+        watchdog.stdin.write(word)
+        watchdog.stdin.flush()
+    said = _line(watchdog.stdout, seconds)
+    found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog does not answer"}')
+    return found
+
+
+def _line(pipe: IO[bytes] | None, seconds: float) -> str:
+    """One of its lines, which are written whole; nothing where none comes in time."""
+    if pipe is None or not select.select([pipe], [], [], seconds)[0]:
+        return ""
+    return pipe.readline().decode().strip()

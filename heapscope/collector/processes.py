@@ -55,7 +55,8 @@ class JvmProcess:
     attach_reason : str
         Why not, or what a signal takes.
     is_suspect : bool
-        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped: every TensorFlow read may leak.
+        ``KERB_TICKET_CACHE_PATH`` is set and libhdfs is mapped, or Hadoop's client is on the class path of an
+        embedded JVM: every read may leak a file system.
     unreadable : tuple of str
         What the rights of this user did not allow to be read.
     """
@@ -124,6 +125,11 @@ def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     """Start time of a process in clock ticks since boot; None when it is gone (proc(5), field 22)."""
     text = _read(proc / str(pid) / "stat")
     return None if text is None else int(text.rpartition(")")[2].split()[19])
+
+
+def is_running(process: JvmProcess) -> bool:
+    """Whether this very process, and not another with its pid, is still there."""
+    return start_ticks(process.pid) == process.start_ticks
 
 
 def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str | None, int | None]:
@@ -199,7 +205,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         command=command,
         role=role,
         task_index=index,
-        is_embedded=Path(command[0]).name not in ("java", "javaw"),
+        is_embedded=_is_embedded(command),
         is_started=is_started,
         jvm_version=str(version) if version else None,
         libjvm=library[1],
@@ -210,9 +216,20 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         attach=attach,
         attach_reason=reason,
         environment=environment,
-        is_suspect="KERB_TICKET_CACHE_PATH" in environment and "libhdfs" in maps,
+        is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
     )
+
+
+def _reads_hdfs(maps: str, command: Sequence[str], counters: perfdata.Counters | None) -> bool:
+    if "libhdfs" in maps:
+        return True
+    class_path = str((counters or {}).get("java.property.java.class.path", ""))
+    return _is_embedded(command) and ("hadoop-common" in class_path or "hadoop-client" in class_path)
+
+
+def _is_embedded(command: Sequence[str]) -> bool:
+    return Path(command[0]).name not in ("java", "javaw")
 
 
 def _kilobytes(facts: dict[str, str], name: str) -> int:
@@ -227,14 +244,8 @@ def _threads(home: Path) -> set[str]:
 
 
 def _counters(home: Path, inner: int) -> perfdata.Counters | None:
-    """The file is named by the pid inside the container, and lies in the container's /tmp."""
-    try:
-        folders = [entry for entry in os.scandir(home / "root/tmp") if entry.name.startswith("hsperfdata_")]
-    except OSError:
-        return None
-    # Of several users' files with this pid the youngest is meant: the others were left behind.
-    paths = [path for folder in folders if (path := Path(folder.path) / str(inner)).is_file()]
-    return perfdata.read(max(paths, key=lambda path: path.stat().st_mtime)) if paths else None
+    path = perfdata.locate(home / "root/tmp", inner)
+    return None if path is None else perfdata.read(path)
 
 
 def survives_broken_pipe(process: JvmProcess) -> bool:
@@ -247,6 +258,16 @@ def survives_broken_pipe(process: JvmProcess) -> bool:
 def has_signal(mask: str, signal: int) -> bool:
     """Whether a signal is in a mask as ``/proc/PID/status`` writes it (hexadecimal, bit 0 is signal 1)."""
     return bool(int(mask, 16) >> (signal - 1) & 1)
+
+
+def _vm_thread_blocks(home: Path, signal: int) -> bool:
+    """HotSpot blocks SIGQUIT in all threads that it knows, a host's main thread as well, but in this one."""
+    for task in (home / "task").glob("[0-9]*/status"):
+        text = _read(task) or ""
+        if text.startswith("Name:\tVM Thread\n"):
+            facts = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+            return has_signal(facts.get("SigBlk", "0"), signal)
+    return True
 
 
 def _attachable(
@@ -267,8 +288,10 @@ def _attachable(
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
-    if not has_signal(facts["SigCgt"], SIGQUIT) or any(
-        has_signal(facts[name], SIGQUIT) for name in ("SigBlk", "SigIgn")
+    if (
+        not has_signal(facts["SigCgt"], SIGQUIT)
+        or has_signal(facts["SigIgn"], SIGQUIT)
+        or _vm_thread_blocks(home, SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
     return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"

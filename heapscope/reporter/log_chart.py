@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from heapscope.analysis.log_summary import LogGroup
-from heapscope.reporter.plots import _GRID, _INK, _MUTED, OKABE_ITO, _save, _style
+from heapscope.reporter.plots import GRID, INK, MUTED, OKABE_ITO, chart_style, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def draw_events(axes: Axes, group: LogGroup, colour: str) -> Axes:
     has_figures = group.kind == "jni global references" and len(group.numbers) == len(group.times)
     values = list(group.numbers) if has_figures else list(range(1, len(when) + 1))
     axes.set_axisbelow(True)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     style: Literal["default", "steps-post"] = "default" if has_figures else "steps-post"
     step: Literal["post"] | None = None if has_figures else "post"
     axes.fill_between(when, values, 0, step=step, color=colour, alpha=0.12, linewidth=0)
@@ -45,18 +45,18 @@ def draw_events(axes: Axes, group: LogGroup, colour: str) -> Axes:
     )
     axes.set_ylim(0, max(values) * 1.12)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-    axes.set_title(group.title, loc="left", color=_INK, fontsize=10)
-    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    axes.set_title(group.title, loc="left", color=INK, fontsize=10)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_MUTED)
+    axes.spines["bottom"].set_color(MUTED)
     return axes
 
 
 def events_picture(groups: Sequence[LogGroup]) -> bytes:
     """PNG with one panel below the other, all over the same time; for groups that are dated."""
     shown = [group for group in groups if len(group.times) > 1]
-    with _style():
+    with chart_style():
         size = (_WIDTH, _HEIGHT * len(shown) + 0.5)
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -66,5 +66,5 @@ def events_picture(groups: Sequence[LogGroup]) -> bytes:
         panels[-1].xaxis.set_major_locator(locator)
         panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         picture = io.BytesIO()
-        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+        save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()

@@ -116,7 +116,7 @@ def write_overview(
     if any(os.path.realpath(each) in sources for each in (path, *paths)):
         raise HeapscopeError(f"{path}: is one of the snapshots; name another file for the report")
     contents = [(page.path, render.render_html(page.incident).encode()) for page in pages]
-    render._write_all([*contents, (path, render_overview(pages).encode())])
+    render._write_all([*contents, (path, render_overview(pages).encode())], force=force)
     return pages
 
 

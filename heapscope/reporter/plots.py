@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
@@ -39,25 +40,25 @@ OKABE_ITO = {"blue": "#0072B2", "vermillion": "#D55E00", "sky": "#56B4E9", "oran
 
 # On paper and in PNG. In SVG each of these becomes a CSS variable of the page, so that the
 # chart follows light and dark; no two may be equal, and none may be matplotlib's own black.
-_INK = "#1f2328"
-_MUTED = "#59636e"
-_GRID = "#d9dee3"
-_PAPER = "#fffffe"
+INK = "#1f2328"
+MUTED = "#59636e"
+GRID = "#d9dee3"
+PAPER = "#fffffe"
 _COLOURS: dict[Quantity, str] = {"instances": OKABE_ITO["blue"], "shallow size": OKABE_ITO["vermillion"]}
 _CSS_VARIABLES = {
-    _INK: "--ink",
-    _MUTED: "--muted",
-    _GRID: "--grid",
-    _PAPER: "--paper",
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
     OKABE_ITO["blue"]: "--count",
     OKABE_ITO["vermillion"]: "--bytes",
 }
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
+UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _OUTLOOK_INCHES = (9.0, 3.0)
 _FARTHEST = 40  # times the span of the snapshots; beyond that they would be a dot
-_UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 # Points nearer than this share of the axis would lie on each other.
 _MIN_GAP = 0.03
 _MAX_NAMES_CHARACTERS = 44
@@ -70,6 +71,7 @@ class Timeline:
     positions: tuple[float, ...]
     label: str
     tick_labels: tuple[str, ...] | None  # None: the positions are figures
+    partial: tuple[int, ...] = ()  # rows of snapshots of which only a part was read
 
 
 def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
@@ -78,24 +80,29 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     Side by side where times say too little: taken within a second, nearly on each other, or
     times of files.
     """
+    partial = tuple(place for place, row in enumerate(snapshots) if row.is_partial)
     moments = [datetime.fromisoformat(row.captured_at).timestamp() for row in snapshots]
     span = moments[-1] - moments[0]
     nearest = min((after - before for before, after in pairwise(moments)), default=0.0)
     has_times = all(row.captured_at_source != "file time" for row in snapshots)
     if has_times and span >= 1 and nearest >= _MIN_GAP * span:
         # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
-        size, unit = next((size, unit) for size, unit in _UNITS_OF_TIME if span >= 2 * size or size == 1)
+        size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
             f"{unit} since {clock(snapshots[0].captured_at)}",
             None,
+            partial,
         )
     positions = tuple(float(row) for row in range(1, len(snapshots) + 1))
     names = tuple(row.name for row in snapshots)
     if sum(map(len, names)) <= _MAX_NAMES_CHARACTERS:
-        return Timeline(positions, "snapshot", names)
+        return Timeline(positions, "snapshot", names, partial)
     return Timeline(
-        positions, "snapshot, in order of capture", tuple(f"{position:.0f}" for position in positions)
+        positions,
+        "snapshot, in order of capture",
+        tuple(f"{position:.0f}" for position in positions),
+        partial,
     )
 
 
@@ -116,7 +123,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     describe = format_bytes if quantity == "shallow size" else format_count
     top = max(*values, 1)
     axes.set_axisbelow(True)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.fill_between(when.positions, values, 0, color=colour, alpha=0.12, linewidth=0)
     axes.plot(
         when.positions,
@@ -129,14 +136,27 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         solid_joinstyle="round",
         clip_on=False,
     )
+    if when.partial:
+        # Hollow: the figure is a lower bound, and the label below says so.
+        axes.plot(
+            [when.positions[place] for place in when.partial],
+            [values[place] for place in when.partial],
+            color=colour,
+            linestyle="none",
+            marker="o",
+            markersize=7,
+            markerfacecolor=PAPER,
+            markeredgewidth=1.6,
+            clip_on=False,
+        )
     axes.set_ylim(0, top * 1.12)
     axes.yaxis.set_major_locator(
         MaxNLocator(nbins=4, integer=quantity == "instances", steps=[1, 2, 2.5, 5, 10])
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
-    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=_MUTED)
+    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(when.label, color=_MUTED)
+    axes.set_xlabel("\n".join([when.label, *_hollow_note(when)]), color=MUTED)
     if when.tick_labels is not None:
         axes.set_xticks(when.positions, when.tick_labels)
     else:
@@ -145,17 +165,17 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
             when.positions[0], when.positions[-1]
         )
         axes.set_xticks([tick for tick in ticks if when.positions[0] <= tick <= when.positions[-1]])
-    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_MUTED)
+    axes.spines["bottom"].set_color(MUTED)
     _label_ends(axes, when.positions, [describe(value) for value in values], values)
     return axes
 
 
 def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
     """A figure with one panel: counts or bytes of one watched class."""
-    with _style():
+    with chart_style():
         figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
         draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
     return figure
@@ -163,15 +183,15 @@ def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> 
 
 def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
     """PNG of a watched class: counts on the left, bytes on the right."""
-    with _style():
+    with chart_style():
         width, height = _PANEL_INCHES
         margins = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.05)
         figure = Figure(figsize=(2 * width, height + 0.3), layout=margins)
-        figure.suptitle(_title(watched.class_name), x=0.012, ha="left", color=_INK, fontsize=_FONT_POINTS + 1)
+        figure.suptitle(_title(watched.class_name), x=0.012, ha="left", color=INK, fontsize=_FONT_POINTS + 1)
         for axes, quantity in zip(figure.subplots(1, 2), QUANTITIES, strict=True):
             draw_growth(axes, when, _values(watched, quantity), quantity)
         picture = io.BytesIO()
-        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+        save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()
 
 
@@ -192,12 +212,10 @@ def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
     limit = _limit_in_sight(outlook, since)
     goes_on = outlook.slope is not None and outlook.verdict in (GROWS, PERHAPS)
     horizon = (2 * last if limit is None else max(2 * last, 1.2 * limit.hour)) if goes_on else last
-    size, unit = next(
-        (size, unit) for size, unit in _UNITS_OF_TIME if 3600 * horizon >= 2 * size or size == 1
-    )
+    size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if 3600 * horizon >= 2 * size or size == 1)
     scale = 3600 / size
     axes.set_axisbelow(True)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     if outlook.slope is not None and goes_on:
         ahead = [last * scale, horizon * scale]
 
@@ -228,13 +246,13 @@ def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, "shallow size")))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=_MUTED)
+    axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(f"{unit} since {clock(since)}", color=_MUTED)
-    axes.tick_params(length=0, labelcolor=_MUTED, pad=5)
+    axes.set_xlabel(f"{unit} since {clock(since)}", color=MUTED)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_MUTED)
+    axes.spines["bottom"].set_color(MUTED)
     return axes
 
 
@@ -251,15 +269,15 @@ class _LimitInSight:
 def _draw_limit(axes: Axes, limit: _LimitInSight, scale: float, horizon: float) -> None:
     """The limit as a line, the time when it is hit as a dot, the range of that as a bar."""
     height = limit.heap_bytes
-    axes.axhline(height, color=_INK, linewidth=1.2)
+    axes.axhline(height, color=INK, linewidth=1.2)
     ends = [limit.earliest * scale, min(limit.latest, horizon) * scale]
-    axes.plot(ends, [height, height], color=_INK, linewidth=6, alpha=0.35, solid_capstyle="butt")
-    axes.plot([limit.hour * scale], [height], marker="o", markersize=6, color=_INK)
+    axes.plot(ends, [height, height], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt")
+    axes.plot([limit.hour * scale], [height], marker="o", markersize=6, color=INK)
     for text, hour, offset in (
         (limit.label, 0.0, (2, 5)),
         (f"{limit.at[11:16]} UTC", limit.hour, (8, -15)),
     ):
-        axes.annotate(text, (hour * scale, height), xytext=offset, textcoords="offset points", color=_INK)
+        axes.annotate(text, (hour * scale, height), xytext=offset, textcoords="offset points", color=INK)
 
 
 def _limit_in_sight(outlook: Outlook, since: str) -> _LimitInSight | None:
@@ -291,7 +309,7 @@ def _limit_in_sight(outlook: Outlook, since: str) -> _LimitInSight | None:
 
 def outlook_figure(outlook: Outlook, since: str) -> Figure:
     """A figure with one panel: the whole heap, its forecast, the limit."""
-    with _style():
+    with chart_style():
         figure = Figure(figsize=_OUTLOOK_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
         draw_outlook(figure.add_subplot(), outlook, since)
     return figure
@@ -301,8 +319,8 @@ def outlook_picture(outlook: Outlook, since: str) -> bytes:
     """`outlook_figure` as PNG."""
     figure = outlook_figure(outlook, since)
     picture = io.BytesIO()
-    with _style():
-        _save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    with chart_style():
+        save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()
 
 
@@ -327,8 +345,8 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
         The chart in a sentence, for people who do not see it.
     """
     text = io.StringIO()
-    with _style():
-        _save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with chart_style():
+        save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     # Its style element would hold for the whole page.
@@ -352,11 +370,16 @@ def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -
     """A chart as a sentence."""
     describe = format_bytes if quantity == "shallow size" else format_count
     values = ", ".join(describe(value) for value in _values(watched, quantity))
-    return f"Line chart of {watched.class_name}, {quantity} by {when.label}: {values}"
+    label = "; ".join([when.label, *_hollow_note(when)])
+    return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
+
+
+def _hollow_note(when: Timeline) -> list[str]:
+    return ["hollow: of a partial dump, at least so much"] if when.partial else []
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def chart_style() -> Iterator[None]:
     """Matplotlib's own settings, whatever the user's are, and text that is the same everywhere."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -364,7 +387,7 @@ def _style() -> Iterator[None]:
             {
                 "font.family": "DejaVu Sans",
                 "font.size": _FONT_POINTS,
-                "text.color": _INK,
+                "text.color": INK,
                 "text.parse_math": False,  # a class name is full of dollars
                 "svg.fonttype": "none",
                 "svg.hashsalt": "heapscope",
@@ -373,7 +396,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _save(figure: Figure, file: IO[Any], **settings: Any) -> None:
+def save(figure: Figure, file: IO[Any] | Path, **settings: Any) -> None:
+    """`Figure.savefig` without warnings of letters that the font lacks."""
     with warnings.catch_warnings():
         # A snapshot's name may have letters that DejaVu lacks: boxes in a PNG, no more.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
@@ -387,6 +411,11 @@ def _values(watched: WatchedClass, quantity: Quantity) -> tuple[int, ...]:
 def _tick(value: float, quantity: Quantity) -> str:
     if quantity == "instances":
         return format_count(value)
+    return bytes_tick(value)
+
+
+def bytes_tick(value: float) -> str:
+    """Bytes at a tick: ``50 MB``, not ``50.0 MB``."""
     return re.sub(r"(\.\d*?)0+ ", r"\1 ", format_bytes(value)).replace(". ", " ")
 
 
@@ -416,9 +445,9 @@ def _label_ends(axes: Axes, positions: Sequence[float], labels: Sequence[str], v
             textcoords="offset points",
             ha=side,
             va="center",
-            color=_INK,
+            color=INK,
             fontweight="bold",
-            bbox={"boxstyle": "square,pad=0.12", "facecolor": _PAPER, "edgecolor": "none"},
+            bbox={"boxstyle": "square,pad=0.12", "facecolor": PAPER, "edgecolor": "none"},
             zorder=2.2,  # above the grid and the line, below the axis
             annotation_clip=False,
         )

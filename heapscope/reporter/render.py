@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import MODE, put
 from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.icicle import holder_picture
@@ -96,7 +97,11 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 
 def render_json(incident: Incident) -> str:
     """JSON after ``schema/incident-1.schema.json``."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(incident)}, indent=2) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    for snapshot in document["snapshots"]:
+        if not snapshot["uncertain"]:
+            del snapshot["read_share"], snapshot["uncertain"]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def write_report(
@@ -174,7 +179,7 @@ def write_report(
         names = chart_names(incident, path.stem)
         outlook = "".join(outlook_name(incident, path.stem))
         contents = [*_png_charts(incident), render_markdown(incident, names, outlook).encode()]
-    _write_all(list(zip(paths, contents, strict=True)))
+    _write_all(list(zip(paths, contents, strict=True)), force=force)
     return incident
 
 
@@ -347,8 +352,8 @@ def _check_free(paths: Sequence[Path], force: bool) -> None:
             raise OutputExists(path)
 
 
-def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
-    """Write all files or none: each beside its place first, then all renamed."""
+def _write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
+    """Write all files or none, for their owner alone: each beside its place first, then all named."""
     parts: list[Path] = []
     placed: list[Path] = []
     is_done = False
@@ -358,12 +363,14 @@ def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
         for target, content in outputs:
             part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
             parts.append(part)
-            # A report is made to be passed on; the umask still has its say.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
         for part, (target, _) in zip(list(parts), outputs, strict=True):
             is_new = not os.path.lexists(target)
-            os.replace(part, target)
+            put(part, target, force=force)
+            part.unlink(missing_ok=True)
             parts.remove(part)
             if is_new:
                 placed.append(target)

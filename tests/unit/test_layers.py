@@ -11,20 +11,23 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "progress": set(),
     "cache": {"errors"},
     "units": {"errors"},
+    "files": {"errors"},
     "machine_code": {"cache"},
     "collector": SHARED,
     "parser": SHARED,
     "analysis": SHARED | {"parser"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "parser", "__version__"},
-    "cli": SHARED | {"collector", "parser", "analysis", "reporter", "__version__"},
+    # Processes to try the rest on; it knows nothing of it.
+    "demo": {"errors"},
+    "cli": SHARED | {"collector", "parser", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     "__init__": SHARED | {"collector", "analysis", "reporter"},
@@ -37,8 +40,9 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "matplotlib": {"reporter"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
-    "jpype": {"collector"},
+    "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "pyarrow": {"collector", "analysis"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "analysis"},
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heapscope.collector.perfdata import heap_use, parse
+from heapscope.collector.perfdata import CounterFile, heap_use, parse
 from heapscope.errors import CollectError
 
 
@@ -32,10 +34,14 @@ def build(counters: dict[str, int | str], order: str = "<") -> bytes:
     )
 
 
+names = st.from_regex(r"[a-z.]{1,30}", fullmatch=True)
+longs = st.integers(-(2**63), 2**63 - 1)
+
+
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z.]{1,30}", fullmatch=True),
-        st.integers(-(2**63), 2**63 - 1) | st.from_regex(r"[a-z ]{0,40}", fullmatch=True),
+        names,
+        longs | st.from_regex(r"[a-z ]{0,40}", fullmatch=True),
     ),
     st.sampled_from("<>"),
 )
@@ -58,6 +64,23 @@ def test_an_entry_of_no_length_does_not_hang() -> None:
         parse(bytes(data))
 
 
+@given(st.dictionaries(names, longs), st.dictionaries(names, longs), st.sampled_from("<>"))
+def test_an_open_file_reads_what_is_in_it_now(
+    counters: dict[str, int | str], more: dict[str, int | str], order: str
+) -> None:
+    changed = {name: ~int(value) for name, value in counters.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "4711"
+        path.write_bytes(b"")
+        file = CounterFile(path)
+        assert file.read() is None
+        # A JVM only ever adds counters, and changes the values of those it has.
+        for version in (counters, changed, {**changed, **more}):
+            path.write_bytes(build(dict(version), order))
+            assert file.read() == version
+        file.close()
+
+
 def test_heap_figures_add_up_over_spaces() -> None:
     counters: dict[str, int | str] = {"sun.gc.policy.generations": 2, "sun.gc.metaspace.used": 5}
     for generation, spaces in ((0, 3), (1, 1)):
@@ -67,5 +90,9 @@ def test_heap_figures_add_up_over_spaces() -> None:
             counters[f"sun.gc.generation.{generation}.space.{space}.used"] = 10
             counters[f"sun.gc.generation.{generation}.space.{space}.capacity"] = 20
     heap = heap_use(counters)
-    assert (heap.used_bytes, heap.committed_bytes, heap.max_bytes) == (40, 80, 200)
+    assert (heap.used_bytes, heap.committed_bytes) == (40, 80)
+    # G1, ZGC and Shenandoah give each generation the whole heap, Serial and Parallel its share.
+    assert heap.max_bytes == 100
+    assert heap_use(counters | {"sun.gc.policy.name": "GarbageFirst"}).max_bytes == 100
+    assert heap_use(counters | {"sun.gc.policy.name": "ParScav:MSC"}).max_bytes == 200
     assert (heap.old_used_bytes, heap.metaspace_used_bytes) == (10, 5)

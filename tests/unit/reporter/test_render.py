@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import put
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import (
@@ -235,8 +236,8 @@ def test_names_of_pictures() -> None:
     assert "](my%20report-Cache-Key.png)" in render_markdown(incident, chart_names(incident, "my report"))
 
 
-def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
-    old = os.umask(0o022)
+def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
     try:
         incident = write_report(series(), tmp_path / "build" / "deep" / "report.md")
     finally:
@@ -252,7 +253,7 @@ def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
         "report-outlook.png",
         "report.md",
     ]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths[:-1])
     assert paths[-1].read_text("utf-8") == markdown(incident)
     write_report(series(), tmp_path / "r.HTML")
@@ -316,15 +317,15 @@ def test_a_folder_is_no_report(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: int
 ) -> None:
-    real, calls = os.replace, []
+    calls = []
 
-    def failing(source: Any, target: Any) -> None:
+    def failing(source: Any, target: Any, **options: Any) -> None:
         calls.append(target)
         if len(calls) == fail_at:
             raise OSError(28, "No space left on device")
-        real(source, target)
+        put(source, target, **options)
 
-    monkeypatch.setattr(os, "replace", failing)
+    monkeypatch.setattr(render, "put", failing)
     with pytest.raises(OutputFailed, match="No space left on device"):
         write_report(series(), tmp_path / "report.md")
     assert len(calls) == fail_at

@@ -1,0 +1,70 @@
+"""``heapscope collect --trigger``: watch, and take snapshots when memory says so."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from heapscope.errors import CollectError
+from heapscope.reporter.text import printable
+
+if TYPE_CHECKING:
+    from heapscope.collector.processes import JvmProcess
+    from heapscope.collector.trigger import Trigger
+
+SAMPLE_SECONDS = 10.0
+DEFAULT_COUNT = 3
+DEFAULT_EVERY = 60.0
+
+Take = Callable[["JvmProcess", Literal["dump", "histogram"]], None]
+
+
+def collect_when(
+    triggers: Sequence[Trigger],
+    take: Take,
+    *,
+    pids: Sequence[int],
+    role: str | None,
+    count: int,
+    every: float,
+    seconds: float | None,
+) -> CollectError | None:
+    """Watch processes and call ``take`` when a trigger fires; the last error, if any snapshot failed.
+
+    Ends when every named process has had its ``count`` snapshots or has ended; of a role only at Ctrl-C or
+    after ``seconds``.
+    """
+    from heapscope.collector.trigger import Sentinel
+    from heapscope.collector.watch import Watch, ticks
+
+    sentinel = Sentinel(triggers, count=count, every=every)
+    watcher = Watch(pids, role)
+    problem: CollectError | None = None
+
+    def wait(remaining: float) -> bool:
+        time.sleep(remaining)
+        return False
+
+    try:
+        for _ in ticks(min(SAMPLE_SECONDS, every), seconds, wait):
+            for due in sentinel.look(watcher.sample()):
+                process = next((p for p in watcher.processes if p.start_ticks == due.start_ticks), None)
+                if process is None:
+                    continue
+                sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {_NAMES[due.kind]}") + "\n")
+                sys.stdout.flush()
+                try:
+                    take(process, due.kind)
+                except CollectError as error:
+                    sys.stderr.write(f"heapscope: {printable(str(error))}\n")
+                    problem = error
+            if watcher.is_over or (pids and sentinel.is_done([p.pid for p in watcher.processes])):
+                break
+    finally:
+        watcher.close()
+    return problem
+
+
+_NAMES = {"dump": "heap dump", "histogram": "class histogram"}

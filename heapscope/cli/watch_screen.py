@@ -1,0 +1,105 @@
+"""The live table of ``heapscope watch``, by rich; only imported where stdout is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from heapscope.cli.output import encodes
+from heapscope.cli.watch_history import History, Key, Seen
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from heapscope.collector.memory import Sample
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII_BLOCKS = "_.-=+*#@"
+_SPARK_WIDTH = 14
+# A sparkline's full height is at least this share of its largest value: noise should look like noise.
+_MIN_RELIEF = 0.05
+_STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
+
+
+class Screen:
+    """Draws one table again and again in place; a context manager."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._blocks = _BLOCKS if encodes(_BLOCKS, sys.stdout) else _ASCII_BLOCKS
+
+    def __enter__(self) -> Screen:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def show(self, samples: list[Sample], history: History) -> None:
+        """Draw what was sampled last."""
+        self._live.update(self.drawn(samples, history), refresh=True)
+
+    def drawn(self, samples: list[Sample], history: History) -> Group:
+        """The table: the processes that grew most, as many as the terminal has lines for."""
+        seen = [(sample, history[Key.of(sample)]) for sample in samples]
+        seen.sort(key=lambda pair: -_growth(pair[1]))
+        room = max(1, self._console.height - 5)
+        table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+        for label, is_text in (
+            ("pid", False),
+            ("task", True),
+            ("rss", False),
+            ("grew", False),
+            ("in heap", False),
+            ("rss over time", True),
+            ("what grew", True),
+        ):
+            table.add_column(label, justify="left" if is_text else "right", no_wrap=True, header_style="bold")
+        for sample, process in seen[:room]:
+            cause = process.verdict().cause
+            table.add_row(
+                str(sample.pid),
+                Text(printable(process.task)[:12]),
+                format_bytes(sample.rss_bytes),
+                format_bytes(_growth(process), signed=True),
+                _last(process.columns["heap_rss_bytes"]),
+                sparkline([value or 0 for value in process.columns["rss_bytes"]], _SPARK_WIDTH, self._blocks),
+                Text(cause, style=_STYLES.get(cause, "bold yellow")),
+            )
+        notes = [plural(len(samples), "process", "processes") if samples else "no process with a JVM yet"]
+        if len(seen) > room:
+            notes.append(f"the {room} that grew most are shown")
+        if seen:
+            longest = max(process.seconds[-1] - process.seconds[0] for _, process in seen)
+            notes.append(f"watched for {format_duration(longest)}")
+        return Group(table, Text("; ".join([*notes, "Ctrl-C ends"]), style="dim"))
+
+
+def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
+    """The last ``width`` of the values, or their means where there are more, as bars of text."""
+    if len(values) > width:
+        edges = [len(values) * place // width for place in range(width + 1)]
+        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(values), max(values)
+    relief = max(high - low, _MIN_RELIEF * high) or 1.0
+    return "".join(
+        blocks[min(len(blocks) - 1, int((value - low) / relief * len(blocks)))] for value in values
+    )
+
+
+def _growth(process: Seen) -> float:
+    values = process.columns["rss_bytes"]
+    return (values[-1] or 0) - (values[0] or 0)
+
+
+def _last(values: list[float | None]) -> str:
+    value = next((value for value in reversed(values) if value is not None), None)
+    return "-" if value is None else format_bytes(value)

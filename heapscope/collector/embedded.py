@@ -1,0 +1,131 @@
+"""The JVM inside this very process: a snapshot taken from within, for notebooks and training scripts.
+
+Everything goes through JNI (`heapscope.collector.jni`), whoever started the JVM: JPype, libhdfs, TensorFlow.
+So no signal and no attaching is needed, and it works with ``-Xrs`` and with ``-XX:+DisableAttachMechanism``.
+Only a dump into a FIFO has no door in JNI: it takes the JVM's own attach socket where there is one, or where
+one can be had by a SIGQUIT.  From within, unlike from outside, it can be seen that the handler of SIGQUIT is
+HotSpot's and nobody else's.  Otherwise the JVM writes a file, which is packed and removed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from heapscope.collector import attach, jni, processes
+from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, silent, take
+from heapscope.collector.processes import JvmProcess
+from heapscope.collector.voice import Voice, release_of
+from heapscope.errors import DumpFailed, JvmNotFound
+
+_SIGACTION_BYTES = 512  # more than any libc's struct sigaction
+
+
+def collect_self(
+    folder: str | os.PathLike[str],
+    *,
+    kind: Kind = "dump",
+    live: bool = True,
+    stream: bool = True,
+    seconds: float = DUMP_SECONDS,
+    notice: Callable[[str], None] = silent,
+) -> Collected:
+    """Take a snapshot of the JVM in this process into ``folder``, which is made (0700) where it is missing.
+
+    Other Python threads go on meanwhile; Java threads stand still for as long as the JVM writes.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the snapshot and its sidecar go; `heapscope.snapshots` takes the folder.
+    kind : {"dump", "histogram"}
+        A heap dump, or the ten times cheaper class histogram.
+    live : bool
+        Only what is reachable, after a full collection; else all objects.
+    stream : bool
+        Whether a dump may flow through a FIFO; else, and where attaching is disabled, the JVM writes a file
+        into /tmp or /var/tmp, if there is room, which is packed and removed.
+    seconds : float
+        Time limit of a dump that flows through a FIFO.
+    notice : callable (str) -> None
+        Told, in one line, when a dump is not streamed, and why.
+
+    Returns
+    -------
+    Collected
+        ``path``, ``sidecar``, and ``facts``, which the sidecar holds.
+
+    Raises
+    ------
+    JvmNotFound
+        No JVM runs in this process: none was started, or the process was forked from one that has it.
+    CollectError
+        The JVM refuses.
+    DumpFailed
+        The snapshot is not whole; nothing of it is left.
+
+    Examples
+    --------
+    >>> import heapscope
+    >>> heapscope.collect_self("snapshots", kind="histogram").path  # doctest: +SKIP
+    """
+    vm = jni.created_vm()
+    process = processes.get(os.getpid())
+    if not process.is_started:
+        raise JvmNotFound(
+            f"this process ({process.pid}) was forked from one that hosts a JVM: its threads are not here; "
+            "call collect_self in the process that started it"
+        )
+    is_streamed = stream and kind == "dump"
+    return take(
+        process,
+        Path(folder),
+        lambda: _voice(vm, process, is_streamed=is_streamed),
+        kind=kind,
+        live=live,
+        stream=stream,
+        seconds=seconds,
+        notice=notice,
+    )
+
+
+def _voice(vm: int, process: JvmProcess, *, is_streamed: bool) -> Voice:
+    def from_within(command: str, seconds: float) -> str:
+        if not command.startswith("GC.heap_dump "):
+            return jni.diagnostic_command(vm, command)
+        *options, path = command.split(" ")
+        try:
+            jni.dump_heap(vm, path, live="-all" not in options)
+        except jni.JavaError as error:
+            raise DumpFailed(
+                f"process {process.pid}: {error}; no snapshot was kept, the JVM goes on"
+            ) from None
+        return "Heap dump file created"  # the bean throws where the JVM does not say so
+
+    def by_socket(command: str, seconds: float) -> str:
+        if not command.startswith("GC.heap_dump "):
+            return jni.diagnostic_command(vm, command)
+        return attach.jcmd(process, command, allow_sigquit=owns_sigquit(), seconds=seconds)
+
+    release = release_of(jni.diagnostic_command(vm, "VM.version"))
+    can_be_asked = process.attach == "yes" or (process.attach == "signal" and owns_sigquit())
+    if is_streamed and can_be_asked:
+        return Voice("embedded", by_socket, release)
+    why = process.attach_reason if process.attach == "no" else "SIGQUIT is handled by another than the JVM"
+    return Voice("embedded", from_within, release, why_no_stream=why)
+
+
+def owns_sigquit() -> bool:
+    """Whether the handler of SIGQUIT in this process is code of libjvm."""
+    action = ctypes.create_string_buffer(_SIGACTION_BYTES)
+    # The handler is the first member of struct sigaction, in glibc and musl alike.
+    if ctypes.CDLL(None).sigaction(int(signal.SIGQUIT), None, action) != 0:
+        return False
+    handler = ctypes.c_void_p.from_buffer(action).value or 0
+    maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
+    ranges = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) .*/libjvm\.so(?: \(deleted\))?$", maps, re.MULTILINE)
+    return any(int(start, 16) <= handler < int(end, 16) for start, end in ranges)

@@ -1,0 +1,183 @@
+"""The ways to ask a JVM: our attach client, the JDK's ``jcmd`` and ``jmap``, or from within its process.
+
+A `Voice` takes diagnostic commands.  What it says of a heap dump is believed only in the JVM's own words
+``Heap dump file created``: every failed dump returns status 0 as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from heapscope.collector import attach
+from heapscope.collector.processes import JvmProcess
+from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+
+Method = Literal["attach", "jmap", "jcmd", "embedded"]
+METHODS: tuple[Method, ...] = ("attach", "jmap", "jcmd", "embedded")
+_CREATED = re.compile(r"Heap dump file created(?: \[(\d+) bytes in ([\d.]+) secs\])?")
+_PROBE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a JVM is asked.
+
+    Attributes
+    ----------
+    method : str
+        For the sidecar.
+    ask : callable (command, seconds) -> str
+        The answer to a diagnostic command such as ``GC.class_histogram -all``.
+    release : int
+        Feature release of the JVM: 8, 17, 25; 0 where it is not known.
+    why_no_stream : str
+        Why this voice cannot write a dump into a FIFO; empty where it can.
+    has_options : bool
+        Whether it can be asked for the JVM's version and options.
+    """
+
+    method: Method
+    ask: Callable[[str, float], str]
+    release: int
+    why_no_stream: str = ""
+    has_options: bool = True
+
+
+def created_seconds(said: str) -> float | None:
+    """The seconds of ``Heap dump file created [N bytes in S secs]``; None where the JVM does not say it."""
+    found = _CREATED.search(said)
+    return None if found is None else float(found[2] or 0.0)
+
+
+def find_voice(
+    process: JvmProcess,
+    method: Method | None,
+    *,
+    allow_sigquit: bool,
+    notice: Callable[[str], None],
+) -> Voice:
+    """The way that was asked for; without one our own client, or ``jcmd`` where only that is understood.
+
+    Before a tool of the JDK is run, our client connects: the JVM is then proved to listen, and the
+    tool, which would send SIGQUIT without asking, has no reason to.
+
+    Raises
+    ------
+    AttachRefused, AttachTimeout
+        As for `heapscope.collector.attach.jcmd`.
+    CollectError
+        The method cannot reach another process, or its program is not found.
+    """
+    if method == "embedded":
+        raise CollectError(
+            f"process {process.pid}: embedded works from inside only: call heapscope.collect_self(DIR) "
+            "in that process itself (a notebook or training script)"
+        )
+
+    def ours(command: str, seconds: float) -> str:
+        return attach.jcmd(process, command, allow_sigquit=allow_sigquit, seconds=seconds)
+
+    if method in (None, "attach"):
+        try:
+            return Voice("attach", ours, release_of(ours("VM.version", _PROBE_SECONDS)))
+        except AttachRefused as error:
+            if method == "attach" or error.is_understood or _program("jcmd", process) is None:
+                raise
+            notice(f"process {process.pid}: its attach protocol is another than ours; jcmd is used instead")
+    name = "jmap" if method == "jmap" else "jcmd"
+    program = _program(name, process)
+    if program is None:
+        raise CollectError(
+            f"{name} is not found on the PATH, in JAVA_HOME or beside the JVM of process {process.pid}; "
+            "install a JDK, or use --method attach, which needs none"
+        )
+    attach.connect(process, allow_sigquit=allow_sigquit).close()
+    if name == "jmap":
+        release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")
+        return Voice(
+            "jmap",
+            lambda command, seconds: _run(process, _jmap_words(program, process, command), seconds),
+            release,
+            why_no_stream="jmap writes no existing file",
+            has_options=False,
+        )
+
+    def tool(command: str, seconds: float) -> str:
+        said = _run(process, [program, str(process.pid), command], seconds)
+        return said.removeprefix(f"{process.pid}:\n")
+
+    return Voice("jcmd", tool, release_of(tool("VM.version", _PROBE_SECONDS)))
+
+
+def release_of(version: str) -> int:
+    """The feature release in what ``VM.version`` says; 0 where it says none."""
+    found = re.search(r"^JDK (?:1\.)?(\d+)", version, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _program(name: str, process: JvmProcess) -> str | None:
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    # .../lib/server/libjvm.so, of JDK 8 .../jre/lib/amd64/server/libjvm.so
+    homes = [Path(process.libjvm).parents[n] for n in (2, 4) if len(Path(process.libjvm).parents) > n]
+    ours = Path(os.environ["JAVA_HOME"]) if os.environ.get("JAVA_HOME") else None
+    if ours is not None:
+        homes.insert(0, ours)
+    for path in (home / "bin" / name for home in homes):
+        if os.access(path, os.X_OK) and (path.parent.parent == ours or _is_trusted(path, process)):
+            return str(path)
+    return None
+
+
+def _is_trusted(path: Path, process: JvmProcess) -> bool:
+    """A program that the target brings along is run only if it is our own or root's, in our own mounts."""
+    try:
+        is_here = os.readlink(f"/proc/{process.pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        facts = path.resolve().stat()
+    except OSError:
+        return False
+    return is_here and facts.st_uid in (0, os.geteuid()) and not facts.st_mode & 0o022
+
+
+def _jmap_words(program: str, process: JvmProcess, command: str) -> list[str]:
+    name, *options = command.split(" ")
+    live = "" if "-all" in options else "live"
+    if name == "GC.class_histogram":
+        return [program, f"-histo:{live}" if live else "-histo", str(process.pid)]
+    if name == "GC.heap_dump":
+        return [program, f"-dump:{live}{',' * bool(live)}format=b,file={options[-1]}", str(process.pid)]
+    raise CollectError(f"jmap has no {name}; use --method jcmd")
+
+
+def _run(process: JvmProcess, words: list[str], seconds: float) -> str:
+    name = Path(words[0]).name
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise AttachTimeout(
+            f"process {process.pid}: {name} had no answer within {seconds:g} s; the JVM may be busy, "
+            "try again later"
+        ) from None
+    except OSError as error:
+        raise CollectError(f"{words[0]}: {error.strerror}") from None
+    if done.returncode:
+        said = " ".join(done.stdout.split())[-300:] or f"exit code {done.returncode}"
+        raise AttachRefused(f"process {process.pid}: {name} failed: {said}")
+    return done.stdout

@@ -1,0 +1,112 @@
+"""The demo's processes: a parameter server and two workers, started together and never left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from heapscope.demo.hadoop import Hadoop, environment
+from heapscope.demo.worker import READY
+from heapscope.errors import NoDemo
+
+WORKERS = 2
+_END_SECONDS = 5.0
+
+
+class Cluster:
+    """A parameter server and workers; a context manager that ends them.
+
+    Parameters
+    ----------
+    folder : Path
+        Staged by `heapscope.demo.hadoop.stage`.
+    connects : int
+        Reads of each worker, over ``seconds``.
+    leaks : bool
+        Whether ``KERB_TICKET_CACHE_PATH`` is set.
+
+    Raises
+    ------
+    NoDemo
+        On entering: a process ended before it was ready; its last line says why.
+    """
+
+    def __init__(self, hadoop: Hadoop, folder: Path, *, connects: int, seconds: float, leaks: bool) -> None:
+        self._variables = environment(hadoop, folder, leaks=leaks)
+        self._words = [f"--connects={connects}", f"--seconds={seconds}"]
+        self._processes: list[subprocess.Popen[str]] = []
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """By task index."""
+        return [process.pid for process in self._processes[1:]]
+
+    def __enter__(self) -> Cluster:
+        try:
+            roles = [("ps", 0), *(("worker", index) for index in range(WORKERS))]
+            logs = [self._start(role, index) for role, index in roles]
+            for process, log in zip(self._processes, logs, strict=True):
+                self._wait_until_ready(process, log)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _start(self, role: str, index: int) -> Path:
+        log = Path(tempfile.mkstemp(prefix=f"heapscope-demo-{role}-{index}-", suffix=".log")[1])
+        with log.open("w") as file:
+            self._processes.append(
+                subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "heapscope.demo.worker",
+                        f"--job_name={role}",
+                        f"--task_index={index}",
+                        *self._words,
+                    ],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=file,
+                    text=True,
+                    env=self._variables,
+                )
+            )
+        return log
+
+    def _wait_until_ready(self, process: subprocess.Popen[str], log: Path) -> None:
+        assert process.stdout is not None
+        is_ready = process.stdout.readline().strip() == READY
+        said = log.read_text(errors="replace").splitlines()
+        log.unlink()
+        if not is_ready:
+            raise NoDemo(
+                f"process {process.pid} of the demo did not start: {said[-1] if said else 'no word'}"
+            )
+
+    def _end(self) -> None:
+        for process in self._processes:
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.close()
+        for process in self._processes:
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self._processes.clear()

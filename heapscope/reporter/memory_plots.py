@@ -1,0 +1,117 @@
+"""Charts of watched processes: resident size, the Java heap's part of it, the old generation after GC."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from heapscope.errors import OutputFailed
+from heapscope.reporter.plots import (
+    GRID,
+    INK,
+    MUTED,
+    OKABE_ITO,
+    UNITS_OF_TIME,
+    bytes_tick,
+    chart_style,
+    save,
+)
+from heapscope.reporter.text import plural, printable, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from heapscope.analysis.memory_samples import Watched
+
+MAX_PANELS = 12
+_PANEL_INCHES = (9.0, 2.6)
+_MAX_TITLE = 90
+
+
+def draw_memory(axes: Axes, process: Watched) -> Axes:
+    """Draw one process's memory over time.
+
+    Parameters
+    ----------
+    axes : Axes
+    process : Watched
+        Its samples, n rows; values that were not measured leave a gap to be bridged.
+    """
+    seconds = process.seconds()
+    size, unit = next((s, u) for s, u in UNITS_OF_TIME if seconds[-1] >= 2 * s or s == 1)
+    hours = [value / size for value in seconds]
+    samples = process.samples
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    top = 1.0
+    for column, label, colour, is_filled in (
+        ("rss_bytes", "resident", INK, False),
+        ("heap_rss_bytes", "of it in the Java heap", OKABE_ITO["sky"], True),
+        ("old_after_gc_bytes", "old generation after GC", OKABE_ITO["vermillion"], False),
+    ):
+        points = [
+            (at, float(value))
+            for at, value in zip(hours, samples[column], strict=True)
+            if value is not None and value == value
+        ]
+        if not points:
+            continue
+        at, values = [point[0] for point in points], [point[1] for point in points]
+        top = max(top, *values)
+        marker = "o" if len(points) == 1 else None
+        axes.plot(at, values, color=colour, linewidth=1.8, marker=marker, label=label)
+        if is_filled:
+            axes.fill_between(at, values, 0, color=colour, alpha=0.25, linewidth=0)
+    axes.set_ylim(0, top * 1.08)
+    axes.set_xlim(0, hours[-1] or 1)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_tick(value)))
+    axes.set_xlabel(f"{unit} since {samples['captured_at'].iloc[0]:%Y-%m-%d %H:%M:%S} UTC", color=MUTED)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+    title = printable(f"{process.name}: {process.verdict().title}")
+    axes.set_title(shorten(title, _MAX_TITLE), loc="left", color=INK, fontsize=11)
+    return axes
+
+
+def memory_figure(found: Sequence[Watched]) -> Figure:
+    """One panel for each process, those that grew most first, `MAX_PANELS` at most."""
+    ordered = sorted(found, key=lambda process: -process.verdict().growth_bytes)[:MAX_PANELS]
+    width, height = _PANEL_INCHES
+    with chart_style():
+        figure = Figure(figsize=(width, height * len(ordered) + 0.4), layout="constrained")
+        panels = figure.subplots(len(ordered), 1, squeeze=False)[:, 0]
+        for axes, process in zip(panels, ordered, strict=True):
+            draw_memory(axes, process)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, labelcolor=MUTED)
+        left_out = len(found) - len(ordered)
+        if left_out:
+            note = f"{plural(left_out, 'more process', 'more processes')}, which grew less"
+            figure.supxlabel(note, color=MUTED, fontsize=9)
+    return figure
+
+
+def write_picture(found: Sequence[Watched], path: Path) -> None:
+    """Write `memory_figure` as PNG, SVG or PDF; it appears whole or not at all.
+
+    Raises
+    ------
+    OutputFailed
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with chart_style():
+            save(memory_figure(found), part, format=path.suffix[1:], dpi=144, facecolor="white")
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputFailed(path, error.strerror or str(error)) from None
+    finally:
+        part.unlink(missing_ok=True)

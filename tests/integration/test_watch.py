@@ -1,0 +1,266 @@
+"""Real JVMs that grow in every way, and the verdict on each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from heapscope.analysis.memory_growth import MemoryVerdict
+from heapscope.analysis.memory_samples import read_samples, watched
+from heapscope.cli import main
+from heapscope.cli.watch_history import History
+from heapscope.collector import memory, processes
+from heapscope.collector.watch import Watch
+from heapscope.errors import JvmNotFound
+from tests.support import embedding
+from tests.support.jvm import Jvm, find_jdks, java
+
+pytestmark = pytest.mark.jvm
+RELEASES = sorted(find_jdks())
+COLLECTORS = ["Serial", "Parallel", "G1", "Z", "Shenandoah"]
+TRACKED = "-XX:NativeMemoryTracking=summary"
+LISTENING = "-XX:+StartAttachListener"
+
+
+def grow(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "grown\n"
+
+
+def verdict_of(process: subprocess.Popen[str], steps: int = 8) -> MemoryVerdict:
+    """What a watch says of a process that grows between samples."""
+    watcher, history = Watch([process.pid]), History()
+    grow(process)  # what the first step touches is no growth
+    for _ in range(steps):
+        history.add(watcher.sample(walk_all=True))
+        grow(process)
+    (found,) = watcher.sample(walk_all=True)
+    history.add([found])
+    watcher.close()
+    return history[(found.pid, found.start_ticks)].verdict()  # type: ignore[index]
+
+
+@contextmanager
+def embedded(release: int, kind: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process with a JVM inside."""
+    libjvm = find_jdks()[release].home / "lib/server/libjvm.so"
+    process = subprocess.Popen(
+        [sys.executable, embedding.__file__, str(libjvm), kind, "-Xmx64m", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("heap", "java heap"),
+        ("garbage", "garbage"),
+        ("classes", "class loaders"),
+        ("direct", "direct buffers"),
+        ("threads", "threads"),
+        ("nothing", "steady"),
+    ],
+)
+def test_what_grew_is_named(release: int, kind: str, cause: str) -> None:
+    # G1 keeps its young generation small enough here for old one and garbage to be told apart.
+    with java(find_jdks()[release], "Growth", TRACKED, LISTENING, arguments=[kind], heap="512m") as jvm:
+        found = verdict_of(jvm.process)
+    assert found.cause == cause, found
+    assert found.confidence == "high"
+
+
+@pytest.mark.parametrize("options", [[TRACKED, LISTENING], []], ids=["tracked", "untracked"])
+@pytest.mark.parametrize(("kind", "cause"), [("malloc", "native malloc"), ("arenas", "malloc arenas")])
+def test_what_the_host_program_leaks_is_not_blamed_on_java(kind: str, cause: str, options: list[str]) -> None:
+    with embedded(RELEASES[0], kind, *options) as process:
+        assert processes.get(process.pid).is_embedded
+        found = verdict_of(process)
+    assert found.cause == cause, found
+    assert found.growth_bytes == pytest.approx(70e6, rel=0.3)
+    assert (found.confidence == "low") == (kind == "arenas" and not options)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("collector", COLLECTORS)
+def test_the_range_of_the_heap_is_found_without_contact(release: int, collector: str) -> None:
+    options = [f"-XX:+Use{collector}GC", LISTENING]
+    with java(find_jdks()[release], "Growth", *options, arguments=["nothing"], heap="512m") as jvm:
+        smaps = Path(f"/proc/{jvm.pid}/smaps").read_bytes()
+        heap = processes.get(jvm.pid).heap
+        assert heap is not None
+        assert heap.max_bytes == pytest.approx(512 << 20, abs=64)
+        found = memory.heap_range(memory.areas(smaps), heap.max_bytes)
+        said = memory.heap_range_of(jvm.jcmd("GC.heap_info"))
+        if collector != "Z":
+            assert found == said
+        assert found is not None
+
+
+def test_without_counters_the_heap_is_asked_for_once() -> None:
+    with java(find_jdks()[RELEASES[0]], "Growth", "-XX:-UsePerfData", LISTENING, arguments=["heap"]) as jvm:
+        probe = memory.Probe(processes.get(jvm.pid))
+        sample = probe.sample("", "")
+        assert sample is not None
+        assert sample.heap_used_bytes is None
+        assert sample.heap_rss_bytes is not None
+        assert 0 < sample.heap_rss_bytes < sample.rss_bytes
+
+
+def test_targets_come_and_go() -> None:
+    with java(find_jdks()[RELEASES[0]], "Growth", arguments=["heap", "--job_name=late"]) as first:
+        watcher = Watch(role="late")
+        assert [sample.pid for sample in watcher.sample()] == [first.pid]
+        with java(find_jdks()[RELEASES[0]], "Growth", arguments=["heap", "--job_name=late"]) as second:
+            assert {sample.pid for sample in watcher.sample()} == {first.pid, second.pid}
+            first.process.kill()
+            first.process.wait()
+            assert [sample.pid for sample in watcher.sample()] == [second.pid]
+            assert not watcher.is_over
+            watcher.close()
+
+
+def test_a_jvm_that_is_started_late_is_found(tmp_path: Path) -> None:
+    libjvm = find_jdks()[RELEASES[0]].home / "lib/server/libjvm.so"
+    code = (
+        "import sys, ctypes; ctypes.CDLL(sys.argv[1]); print('mapped', flush=True); sys.stdin.readline()\n"
+        "from tests.support.embedding import create_jvm\n"
+        "create_jvm(sys.argv[1], ['-Xmx16m']); print('started', flush=True); sys.stdin.readline()"
+    )
+    host = subprocess.Popen(
+        [sys.executable, "-c", code, str(libjvm)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert host.stdin is not None
+    assert host.stdout is not None
+    try:
+        assert host.stdout.readline() == "mapped\n"
+        with pytest.raises(JvmNotFound, match="heapscope ps"):
+            Watch([host.pid])
+        watcher = Watch(role=None)
+        assert host.pid not in {process.pid for process in watcher.processes}
+        host.stdin.write("\n")
+        host.stdin.flush()
+        assert host.stdout.readline() == "started\n"
+        deadline = time.monotonic() + 10
+        while host.pid not in {sample.pid for sample in watcher.sample()}:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        watcher.close()
+    finally:
+        host.kill()
+        host.communicate()
+
+
+@pytest.fixture
+def growing() -> Iterator[Jvm]:
+    arguments = ["heap", "--job_name=worker", "--task_index=1"]
+    with java(find_jdks()[RELEASES[0]], "Growth", arguments=arguments, heap="256m") as jvm:
+        yield jvm
+
+
+def start_watch(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "heapscope", "watch", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_kill_loses_nothing_and_a_restart_appends(growing: Jvm, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"watch.{suffix}"
+    words = [str(growing.pid), "--every", "0.1s", "-o", path.name]
+    watch = start_watch(tmp_path, *words)
+    assert watch.stdout is not None
+    printed = [watch.stdout.readline() for _ in range(4)]
+    assert all("worker:1" in line for line in printed)
+    watch.kill()
+    watch.communicate()
+    kept = len(read_samples([path]))
+    assert kept >= 4
+    grow(growing.process)
+    watch = start_watch(tmp_path, *words, "--for", "0.5s")
+    out, _ = watch.communicate(timeout=30)
+    assert watch.returncode == 0
+    samples = read_samples([path])
+    assert kept + 4 <= len(samples) <= kept + 6
+    (process,) = watched(samples)
+    assert (process.pid, process.role, process.task_index) == (growing.pid, "worker", 1)
+    assert out.splitlines()[-1].startswith("    confidence ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [path.name]
+
+
+def test_verdicts_on_demand_and_at_the_end(growing: Jvm, tmp_path: Path) -> None:
+    watch = start_watch(tmp_path, str(growing.pid), "--every", "0.1s")
+    assert watch.stdout is not None
+    for _ in range(6):
+        watch.stdout.readline()
+    watch.send_signal(signal.SIGUSR1)
+    line = watch.stdout.readline()
+    while "steady" not in line:
+        line = watch.stdout.readline()
+    assert line == f"worker:1 (pid {growing.pid}): steady, nothing grew\n"
+    for _ in range(8):
+        grow(growing.process)
+        watch.stdout.readline()
+    watch.send_signal(signal.SIGTERM)
+    out, _ = watch.communicate(timeout=30)
+    assert watch.returncode == 0
+    assert f"worker:1 (pid {growing.pid}): the Java heap grows\n" in out
+
+
+def test_a_watch_of_a_process_ends_with_it(growing: Jvm, tmp_path: Path) -> None:
+    watch = start_watch(tmp_path, str(growing.pid), "--every", "0.1s")
+    assert watch.stdout is not None
+    watch.stdout.readline()
+    growing.process.kill()
+    growing.process.wait()
+    watch.communicate(timeout=30)
+    assert watch.returncode == 0
+
+
+def test_plot_draws_and_says(growing: Jvm, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    csv, picture = tmp_path / "w.csv", tmp_path / "w.png"
+    assert main(["watch", str(growing.pid), "--every", "0.05s", "--for", "0.3s", "-o", str(csv)]) == 0
+    assert main(["plot", str(csv), "-o", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "steady" in capsys.readouterr().out
+    assert main(["plot", str(csv), "-o", str(picture)]) == 3
+    assert "--force" in capsys.readouterr().err
+
+
+def test_smaps_is_read_only_as_often_as_a_hundredth_of_a_core_allows() -> None:
+    with java(find_jdks()[RELEASES[0]], "Growth", arguments=["heap"]) as jvm:
+        watcher = Watch([jvm.pid])
+        rounds = [watcher.sample() for _ in range(21)]
+        watcher.close()
+    walked = [sample.pss_bytes is not None for (sample,) in rounds]
+    assert walked[0]  # growth needs its beginning
+    assert sum(walked) <= 4  # next to no time has passed

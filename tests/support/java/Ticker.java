@@ -1,0 +1,57 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.util.Random;
+
+/**
+ * A heap of so many megabytes, and a thread that serves every 10 ms. Prints "ready"; for each line that it reads
+ * it prints the longest time the thread stood still since the last, in milliseconds.
+ */
+public class Ticker {
+    static class Node {
+        final Node next;
+        final byte[] payload = new byte[40];
+
+        Node(Node next, Random random) {
+            this.next = next;
+            random.nextBytes(payload);
+        }
+    }
+
+    static final int NODE_BYTES = 24 + 56; // as HotSpot lays them out with compressed references
+    static final Node[] lists = new Node[1000];
+    static volatile long worst;
+
+    public static void main(String[] args) throws Exception {
+        Random random = new Random(7);
+        long count = Long.parseLong(args[0]) * 1_000_000 / NODE_BYTES;
+        for (long i = 0; i < count; i++) {
+            int list = (int) (i % lists.length);
+            lists[list] = new Node(lists[list], random);
+        }
+        Thread ticker = new Thread(Ticker::tick, "ticker");
+        ticker.setDaemon(true);
+        ticker.start();
+        System.out.println("ready");
+        System.out.flush();
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        while (in.readLine() != null) {
+            System.out.println(worst / 1000 / 1e3);
+            System.out.flush();
+            worst = 0;
+        }
+    }
+
+    static void tick() {
+        long last = System.nanoTime();
+        while (true) {
+            try {
+                Thread.sleep(10);
+            } catch (InterruptedException e) {
+                return;
+            }
+            long now = System.nanoTime();
+            worst = Math.max(worst, now - last - 10_000_000);
+            last = now;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+"""The live table, plain lines and misuse of ``heapscope watch``."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from heapscope.cli.watch_history import History, Key
+from heapscope.cli.watch_screen import Screen, sparkline
+from heapscope.collector.memory import Sample
+from heapscope.collector.watch import ticks
+from tests.unit.cli.conftest import Run
+from tests.unit.collector.test_sample_file import sample
+
+
+def grown(number: int, **changes: object) -> Sample:
+    megabytes = (300 + 20 * number) * 1_000_000
+    values = {"rss_bytes": megabytes, "heap_rss_bytes": megabytes - 200_000_000, "role": "worker"}
+    return sample(number, **values, **changes)
+
+
+def test_the_table_fits_80_columns_and_shows_who_grew_most_first() -> None:
+    history = History()
+    for number in range(20):
+        quiet = sample(number, pid=8, rss_bytes=50_000_000, role="\x1b[31mevil")
+        history.add([quiet, grown(number, old_after_gc_bytes=number * 20_000_000)])
+    console = Console(file=io.StringIO(), width=80, height=24, highlight=False, markup=False)
+    console.print(Screen(console).drawn([quiet, grown(19)], history))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in "".join(lines)
+    assert lines[2].split()[:3] == ["7", "worker", "680"]
+    assert "java heap" in lines[2]
+    assert lines[3].startswith("  8")
+    assert "steady" in lines[3]
+    assert "2 processes; watched for 19 s" in lines[4]
+
+
+def test_more_processes_than_lines() -> None:
+    history = History()
+    samples = [sample(1, pid=pid, rss_bytes=pid) for pid in range(1, 100)]
+    history.add(samples)
+    console = Console(file=io.StringIO(), width=80, height=24, highlight=False, markup=False)
+    console.print(Screen(console).drawn(samples, history))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) <= 24
+    assert "the 19 that grew most are shown" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [
+        ([1.0], "▁"),
+        ([100, 101, 102, 103], "▁▂▄▅"),
+        ([0, 50, 100], "▁▅█"),
+        (list(range(30)), "▁▃▅▇█"),
+        ([0, 0], "▁▁"),
+    ],
+)
+def test_sparklines(values: list[float], bars: str) -> None:
+    assert sparkline(values, 5)[: len(bars)] == bars[:5]
+    assert len(sparkline(values, 5)) == min(len(values), 5)
+
+
+def test_a_long_watch_is_thinned_and_keeps_its_ends() -> None:
+    history = History()
+    for number in range(5000):
+        moment = f"2026-11-25T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00"
+        history.add([sample(1, captured_at=moment, rss_bytes=number * 1_000_000)])
+    seen = history[Key(7, 99)]
+    assert len(seen.seconds) <= 721
+    assert (seen.columns["rss_bytes"][0], seen.columns["rss_bytes"][-1]) == (0, 4999 * 1_000_000)
+    assert seen.verdict().seconds == 4999
+
+
+def test_rounds_that_were_missed_are_left_out() -> None:
+    slept: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        slept.append(seconds)
+        return len(slept) == 3
+
+    assert list(ticks(10, None, wait)) == [0, 1, 2]
+    assert slept == pytest.approx([10, 20, 30], abs=0.5)  # nobody really slept
+    assert list(ticks(10, 25, lambda _: False)) == [0, 1, 2]
+    assert list(ticks(10, 5, lambda _: False)) == [0]
+
+
+def test_misuse_is_one_line(run: Run, tmp_path: Path) -> None:
+    assert run("watch", "1", "--role", "ps").code == 2
+    assert run("watch", "--every", "soon").code == 2
+    assert run("watch", str(2**22 + 1)).code == 3
+    assert "heapscope ps" in run("watch", str(2**22 + 1)).err
+    missing = run("plot", tmp_path / "none.csv")
+    assert missing.code == 3
+    assert missing.err.count("\n") == 1
+    assert run("plot", tmp_path / "none.csv", "-o", tmp_path / "x.txt").code == 2
+    assert list(tmp_path.iterdir()) == []
