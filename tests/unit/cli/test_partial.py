@@ -18,7 +18,7 @@ from heapscope.reporter import plots
 from heapscope.reporter.incident import build_incident
 from tests.support.dumps import DumpBuilder
 
-NO_DUMPS = {"ps", "collect", "completion", "redact"}
+NO_DUMPS = {"ps", "collect", "completion"}
 SCHEMA = Path(heapscope.__file__).parent / "reporter" / "schema" / "incident-1.schema.json"
 
 
