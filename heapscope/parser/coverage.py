@@ -35,6 +35,8 @@ class Coverage:
         Objects whose records are whole.
     unknown_class_objects : int
         Objects of classes that were not read: they have no fields here, and no size but that of arrays.
+    unnamed_classes : int
+        Classes that were read, but not their names: so with the file of a killed parallel dump.
     broken_chain_classes : int
         Classes whose superclass was not read: their objects miss the fields of it.
     duplicate_objects : int
@@ -52,6 +54,7 @@ class Coverage:
     parts: int
     object_count: int
     unknown_class_objects: int
+    unnamed_classes: int
     broken_chain_classes: int
     duplicate_objects: int
     has_roots: bool
@@ -99,6 +102,10 @@ class Coverage:
                 f"{self.unknown_class_objects:,} objects of classes that were not read: "
                 "no names, no fields, and of instances no size"
             )
+        if self.unnamed_classes:
+            found.append(
+                f"{self.unnamed_classes:,} classes whose names were not read, and maybe those of fields"
+            )
         if self.broken_chain_classes:
             found.append(
                 f"{self.broken_chain_classes:,} classes whose superclass was not read: "
@@ -123,6 +130,7 @@ class Coverage:
             ],
             "unmerged_parts": self.parts,
             "unknown_class_objects": self.unknown_class_objects,
+            "unnamed_classes": self.unnamed_classes,
             "broken_chain_classes": self.broken_chain_classes,
             "duplicate_objects": self.duplicate_objects,
             "has_gc_roots": self.has_roots,

@@ -181,6 +181,7 @@ def _coverage(
         parts=len(source.parts),
         object_count=found.object_count,
         unknown_class_objects=sum(found.instance_counts[class_id] for class_id in unknown),
+        unnamed_classes=sum(c.is_dumped and not c.is_named for c in classes.values()),
         broken_chain_classes=sum(
             c.is_dumped and not field_bytes(classes, own, class_id)[1] for class_id, c in classes.items()
         ),
@@ -248,6 +249,11 @@ def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
     wrong = _wrong_classes(path, rows, classes, done.header.identifier_bytes)
     if wrong and saved is None:
         raise next(iter(wrong.values()))
+    if saved is not None:
+        for row in rows[rows[:, KIND] == KIND_ARRAY]:
+            found = classes.get(int(row[KEY]))
+            if found is not None and not found.is_array and not found.is_named:
+                classes[found.class_id] = replace(found, name=f"{found.name}[]")
     for class_id in wrong:
         # What its fields are nobody knows; the objects are there all the same.
         classes[class_id] = replace(classes[class_id], fields=(), super_id=0)
