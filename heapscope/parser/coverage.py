@@ -92,29 +92,28 @@ class Coverage:
         if self.dangling_references is None:
             found.append("references to objects that were not read lead nowhere")
         elif self.dangling_references:
-            found.append(f"{self.dangling_references:,} references lead to objects that were not read")
+            count = self.dangling_references
+            found.append(f"{_plural(count, 'reference', 's')} to objects that were not read")
         if not self.has_roots:
             found.append("no GC root was read: all classes are taken for roots, threads hold nothing")
         else:
             found.append("GC roots may be missing: what they hold counts as unreachable")
-        if self.unknown_class_objects:
+        if count := self.unknown_class_objects:
             found.append(
-                f"{self.unknown_class_objects:,} objects of classes that were not read: "
+                f"{_plural(count, 'object', 's')} of classes that were not read: "
                 "no names, no fields, and of instances no size"
             )
-        if self.unnamed_classes:
+        if count := self.unnamed_classes:
             found.append(
-                f"{self.unnamed_classes:,} classes whose names were not read, and maybe those of fields"
+                f"{_plural(count, 'class', 'es')} whose names were not read, nor all those of fields"
             )
-        if self.broken_chain_classes:
+        if count := self.broken_chain_classes:
             found.append(
-                f"{self.broken_chain_classes:,} classes whose superclass was not read: "
+                f"{_plural(count, 'class', 'es')} whose superclass was not read: "
                 "inherited fields are missing, and from the sizes too"
             )
-        if self.duplicate_objects:
-            found.append(
-                f"{self.duplicate_objects:,} records at an address that an earlier one has: left out"
-            )
+        if count := self.duplicate_objects:
+            found.append(f"{_plural(count, 'record', 's')} left out: an earlier one has the same address")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,3 +142,7 @@ def _place(gap: Gap) -> str:
     if not gap.length:
         return f"byte {gap.offset:,}"
     return f"byte {gap.offset:,} to {gap.offset + gap.length:,}"
+
+
+def _plural(count: int, singular: str, ending: str) -> str:
+    return f"{count:,} {singular}{'' if count == 1 else ending}"

@@ -367,7 +367,7 @@ class Redactor:
         name = self._names.class_name(class_id)
         is_public = is_jdk(name)
         p = 1 + 7 * width + 8
-        wipe: list[tuple[int, int]] = []
+        wipe = [(5 + 5 * width, 5 + 7 * width)]  # two identifiers that are reserved
         for _ in range(data[p] << 8 | data[p + 1]):  # constants: u2 index, u1 type, value
             p += 2
             size = self._value_bytes(data[p + 2])

@@ -121,9 +121,9 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
     return _scan_partial(source, progress)
 
 
-def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofError:
-    """The error of a broken dump, with what could be read of it."""
-    if source.is_partial:
+def with_way_out(source: Source, error: HprofError) -> HprofError:
+    """The error of a broken dump, with what could be read of it; other errors as they are."""
+    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump):
         return error
     way = "--partial (partial=True) reads what is there"
     parts = len(part_paths(source.path))
@@ -136,6 +136,8 @@ def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofE
             return error  # not even the header
         assert found is not None
         way += f": {found.summary.removeprefix('partial dump: ')}"
+    elif error.objects_before is not None:
+        way += f": {error.objects_before:,} objects and more"
     problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
     return type(error)(error.path, error.offset, f"{problem}; {way}")
 
