@@ -22,7 +22,7 @@ from heapscope.analysis.census import (
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.lineage import VmFacts, read_vm_facts
 from heapscope.analysis.table import Table
-from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
+from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
@@ -96,7 +96,7 @@ class Heap(RichRepr):
         self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
-        except (CorruptRecord, TruncatedDump) as error:
+        except HprofError as error:
             way_out = with_way_out(self._source, error)
             self._source.close()
             raise way_out from None
