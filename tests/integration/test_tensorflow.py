@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 import heapscope
+from heapscope.analysis.findings import CERTAIN
 from heapscope.cli import main
 from tests.support import hadoop, tensorflow
 from tests.support.hadoop import CLIENT, CONFIGURATION, FILE_SYSTEM, IDENTITY, KEY, SUBJECT, Worker
 from tests.support.tensorflow import Installed, NameNode
 
 pytestmark = pytest.mark.tensorflow
+TICKET_LEAK = "hadoop-fs-per-ticket-cache-login"
 DISTRIBUTED = "org.apache.hadoop.hdfs.DistributedFileSystem"
 
 
@@ -74,7 +78,7 @@ def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: Name
     assert set(name_node.greetings) == {b"hrpc\x09\x00\xdf"}  # Hadoop's protocol 9, by SASL as Kerberos wants
     assert [dump.name.partition(".")[0] for dump in dumps] == ["worker-1"] * 3
 
-    growth = {one.class_name: one for one in heapscope.snapshots(dumps).growth()}
+    growth = {one.class_name: one for one in heapscope.snapshots(dumps).watched()}
     for name in (FILE_SYSTEM, KEY, CLIENT):
         assert growth[name].instance_counts == (5, 25, 45)
     # One login per operation, and the process's own when it first spoke to the name node.
@@ -82,6 +86,14 @@ def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: Name
     assert growth[IDENTITY].instance_counts == (16, 76, 136)
     assert growth[CONFIGURATION].instance_counts == (7, 27, 47)
     assert leaking.watched() == {name: one.instance_counts[-1] for name, one in growth.items()}
+
+    diagnosis = heapscope.diagnose(dumps)
+    assert [finding.id for finding in diagnosis.findings] == [TICKET_LEAK]
+    (finding,) = diagnosis.findings
+    assert (finding.confidence, finding.counts) == (CERTAIN, (5, 25, 45))
+    assert finding.cure[0].startswith("Remove KERB_TICKET_CACHE_PATH from the environment")
+    assert finding.since is not None
+    assert finding.since < datetime.now(UTC)
 
     with heapscope.open(dumps[-1]) as heap:
         leaked = heap.objects(FILE_SYSTEM)
@@ -111,7 +123,7 @@ def test_without_the_variable_there_is_one_file_system(
     first = collect(healthy, tmp_path)
     assert read(healthy, name_node, 45) == 40
     last = collect(healthy, tmp_path)
-    growth = heapscope.snapshots([first, last]).growth()
+    growth = heapscope.snapshots([first, last]).watched()
     assert {one.class_name: one.instance_counts for one in growth} == {
         FILE_SYSTEM: (1, 1),
         IDENTITY: (4, 4),
@@ -120,6 +132,7 @@ def test_without_the_variable_there_is_one_file_system(
         CLIENT: (1, 1),
         CONFIGURATION: (3, 3),
     }
+    assert not heapscope.diagnose([first, last]).is_leak
     with heapscope.open(last) as heap:
         roots = heap.gc_roots
         held = roots[roots["class_name"] == DISTRIBUTED]
@@ -149,8 +162,8 @@ def test_ps_names_the_tasks_and_the_variable(
 
     assert main(["ps", "--role", "worker"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    (row,) = (place for place, line in enumerate(lines) if line.split()[0] == str(leaking.pid))
+    (row,) = (place for place, line in enumerate(lines) if line.split()[:1] == [str(leaking.pid)])
     assert "worker:1" in lines[row]
-    below = lines[row + 1 : row + 6]
+    below = [*takewhile(lambda line: line.startswith("    "), lines[row + 1 :])]
     assert any(line.startswith("    KERB_TICKET_CACHE_PATH=/") for line in below)
     assert any(line.startswith("    ! ") and "KERB_TICKET_CACHE_PATH" in line for line in below)
