@@ -18,6 +18,8 @@ _HOW = "`make system-packages` installs it"
 def _missing_jvm() -> str:
     if find_javac() is None or not find_jdks():
         return f"no JDK found; {_HOW}"
+    if shutil.which("gcc") is None:
+        return f"gcc not found; {_HOW}"
     return ""
 
 
@@ -30,9 +32,18 @@ def _missing_visualvm() -> str:
     return "" if find_library() else f"VisualVM's heap library not found; {_HOW}"
 
 
+def _missing_pdf() -> str:
+    try:
+        import weasyprint  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"{str(error).splitlines()[0]}; {_HOW}"
+    return ""
+
+
 _NEEDS = {
     "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
+    "pdf": (_missing_pdf, "HEAPSCOPE_REQUIRE_PDF"),
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
     "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
     "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.analysis.census import sorted_histogram
 from heapscope.analysis.heap import Heap
-from heapscope.analysis.lineage import VmFacts, read_sidecar, read_vm_facts
+from heapscope.analysis.lineage import VmFacts, read_sidecar
 from heapscope.analysis.table import Table
 from heapscope.errors import NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     from heapscope.parser.coverage import Coverage
@@ -43,7 +44,7 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
     path: Path
@@ -72,7 +73,7 @@ class Snapshot:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = silent) -> Heap | None:
+    def open(self, progress: Progress = usual) -> Heap | None:
         """The dump, opened; None for a class histogram."""
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
@@ -143,7 +144,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.histogram(as_jvm=as_jvm),
         heap.superclasses,
         heap.root_counts(),
-        read_vm_facts(heap),
+        heap.vm_facts,
         heap.coverage,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,8 @@ from heapscope.analysis.snapshot import (
 )
 from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def is_growing(counts: Sequence[int]) -> bool:
     return counts[-1] > counts[0] and all(a <= b for a, b in pairwise(counts))
 
 
-class Snapshots(Sequence[Snapshot]):
+class Snapshots(RichRepr, Sequence[Snapshot]):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
@@ -150,13 +151,13 @@ class Snapshots(Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
-    def processes(self, progress: Progress = silent) -> list[Process]:
+    def processes(self, progress: Progress = usual) -> list[Process]:
         """The processes that the snapshots are of; see `heapscope.analysis.lineage`."""
         if self._processes is None:
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = silent) -> tuple[Snapshots, str]:
+    def of_one_process(self, progress: Progress = usual) -> tuple[Snapshots, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
 
         Returns
@@ -175,7 +176,9 @@ class Snapshots(Sequence[Snapshot]):
             f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
             f"these are of {best.label}"
         )
-        return Snapshots(self[i] for i in best.members), left_out
+        found = Snapshots(self[i] for i in best.members)
+        found._processes = [replace(best, members=tuple(range(len(found))))]
+        return found, left_out
 
     def growth(
         self,
@@ -186,7 +189,7 @@ class Snapshots(Sequence[Snapshot]):
         warm_up: int | None = None,
         work: Sequence[float] | None = None,
         limit_bytes: int | None = None,
-        progress: Progress = silent,
+        progress: Progress = usual,
     ) -> Growth:
         """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
 
@@ -256,7 +259,7 @@ class Snapshots(Sequence[Snapshot]):
         *,
         no_growth: Sequence[str] = (),
         force_series: bool = False,
-        progress: Progress = silent,
+        progress: Progress = usual,
     ) -> Checks:
         """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
 
@@ -389,7 +392,7 @@ class Snapshots(Sequence[Snapshot]):
 
 def snapshots(
     paths: Iterable[str | os.PathLike[str]],
-    progress: Progress = silent,
+    progress: Progress = usual,
     *,
     as_jvm: bool = False,
     directories: bool = True,

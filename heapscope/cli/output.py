@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
+from heapscope.cli.richly import draw_answer, is_drawing
 from heapscope.errors import OutputExists
 from heapscope.files import new_file
 from heapscope.reporter.text import plural, printable
@@ -217,14 +218,17 @@ def show(answer: Answer, choice: Choice) -> None:
         is_figure = bool(values) and isinstance(values[0], (int, float))
         table = table.sorted_by(choice.sort, descending=is_figure)
     is_terminal = choice.path is None and sys.stdout.isatty()
+    is_drawn = choice.path is None and is_drawing()
     limit = choice.rows
-    if limit is None and choice.format == "text" and is_terminal:
+    if limit is None and choice.format == "text" and (is_terminal or is_drawn):
         limit = TERMINAL_ROWS
     shown = table.head(limit) if limit else table
     if choice.format == "json":
         write(_json_text(answer, shown), choice)
     elif choice.format == "csv":
         write(_csv_text(_with_share(shown, answer.snapshots)), choice)
+    elif is_drawn:
+        draw_answer(answer, shown)
     elif is_terminal:
         from heapscope.cli.terminal import draw
 

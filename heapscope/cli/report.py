@@ -22,7 +22,7 @@ from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
 
-_SUFFIXES = (".html", ".md", ".json")
+_SUFFIXES = (".html", ".md", ".json", ".pdf")
 
 
 @click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
@@ -33,7 +33,7 @@ _SUFFIXES = (".html", ".md", ".json")
     metavar="FILE",
     type=click.Path(path_type=Path),
     required=True,
-    help="Page (.html), ticket body with pictures beside it (.md), or data (.json).",
+    help="Page (.html), paper (.pdf), ticket body with pictures beside it (.md), or data (.json).",
 )
 @class_option
 @secrets_option
@@ -71,6 +71,23 @@ def report(
 
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
+            from heapscope.reporter.overview import headline, write_overview
+
+            pages = write_overview(
+                found,
+                output,
+                patterns=watched(patterns),
+                force=force,
+                show_secrets=show_secrets,
+                limit_bytes=limit_bytes,
+                progress=at.progress,
+            )
+            lines = [headline(pages)[1], *(f"{page.label}: {page.incident.headline}" for page in pages)]
+            lines += ["", f"report: {printable(str(output))}, and for each process"]
+            lines += [f"  {printable(str(page.path))}" for page in pages]
+            click.echo("\n".join(wrapped(line) for line in lines))
+            return
         incident = write_report(
             found,
             output,

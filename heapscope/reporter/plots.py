@@ -53,6 +53,8 @@ _CSS_VARIABLES = {
     OKABE_ITO["blue"]: "--count",
     OKABE_ITO["vermillion"]: "--bytes",
 }
+# As report.css has them.
+_ICICLE = (("root", GRID, 1), ("step", OKABE_ITO["blue"], 0.22), ("member", OKABE_ITO["vermillion"], 0.32))
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
@@ -364,6 +366,25 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
         svg,
         count=1,
     ).strip()
+
+
+def on_paper(svg: str) -> str:
+    """A picture of a page with the colours of paper for the page's variables and classes.
+
+    WeasyPrint applies the page's own style to no picture: what `heapscope.reporter.icicle` has
+    of it becomes attributes.
+    """
+    for colour, variable in _CSS_VARIABLES.items():
+        svg = svg.replace(f"var({variable})", colour)
+    if 'class="icicle"' in svg:
+        for kind, fill, opacity in _ICICLE:
+            svg = re.sub(
+                rf'(<g class="{kind}"><title>[^<]*</title><rect) ',
+                rf'\1 fill="{fill}" fill-opacity="{opacity}" ',
+                svg,
+            )
+        svg = svg.replace("<text ", f'<text font-family="DejaVu Sans Mono" font-size="11.8" fill="{INK}" ')
+    return svg
 
 
 def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:

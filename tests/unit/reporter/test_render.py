@@ -220,6 +220,8 @@ def test_markdown_fits_a_ticket_however_much_there_is() -> None:
     incident = build_incident(series(classes, facts=facts), patterns=patterns, top=300)
     text = render_markdown(incident, chart_names(incident, "report"))
     assert len(text) < 65_000
+    assert "Shortened to what a ticket takes" in text
+    assert "Shortened" not in markdown(build_incident(series()))
     assert text.startswith("# Leak suspected: 300 of 300 watched classes grew in every snapshot\n")
 
 
@@ -264,7 +266,7 @@ def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["report", "report.txt", "report.html.gz", ".html"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(HeapscopeError, match=r"ends in \.html, \.md or \.json"):
+    with pytest.raises(HeapscopeError, match=r"ends in \.html, \.md, \.json or \.pdf"):
         write_report(series(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
