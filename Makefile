@@ -16,8 +16,9 @@ RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
+FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report test lint types docs format benchmark samples notebooks system-packages clean
+.PHONY: help report test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -28,6 +29,22 @@ report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps
 
 test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
 	$(RUN) pytest $(PYTEST_OPTIONS)
+
+fuzz: $(VENV)/.installed-dev ## Fuzz every parser for a minute; FUZZ_OPTIONS="hprof --seconds 1800" for longer
+	@mkdir -p build/fuzz
+	$(RUN) tests.fuzz $(FUZZ_OPTIONS)
+
+test-oldest: .venv-oldest/.installed ## The unit tests with the oldest versions that pyproject.toml allows, on Python 3.11
+	.venv-oldest/bin/python -m pytest tests/unit -q $(PYTEST_OPTIONS)
+
+lock: $(VENV)/.installed-dev ## requirements-dev.lock: what is installed in .venv now
+	@(echo "# Versions that 'make test' passed with, on one platform. Use: PIP_CONSTRAINT=requirements-dev.lock make test"; \
+	  $(PIP) freeze --exclude-editable | grep -v '^pip==\|^setuptools==\|^atheris==' | sort --ignore-case) > requirements-dev.lock
+
+audit: $(VENV)/.installed-dev ## Known vulnerabilities of what requirements-dev.lock names (asks the advisory database: needs the network)
+	@$(RUN) venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --quiet --disable-pip-version-check install 'pip-audit>=2.7'
+	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip --requirement requirements-dev.lock
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	$(RUN) ruff check .
@@ -58,7 +75,7 @@ system-packages: ## Look for javac and Chromium; install them where that is allo
 	@.ci/system-packages
 
 clean: ## Remove what was built; sample_dumps stay
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-oldest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written last, so that whatever is interrupted is done again.
@@ -68,6 +85,13 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing heapscope and what it needs into $(VENV) ..."
 	@$(PIP) install --editable .
+	@touch $@
+
+.venv-oldest/.installed: pyproject.toml .ci/oldest-versions
+	@PYTHON="$(or $(OLDEST_PYTHON),python3.11)" .ci/make-venv .venv-oldest
+	@echo "installing the oldest versions that are allowed into .venv-oldest ..."
+	@.venv-oldest/bin/python .ci/oldest-versions test > .venv-oldest/constraints.txt
+	@.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' --constraint .venv-oldest/constraints.txt
 	@touch $@
 
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python

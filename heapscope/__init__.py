@@ -12,7 +12,8 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, machine_code   what every room shares
+    errors, units, progress, cache, files, machine_code   what every room shares
+    rich_repr                        how answers look in a notebook: asks the reporter
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
     from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.heap import Heap, open
+    from heapscope.analysis.memory_samples import read_samples, watched
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
         AttachRefused,
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
         JvmNotFound,
         KnownLeaksError,
         MissingDependency,
+        NeedsClasses,
         NoDemo,
         NotHprof,
         ObjectNotFound,
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
         TruncatedDump,
         UnsupportedFormat,
     )
+    from heapscope.reporter.bundle import write_bundle as bundle
+    from heapscope.reporter.memory_plots import memory_figure
     from heapscope.reporter.render import write_report as report
 
 __all__ = [
@@ -75,6 +81,7 @@ __all__ = [
     "JvmNotFound",
     "KnownLeaksError",
     "MissingDependency",
+    "NeedsClasses",
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",
@@ -86,11 +93,17 @@ __all__ = [
     "TruncatedDump",
     "UnsupportedFormat",
     "__version__",
+    "bundle",
     "collect_self",
     "diagnose",
+    "load_ipython_extension",
+    "memory_figure",
     "open",
+    "read_samples",
     "report",
     "snapshots",
+    "unload_ipython_extension",
+    "watched",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
@@ -99,11 +112,17 @@ _HOMES = {
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
     "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
+    "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
+    "memory_figure": ("heapscope.reporter.memory_plots", "memory_figure"),
     "open": ("heapscope.analysis.heap", "open"),
+    "read_samples": ("heapscope.analysis.memory_samples", "read_samples"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
+    "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
+    "watched": ("heapscope.analysis.memory_samples", "watched"),
 }
 
 

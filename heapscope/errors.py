@@ -12,7 +12,8 @@
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
-    │   └── TruncatedDump       the file ends inside a record
+    │   ├── TruncatedDump       the file ends inside a record
+    │   └── NeedsClasses        a stream to be redacted has objects before their classes
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
     ├── KnownLeaksError (path)        a file of known leaks that breaks its format
@@ -107,6 +108,10 @@ class CorruptRecord(HprofError):
 
 class TruncatedDump(HprofError):
     """The file ends inside a record: the writer was killed or its disk was full."""
+
+
+class NeedsClasses(HprofError):
+    """A stream has objects before their classes: it can be redacted only as a file, in two passes."""
 
 
 class HistogramError(HeapscopeError):

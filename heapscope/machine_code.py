@@ -232,13 +232,21 @@ def _engine() -> Any:
 def _read(path: Path) -> tuple[bytes, str] | None:
     """Object code and symbol from a file, None where it is missing or damaged."""
     try:
-        digest, _, content = path.read_bytes().partition(b"\n")
+        with path.open("rb") as file:
+            if not _is_ours(os.fstat(file.fileno())) or not _is_ours(path.parent.stat()):
+                return None
+            digest, _, content = file.read().partition(b"\n")
     except FileNotFoundError:
         return None
     if hashlib.sha256(content).hexdigest().encode() != digest:
         return None  # LLVM would end the process
     symbol, _, code = content.partition(b"\n")
     return code, symbol.decode("ascii")
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether nobody else can have written there: what is read will be run."""
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
 
 
 def _link(code: bytes, symbol: str) -> int:
@@ -255,7 +263,11 @@ def _link(code: bytes, symbol: str) -> int:
 
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, for other processes compile the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = path.parent.stat()
+    if folder.st_uid == os.geteuid() and folder.st_mode & 0o022:
+        # Made by an older heapscope under an open umask: nothing in it would be run, see `_is_ours`.
+        path.parent.chmod(folder.st_mode & 0o755)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:

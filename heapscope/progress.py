@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 
@@ -11,5 +12,21 @@ class Progress(Protocol):
     def __call__(self, phase: str, done: int, total: int, /) -> None: ...
 
 
+def usual(phase: str, done: int, total: int, /) -> None:
+    """Show a bar in a notebook, nothing elsewhere: the default of what people call."""
+    shown = notebook()
+    if shown is not None:
+        shown(phase, done, total)
+
+
+def notebook() -> Progress | None:
+    """The progress bar of the notebook that we run in; None where it is none."""
+    if "IPython" not in sys.modules:  # a notebook's kernel has long imported it
+        return None
+    from heapscope.notebook_progress import bar
+
+    return bar()
+
+
 def silent(phase: str, done: int, total: int, /) -> None:
-    """Ignore progress; the default everywhere."""
+    """Ignore progress; the default of all that others call."""

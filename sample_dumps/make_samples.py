@@ -36,6 +36,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,10 +101,13 @@ class Series:
 # -- the process that leaks --------------------------------------------------------------------
 
 
-def serve() -> None:
-    """Embed a JVM as libhdfs does, and connect as often as standard input says.
+def embed() -> Callable[[], int]:
+    """Embed a JVM in this process as libhdfs does.
 
-    Every line is the number of connects to have reached; each is answered with ``done``.
+    Returns
+    -------
+    callable
+        Connects once more and returns how many connections are held.
     """
     jpype: Any = importlib.import_module("jpype")
     options = shlex.split(os.environ["LIBHDFS_OPTS"])  # libhdfs reads these two as well
@@ -118,18 +122,29 @@ def serve() -> None:
     # libhdfs's hdfsConnect returns, and what TensorFlow never gives back.
     handles = []
 
-    def connect() -> None:
+    def connect() -> int:
         # hdfsBuilderConnect: new Configuration, the ticket cache path, FileSystem.get(uri, conf, user).
         # get() logs in with UserGroupInformation.getBestUGI(path, user) and asks the cache in doAs().
         configuration = configuration_class()
         if ticket_cache is not None:
             configuration.set("hadoop.security.kerberos.ticket.cache.path", ticket_cache)
         handles.append(file_system_class.get(uri, configuration, None))
+        return len(handles)
 
+    return connect
+
+
+def serve() -> None:
+    """Embed a JVM, and connect as often as standard input says.
+
+    Every line is the number of connects to have reached; each is answered with ``done``.
+    """
+    connect = embed()
+    held = 0
     print("ready", flush=True)
     for line in sys.stdin:
-        while len(handles) < int(line):
-            connect()
+        while held < int(line):
+            held = connect()
             time.sleep(1 / CONNECTS_PER_SECOND)  # evenly in time, so that growth per time means something
         print("done", flush=True)
 
@@ -180,8 +195,8 @@ def stage_jdk(stage: Path, jdk: Path) -> Path:
     return copy
 
 
-def stage_configuration(stage: Path) -> None:
-    """Write the ticket cache, ``krb5.conf`` and ``core-site.xml``."""
+def stage_configuration(stage: Path, more: Mapping[str, str] | None = None) -> None:
+    """Write the ticket cache, ``krb5.conf`` and ``core-site.xml``, with ``more`` properties in it."""
     (stage / "conf").mkdir()
     (stage / "home").mkdir()
     (stage / "krb5cc_1000").write_bytes(credential_cache(int(time.time())))
@@ -189,6 +204,7 @@ def stage_configuration(stage: Path) -> None:
         f"[libdefaults]\n default_realm = {REALM}\n[realms]\n {REALM} = {{\n  kdc = 192.0.2.88\n }}\n"
     )
     properties = {"fs.defaultFS": NAME_NODE, "hadoop.security.authentication": "kerberos"}
+    properties |= more or {}
     lines = [f"<property><name>{k}</name><value>{v}</value></property>\n" for k, v in properties.items()]
     (stage / "conf" / "core-site.xml").write_text(f"<configuration>\n{''.join(lines)}</configuration>\n")
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support import hadoop, kerberos, tensorflow
 from tests.support.jvm import find_javac, find_jdks
 from tests.support.visualvm import find_library
 
@@ -29,10 +30,22 @@ def _missing_visualvm() -> str:
     return "" if find_library() else f"VisualVM's heap library not found; {_HOW}"
 
 
+def _missing_pdf() -> str:
+    try:
+        import weasyprint  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"{str(error).splitlines()[0]}; {_HOW}"
+    return ""
+
+
 _NEEDS = {
     "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
+    "pdf": (_missing_pdf, "HEAPSCOPE_REQUIRE_PDF"),
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
+    "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
+    "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
+    "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
 }
 
 

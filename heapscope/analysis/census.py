@@ -17,6 +17,7 @@ from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
     from heapscope.parser.scan import HeapScan
+    from heapscope.parser.vm_objects import VmObjects
 
 CLASS = "java.lang.Class"
 
@@ -128,6 +129,20 @@ def sorted_histogram(rows: Iterable[tuple[str, int, int]]) -> Table:
             "shallow_bytes": np.array([row[2] for row in ordered], np.int64),
         }
     )
+
+
+def jvm_histogram(table: Table, hidden: VmObjects) -> Table:
+    """A dump's histogram with what the JVM counts and a dump hides."""
+    rows = {name: (count, size) for name, count, size in zip(*table.columns.values(), strict=True)}
+    for name, count, size in (
+        (CLASS, hidden.unloaded_count, hidden.unloaded_bytes),
+        ("int[]", -hidden.filler_count, -hidden.filler_bytes),
+        (hidden.filler_name, hidden.filler_count, hidden.filler_bytes),
+    ):
+        if count:
+            before = rows.get(name, (0, 0))
+            rows[name] = before[0] + count, before[1] + size
+    return sorted_histogram((name, int(c), int(b)) for name, (c, b) in rows.items() if c)
 
 
 def scan_histogram(scan: HeapScan, sizes_of: Mapping[int, int], bytes_of: Callable[[int], int]) -> Table:

@@ -16,6 +16,7 @@ from heapscope.analysis.statistics import Rate
 from heapscope.analysis.table import Table
 from heapscope.analysis.trends import GROWS, PERHAPS, TOO_FEW, Trend
 from heapscope.errors import HeapscopeError
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(RichRepr):
     """What grows in two runs.
 
     Attributes
@@ -197,7 +198,7 @@ def _left(key: KeyGrowth, other: KeyGrowth, unit: str) -> float:
 
 
 @dataclass(frozen=True)
-class Proof:
+class Proof(RichRepr):
     """Whether a cure worked.
 
     Attributes

@@ -37,7 +37,7 @@ from heapscope.analysis.signatures import Match, match, reachable_bytes
 from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
 from heapscope.analysis.unknown_leak import unknown_leak
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, usual
 
 if TYPE_CHECKING:
     from heapscope.analysis.objects import ObjectSet
@@ -54,7 +54,7 @@ def diagnose(
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
     force_series: bool = False,
-    progress: Progress = silent,
+    progress: Progress = usual,
 ) -> Diagnosis:
     """Say what leaks, and why.
 

@@ -12,6 +12,7 @@ from heapscope.analysis.known_leaks import Source
 from heapscope.analysis.paths import MergedPaths
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.analysis.statistics import Rate, rate
+from heapscope.rich_repr import RichRepr
 
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 UNKNOWN = "unknown"
@@ -29,7 +30,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(RichRepr):
     """One leak.
 
     Attributes
@@ -97,7 +98,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(RichRepr):
     """What is wrong with a process, as far as its snapshots tell.
 
     Attributes

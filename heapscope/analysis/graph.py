@@ -20,7 +20,7 @@ from heapscope.parser.addresses import AddressMap
 from heapscope.parser.layout import Layout, instance_bytes, mat_layout, mirror_bytes, stack_chunk_classes
 from heapscope.parser.locate import find_offset, find_offsets
 from heapscope.parser.segments import Columns, Roots, Shapes, fill, map_addresses, shapes_of
-from heapscope.parser.tags import VALUE_BYTES, BasicType
+from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,8 @@ class Graph:
     ----------
     index_file : Path, optional
         Where the index is, or will be once everything was computed; None: no index.
+    index_key : dict, optional
+        What beside the dump decides what the index has; the options by default.
     """
 
     def __init__(
@@ -57,13 +59,14 @@ class Graph:
         options: Options,
         progress: Progress,
         index_file: Path | None = None,
+        index_key: dict[str, str] | None = None,
     ) -> None:
         self._source = source
         self._scan = scan
         self._classes = classes
         self._options = options
         self._progress = progress
-        self._key = asdict(options)
+        self._key = index_key or asdict(options)
         # Taken before anything is read: a dump that is written to meanwhile fits no index.
         self._identity = identity_of(source.path) if index_file else {}
         self._index_file = index_file
@@ -119,9 +122,18 @@ class Graph:
             self._source, self._scan, addresses, self._shapes, self.unit_bytes, self._progress,
             self._store.array,
         )  # fmt: skip
+        if self._scan.coverage is not None and not columns.roots.kinds.size:
+            columns.roots = self._assumed_roots()
         self._size_class_objects(columns)
         self._size_stack_chunks(columns)
         return columns, degrees
+
+    def _assumed_roots(self) -> Roots:
+        """All classes, where a dump was cut before its GC roots: else nothing would be reachable."""
+        ids = np.array([c.class_id for c in self._classes if c.is_dumped], np.uint64)
+        zeros = np.zeros(ids.size, np.uint32)
+        kinds = np.full(ids.size, SubRecordTag.ROOT_STICKY_CLASS, np.uint8)
+        return Roots(kinds, ids, zeros, np.full(ids.size, -1, np.int32), zeros)
 
     @cached_property
     def columns(self) -> Columns:

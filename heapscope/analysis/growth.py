@@ -35,6 +35,7 @@ from heapscope.analysis.trends import (
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.progress import Progress, silent
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,7 @@ class KeyGrowth:
 
 
 @dataclass(frozen=True)
-class Growth:
+class Growth(RichRepr):
     """What grew over snapshots of one process.
 
     Attributes
@@ -253,11 +254,13 @@ def find_growth(
         raise HeapscopeError(
             f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, better 4 or more"
         )
+    snapshots, work, left_out = _whole_dumps(snapshots, work)
     processes = snapshots.processes(progress)
     if len(processes) > 1 and not force_series:
         raise DifferentProcesses([(one.label, [snapshots[i].name for i in one.members]) for one in processes])
     found = series_by(snapshots, by, retained=retained, progress=progress)
     axis, notes = _axis(snapshots, skip, work)
+    notes = [*left_out, *notes]
     if len(processes) > 1:
         notes.append(f"the snapshots are of {len(processes)} processes, compared as one series as told")
     elif not processes[0].is_certain:
@@ -267,6 +270,23 @@ def find_growth(
     limits = find_limits(list(snapshots), limit_bytes)
     forecasts = forecast(whole.shallow, limits, snapshots[-1].captured_at)
     return Growth(by, snapshots, keys, whole, axis, tuple(forecasts), tuple(notes))
+
+
+def _whole_dumps(
+    snapshots: Snapshots, work: Sequence[float] | None
+) -> tuple[Snapshots, Sequence[float] | None, list[str]]:
+    """Without partial dumps, whose counts are lower bounds, where two others are there; and a note."""
+    partial = [one.name for one in snapshots if one.coverage is not None]
+    if not partial:
+        return snapshots, work, []
+    names = ", ".join(partial)
+    places = snapshots.comparable
+    if len(places) == len(snapshots):
+        return snapshots, work, [f"only a part of {names} could be read: what grows may be what is missing"]
+    if work is not None and len(work) == len(snapshots):
+        work = [work[place] for place in places]
+    kept = type(snapshots)(snapshots[place] for place in places)
+    return kept, work, [f"left out, since only a part could be read: {names}"]
 
 
 def _axis(snapshots: Snapshots, skip: int | None, work: Sequence[float] | None) -> tuple[Axis, list[str]]:

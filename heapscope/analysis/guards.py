@@ -19,6 +19,7 @@ from heapscope.analysis.table import Table
 from heapscope.analysis.trends import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.progress import Progress, silent
+from heapscope.rich_repr import RichRepr
 from heapscope.units import format_bytes, format_count, parse_bytes
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Checks:
+class Checks(RichRepr):
     """All guards; true where all hold."""
 
     results: tuple[Checked, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from heapscope.analysis.census import (
-    CLASS,
     WATCHED_CLASSES,
     census_of,
+    jvm_histogram,
     matching_classes,
     scan_histogram,
-    sorted_histogram,
 )
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.table import Table
-from heapscope.errors import HprofError, ObjectNotFound
+from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
-from heapscope.parser.scan import scan
+from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +45,12 @@ if TYPE_CHECKING:
     from heapscope.analysis.references import References
     from heapscope.analysis.roots import RootTable
     from heapscope.analysis.suspects import Suspects
+    from heapscope.parser.coverage import Coverage
     from heapscope.parser.segments import Columns
     from heapscope.parser.vm_objects import VmObjects
 
 
-class Heap:
+class Heap(RichRepr):
     """One heap dump.  Use as a context manager.
 
     Opening counts the dump (a fraction of a second per gigabyte); columns of all objects are
@@ -67,6 +68,8 @@ class Heap:
         Where indexes are kept; the user's cache folder by default.
     use_index : bool
         Whether what was computed is kept, and found again by the next who opens this dump.
+    partial : bool
+        Whether what can be read of a broken dump is taken for it; `coverage` says how much that is.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class Heap:
         *,
         index_dir: str | os.PathLike[str] | None = None,
         use_index: bool = True,
+        partial: bool = False,
     ) -> None:
         from heapscope.analysis.options import Options
 
@@ -89,14 +93,27 @@ class Heap:
         self._index_dir = Path(index_dir) if index_dir is not None else None
         self._use_index = use_index
         self._progress = progress
-        self._source = Source(path)
+        self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
+        except (CorruptRecord, TruncatedDump) as error:
+            way_out = with_way_out(self._source, error)
+            self._source.close()
+            raise way_out from None
         except BaseException:
             self._source.close()
             raise
 
     # --- the file ---
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """How much of a broken dump was read, and what is uncertain; None for a whole one."""
+        found = self._scan.coverage
+        graph = self.__dict__.get("graph")
+        if found is None or graph is None or "references" not in graph.__dict__:
+            return found
+        return replace(found, dangling_references=graph.references.lost_count)
 
     @property
     def path(self) -> Path:
@@ -169,21 +186,7 @@ class Heap:
             from heapscope.analysis.mat import mat_histogram
 
             return mat_histogram(self)
-        if not as_jvm:
-            return self._histogram
-        found = self.vm_objects
-        rows = {
-            name: (count, size) for name, count, size in zip(*self._histogram.columns.values(), strict=True)
-        }
-        for name, count, size in (
-            (CLASS, found.unloaded_count, found.unloaded_bytes),
-            ("int[]", -found.filler_count, -found.filler_bytes),
-            (found.filler_name, found.filler_count, found.filler_bytes),
-        ):
-            if count:
-                before = rows.get(name, (0, 0))
-                rows[name] = before[0] + count, before[1] + size
-        return sorted_histogram((name, int(c), int(b)) for name, (c, b) in rows.items() if c)
+        return jvm_histogram(self._histogram, self.vm_objects) if as_jvm else self._histogram
 
     def retained_histogram(self) -> Table:
         """`histogram` with a column ``retained_bytes``, by which it is sorted.
@@ -205,7 +208,10 @@ class Heap:
         retained : bool
             With a column ``retained_bytes``: `retained_histogram`.
         """
-        return (self.retained_histogram() if retained else self.histogram(as_jvm=as_jvm)).to_frame()
+        frame = (self.retained_histogram() if retained else self.histogram(as_jvm=as_jvm)).to_frame()
+        if self.coverage is not None:
+            frame.attrs["partial"] = self.coverage.to_dict()
+        return frame
 
     @property
     def object_count(self) -> int:
@@ -255,14 +261,16 @@ class Heap:
     def graph(self) -> Graph:
         """Columns, references and dominators, each made when it is first asked for."""
         from heapscope.analysis.graph import Graph
-        from heapscope.analysis.index import index_path
+        from heapscope.analysis.index import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
-        index_file = None
-        if self._use_index:
-            index_file = index_path(self.path, asdict(self.options), self._index_dir)
-        return Graph(self._source, self._scan, list(self.classes), self.options, self._progress, index_file)
+        key = asdict(self.options) | (partial_key(self._source.parts) if self._scan.coverage else {})
+        index_file = index_path(self.path, key, self._index_dir) if self._use_index else None
+        return Graph(
+            self._source, self._scan, list(self.classes), self.options, self._progress, index_file,
+            key,
+        )  # fmt: skip
 
     @property
     def columns(self) -> Columns:
@@ -465,13 +473,14 @@ class Heap:
 
 def open(
     path: str | os.PathLike[str],
-    progress: Progress = silent,
+    progress: Progress = usual,
     *,
     semantics: Literal["jvm", "mat"] = "jvm",
     roots: Literal["mat", "plain"] = "mat",
     soft: Literal["strong", "weak"] = "strong",
     index_dir: str | os.PathLike[str] | None = None,
     use_index: bool = True,
+    partial: bool = False,
 ) -> Heap:
     """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
 
@@ -496,4 +505,4 @@ def open(
     from heapscope.analysis.options import Options
 
     options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index)
+    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial)

@@ -76,6 +76,11 @@ def index_path(dump: Path, options: dict[str, str], folder: Path | None) -> Path
     return (folder or index_dir()) / f"{name}-{digest}{SUFFIX}"
 
 
+def partial_key(parts: list[Path]) -> dict[str, str]:
+    """What tells the index of a part of a dump: the parts read with it come and go, and the dump stays."""
+    return {"partial": ",".join(f"{path.name}:{path.stat().st_size}" for path in parts) or "yes"}
+
+
 class Index:
     """An index that fits its dump; `open_index` makes it."""
 
@@ -84,6 +89,11 @@ class Index:
         self._arrays: dict[str, dict[str, Any]] = toc["arrays"]
         self.values: dict[str, Any] = toc["values"]
         self._checked: set[str] = set()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its arrays."""
+        return list(self._arrays)
 
     def array(self, name: str) -> NDArray[Any]:
         """An array, mapped and read-only.

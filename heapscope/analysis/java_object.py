@@ -9,6 +9,7 @@ import numpy as np
 
 from heapscope.analysis.fields import FieldPlace, class_fields
 from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def shown(text: str) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
-class JavaObject:
+class JavaObject(RichRepr):
     """One object, read from the dump when asked.
 
     Equal to another one where both are the same object of the same heap; `value` decodes it.

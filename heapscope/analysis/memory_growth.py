@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from heapscope.rich_repr import RichRepr
 from heapscope.units import format_bytes, format_count, format_duration
 
 Cause = Literal[
@@ -60,7 +61,7 @@ _NEXT: dict[Cause, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryVerdict:
+class MemoryVerdict(RichRepr):
     """What grew in one process, and how that is known.
 
     Attributes

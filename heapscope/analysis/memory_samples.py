@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.memory_growth import MemoryVerdict, judge
 from heapscope.errors import HeapscopeError, MissingDependency, SampleError
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +22,7 @@ _NEEDED = (*_KEYS, "captured_at", "role", "task_index", "rss_bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(RichRepr):
     """One process's samples, in the order of time.
 
     Attributes
@@ -62,10 +64,15 @@ def process_name(pid: int, role: str | None, task_index: int | None) -> str:
     return f"{role}{'' if task_index is None else f':{task_index}'} (pid {pid})"
 
 
-def read_samples(paths: Sequence[Path]) -> pd.DataFrame:
+def read_samples(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> pd.DataFrame:
     """All samples of some files, each once, in the order of host, process and time.
 
     A row that a kill left half written at the end is left out.
+
+    Parameters
+    ----------
+    paths : path-like, or several
+        ``.csv``, ``.jsonl`` or ``.parquet``, as ``heapscope watch -o`` writes them.
 
     Raises
     ------
@@ -76,7 +83,8 @@ def read_samples(paths: Sequence[Path]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = pd.concat([_read(path) for path in paths], ignore_index=True)
+    files = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    table = pd.concat([_read(Path(path)) for path in files], ignore_index=True)
     table = table.drop_duplicates([*_KEYS, "captured_at"])
     return table.sort_values([*_KEYS, "captured_at"], ignore_index=True)
 

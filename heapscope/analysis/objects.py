@@ -16,6 +16,7 @@ from heapscope.analysis.fields import (
 from heapscope.analysis.java_object import JavaObject, Value, object_or_none, shown
 from heapscope.analysis.table import Table
 from heapscope.parser.tags import BasicType
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
 
 
-class ObjectSet:
+class ObjectSet(RichRepr):
     """Objects of a heap, in address order; ``len()`` is how many.
 
     A *path* names fields, one after the other: ``"ugi.subject"`` is the field ``subject`` of what

@@ -18,6 +18,7 @@ from heapscope.analysis.java_object import JavaObject
 from heapscope.analysis.reachability import CATEGORIES, avoiding
 from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class PathStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Path(RichRepr):
     """A path from a GC root to an object.
 
     Attributes
@@ -218,7 +219,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class MergedPaths:
+class MergedPaths(RichRepr):
     """Who holds the members of a set, each holder with how many.
 
     A member with two holders is counted under both, so counts need not add up to

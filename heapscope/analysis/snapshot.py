@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.analysis.census import sorted_histogram
 from heapscope.analysis.heap import Heap
@@ -17,7 +17,11 @@ from heapscope.analysis.table import Table
 from heapscope.errors import NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.layout import Layout
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
+
+if TYPE_CHECKING:
+    from heapscope.parser.coverage import Coverage
 
 Kind = Literal["heap dump", "class histogram"]
 TimeSource = Literal["dump header", "text", "sidecar", "file time"]
@@ -40,7 +44,7 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
     path: Path
@@ -52,6 +56,7 @@ class Snapshot:
     superclasses: dict[str, str] = field(repr=False)
     root_counts: dict[str, int] = field(repr=False)
     vm: VmFacts = field(default=VmFacts(), repr=False)
+    coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
 
     @cached_property
     def sidecar(self) -> dict[str, Any]:
@@ -68,15 +73,16 @@ class Snapshot:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = silent) -> Heap | None:
+    def open(self, progress: Progress = usual) -> Heap | None:
         """The dump, opened; None for a class histogram."""
-        return Heap(self.path, progress) if self.kind == DUMP else None
+        is_partial = self.coverage is not None
+        return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
     def facts(self, progress: Progress = silent) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump again."""
         if self.kind != DUMP:
             return None
-        with Heap(self.path, progress) as heap:
+        with Heap(self.path, progress, partial=self.coverage is not None) as heap:
             return ProcessFacts(
                 environment=heap.environment(),
                 system_properties=heap.system_properties(),
@@ -93,9 +99,11 @@ _SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".hi
 
 
 def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False
+    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
 ) -> Snapshot:
     """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+
+    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
 
     Raises
     ------
@@ -110,7 +118,7 @@ def read_snapshot(
         return Snapshot(
             path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
         )
-    with Heap(path, progress) as heap:
+    with Heap(path, progress, partial=partial) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
 
 
@@ -137,6 +145,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.superclasses,
         heap.root_counts(),
         read_vm_facts(heap),
+        heap.coverage,
     )
 
 

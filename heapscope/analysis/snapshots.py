@@ -29,7 +29,8 @@ from heapscope.analysis.snapshot import (
 )
 from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, usual
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ class ClassGrowth:
     matched_classes: tuple[str, ...]
     instance_counts: tuple[int, ...]  # one for each snapshot
     shallow_bytes: tuple[int, ...]
+    comparable: tuple[int, ...] = ()  # places of snapshots that a trend goes by; all where there is none
 
     @property
     def instance_count_delta(self) -> int:
@@ -86,7 +88,8 @@ class ClassGrowth:
     @property
     def is_growing(self) -> bool:
         """The count never falls, and the last is above the first."""
-        return is_growing(self.instance_counts)
+        places = self.comparable or range(len(self.instance_counts))
+        return is_growing([self.instance_counts[place] for place in places])
 
     @property
     def is_present(self) -> bool:
@@ -99,7 +102,7 @@ def is_growing(counts: Sequence[int]) -> bool:
     return counts[-1] > counts[0] and all(a <= b for a, b in pairwise(counts))
 
 
-class Snapshots(Sequence[Snapshot]):
+class Snapshots(RichRepr, Sequence[Snapshot]):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
@@ -120,6 +123,15 @@ class Snapshots(Sequence[Snapshot]):
         span = f" from {self[0].captured_at:%Y-%m-%d %H:%M:%S} UTC" if len(self) else ""
         return f"<{len(self)} snapshots{span}: {', '.join(s.name for s in self)}>"
 
+    @property
+    def comparable(self) -> tuple[int, ...]:
+        """Snapshots that trends go by: of a partial dump the counts are lower bounds, and say little.
+
+        All of them where fewer than two are whole.
+        """
+        whole = tuple(place for place, one in enumerate(self) if one.coverage is None)
+        return whole if len(whole) > 1 else tuple(range(len(self)))
+
     @cached_property
     def superclasses(self) -> dict[str, str]:
         """Class name to superclass name: from all dumps, then from what is known by name."""
@@ -139,13 +151,13 @@ class Snapshots(Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
-    def processes(self, progress: Progress = silent) -> list[Process]:
+    def processes(self, progress: Progress = usual) -> list[Process]:
         """The processes that the snapshots are of; see `heapscope.analysis.lineage`."""
         if self._processes is None:
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = silent) -> tuple[Snapshots, str]:
+    def of_one_process(self, progress: Progress = usual) -> tuple[Snapshots, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
 
         Returns
@@ -175,7 +187,7 @@ class Snapshots(Sequence[Snapshot]):
         warm_up: int | None = None,
         work: Sequence[float] | None = None,
         limit_bytes: int | None = None,
-        progress: Progress = silent,
+        progress: Progress = usual,
     ) -> Growth:
         """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
 
@@ -245,7 +257,7 @@ class Snapshots(Sequence[Snapshot]):
         *,
         no_growth: Sequence[str] = (),
         force_series: bool = False,
-        progress: Progress = silent,
+        progress: Progress = usual,
     ) -> Checks:
         """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
 
@@ -279,6 +291,7 @@ class Snapshots(Sequence[Snapshot]):
                     names,
                     tuple(sum(counts[i] for counts, _ in series) for i in range(len(self))),
                     tuple(sum(sizes[i] for _, sizes in series) for i in range(len(self))),
+                    self.comparable,
                 )
             )
         return grown
@@ -350,7 +363,8 @@ class Snapshots(Sequence[Snapshot]):
             columns[f"{what}_last"] = [values[-1] for values in series]
             columns[f"{what}_delta"] = [values[-1] - values[0] for values in series]
             columns[f"{what}_per_snapshot"] = [(values[-1] - values[0]) / steps for values in series]
-        columns["is_growing"] = [is_growing(counts) for _, (counts, _) in rows]
+        places = self.comparable
+        columns["is_growing"] = [is_growing([counts[i] for i in places]) for _, (counts, _) in rows]
         return Table(columns)
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> pd.DataFrame:
@@ -376,10 +390,11 @@ class Snapshots(Sequence[Snapshot]):
 
 def snapshots(
     paths: Iterable[str | os.PathLike[str]],
-    progress: Progress = silent,
+    progress: Progress = usual,
     *,
     as_jvm: bool = False,
     directories: bool = True,
+    partial: bool = False,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -391,6 +406,8 @@ def snapshots(
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
     directories : bool
         Whether a directory stands for its snapshots; else it is no dump.
+    partial : bool
+        Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
     Raises
     ------
@@ -400,7 +417,7 @@ def snapshots(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return Snapshots(
-        read_snapshot(path, progress, as_jvm=as_jvm)
+        read_snapshot(path, progress, as_jvm=as_jvm, partial=partial)
         for given in paths
         for path in (snapshot_files(Path(given)) if directories else [Path(given)])
     )

@@ -20,6 +20,7 @@ from heapscope.analysis.paths import MergedPaths, Path, merged_paths, shortest_p
 from heapscope.analysis.reachability import size_of
 from heapscope.analysis.references import NO_OBJECT
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class AccumulationPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(RichRepr):
     """Something that retains a large share of the heap.
 
     Attributes
@@ -109,7 +110,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects:
+class Suspects(RichRepr):
     """Leak suspects of a heap: what retains most first, what is ordinary last.
 
     Attributes

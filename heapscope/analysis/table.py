@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.rich_repr import RichRepr
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(RichRepr):
     """Named columns of one length.
 
     Parameters

@@ -40,6 +40,7 @@ COMMANDS = {
     "diagnose": "heapscope.cli.diagnose",
     "explain-log": "heapscope.cli.explain_log",
     "report": "heapscope.cli.report",
+    "bundle": "heapscope.cli.bundle",
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.growth",
@@ -52,6 +53,8 @@ COMMANDS = {
     "dominators": "heapscope.cli.dominators",
     "inspect": "heapscope.cli.inspect",
     "info": "heapscope.cli.info",
+    "redact": "heapscope.cli.redact",
+    "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }
 

@@ -31,6 +31,11 @@ class_option = click.option(
 subclasses_option = click.option(
     "--no-subclasses", is_flag=True, help="Count the named classes only, not what extends them."
 )
+partial_option = click.option(
+    "--partial",
+    is_flag=True,
+    help="Analyse what can be read of a DUMP that is cut short or damaged, and say how much that is.",
+)
 secrets_option = click.option(
     "--show-secrets", is_flag=True, help="Show values of variables and properties that may be secret."
 )
@@ -64,6 +69,7 @@ def graph_options(command: _Command) -> _Command:
         soft: str,
         index_dir: Path | None,
         no_index: bool,
+        partial: bool,
         **named: Any,
     ) -> Any:
         following = {
@@ -72,6 +78,7 @@ def graph_options(command: _Command) -> _Command:
             "soft": soft,
             "index_dir": index_dir,
             "use_index": not no_index,
+            "partial": partial,
         }
         return command(*arguments, following=following, **named)
 
@@ -103,6 +110,7 @@ def graph_options(command: _Command) -> _Command:
                 help="Where the index of DUMP is kept; by default in the user's cache folder.",
             ),
             click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+            partial_option,
         )
     ):
         with_following = option(with_following)

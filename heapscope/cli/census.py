@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, expanded, subclasses_option, watched
+from heapscope.cli.arguments import (
+    class_option,
+    dumps_argument,
+    expanded,
+    partial_option,
+    subclasses_option,
+    watched,
+)
 from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
 from heapscope.cli.progress import work
 
@@ -22,8 +29,11 @@ _COLUMNS = (
 @dumps_argument
 @class_option
 @subclasses_option
+@partial_option
 @table_options("shallow_bytes", "instance_count", "class_name", "snapshot", "captured_at")
-def census(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, choice: Choice) -> None:
+def census(
+    dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, partial: bool, choice: Choice
+) -> None:
     """Instances and shallow bytes of watched classes and their subclasses, in each DUMP.
 
     Without --class: FileSystem, UserGroupInformation, Subject, FileSystem$Cache$Key, DFSClient and
@@ -32,6 +42,6 @@ def census(dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bo
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
     table = found.census_table(watched(patterns), subclasses=not no_subclasses)
     show(Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=describe(found)), choice)

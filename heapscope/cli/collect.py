@@ -109,6 +109,8 @@ def collect(
 def _collect_at(
     pids: tuple[int, ...], role: str | None, every: float | None, count: int, how: _How
 ) -> CollectError | None:
+    from heapscope.collector.processes import is_running
+
     problem: CollectError | None = None
     start = time.monotonic()
     for place in range(count):
@@ -120,7 +122,9 @@ def _collect_at(
             try:
                 _collect(process, how)
             except CollectError as error:
-                problem = _say(error)
+                said = _say(error)
+                # Of a role, workers come and go.
+                problem = said if role is None or is_running(process) else problem
     return problem
 
 

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, secrets_option
+from heapscope.cli.arguments import (
+    dumps_argument,
+    expanded,
+    force_series_option,
+    partial_option,
+    secrets_option,
+)
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
+from heapscope.cli.richly import draw, is_drawing
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot, Snapshots
@@ -33,6 +40,7 @@ _MAX_WIDTH = 100
 )
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
 @force_series_option
+@partial_option
 @secrets_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
 @click.option(
@@ -50,6 +58,7 @@ def diagnose(
     files: tuple[Path, ...],
     fail_on_leak: bool,
     force_series: bool,
+    partial: bool,
     show_secrets: bool,
     as_json: bool,
     output: Path | None,
@@ -73,7 +82,7 @@ def diagnose(
     choice.check()
     catalogue = load_catalogue(*files)
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         diagnoses = [
             (
                 each,
@@ -95,6 +104,9 @@ def diagnose(
         ]
         head = {"schema_version": SCHEMA_VERSION, "kind": "diagnosis"}
         write(json_text({**head, "processes": processes}), choice)
+    elif output is None and not show_secrets and is_drawing():
+        for _, diagnosis in diagnoses:
+            draw(diagnosis)
     else:
         is_terminal = output is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH

@@ -14,6 +14,7 @@ from heapscope.cli.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
+    partial_option,
     subclasses_option,
 )
 from heapscope.cli.folding import wrapped
@@ -76,6 +77,7 @@ _RUNS_COLUMNS = (
     help="Dumps of another run: what grows in the first run and not in this one.",
 )
 @force_series_option
+@partial_option
 @table_options(
     "shallow_bytes_delta",
     "instance_count_delta",
@@ -85,7 +87,9 @@ _RUNS_COLUMNS = (
     "instance_count_before",
     "class_name",
 )
-def diff(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choice: Choice) -> None:
+def diff(
+    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
+) -> None:
     """Classes whose instances or bytes changed between two DUMPs, the largest growth first.
 
     With --vs two runs are compared, such as one that reads from HDFS and one that reads local files:
@@ -98,13 +102,13 @@ def diff(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choi
     from heapscope.analysis.snapshots import snapshots
 
     if vs:
-        _diff_runs(dumps, vs, force_series, choice)
+        _diff_runs(dumps, vs, force_series, partial, choice)
         return
     if len(dumps) != 2:
         raise click.UsageError(f"diff compares 2 dumps, {len(dumps)} given; --vs compares two runs of many.")
     before, after = dumps
     with work() as at:
-        found = snapshots(at.each([before, after]), at.progress, directories=False)
+        found = snapshots(at.each([before, after]), at.progress, directories=False, partial=partial)
     # In order of time; asked for is the order of the command line.
     is_reversed = found[0].path != before
     table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
@@ -124,13 +128,15 @@ def diff(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choi
     )
 
 
-def _diff_runs(dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, choice: Choice) -> None:
+def _diff_runs(
+    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
+) -> None:
     """``diff A... --vs B...``."""
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        first = snapshots(at.each(expanded(dumps)), at.progress)
-        second = snapshots(at.each(expanded(vs)), at.progress)
+        first = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        second = snapshots(at.each(expanded(vs)), at.progress, partial=partial)
         compared = first.compare(second, force_series=force_series)
     if choice.sort is not None:
         raise click.UsageError("--sort is for two dumps; two runs come in the order of growth.")
@@ -163,6 +169,7 @@ def _notes(compared: Comparison) -> list[str]:
 @class_option
 @subclasses_option
 @force_series_option
+@partial_option
 @table_options(
     "shallow_bytes_per_snapshot",
     "instance_count_per_snapshot",
@@ -180,6 +187,7 @@ def trend(
     patterns: tuple[str, ...],
     no_subclasses: bool,
     force_series: bool,
+    partial: bool,
     choice: Choice,
 ) -> None:
     """How classes grew from the first DUMP to the last, the largest growth in bytes first.
@@ -192,7 +200,7 @@ def trend(
     if no_subclasses and not patterns:
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []

@@ -53,7 +53,13 @@ def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, followin
             table = heap.retained_histogram() if retained else found[0].histogram
     else:
         with work() as at:
-            found = snapshots(at.each([dump]), at.progress, directories=False, as_jvm=as_jvm)
+            found = snapshots(
+                at.each([dump]),
+                at.progress,
+                directories=False,
+                as_jvm=as_jvm,
+                partial=following["partial"],
+            )
         table = found[0].histogram
     show(
         Answer(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dump_argument, secrets_option
+from heapscope.cli.arguments import dump_argument, partial_option, secrets_option
 from heapscope.cli.output import SCHEMA_VERSION, format_time, json_text, snapshot_facts
 from heapscope.cli.progress import work
 from heapscope.reporter.text import printable
@@ -23,15 +23,16 @@ _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 @click.command(short_help="What a dump is: format, layout, GC roots, JVM, environment.")
 @dump_argument
 @secrets_option
+@partial_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
-def info(dump: Path, show_secrets: bool, as_json: bool) -> None:
+def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
     roots, JVM, environment and system properties as the heap itself holds them.
     """
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        snapshot = snapshots(at.each([dump]), at.progress, directories=False)[0]
+        snapshot = snapshots(at.each([dump]), at.progress, directories=False, partial=partial)[0]
         facts = snapshot.facts(at.progress)
     if as_json:
         sys.stdout.write(json_text(_document(snapshot, facts, show_secrets)))
@@ -76,6 +77,9 @@ def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -
         ("objects", f"{snapshot.object_count:,}"),
         ("shallow size", f"{format_bytes(size)} ({size:,} bytes)"),
     ]
+    if snapshot.coverage is not None:
+        told = snapshot.coverage.lines()
+        known += [("read", told[0]), *(("", line) for line in told[1:])]
     if facts is None:
         return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]
     layout = facts.layout

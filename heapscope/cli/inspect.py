@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import dump_argument
+from heapscope.cli.arguments import dump_argument, partial_option
 from heapscope.cli.output import SCHEMA_VERSION, encodes, json_text, shorten
 from heapscope.cli.progress import work
 from heapscope.reporter.text import plural, printable
@@ -55,8 +55,9 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
     metavar="N",
     help="At most N elements of an array or a collection.  [default: 32]",
 )
+@partial_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
-def inspect(dump: Path, address: int, elements: int, as_json: bool) -> None:
+def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: bool) -> None:
     """Everything about the object of DUMP at an address: its fields and statics, shallow and
     retained size, how the GC roots reach it, and what a string, an array or a collection holds.
 
@@ -67,14 +68,16 @@ def inspect(dump: Path, address: int, elements: int, as_json: bool) -> None:
 
     with work() as at:
         at.name(dump)
-        with open_heap(dump, at.progress) as heap:
+        with open_heap(dump, at.progress, partial=partial) as heap:
             found = find_object(heap, address).describe(elements=elements)
+            coverage = heap.coverage
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "object",
             "path": str(dump),
             "object": found.to_dict(),
+            **({} if coverage is None else {"partial": coverage.to_dict()}),
         }
         sys.stdout.write(json_text(document))
         return
@@ -84,7 +87,8 @@ def inspect(dump: Path, address: int, elements: int, as_json: bool) -> None:
 
         width = max(shutil.get_terminal_size().columns, _MIN_WIDTH)
     ellipsis = "…" if encodes("…", sys.stdout) else "..."
-    sys.stdout.write("".join(f"{line}\n" for line in lines(found, width, ellipsis)))
+    text = lines(found, width, ellipsis) + ([] if coverage is None else ["", *coverage.lines()])
+    sys.stdout.write("".join(f"{line}\n" for line in text))
 
 
 def lines(found: Inspection, width: int | None = None, ellipsis: str = "…") -> list[str]:

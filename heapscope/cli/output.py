@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
@@ -21,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
-from heapscope.errors import OutputExists, OutputFailed
+from heapscope.cli.richly import draw_answer, is_drawing
+from heapscope.errors import OutputExists
+from heapscope.files import new_file
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
@@ -53,12 +54,17 @@ def describe(snapshots: Iterable[Snapshot]) -> list[str]:
     """A line for each snapshot: what it is, when it was taken, how much it holds."""
     found = list(snapshots)
     width = max((len(snapshot.name) for snapshot in found), default=0)
-    return [
-        f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
-        f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
-        f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
-        for snapshot in found
-    ]
+    lines = []
+    for snapshot in found:
+        lines.append(
+            f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
+            f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
+            f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
+        )
+        if snapshot.coverage is not None:
+            summary, *rest = snapshot.coverage.lines()
+            lines += [f"  {summary}", *(f"    {line}" for line in rest)]
+    return lines
 
 
 def total(table: Table, *names: str) -> dict[str, int | float]:
@@ -212,14 +218,17 @@ def show(answer: Answer, choice: Choice) -> None:
         is_figure = bool(values) and isinstance(values[0], (int, float))
         table = table.sorted_by(choice.sort, descending=is_figure)
     is_terminal = choice.path is None and sys.stdout.isatty()
+    is_drawn = choice.path is None and is_drawing()
     limit = choice.rows
-    if limit is None and choice.format == "text" and is_terminal:
+    if limit is None and choice.format == "text" and (is_terminal or is_drawn):
         limit = TERMINAL_ROWS
     shown = table.head(limit) if limit else table
     if choice.format == "json":
         write(_json_text(answer, shown), choice)
     elif choice.format == "csv":
-        write(_csv_text(shown), choice)
+        write(_csv_text(_with_share(shown, answer.snapshots)), choice)
+    elif is_drawn:
+        draw_answer(answer, shown)
     elif is_terminal:
         from heapscope.cli.terminal import draw
 
@@ -241,51 +250,8 @@ def write(text: str, choice: Choice) -> None:
         for start in range(0, len(text), _PIECE):
             sys.stdout.write(text[start : start + _PIECE])
         return
-    import tempfile
-
-    path = choice.path
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            errors="backslashreplace",
-            newline="",
-            dir=path.parent,
-            prefix=f".{path.name[:40]}.",
-            delete=False,
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        _put(temporary, path, choice.force)
-    except OSError as error:
-        raise OutputFailed(path, error.strerror or str(error)) from None
-    finally:
-        if temporary:
-            with suppress(OSError):
-                os.unlink(temporary)
-
-
-def _put(temporary: str, path: Path, force: bool) -> None:
-    """Give a finished file its name, with the rights a plain ``open`` would have given it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(temporary, 0o666 & ~mask)
-    if force:
-        import shutil
-
-        if path.exists() and not path.is_dir():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-        return
-    try:
-        os.link(temporary, path)  # unlike rename it fails where another process was faster
-    except FileExistsError:
-        raise OutputExists(path) from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise OutputExists(path) from None
-        os.replace(temporary, path)
+    with new_file(choice.path, force=choice.force) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def json_text(document: Mapping[str, Any]) -> str:
@@ -303,6 +269,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "captured_at_source": snapshot.captured_at_source,
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
+        **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
     }
 
 
@@ -324,6 +291,16 @@ def _json_text(answer: Answer, shown: Table) -> str:
             "rows": list(shown.rows()),
         }
     )
+
+
+def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
+    """A table of partial dumps says so in each row: CSV has no other place for it."""
+    from heapscope.analysis.table import Table
+
+    shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
+    if not shares:
+        return shown
+    return Table({**shown.columns, "read_share": [min(shares)] * len(shown)})
 
 
 def _csv_text(shown: Table) -> str:

@@ -12,6 +12,7 @@ from heapscope.cli.arguments import Subject, dump_argument, graph_options, objec
 from heapscope.cli.folding import folded
 from heapscope.cli.graph import opened
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.richly import draw, is_drawing
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def paths(
     choice.check()
     with opened(dump, following) as heap:
         members = objects_of(heap, subject, subclasses=not no_subclasses)
+        if output is None and not is_json and subject.address is None and is_drawing():
+            draw(members.paths_to_gc_roots())
+            return
         snapshot = snapshot_of(heap)
         if subject.address is not None:
             text = _one(heap, int(members.indices[0]), count, snapshot, is_json)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapscope.progress import Progress, silent
+from heapscope.cli.richly import is_drawing
+from heapscope.progress import Progress, notebook, silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -56,6 +57,18 @@ class Work:
         self._bars.update(self._task, completed=done)
 
 
+class _NotebookWork(Work):
+    """In a notebook, whose bar is HTML."""
+
+    def __init__(self, bar: Progress) -> None:
+        super().__init__()
+        self._bar = bar
+
+    @property
+    def progress(self) -> Progress:
+        return lambda phase, done, total, /: self._bar(f"{phase} {self._label}", done, total)
+
+
 @contextmanager
 def work() -> Iterator[Work]:
     """Show the progress of long work while it lasts; silent where nobody looks.
@@ -65,6 +78,10 @@ def work() -> Iterator[Work]:
         with work() as at:
             snapshots = heapscope.snapshots(at.each(paths), at.progress)
     """
+    bar = notebook() if is_drawing() else None
+    if bar is not None:
+        yield _NotebookWork(bar)
+        return
     if not sys.stderr.isatty():
         yield Work()
         return

@@ -12,6 +12,7 @@ from heapscope.cli.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
+    partial_option,
     secrets_option,
     size,
     watched,
@@ -21,7 +22,7 @@ from heapscope.cli.progress import work
 from heapscope.errors import OutputExists
 from heapscope.reporter.text import printable
 
-_SUFFIXES = (".html", ".md", ".json")
+_SUFFIXES = (".html", ".md", ".json", ".pdf")
 
 
 @click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
@@ -32,7 +33,7 @@ _SUFFIXES = (".html", ".md", ".json")
     metavar="FILE",
     type=click.Path(path_type=Path),
     required=True,
-    help="Page (.html), ticket body with pictures beside it (.md), or data (.json).",
+    help="Page (.html), paper (.pdf), ticket body with pictures beside it (.md), or data (.json).",
 )
 @class_option
 @secrets_option
@@ -44,6 +45,7 @@ _SUFFIXES = (".html", ".md", ".json")
     help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
 )
 @force_series_option
+@partial_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
     dumps: tuple[Path, ...],
@@ -52,6 +54,7 @@ def report(
     show_secrets: bool,
     limit_bytes: int | None,
     force_series: bool,
+    partial: bool,
     force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
@@ -67,7 +70,7 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         incident = write_report(
             found,
             output,

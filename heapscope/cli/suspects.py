@@ -12,6 +12,7 @@ from heapscope.cli.arguments import dump_argument, graph_options
 from heapscope.cli.folding import folded
 from heapscope.cli.graph import opened, reachability_line
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.richly import draw
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def suspects(
             **{name.replace(" ", "_"): list(table.rows()) for name, table in wasted.items()},
         }
         write(json_text(document), choice)
+        return
+    if output is None and not waste and draw(found):
         return
     lines = [*describe([snapshot]), reachable, ""]
     if not len(found):

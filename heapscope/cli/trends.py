@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, size
+from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, partial_option, size
 from heapscope.cli.folding import folded, wrapped
 from heapscope.cli.output import (
     TERMINAL_ROWS,
@@ -91,6 +91,7 @@ def _counts(
 )
 @click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
 @force_series_option
+@partial_option
 @table_options(
     "shallow_bytes_per_hour",
     "instance_count_per_hour",
@@ -110,6 +111,7 @@ def growth(
     warm_up: int | None,
     everything: bool,
     force_series: bool,
+    partial: bool,
     choice: Choice,
 ) -> None:
     """What grows over the DUMPS, the fastest first, with the range that the rate lies in.
@@ -125,7 +127,7 @@ def growth(
     from heapscope.analysis.trends import GROWS, PERHAPS, TOO_FEW
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
         grown = found.growth(
             by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,

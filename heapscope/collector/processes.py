@@ -127,6 +127,11 @@ def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     return None if text is None else int(text.rpartition(")")[2].split()[19])
 
 
+def is_running(process: JvmProcess) -> bool:
+    """Whether this very process, and not another with its pid, is still there."""
+    return start_ticks(process.pid) == process.start_ticks
+
+
 def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str | None, int | None]:
     """Role and task index from a command line, else from the text of ``TF_CONFIG``."""
     role, index = _flag(command, "job_name"), _flag(command, "task_index")

@@ -123,7 +123,7 @@ def environment(hadoop: Hadoop, folder: Path, *, leaks: bool) -> dict[str, str]:
     """
     ticket = str(folder / "krb5cc_demo")
     options = (
-        "-Xmx256m",
+        "-Xmx128m",
         "-XX:+UseSerialGC",
         "-XX:+StartAttachListener",
         f"-Duser.name={USER}",

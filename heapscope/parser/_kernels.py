@@ -17,6 +17,7 @@ from heapscope.parser.kernels import (
     ALIGN,
     AMOUNT,
     BAD_CLASS,
+    BAD_ROOT,
     BAD_TAG,
     BAD_TYPE,
     CLASSES,
@@ -147,6 +148,15 @@ def _class_dump_end(buf, pos, limit, idb, constants):  # type: ignore[no-untyped
             return pos, BAD_TYPE
         p += idb + 1
     return p, OK
+
+
+@njit(inline="always")
+def _is_filled(buf, pos, size):  # type: ignore[no-untyped-def]
+    """Whether all bytes are 0xFF."""
+    for p in range(pos, pos + size):  # noqa: SIM110 - numba has no generators
+        if _u1(buf, p) != 0xFF:
+            return False
+    return True
 
 
 @njit(nogil=True)
@@ -321,6 +331,9 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
                 break
             if pos + size > limit:
                 status = NEED_BYTES
+                break
+            if tag == 0xFF and _id(buf, pos + 1, idb) >= uint64(0xFFFFFFFF) and _is_filled(buf, pos, size):
+                status = BAD_ROOT  # bytes that were never written, or were erased
                 break
             totals[ROOT_COUNTS + tag] += 1
             if tag != 0xFE:  # Android's heap name is no root

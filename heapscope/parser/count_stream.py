@@ -19,9 +19,11 @@ from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 from heapscope.parser.walk import check_end, raise_top_level
 from heapscope.progress import Progress
 
+_MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are looked at where they lie
+
 
 class NeedsWholeFile(Exception):
-    """The length of a heap record can be told only from the dump's whole size."""
+    """The length of a heap record can be told only from the dump's whole size; or one is huge."""
 
 
 class _Window:
@@ -94,6 +96,8 @@ def _count(path: str, window: _Window, layout: Layout, limit: int | None) -> Pas
             head = window.data[window.position :][:9].tobytes()
             raise_top_level(path, window.offset, head, 0, status)
         if status != kernels.HEAP_RECORD:
+            if _claimed(window) > _MAX_RECORD_BYTES:
+                raise NeedsWholeFile  # not in memory: a few bytes of gzip can say that it is gigabytes
             if window.refill():
                 continue
             if window.data.size > window.position:
@@ -123,6 +127,12 @@ def _count(path: str, window: _Window, layout: Layout, limit: int | None) -> Pas
         segments.append((start, stop, counter.objects - before[0], counter.roots - before[1]))
     size = window.offset
     return Pass(records.finish(header, path), header, counter, class_dumps, segments, size)
+
+
+def _claimed(window: _Window) -> int:
+    """Length that the record at the window's position says it has; 0 where its head is not there yet."""
+    head = window.data[window.position :][:RECORD_HEADER_BYTES].tobytes()
+    return int.from_bytes(head[5:], "big") if len(head) == RECORD_HEADER_BYTES else 0
 
 
 class _RecordCollector:

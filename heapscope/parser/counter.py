@@ -77,25 +77,30 @@ class Counter:
         Returns ``stop``, or the position of the first sub-record that the window cuts, or,
         behind the window, of the next one to read.
         """
+        position, status = self.follow(window, position, stop, base)
+        if status in (kernels.OK, kernels.NEED_BYTES):
+            return position
+        tag = int(window[position]) if position < window.size else 0
+        # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
+        if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
+            self.has_met_end = True
+            return stop
+        raise_corrupt(self._path, base + position, status, tag)
+
+    def follow(self, window: NDArray[np.uint8], position: int, stop: int, base: int) -> tuple[int, int]:
+        """As `scan`, but whatever is met: the position reached, and the kernel's status there."""
         while True:
             status = kernels.scan_heap(
                 window, position, stop, base,
                 self._constants, self.table, self.class_spans, self.totals, self.addresses,
             )  # fmt: skip
             position = int(self.totals[kernels.POSITION])
-            if status in (kernels.OK, kernels.NEED_BYTES):
-                return position
             if status == kernels.NEED_TABLE:
                 self._grow_table()
             elif status == kernels.NEED_CLASS_SLOTS:
                 self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
             else:
-                tag = int(window[position]) if position < window.size else 0
-                # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
-                if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
-                    self.has_met_end = True
-                    return stop
-                raise_corrupt(self._path, base + position, status, tag)
+                return position, status
 
     def add(self, other: Counter) -> None:
         """Take in the counts of another thread."""
@@ -120,16 +125,21 @@ class Counter:
 
 def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
     """Turn the status of a kernel into the error it stands for."""
-    problem = {
+    raise CorruptRecord(path, offset, f"{problem_of(status, tag)}; the dump is damaged, take it again")
+
+
+def problem_of(status: int, tag: int) -> str:
+    """What the status of a kernel at a sub-record says."""
+    return {
         kernels.BAD_TAG: f"sub-record tag 0x{tag:02x} is unknown",
         kernels.OVERRUN: f"sub-record 0x{tag:02x} is longer than the heap record around it",
         kernels.BAD_TYPE: f"sub-record 0x{tag:02x} has a value of an unknown type",
         kernels.BAD_CLASS: f"sub-record 0x{tag:02x} names no class",
+        kernels.BAD_ROOT: "bytes 0xff where a sub-record should begin",
         kernels.LENGTH_CHANGED: "this instance and an earlier one of its class differ in length",
         kernels.KIND_CHANGED: "its class has instances as well as arrays",
         kernels.COUNT_CHANGED: "the file changed while it was read",
     }.get(status, f"cannot be read (status {status})")
-    raise CorruptRecord(path, offset, f"{problem}; the dump is damaged, take it again")
 
 
 @dataclass

@@ -31,6 +31,12 @@ LENGTH_CHANGED = 13  # an instance is longer or shorter than an earlier one of i
 KIND_CHANGED = 14  # a class has both instances and array dumps
 COUNT_CHANGED = 15  # a later pass met other objects than the first
 BAD_CLASS = 16  # an instance or array of class 0
+BAD_ROOT = 17  # a root that is nothing but bytes 0xFF
+
+MET_CLASS = 20  # the pass that redacts met a class dump,
+HEAP_NAME = 21  # Android's name of a heap,
+NEED_CLASS = 22  # an instance of a class it does not know,
+FIRST_OBJECT = 23  # or the first object, where it was told to wait for it
 
 # Slots of scan_heap's int64 ``totals``, the last three of type codes or tags ...
 OBJECTS, ROOTS, CLASSES, TABLE_USED, POSITION = range(5)
@@ -43,6 +49,7 @@ LOST = 5  # references that lead nowhere
 LISTED = 6  # referents
 SEGMENT = 7  # row of the segment
 STATE = 8
+IS_WAITING, WIPES = 1, 2  # of the pass that redacts, beside POSITION and LISTED
 # ... of its uint64 ``addresses`` ...
 ADDRESS_OR, ADDRESS_MIN, ADDRESS_MAX = range(3)
 # ... of walk_records' ``state``, beside POSITION ...
@@ -61,6 +68,8 @@ CONSTANTS = 547
 KEY, COUNT, AMOUNT, KIND = range(4)
 KIND_INSTANCE = 1
 KIND_ARRAY = 2
+
+CHAIN = 4  # so many whole sub-records in a row are believed behind a damage
 
 NOTHING = 0xFFFFFFFF  # in columns of object indices: none
 
@@ -116,6 +125,17 @@ scan_heap = Kernel(_MODULE, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8
 merge_tables = Kernel(_MODULE, "merge_tables", "u8[4] u8[4]")
 # keys, counts, amounts, table
 fill_table = Kernel(_MODULE, "fill_table", "u8[] u8[] u8[] u8[4]")
+
+_SALVAGE = "heapscope.parser._salvage_kernels"
+# buf, pos, stop, known_stop, constants, table, limits, state
+find_record = Kernel(_SALVAGE, "find_record", "u1[] i8 i8 i8 i8[] u8[4] u8[] i8[]")
+# buf, pos, identifier_bytes, state
+find_top_level = Kernel(_SALVAGE, "find_top_level", "u1[] i8 i8 i8[]")
+# buf, pos, stop, constants, drop, ranges, state
+drop_records = Kernel(_SALVAGE, "drop_records", "u1[] i8 i8 i8[] u1[] i8[2] i8[]")
+
+# buf, pos, stop, constants, table, spans, text_bytes, texts, state
+redact = Kernel("heapscope.parser._redact_kernels", "redact", "u1[] i8 i8 i8[] u8[4] i8[2] i8 i8[2] i8[]")
 
 _ADDRESSES = "heapscope.parser._address_kernels"
 _SEGMENTS = "heapscope.parser._segment_kernels"

@@ -109,7 +109,7 @@ def parse_header(data: bytes, path: str | os.PathLike[str]) -> Header:
     ------
     NotHprof, UnsupportedFormat, TruncatedDump
     """
-    if not data.startswith(MAGIC_PREFIX):
+    if not data.startswith(MAGIC_PREFIX[: len(data)]):
         raise NotHprof(path, 0, "no heap dump inside: it should begin with 'JAVA PROFILE 1.0.x'")
     if len(data) < HEADER_BYTES:
         raise TruncatedDump(

@@ -7,16 +7,17 @@ cores and counted as it comes.  Either way a few megabytes are held, whatever th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.errors import CorruptRecord
+from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
 from heapscope.parser.counter import Pass
+from heapscope.parser.coverage import Coverage, Gap
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
@@ -38,9 +39,10 @@ from heapscope.parser.records import (
     loaded_class,
     read_class_names,
 )
+from heapscope.parser.salvage import DUPLICATE, field_bytes, own_bytes, salvage, without_duplicates
 from heapscope.parser.source import Source
-from heapscope.parser.tags import VALUE_BYTES, BasicType
-from heapscope.parser.walk import walk_file
+from heapscope.parser.tolerant import part_paths
+from heapscope.parser.walk import Walk, walk_file
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class HeapScan:
     address_max: int
     address_bits: int  # all addresses, or-ed
     dump_bytes: int
+    coverage: Coverage | None = None  # None: all of the dump was read
 
     @property
     def object_count(self) -> int:
@@ -98,12 +101,96 @@ class HeapScan:
 
 
 def scan(source: Source, progress: Progress = silent) -> HeapScan:
-    """Count a dump.
+    """Count a dump; of a source that is `Source.is_partial`, what can be read of it.
 
     Raises
     ------
     NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
     """
+    if not source.is_partial:
+        return _scan(source, None, progress)
+    source.mapping(progress)
+    try:
+        if len(source.pieces) == 1 and not source.pieces[0].problem:
+            found = _scan(source, None, progress)
+            segments = _segments(found)
+            if without_duplicates(source, found.header.identifier_bytes, found.layout, segments) is None:
+                return found
+    except (CorruptRecord, TruncatedDump):
+        pass  # the reason to be here
+    return _scan_partial(source, progress)
+
+
+def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofError:
+    """The error of a broken dump, with what could be read of it."""
+    if source.is_partial:
+        return error
+    way = "--partial (partial=True) reads what is there"
+    parts = len(part_paths(source.path))
+    if parts:
+        way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
+    elif not source.is_compressed:  # else all of it would have to be inflated to tell
+        try:
+            found = _scan_partial(source, silent).coverage
+        except HprofError:
+            return error  # not even the header
+        assert found is not None
+        way += f": {found.summary.removeprefix('partial dump: ')}"
+    problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
+    return type(error)(error.path, error.offset, f"{problem}; {way}")
+
+
+def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:
+    rows = zip(
+        found.segment_starts.tolist(),
+        found.segment_stops.tolist(),
+        found.segment_objects.tolist(),
+        found.segment_roots.tolist(),
+        strict=True,
+    )
+    return list(rows)
+
+
+def _scan_partial(source: Source, progress: Progress) -> HeapScan:
+    """Count what can be read of a broken dump."""
+    saved = salvage(source, _GUESS, progress)
+    gaps = list(saved.gaps)
+    found = _scan(source, saved.walk, progress)
+    unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
+    if unique is not None:
+        gaps = sorted([*gaps, *unique[1]], key=lambda gap: gap.offset)
+        found = _scan(source, replace(saved.walk, segments=unique[0]), progress)
+    return replace(found, coverage=_coverage(source, found, gaps, saved.expected_bytes, saved.is_end_known))
+
+
+def _coverage(
+    source: Source, found: HeapScan, gaps: list[Gap], expected_bytes: int, is_end_known: bool
+) -> Coverage:
+    classes = found.classes
+    own = own_bytes(classes, found.header.identifier_bytes)
+    unknown = {
+        class_id
+        for class_id in found.instance_counts
+        if class_id not in classes or (not classes[class_id].is_dumped and not classes[class_id].is_array)
+    }
+    return Coverage(
+        read_bytes=found.dump_bytes - sum(gap.length for gap in gaps),
+        expected_bytes=expected_bytes,
+        is_end_known=is_end_known,
+        gaps=tuple(gaps),
+        parts=len(source.parts),
+        object_count=found.object_count,
+        unknown_class_objects=sum(found.instance_counts[class_id] for class_id in unknown),
+        broken_chain_classes=sum(
+            c.is_dumped and not field_bytes(classes, own, class_id)[1] for class_id, c in classes.items()
+        ),
+        duplicate_objects=sum(gap.problem == DUPLICATE for gap in gaps),
+        has_roots=bool(found.segment_roots.sum()),
+    )
+
+
+def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
+    """Count a dump, or the records that were saved of it."""
     path = str(source.path)
     known: dict[int, JavaClass] = {}
     reader: ClassReader | None = None
@@ -135,7 +222,9 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
         )
 
     count: Callable[[Layout, int | None, Progress], Pass]
-    if source.is_mapped:
+    if saved is not None:
+        count = partial(count_file, source, saved)
+    elif source.is_mapped:
         count = partial(count_file, source, walk_file(source.mapping(), path))
     else:
         count = partial(count_stream, source)
@@ -156,7 +245,12 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
     rows = counter.table[counter.table[:, KEY] != 0]
     segments = np.array(done.segments, np.int64).reshape(-1, 4)
     has_objects = counter.objects > 0
-    _check_lengths(path, rows, classes, done.header.identifier_bytes)
+    wrong = _wrong_classes(path, rows, classes, done.header.identifier_bytes)
+    if wrong and saved is None:
+        raise next(iter(wrong.values()))
+    for class_id in wrong:
+        # What its fields are nobody knows; the objects are there all the same.
+        classes[class_id] = replace(classes[class_id], fields=(), super_id=0)
     return HeapScan(
         header=done.header,
         records=done.records,
@@ -184,32 +278,37 @@ def _geometry(layout: Layout) -> tuple[object, ...]:
     return layout.array_bases, layout.reference_bytes, layout.alignment_bytes
 
 
-def _check_lengths(
+def _wrong_classes(
     path: str, rows: NDArray[np.uint64], classes: dict[int, JavaClass], identifier_bytes: int
-) -> None:
-    """Instances must be as long as the fields of their class and its superclasses.
+) -> dict[int, CorruptRecord]:
+    """Classes whose instances are not as long as their fields and those of the superclasses.
 
-    A class whose super chain leaves the dump (tolerated) is not checked.
+    Where the chain of superclasses leaves the dump (tolerated) they may be longer.
     """
-    value_bytes = {**VALUE_BYTES, BasicType.OBJECT: identifier_bytes}
-    own = {
-        class_id: sum([value_bytes[f.type] for f in found.fields])
-        for class_id, found in classes.items()
-        if found.is_dumped
-    }
+    wrong: dict[int, CorruptRecord] = {}
+    own = own_bytes(classes, identifier_bytes)
     for row in rows[rows[:, KIND] == KIND_INSTANCE]:
-        total, class_id, steps = 0, int(row[KEY]), 0
-        while class_id in own and steps <= len(own):
-            total += own[class_id]
-            class_id = classes[class_id].super_id
-            steps += 1
-        name = classes[int(row[KEY])].name if int(row[KEY]) in classes else "?"
-        if steps > len(own):
-            raise CorruptRecord(path, None, f"class {name} is its own superclass; the dump is damaged")
-        if steps and class_id == 0 and total != int(row[AMOUNT]):
-            raise CorruptRecord(
-                path,
-                classes[int(row[KEY])].offset,
-                f"instances of {name} have {int(row[AMOUNT]):,} bytes of fields, its class declares "
-                f"{total:,}; the dump is damaged, take it again",
+        class_id, length = int(row[KEY]), int(row[AMOUNT])
+        java_class = classes.get(class_id)
+        if java_class is None or not java_class.is_dumped:
+            continue
+        total, is_whole = field_bytes(classes, own, class_id)
+        if not is_whole and _is_circle(classes, class_id):
+            problem = f"class {java_class.name} is its own superclass; the dump is damaged"
+        elif total != length if is_whole else total > length:
+            problem = (
+                f"instances of {java_class.name} have {length:,} bytes of fields, its class declares "
+                f"{total:,}; the dump is damaged, take it again"
             )
+        else:
+            continue
+        wrong[class_id] = CorruptRecord(path, java_class.offset, problem)
+    return wrong
+
+
+def _is_circle(classes: dict[int, JavaClass], class_id: int) -> bool:
+    seen: set[int] = set()
+    while class_id in classes and class_id not in seen:
+        seen.add(class_id)
+        class_id = classes[class_id].super_id
+    return class_id in seen

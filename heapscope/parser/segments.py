@@ -202,7 +202,7 @@ def shapes_of(
         before = len(slots)
         declaring, is_followed = referents.get(i, (-1, False))
         at = head
-        # The super chain as `_check_lengths` followed it: instances are exactly this long.
+        # The super chain as `scan` followed it: instances are exactly this long.
         current = scan.classes.get(java_class.class_id)
         seen: set[int] = set()
         while current is not None and current.class_id not in seen:

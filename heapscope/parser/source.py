@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ import numpy as np
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -53,6 +55,16 @@ _BLOCKSIZE = re.compile(rb"HPROF BLOCKSIZE=(\d{1,10})\x00")
 _MEMBER_BATCH_BYTES = 2 << 20
 _STREAM_BLOCK_BYTES = 2 << 20
 _CHECKSUM_BLOCK_BYTES = 1 << 28  # well below the 4 GiB that lengths of old zlibs can say
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of the inflated dump without a hole; ``problem``: why they end where they do."""
+
+    start: int
+    stop: int
+    problem: str = ""
+    starts_record: bool = True  # a top-level record begins with it
 
 
 def worker_count() -> int:
@@ -77,6 +89,14 @@ class Source:
     ----------
     path : str or path-like
         A dump, plain, gzip or zstd.
+    partial : bool
+        Whether what can still be inflated of a broken file is taken, and the parts beside it that
+        a killed parallel dump left; `pieces` then tells what is there.
+
+    Attributes
+    ----------
+    pieces : list of Piece
+        Runs of bytes without a hole, once `mapping` was called; one for a file that is whole.
 
     Raises
     ------
@@ -86,8 +106,11 @@ class Source:
         The file cannot be opened or read.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
         self.path = Path(path)
+        self.is_partial = partial
+        self.pieces: list[Piece] = []
+        self.parts: list[Path] = []
         self._fd = -1
         self._plain_fd = -1  # what read_into reads: the file, or what it was inflated to
         self._mapping: NDArray[np.uint8] | None = None
@@ -128,7 +151,8 @@ class Source:
             self._blocksize = int(comment[1]) if comment else 0
             if self._blocksize > _MAX_BLOCKSIZE:
                 self._blocksize = 0  # no JDK writes such members; the serial way needs no buffers
-        elif not self.is_zstd:
+        self.parts = part_paths(self.path) if self.is_partial else []
+        if not self.is_compressed and not self.parts:
             self._plain_fd = os.dup(self._fd)
 
     @property
@@ -139,7 +163,7 @@ class Source:
     @property
     def is_mapped(self) -> bool:
         """Whether `mapping` costs nothing: a plain file, or one inflated before."""
-        return self._mapping is not None or not self.is_compressed
+        return self._mapping is not None or (not self.is_compressed and not self.parts)
 
     @property
     def is_closed(self) -> bool:
@@ -153,8 +177,11 @@ class Source:
     def mapping(self, progress: Progress = silent) -> NDArray[np.uint8]:
         """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
         if self._mapping is None:
-            if self.is_compressed:
-                with closing(self.blocks(progress, phase="inflating")) as blocks, _spool() as spool:
+            if not self.is_mapped:
+                made = (
+                    self._rescued(progress) if self.is_partial else self.blocks(progress, phase="inflating")
+                )
+                with closing(made) as blocks, _spool() as spool:
                     for block in blocks:
                         try:
                             spool.write(block)
@@ -170,7 +197,42 @@ class Source:
                     self._mapping = _map(self._plain_fd)
             else:
                 self._mapping = _map(self._fd)
+            if not self.pieces:
+                self.pieces.append(Piece(0, int(self._mapping.size)))
         return self._mapping
+
+    def _rescued(self, progress: Progress) -> Generator[memoryview]:
+        """What can be read of the file and of the parts beside it; fills `pieces`."""
+        at = begin = 0
+        starts_record = True
+        for path in (self.path, *self.parts):
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            try:
+                size = os.fstat(fd).st_size
+                head = os.pread(fd, 4096, 0)
+                if head.startswith(GZIP_MAGIC):
+                    comment = _BLOCKSIZE.search(head, 0, 512)
+                    found = gzip_pieces(fd, size, int(comment[1]) if comment else 0)
+                elif head.startswith(ZSTD_MAGIC):
+                    found = zstd_pieces(fd, size, _ZSTD_WINDOW_BYTES)
+                else:
+                    found = plain_pieces(fd, size)
+                for piece in found:
+                    if not isinstance(piece, Hole):
+                        at += len(piece)
+                        progress("inflating", at, max(at, size))
+                        yield memoryview(piece)
+                        continue
+                    self.pieces.append(Piece(begin, at, piece.problem, starts_record))
+                    for block in zeros(piece.length or 0):
+                        at += len(block)
+                        yield memoryview(block)
+                    begin, starts_record = at, False
+            finally:
+                os.close(fd)
+            if at > begin:
+                self.pieces.append(Piece(begin, at, "", starts_record))
+            begin, starts_record = at, True
 
     def blocks(self, progress: Progress = silent, phase: str = "reading") -> Generator[memoryview]:
         """The inflated dump in order, as blocks of a few megabytes, each valid up to the next.

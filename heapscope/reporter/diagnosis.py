@@ -169,7 +169,7 @@ def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> D
     show_secrets : bool
         Whether values are shown as they are.
     """
-    findings = tuple(_finding(each, show_secrets) for each in diagnosis.findings)
+    findings = tuple(describe_finding(each, show_secrets=show_secrets) for each in diagnosis.findings)
     return DiagnosisSection(
         status=diagnosis.status,
         headline=_headline(diagnosis, findings),
@@ -198,7 +198,8 @@ def _headline(diagnosis: Diagnosis, findings: Sequence[FindingSection]) -> str:
     return "No known leak found; whether something else grows, three snapshots or more will tell"
 
 
-def _finding(finding: Finding, show_secrets: bool) -> FindingSection:
+def describe_finding(finding: Finding, *, show_secrets: bool = False) -> FindingSection:
+    """One leak, as `describe_diagnosis` has it."""
     holders = finding.holders
     return FindingSection(
         id=finding.id,

@@ -57,6 +57,13 @@ class SnapshotRow:
     captured_at_source: str  # "dump header", "text", "sidecar" or "file time"
     object_count: int
     shallow_bytes: int
+    read_share: float = 1.0  # below 1, or with `uncertain`: of a broken dump what could be read
+    uncertain: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the dump is broken, and only a part of it was read."""
+        return bool(self.uncertain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +199,12 @@ def build_incident(
     if not force_series:
         snapshots, left_out = snapshots.of_one_process(progress)
     rows = tuple(_describe_snapshot(snapshot) for snapshot in snapshots)
-    watched = tuple(_describe_growth(growth) for growth in snapshots.watched(tuple(patterns)))
+    places = snapshots.comparable
+    watched = tuple(_describe_growth(growth, places) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
     source, facts = _last_facts(snapshots, progress)
-    whole_heap = _describe_whole_heap(rows)
+    whole_heap = _describe_whole_heap(rows, places)
     status, headline = _headline(watched, whole_heap)
     diagnosis = describe_diagnosis(
         diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
@@ -210,7 +218,7 @@ def build_incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
         status=status,
         headline=headline,
-        verdict=verdict,
+        verdict=(*_partial_lines(rows), *verdict),
         remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
@@ -246,6 +254,8 @@ def _describe_snapshot(snapshot: Snapshot) -> SnapshotRow:
         captured_at_source=snapshot.captured_at_source,
         object_count=int(snapshot.object_count),
         shallow_bytes=int(snapshot.shallow_bytes),
+        read_share=1.0 if snapshot.coverage is None else snapshot.coverage.share,
+        uncertain=() if snapshot.coverage is None else tuple(map(printable, snapshot.coverage.lines())),
     )
 
 
@@ -253,11 +263,11 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _describe_growth(growth: ClassGrowth) -> WatchedClass:
+def _describe_growth(growth: ClassGrowth, places: Sequence[int]) -> WatchedClass:
     return WatchedClass(
         class_name=printable(growth.class_name),
         matched_classes=tuple(map(printable, growth.matched_classes)),
-        trend=_trend(tuple(map(int, growth.instance_counts))),
+        trend=_trend(tuple(int(growth.instance_counts[place]) for place in places)),
         instance_counts=tuple(map(int, growth.instance_counts)),
         shallow_bytes=tuple(map(int, growth.shallow_bytes)),
         instance_count_delta=int(growth.instance_count_delta),
@@ -267,14 +277,14 @@ def _describe_growth(growth: ClassGrowth) -> WatchedClass:
     )
 
 
-def _describe_whole_heap(rows: tuple[SnapshotRow, ...]) -> WatchedClass:
+def _describe_whole_heap(rows: tuple[SnapshotRow, ...], places: Sequence[int]) -> WatchedClass:
     counts = tuple(row.object_count for row in rows)
     sizes = tuple(row.shallow_bytes for row in rows)
     steps = max(1, len(rows) - 1)
     return WatchedClass(
         class_name="Whole heap",
         matched_classes=(),
-        trend=_trend(counts),
+        trend=_trend(tuple(counts[place] for place in places)),
         instance_counts=counts,
         shallow_bytes=sizes,
         instance_count_delta=counts[-1] - counts[0],
@@ -378,6 +388,15 @@ def _verdict(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tup
     return tuple(lines)
 
 
+def _sentence(line: str) -> str:
+    return line[:1].upper() + line[1:]
+
+
+def _partial_lines(rows: tuple[SnapshotRow, ...]) -> list[str]:
+    """A line for each snapshot of which only a part could be read."""
+    return [f"{row.name}: {row.uncertain[0]}" for row in rows if row.is_partial]
+
+
 def _size_line(one: WatchedClass, unit: str) -> str:
     return f"{one.class_name}: {plural(one.instance_counts[0], unit)}, {format_bytes(one.shallow_bytes[0])}"
 
@@ -427,6 +446,13 @@ def _remarks(
                 "Take a third snapshot later and put all three into one report.",
             )
         )
+    whole = sum(not row.is_partial for row in rows)
+    for row in rows:
+        if row.is_partial:
+            lines = [_sentence(line) for line in row.uncertain]
+            lines += ["Trends leave this snapshot out"] if whole > 1 else []
+            lines += ["Changes to or from it may be an effect of what is missing"] if len(rows) > 1 else []
+            remarks.append(Remark("caution", f"{row.name} is a part of a dump", f"{'. '.join(lines)}."))
     by_file_time = [row.name for row in rows if row.captured_at_source == "file time"]
     if by_file_time and len(rows) > 1:
         remarks.append(

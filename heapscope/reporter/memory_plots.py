@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,12 +82,28 @@ def draw_memory(axes: Axes, process: Watched) -> Axes:
     return axes
 
 
-def memory_figure(found: Sequence[Watched]) -> Figure:
-    """One panel for each process, those that grew most first, `MAX_PANELS` at most."""
+class MemoryFigure(Figure):
+    """A figure that notebooks show as it is, pyplot or not."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        with chart_style():
+            save(self, picture, format="png", dpi=96, facecolor="white")
+        return picture.getvalue()
+
+
+def memory_figure(found: Sequence[Watched]) -> MemoryFigure:
+    """One panel for each process, those that grew most first, `MAX_PANELS` at most.
+
+    Parameters
+    ----------
+    found : sequence of Watched
+        From `heapscope.watched`; one at least.
+    """
     ordered = sorted(found, key=lambda process: -process.verdict().growth_bytes)[:MAX_PANELS]
     width, height = _PANEL_INCHES
     with chart_style():
-        figure = Figure(figsize=(width, height * len(ordered) + 0.4), layout="constrained")
+        figure = MemoryFigure(figsize=(width, height * len(ordered) + 0.4), layout="constrained")
         panels = figure.subplots(len(ordered), 1, squeeze=False)[:, 0]
         for axes, process in zip(panels, ordered, strict=True):
             draw_memory(axes, process)

@@ -53,6 +53,8 @@ _CSS_VARIABLES = {
     OKABE_ITO["blue"]: "--count",
     OKABE_ITO["vermillion"]: "--bytes",
 }
+# As report.css has them.
+_ICICLE = (("root", GRID, 1), ("step", OKABE_ITO["blue"], 0.22), ("member", OKABE_ITO["vermillion"], 0.32))
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
@@ -71,6 +73,7 @@ class Timeline:
     positions: tuple[float, ...]
     label: str
     tick_labels: tuple[str, ...] | None  # None: the positions are figures
+    partial: tuple[int, ...] = ()  # rows of snapshots of which only a part was read
 
 
 def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
@@ -79,6 +82,7 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     Side by side where times say too little: taken within a second, nearly on each other, or
     times of files.
     """
+    partial = tuple(place for place, row in enumerate(snapshots) if row.is_partial)
     moments = [datetime.fromisoformat(row.captured_at).timestamp() for row in snapshots]
     span = moments[-1] - moments[0]
     nearest = min((after - before for before, after in pairwise(moments)), default=0.0)
@@ -90,13 +94,17 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
             tuple((moment - moments[0]) / size for moment in moments),
             f"{unit} since {clock(snapshots[0].captured_at)}",
             None,
+            partial,
         )
     positions = tuple(float(row) for row in range(1, len(snapshots) + 1))
     names = tuple(row.name for row in snapshots)
     if sum(map(len, names)) <= _MAX_NAMES_CHARACTERS:
-        return Timeline(positions, "snapshot", names)
+        return Timeline(positions, "snapshot", names, partial)
     return Timeline(
-        positions, "snapshot, in order of capture", tuple(f"{position:.0f}" for position in positions)
+        positions,
+        "snapshot, in order of capture",
+        tuple(f"{position:.0f}" for position in positions),
+        partial,
     )
 
 
@@ -130,6 +138,19 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         solid_joinstyle="round",
         clip_on=False,
     )
+    if when.partial:
+        # Hollow: the figure is a lower bound, and the label below says so.
+        axes.plot(
+            [when.positions[place] for place in when.partial],
+            [values[place] for place in when.partial],
+            color=colour,
+            linestyle="none",
+            marker="o",
+            markersize=7,
+            markerfacecolor=PAPER,
+            markeredgewidth=1.6,
+            clip_on=False,
+        )
     axes.set_ylim(0, top * 1.12)
     axes.yaxis.set_major_locator(
         MaxNLocator(nbins=4, integer=quantity == "instances", steps=[1, 2, 2.5, 5, 10])
@@ -137,7 +158,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
     axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(when.label, color=MUTED)
+    axes.set_xlabel("\n".join([when.label, *_hollow_note(when)]), color=MUTED)
     if when.tick_labels is not None:
         axes.set_xticks(when.positions, when.tick_labels)
     else:
@@ -347,11 +368,35 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
     ).strip()
 
 
+def on_paper(svg: str) -> str:
+    """A picture of a page with the colours of paper for the page's variables and classes.
+
+    WeasyPrint applies the page's own style to no picture: what `heapscope.reporter.icicle` has
+    of it becomes attributes.
+    """
+    for colour, variable in _CSS_VARIABLES.items():
+        svg = svg.replace(f"var({variable})", colour)
+    if 'class="icicle"' in svg:
+        for kind, fill, opacity in _ICICLE:
+            svg = re.sub(
+                rf'(<g class="{kind}"><title>[^<]*</title><rect) ',
+                rf'\1 fill="{fill}" fill-opacity="{opacity}" ',
+                svg,
+            )
+        svg = svg.replace("<text ", f'<text font-family="DejaVu Sans Mono" font-size="11.8" fill="{INK}" ')
+    return svg
+
+
 def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
     """A chart as a sentence."""
     describe = format_bytes if quantity == "shallow size" else format_count
     values = ", ".join(describe(value) for value in _values(watched, quantity))
-    return f"Line chart of {watched.class_name}, {quantity} by {when.label}: {values}"
+    label = "; ".join([when.label, *_hollow_note(when)])
+    return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
+
+
+def _hollow_note(when: Timeline) -> list[str]:
+    return ["hollow: of a partial dump, at least so much"] if when.partial else []
 
 
 @contextmanager

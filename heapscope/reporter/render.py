@@ -1,4 +1,4 @@
-"""Incidents as HTML, Markdown and JSON, and as files.
+"""Incidents as HTML, Markdown, JSON and PDF, and as files.
 
 The same incident gives the same bytes: no time of day, no absolute path, no random id.
 """
@@ -24,18 +24,20 @@ from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
-from heapscope.progress import Progress, silent
+from heapscope.files import MODE, put
+from heapscope.progress import Progress, usual
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.icicle import holder_picture
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
+from heapscope.reporter.pdf import need_weasyprint, render_pdf
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
 
-ENDINGS = (".html", ".md", ".json")
+ENDINGS = (".html", ".md", ".json", ".pdf")
 
 # GitHub's and GitLab's limits for a comment are 65,536 and 1,000,000 characters.
 MAX_MARKDOWN_CHARACTERS = 64_000
@@ -57,7 +59,28 @@ def render_html(incident: Incident) -> str:
     """One page with everything in it; it reads without scripts and asks nobody for anything."""
     script = _environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
+    return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
+
+
+def render_paper(incident: Incident, font_faces: str) -> str:
+    """The page as `heapscope.reporter.pdf` lays it out: its own sheet, dates, colours that are no variables.
+
+    Parameters
+    ----------
+    font_faces : str
+        CSS rules that say where letters come from.
+    """
+    from heapscope.reporter.plots import on_paper
+
+    sheet = _environment().get_template("paper.css").render()
+    page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
+    page = re.sub(r"<svg .*?</svg>", lambda match: on_paper(match[0]), page, flags=re.DOTALL)
+    # WeasyPrint breaks lines at spaces without width, not at <wbr>.
+    return page.replace("<wbr>", "\u200b")
+
+
+def _render_page(incident: Incident, **parts: object) -> str:
+    page = (
         _environment()
         .get_template("report.html.j2")
         .render(
@@ -67,11 +90,10 @@ def render_html(incident: Incident) -> str:
             outlook_chart=_outlook_chart(incident),
             **_outlook_words(incident),
             style=Markup(_environment().get_template("report.css").render()),
-            script=Markup(script),
-            script_digest=digest,
+            **parts,
         )
-        + "\n"
     )
+    return f"{page}\n"
 
 
 def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_name: str = "") -> str:
@@ -88,6 +110,8 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
     text = ""
     for rows, characters in _MARKDOWN_BUDGETS:
         text = _render_markdown(incident, chart_names, outlook_name, rows, characters)
+        if (rows, characters) != _MARKDOWN_BUDGETS[0]:
+            text += "\nShortened to what a ticket takes; the page (`-o report.html`) has all of it.\n"
         if len(text) <= MAX_MARKDOWN_CHARACTERS:
             return text
     note = "\n\n(cut here: longer than a ticket takes)\n"
@@ -96,7 +120,11 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 
 def render_json(incident: Incident) -> str:
     """JSON after ``schema/incident-1.schema.json``."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(incident)}, indent=2) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    for snapshot in document["snapshots"]:
+        if not snapshot["uncertain"]:
+            del snapshot["read_share"], snapshot["uncertain"]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def write_report(
@@ -109,7 +137,7 @@ def write_report(
     show_secrets: bool = False,
     force_series: bool = False,
     limit_bytes: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = usual,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
 
@@ -119,7 +147,7 @@ def write_report(
         From `heapscope.snapshots`; one at least.
     path : str or path-like
         ``.html`` for one page, ``.md`` for a ticket with PNG charts beside it, ``.json`` for
-        programs.  Missing folders are made.
+        programs, ``.pdf`` for paper.  Missing folders are made.
     patterns : sequence of str
         The watched classes.
     top : int
@@ -146,12 +174,18 @@ def write_report(
         A file is there already, and ``force`` is false.  Nothing is written then.
     OutputFailed
         The system refuses to write.  Nothing half-written is left.
+    MissingDependency
+        A PDF without WeasyPrint.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise HeapscopeError(f"{path}: a report's name ends in .html, .md or .json; rename it to choose one")
+        raise HeapscopeError(
+            f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one"
+        )
     _check_free([path], force)
+    if ending == ".pdf":
+        need_weasyprint()  # before any work is done
     incident = build_incident(
         snapshots,
         patterns=patterns,
@@ -166,16 +200,23 @@ def write_report(
     sources = {os.path.realpath(snapshot.path) for snapshot in snapshots}
     if overwritten := [output for output in paths if os.path.realpath(output) in sources]:
         raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
+    _write_all(report_files(incident, path), force=force)
+    return incident
+
+
+def report_files(incident: Incident, path: Path) -> list[tuple[Path, bytes]]:
+    """What `write_report` writes: each file with its content, pictures first, the report itself last."""
+    ending = path.suffix.lower()
     if ending == ".html":
         contents = [render_html(incident).encode()]
+    elif ending == ".pdf":
+        contents = [render_pdf(incident)]
     elif ending == ".json":
         contents = [render_json(incident).encode()]
     else:
-        names = chart_names(incident, path.stem)
-        outlook = "".join(outlook_name(incident, path.stem))
+        names, outlook = chart_names(incident, path.stem), "".join(outlook_name(incident, path.stem))
         contents = [*_png_charts(incident), render_markdown(incident, names, outlook).encode()]
-    _write_all(list(zip(paths, contents, strict=True)))
-    return incident
+    return list(zip(output_paths(incident, path), contents, strict=True))
 
 
 def output_paths(incident: Incident, path: str | os.PathLike[str]) -> list[Path]:
@@ -347,8 +388,8 @@ def _check_free(paths: Sequence[Path], force: bool) -> None:
             raise OutputExists(path)
 
 
-def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
-    """Write all files or none: each beside its place first, then all renamed."""
+def _write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
+    """Write all files or none, for their owner alone: each beside its place first, then all named."""
     parts: list[Path] = []
     placed: list[Path] = []
     is_done = False
@@ -358,12 +399,14 @@ def _write_all(outputs: Sequence[tuple[Path, bytes]]) -> None:
         for target, content in outputs:
             part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
             parts.append(part)
-            # A report is made to be passed on; the umask still has its say.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
         for part, (target, _) in zip(list(parts), outputs, strict=True):
             is_new = not os.path.lexists(target)
-            os.replace(part, target)
+            put(part, target, force=force)
+            part.unlink(missing_ok=True)
             parts.remove(part)
             if is_new:
                 placed.append(target)

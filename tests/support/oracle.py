@@ -179,8 +179,11 @@ def source_name(name: str) -> str:
     return element + "[]" * dimensions
 
 
-def read_oracle(source: bytes | Path) -> OracleHeap:
-    """Read a dump, plain or gzip.  Raises ValueError at whatever is wrong."""
+def read_oracle(source: bytes | Path, *, partial: bool = False) -> OracleHeap:
+    """Read a dump, plain or gzip.  Raises ValueError at whatever is wrong.
+
+    With ``partial`` reading ends where the bytes do: what was whole before is there.
+    """
     data = source.read_bytes() if isinstance(source, Path) else source
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
@@ -192,16 +195,23 @@ def read_oracle(source: bytes | Path) -> OracleHeap:
     heap = OracleHeap(data[13:18].decode(), identifier_bytes, int.from_bytes(data[23:31], "big"))
     file = _Bytes(data, 31, len(data), identifier_bytes)
     while file.at < file.end:
+        if partial and file.end - file.at < 9:
+            break
         tag, _, length = file.u1(), file.u4(), file.u4()
         heap.record_counts[tag] += 1
         left = file.end - file.at
         if tag == 0x0C and (length == 0 or (length < left and (left - length) % 2**32 == 0)):
             length = left
-        if length > left:
+        if length > left and not partial:
             raise ValueError(f"record {tag:#x} at {file.at - 9} claims {length} bytes, {left} are there")
-        body = _Bytes(data, file.at, file.at + length, identifier_bytes)
-        file.at += length
-        _read_record(heap, tag, body)
+        body = _Bytes(data, file.at, file.at + min(length, left), identifier_bytes)
+        file.at += body.end - body.at
+        try:
+            _read_record(heap, tag, body)
+        except ValueError:
+            if not partial:
+                raise
+            break
     for class_id, each in heap.classes.items():  # names may come after the class
         each.name = heap.loaded.get(class_id, "")
     return heap

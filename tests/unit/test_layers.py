@@ -11,17 +11,21 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "progress": set(),
+    # The one door upwards: a notebook asks the object, and the object asks the reporter how it looks.
+    "rich_repr": {"reporter"},
+    "notebook_progress": set(),
+    "progress": {"notebook_progress"},
     "cache": {"errors"},
     "units": {"errors"},
+    "files": {"errors"},
     "machine_code": {"cache"},
     "collector": SHARED,
     "parser": SHARED,
-    "analysis": SHARED | {"parser"},
+    "analysis": SHARED | {"parser", "rich_repr"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
@@ -29,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": SHARED | {"collector", "parser", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
-    "__init__": SHARED | {"collector", "analysis", "reporter"},
+    # The magic of IPython runs commands; it is loaded by the package's name.
+    "__init__": SHARED | {"collector", "analysis", "reporter", "cli"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -37,6 +42,8 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
+    "IPython": {"notebook_progress", "cli"},
+    "weasyprint": {"reporter"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},

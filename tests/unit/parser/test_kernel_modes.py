@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heapscope.machine_code import Kernel
+from heapscope.machine_code import Kernel, _read, _write
 from heapscope.parser import kernels
 from tests.unit.analysis.leak import leak_dump
 
@@ -97,3 +97,21 @@ def test_arrays_of_another_type_are_refused() -> None:
     assert isinstance(kernels.read_ids, Kernel)
     with pytest.raises(TypeError, match="contiguous"):
         kernels.read_ids(np.zeros(8, np.int16), np.zeros(1, np.int64), 8, np.zeros(1, np.uint64))
+
+
+def test_machine_code_that_others_can_write_to_is_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "kernels"
+    file = folder / "x.o"
+    _write(file, b"symbol\ncode")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert _read(file) == (b"code", "symbol")
+    file.chmod(0o620)
+    assert _read(file) is None
+    file.chmod(0o600)
+    folder.chmod(0o770)
+    assert _read(file) is None
+    # A folder of ours that was made too open is closed by the next who writes there.
+    _write(file, b"symbol\ncode")
+    assert _read(file) == (b"code", "symbol")
+    assert folder.stat().st_mode & 0o777 == 0o750

@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.files import put
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import (
@@ -219,6 +220,8 @@ def test_markdown_fits_a_ticket_however_much_there_is() -> None:
     incident = build_incident(series(classes, facts=facts), patterns=patterns, top=300)
     text = render_markdown(incident, chart_names(incident, "report"))
     assert len(text) < 65_000
+    assert "Shortened to what a ticket takes" in text
+    assert "Shortened" not in markdown(build_incident(series()))
     assert text.startswith("# Leak suspected: 300 of 300 watched classes grew in every snapshot\n")
 
 
@@ -235,8 +238,8 @@ def test_names_of_pictures() -> None:
     assert "](my%20report-Cache-Key.png)" in render_markdown(incident, chart_names(incident, "my report"))
 
 
-def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
-    old = os.umask(0o022)
+def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
     try:
         incident = write_report(series(), tmp_path / "build" / "deep" / "report.md")
     finally:
@@ -252,7 +255,7 @@ def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
         "report-outlook.png",
         "report.md",
     ]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths[:-1])
     assert paths[-1].read_text("utf-8") == markdown(incident)
     write_report(series(), tmp_path / "r.HTML")
@@ -263,7 +266,7 @@ def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["report", "report.txt", "report.html.gz", ".html"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(HeapscopeError, match=r"ends in \.html, \.md or \.json"):
+    with pytest.raises(HeapscopeError, match=r"ends in \.html, \.md, \.json or \.pdf"):
         write_report(series(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -316,15 +319,15 @@ def test_a_folder_is_no_report(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail_at: int
 ) -> None:
-    real, calls = os.replace, []
+    calls = []
 
-    def failing(source: Any, target: Any) -> None:
+    def failing(source: Any, target: Any, **options: Any) -> None:
         calls.append(target)
         if len(calls) == fail_at:
             raise OSError(28, "No space left on device")
-        real(source, target)
+        put(source, target, **options)
 
-    monkeypatch.setattr(os, "replace", failing)
+    monkeypatch.setattr(render, "put", failing)
     with pytest.raises(OutputFailed, match="No space left on device"):
         write_report(series(), tmp_path / "report.md")
     assert len(calls) == fail_at

@@ -1,0 +1,63 @@
+"""``heapscope bundle``: the whole incident in one zip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from heapscope.cli.arguments import class_option, dumps_argument, expanded, watched
+from heapscope.cli.folding import folded
+from heapscope.cli.progress import work
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes
+
+
+@click.command(short_help="The incident in one zip: reports, data, checksums; no raw dump.")
+@dumps_argument
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A .zip; only its owner can read it.",
+)
+@click.option("--dumps", "with_dumps", is_flag=True, help="Pack redacted copies of the dumps as well.")
+@class_option
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def bundle(
+    dumps: tuple[Path, ...], output: Path, with_dumps: bool, patterns: tuple[str, ...], force: bool
+) -> None:
+    """Pack what 'report' writes of the DUMPs (HTML, Markdown with its pictures, JSON, PDF if WeasyPrint is
+    installed) with the sidecars of 'collect', a manifest and SHA-256 checksums into one zip. Values that
+    may be secret are masked; dumps are packed only with --dumps, and only redacted.
+
+    \b
+    heapscope bundle worker-3/ -o incident.zip
+    """
+    if output.suffix.lower() != ".zip":
+        raise click.BadOptionUsage("output", "-o needs a name that ends in .zip.")
+    from heapscope.analysis.snapshots import snapshots
+    from heapscope.parser.redact_file import redact_file
+    from heapscope.reporter.bundle import check_free, write_bundle
+
+    check_free(output, force)  # before any work is done
+    with work() as at:
+        found = snapshots(at.each(expanded(dumps)), at.progress)
+        made = write_bundle(
+            found,
+            output,
+            patterns=watched(patterns),
+            redact=redact_file if with_dumps else None,
+            force=force,
+            progress=at.progress,
+        )
+    click.echo(folded(made.headline))
+    click.echo(f"\nbundle: {printable(str(output))}, {format_bytes(output.stat().st_size)}")
+    for role in dict.fromkeys(file.role for file in made.files):
+        size = sum(file.file_bytes for file in made.files if file.role == role)
+        count = sum(file.role == role for file in made.files)
+        click.echo(f"  {plural(count, role)}, {format_bytes(size)}")
+    for line in made.left_out:
+        click.echo(folded(f"  without {line}"))

@@ -1,0 +1,153 @@
+"""What can still be inflated of a compressed dump that is cut short or damaged.
+
+Beside the bytes comes word of every hole, so that no record that reaches into one is taken for whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Of a piece in which an error is met nothing is got: small ones lose little.
+_PIECE_BYTES = 1 << 9
+_READ_BYTES = 1 << 20
+_OUTPUT_BYTES = 1 << 21
+_GZIP_START = b"\x1f\x8b\x08"
+_ZEROS = bytes(1 << 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Bytes of the dump that are lost; how many, None where nobody can tell."""
+
+    length: int | None
+    problem: str
+    is_end: bool = False  # nothing follows
+
+
+def part_paths(path: Path) -> list[Path]:
+    """Parts that a parallel dump left beside its file when it was killed: ``NAME.p0``, ``NAME.p1``, ..."""
+    found = []
+    for entry in path.parent.glob(f"{_quoted(path.name)}.p*"):
+        number = entry.name[len(path.name) + 2 :]
+        if number.isascii() and number.isdigit() and entry.is_file():
+            found.append((int(number), entry))
+    return [entry for _, entry in sorted(found)]
+
+
+def _quoted(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def gzip_pieces(fd: int, size: int, blocksize: int) -> Iterator[bytes | Hole]:
+    """Inflate gzip members; behind a damaged one go on with the next.
+
+    Parameters
+    ----------
+    blocksize : int
+        What every member but the last inflates to; 0: not known, and then no member follows a damaged one.
+    """
+    from isal import isal_zlib
+
+    at = 0  # of the member
+    while 0 <= at < size:
+        inflater = isal_zlib.decompressobj(wbits=31)
+        offset, made, problem = at, 0, ""
+        while not inflater.eof and offset < size:
+            piece = os.pread(fd, min(_PIECE_BYTES, size - offset), offset)
+            if not piece:
+                break
+            offset += len(piece)
+            while piece and not inflater.eof:
+                try:
+                    block = inflater.decompress(piece, _OUTPUT_BYTES)
+                except isal_zlib.error as error:  # type: ignore[misc]  # isal's hints call it an instance
+                    problem = (
+                        f"the gzip data is damaged near byte {offset - len(piece):,} of the file ({error})"
+                    )
+                    break
+                piece = inflater.unconsumed_tail
+                made += len(block)
+                if block:
+                    yield block
+            if problem:
+                break
+        if inflater.eof:
+            at = _next_member(fd, size, offset - len(inflater.unused_data), blocksize)
+            continue
+        if not problem:
+            yield Hole(None, f"the gzip stream ends inside a member at byte {size:,} of the file", True)
+            return
+        at = _find(fd, size, at + len(_GZIP_START)) if blocksize else -1
+        if at < 0:
+            yield Hole(None, problem, True)
+            return
+        lost = blocksize - made
+        yield Hole(lost if lost > 0 else None, problem)
+
+
+def _next_member(fd: int, size: int, at: int, blocksize: int) -> int:
+    """Where the next member begins; -1 at the end, zeros behind the last one left aside."""
+    while at < size:
+        head = os.pread(fd, _READ_BYTES, at)
+        rest = head.lstrip(b"\0")
+        if rest:
+            at += len(head) - len(rest)
+            if rest.startswith(_GZIP_START[: len(rest)]):
+                return at
+            return _find(fd, size, at) if blocksize else -1
+        at += max(1, len(head))
+    return -1
+
+
+def _find(fd: int, size: int, at: int) -> int:
+    """The next place from ``at`` on where a member can begin, -1 where there is none."""
+    while at < size:
+        chunk = os.pread(fd, _READ_BYTES + len(_GZIP_START), at)
+        place = chunk.find(_GZIP_START)
+        if place >= 0:
+            return at + place
+        at += _READ_BYTES
+    return -1
+
+
+def zstd_pieces(fd: int, size: int, window_bytes: int) -> Iterator[bytes | Hole]:
+    """Inflate zstd frames up to the first damage."""
+    import zstandard
+
+    reader = zstandard.ZstdDecompressor(max_window_size=window_bytes)
+    frame, offset, is_inside = reader.decompressobj(), 0, False
+    while offset < size:
+        pending = os.pread(fd, 1 << 14, offset)
+        if not pending:
+            break
+        offset += len(pending)
+        while pending:
+            try:
+                block = frame.decompress(pending)
+            except zstandard.ZstdError as error:
+                where = max(0, offset - len(pending))
+                yield Hole(None, f"the zstd data is damaged near byte {where:,} of the file ({error})", True)
+                return
+            pending, is_inside = b"", True
+            if frame.eof:
+                pending, is_inside, frame = frame.unused_data, False, reader.decompressobj()
+            if block:
+                yield block
+    if is_inside:
+        yield Hole(None, f"the zstd stream ends inside a frame at byte {size:,} of the file", True)
+
+
+def plain_pieces(fd: int, size: int) -> Iterator[bytes | Hole]:
+    """The bytes of a file that is not compressed."""
+    for offset in range(0, size, _READ_BYTES):
+        yield os.pread(fd, _READ_BYTES, offset)
+
+
+def zeros(length: int) -> Iterator[bytes]:
+    """So many zeros, in pieces: a hole keeps its place, and what follows its offset."""
+    while length > 0:
+        yield _ZEROS[:length]
+        length -= len(_ZEROS)

@@ -1,0 +1,109 @@
+"""The pieces that cards in notebooks are made of; whatever comes in as text goes out escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from heapscope.reporter.text import printable
+
+_SPARK = (96, 22)
+
+
+@cache
+def _style() -> str:
+    text = files("heapscope.reporter").joinpath("templates/notebook.css").read_text("utf-8")
+    return re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+
+
+def escaped(text: str) -> str:
+    """Text from anywhere: nothing in it acts on a page or a reader."""
+    return escape(printable(text))
+
+
+def card(title: str, under: str, body: str) -> str:
+    """A card: a title, a line below it, and HTML."""
+    head = f'<div class="hs-title">{escaped(title)}</div>\n' if title else ""
+    head += f'<div class="hs-under">{escaped(under)}</div>\n' if under else ""
+    return f'<div class="hs"><style>{_style()}</style>{head}{body}</div>'
+
+
+def figures(*pairs: tuple[str, ...]) -> str:
+    """Large figures side by side: (figure, what it is), or with a picture as the third."""
+    cells = "".join(
+        f"<div><b>{escaped(pair[0])}</b> <span>{escaped(pair[1])}</span>{''.join(pair[2:])}</div>\n"
+        for pair in pairs
+    )
+    return f'<div class="hs-figures">{cells}</div>'
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+    """A table of cells from `name_cell` and its kin; a column of figures has its head on the right."""
+    is_figure = [bool(rows) and all('class="n"' in row[place] for row in rows) for place in range(len(heads))]
+    head = "".join(
+        f"<th{' class=n' if right else ''}>{escaped(text)}</th>"
+        for text, right in zip(heads, is_figure, strict=True)
+    )
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    below = f'\n<div class="hs-note">{escaped(note)}</div>\n' if note else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
+
+
+def name_cell(text: str) -> str:
+    """A class name or an address."""
+    return f"<td><code>{escaped(text)}</code></td>"
+
+
+def text_cell(text: str) -> str:
+    """Words."""
+    return f"<td>{escaped(text)}</td>"
+
+
+def number_cell(text: str) -> str:
+    """A figure."""
+    return f'<td class="n">{escaped(text)}</td>'
+
+
+def bar(share: float, *, tag: str = "td") -> str:
+    """A share as a bar; the figure is its title."""
+    share = min(max(share, 0.0), 1.0)
+    inner = f'<span class="hs-bar" title="{share:.1%}"><i style="width:{100 * share:.1f}%"></i></span>'
+    return f"<td>{inner}</td>" if tag == "td" else inner
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A small line without axes, from 0 up, for people who see it; figures stand beside it."""
+    if len(values) < 2:
+        return ""
+    width, height = _SPARK
+    top = max(*values, 1)
+    step = (width - 4) / (len(values) - 1)
+    points = " ".join(
+        f"{2 + place * step:.1f},{height - 2 - value / top * (height - 4):.1f}"
+        for place, value in enumerate(values)
+    )
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<polyline points="{points}" fill="none" stroke="#3b8fc7" stroke-width="1.6" '
+        'stroke-linejoin="round" stroke-linecap="round"/></svg>'
+    )
+
+
+def lines_list(lines: Iterable[str]) -> str:
+    """A list of sentences; nothing for none."""
+    items = "".join(f"<li>{escaped(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def pairs_list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Labels with their texts; those without one are left out."""
+    rows = "".join(f"<dt>{escaped(label)}</dt><dd>{escaped(text)}</dd>" for label, text in pairs if text)
+    return f"<dl>{rows}</dl>" if rows else ""
+
+
+def hint(*calls: str) -> str:
+    """What can be asked next."""
+    return f'<p class="hs-hint">{" · ".join(f"<code>{escaped(call)}</code>" for call in calls)}</p>'
