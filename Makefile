@@ -18,7 +18,7 @@ PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report test test-oldest lint types format fuzz audit lock benchmark samples notebooks system-packages clean
+.PHONY: help report test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,11 @@ lint: $(VENV)/.installed-dev ## ruff: rules and format
 
 types: $(VENV)/.installed-dev ## mypy --strict
 	$(RUN) mypy
+
+# The site's tools end in 2027 and say so at each start; it is built from Markdown that others read as well.
+docs: $(VENV)/.installed-docs ## Build the documentation into build/site, and check every link in it
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	$(RUN) docs._site.links build/site
 
 format: $(VENV)/.installed-dev ## Let ruff rewrite the files
 	$(RUN) ruff check --fix .

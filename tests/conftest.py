@@ -18,6 +18,8 @@ _HOW = "`make system-packages` installs it"
 def _missing_jvm() -> str:
     if find_javac() is None or not find_jdks():
         return f"no JDK found; {_HOW}"
+    if shutil.which("gcc") is None:
+        return f"gcc not found; {_HOW}"
     return ""
 
 

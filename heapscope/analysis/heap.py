@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from heapscope.analysis.census import (
     scan_histogram,
 )
 from heapscope.analysis.classes import Classes
+from heapscope.analysis.lineage import VmFacts, read_vm_facts
 from heapscope.analysis.table import Table
 from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
 from heapscope.parser.layout import Layout, instance_bytes
@@ -228,6 +228,11 @@ class Heap(RichRepr):
         """Class name to the name of its superclass."""
         classes = self._scan.classes
         return {c.name: classes[c.super_id].name for c in classes.values() if c.super_id in classes}
+
+    @cached_property
+    def vm_facts(self) -> VmFacts:
+        """What static fields tell of the JVM: which process it is, the limit of its heap."""
+        return read_vm_facts(self._scan.classes.values())
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> Table:
         """Instances of watched classes: ``class_name, instance_count, shallow_bytes, class_count``.
@@ -459,9 +464,7 @@ class Heap(RichRepr):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -486,10 +489,21 @@ def open(
 
     Parameters
     ----------
+    path : str or path-like
+        A dump, plain, gzip or zstd.
+    progress : Progress
+        Told how far long work is.
     semantics, roots, soft : str
         What is followed and what is a root: `heapscope.analysis.options.Options`.
+    index_dir : str or path-like, optional
+        Where indexes are kept; the user's cache folder by default.
+    use_index : bool
+        Whether what was computed is kept, and found again by the next who opens this dump.
 
-    Other parameters and errors as `Heap` has them.
+    Raises
+    ------
+    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
+        See `heapscope.errors`.
     """
     from heapscope.analysis.options import Options
 

@@ -106,6 +106,10 @@ def _name(story: _Story, output: Path) -> None:
 def _prove(story: _Story, before: Path, after: Path, output: Path) -> None:
     story.say("Is it cured?")
     story.run("check", before, "--against", after)
+    _report(story, before, output)
+
+
+def _report(story: _Story, before: Path, output: Path) -> None:
     story.say("And the page for the ticket:")
     story.run("report", before, "-o", output / "incident.html")
 
@@ -114,7 +118,12 @@ def _from_samples(story: _Story, samples: Path, output: Path) -> None:
     story.say("What is it, why, and what to do?")
     story.run("diagnose", samples / "leak-*.hprof.gz")
     output.mkdir(parents=True, exist_ok=True)
-    _prove(story, samples / "leak-*.hprof.gz", samples / "healthy-*.hprof.gz", output)
+    leak, healthy = samples / "leak-*.hprof.gz", samples / "healthy-*.hprof.gz"
+    story.say(
+        "And in a process that was started without the variable? Two dumps of it are too few for 'check'."
+    )
+    story.run("diff", leak, "--vs", healthy, "--top", "10")
+    _report(story, leak, output)
 
 
 def _seconds(count: float) -> str:

@@ -74,7 +74,7 @@ def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: Name
     assert set(name_node.greetings) == {b"hrpc\x09\x00\xdf"}  # Hadoop's protocol 9, by SASL as Kerberos wants
     assert [dump.name.partition(".")[0] for dump in dumps] == ["worker-1"] * 3
 
-    growth = {one.class_name: one for one in heapscope.snapshots(dumps).growth()}
+    growth = {one.class_name: one for one in heapscope.snapshots(dumps).watched()}
     for name in (FILE_SYSTEM, KEY, CLIENT):
         assert growth[name].instance_counts == (5, 25, 45)
     # One login per operation, and the process's own when it first spoke to the name node.
@@ -111,7 +111,7 @@ def test_without_the_variable_there_is_one_file_system(
     first = collect(healthy, tmp_path)
     assert read(healthy, name_node, 45) == 40
     last = collect(healthy, tmp_path)
-    growth = heapscope.snapshots([first, last]).growth()
+    growth = heapscope.snapshots([first, last]).watched()
     assert {one.class_name: one.instance_counts for one in growth} == {
         FILE_SYSTEM: (1, 1),
         IDENTITY: (4, 4),

@@ -1,0 +1,1 @@
+"""Pages of the documentation; `docs._site` has what builds and checks them."""

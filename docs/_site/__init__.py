@@ -1,0 +1,1 @@
+"""What builds and checks the documentation; none of it is part of the package or the site."""

@@ -1,0 +1,245 @@
+"""MkDocs hook: reference pages from the commands themselves and from the docstrings, at each build.
+
+Nothing here is written down twice: a command that is added to `heapscope.cli.COMMANDS`, or a name that
+is added to `heapscope.__all__`, has its page or its entry with the next build.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import heapscope
+from heapscope.cli import COMMANDS, PROGRAM, cli
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+COMMAND_FOLDER = "reference/commands"
+PYTHON_FOLDER = "reference/python"
+
+# What public functions and methods return is not in __all__, but people hold it in their hands.
+OBJECTS = [
+    "heapscope.analysis.objects.ObjectSet",
+    "heapscope.analysis.java_object.JavaObject",
+    "heapscope.analysis.process.JavaThread",
+]
+GRAPH = [
+    "heapscope.analysis.options.Options",
+    "heapscope.analysis.suspects.Suspects",
+    "heapscope.analysis.suspects.Suspect",
+    "heapscope.analysis.dominators.Dominators",
+    "heapscope.analysis.reachability.Reachability",
+    "heapscope.analysis.paths.MergedPaths",
+    "heapscope.analysis.paths.Path",
+]
+COLLECTOR = [
+    "heapscope.collector.processes.find",
+    "heapscope.collector.processes.get",
+    "heapscope.collector.processes.JvmProcess",
+    "heapscope.collector.dump.collect",
+    "heapscope.collector.dump.Collected",
+    "heapscope.collector.attach.jcmd",
+    "heapscope.collector.watch.Watch",
+    "heapscope.collector.memory.Sample",
+]
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the generated pages where the navigation leaves room for them."""
+    for entry in config.nav or []:
+        if isinstance(entry, dict) and "Reference" in entry:
+            for child in entry["Reference"]:
+                if isinstance(child, dict) and "Commands" in child:
+                    child["Commands"] = list(command_pages())
+                elif isinstance(child, dict) and "Python" in child:
+                    child["Python"] = list(python_pages())
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    from mkdocs.structure.files import File
+
+    for path, text in {**command_pages(), **python_pages()}.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Link names such as ``heapscope.analysis.options.Options`` in docstrings, where they have an entry."""
+    if not page.file.src_uri.startswith(PYTHON_FOLDER):
+        return html
+    linked = r'<autoref optional identifier="\1"><code>\1</code></autoref>'
+    return re.sub(r"<code>(heapscope(?:\.\w+)+)</code>", linked, html)
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command by name, in the order of ``heapscope --help``."""
+    context = click.Context(cli, info_name=PROGRAM)
+    return {name: command for name in COMMANDS if (command := cli.get_command(context, name)) is not None}
+
+
+def command_pages() -> dict[str, str]:
+    """Path in the site -> Markdown, the overview first."""
+    pages = {f"{COMMAND_FOLDER}/index.md": _overview()}
+    for name, command in commands().items():
+        pages[f"{COMMAND_FOLDER}/{name}.md"] = command_page(name, command)
+    return pages
+
+
+def command_page(name: str, command: click.Command) -> str:
+    """What ``heapscope NAME --help`` says, as Markdown."""
+    context = click.Context(command, info_name=name, parent=click.Context(cli, info_name=PROGRAM))
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    lines = [
+        "---",
+        f"title: {name}",
+        "---",
+        f"# {PROGRAM} {name}",
+        "",
+        # Usage is folded for a terminal; a page folds by itself.
+        *_code(" ".join(usage.split())),
+        "",
+        *_prose(command.help or ""),
+        "",
+        "## Options",
+        "",
+    ]
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record is None:
+            continue
+        names, text = record
+        lines += [f"`{names}`", f":   {_escaped(text)}", ""]
+    return "\n".join(lines)
+
+
+def _overview() -> str:
+    lines = ["---", "title: Commands", "---", "# Commands", ""]
+    lines += ["| command | what it does |", "|---|---|"]
+    for name, command in commands().items():
+        lines.append(f"| [`{name}`]({name}.md) | {_escaped(command.get_short_help_str(200))} |")
+    lines += ["", *_prose(cli.epilog or ""), "", "## Exit codes", ""]
+    # The table of the module that returns them.
+    module = inspect.getdoc(inspect.getmodule(heapscope_main())) or ""
+    rows = re.findall(r"^ +(\d+) +(.+)$", module.partition("Exit codes::")[2], re.MULTILINE)
+    if not rows:
+        raise ValueError("heapscope.cli's docstring has no table of exit codes")
+    lines += ["| code | meaning |", "|---:|---|"]
+    lines += [f"| {code} | {_escaped(text.replace('``', '`'))} |" for code, text in rows]
+    return "\n".join([*lines, ""])
+
+
+def heapscope_main() -> Any:
+    """The program's entry."""
+    from heapscope.cli import main
+
+    return main
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Paragraphs of a help text; those that click leaves as they are (``\\b``) become code."""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if paragraph.startswith("\b\n"):
+            yield from _code(paragraph.removeprefix("\b\n"))
+        else:
+            yield _escaped(" ".join(paragraph.split()))
+        yield ""
+
+
+def _code(text: str) -> list[str]:
+    return ["```sh", text, "```"]
+
+
+def _escaped(text: str) -> str:
+    """Words in capitals and options as code; nothing that Markdown or HTML would take for its own."""
+    parts = []
+    for place, part in enumerate(re.split(r"(`[^`]*`)", text)):
+        if place % 2:
+            parts.append(part)
+            continue
+        # What a terminal shows in quotes: patterns, and names of commands.
+        quoted = rf"'([^']*[ .>*/(-][^']*|{'|'.join(COMMANDS)})'"
+        part = re.sub(quoted, r"`\1`", part)
+        pieces = re.split(r"(`[^`]*`)", part)
+        for i in range(0, len(pieces), 2):
+            pieces[i] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z]\b)", r"`\1`", pieces[i])
+            outside = re.split(r"(`[^`]*`)", pieces[i])
+            for j in range(0, len(outside), 2):
+                outside[j] = re.sub(r"([\\*_\[\]<>|])", r"\\\1", outside[j])
+            pieces[i] = "".join(outside)
+        parts.append("".join(pieces))
+    return "".join(parts)
+
+
+# -- Python ----------------------------------------------------------------------------------------
+
+
+def python_pages() -> dict[str, str]:
+    """Path in the site -> Markdown with directives for mkdocstrings."""
+    names = [name for name in heapscope.__all__ if name != "__version__"]
+    errors = [name for name in names if _is_error(name)]
+    rest = [name for name in names if name not in errors]
+    functions = [name for name in rest if not inspect.isclass(getattr(heapscope, name))]
+    heap = [name for name in rest if name == "Heap"]
+    others = [name for name in rest if name not in functions and name not in heap]
+    return {
+        f"{PYTHON_FOLDER}/index.md": _python_page(
+            "Python",
+            "`import heapscope` costs next to nothing; what is heavy loads at first use.",
+            [f"heapscope.{name}" for name in functions],
+        ),
+        f"{PYTHON_FOLDER}/heap.md": _python_page(
+            "Heap", "One heap dump, and what it answers.", [f"heapscope.{name}" for name in heap]
+        ),
+        f"{PYTHON_FOLDER}/objects.md": _python_page(
+            "Objects", "Sets of objects and single ones, with fields followed and decoded.", OBJECTS
+        ),
+        f"{PYTHON_FOLDER}/graph.md": _python_page(
+            "Who keeps what alive",
+            "Suspects, dominators, reachability and paths, as a heap returns them.",
+            GRAPH,
+        ),
+        f"{PYTHON_FOLDER}/snapshots.md": _python_page(
+            "Snapshots",
+            "Dumps and class histograms, ordered by time.",
+            [f"heapscope.{name}" for name in others],
+        ),
+        f"{PYTHON_FOLDER}/collector.md": _python_page(
+            "Collector", "Running processes: find, watch, ask and dump their JVMs (Linux).", COLLECTOR
+        ),
+        f"{PYTHON_FOLDER}/errors.md": _python_page(
+            "Errors",
+            "Everything that heapscope raises on purpose. A message has the name, the evidence and the next "
+            "step on one line.\n\n```text\n" + _error_tree() + "\n```",
+            [f"heapscope.{name}" for name in errors],
+        ),
+    }
+
+
+def _is_error(name: str) -> bool:
+    value = getattr(heapscope, name)
+    return inspect.isclass(value) and issubclass(value, Exception)
+
+
+def _error_tree() -> str:
+    """The tree as the docstring of `heapscope.errors` draws it."""
+    from heapscope import errors
+
+    tree = (inspect.getdoc(errors) or "").partition("::\n")[2]
+    return inspect.cleandoc("\n".join(line for line in tree.splitlines() if line.startswith("    ")))
+
+
+def _python_page(title: str, intro: str, identifiers: list[str]) -> str:
+    blocks = [f"::: {identifier}" for identifier in identifiers]
+    return "\n\n".join([f"---\ntitle: {title}\n---", f"# {title}", intro, *blocks, ""])
