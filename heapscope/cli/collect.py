@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from heapscope.collector.voice import Method
 
 
+# Named, not imported: the process that reads the dump imports it.
+_REDACTOR = "heapscope.parser.redact:stream_filter"
+
+
 @dataclass(frozen=True, slots=True)
 class _How:
     """How snapshots are taken, and where they go."""
@@ -30,6 +34,7 @@ class _How:
     method: Method | None
     stream: bool
     allow_sigquit: bool
+    redact: bool
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -62,6 +67,9 @@ class _How:
     help="How to ask: our client, a JDK's tool, or from inside.  [default: attach, jcmd if only that works]",
 )
 @click.option("--no-stream", is_flag=True, help="The JVM writes a file in its /tmp, which is then packed.")
+@click.option(
+    "--redact", is_flag=True, help="Take values out of dumps in the stream: no secret gets on a disk."
+)
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -82,6 +90,7 @@ def collect(
     seconds: float | None,
     method: Method | None,
     no_stream: bool,
+    redact: bool,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
@@ -95,7 +104,9 @@ def collect(
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")
-    how = _How(output, kind, live, method, not no_stream, allow_sigquit)
+    if redact and no_stream:
+        raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
+    how = _How(output, kind, live, method, not no_stream, allow_sigquit, redact)
     if triggers:
         problem = _collect_when(triggers, pids, role, every, count, seconds, how)
     else:
@@ -186,6 +197,7 @@ def _say(error: CollectError) -> CollectError:
 
 def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
     from heapscope.collector.dump import collect as take
+    from heapscope.collector.stream import Filter
 
     allow_sigquit = how.allow_sigquit
     if process.attach == "signal" and not allow_sigquit and may_ask and _is_terminal():
@@ -203,6 +215,7 @@ def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
         method=how.method,
         stream=how.stream,
         allow_sigquit=allow_sigquit,
+        through=Filter(_REDACTOR) if how.redact and how.kind == "dump" else None,
         notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
     )
     size = format_bytes(taken.facts["file_bytes"])

@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from heapscope.collector import place
 from heapscope.collector.owner import owner_of
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
 from heapscope.collector.sidecar import facts_of, jvm_options
+from heapscope.collector.stream import Filter
 from heapscope.collector.voice import Method, Voice, created_seconds, find_voice
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
 from heapscope.errors import CollectError, DumpFailed
@@ -63,6 +65,7 @@ def collect(
     method: Method | None = None,
     stream: bool = True,
     allow_sigquit: bool = False,
+    through: Filter | None = None,
     seconds: float = DUMP_SECONDS,
     notice: Notice = silent,
 ) -> Collected:
@@ -79,6 +82,8 @@ def collect(
         system, if there is room, which is then packed and removed.
     allow_sigquit : bool
         Whether a JVM without an attach socket may be sent one SIGQUIT.
+    through : Filter, optional
+        What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
     seconds : float
         Time limit; a dump that takes longer is given up, the JVM goes on.
     notice : callable (str) -> None
@@ -95,7 +100,17 @@ def collect(
     def voice() -> Voice:
         return find_voice(process, method, allow_sigquit=allow_sigquit, notice=notice)
 
-    return take(process, folder, voice, kind=kind, live=live, stream=stream, seconds=seconds, notice=notice)
+    return take(
+        process,
+        folder,
+        voice,
+        kind=kind,
+        live=live,
+        stream=stream,
+        through=through,
+        seconds=seconds,
+        notice=notice,
+    )
 
 
 def take(
@@ -106,6 +121,7 @@ def take(
     kind: Kind,
     live: bool,
     stream: bool,
+    through: Filter | None = None,
     seconds: float,
     notice: Notice,
 ) -> Collected:
@@ -122,7 +138,16 @@ def take(
         clock = time.monotonic()
         with _part(path) as output:
             if kind == "dump":
-                found = _dump(before, voice, output, live=live, stream=stream, seconds=seconds, notice=notice)
+                found = _dump(
+                    before,
+                    voice,
+                    output,
+                    live=live,
+                    stream=stream,
+                    through=through,
+                    seconds=seconds,
+                    notice=notice,
+                )
             else:
                 found = _histogram(process, voice, output, live, seconds)
         elapsed = time.monotonic() - clock
@@ -133,6 +158,7 @@ def take(
         "kind": kind,
         "method": voice.method,
         "live": live,
+        "redacted": through is not None and kind == "dump",
         "host": socket.gethostname(),
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
@@ -232,15 +258,21 @@ def _dump(
     *,
     live: bool,
     stream: bool,
+    through: Filter | None,
     seconds: float,
     notice: Notice,
 ) -> dict[str, Any]:
     why = _why_no_stream(process, voice) if stream else ""
     if stream and not why:
         try:
-            return _through_watchdog(process, voice, output, live, seconds, is_streamed=True)
+            return _through_watchdog(process, voice, output, live, seconds, is_streamed=True, through=through)
         except _NoFifoError as error:
             why = f"no FIFO can be made in its /tmp ({error})"
+    if through is not None:
+        raise CollectError(
+            f"process {process.pid}: its dump cannot be streamed ({why or 'as told'}), and as a file it "
+            "would hold what is to be taken out; collect it without that and redact the file"
+        )
     if why:
         notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
     return _through_watchdog(process, voice, output, live, seconds, is_streamed=False)
@@ -268,6 +300,7 @@ def _through_watchdog(
     seconds: float,
     *,
     is_streamed: bool,
+    through: Filter | None = None,
 ) -> dict[str, Any]:
     folder, root = (
         ("/tmp", place.open_root(process, "/tmp"))
@@ -276,6 +309,9 @@ def _through_watchdog(
     )
     ours = place.folder_name(secrets.token_hex(4))
     is_split = voice.release >= _FIRST_TO_SPLIT
+    needs_part = is_streamed and is_split and through is None
+    # Without a name: nothing of it is left whatever happens.
+    beside = tempfile.TemporaryFile(dir=output.part.parent) if needs_part else None  # noqa: SIM115
     # What HotSpotDiagnosticMXBean writes has to end like this.
     name = "dump.hprof"
     job = Job(
@@ -289,6 +325,8 @@ def _through_watchdog(
         output_fd=output.fd,
         seconds=seconds,
         stall_seconds=STALL_SECONDS,
+        part_fd=-1 if beside is None else beside.fileno(),
+        through=through,
     )
     watchdog: subprocess.Popen[bytes] | None = None
     try:
@@ -297,7 +335,7 @@ def _through_watchdog(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[root, output.fd],
+            pass_fds=[root, output.fd, *([] if beside is None else [beside.fileno()])],
         )
         _wait_until_ready(process, watchdog)
         options = [
@@ -336,6 +374,8 @@ def _through_watchdog(
         # In case the watchdog was killed itself.
         shutil.rmtree(job.inside, ignore_errors=True)
         os.close(root)
+        if beside is not None:
+            beside.close()
 
 
 def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:

@@ -4,19 +4,24 @@ Whatever arrives is walked by its top-level records (HPROF: tag u1, time u4, len
 what ends elsewhere is no snapshot.
 
 Since JDK 22 a dump is written as ``NAME`` and ``NAME.p0``, which the JVM then appends to ``NAME``.  Both
-are FIFOs; at the first byte an empty file takes the second's name, so that nothing is appended twice, and
-its records go into the file as they come, the closing HEAP_DUMP_END of ``NAME`` last.
+are FIFOs; at the first byte an empty file takes the second's name, so that nothing is appended twice.
+The JVM keeps the end of ``NAME``, where classes get their names, until the last.  So that every reader of
+dumps finds the records in their order, the part is packed beside and joined behind (`join`).
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import zstandard
 
@@ -28,6 +33,49 @@ _RECORD_BYTES = 9
 _HEAP_DUMP_END = 0x2C
 _READ_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
+
+
+class Sink(Protocol):
+    """Where the bytes of a dump go."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a dump flows through before it is written; only its name travels to the reader's process.
+
+    Attributes
+    ----------
+    factory : str
+        ``module:function``; called with ``options`` it makes an object with ``feed(bytes) -> bytes`` and
+        ``finish() -> bytes``.  The collector does not care what it does.
+    options : dict
+        Plain values.
+    """
+
+    factory: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def make(self) -> Any:
+        """The filter itself; slow things, such as compiling, are done when this returns."""
+        module, _, name = self.factory.partition(":")
+        return getattr(import_module(module), name)(self.options)
+
+
+class Filtered:
+    """A sink before another, with a filter in between."""
+
+    def __init__(self, sink: Sink, transform: Any) -> None:
+        self._sink, self._transform = sink, transform
+
+    def write(self, data: bytes) -> None:
+        """Pass on what the filter has ready."""
+        self._sink.write(self._transform.feed(data))
+
+    def finish(self) -> None:
+        """Pass on the rest; the dump is whole."""
+        self._sink.write(self._transform.finish())
 
 
 class Records:
@@ -84,11 +132,18 @@ class Records:
         return self._left == 0 and len(self.rest) == _RECORD_BYTES and self.rest[0] == _HEAP_DUMP_END
 
 
-def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[[int], None]) -> int:
+def read_fifos(
+    main: Path,
+    part: Path | None,
+    output: Sink,
+    is_at: Callable[[int], None],
+    part_output: Sink | None = None,
+) -> int:
     """Read a dump from its FIFOs into ``output`` until the JVM has closed them; the bytes of the dump.
 
-    ``is_at`` is told how many bytes were written so far; ``ready`` goes to standard output when
-    the JVM may come.
+    Records of ``part`` go into ``part_output``, and the closing HEAP_DUMP_END is left to the caller; without
+    it they go between those of ``main`` as they come.  ``is_at`` is told how many bytes were written so far;
+    ``ready`` goes to standard output when the JVM may come.
 
     Raises
     ------
@@ -126,15 +181,15 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
             for fd in fds:
                 while piece := _read_some(fd):
                     waiting[fd] += piece
-        # Two streams take turns where a record ends.
+        # Two streams into one take turns where a record ends.
         for _ in range(2):
             out = fds[current].feed(waiting[current])
             waiting[current] = b""
             if out:
-                output.write(out)
+                (output if current == main_fd else part_output or output).write(out)
                 total += len(out)
                 is_at(total)
-            if fds[current].is_between:
+            if part_output is not None or fds[current].is_between:
                 current = next((fd for fd in fds if fd != current), current)
     if held >= 0:
         os.close(held)
@@ -142,8 +197,27 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
         raise DumpFailed("the dump ends inside a record")
     if any(records.rest for fd, records in fds.items() if fd != main_fd):
         raise DumpFailed("a part of the dump ends inside a record")
-    output.write(fds[main_fd].rest)
+    if part_output is None:
+        output.write(fds[main_fd].rest)
     return total + _RECORD_BYTES
+
+
+END = struct.pack(">BII", _HEAP_DUMP_END, 0, 0)
+
+
+def join(part_fd: int, output_fd: int) -> None:
+    """Append what was packed beside, from its beginning; file systems that can share the blocks."""
+    size = os.fstat(part_fd).st_size
+    done = 0
+    os.lseek(output_fd, 0, os.SEEK_END)
+    while done < size:
+        try:
+            copied = os.copy_file_range(part_fd, output_fd, size - done, done)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            copied = os.write(output_fd, os.pread(part_fd, _READ_BYTES, done))
+        done += copied
 
 
 def _widen(pipe: int) -> None:

@@ -35,8 +35,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from heapscope.collector.owner import act_as
-from heapscope.collector.stream import compressed, pack_file, read_fifos
-from heapscope.errors import DumpFailed
+from heapscope.collector.stream import END, Filter, Filtered, compressed, join, pack_file, read_fifos
+from heapscope.errors import DumpFailed, HeapscopeError
 
 JVM_DONE, JVM_FAILED = b".", b"!"
 GONE = "heapscope is gone"
@@ -63,6 +63,10 @@ class Job:
         The file to fill, made by heapscope, which holds a lock on it.
     seconds, stall_seconds : float
         Limits of the whole dump, and of a reader that does nothing though bytes wait.
+    part_fd : int
+        A nameless file beside the output for the part of a dump that is split; -1 where there is none.
+    through : Filter or None
+        What the dump flows through before it is written; only of a stream.
     """
 
     root: int
@@ -75,6 +79,8 @@ class Job:
     output_fd: int
     seconds: float
     stall_seconds: float
+    part_fd: int = -1
+    through: Filter | None = None
 
     @property
     def inside(self) -> Path:
@@ -90,6 +96,13 @@ class Job:
     def to_json(self) -> str:
         """For the command line."""
         return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """From the command line."""
+        facts = json.loads(text)
+        through = facts.pop("through")
+        return cls(**facts, through=None if through is None else Filter(**through))
 
 
 class _Heapscope:
@@ -118,12 +131,27 @@ def _reader(job: Job, progress: mmap.mmap) -> int:
         progress[:8] = struct.pack("q", total)
 
     try:
+        fifos = job.fifos[0], job.fifos[1] if job.is_split else None
+        if job.is_split and job.through is None:
+            # Three zstd frames, as one has it of three files: the head, the part, the end.
+            with compressed(job.output_fd) as head, compressed(job.part_fd) as part:
+                total = read_fifos(*fifos, head, is_at, part)
+            join(job.part_fd, job.output_fd)
+            with compressed(job.output_fd) as end:
+                end.write(END)
+            _answer(dump_bytes=total)
+            return 0
         with compressed(job.output_fd) as packed:
-            total = read_fifos(job.fifos[0], job.fifos[1] if job.is_split else None, packed, is_at)
+            if job.through is None:
+                total = read_fifos(*fifos, packed, is_at)
+            else:
+                filtered = Filtered(packed, job.through.make())  # before the JVM may come
+                total = read_fifos(*fifos, filtered, is_at)
+                filtered.finish()
         _answer(dump_bytes=total)
     except OSError as error:
         _answer(problem=f"{Path(job.output).parent}: {error.strerror}")
-    except DumpFailed as error:
+    except HeapscopeError as error:
         _answer(problem=str(error))
     return 0
 
@@ -266,7 +294,7 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
 
 def main() -> None:
     """Watchdog and reader of one dump; the job is JSON in the first argument."""
-    job = Job(**json.loads(sys.argv[1]))
+    job = Job.from_json(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:

@@ -28,7 +28,7 @@ from heapscope.parser import kernels
 from heapscope.parser.counter import raise_corrupt
 from heapscope.parser.layout import infer_layout
 from heapscope.parser.records import Header, parse_header
-from heapscope.parser.redact_names import NameHider, is_jdk, keeps_field, keeps_static
+from heapscope.parser.redact_names import NameHider, is_jdk, is_layout, keeps_field, keeps_static
 from heapscope.parser.redact_tables import Names, SpanTable
 from heapscope.parser.tags import (
     HEADER_BYTES,
@@ -376,6 +376,7 @@ class Redactor:
             p += 1 + size
         p += 2
         used: list[int] = []
+        statics: list[tuple[int, int]] = []
         count, p = data[p] << 8 | data[p + 1], p + 2
         for _ in range(count):  # statics: id name, u1 type, value
             (name_id,) = id_at(data, p)
@@ -384,8 +385,10 @@ class Redactor:
             size = self._value_bytes(kind)
             p += width + 1
             if kind != BasicType.OBJECT and not keeps_static(name, self._names.text(name_id)):
-                wipe.append((p, p + size))
+                statics.append((p, p + size))
             p += size
+        if name or not is_layout([data[begin:end] for begin, end in statics]):
+            wipe += statics
         count, p = data[p] << 8 | data[p + 1], p + 2
         fields = []
         for _ in range(count):  # fields: id name, u1 type
@@ -442,6 +445,14 @@ class Redactor:
         self._rows.add(class_id, wipes, length)
 
 
+# A header, and one byte[] in a heap dump segment.
+_TINY_DUMP = (
+    b"JAVA PROFILE 1.0.2\0" + struct.pack(">IQ", 8, 0)
+    + struct.pack(">BII", RecordTag.HEAP_DUMP_SEGMENT, 0, 19)
+    + struct.pack(">BQIIBB", 0x23, 8, 0, 1, BasicType.BYTE, 7)
+)  # fmt: skip
+
+
 def stream_filter(options: Mapping[str, Any]) -> Redactor:
     """A redactor from plain values, for a process that gets its job as JSON.
 
@@ -450,6 +461,10 @@ def stream_filter(options: Mapping[str, Any]) -> Redactor:
     options : mapping
         ``keep_strings`` (list of globs), ``hide_names`` (bool), ``key`` (hexadecimal), ``path``; or none.
     """
+    # A JVM stands still while it is read: what is compiled is compiled before.
+    warm = Redactor()
+    warm.feed(_TINY_DUMP)
+    warm.finish()
     return Redactor(
         keep_strings=tuple(options.get("keep_strings", ())),
         hide_names=bool(options.get("hide_names", False)),
