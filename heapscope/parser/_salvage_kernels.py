@@ -166,7 +166,7 @@ def find_top_level(buf, pos, identifier_bytes, state):  # type: ignore[no-untype
                     break
             elif tag == 0x0C or tag == 0x1C:
                 # Its records are looked at later; a type of sub-record is asked for.
-                if length == 0 or p + 10 > limit:
+                if length == 0 or p + 10 > limit or (count == 0 and length > limit - p - 9):
                     break
                 first = _u1(buf, p + 9)
                 if not (0x20 <= first <= 0x23 or 1 <= first <= 8 or first >= 0x89):

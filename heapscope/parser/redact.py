@@ -60,6 +60,13 @@ _FIXED_BODIES = {
     RecordTag.HEAP_DUMP_END: (0, 0),
 }
 
+# Lists of numbers: bytes up to the items, the last four of which count them; bytes and identifiers of one.
+_LISTS = {
+    RecordTag.TRACE: (12, 0, 1),
+    RecordTag.ALLOC_SITES: (34, 25, 0),
+    RecordTag.CPU_SAMPLES: (8, 8, 0),
+}
+
 
 @dataclass
 class _Class:
@@ -269,9 +276,12 @@ class Redactor:
         if tag in _FIXED_BODIES:
             plain, identifiers = _FIXED_BODIES[RecordTag(tag)]
             exact = plain + identifiers * self._width
-        elif tag == RecordTag.TRACE and length >= 12:
-            count = int.from_bytes(buffer[body + 8 : body + 12].tobytes(), "big")
-            exact = min(length, 12 + count * self._width)
+        elif tag in _LISTS and length < _LISTS[RecordTag(tag)][0]:
+            exact = 0
+        elif tag in _LISTS:
+            start, plain, identifiers = _LISTS[RecordTag(tag)]
+            count = int.from_bytes(buffer[body + start - 4 : body + start].tobytes(), "big")
+            exact = min(length, start + count * (plain + identifiers * self._width))
         if length < exact:
             raise CorruptRecord(
                 self._path, where, f"record 0x{tag:02x} has {length} bytes, {exact} are needed"

@@ -168,13 +168,9 @@ class _Round:
                 position = self._resume(piece.start, piece.stop)
             self._walk(position, piece.stop)
             progress("looking for whole records", piece.stop, int(self.data.size))
-        before = 0
-        for piece in pieces:
-            if piece.start > before:
-                self.gaps.append(Gap(before, piece.start - before, "lost"))
+        for piece, after in zip(pieces, [*(each.start for each in pieces[1:]), pieces[-1].stop], strict=True):
             if piece.problem:
-                self.gaps.append(Gap(piece.stop, 0, piece.problem))
-            before = piece.stop
+                self.gaps.append(Gap(piece.stop, after - piece.stop, piece.problem))
         if not self.gaps and not self._has_end():
             self.gaps.append(Gap(int(self.data.size), 0, "HEAP_DUMP_END is missing"))
 
@@ -260,7 +256,8 @@ class _Round:
         self._heap_stop = body + length if length else 0
         if tag == RecordTag.HEAP_DUMP and length:
             self._has_heap_dump = True
-        self._claimed_end = max(self._claimed_end, self._heap_stop)
+        if end == self.data.size:  # before a hole it may be what is left of anything
+            self._claimed_end = max(self._claimed_end, self._heap_stop)
         if length == 0 or length > remaining:
             return self._chain(body, end, end, is_known=False, is_cut=True)
         if is_last:
@@ -272,14 +269,9 @@ class _Round:
     def _resume(self, begin: int, end: int) -> int:
         """Behind a hole: where top-level records go on."""
         stop = self._heap_stop
-        if stop and stop <= begin:
-            kernels.find_top_level(self.data[:end], begin, self._width, self._state)
-            found = int(self._state[kernels.POSITION])
-            self._miss(begin, found, "not the beginning of a record")
-            return found
-        is_known = bool(stop) and stop <= end and self._begins(stop, end)
+        is_known = begin < stop <= end and self._begins(stop, end)
         until = stop if is_known else end
-        if not self.ranges and not is_known and not stop:
+        if not self.ranges and not stop:
             kernels.find_top_level(self.data[:end], begin, self._width, self._state)
             found = int(self._state[kernels.POSITION])
             self._miss(begin, found, "not the beginning of a record")
@@ -358,7 +350,10 @@ class _Round:
     def end(self, pieces: list[Piece]) -> tuple[bool, int]:
         """Whether the end of the dump is known, and how long it was to be at least."""
         size = int(self.data.size)
-        is_lost = any(piece.problem for piece in pieces)
+        ends = [*(each.start for each in pieces[1:]), size]
+        is_lost = any(
+            piece.problem and piece.stop == after for piece, after in zip(pieces, ends, strict=True)
+        )
         known = (self._has_end() and not is_lost) or (self._has_heap_dump and self._claimed_end >= size)
         return known, max(size, self._claimed_end)
 

@@ -131,7 +131,7 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
     elif not source.is_compressed:  # else all of it would have to be inflated to tell
         try:
-            found = _scan_partial(source, silent).coverage
+            found = _scan_partial(source, silent, is_estimate=True).coverage
         except HprofError:
             return error  # not even the header
         assert found is not None
@@ -153,12 +153,14 @@ def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:
     return list(rows)
 
 
-def _scan_partial(source: Source, progress: Progress) -> HeapScan:
-    """Count what can be read of a broken dump."""
+def _scan_partial(source: Source, progress: Progress, *, is_estimate: bool = False) -> HeapScan:
+    """Count what can be read of a broken dump; as an estimate, without a look for duplicates."""
     saved = salvage(source, _GUESS, progress)
     gaps = list(saved.gaps)
     found = _scan(source, saved.walk, progress)
-    unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
+    unique = None
+    if not is_estimate:
+        unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
     if unique is not None:
         gaps = sorted([*gaps, *unique[1]], key=lambda gap: gap.offset)
         found = _scan(source, replace(saved.walk, segments=unique[0]), progress)

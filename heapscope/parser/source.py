@@ -147,10 +147,7 @@ class Source:
             )
         self._blocksize = 0
         if self.is_gzip:
-            comment = _BLOCKSIZE.search(head, 0, 512)
-            self._blocksize = int(comment[1]) if comment else 0
-            if self._blocksize > _MAX_BLOCKSIZE:
-                self._blocksize = 0  # no JDK writes such members; the serial way needs no buffers
+            self._blocksize = _blocksize(head)
         self.parts = part_paths(self.path) if self.is_partial else []
         if not self.is_compressed and not self.parts:
             self._plain_fd = os.dup(self._fd)
@@ -211,8 +208,7 @@ class Source:
                 size = os.fstat(fd).st_size
                 head = os.pread(fd, 4096, 0)
                 if head.startswith(GZIP_MAGIC):
-                    comment = _BLOCKSIZE.search(head, 0, 512)
-                    found = gzip_pieces(fd, size, int(comment[1]) if comment else 0)
+                    found = gzip_pieces(fd, size, _blocksize(head))
                 elif head.startswith(ZSTD_MAGIC):
                     found = zstd_pieces(fd, size, _ZSTD_WINDOW_BYTES)
                 else:
@@ -427,6 +423,15 @@ class Source:
         self.close()
 
 
+def _blocksize(head: bytes) -> int:
+    """What each member but the last inflates to, by the comment of the first; 0 where it does not say."""
+    comment = _BLOCKSIZE.search(head, 0, 512)
+    size = int(comment[1]) if comment else 0
+    return (
+        size if size <= _MAX_BLOCKSIZE else 0
+    )  # no JDK writes larger members; the serial way needs no buffers
+
+
 def _spool() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="heapscope-", suffix=".hprof")
 
@@ -439,14 +444,15 @@ def _map(fd: int) -> NDArray[np.uint8]:
 
 
 def _member_starts(fd: int, size: int) -> Iterator[int]:
-    """Positions where a gzip member may begin, in order, then the file's size."""
+    """Positions where a gzip member may begin, in order and 0 among them, then the file's size."""
     width = len(_MEMBER_STARTS[0])
+    yield 0  # whatever stands there: a first member that is damaged is an error, not left aside
     for offset in range(0, size, _SEARCH_BYTES):
         # Read, not mapped: mmap.find compares at every byte before Python 3.13.
         chunk = os.pread(fd, _SEARCH_BYTES + width - 1, offset)
         position = chunk.find(_MEMBER_STARTS[0][:3])
         while position >= 0:
-            if chunk[position : position + width] in _MEMBER_STARTS:
+            if offset + position and chunk[position : position + width] in _MEMBER_STARTS:
                 yield offset + position
             position = chunk.find(_MEMBER_STARTS[0][:3], position + 1)
     yield size

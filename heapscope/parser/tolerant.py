@@ -48,44 +48,68 @@ def gzip_pieces(fd: int, size: int, blocksize: int) -> Iterator[bytes | Hole]:
     ----------
     blocksize : int
         What every member but the last inflates to; 0: not known, and then no member follows a damaged one.
+        A member of known size is given out when its checksum is right: where it was damaged nobody can
+        tell, and what inflates behind that place is noise.
     """
-    from isal import isal_zlib
-
     at = 0  # of the member
     while 0 <= at < size:
+        member = _Member(fd, size, at)
+        if blocksize:
+            held = list(member.blocks(blocksize))
+            if not member.problem:
+                yield from held
+        else:
+            yield from member.blocks(0)
+        if member.is_whole:
+            at = _next_member(fd, size, member.end, blocksize)
+        elif not member.problem:
+            yield Hole(None, f"the gzip stream ends inside a member at byte {size:,} of the file", True)
+            return
+        else:
+            at = _find(fd, size, at + len(_GZIP_START)) if blocksize else -1
+            yield Hole(blocksize if at >= 0 else None, member.problem, at < 0)
+            if at < 0:
+                return
+
+
+class _Member:
+    """One gzip member: its bytes, then how it ended."""
+
+    def __init__(self, fd: int, size: int, at: int) -> None:
+        self._fd, self._size, self._at = fd, size, at
+        self.is_whole = False
+        self.problem = ""
+        self.end = at  # in the file
+
+    def blocks(self, most: int) -> Iterator[bytes]:
+        """What it inflates to; more than ``most`` bytes, if that is not 0, are a problem."""
+        from isal import isal_zlib
+
         inflater = isal_zlib.decompressobj(wbits=31)
-        offset, made, problem = at, 0, ""
-        while not inflater.eof and offset < size:
-            piece = os.pread(fd, min(_PIECE_BYTES, size - offset), offset)
+        offset, made = self._at, 0
+        while not inflater.eof and offset < self._size:
+            piece = os.pread(self._fd, min(_PIECE_BYTES, self._size - offset), offset)
             if not piece:
-                break
+                return
             offset += len(piece)
             while piece and not inflater.eof:
                 try:
                     block = inflater.decompress(piece, _OUTPUT_BYTES)
                 except isal_zlib.error as error:  # type: ignore[misc]  # isal's hints call it an instance
-                    problem = (
-                        f"the gzip data is damaged near byte {offset - len(piece):,} of the file ({error})"
-                    )
-                    break
+                    near = offset - len(piece)
+                    self.problem = f"the gzip data is damaged near byte {near:,} of the file ({error})"
+                    return
                 piece = inflater.unconsumed_tail
                 made += len(block)
+                if most and made > most:
+                    self.problem = (
+                        f"the gzip member at byte {self._at:,} of the file holds more than it should"
+                    )
+                    return
                 if block:
                     yield block
-            if problem:
-                break
-        if inflater.eof:
-            at = _next_member(fd, size, offset - len(inflater.unused_data), blocksize)
-            continue
-        if not problem:
-            yield Hole(None, f"the gzip stream ends inside a member at byte {size:,} of the file", True)
-            return
-        at = _find(fd, size, at + len(_GZIP_START)) if blocksize else -1
-        if at < 0:
-            yield Hole(None, problem, True)
-            return
-        lost = blocksize - made
-        yield Hole(lost if lost > 0 else None, problem)
+        self.is_whole = inflater.eof
+        self.end = offset - len(inflater.unused_data)
 
 
 def _next_member(fd: int, size: int, at: int, blocksize: int) -> int:

@@ -167,7 +167,7 @@ def hprof(data: bytes) -> None:
 
 def redact(data: bytes) -> None:
     """A stream of the dump in pieces: a dump of the same shape, or an `HprofError`."""
-    step = 1 + (data[-1] if data else 0) * 7
+    step = 9 + (data[-1] if data else 0) * 9
     redactor = Redactor()
     try:
         pieces = [redactor.feed(data[at : at + step]) for at in range(0, len(data), step)]

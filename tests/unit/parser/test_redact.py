@@ -77,7 +77,12 @@ def planted(**options: Any) -> DumpBuilder:
     )
     d.record(lambda w: w.start_thread(900, door, SECRET + " agent", SECRET + " group", SECRET + " parent"))
     d.record(lambda w: w.record(0x03, (77).to_bytes(4, "big") + SECRET.encode()))  # behind its body
+    # Behind what a list of none says it has.
     d.record(lambda w: w.record(0x05, bytes(12) + SECRET.encode()))
+    d.record(lambda w: w.record(0x06, bytes(34) + SECRET.encode()))
+    d.record(lambda w: w.record(0x0D, bytes(8) + SECRET.encode()))
+    d.record(lambda w: w.alloc_sites([(0, 1, 2, 3, 4, 5, 6)]))
+    d.record(lambda w: w.cpu_samples([(1, 1)]))
     if d.version == "1.0.3":
         d.android_heap(65, SECRET)
         d.android_heap(66, "app")
