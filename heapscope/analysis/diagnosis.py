@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -230,6 +231,8 @@ def _finding(
     times = [each.captured_at for each in snapshots]
     rate = slope_per_hour(times, counts) if has_times(snapshots) else None
     since, is_estimate = began(times, counts, rate)
+    if since is None and objects is not None and leak.born:
+        since = _first_born(leak, scene, objects)
     count = next(number for number in reversed(counts) if number is not None)
     retained = share = holders = None
     class_name = leak.subject.classes[0] if leak.subject.classes else leak.subject.entries
@@ -263,6 +266,15 @@ def _finding(
         groups if is_of_file_systems else (),
         tuple(readings) if is_of_file_systems else (),
     )
+
+
+def _first_born(leak: KnownLeak, scene: Scene, objects: ObjectSet) -> datetime | None:
+    """When the oldest was made, by what they say themselves; None where none says so."""
+    times = [value for value in scene.values(objects, leak.born) if isinstance(value, int) and value > 0]
+    try:
+        return datetime.fromtimestamp(min(times) / 1000, UTC) if times else None
+    except (OverflowError, ValueError, OSError):  # no time of this calendar: the dump is hostile or broken
+        return None
 
 
 def _confidence(found: Match, counts: Sequence[int | None]) -> str:

@@ -50,7 +50,7 @@ class Finding(RichRepr):
         Slope of ``counts`` with its interval (Theil-Sen); None for one snapshot, and where times cannot
         be used.
     since : datetime or None
-        When it began: a snapshot's time, or by the slope.
+        When it began: a snapshot's time, or by the slope, or of one snapshot the oldest instance's own word.
     since_is_estimate : bool
     held_by : tuple of str
         Ways from the GC roots, most of them first.

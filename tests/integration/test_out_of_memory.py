@@ -85,12 +85,16 @@ def test_the_dump_counts_what_the_jvm_counts(crash: Crash) -> None:
         assert 64 * 1024 * 1024 - suspect.retained_bytes < BUFFER_BYTES + 20e6
 
 
-def test_from_snapshots_it_is_reckoned_back_when_it_began(crash: Crash) -> None:
+def test_when_it_began(crash: Crash) -> None:
     with heapscope.open(crash.dump) as heap:
         # The truth: each login has kept its time, in milliseconds.
         logins = heap.objects(KEY).to_frame("ugi.user.lastLogin")["ugi.user.lastLogin"].sort_values()
     first, last = (datetime.fromtimestamp(logins.iloc[place] / 1000, UTC) for place in (0, -1))
     assert crash.began < first < last < crash.ended
+    # The dump alone says it to the millisecond,
+    (finding,) = heapscope.diagnose(crash.dump).findings
+    assert (finding.since, finding.since_is_estimate) == (first, False)
+    # and of several snapshots it follows from the slope.
     diagnosis = heapscope.diagnose([*crash.histograms, crash.dump])
     (finding,) = diagnosis.findings
     assert (finding.id, finding.confidence) == (TICKET_LEAK, CERTAIN)

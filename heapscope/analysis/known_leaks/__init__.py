@@ -49,7 +49,9 @@ A path of fields reads ``"key.ugi.subject"``, with alternatives ``"key.scheme|ur
 value ``is``, in ``where`` too, is a pattern (``"PROXY"``, ``"abfs-timer-*"``), a comparison
 (``">= 1048576"``, ``"!= 0"``), or ``"null"``.
 
-Three more keys may be there: ``log_patterns``, regular expressions of lines that hint at the leak in logs;
+Four more keys may be there: ``log_patterns``, regular expressions of lines that hint at the leak in logs;
+``born``, a path of fields to the time at which each instance was made (milliseconds since 1970), so that one
+dump says since when;
 ``is_general = true`` for a leak that gives way to a more specific one with the same objects; and
 ``class_counts_suffice = true``.  A class histogram knows classes alone, so conditions that need
 more are unknown there; only leaks of which class counts alone say enough are then called possible.

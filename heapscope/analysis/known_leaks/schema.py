@@ -55,7 +55,12 @@ _LEAK_KEYS: dict[str, Any] = {
     "subject": dict,
     "signature": list,
 }
-_OPTIONAL_LEAK_KEYS: dict[str, Any] = {"is_general": bool, "class_counts_suffice": bool, "log_patterns": list}
+_OPTIONAL_LEAK_KEYS: dict[str, Any] = {
+    "is_general": bool,
+    "class_counts_suffice": bool,
+    "log_patterns": list,
+    "born": str,
+}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -153,6 +158,7 @@ class KnownLeak:
     is_general: bool
     class_counts_suffice: bool
     log_patterns: tuple[str, ...]
+    born: str = ""
 
 
 def read_family(path: Path) -> list[KnownLeak]:
@@ -271,6 +277,7 @@ def _leak(table: Any, family: str, path: Path, place: str) -> KnownLeak:
         table.get("is_general", False),
         table.get("class_counts_suffice", False),
         patterns,
+        table.get("born", ""),
     )
 
 

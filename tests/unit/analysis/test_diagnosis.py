@@ -12,6 +12,7 @@ import pytest
 import heapscope
 from heapscope.analysis.diagnosis import sidecar_environment
 from heapscope.analysis.findings import HEALTHY, LEAK, POSSIBLE, UNKNOWN, began, slope_per_hour
+from heapscope.analysis.known_leaks import load_catalogue
 from heapscope.analysis.snapshots import read_snapshot
 from heapscope.analysis.statistics import Rate
 from heapscope.errors import HeapscopeError, NotHprof
@@ -22,6 +23,22 @@ from tests.unit.cli.conftest import write_histogram
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
 TEN = Rate(10.0, 9.0, 11.0, 0.95)  # an hour
+OWN_LEAK = """
+family = "Made up"
+[[leak]]
+id = "app-logins"
+title = "Logins pile up"
+unit = ["login", "logins"]
+affected = ["app 1.0"]
+why = "Nobody logs out."
+cure = ["Log out."]
+healthy = "One login."
+sources = [{ label = "APP-1", url = "https://example.com/APP-1" }]
+confidence = "likely"
+born = "nowhere|made"
+subject = { class = "app.Login" }
+signature = [{ count = "subject", at_least = 3 }]
+"""
 HOOKS = "jdk-shutdown-hooks"
 
 
@@ -73,6 +90,29 @@ def test_what_does_not_grow_is_no_leak(tmp_path: Path) -> None:
     assert leak.per_hour is not None
     assert leak.per_hour.value == pytest.approx(3000)
     assert leak.since == datetime(2016, 11, 24, 15, 4, 40, tzinfo=UTC)  # two minutes before the first
+
+
+@pytest.mark.parametrize(
+    ("born", "since"),
+    [
+        ([1_480_000_002_500, 1_480_000_001_250, 0], datetime(2016, 11, 24, 15, 6, 41, 250_000, tzinfo=UTC)),
+        ([0, -5, 0], None),  # never set
+        ([2**63 - 1] * 3, None),  # no time of this calendar
+    ],
+)
+def test_of_one_dump_the_oldest_says_since_when(
+    tmp_path: Path, born: list[int], since: datetime | None
+) -> None:
+    catalogue = tmp_path / "own.toml"
+    catalogue.write_text(OWN_LEAK, "utf-8")
+    d = DumpBuilder()
+    d.cls("app.Login", fields={"made": "long"})
+    for each in born:
+        d.root("JNI_GLOBAL", d.instance("app.Login", made=each))
+    dump = d.dump().save(tmp_path / "logins.hprof")
+    (leak,) = heapscope.diagnose(dump, catalogue=load_catalogue(catalogue)).findings
+    assert leak.id == "app-logins"
+    assert (leak.since, leak.since_is_estimate) == (since, False)
 
 
 def test_a_heap_without_the_fields_is_no_error(tmp_path: Path) -> None:
