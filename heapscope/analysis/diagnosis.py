@@ -54,6 +54,7 @@ def diagnose(
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
     force_series: bool = False,
+    limit_bytes: int | None = None,
     progress: Progress = usual,
 ) -> Diagnosis:
     """Say what leaks, and why.
@@ -68,6 +69,8 @@ def diagnose(
         Variables of the process if it still lives, for heaps that have no copy of them.
     force_series : bool
         Whether snapshots of several processes are taken for one series all the same.
+    limit_bytes : int, optional
+        A memory limit to forecast, beside those that the snapshots tell of.
 
     Raises
     ------
@@ -80,7 +83,9 @@ def diagnose(
         paths = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else snapshots
         snapshots = read_snapshots(paths, progress)
     snapshots.watched(())  # complains where there is none
-    grown = snapshots.growth(force_series=force_series, progress=progress) if len(snapshots) > 1 else None
+    grown = None
+    if len(snapshots) > 1:
+        grown = snapshots.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
     chosen = next((each for each in reversed(snapshots) if each.kind == DUMP), snapshots[-1])
     with ExitStack() as stack:
         heap = chosen.open(progress)
@@ -89,7 +94,6 @@ def diagnose(
         scene = Scene(chosen, heap, snapshots.superclasses)
         readings = _readings(scene, living_environment or {})
         scene.environment = {**{each.name: each.value for each in readings}, **_all_variables(scene)}
-        scene.properties = heap.system_properties() if heap is not None else {}
         groups = file_system_groups(scene) if heap is not None else ()
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, scene)) is not None]

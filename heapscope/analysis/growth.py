@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from heapscope.analysis.census import CLASS
 from heapscope.analysis.forecast import Forecast, find_limits, forecast
 from heapscope.analysis.keys import BY, KeySeries, series_by
 from heapscope.analysis.lineage import number_in
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 By = Literal["class", "class+", "package", "loader", "path"]
 # Of two quantities of one key the verdict that matters more.
 _ORDER = (GROWS, PERHAPS, JUMPED, LEVELLED_OFF, TOO_FEW, FLUCTUATES, SHRINKS, STEADY)
+# A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.
+_CLASSES_KEPT = 0.9
 _MIN_FILE_TIME_GAP = 1.0  # seconds: files unpacked or copied together have one time
 
 
@@ -265,11 +268,27 @@ def find_growth(
         notes.append(f"the snapshots are of {len(processes)} processes, compared as one series as told")
     elif not processes[0].is_certain:
         notes.append("some snapshots do not tell their process; they are taken for one")
+        notes += _restarts(snapshots)
     whole = _whole(snapshots, axis, has_retained=found.retained is not None)
     keys = _keys(found, axis)
     limits = find_limits(list(snapshots), limit_bytes)
     forecasts = forecast(whole.shallow, limits, snapshots[-1].captured_at)
     return Growth(by, snapshots, keys, whole, axis, tuple(forecasts), tuple(notes))
+
+
+def _restarts(snapshots: Snapshots) -> list[str]:
+    """Where snapshots that do not tell their process look like those of a new one: loaded classes stay."""
+    counts = [
+        dict(
+            zip(one.histogram.column("class_name"), one.histogram.column("instance_count"), strict=True)
+        ).get(CLASS, 0)
+        for one in snapshots
+    ]
+    return [
+        f"{before.name} has {count:,} classes, {after.name} only {left:,}: was the process started again?"
+        for (before, count), (after, left) in pairwise(zip(snapshots, counts, strict=True))
+        if left < _CLASSES_KEPT * count
+    ]
 
 
 def _whole_dumps(

@@ -8,8 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -21,14 +20,15 @@ from heapscope.analysis.census import (
     scan_histogram,
 )
 from heapscope.analysis.classes import Classes
+from heapscope.analysis.lineage import VmFacts, read_vm_facts
 from heapscope.analysis.table import Table
-from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
+from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent, usual
+from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Heap(RichRepr):
         self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
-        except (CorruptRecord, TruncatedDump) as error:
+        except HprofError as error:
             way_out = with_way_out(self._source, error)
             self._source.close()
             raise way_out from None
@@ -228,6 +228,11 @@ class Heap(RichRepr):
         """Class name to the name of its superclass."""
         classes = self._scan.classes
         return {c.name: classes[c.super_id].name for c in classes.values() if c.super_id in classes}
+
+    @cached_property
+    def vm_facts(self) -> VmFacts:
+        """What static fields tell of the JVM: which process it is, the limit of its heap."""
+        return read_vm_facts(self._scan.classes.values())
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> Table:
         """Instances of watched classes: ``class_name, instance_count, shallow_bytes, class_count``.
@@ -459,9 +464,7 @@ class Heap(RichRepr):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -469,40 +472,3 @@ class Heap(RichRepr):
             f"<Heap {self.path.name}: {self.object_count:,} objects, {self.shallow_bytes:,} bytes, "
             f"captured {self.captured_at:%Y-%m-%d %H:%M:%S} UTC>"
         )
-
-
-def open(
-    path: str | os.PathLike[str],
-    progress: Progress = usual,
-    *,
-    semantics: Literal["jvm", "mat"] = "jvm",
-    roots: Literal["mat", "plain"] = "mat",
-    soft: Literal["strong", "weak"] = "strong",
-    index_dir: str | os.PathLike[str] | None = None,
-    use_index: bool = True,
-    partial: bool = False,
-) -> Heap:
-    """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A dump, plain, gzip or zstd.
-    progress : Progress
-        Told how far long work is.
-    semantics, roots, soft : str
-        What is followed and what is a root: `heapscope.analysis.options.Options`.
-    index_dir : str or path-like, optional
-        Where indexes are kept; the user's cache folder by default.
-    use_index : bool
-        Whether what was computed is kept, and found again by the next who opens this dump.
-
-    Raises
-    ------
-    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
-        See `heapscope.errors`.
-    """
-    from heapscope.analysis.options import Options
-
-    options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial)

@@ -16,7 +16,7 @@ tells nothing of its process.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,14 @@ from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:
     from heapscope.analysis.heap import Heap
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.snapshot import Snapshot
+    from heapscope.parser.records import JavaClass
 
 _MAX_SIDECAR_BYTES = 1 << 20
 _SYSTEM_THREADS = ("java.lang.ref.Reference$ReferenceHandler", "java.lang.ref.Finalizer$FinalizerThread")
+_SEED_CLASS = "java.util.ImmutableCollections"
 _VM_CLASSES = ("jdk.internal.misc.VM", "sun.misc.VM")
+_TELLING = frozenset({_SEED_CLASS, *_VM_CLASSES})
 # What sun.misc.VM and its successor begin with, before the JVM has told them its heap's limit.
 _UNSET_DIRECT_MEMORY = 64 << 20
 
@@ -52,17 +55,19 @@ class VmFacts:
     max_heap_bytes: int | None = None
 
 
-def read_vm_facts(heap: Heap) -> VmFacts:
-    """What a dump's statics tell; reads class records only."""
-    seed = _static(heap, "java.util.ImmutableCollections", ("SALT32L", "SALT"))
-    limit = next((found for name in _VM_CLASSES if (found := _static(heap, name, ("directMemory",)))), None)
-    return VmFacts(seed, limit if limit and limit > 0 and limit != _UNSET_DIRECT_MEMORY else None)
+def read_vm_facts(classes: Iterable[JavaClass]) -> VmFacts:
+    """What the statics of a dump's classes tell."""
+    found = {c.name: c for c in classes if c.name in _TELLING and c.loader_id == 0}
 
+    def static(class_name: str, *names: str) -> int | None:
+        statics = found[class_name].statics if class_name in found else ()
+        return next((int(s.value) for s in statics if s.name in names), None)
 
-def _static(heap: Heap, class_name: str, names: Sequence[str]) -> int | None:
-    java_class = heap.classes.named(class_name)
-    statics = java_class.statics if java_class is not None else ()
-    return next((int(s.value) for s in statics if s.name in names), None)
+    limit = next((size for name in _VM_CLASSES if (size := static(name, "directMemory"))), None)
+    return VmFacts(
+        static(_SEED_CLASS, "SALT32L", "SALT"),
+        limit if limit and limit > 0 and limit != _UNSET_DIRECT_MEMORY else None,
+    )
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:

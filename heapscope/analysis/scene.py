@@ -49,15 +49,17 @@ class Scene:
         None for a class histogram.
     superclasses : mapping
         Class name to superclass name, as far as the series knows them.
-    environment, properties : mapping
+    environment : mapping
         Of the process; empty where nothing tells.
+    properties : mapping or None
+        System properties; None reads those of the heap when a signature asks.
     """
 
     snapshot: Snapshot
     heap: Heap | None
     superclasses: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] | None = None
     _histogram: dict[str, int] | None = None
     _merged: dict[bytes, MergedPaths] = field(default_factory=dict)
     _subjects: dict[int, tuple[Subject, ObjectSet, int]] = field(default_factory=dict)
@@ -71,6 +73,12 @@ class Scene:
                 zip(table.column("class_name"), table.column("instance_count"), strict=True)
             )
         return self._histogram
+
+    def system_properties(self) -> Mapping[str, str]:
+        """System properties of the process; empty where nothing tells."""
+        if self.properties is None:
+            self.properties = self.heap.system_properties() if self.heap is not None else {}
+        return self.properties
 
     def names(self, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
         """Classes with instances that patterns pick, subclasses included."""

@@ -255,7 +255,7 @@ def _environment(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
 
 
 def _property(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    return _setting(condition, scene.properties, "the system properties have")
+    return _setting(condition, scene.system_properties(), "the system properties have")
 
 
 def _setting(condition: Condition, settings: Any, where: str) -> Found:

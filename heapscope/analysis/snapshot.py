@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.analysis.census import sorted_histogram
 from heapscope.analysis.heap import Heap
-from heapscope.analysis.lineage import VmFacts, read_sidecar, read_vm_facts
+from heapscope.analysis.lineage import VmFacts, read_sidecar
 from heapscope.analysis.table import Table
 from heapscope.errors import NotHprof
 from heapscope.parser.histogram import is_histogram, read_histogram
@@ -144,7 +144,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         heap.histogram(as_jvm=as_jvm),
         heap.superclasses,
         heap.root_counts(),
-        read_vm_facts(heap),
+        heap.vm_facts,
         heap.coverage,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -176,7 +176,9 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
             f"these are of {best.label}"
         )
-        return Snapshots(self[i] for i in best.members), left_out
+        found = Snapshots(self[i] for i in best.members)
+        found._processes = [replace(best, members=tuple(range(len(found))))]
+        return found, left_out
 
     def growth(
         self,

@@ -163,21 +163,22 @@ def theil_sen(positions: Floats, values: Floats, confidence: float = CONFIDENCE)
     if not left.size:
         return found, 0.0
     apart = positions[right] - positions[left]
+    found[:] = 0.0 if n > 2 else [0.0, np.nan, np.nan]
+    moves = np.nonzero(values.min(axis=1) != values.max(axis=1))[0]
     is_whole = left.size == comb(n, 2)
     step = max(1, (1 << 22) // left.size)  # 32 MB of slopes at a time
-    for first in range(0, k, step):
-        part = values[first : first + step]
+    for first in range(0, moves.size, step):
+        rows = moves[first : first + step]
+        part = values[rows]
         slopes = np.sort((part[:, right] - part[:, left]) / apart, axis=1)
         middle = slopes.shape[1] // 2
         odd = slopes.shape[1] % 2
-        found[first : first + step, 0] = (
-            slopes[:, middle] if odd else (slopes[:, middle - 1] + slopes[:, middle]) / 2
-        )
+        found[rows, 0] = slopes[:, middle] if odd else (slopes[:, middle - 1] + slopes[:, middle]) / 2
         if n > 2:
             # With figures at one position the ranks say less than they should: the widest it is then.
             rank = _interval_rank(n, confidence)[0] if is_whole else 0
-            found[first : first + step, 1] = slopes[:, rank]
-            found[first : first + step, 2] = slopes[:, -1 - rank]
+            found[rows, 1] = slopes[:, rank]
+            found[rows, 2] = slopes[:, -1 - rank]
     return found, _interval_rank(n, confidence)[1] if n > 2 and is_whole else 0.0
 
 

@@ -114,7 +114,7 @@ def find_trends(values: NDArray[np.int64], axis: Axis) -> list[Trend]:
         Of n snapshots.
     """
     steady = values[:, axis.skip :].astype(np.float64)
-    scores, p_values = mann_kendall(steady)
+    _, p_values = mann_kendall(steady)
     ranks = np.arange(steady.shape[1], dtype=np.float64)
     slopes: list[Sequence[Rate | None]] = []
     for places in (axis.hours, ranks, axis.operations):
@@ -124,7 +124,7 @@ def find_trends(values: NDArray[np.int64], axis: Axis) -> list[Trend]:
         at = np.asarray(places, np.float64)[-steady.shape[1] :]
         slopes.append(rates(*theil_sen(at, steady)))
     where = ranks if axis.hours is None else np.asarray(axis.hours[axis.skip :])
-    verdicts = _verdicts(where, steady, scores, p_values)
+    verdicts = _verdicts(where, steady, p_values)
     found = [
         Trend(tuple(row), verdict, p_value, per_hour, per_snapshot, per_operation, axis.skip)
         for row, verdict, p_value, per_hour, per_snapshot, per_operation in zip(
@@ -151,10 +151,15 @@ def _from(trend: Trend, axis: Axis, since: int) -> Trend:
     )
 
 
-def _verdicts(where: Floats, values: Floats, scores: NDArray[np.int64], p_values: Floats) -> list[str]:
+def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[str]:
     k, n = values.shape
     if n < 3:
         return [TOO_FEW if n < 2 or row[0] != row[-1] else STEADY for row in values]
+    moves = np.nonzero(values.min(axis=1) != values.max(axis=1))[0]
+    if moves.size < k:  # most classes of a heap stay as they are
+        found = np.full(k, STEADY, object)
+        found[moves] = _verdicts(where, values[moves], p_values[moves])
+        return list(found)
     rise = values[:, -1] - values[:, 0]
     steps = np.diff(values, axis=1)
     fall = (np.maximum.accumulate(values, axis=1) - values).max(axis=1)
@@ -169,7 +174,6 @@ def _verdicts(where: Floats, values: Floats, scores: NDArray[np.int64], p_values
     goes_on = (late >= _MIN_TAIL * slope) & (late > 0)
     holds = fall <= _MAX_FALL * np.maximum(height, rise)
     jumps = steps.max(axis=1) > _JUMP * rise
-    is_flat = values.min(axis=1) == values.max(axis=1)
     # The last that applies.
     found = np.full(k, FLUCTUATES, object)
     found[falls] = SHRINKS
@@ -177,7 +181,6 @@ def _verdicts(where: Floats, values: Floats, scores: NDArray[np.int64], p_values
     found[rises & holds & goes_on] = GROWS
     found[rises & holds & ~goes_on] = LEVELLED_OFF
     found[(rises | perhaps) & holds & goes_on & jumps] = JUMPED
-    found[is_flat] = STEADY
     return list(found)
 
 

@@ -178,7 +178,7 @@ def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, check
         else:
             lines = heading
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))
     if checks is not None:
         click.echo()
         for one in checks.results:

@@ -16,6 +16,7 @@ from heapscope.cli.arguments import (
     force_series_option,
     partial_option,
     secrets_option,
+    size,
 )
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
@@ -39,6 +40,13 @@ _MAX_WIDTH = 100
     help="A file with known leaks of your own (TOML; CONTRIBUTING.md shows how). Repeatable.",
 )
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
+@click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
 @force_series_option
 @partial_option
 @secrets_option
@@ -57,6 +65,7 @@ def diagnose(
     dumps: tuple[Path, ...],
     files: tuple[Path, ...],
     fail_on_leak: bool,
+    limit_bytes: int | None,
     force_series: bool,
     partial: bool,
     show_secrets: bool,
@@ -91,6 +100,7 @@ def diagnose(
                     catalogue=catalogue,
                     living_environment=living_environment(each[-1]),
                     force_series=True,
+                    limit_bytes=limit_bytes,
                     progress=at.progress,
                 ),
             )

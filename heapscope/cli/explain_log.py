@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from heapscope.cli.arguments import DUMP
 from heapscope.cli.output import SCHEMA_VERSION, Choice, json_text, write
-from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.errors import HeapscopeError
+from heapscope.files import new_file
+from heapscope.reporter.text import printable
+
+if TYPE_CHECKING:
+    from heapscope.analysis.log_summary import LogGroup
 
 _WIDTH = 80
 _MAX_WIDTH = 100
@@ -59,7 +65,7 @@ def explain_log(
     if ending == ".png":
         assert output is not None
         _write_chart(output, summary.groups, force)
-        click.echo(f"chart: {output}")
+        click.echo(f"chart: {printable(str(output))}")
         return
     if is_json:
         groups = [
@@ -79,23 +85,12 @@ def explain_log(
     write("".join(f"{line}\n" for line in summary_lines(summary, max(width, 40))), choice)
 
 
-def _write_chart(output: Path, groups: tuple[object, ...], force: bool) -> None:
+def _write_chart(output: Path, groups: Sequence[LogGroup], force: bool) -> None:
     """A PNG that appears whole or not at all."""
-    import secrets
-
-    from heapscope.analysis.log_summary import LogGroup
     from heapscope.reporter.log_chart import events_picture
 
-    dated = [group for group in groups if isinstance(group, LogGroup) and len(group.times) > 1]
+    dated = [group for group in groups if len(group.times) > 1]
     if not dated:
         raise HeapscopeError("no two events of one kind have a date: there is nothing to draw over time")
-    part = output.with_name(f".heapscope-{secrets.token_hex(8)}.part")
-    try:
-        part.write_bytes(events_picture(dated))
-        if not force and os.path.lexists(output):
-            raise OutputExists(output)
-        part.replace(output)
-    except OSError as error:
-        raise OutputFailed(output, error.strerror or str(error)) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(output, force=force) as file:
+        file.write(events_picture(dated))

@@ -71,6 +71,23 @@ def report(
 
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
+            from heapscope.reporter.overview import headline, write_overview
+
+            pages = write_overview(
+                found,
+                output,
+                patterns=watched(patterns),
+                force=force,
+                show_secrets=show_secrets,
+                limit_bytes=limit_bytes,
+                progress=at.progress,
+            )
+            lines = [headline(pages)[1], *(f"{page.label}: {page.incident.headline}" for page in pages)]
+            lines += ["", f"report: {printable(str(output))}, and for each process"]
+            lines += [f"  {printable(str(page.path))}" for page in pages]
+            click.echo("\n".join(wrapped(line) for line in lines))
+            return
         incident = write_report(
             found,
             output,

@@ -25,7 +25,7 @@ from heapscope.cli.output import (
     write,
 )
 from heapscope.cli.progress import work
-from heapscope.reporter.text import plural
+from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def growth(
 
 
 def _lines(notes: Sequence[str]) -> list[str]:
-    return [line for note in notes for line in wrapped(note).split("\n")]
+    return [line for note in notes for line in wrapped(printable(note)).split("\n")]
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
@@ -173,7 +173,7 @@ def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
     if limit is None and choice.path is None and sys.stdout.isatty():
         limit = TERMINAL_ROWS
     shown = list(rows)[: limit or None]
-    lines = [*answer.heading, ""]
+    lines = [*map(printable, answer.heading), ""]
     for row in shown:
         key = grown.keys[row]
         retained = key.retained or key.shallow
@@ -232,6 +232,10 @@ def summary(grown: Growth) -> list[str]:
     """The whole heap in a line, each forecast in one, and how many grow."""
     whole = grown.whole.shallow
     lines = [f"whole heap, {_WHOLE.get(whole.verdict, whole.verdict)}: {_rate(grown)}"]
+    if whole.since > grown.axis.skip:
+        lines.append(
+            f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
+        )
     lines += [forecast_line(one, grown) for one in grown.forecasts]
     if not grown.forecasts and grown.axis.hours is not None:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")

@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from heapscope.collector import owner
+from heapscope.collector import owner, place
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -118,7 +118,7 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
         _open_listener(now)
     path = _socket_path(now)
     try:
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = place.open_root(now)
         try:
             connection = owner.connect(owner.owner_of(now.pid), folder, path.name, _CONNECT_SECONDS)
         finally:
@@ -157,7 +157,7 @@ def _open_listener(process: JvmProcess) -> None:
     try:
         if start_ticks_of(process.pid) != process.start_ticks:
             raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
-        folder = os.open(_socket_path(process).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = place.open_root(process)
         try:
             owner.create(owner.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
             signal.pidfd_send_signal(fd, signal.SIGQUIT)

@@ -144,7 +144,7 @@ def main() -> None:
             connection.connect(f"/proc/self/fd/{folder}/{name}")
             fd = connection.detach()
         else:
-            fd = os.open(name, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=folder)
+            fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     except OSError as error:
         channel.send(str(error.errno).encode())
     else:

@@ -35,12 +35,21 @@ def open_root(process: JvmProcess, folder: str = "/tmp") -> int:
     CollectError
         It is out of reach.
     """
+    # Step by step and never through a link: an absolute one would lead into our own file system.
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
-        return os.open(f"/proc/{process.pid}/root{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(f"/proc/{process.pid}/root/", flags)
+        for step in folder.strip("/").split("/"):
+            above = fd
+            try:
+                fd = os.open(step, flags | os.O_NOFOLLOW, dir_fd=above)
+            finally:
+                os.close(above)
     except OSError as error:
         raise CollectError(
             f"process {process.pid}: its {folder}: {error.strerror}; run as its user, or as root on the host"
         ) from None
+    return fd
 
 
 def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
@@ -96,8 +105,16 @@ def _is_memory(process: JvmProcess, fd: int) -> bool:
 def sweep(process: JvmProcess) -> None:
     """Remove what a heapscope that was killed left in the target's temporary folders."""
     for name in _FOLDERS:
-        with suppress(OSError):
-            for path in Path(f"/proc/{process.pid}/root{name}").glob(f"{PREFIX}*-*-*"):
-                match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
-                if match is not None and start_ticks(int(match[1])) != int(match[2]):
-                    shutil.rmtree(path, ignore_errors=True)
+        with suppress(CollectError, OSError):
+            fd = open_root(process, name)
+            try:
+                _sweep(Path(f"/proc/self/fd/{fd}"))
+            finally:
+                os.close(fd)
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.glob(f"{PREFIX}*-*-*"):
+        match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
+        if match is not None and start_ticks(int(match[1])) != int(match[2]):
+            shutil.rmtree(path, ignore_errors=True)

@@ -99,8 +99,8 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
     fds = {}
     for path in [main] if part is None else [main, part]:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with suppress(OSError):
-            fcntl.fcntl(fd, _F_SETPIPE_SZ, _READ_BYTES)
+        if path == main:
+            _widen(fd)
         fds[fd] = Records(has_header=path == main)
         poll.register(fd, select.POLLIN)
     # Without a writer of ours the JVM would wait for one when it opens an empty part to append it.
@@ -111,13 +111,16 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
     main_fd, is_open = current, True
     while is_open:
         for fd, _ in poll.poll():
+            if fd != main_fd and part is not None:
+                # Before the first bytes are taken, which the JVM may wait for to be done with this part;
+                # and before it may hold much: what fits in whole, the JVM could find there itself.
+                _put_empty_file(part)
+                _widen(fd)
+                part = None
             piece = _read_some(fd)
             if not piece:
                 is_open = is_open and fd != main_fd
                 continue
-            if fd != main_fd and part is not None:
-                _put_empty_file(part)
-                part = None
             waiting[fd] += piece
         if not is_open:
             for fd in fds:
@@ -141,6 +144,11 @@ def read_fifos(main: Path, part: Path | None, output: BinaryIO, is_at: Callable[
         raise DumpFailed("a part of the dump ends inside a record")
     output.write(fds[main_fd].rest)
     return total + _RECORD_BYTES
+
+
+def _widen(pipe: int) -> None:
+    with suppress(OSError):
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _READ_BYTES)
 
 
 def _read_some(fd: int) -> bytes:

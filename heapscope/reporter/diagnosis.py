@@ -218,7 +218,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         bytes_per_hour=finding.bytes_per_hour,
         since="" if finding.since is None else _iso(finding.since),
         since_is_estimate=finding.since_is_estimate,
-        held_by=tuple(map(printable, finding.held_by)),
+        held_by=tuple(printable(_from_static(each)) for each in finding.held_by),
         holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
         target=printable(holders.target) if holders is not None else "",
         why=printable(finding.why),
@@ -247,11 +247,33 @@ def _nodes(holders: Sequence[Holder], whole: int) -> tuple[HolderNode, ...]:
         for each in branch:
             if each.member_count < least or left <= 0:
                 break
+            each = _last_static(each)
             left -= 1
             nodes.append(HolderNode(printable(each.label), each.member_count, kept(each.children)))
         return tuple(nodes)
 
     return kept(holders)
+
+
+_STATIC = " (static)"
+
+
+def _from_static(line: str) -> str:
+    """A way from a GC root, begun at its last static field: what keeps the class itself says little."""
+    count, times, way = line.partition(" x ")
+    steps = way.split(" -> ")
+    last = max((place for place, step in enumerate(steps) if step.endswith(_STATIC)), default=0)
+    return f"{count}{times}{' -> '.join(steps[last:])}"
+
+
+def _last_static(holder: Holder) -> Holder:
+    """The same for a tree: down to the last static field while there is one way only."""
+    found = at = holder
+    while len(at.children) == 1 and at.children[0].member_count == at.member_count:
+        at = at.children[0]
+        if at.label.endswith(_STATIC):
+            found = at
+    return found
 
 
 def _file_systems(group: FileSystemGroup) -> FileSystems:

@@ -207,7 +207,8 @@ def build_incident(
     whole_heap = _describe_whole_heap(rows, places)
     status, headline = _headline(watched, whole_heap)
     diagnosis = describe_diagnosis(
-        diagnose(snapshots, force_series=True, progress=progress), show_secrets=show_secrets
+        diagnose(snapshots, force_series=True, limit_bytes=limit_bytes, progress=progress),
+        show_secrets=show_secrets,
     )
     verdict = _verdict(watched, whole_heap)
     is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)

@@ -18,7 +18,7 @@ from heapscope.collector import attach, dump, place, processes, voice
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError, DumpFailed
 from tests.support.hosts import Host, c_host, java_host, jpype_host
-from tests.support.jvm import find_jdks
+from tests.support.jvm import fetch_jdk, find_jdks
 
 pytestmark = pytest.mark.jvm
 RELEASES = sorted(find_jdks())
@@ -65,6 +65,20 @@ def test_a_jvm_is_dumped_in_every_host(embedded: Host, tmp_path: Path) -> None:
     histogram = collect(processes.get(embedded.pid), tmp_path, kind="histogram")
     assert re.search(rf" {nodes(SMALL)} +\d+ +Ticker\$Node", histogram.path.read_text())
     assert embedded.serves()
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("release", [11, 21])
+def test_releases_between_are_streamed_and_filed(release: int, tmp_path: Path) -> None:
+    """11 is the first that streams, 21 the last that writes one FIFO (and the first of parallel dumps)."""
+    with java_host(fetch_jdk(release), SMALL, LISTENS) as host:
+        for stream, live in ((True, True), (True, False), (False, True)):
+            taken = collect(processes.get(host.pid), tmp_path, stream=stream, live=live)
+            assert taken.facts["mode"] == ("stream" if stream else "file")
+            assert node_count(taken.path) == nodes(SMALL)
+        histogram = collect(processes.get(host.pid), tmp_path, kind="histogram")
+        assert re.search(rf" {nodes(SMALL)} +\d+ +Ticker\$Node", histogram.path.read_text())
+        assert host.serves()
     assert leftovers(tmp_path) == []
 
 

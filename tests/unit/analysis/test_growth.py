@@ -202,6 +202,22 @@ def test_a_sidecar_that_is_none_tells_nothing(series: list[Path], text: str) -> 
     assert not process.is_certain
 
 
+@pytest.mark.parametrize(
+    ("counts", "is_told"), [((900, 905, 700), True), ((900, 905, 890), False), ((0, 0, 0), False)]
+)
+def test_a_restart_that_only_the_classes_show_is_a_note(
+    tmp_path: Path, counts: tuple[int, ...], is_told: bool
+) -> None:
+    paths = [
+        write_histogram(
+            tmp_path / f"r{i}.txt", [("java.lang.Class", count, 100 * count), ("a.B", 9, 9)], 60 * i
+        )
+        for i, count in enumerate(counts)
+    ]
+    notes = heapscope.snapshots(paths).growth().notes
+    assert any("r1 has 905 classes, r2 only 700" in note for note in notes) == is_told
+
+
 def test_evidence_is_put_together() -> None:
     both = {"sidecar": ("h", 1, 2), "seed": 3}
     assert [p.members for p in find_processes([both, {"seed": 3}, {}, {"sidecar": ("h", 1, 2)}])] == [

@@ -81,6 +81,14 @@ def test_json_has_series_forecasts_and_intervals(run: Run, leak: list[Path]) -> 
     assert data["whole_heap"]["shallow_bytes_rate"]["per_hour"]["low"] == pytest.approx(2_880_000)
 
 
+def test_a_leak_that_began_late_is_dated(run: Run, tmp_path: Path) -> None:
+    counts = [1000, 1001, 999, 1000, 1000, 3000, 5000, 7000, 9000, 11_000]
+    lines = run("growth", *histograms(tmp_path / "late", counts, step=300)).out.splitlines()
+    assert any(line.startswith("so since 2026-01-01 00:20:00 UTC") for line in lines)
+    (rate,) = [line for line in lines if line.startswith("whole heap, grows")]
+    assert "+11.5 MB" in rate  # 2,000 of 480 bytes in five minutes
+
+
 def test_two_snapshots_show_a_difference_only(run: Run, leak: list[Path]) -> None:
     ran = run("growth", *leak[:2])
     assert "whole heap, seen twice" in ran.out
@@ -110,6 +118,22 @@ def test_of_several_processes_the_one_with_most_is_taken(run: Run, tmp_path: Pat
         assert "2 snapshots of 1 other process left out; these are of the JVM with seed 5" in ran.out
         assert "left out" not in run(command, *paths, "--force-series").out
     assert run("growth", paths[0], paths[3]).code == 3  # one of each: nothing to compare
+
+
+def test_what_a_sidecar_says_steers_no_terminal(run: Run, leak: list[Path], cured: list[Path]) -> None:
+    for path, pid in zip([*leak, cured[0]], (1, 1, 1, 1, 2), strict=True):
+        facts = {"host": "\x1b[31mevil\n", "process": {"pid": pid, "start_ticks": 1}}
+        path.with_name(f"{path.name}.json").write_text(json.dumps(facts))
+    for words in (
+        ["growth"],
+        ["growth", "--json"],
+        ["trend"],
+        ["check", "--no-growth", "*"],
+        ["diff", "--vs", leak[0]],
+    ):
+        ran = run(words[0], *leak, cured[0], *words[1:])
+        assert "evil" in ran.out + ran.err or words[0] == "trend"
+        assert "\x1b" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize(

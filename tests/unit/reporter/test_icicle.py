@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from heapscope.reporter.diagnosis import FindingSection, HolderNode
+from heapscope.analysis.paths import Holder
+from heapscope.reporter.diagnosis import FindingSection, HolderNode, _from_static, _last_static
 from heapscope.reporter.icicle import ROW, WIDTH, boxes, holder_picture
 
 WAYS = (
@@ -58,6 +59,20 @@ def test_long_and_hostile_names_stay_inside() -> None:
     texts = [text.text or "" for text in ET.fromstring(picture).iter("text")]
     assert max(map(len, texts)) <= WIDTH / 7
     assert texts[1].startswith("…")
+
+
+def test_a_way_begins_at_its_last_static_field() -> None:
+    line = (
+        "40 x Loader.classes -> Object[] -> A.first (static) -> FileSystem.CACHE (static) -> Cache.map -> X"
+    )
+    assert _from_static(line) == "40 x FileSystem.CACHE (static) -> Cache.map -> X"
+    assert _from_static("40 x JNI global") == "40 x JNI global"
+    end = Holder("Cache.map", 40, 0, 1)
+    static = Holder("FileSystem.CACHE (static)", 40, 0, 1, (end,))
+    assert _last_static(Holder("Loader.classes", 40, 0, 1, (static,))) is static
+    fork = Holder("Loader.classes", 50, 0, 1, (static, Holder("B.other (static)", 10, 0, 1)))
+    assert _last_static(fork) is fork
+    assert _last_static(end) is end
 
 
 def test_nothing_known_nothing_drawn() -> None:

@@ -18,6 +18,7 @@ from heapscope.errors import HeapscopeError, MissingDependency
 from heapscope.reporter import pdf, render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.pdf import render_pdf
+from heapscope.reporter.plots import on_paper
 from heapscope.reporter.render import render_paper, write_report
 from tests.unit.reporter.series import PLANTED, series
 
@@ -138,6 +139,19 @@ def test_the_paper_has_no_script_and_no_variable_in_its_charts(incident: Inciden
     page = render_paper(incident, "")
     assert "<script" not in page
     assert "var(" not in "".join(part.partition("</svg>")[0] for part in page.split("<svg ")[1:])
+
+
+def test_what_holds_a_leak_is_drawn_in_colours_of_paper() -> None:
+    picture = (
+        '<svg class="icicle" viewBox="0 0 9 9"><g class="root"><title>GC roots</title><rect x="1"/>'
+        '<text x="1">a</text></g>'
+        '<g class="member"><title>2 x &lt;rect </title><rect x="2"/></g></svg>'
+    )
+    drawn = on_paper(picture)
+    assert '<rect fill="#d9dee3" fill-opacity="1" x="1"/>' in drawn
+    assert '<rect fill="#D55E00" fill-opacity="0.32" x="2"/>' in drawn
+    assert '<text font-family="DejaVu Sans Mono" font-size="11.8" fill="#1f2328" x="1">' in drawn
+    assert "&lt;rect </title>" in drawn
 
 
 def test_without_weasyprint_the_pip_line_is_named_before_any_work(

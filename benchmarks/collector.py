@@ -1,0 +1,151 @@
+"""The collector against the JDK's tools and jattach, in one run on one machine.
+
+::
+
+    python -m benchmarks.collector               # about two minutes; --megabytes 300 --repeat 5
+
+Measured on a heap of small objects (``tests/support/java/Ticker.java``), with every JDK that is found:
+
+- the time of a class histogram: our client, the whole command, ``jcmd``, ``jmap``, ``jattach``;
+- the time of the list of JVMs: ``heapscope ps`` against ``jcmd -l`` and ``jps``;
+- the worst stall that a thread of the JVM with a 10 ms tick sees during a class histogram, a streamed dump,
+  a dump to a file, and ``jcmd GC.heap_dump``.
+
+Every round takes each of them once, so that all see the same machine; medians are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from heapscope.collector import attach, processes
+from heapscope.collector.dump import collect
+from tests.support.hosts import Host, java_host
+from tests.support.jvm import Jdk, find_jdks
+
+OPTIONS = ("-XX:+StartAttachListener", "-XX:+UseG1GC", "-Xmx1g")
+COMMAND = (sys.executable, "-m", "heapscope")
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def tool(*words: str) -> Callable[[], object]:
+    """A whole process, its output thrown away."""
+    return lambda: subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def medians(works: dict[str, Callable[[], float]], repeat: int) -> dict[str, float]:
+    """Medians of figures that are taken in turn."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeat):
+        for name, work in works.items():
+            found[name].append(work())
+    return {name: statistics.median(figures) for name, figures in found.items()}
+
+
+def times(host: Host, repeat: int, folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of a class histogram, and of the list of JVMs, by name of what took them."""
+    process, pid = processes.get(host.pid), str(host.pid)
+    out = str(folder / "out")
+    histograms: dict[str, Callable[[], object]] = {
+        "heapscope, the client": lambda: attach.jcmd(process, "GC.class_histogram"),
+        "heapscope collect": tool(*COMMAND, "collect", pid, "--kind", "histogram", "-o", out),
+        "jcmd": tool("jcmd", pid, "GC.class_histogram"),
+        "jmap": tool("jmap", "-histo:live", pid),
+    }
+    if shutil.which("jattach"):
+        histograms["jattach"] = tool("jattach", pid, "jcmd", "GC.class_histogram")
+    lists = {
+        "heapscope, the function": processes.find,
+        "heapscope ps": tool(*COMMAND, "ps"),
+        "jcmd -l": tool("jcmd", "-l"),
+        "jps": tool("jps"),
+    }
+    timed = [
+        medians({name: partial(seconds_of, work) for name, work in works.items()}, repeat)
+        for works in (histograms, lists)
+    ]
+    return timed[0], timed[1]
+
+
+def stalls(host: Host, repeat: int, folder: Path) -> dict[str, float]:
+    """The worst stall in seconds, by what was done."""
+    process = processes.get(host.pid)
+    truth = folder / "jcmd.hprof"
+
+    def stall(work: Callable[[], object]) -> float:
+        time.sleep(0.2)
+        host.worst_stall()
+        work()
+        time.sleep(0.1)  # the ticker has to wake up before it can tell
+        found = host.worst_stall() / 1000
+        for path in folder.rglob("*.hprof*"):
+            path.unlink()
+        return found
+
+    works: dict[str, Callable[[], object]] = {
+        "class histogram, live": lambda: attach.jcmd(process, "GC.class_histogram"),
+        "class histogram, all": lambda: attach.jcmd(process, "GC.class_histogram -all"),
+        "dump, streamed into zstd": lambda: collect(process, folder / "out"),
+        "dump, file, then packed": lambda: collect(process, folder / "out", stream=False),
+        "jcmd GC.heap_dump": tool("jcmd", str(host.pid), "GC.heap_dump", str(truth)),
+        "jcmd GC.heap_dump -gz=1": tool("jcmd", str(host.pid), "GC.heap_dump", "-gz=1", str(truth)),
+    }
+    return medians({name: partial(stall, work) for name, work in works.items()}, repeat)
+
+
+def show(title: str, figures: dict[str, float], against: str) -> None:
+    """A table with ratios."""
+    lines = [title]
+    lines += [
+        f"  {name:28} {value:8.3f} s  {value / figures[against]:6.2f} x {against}"
+        for name, value in figures.items()
+    ]
+    sys.stdout.write("\n".join(lines) + "\n\n")
+    sys.stdout.flush()
+
+
+def measure(jdk: Jdk, megabytes: int, repeat: int) -> None:
+    """All of one JDK."""
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp") as name,
+        java_host(jdk, megabytes, *OPTIONS) as host,
+    ):
+        folder = Path(name)
+        facts = collect(processes.get(host.pid), folder / "out").facts
+        sys.stdout.write(
+            f"JDK {jdk.version}, G1, {megabytes} MB of small objects, "
+            f"dump {facts['dump_bytes'] / 1e6:.0f} MB, packed {facts['file_bytes'] / 1e6:.0f} MB\n"
+        )
+        histograms, lists = times(host, repeat, folder)
+        show("time of a class histogram", histograms, "jcmd")
+        show("time of the list of JVMs", lists, "jcmd -l")
+        show("worst stall of a 10 ms ticker", stalls(host, repeat, folder), "jcmd GC.heap_dump")
+
+
+def main() -> None:
+    """All JDKs that are found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=300)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    for jdk in find_jdks().values():
+        measure(jdk, options.megabytes, options.repeat)
+
+
+if __name__ == "__main__":
+    main()
