@@ -10,6 +10,7 @@ import html
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
+# At the root of the source -> in the site.
+ROOT_DOCUMENTS = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 COMMAND_FOLDER = "reference/commands"
 PYTHON_FOLDER = "reference/python"
 
@@ -68,9 +71,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     from mkdocs.structure.files import File
 
-    for path, text in {**command_pages(), **python_pages()}.items():
+    for path, text in {**command_pages(), **python_pages(), **root_pages()}.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links to documents at the root of the source lead to their pages here."""
+    for name, path in ROOT_DOCUMENTS.items():
+        up = "../" * (page.file.src_uri.count("/") + 1)
+        here = "../" * page.file.src_uri.count("/")
+        markdown = markdown.replace(f"]({up}{name})", f"]({here}{path})")
+    return markdown
+
+
+def root_pages() -> dict[str, str]:
+    """Documents that lie at the root of the source, where people look for them, as pages."""
+    root = Path(__file__).parents[2]
+    return {
+        path: (root / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        for name, path in ROOT_DOCUMENTS.items()
+    }
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

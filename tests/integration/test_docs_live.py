@@ -22,6 +22,7 @@ from tests.support.documents import (
     LIVE_COMMANDS,
     PAGES,
     ROOT,
+    blocks_in,
     has_shape,
     is_live,
     name_of,
@@ -104,6 +105,33 @@ def test_commands_on_a_running_process(
         assert time.monotonic() - started < 20, f"$ {shown.command} is too slow for a test"
         printed = as_shown(out, pid)
         assert has_shape(shown.output, printed), f"$ {shown.command} prints now:\n{printed}"
+
+
+def test_python_for_the_process_itself_runs_in_one_with_a_jvm(tmp_path: Path) -> None:
+    blocks = [
+        block.text
+        for text in TEXTS.values()
+        for block in blocks_in(text)
+        if block.language == "python" and "collect_self" in block.text
+    ]
+    assert blocks
+    libjvm = find_jdks()[min(find_jdks())].home / "lib/server/libjvm.so"
+    start = (
+        f"from tests.support.embedding import create_jvm; create_jvm({str(libjvm)!r}, ['-Xmx64m', '-Xrs'])"
+    )
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{start}\n{block}"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(tmp_path.rglob("*.histogram.txt"))
+        assert list(tmp_path.rglob("*.hprof.zst"))
 
 
 def test_the_guides_for_running_processes_are_among_them() -> None:

@@ -5,7 +5,8 @@ README.md and every page of docs/ are read alike.  What a block is says its lang
 - ``console``: lines ``$ heapscope ...`` are run in order, in a folder of the page's own that has
   ``sample_dumps/``, and what follows is compared with what is printed; a line ``...`` stands for any
   number of lines.  A page that shows a command for running processes is run on a real one (`is_live`).
-- ``python``: is run, all blocks of a page in one namespace.
+- ``python``: is run, all blocks of a page in one namespace; what is about this very process
+  (``collect_self``) in one that hosts a JVM.
 - a block with ``title="name"`` is a file that the page's commands find in that folder.
 - anything else (``sh``, ``ini``, ``yaml``, ``text`` ...) cannot be run here, it needs clusters or init
   systems: each heapscope command in it is parsed by the command itself.

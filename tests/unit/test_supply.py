@@ -28,7 +28,8 @@ def test_every_dependency_has_a_lower_bound_that_is_tested() -> None:
     assert names <= set(pins)
     assert "numpy" in pins
     for extra in PROJECT["optional-dependencies"].values():
-        assert all(">=" in line or line.startswith("heapscope[") for line in extra)
+        # The demo's Hadoop jars are one release, whose classes are known.
+        assert all(re.search(">=|==", line) or line.startswith("heapscope[") for line in extra)
 
 
 def test_the_lock_is_of_versions_and_fits_the_bounds() -> None:
