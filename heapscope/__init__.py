@@ -34,8 +34,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from heapscope.analysis.census import WATCHED_CLASSES
     from heapscope.analysis.diagnosis import diagnose
-    from heapscope.analysis.heap import Heap, open
+    from heapscope.analysis.heap import Heap
     from heapscope.analysis.memory_samples import read_samples, watched
+    from heapscope.analysis.opening import open
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
@@ -117,7 +118,7 @@ _HOMES = {
     "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
     "memory_figure": ("heapscope.reporter.memory_plots", "memory_figure"),
-    "open": ("heapscope.analysis.heap", "open"),
+    "open": ("heapscope.analysis.opening", "open"),
     "read_samples": ("heapscope.analysis.memory_samples", "read_samples"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

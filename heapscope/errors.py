@@ -90,6 +90,7 @@ class HprofError(HeapscopeError):
         self.path = os.fspath(path)
         self.offset = offset
         self.problem = problem
+        self.objects_before: int | None = None  # objects that were read before it, where that was counted
         where = "" if offset is None else f"byte {offset:,}: "
         super().__init__(f"{self.path}: {where}{problem}")
 

@@ -47,8 +47,21 @@ _NEEDS = {
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
     "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
     "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
+    "tensorflow_io": (tensorflow.missing_io, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
     "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
 }
+
+
+_ONLY_WHEN_ASKED = "tensorflow_io"  # 264 MB of download for one control
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _ONLY_WHEN_ASKED in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker(_ONLY_WHEN_ASKED)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,6 +6,7 @@ is added to `heapscope.__all__`, has its page or its entry with the next build.
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 from collections.abc import Iterator
@@ -73,11 +74,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Link names such as ``heapscope.analysis.options.Options`` in docstrings, where they have an entry."""
-    if not page.file.src_uri.startswith(PYTHON_FOLDER):
-        return html
-    linked = r'<autoref optional identifier="\1"><code>\1</code></autoref>'
-    return re.sub(r"<code>(heapscope(?:\.\w+)+)</code>", linked, html)
+    """Keep short code in one piece; link ``heapscope.analysis.options.Options`` where it has an entry."""
+    if page.file.src_uri.startswith(PYTHON_FOLDER):
+        linked = r'<autoref optional identifier="\1"><code>\1</code></autoref>'
+        html = re.sub(r"<code>(heapscope(?:\.\w+)+)</code>", linked, html)
+    # Browsers break lines after any hyphen: "--" at the end of one, "help" on the next.
+    return re.sub(r"<code>([^<\n]{1,24})</code>", r'<code class="short">\1</code>', html)
 
 
 # -- commands --------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ def command_page(name: str, command: click.Command) -> str:
         if record is None:
             continue
         names, text = record
-        lines += [f"`{names}`", f":   {_escaped(text)}", ""]
+        lines += [_code_span(names), f":   {_escaped(text)}", ""]
     return "\n".join(lines)
 
 
@@ -162,24 +164,30 @@ def _code(text: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Words in capitals and options as code; nothing that Markdown or HTML would take for its own."""
-    parts = []
-    for place, part in enumerate(re.split(r"(`[^`]*`)", text)):
-        if place % 2:
-            parts.append(part)
+    """Options, and what a terminal shows in quotes, as code; nothing that Markdown or HTML has a use for."""
+    pieces = []
+    for place, piece in enumerate(
+        re.split(r"(?<!\w)'([^']+)'(?!\w)|`([^`]+)`|(?<![\w-])(--?[a-z][a-z-]*)\b", text)
+    ):
+        if piece is None:
             continue
-        # What a terminal shows in quotes: patterns, and names of commands.
-        quoted = rf"'([^']*[ .>*/(-][^']*|{'|'.join(COMMANDS)})'"
-        part = re.sub(quoted, r"`\1`", part)
-        pieces = re.split(r"(`[^`]*`)", part)
-        for i in range(0, len(pieces), 2):
-            pieces[i] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z]\b)", r"`\1`", pieces[i])
-            outside = re.split(r"(`[^`]*`)", pieces[i])
-            for j in range(0, len(outside), 2):
-                outside[j] = re.sub(r"([\\*_\[\]<>|])", r"\\\1", outside[j])
-            pieces[i] = "".join(outside)
-        parts.append("".join(pieces))
-    return "".join(parts)
+        kind = place % 4
+        if kind == 1 and piece not in COMMANDS and not re.search(r"[ .>*/(+-]", piece):
+            piece, kind = f"'{piece}'", 0
+        pieces.append(_code_span(piece) if kind else _prose_span(piece))
+    return "".join(pieces)
+
+
+def _code_span(text: str) -> str:
+    return f"<code>{_entities(text)}</code>"
+
+
+def _prose_span(text: str) -> str:
+    return re.sub(r"([\\*_\[\]`])", r"\\\1", _entities(text))
+
+
+def _entities(text: str) -> str:
+    return html.escape(text, quote=False).replace("|", "&#124;")
 
 
 # -- Python ----------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
-"""Griffe extension: types and defaults of parameters come from the signature, not from the docstring.
+"""Griffe extension: docstrings as they are written here, made ready for Markdown.
 
-A docstring may say ``path : str or path-like`` and ``semantics, roots, soft : str``; as an expression the
-first is a subtraction, and the second would lend the default of one parameter to all three.
+- Types and defaults of parameters come from the signature.  A docstring may say ``path : str or path-like``
+  and ``semantics, roots, soft : str``; as an expression the first is a subtraction, and the second would lend
+  the default of one parameter to all three.
+- What reStructuredText writes its own way becomes Markdown: tables between lines of ``=``, and ``::``.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import griffe
@@ -19,7 +22,28 @@ class Signatures(griffe.Extension):
         _visit(pkg)
 
 
+def as_markdown(text: str) -> str:
+    """Simple tables and literal blocks of reStructuredText as Markdown has them."""
+    text = re.sub(r"::$", ":", text, flags=re.MULTILINE)
+    return re.sub(r"^=+ +=+\n(.*?)^=+ +=+$", _table, text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _table(match: re.Match[str]) -> str:
+    """A table of two columns without a heading; a row goes on where its first column is empty."""
+    width = match[0].index(" ")
+    rows: list[list[str]] = []
+    for line in match[1].splitlines():
+        name, rest = line[:width].strip(), line[width:].strip()
+        if name:
+            rows.append([name, rest])
+        else:
+            rows[-1][1] += f" {rest}"
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows)])
+
+
 def _visit(parent: griffe.Module | griffe.Class) -> None:
+    if parent.docstring is not None:
+        parent.docstring.value = as_markdown(parent.docstring.value)
     for member in parent.members.values():
         if isinstance(member, griffe.Alias):
             continue

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -22,13 +22,13 @@ from heapscope.analysis.census import (
 from heapscope.analysis.classes import Classes
 from heapscope.analysis.lineage import VmFacts, read_vm_facts
 from heapscope.analysis.table import Table
-from heapscope.errors import CorruptRecord, HprofError, ObjectNotFound, TruncatedDump
+from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.parser.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent, usual
+from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Heap(RichRepr):
         self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
-        except (CorruptRecord, TruncatedDump) as error:
+        except HprofError as error:
             way_out = with_way_out(self._source, error)
             self._source.close()
             raise way_out from None
@@ -472,40 +472,3 @@ class Heap(RichRepr):
             f"<Heap {self.path.name}: {self.object_count:,} objects, {self.shallow_bytes:,} bytes, "
             f"captured {self.captured_at:%Y-%m-%d %H:%M:%S} UTC>"
         )
-
-
-def open(
-    path: str | os.PathLike[str],
-    progress: Progress = usual,
-    *,
-    semantics: Literal["jvm", "mat"] = "jvm",
-    roots: Literal["mat", "plain"] = "mat",
-    soft: Literal["strong", "weak"] = "strong",
-    index_dir: str | os.PathLike[str] | None = None,
-    use_index: bool = True,
-    partial: bool = False,
-) -> Heap:
-    """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A dump, plain, gzip or zstd.
-    progress : Progress
-        Told how far long work is.
-    semantics, roots, soft : str
-        What is followed and what is a root: `heapscope.analysis.options.Options`.
-    index_dir : str or path-like, optional
-        Where indexes are kept; the user's cache folder by default.
-    use_index : bool
-        Whether what was computed is kept, and found again by the next who opens this dump.
-
-    Raises
-    ------
-    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
-        See `heapscope.errors`.
-    """
-    from heapscope.analysis.options import Options
-
-    options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, expanded, watched
-from heapscope.cli.folding import folded
+from heapscope.cli.arguments import class_option, dumps_argument, expanded, partial_option, watched
+from heapscope.cli.folding import wrapped
 from heapscope.cli.progress import work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
@@ -25,9 +25,15 @@ from heapscope.units import format_bytes
 )
 @click.option("--dumps", "with_dumps", is_flag=True, help="Pack redacted copies of the dumps as well.")
 @class_option
+@partial_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def bundle(
-    dumps: tuple[Path, ...], output: Path, with_dumps: bool, patterns: tuple[str, ...], force: bool
+    dumps: tuple[Path, ...],
+    output: Path,
+    with_dumps: bool,
+    patterns: tuple[str, ...],
+    partial: bool,
+    force: bool,
 ) -> None:
     """Pack what 'report' writes of the DUMPs (HTML, Markdown with its pictures, JSON, PDF if WeasyPrint is
     installed) with the sidecars of 'collect', a manifest and SHA-256 checksums into one zip. Values that
@@ -44,7 +50,7 @@ def bundle(
 
     check_free(output, force)  # before any work is done
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         made = write_bundle(
             found,
             output,
@@ -53,11 +59,11 @@ def bundle(
             force=force,
             progress=at.progress,
         )
-    click.echo(folded(made.headline))
+    click.echo(wrapped(made.headline))
     click.echo(f"\nbundle: {printable(str(output))}, {format_bytes(output.stat().st_size)}")
     for role in dict.fromkeys(file.role for file in made.files):
         size = sum(file.file_bytes for file in made.files if file.role == role)
         count = sum(file.role == role for file in made.files)
         click.echo(f"  {plural(count, role)}, {format_bytes(size)}")
     for line in made.left_out:
-        click.echo(folded(f"  without {line}"))
+        click.echo(wrapped(f"  without {line}"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
     """A dump, open, with a progress bar for what is computed of it."""
-    from heapscope.analysis.heap import open as open_heap
+    from heapscope.analysis.opening import open as open_heap
 
     with work() as at:
         at.name(dump)

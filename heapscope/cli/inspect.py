@@ -63,8 +63,8 @@ def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: boo
 
     Values are shown as they are, secrets too.
     """
-    from heapscope.analysis.heap import open as open_heap
     from heapscope.analysis.inspector import find_object
+    from heapscope.analysis.opening import open as open_heap
 
     with work() as at:
         at.name(dump)

@@ -35,9 +35,20 @@ _LEAST_KEY_BYTES = 16
     help="Hash names with the secret in FILE: dumps redacted with one key can be compared. Without it the "
     "key is random and forgotten.",
 )
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Copy a dump that was cut short up to its last whole record; OUT is cut, too.",
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def redact(
-    dump: Path, copy: Path, keep_strings: tuple[str, ...], names: bool, key: Path | None, force: bool
+    dump: Path,
+    copy: Path,
+    keep_strings: tuple[str, ...],
+    names: bool,
+    key: Path | None,
+    partial: bool,
+    force: bool,
 ) -> None:
     """Write a copy of the heap dump IN as OUT with the same objects, references, classes and sizes, but
     without values: arrays of primitives (all strings, the environment, the system properties, thread
@@ -65,6 +76,7 @@ def redact(
             hide_names=names,
             key=secret,
             force=force,
+            partial=partial,
             progress=at.progress,
         )
     click.echo(f"redacted: {printable(str(copy))}, {format_bytes(copy.stat().st_size)}")

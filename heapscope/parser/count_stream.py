@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
-from heapscope.errors import TruncatedDump
+from heapscope.errors import HprofError, TruncatedDump
 from heapscope.parser import kernels
 from heapscope.parser.counter import Counter, Pass, class_dumps_of
 from heapscope.parser.layout import Layout
@@ -77,16 +77,26 @@ def count_stream(source: Source, layout: Layout, limit: int | None, progress: Pr
     CorruptRecord, TruncatedDump
     """
     # Closed here and not by the garbage collector, which may run in one of its threads.
-    with closing(source.blocks(progress, phase="counting")) as blocks:
-        return _count(str(source.path), _Window(blocks), layout, limit)
+    counter = Counter(str(source.path), 8, layout)
+    try:
+        with closing(source.blocks(progress, phase="counting")) as blocks:
+            window = _Window(blocks)
+            header = _header(str(source.path), window)
+            counter = Counter(str(source.path), header.identifier_bytes, layout)
+            return _count(str(source.path), header, counter, window, limit)
+    except HprofError as error:
+        error.objects_before = counter.objects
+        raise
 
 
-def _count(path: str, window: _Window, layout: Layout, limit: int | None) -> Pass:
+def _header(path: str, window: _Window) -> Header:
     while window.data.size < HEADER_BYTES and window.refill():
         pass
-    header = parse_header(window.data[:HEADER_BYTES].tobytes(), path)
     window.position = HEADER_BYTES
-    counter = Counter(path, header.identifier_bytes, layout)
+    return parse_header(window.data[:HEADER_BYTES].tobytes(), path)
+
+
+def _count(path: str, header: Header, counter: Counter, window: _Window, limit: int | None) -> Pass:
     records = _RecordCollector()
     class_dumps: list[tuple[int, bytes]] = []
     segments: list[tuple[int, int, int, int]] = []

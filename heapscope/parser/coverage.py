@@ -35,6 +35,8 @@ class Coverage:
         Objects whose records are whole.
     unknown_class_objects : int
         Objects of classes that were not read: they have no fields here, and no size but that of arrays.
+    unnamed_classes : int
+        Classes that were read, but not their names: so with the file of a killed parallel dump.
     broken_chain_classes : int
         Classes whose superclass was not read: their objects miss the fields of it.
     duplicate_objects : int
@@ -52,6 +54,7 @@ class Coverage:
     parts: int
     object_count: int
     unknown_class_objects: int
+    unnamed_classes: int
     broken_chain_classes: int
     duplicate_objects: int
     has_roots: bool
@@ -89,25 +92,28 @@ class Coverage:
         if self.dangling_references is None:
             found.append("references to objects that were not read lead nowhere")
         elif self.dangling_references:
-            found.append(f"{self.dangling_references:,} references lead to objects that were not read")
+            count = self.dangling_references
+            found.append(f"{_plural(count, 'reference', 's')} to objects that were not read")
         if not self.has_roots:
             found.append("no GC root was read: all classes are taken for roots, threads hold nothing")
         else:
             found.append("GC roots may be missing: what they hold counts as unreachable")
-        if self.unknown_class_objects:
+        if count := self.unknown_class_objects:
             found.append(
-                f"{self.unknown_class_objects:,} objects of classes that were not read: "
+                f"{_plural(count, 'object', 's')} of classes that were not read: "
                 "no names, no fields, and of instances no size"
             )
-        if self.broken_chain_classes:
+        if count := self.unnamed_classes:
             found.append(
-                f"{self.broken_chain_classes:,} classes whose superclass was not read: "
+                f"{_plural(count, 'class', 'es')} whose names were not read, nor all those of fields"
+            )
+        if count := self.broken_chain_classes:
+            found.append(
+                f"{_plural(count, 'class', 'es')} whose superclass was not read: "
                 "inherited fields are missing, and from the sizes too"
             )
-        if self.duplicate_objects:
-            found.append(
-                f"{self.duplicate_objects:,} records at an address that an earlier one has: left out"
-            )
+        if count := self.duplicate_objects:
+            found.append(f"{_plural(count, 'record', 's')} left out: an earlier one has the same address")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,6 +129,7 @@ class Coverage:
             ],
             "unmerged_parts": self.parts,
             "unknown_class_objects": self.unknown_class_objects,
+            "unnamed_classes": self.unnamed_classes,
             "broken_chain_classes": self.broken_chain_classes,
             "duplicate_objects": self.duplicate_objects,
             "has_gc_roots": self.has_roots,
@@ -135,3 +142,7 @@ def _place(gap: Gap) -> str:
     if not gap.length:
         return f"byte {gap.offset:,}"
     return f"byte {gap.offset:,} to {gap.offset + gap.length:,}"
+
+
+def _plural(count: int, singular: str, ending: str) -> str:
+    return f"{count:,} {singular}{'' if count == 1 else ending}"

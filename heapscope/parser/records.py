@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_UNNAMED = "<class at 0x"
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The dump's first bytes."""
@@ -76,6 +79,11 @@ class JavaClass:
     def is_dumped(self) -> bool:
         """Whether a CLASS_DUMP describes it."""
         return self.offset >= 0
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the dump has its name."""
+        return not self.name.startswith(_UNNAMED)
 
     @property
     def is_array(self) -> bool:
@@ -257,7 +265,7 @@ def read_class_names(records: RecordList, identifier_bytes: int) -> ClassNames:
 
 def unnamed_class(class_id: int) -> str:
     """How a class without a name is called."""
-    return f"<class at 0x{class_id:x}>"
+    return f"{_UNNAMED}{class_id:x}>"
 
 
 _TYPES = {int(t): t for t in BasicType}

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,8 @@ class Redactor:
         Of the hashes: dumps redacted with one key can be compared.  Needed with ``hide_names``.
     path : str
         What errors call the stream.
+    allow_cut : bool
+        Whether a dump may end inside a record: the copy then ends where the last whole one did.
     """
 
     def __init__(
@@ -95,10 +98,12 @@ class Redactor:
         hide_names: bool = False,
         key: bytes = b"",
         path: str = "the dump",
+        allow_cut: bool = False,
     ) -> None:
         if hide_names and not key:
             raise ValueError("names are hidden with a key: pass one, random or kept for later dumps")
         self._path = path
+        self._allow_cut = allow_cut
         self._keep = re.compile("|".join(map(translate, keep_strings))) if keep_strings else None
         self._hider = NameHider(key) if hide_names else None
         self.has_late_names = False  # given out behind the class that uses them: not every reader likes it
@@ -161,7 +166,8 @@ class Redactor:
         """
         is_open_ended = self._heap_stop == _NO_END
         is_whole = is_open_ended or self._heap_stop in (-1, self._base)
-        if self._header is None or self._rest or self._skip or not is_whole:
+        is_whole &= not self._rest and not self._skip
+        if self._header is None or not (is_whole or self._allow_cut):
             raise TruncatedDump(
                 self._path, self._base, "the dump ends inside a record; it was cut short, take it again"
             )
@@ -361,7 +367,7 @@ class Redactor:
         name = self._names.class_name(class_id)
         is_public = is_jdk(name)
         p = 1 + 7 * width + 8
-        wipe: list[tuple[int, int]] = []
+        wipe = [(5 + 5 * width, 5 + 7 * width)]  # two identifiers that are reserved
         for _ in range(data[p] << 8 | data[p + 1]):  # constants: u2 index, u1 type, value
             p += 2
             size = self._value_bytes(data[p + 2])
@@ -434,6 +440,22 @@ class Redactor:
         elif at < length:
             wipes.append([at, length - at])  # of a superclass that is not in the dump: nobody knows what
         self._rows.add(class_id, wipes, length)
+
+
+def stream_filter(options: Mapping[str, Any]) -> Redactor:
+    """A redactor from plain values, for a process that gets its job as JSON.
+
+    Parameters
+    ----------
+    options : mapping
+        ``keep_strings`` (list of globs), ``hide_names`` (bool), ``key`` (hexadecimal), ``path``; or none.
+    """
+    return Redactor(
+        keep_strings=tuple(options.get("keep_strings", ())),
+        hide_names=bool(options.get("hide_names", False)),
+        key=bytes.fromhex(options.get("key", "")),
+        path=str(options.get("path", "the dump")),
+    )
 
 
 def _check_magic(data: bytes, path: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from heapscope.progress import Progress, silent
 
 _GZIP_LEVEL = 1  # of igzip's 0 to 3: zeros are most of it
 _ZSTD_LEVEL = 1
+_BLOCK_BYTES = 2 << 20
 
 
 def redact_file(
@@ -27,6 +28,7 @@ def redact_file(
     hide_names: bool = False,
     key: bytes | None = None,
     force: bool = False,
+    partial: bool = False,
     progress: Progress = silent,
 ) -> None:
     """Write a copy of a dump without its secrets: see `heapscope.parser.redact`.
@@ -42,6 +44,8 @@ def redact_file(
         See `Redactor`; a random one by default, so that no other dump can be compared.
     force : bool
         Whether an existing file is replaced.
+    partial : bool
+        Whether a dump that was cut short is copied up to its last whole record; the copy is cut short, too.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def redact_file(
     OutputExists, OutputFailed
     """
     target = Path(target)
-    with Source(source) as opened:
+    with Source(source, partial=partial) as opened:
         if target.exists() and os.path.samefile(target, opened.path):
             raise HeapscopeError(f"{target}: is the dump itself; name another file for the copy")
 
@@ -60,6 +64,7 @@ def redact_file(
                 hide_names=hide_names,
                 key=(key or secrets.token_bytes(32)) if hide_names else b"",
                 path=str(opened.path),
+                allow_cut=partial,
             )
 
         with new_file(target, force=force) as file:
@@ -74,19 +79,30 @@ def redact_file(
                 file.seek(0)
                 file.truncate()
                 redactor = make()
-                with closing(opened.blocks(progress, phase="reading classes")) as blocks:
+                with closing(_blocks(opened, progress, "reading classes")) as blocks:
                     redactor.learn(blocks)
                 _copy(opened, redactor, file, target.suffix, progress)
 
 
 def _copy(source: Source, redactor: Redactor, file: BinaryIO, suffix: str, progress: Progress) -> None:
     with (
-        closing(source.blocks(progress, phase="redacting")) as blocks,
+        closing(_blocks(source, progress, "redacting")) as blocks,
         _packed(file, suffix.lower()) as write,
     ):
         for block in blocks:
             write(redactor.feed(block))
         write(redactor.finish())
+
+
+def _blocks(source: Source, progress: Progress, phase: str) -> Generator[memoryview]:
+    """The dump in pieces; of a broken file what is in front of its first hole."""
+    if not source.is_partial:
+        yield from source.blocks(progress, phase=phase)
+        return
+    data = source.mapping(progress)[: source.pieces[0].stop]
+    for start in range(0, data.size, _BLOCK_BYTES):
+        progress(phase, start, data.size)
+        yield data[start : start + _BLOCK_BYTES].data
 
 
 @contextmanager

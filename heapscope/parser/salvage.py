@@ -141,7 +141,8 @@ class _Round:
             found = self.known.get(class_id)
             size, is_whole = field_bytes(self.known, own, class_id)
             is_array = found is not None and found.is_array
-            is_exact = found is not None and found.is_dumped and is_whole
+            # Nothing but its name tells the class of an array: it has no fields.
+            is_exact = found is not None and found.is_dumped and is_whole and (found.is_named or size > 0)
             kinds.append(kernels.KIND_ARRAY if is_array else kernels.KIND_INSTANCE if is_exact else 0)
             amounts.append(0 if is_array else size)
         table = np.zeros((1 << max(4, (2 * len(ids)).bit_length()), 4), np.uint64)

@@ -121,9 +121,9 @@ def scan(source: Source, progress: Progress = silent) -> HeapScan:
     return _scan_partial(source, progress)
 
 
-def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofError:
-    """The error of a broken dump, with what could be read of it."""
-    if source.is_partial:
+def with_way_out(source: Source, error: HprofError) -> HprofError:
+    """The error of a broken dump, with what could be read of it; other errors as they are."""
+    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump):
         return error
     way = "--partial (partial=True) reads what is there"
     parts = len(part_paths(source.path))
@@ -136,6 +136,8 @@ def with_way_out(source: Source, error: CorruptRecord | TruncatedDump) -> HprofE
             return error  # not even the header
         assert found is not None
         way += f": {found.summary.removeprefix('partial dump: ')}"
+    elif error.objects_before is not None:
+        way += f": {error.objects_before:,} objects and more"
     problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
     return type(error)(error.path, error.offset, f"{problem}; {way}")
 
@@ -181,6 +183,7 @@ def _coverage(
         parts=len(source.parts),
         object_count=found.object_count,
         unknown_class_objects=sum(found.instance_counts[class_id] for class_id in unknown),
+        unnamed_classes=sum(c.is_dumped and not c.is_named for c in classes.values()),
         broken_chain_classes=sum(
             c.is_dumped and not field_bytes(classes, own, class_id)[1] for class_id, c in classes.items()
         ),
@@ -248,6 +251,11 @@ def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
     wrong = _wrong_classes(path, rows, classes, done.header.identifier_bytes)
     if wrong and saved is None:
         raise next(iter(wrong.values()))
+    if saved is not None:
+        for row in rows[rows[:, KIND] == KIND_ARRAY]:
+            found = classes.get(int(row[KEY]))
+            if found is not None and not found.is_array and not found.is_named:
+                classes[found.class_id] = replace(found, name=f"{found.name}[]")
     for class_id in wrong:
         # What its fields are nobody knows; the objects are there all the same.
         classes[class_id] = replace(classes[class_id], fields=(), super_id=0)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 import heapscope
+from heapscope.analysis.findings import CERTAIN
 from heapscope.cli import main
 from tests.support import hadoop, tensorflow
 from tests.support.hadoop import CLIENT, CONFIGURATION, FILE_SYSTEM, IDENTITY, KEY, SUBJECT, Worker
 from tests.support.tensorflow import Installed, NameNode
 
-pytestmark = pytest.mark.tensorflow
+TICKET_LEAK = "hadoop-fs-per-ticket-cache-login"
 DISTRIBUTED = "org.apache.hadoop.hdfs.DistributedFileSystem"
 
 
@@ -45,14 +48,13 @@ def healthy(installed: Installed, name_node: NameNode) -> Iterator[Worker]:
         yield worker
 
 
-def read(worker: Worker, name_node: NameNode, operations: int) -> int:
+def read(worker: Worker, name_node: NameNode, operations: int, version: str = "1.13.1") -> int:
     """Let TensorFlow read until so many operations are done; how many of them the name node heard."""
     before = len(name_node.greetings)
     answer = worker.reach(operations)
     # Not a file was read, and TensorFlow's own file system says so of the last one.
-    assert answer.startswith(
-        f"done {operations} 1.13.1 hdfs://{name_node.address}/data/part-{operations:05};"
-    )
+    last = f"hdfs://{name_node.address}/data/part-{operations:05};"
+    assert answer.startswith(f"done {operations} {version} {last}")
     return len(name_node.greetings) - before
 
 
@@ -64,6 +66,7 @@ def collect(worker: Worker, folder: Path) -> Path:
     return dump
 
 
+@pytest.mark.tensorflow
 def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: NameNode, tmp_path: Path) -> None:
     assert read(leaking, name_node, 5) == 5
     dumps = [collect(leaking, tmp_path)]
@@ -82,6 +85,14 @@ def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: Name
     assert growth[IDENTITY].instance_counts == (16, 76, 136)
     assert growth[CONFIGURATION].instance_counts == (7, 27, 47)
     assert leaking.watched() == {name: one.instance_counts[-1] for name, one in growth.items()}
+
+    diagnosis = heapscope.diagnose(dumps)
+    assert [finding.id for finding in diagnosis.findings] == [TICKET_LEAK]
+    (finding,) = diagnosis.findings
+    assert (finding.confidence, finding.counts) == (CERTAIN, (5, 25, 45))
+    assert finding.cure[0].startswith("Remove KERB_TICKET_CACHE_PATH from the environment")
+    assert finding.since is not None
+    assert finding.since < datetime.now(UTC)
 
     with heapscope.open(dumps[-1]) as heap:
         leaked = heap.objects(FILE_SYSTEM)
@@ -104,6 +115,7 @@ def test_every_operation_leaves_one_file_system(leaking: Worker, name_node: Name
         assert heap.environment()["KERB_TICKET_CACHE_PATH"].endswith("krb5cc_1000")
 
 
+@pytest.mark.tensorflow
 def test_without_the_variable_there_is_one_file_system(
     healthy: Worker, name_node: NameNode, tmp_path: Path
 ) -> None:
@@ -120,6 +132,7 @@ def test_without_the_variable_there_is_one_file_system(
         CLIENT: (1, 1),
         CONFIGURATION: (3, 3),
     }
+    assert not heapscope.diagnose([first, last]).is_leak
     with heapscope.open(last) as heap:
         roots = heap.gc_roots
         held = roots[roots["class_name"] == DISTRIBUTED]
@@ -129,6 +142,7 @@ def test_without_the_variable_there_is_one_file_system(
         assert DISTRIBUTED not in {suspect.class_name for suspect in heap.suspects()}
 
 
+@pytest.mark.tensorflow
 def test_ps_names_the_tasks_and_the_variable(
     leaking: Worker, healthy: Worker, name_node: NameNode, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,8 +163,27 @@ def test_ps_names_the_tasks_and_the_variable(
 
     assert main(["ps", "--role", "worker"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    (row,) = (place for place, line in enumerate(lines) if line.split()[0] == str(leaking.pid))
+    (row,) = (place for place, line in enumerate(lines) if line.split()[:1] == [str(leaking.pid)])
     assert "worker:1" in lines[row]
-    below = lines[row + 1 : row + 6]
+    below = [*takewhile(lambda line: line.startswith("    "), lines[row + 1 :])]
     assert any(line.startswith("    KERB_TICKET_CACHE_PATH=/") for line in below)
     assert any(line.startswith("    ! ") and "KERB_TICKET_CACHE_PATH" in line for line in below)
+
+
+@pytest.mark.tensorflow_io
+def test_tensorflow_io_keeps_one_file_system_even_with_the_variable(
+    name_node: NameNode, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installed = Installed.make_io(hadoop.Stage.make(tmp_path_factory.mktemp("tensorflow-io")))
+    with installed.worker(name_node.address, leaks=True) as worker:
+        assert read(worker, name_node, 25, installed.version) == 25
+        dump = collect(worker, tmp_path)
+        assert worker.watched()[FILE_SYSTEM] == 1
+    assert not heapscope.diagnose(dump).is_leak
+    with heapscope.open(dump) as heap:
+        assert heap.environment()["KERB_TICKET_CACHE_PATH"].endswith("krb5cc_1000")
+        assert heap.objects(FILE_SYSTEM).class_counts() == {DISTRIBUTED: 1}
+        roots = heap.gc_roots
+        held = roots[roots["class_name"] == DISTRIBUTED]
+        # One handle for all reads: tensorflow-io asks libhdfs once.
+        assert list(held["kind"]) == ["JNI global"]

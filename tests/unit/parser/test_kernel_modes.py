@@ -17,9 +17,19 @@ from tests.unit.analysis.leak import leak_dump
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
-import json, sys, heapscope
+import hashlib, json, sys, tempfile, heapscope
 from heapscope.analysis.shapes import find_shapes
+from heapscope.parser.redact import Redactor
 from heapscope.analysis.waste import duplicate_strings
+data = open(sys.argv[1], "rb").read()
+redactor = Redactor()
+redacted = hashlib.sha256(redactor.feed(data) + redactor.finish()).hexdigest()
+middle = len(data) * 3 // 4
+with tempfile.NamedTemporaryFile(suffix=".hprof") as file:
+    file.write(data[:middle] + bytes(200) + data[middle + 200 : -90])
+    file.flush()
+    with heapscope.open(file.name, use_index=False, partial=True) as heap:
+        broken = [list(heap.histogram().rows()), heap.coverage.to_dict()]
 with heapscope.open(sys.argv[1], use_index=False) as heap:
     tree, systems = heap.dominators(), heap.objects("FileSystem")
     shapes = find_shapes(heap)
@@ -41,6 +51,8 @@ with heapscope.open(sys.argv[1], use_index=False) as heap:
         [shapes.text(i) for i in range(1, len(shapes.labels))],
         shapes.counts.tolist(),
         shapes.retained_bytes.tolist(),
+        redacted,
+        broken,
     ]))
 """
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import heapscope
 from heapscope.cli import main
 from heapscope.errors import NeedsClasses
-from heapscope.parser.redact import Redactor
+from heapscope.parser.redact import Redactor, stream_filter
 from heapscope.parser.redact_file import redact_file
 from heapscope.parser.redact_names import NameHider, keeps_field, keeps_static
 from heapscope.parser.writer import HprofWriter
@@ -386,6 +386,37 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     gone = tmp_path / "gone.hprof"
     assert main(["redact", str(path), str(gone)]) == 3
     assert sorted(each.name for each in tmp_path.iterdir()) == ["in.hprof", "out.hprof.gz"]
+
+
+@pytest.mark.parametrize("packing", ["no", "plain"])
+def test_a_cut_dump_is_copied_up_to_its_cut(tmp_path: Path, packing: str) -> None:
+    saved = planted(segment_bytes=700).dump().save(tmp_path / "in.hprof", gzip=packing)  # type: ignore[arg-type]
+    saved.write_bytes(saved.read_bytes()[: -saved.stat().st_size // 4])
+    with pytest.raises(heapscope.TruncatedDump):
+        redact_file(saved, tmp_path / "out.hprof")
+    redact_file(saved, tmp_path / "out.hprof", partial=True)
+    out = (tmp_path / "out.hprof").read_bytes()
+    assert not any(form in out for form in [*forms(SECRET), *number_forms()])
+    with (
+        heapscope.open(saved, partial=True, use_index=False) as before,
+        heapscope.open(tmp_path / "out.hprof", partial=True, use_index=False) as after,
+    ):
+        assert before.object_count > 20
+        assert after.columns.object_ids.tolist() == before.columns.object_ids.tolist()
+        assert list(after.histogram().rows()) == list(before.histogram().rows())
+
+
+def test_a_filter_from_plain_values() -> None:
+    """As a process gets it that reads its job from JSON."""
+    options = json.loads(
+        json.dumps({"keep_strings": ["keep*"], "hide_names": True, "key": (b"k" * 16).hex()})
+    )
+    data = planted().dump().data
+    made = stream_filter(options)
+    other = Redactor(keep_strings=["keep*"], hide_names=True, key=b"k" * 16)
+    assert made.feed(data) + made.finish() == other.feed(data) + other.finish()
+    plain, nothing = Redactor(), stream_filter({})
+    assert nothing.feed(data) + nothing.finish() == plain.feed(data) + plain.finish()
 
 
 def test_a_filter_needs_nothing_of_the_collector() -> None:

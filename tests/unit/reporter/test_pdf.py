@@ -143,8 +143,8 @@ def test_the_paper_has_no_script_and_no_variable_in_its_charts(incident: Inciden
 
 def test_what_holds_a_leak_is_drawn_in_colours_of_paper() -> None:
     picture = (
-        '<svg class="icicle" viewBox="0 0 9 9">'
-        '<g class="root"><title>GC roots</title><rect x="1"/><text x="1">a</text></g>'
+        '<svg class="icicle" viewBox="0 0 9 9"><g class="root"><title>GC roots</title><rect x="1"/>'
+        '<text x="1">a</text></g>'
         '<g class="member"><title>2 x &lt;rect </title><rect x="2"/></g></svg>'
     )
     drawn = on_paper(picture)
