@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
-from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.errors import HeapscopeError, HprofError, OutputExists, OutputFailed
 from heapscope.files import MODE, new_file
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
@@ -139,7 +139,7 @@ def write_bundle(
             progress("packing", number, len(snapshots))
             _pack_sidecar(packer, snapshot, name)
             if redact is not None:
-                _pack_dump(packer, snapshot, name, redact)
+                left_out += _pack_dump(packer, snapshot, name, redact)
         if redact is None:
             left_out.append("dumps: not asked for (--dumps packs redacted copies)")
         bundle = Bundle(
@@ -297,15 +297,22 @@ def _masked_command(words: list[Any]) -> list[Any]:
     return printable(scrub(" ".join(str(word) for word in words))).split(" ")
 
 
-def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> None:
+def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> list[str]:
+    """A redacted copy; what is broken can be read in part, but not be redacted for sure, and is left out."""
     if snapshot.kind != "heap dump":
         packer.data(f"dumps/{name}.histogram.txt", "class histogram", _histogram_text(snapshot).encode())
-        return
+        return []
     with tempfile.TemporaryDirectory(prefix="heapscope-bundle-") as folder:
         copy = Path(folder, f"dump{_DUMP_ENDING}")
-        redact(snapshot.path, copy)
+        try:
+            redact(snapshot.path, copy)
+        except HprofError as error:
+            if snapshot.coverage is None:
+                raise
+            return [f"dumps/{name}{_DUMP_ENDING}: {printable(str(error))}"]
         with copy.open("rb") as file:
             packer.copy(f"dumps/{name}{_DUMP_ENDING}", "redacted dump", file, copy.stat().st_size)
+    return []
 
 
 def _histogram_text(snapshot: Snapshot) -> str:

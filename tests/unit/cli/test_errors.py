@@ -182,7 +182,7 @@ def test_an_output_that_another_process_wrote_meanwhile(
         (["histogram", "a", "--sort", "colour"], "shallow_bytes"),
         (["trend", "a", "b", "--no-subclasses"], "needs --class"),
         (["report", "a"], "Missing option"),
-        (["report", "a", "-o", "x.pdf"], ".html, .md, .json, .pdf"),
+        (["report", "a", "-o", "x.docx"], ".html, .md, .json, .pdf"),
         (["completion", "tcsh"], "fish"),
         (["--colour"], "No such option"),
     ],

@@ -259,3 +259,16 @@ def test_dumps_are_packed_redacted_or_not_at_all(run: Run, folder: Path, tmp_pat
     with heapscope.open(tmp_path / "copy.hprof.zst") as heap:
         assert len(heap.objects("app.Session")) == 2
         assert SECRET not in str(heap.environment())
+
+
+def test_a_broken_dump_is_reported_in_part_and_never_packed(run: Run, folder: Path, tmp_path: Path) -> None:
+    broken = folder / "worker.2.hprof"
+    broken.write_bytes(broken.read_bytes()[:-40])
+    target = tmp_path / "i.zip"
+    assert run("bundle", folder, "-o", target, "--dumps").code == 3
+    assert not target.exists()
+    ran = run("bundle", folder, "-o", target, "--dumps", "--partial")
+    assert (ran.code, ran.err) == (0, "")
+    assert "without dumps/worker.2-redacted.hprof.zst: " in ran.out
+    dumps = [name for name in entries(target) if "dumps/" in name]
+    assert dumps == ["incident/dumps/worker.1-redacted.hprof.zst"]
