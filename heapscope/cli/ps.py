@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -28,13 +27,14 @@ def ps(role: str | None, as_json: bool) -> None:
     memory, whether it can be attached to. Nothing is contacted.
     """
     from heapscope.collector import processes
+    from heapscope.collector.sidecar import shown
 
     found = [process for process in processes.find() if role in (None, process.role)]
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "processes",
-            "processes": [asdict(process) for process in found],
+            "processes": [shown(process) for process in found],
         }
         sys.stdout.write(json_text(document))
         return
@@ -45,6 +45,8 @@ def ps(role: str | None, as_json: bool) -> None:
 
 
 def _lines(found: Sequence[JvmProcess]) -> list[str]:
+    from heapscope.collector.sidecar import shown
+
     if not found:
         return ["no process with a JVM"]
     rows: list[tuple[str, ...]] = [
@@ -63,7 +65,7 @@ def _lines(found: Sequence[JvmProcess]) -> list[str]:
             continue
         if process.attach_reason:
             lines.append(f"    attach: {process.attach_reason}")
-        lines += [f"    {name}={value}" for name, value in process.environment.items()]
+        lines += [f"    {name}={value}" for name, value in shown(process)["environment"].items()]
         if process.is_suspect:
             lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]

@@ -25,14 +25,8 @@ _OPTIONS_IN = ("LIBHDFS_OPTS", "JAVA_TOOL_OPTIONS")
 
 def facts_of(before: JvmProcess, after: JvmProcess | None) -> dict[str, Any]:
     """The process as it was before the snapshot, and what its memory was after; None where it is gone."""
-    process = asdict(before)
-    process["command"] = masked_command(before.command)
-    process["environment"] = {
-        name: " ".join(masked_options(value)) if name in _OPTIONS_IN else value
-        for name, value in before.environment.items()
-    }
     return {
-        "process": process,
+        "process": shown(before),
         "after": None
         if after is None
         else {
@@ -42,6 +36,17 @@ def facts_of(before: JvmProcess, after: JvmProcess | None) -> dict[str, Any]:
         },
         "limits": memory_limits(before.pid),
     }
+
+
+def shown(process: JvmProcess) -> dict[str, Any]:
+    """What is known of a process, fit to be shown: nothing in it may be a secret."""
+    facts = asdict(process)
+    facts["command"] = masked_command(process.command)
+    facts["environment"] = {
+        name: " ".join(masked_options(value)) if name in _OPTIONS_IN else value
+        for name, value in process.environment.items()
+    }
+    return facts
 
 
 def jvm_options(voice: Voice) -> dict[str, list[str]] | None:

@@ -142,7 +142,12 @@ def test_ps_lists_it_with_what_matters_and_no_other_variable(
 ) -> None:
     monkeypatch.setenv("KERB_TICKET_CACHE_PATH", "/tmp/krb5cc_7")
     monkeypatch.setenv("SOME_PASSWORD", "hunter2")
-    with java(find_jdks()[RELEASES[0]], "Zoo", arguments=["--job_name=worker", "--task_index=4"]) as jvm:
+    monkeypatch.setenv("LIBHDFS_OPTS", "-Xmx64m -Djavax.net.ssl.trustStorePassword=hunter2")
+    with java(
+        find_jdks()[RELEASES[0]],
+        "Zoo",
+        arguments=["--job_name=worker", "--task_index=4", "--password=hunter2"],
+    ) as jvm:
         assert main(["ps", "--role", "worker", "--json"]) == 0
         text = capsys.readouterr().out
         (row,) = [row for row in json.loads(text)["processes"] if row["pid"] == jvm.pid]
@@ -152,4 +157,7 @@ def test_ps_lists_it_with_what_matters_and_no_other_variable(
         assert "hunter2" not in text
         assert row["heap"]["max_bytes"] == pytest.approx(64 << 20, abs=64)  # G1 adds a word a generation
         assert main(["ps"]) == 0
-        assert "worker:4" in capsys.readouterr().out
+        table = capsys.readouterr().out
+        assert "worker:4" in table
+        assert "LIBHDFS_OPTS=-Xmx64m -Djavax.net.ssl.trustStorePassword=***" in table
+        assert "hunter2" not in table
