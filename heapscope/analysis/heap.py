@@ -470,5 +470,6 @@ class Heap(RichRepr):
     def __repr__(self) -> str:
         return (
             f"<Heap {self.path.name}: {self.object_count:,} objects, {self.shallow_bytes:,} bytes, "
+            f"{'' if self.coverage is None else self.coverage.summary + ', '}"
             f"captured {self.captured_at:%Y-%m-%d %H:%M:%S} UTC>"
         )

@@ -121,7 +121,8 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
 
     def __repr__(self) -> str:
         span = f" from {self[0].captured_at:%Y-%m-%d %H:%M:%S} UTC" if len(self) else ""
-        return f"<{len(self)} snapshots{span}: {', '.join(s.name for s in self)}>"
+        names = (f"{s.name}{' (partial)' if s.coverage else ''}" for s in self)
+        return f"<{len(self)} snapshots{span}: {', '.join(names)}>"
 
     @property
     def comparable(self) -> tuple[int, ...]:
@@ -371,15 +372,23 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> pd.DataFrame:
         """`census_table` as a DataFrame."""
-        return self.census_table(patterns, subclasses=subclasses).to_frame()
+        return self._frame(self.census_table(patterns, subclasses=subclasses))
 
     def diff(self, before: int = 0, after: int = -1) -> pd.DataFrame:
         """`diff_table` as a DataFrame."""
-        return self.diff_table(before, after).to_frame()
+        return self._frame(self.diff_table(before, after))
 
     def trend(self) -> pd.DataFrame:
         """`trend_table` as a DataFrame."""
-        return self.trend_table().to_frame()
+        return self._frame(self.trend_table())
+
+    def _frame(self, table: Table) -> pd.DataFrame:
+        """A table as a DataFrame, which says in ``attrs["partial"]`` what it knows only in part."""
+        frame = table.to_frame()
+        partial = {s.name: s.coverage.to_dict() for s in self if s.coverage is not None}
+        if partial:
+            frame.attrs["partial"] = partial
+        return frame
 
     def _need(self, count: int) -> None:
         if len(self) < count:

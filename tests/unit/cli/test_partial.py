@@ -154,6 +154,11 @@ def test_a_trend_goes_by_whole_snapshots(tmp_path: Path) -> None:
     incident = build_incident(found, patterns=["FileSystem"])
     assert incident.watched_classes[0].trend == "grew every time"
     assert plots.timeline(incident.snapshots).partial == (2,)
+    assert "c (partial)" in repr(found)
+    for frame in (found.trend(), found.diff(), found.census(["FileSystem"])):
+        assert list(frame.attrs["partial"]) == ["c"]
+    with found[2].open() as heap:  # type: ignore[union-attr]
+        assert "partial dump: at most" in repr(heap)
     only_parts = Snapshots([found[2], found[0]])
     assert only_parts.comparable == (0, 1)
 
