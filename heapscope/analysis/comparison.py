@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heapscope.analysis.census import matching_classes
+from heapscope.analysis.census import WATCHED_CLASSES, matching_classes
 from heapscope.analysis.growth import Growth, KeyGrowth
 from heapscope.analysis.statistics import Rate
 from heapscope.analysis.table import Table
@@ -246,15 +246,13 @@ def prove(before: Growth, after: Growth, patterns: Sequence[str] = ()) -> Proof:
     both = compare(before, after)
     grew = tuple(one for one in both.classes if one.outcome != NEW)
     if patterns:
-        names = {key.name for key in before.keys}
-        picked = {
-            name
-            for pattern in patterns
-            for name in matching_classes(pattern, names, before.snapshots.superclasses)
-        }
+        picked = _ranks(before, patterns)
         decisive = tuple(one for one in grew if one.name in picked)
     else:
+        # Those that people know speak for the others.
+        picked = _ranks(before, WATCHED_CLASSES)
         decisive = tuple(one for one in grew if not one.is_general) or grew
+        decisive = tuple(sorted(decisive, key=lambda one: picked.get(one.name, len(WATCHED_CLASSES))))
     if not decisive:
         return Proof(TOO_EARLY, _nothing_grew(before, patterns), both, ())
     stays = [one for one in decisive if one.outcome == STAYS]
@@ -271,6 +269,16 @@ def prove(before: Growth, after: Growth, patterns: Sequence[str] = ()) -> Proof:
         return Proof(TOO_EARLY, _why_unsure(unsure, before, after), both, decisive)
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     return Proof(FIXED, f"{grew_before}: {_figures(decisive[0])}", both, decisive)
+
+
+def _ranks(before: Growth, patterns: Sequence[str]) -> dict[str, int]:
+    """Classes that a pattern matches, with subclasses, and the place of the first that does."""
+    names = {key.name for key in before.keys}
+    ranks: dict[str, int] = {}
+    for place, pattern in enumerate(patterns):
+        for name in matching_classes(pattern, names, before.snapshots.superclasses):
+            ranks.setdefault(name, place)
+    return ranks
 
 
 def _classes(some: Sequence[Compared]) -> str:
