@@ -18,6 +18,7 @@ from heapscope.errors import CollectError
 _MAGIC = b"\xca\xfe\xc0\xc0"
 _PROLOGUE_BYTES = 32
 _ENTRY_BYTES = 20
+_MAX_SPACES = 8  # eden and two survivors are most
 _MAX_FILE_BYTES = 16 << 20  # HotSpot's own default is 32 kB
 
 Counters = dict[str, int | str]
@@ -137,10 +138,10 @@ def heap_use(counters: Counters) -> HeapUse:
     """Heap figures: the sum over the spaces of all generations."""
     used = committed = old = 0
     limits = []
-    for generation in range(_number(counters, "sun.gc.policy.generations") or 2):
+    for generation in range(2):  # of all collectors; what a file says may be anything
         prefix = f"sun.gc.generation.{generation}"
         limits.append(_number(counters, f"{prefix}.maxCapacity"))
-        for space in range(_number(counters, f"{prefix}.spaces")):
+        for space in range(min(_MAX_SPACES, _number(counters, f"{prefix}.spaces"))):
             bytes_used = _number(counters, f"{prefix}.space.{space}.used")
             used += bytes_used
             committed += _number(counters, f"{prefix}.space.{space}.capacity")

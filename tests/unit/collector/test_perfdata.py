@@ -81,6 +81,13 @@ def test_an_open_file_reads_what_is_in_it_now(
         file.close()
 
 
+@pytest.mark.parametrize("number", [-(2**63), -1, 0, 2**62])
+def test_numbers_that_no_jvm_writes_neither_fail_nor_hang(number: int) -> None:
+    counters: dict[str, int | str] = {"sun.gc.policy.generations": number}
+    counters |= {f"sun.gc.generation.{generation}.spaces": number for generation in range(2)}
+    assert heap_use(counters).used_bytes == 0
+
+
 def test_heap_figures_add_up_over_spaces() -> None:
     counters: dict[str, int | str] = {"sun.gc.policy.generations": 2, "sun.gc.metaspace.used": 5}
     for generation, spaces in ((0, 3), (1, 1)):
