@@ -68,11 +68,8 @@ class Coverage:
     @property
     def summary(self) -> str:
         """``partial dump: at most 37.5 % read``."""
-        percent = 100 * self.share
-        # Not all of it is never rounded to all of it.
-        text = f"{min(percent, 99.9):.1f}" if self.share < 1 else "100"
-        bound = "" if self.is_end_known else "at most "
-        return f"partial dump: {bound}{text} % of it read ({self.object_count:,} objects)"
+        told = describe_share(self.read_bytes, self.expected_bytes, self.is_end_known, self.object_count)
+        return f"partial dump: {told}"
 
     def lines(self) -> list[str]:
         """The summary, what is missing, and what is therefore uncertain."""
@@ -136,6 +133,14 @@ class Coverage:
             "dangling_references": self.dangling_references,
             "uncertainties": self.uncertainties(),
         }
+
+
+def describe_share(read_bytes: int, expected_bytes: int, is_end_known: bool, object_count: int) -> str:
+    """``at most 37.5 % of it read (1,204 objects)``."""
+    percent = 100 * read_bytes / expected_bytes if expected_bytes else 0.0
+    # Not all of it is never rounded to all of it.
+    text = f"{min(percent, 99.9):.1f}" if percent < 100 else "100"
+    return f"{'' if is_end_known else 'at most '}{text} % of it read ({object_count:,} objects)"
 
 
 def _place(gap: Gap) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from heapscope.parser import kernels
 from heapscope.parser.counter import Counter, problem_of
-from heapscope.parser.coverage import Gap
+from heapscope.parser.coverage import Gap, describe_share
 from heapscope.parser.records import (
     ClassReader,
     Header,
@@ -60,6 +60,11 @@ class Salvage:
     gaps: list[Gap]
     expected_bytes: int
     is_end_known: bool
+    object_count: int  # those at the address of another one included
+
+    def __str__(self) -> str:
+        read_bytes = self.walk.dump_bytes - sum(gap.length for gap in self.gaps)
+        return describe_share(read_bytes, self.expected_bytes, self.is_end_known, self.object_count)
 
 
 def salvage(source: Source, layout: Layout, progress: Progress) -> Salvage:
@@ -81,7 +86,9 @@ def salvage(source: Source, layout: Layout, progress: Progress) -> Salvage:
     records = second.records()
     walk = Walk(header, records, second.ranges, False, int(data.size))
     known, expected = second.end(source.pieces)
-    return Salvage(walk, sorted(second.gaps, key=lambda gap: gap.offset), expected, known)
+    return Salvage(
+        walk, sorted(second.gaps, key=lambda gap: gap.offset), expected, known, second.object_count
+    )
 
 
 def own_bytes(classes: Mapping[int, JavaClass], identifier_bytes: int) -> dict[int, int]:
@@ -318,6 +325,11 @@ class _Round:
     def _miss(self, start: int, stop: int, problem: str) -> None:
         if stop > start:
             self.gaps.append(Gap(start, stop - start, problem))
+
+    @property
+    def object_count(self) -> int:
+        """Objects in all ranges."""
+        return self._counter.objects
 
     def records(self) -> RecordList:
         """The top-level records that were found."""

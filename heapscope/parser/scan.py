@@ -131,11 +131,9 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
     elif not source.is_compressed:  # else all of it would have to be inflated to tell
         try:
-            found = _scan_partial(source, silent, is_estimate=True).coverage
+            way += f": {salvage(source, _GUESS, silent)}"
         except HprofError:
             return error  # not even the header
-        assert found is not None
-        way += f": {found.summary.removeprefix('partial dump: ')}"
     elif error.objects_before is not None:
         way += f": {error.objects_before:,} objects and more"
     problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
@@ -153,14 +151,12 @@ def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:
     return list(rows)
 
 
-def _scan_partial(source: Source, progress: Progress, *, is_estimate: bool = False) -> HeapScan:
-    """Count what can be read of a broken dump; as an estimate, without a look for duplicates."""
+def _scan_partial(source: Source, progress: Progress) -> HeapScan:
+    """Count what can be read of a broken dump."""
     saved = salvage(source, _GUESS, progress)
     gaps = list(saved.gaps)
     found = _scan(source, saved.walk, progress)
-    unique = None
-    if not is_estimate:
-        unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
+    unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
     if unique is not None:
         gaps = sorted([*gaps, *unique[1]], key=lambda gap: gap.offset)
         found = _scan(source, replace(saved.walk, segments=unique[0]), progress)

@@ -60,7 +60,7 @@ def busy(nodes: int = 12, **options: object) -> DumpBuilder:
 
 @pytest.mark.parametrize("order", ["classes-first", "roots-first", "instances-first"])
 def test_every_cut_point(tmp_path: Path, order: str) -> None:
-    data = busy(4, order=order, segment_bytes=300).dump().data
+    data = busy(3, order=order, segment_bytes=300).dump().data
     path = tmp_path / "cut.hprof"
     counts = set()
     with heapscope.open(busy(order=order).dump().save(tmp_path / "whole.hprof")) as whole:
@@ -133,7 +133,7 @@ def test_a_hole_loses_what_it_touches_and_nothing_else(tmp_path: Path, fill: int
     places = record_places(data)
     everything = {object_id for object_id, _, _ in places}
     path = tmp_path / "hole.hprof"
-    for object_id, start, stop in places[30:]:
+    for object_id, start, stop in places[30::2]:
         raw = bytearray(data)
         raw[start:stop] = bytes([fill]) * (stop - start)
         path.write_bytes(raw)
