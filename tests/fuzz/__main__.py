@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -83,6 +84,9 @@ def run_atheris(name: str, seconds: float, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["heapscope"]):
+        # What targets import when they run would be left without instruments.
+        for module in ("attach", "perfdata", "stream"):
+            import_module(f"heapscope.collector.{module}")
         from tests.fuzz.targets import TARGETS
     target = TARGETS[name]
     corpus = FOUND / f"corpus-{name}"
