@@ -53,9 +53,16 @@ _NEEDS = {
 
 
 _ONLY_WHEN_ASKED = "tensorflow_io"  # 264 MB of download for one control
+# They look for what others leave in /tmp and for processes by role: only one of them may run at a time.
+_LIVE = ("jvm", "hadoop", "tensorflow", "tensorflow_io", "kerberos")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        # Where several processes share the tests: one has those on live JVMs, files stay together.
+        is_live = any(item.get_closest_marker(marker) for marker in _LIVE)
+        item.add_marker(pytest.mark.xdist_group("live" if is_live else item.nodeid.partition("::")[0]))
     if _ONLY_WHEN_ASKED in config.option.markexpr:
         return
     left_out = [item for item in items if item.get_closest_marker(_ONLY_WHEN_ASKED)]
