@@ -167,9 +167,10 @@ def take(
         "jvm_options": options,
     }
     sidecar = path.with_name(path.name + ".json")
-    fd = os.open(sidecar, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=2)
+    with _part(sidecar) as output:
+        with open(output.fd, "w", encoding="utf-8", closefd=False) as file:
+            json.dump(facts, file, indent=2)
+        output.keep()
     return Collected(path, sidecar, facts)
 
 

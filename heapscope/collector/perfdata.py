@@ -7,7 +7,9 @@ A JVM with ``-XX:-UsePerfData``, or of a user without a passwd entry, has no suc
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,10 +67,13 @@ def _entries(data: bytes) -> Iterator[tuple[str, int | str, int]]:
 def read(path: Path) -> Counters | None:
     """Counters of one file; None where there is none or a JVM is just writing its first."""
     try:
-        with path.open("rb") as file:
-            return parse(file.read(_MAX_FILE_BYTES))
-    except (OSError, CollectError):
+        file = CounterFile(path)
+    except OSError:
         return None
+    try:
+        return file.read()
+    finally:
+        file.close()
 
 
 def locate(tmp: Path, namespace_pid: int) -> Path | None:
@@ -78,18 +83,26 @@ def locate(tmp: Path, namespace_pid: int) -> Path | None:
     except OSError:
         return None
     # Of several users' files with this pid the youngest is meant: the others were left behind.
-    paths = [path for folder in folders if (path := Path(folder.path) / str(namespace_pid)).is_file()]
+    paths = [
+        path
+        for folder in folders
+        if (path := Path(folder.path) / str(namespace_pid)).is_file() and not path.is_symlink()
+    ]
     return max(paths, key=lambda path: path.stat().st_mtime) if paths else None
 
 
 class CounterFile:
-    """An open hsperfdata file, read again and again for a tenth of the cost of `read`.
+    """An open hsperfdata file, read again and again for a tenth of the cost of `parse`.
 
-    Where each counter lies is looked up once, and anew when the JVM has added some.
+    It lies in a folder that others may write to: what is no regular file, a link or a FIFO say, is an
+    OSError.  Where each counter lies is looked up once, and anew when the JVM has added some.
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
         self._offsets: dict[str, int] = {}
         self._texts: dict[str, str] = {}
         self._prologue: bytes | None = None

@@ -242,11 +242,7 @@ def perfdata(data: bytes) -> None:
     from heapscope.collector.perfdata import heap_use, parse
 
     try:
-        counters = parse(data)
-        # Loops as many times as these say; a JVM has two generations with up to three spaces.
-        loops = [value for name, value in counters.items() if name.endswith((".generations", ".spaces"))]
-        if all(isinstance(value, int) and value < 100 for value in loops):
-            heap_use(counters)
+        heap_use(parse(data))
     except CollectError as error:
         check_message(error)
 
@@ -273,6 +269,45 @@ def perfdata_seeds() -> list[bytes]:
         prologue = b"\xca\xfe\xc0\xc0" + bytes([order == "<", 2, 0, 1])
         found.append(prologue + struct.pack(f"{order}iiqii", 0, 0, 1, 32, 4) + entries)
     return found
+
+
+def sidecar(data: bytes) -> None:
+    """The JSON beside a snapshot: facts, or as if there were none."""
+    from heapscope.analysis.forecast import find_limits
+    from heapscope.analysis.lineage import evidence_of
+
+    path = written(SIDECAR_OF, ".histogram.txt")
+    beside = path.with_name(f"{path.name}.json")
+    beside.write_bytes(data)
+    try:
+        (snapshot,) = heapscope.snapshots([path])
+        evidence_of(snapshot)
+        find_limits([snapshot])
+        assert snapshot.object_count == 3
+    except HeapscopeError as error:
+        check_message(error)
+    finally:
+        beside.unlink()
+
+
+SIDECAR_OF = b""" num     #instances         #bytes  class name (module)
+-------------------------------------------------------
+   1:             3             72  java.lang.String (java.base@17)
+Total             3             72
+"""
+
+
+def sidecar_seeds() -> list[bytes]:
+    import json
+
+    facts = {
+        "captured_at": "2026-11-25T12:00:00+00:00",
+        "host": "h",
+        "work_count": 7,
+        "limits": {"container_bytes": 1 << 30, "container_used_bytes": 1 << 20},
+        "process": {"pid": 7, "start_ticks": 99, "heap": {"max_bytes": 1 << 28}, "environment": {"A": "b"}},
+    }
+    return [json.dumps(facts, indent=2).encode(), b"[]", b"null", b'{"process": [], "limits": 3}']
 
 
 def attach(data: bytes) -> None:
@@ -442,6 +477,7 @@ TARGETS = {
         Target("histogram", "class histograms as text", histogram_seeds, histogram),
         Target("perfdata", "hsperfdata", perfdata_seeds, perfdata),
         Target("attach", "replies of an attach socket", attach_seeds, attach),
+        Target("sidecar", "the JSON beside a snapshot", sidecar_seeds, sidecar),
         Target("stream", "the reader of a FIFO", dumps, stream),
         Target("index", "index files", lambda: [_index_file()[0]], index),
         Target("shown", "names and texts on terminals, in pages and in spreadsheets", shown_seeds, shown),

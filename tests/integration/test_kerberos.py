@@ -68,7 +68,9 @@ def test_a_real_ticket_leaks_like_the_made_up_one(realm: Realm, stage: Stage, tm
         assert counts[DISTRIBUTED] == counts[TICKET] == CONNECTS
         assert {name: len(other.objects(name)) for name in hadoop.WATCHED} == counted
         leaked, same = other.objects(FILE_SYSTEM), heap.objects(FILE_SYSTEM)
-        assert leaked.retained_bytes() == same.retained_bytes() > CONNECTS * 40e3
+        # Paths of the two ticket caches differ by a few letters.
+        assert abs(leaked.retained_bytes() - same.retained_bytes()) <= CONNECTS * 16
+        assert leaked.retained_bytes() > CONNECTS * 40e3
         # What is kept is the KDC's: half of the logins have the first ticket, half the renewed one.
         times = ("startTime.fastTime", "endTime.fastTime", "renewTill.fastTime")
         tickets = other.objects(TICKET).to_frame("client.fullName", *times)
