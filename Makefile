@@ -28,7 +28,7 @@ report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps
 	$(RUN) heapscope report sample_dumps/leak-*.hprof.gz -o build/report.html --force
 
 test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
-	$(RUN) pytest --numprocesses=auto --dist=loadgroup $(PYTEST_OPTIONS)
+	$(RUN) pytest --numprocesses=auto --dist=loadscope $(PYTEST_OPTIONS)
 
 fuzz: $(VENV)/.installed-dev ## Fuzz every parser for a minute; FUZZ_OPTIONS="hprof --seconds 1800" for longer
 	@mkdir -p build/fuzz

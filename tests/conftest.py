@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -53,16 +54,26 @@ _NEEDS = {
 
 
 _ONLY_WHEN_ASKED = "tensorflow_io"  # 264 MB of download for one control
-# They look for what others leave in /tmp and for processes by role: only one of them may run at a time.
-_LIVE = ("jvm", "hadoop", "tensorflow", "tensorflow_io", "kerberos")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How processes share the tests: a file stays in one, and all of ``integration/`` too.
+
+    Those look for what others leave in ``/tmp`` and for processes by role: one at a time.  (Groups of
+    xdist 3.8 do nothing with pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "integration" if "integration/" in path else path
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        # Where several processes share the tests: one has those on live JVMs, files stay together.
-        is_live = any(item.get_closest_marker(marker) for marker in _LIVE)
-        item.add_marker(pytest.mark.xdist_group("live" if is_live else item.nodeid.partition("::")[0]))
     if _ONLY_WHEN_ASKED in config.option.markexpr:
         return
     left_out = [item for item in items if item.get_closest_marker(_ONLY_WHEN_ASKED)]
