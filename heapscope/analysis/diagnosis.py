@@ -214,8 +214,9 @@ def _series(
 def _picked(leak: KnownLeak, scene: Scene) -> int:
     """How many of the subject's class are meant, as far as the scene can tell."""
     subject = leak.subject
-    picked = scene.count(subject.classes, subject.without, subject.where)
-    return picked if picked is not None else scene.count(subject.classes, subject.without) or 0
+    if scene.heap is not None:
+        return scene.subject(subject)[1]
+    return scene.count(subject.classes, subject.without) or 0
 
 
 def _finding(
