@@ -33,6 +33,7 @@ _MAX_LEFT = 0.2
 # Every Java program has these, and their numbers follow whatever it does: they show a leak, and
 # never decide whether one is gone.
 _GENERAL = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
+_PRIMITIVES = frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Compared:
     @property
     def is_general(self) -> bool:
         """A class of the JDK, or an array of primitives."""
-        return "." not in self.name or self.name.startswith(_GENERAL)
+        return self.name.startswith(_GENERAL) or self.name.rstrip("[]") in _PRIMITIVES
 
     def rate(self, key: KeyGrowth | None) -> float:
         """Instances per unit, 0 where the run has none."""

@@ -37,6 +37,7 @@ from heapscope.analysis.scene import Scene
 from heapscope.analysis.signatures import Match, match, reachable_bytes
 from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
+from heapscope.analysis.trends import FLUCTUATES, Axis, find_trends
 from heapscope.analysis.unknown_leak import unknown_leak
 from heapscope.progress import Progress, usual
 
@@ -99,9 +100,13 @@ def diagnose(
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, scene)) is not None]
         findings, steady = _findings(matches, snapshots, scene, groups, readings, progress)
-        if not findings and grown is not None and len(snapshots) >= MIN_SNAPSHOTS:
-            unknown = unknown_leak(grown, scene)
-            findings = [unknown] if unknown is not None else []
+        if grown is not None and len(snapshots) >= MIN_SNAPSHOTS:
+            delta = grown.whole.shallow.delta
+            if not findings or not _explains(findings, delta):
+                # Beside a known leak only what is the application's own: the rest may be part of it.
+                unknown = unknown_leak(grown, scene, own_only=bool(findings))
+                if unknown is not None:  # first: most of the growth is its own
+                    findings.insert(0, unknown)
     enough = len(snapshots) >= MIN_SNAPSHOTS
     return Diagnosis(
         LEAK if findings else HEALTHY if enough else UNDECIDED,
@@ -162,8 +167,7 @@ def _findings(
         matches = sorted(matches, key=lambda each: -len(each.outcomes))
     for found in matches:
         counts = _series(found.leak, snapshots, scene, progress)
-        known = [count for count in counts if count is not None]
-        if len(known) > 1 and known[-1] <= known[0]:
+        if not _may_grow(found.leak, counts):
             steady.append((found.leak.title, counts))
             continue
         objects = scene.subject(found.leak.subject)[0] if scene.heap is not None else None
@@ -177,6 +181,28 @@ def _findings(
     order = {CERTAIN: 0, LIKELY: 1, POSSIBLE: 2}
     findings.sort(key=lambda each: (order[each.confidence], -(each.retained_bytes or 0)))
     return findings, steady
+
+
+def _may_grow(leak: KnownLeak, counts: Sequence[int | None]) -> bool:
+    """Whether figures allow that it grows: of a signature that proves nothing by itself they have to rise."""
+    known = [count for count in counts if count is not None]
+    if len(known) > 1 and known[-1] <= known[0]:
+        return False
+    if leak.confidence == CERTAIN or len(known) <= MIN_SNAPSHOTS:
+        return True
+    (trend,) = find_trends(np.array([known], np.int64), Axis(None, None, len(known)))
+    return trend.verdict != FLUCTUATES
+
+
+def _explains(findings: Sequence[Finding], growth: int) -> bool:
+    """Whether known leaks account for most of the growth; nobody knows without their retained sizes."""
+    if any(each.bytes_each is None for each in findings):
+        return True
+    gained = 0.0
+    for each in findings:
+        known = [count for count in each.counts if count is not None]
+        gained += (each.bytes_each or 0.0) * (known[-1] - known[0])
+    return gained > OVERLAP * growth
 
 
 def _is_explained(objects: ObjectSet, explained: Sequence[ObjectSet]) -> bool:
@@ -214,8 +240,9 @@ def _series(
 def _picked(leak: KnownLeak, scene: Scene) -> int:
     """How many of the subject's class are meant, as far as the scene can tell."""
     subject = leak.subject
-    picked = scene.count(subject.classes, subject.without, subject.where)
-    return picked if picked is not None else scene.count(subject.classes, subject.without) or 0
+    if scene.heap is not None:
+        return scene.subject(subject)[1]
+    return scene.count(subject.classes, subject.without) or 0
 
 
 def _finding(

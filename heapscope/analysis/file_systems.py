@@ -15,6 +15,7 @@ import numpy as np
 
 from heapscope.analysis.java_collections import contents
 from heapscope.analysis.objects import ObjectSet
+from heapscope.analysis.scene import held
 from heapscope.parser.tags import SubRecordTag
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def file_system_groups(scene: Scene) -> tuple[FileSystemGroup, ...]:
     tuple of FileSystemGroup
         The largest group first; empty where the dump has no file system.
     """
-    objects = scene.objects([FILE_SYSTEM])
+    objects = held(scene.objects([FILE_SYSTEM]))
     if not objects:
         return ()
     columns = [scene.values(objects, path) for path in (_SCHEME, _AUTHORITY, _USER, _AUTHENTICATION)]

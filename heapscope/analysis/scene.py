@@ -17,6 +17,7 @@ from heapscope.analysis.java_collections import contents, static_reference
 from heapscope.analysis.java_object import JavaObject, object_or_none
 from heapscope.analysis.objects import ObjectSet
 from heapscope.analysis.paths import Holder, MergedPaths, merged_paths
+from heapscope.analysis.reachability import SOFT
 from heapscope.errors import ObjectNotFound
 from heapscope.parser.tags import ROOT_KIND_NAMES
 
@@ -191,6 +192,8 @@ class Scene:
         if subject.roots:
             return self.rooted(subject.roots, subject.without)
         objects = self.objects(subject.classes, subject.without, subject.where)
+        if not subject.garbage:
+            objects = held(objects)
         return objects, len(objects)
 
     def merged(self, objects: ObjectSet) -> MergedPaths:
@@ -203,6 +206,16 @@ class Scene:
     def _need_heap(self) -> Heap:
         assert self.heap is not None, "asked of a class histogram"
         return self.heap
+
+
+def held(objects: ObjectSet) -> ObjectSet:
+    """Those that are strongly or softly reachable: a dump of all objects has others, which are no leak.
+
+    A partial dump may lack the GC roots that hold them, so there all are kept.
+    """
+    if not objects or objects.heap.coverage is not None:
+        return objects
+    return ObjectSet(objects.heap, objects.indices[objects.heap.categories[objects.indices] <= SOFT])
 
 
 def entry_count(container: JavaObject) -> int:

@@ -120,10 +120,9 @@ Found = tuple[float | None, str]
 def _count(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     if condition.operand == ("subject",):
         subject = leak.subject
-        if not subject.classes:
-            figure: float | None = scene.subject(subject)[1]
-        else:
-            figure = scene.count(subject.classes, subject.without, subject.where)
+        figure = scene.count(subject.classes, subject.without)
+        if scene.heap is not None and (not subject.classes or figure):
+            figure = scene.subject(subject)[1]
         return figure, f"{format_count(figure or 0)} {leak.unit[figure != 1]}"
     figure = scene.count(condition.operand, condition.texts("except"), condition.options.get("where"))
     return figure, f"{format_count(figure or 0)} instances of {' or '.join(condition.operand)}"

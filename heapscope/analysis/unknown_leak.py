@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.findings import (
@@ -29,8 +30,11 @@ LEAST_PART = 0.3
 _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
-def unknown_leak(grown: Growth, scene: Scene) -> Finding | None:
-    """The finding for growth without a known reason; None where nothing leads it, or nothing grows."""
+def unknown_leak(grown: Growth, scene: Scene, *, own_only: bool = False) -> Finding | None:
+    """The finding for growth without a known reason; None where nothing leads it, or nothing grows.
+
+    ``own_only`` names no class that other things are made of.
+    """
     sizes = grown.whole.shallow_bytes
     growth = sizes[-1] - sizes[0]
     if grown.whole.shallow.verdict not in (GROWS, PERHAPS) or growth < HEAP_GROWTH * sizes[0]:
@@ -40,6 +44,8 @@ def unknown_leak(grown: Growth, scene: Scene) -> Finding | None:
         return None
     # A class of the application names the leak; what it is made of grows with it.
     own = [each for each in candidates if not _is_material(each[0].name)]
+    if own_only and not own:
+        return None
     key, _ = max(own or candidates, key=lambda each: each[1])
     return _finding(key, growth, grown, scene)
 
@@ -84,6 +90,8 @@ def _finding(key: KeyGrowth, growth: int, grown: Growth, scene: Scene) -> Findin
     since, is_estimate = began(times, counts, per_hour)
     if key.since and grown.axis.skip != key.since:
         since, is_estimate = times[key.since], False
+    always = all(before < after for before, after in pairwise(counts))
+    how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = None
     if scene.heap is not None:
         members = scene.heap.objects(name, subclasses=False)
@@ -92,7 +100,7 @@ def _finding(key: KeyGrowth, growth: int, grown: Growth, scene: Scene) -> Findin
         holders = merged_paths(scene.heap, members.indices)
     return Finding(
         UNKNOWN,
-        f"{name} grows in every snapshot, for a reason that is not in the catalogue",
+        f"{name} {how}, for a reason that is not in the catalogue",
         name,
         ("instance", "instances"),
         LIKELY if scene.heap is not None and key.verdict == GROWS else POSSIBLE,

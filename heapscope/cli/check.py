@@ -21,6 +21,7 @@ from heapscope.cli.output import (
     write,
 )
 from heapscope.cli.progress import work
+from heapscope.errors import HeapscopeError
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def check(
     does not. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every
     step for growth.
     """
+    from heapscope.analysis.guards import read_guard
     from heapscope.analysis.snapshots import snapshots
     from heapscope.cli import FOUND, TOO_EARLY
     from heapscope.reporter.junit import junit_xml
@@ -109,6 +111,11 @@ def check(
         raise click.UsageError("Nothing to check: give --against, --max or --no-growth.")
     if patterns and not after:
         raise click.UsageError("--class needs --against.")
+    try:  # before any dump is read
+        for limit in limits:
+            read_guard(limit)
+    except HeapscopeError as error:
+        raise click.BadParameter(str(error), param_hint="'--max'") from None
 
     to_junit = Choice(path=junit, force=force)
     to_junit.check()

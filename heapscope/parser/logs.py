@@ -227,7 +227,9 @@ def _recognised(text: str, reader: _Reader, uptime: float | None) -> LogEvent | 
     if (found := _KEYTAB.search(text)) is not None:
         return event("keytab login", found["user"])
     if (found := _JNI.match(text)) is not None:
-        made = event("jni global references", f"{max(reader.thread_count, 0)} threads", float(found["refs"]))
+        # Without its thread dump, of a log that was searched for these lines say, nobody knows.
+        threads = f"{reader.thread_count} threads" if reader.thread_count >= 0 else "threads not listed"
+        made = event("jni global references", threads, float(found["refs"]))
         reader.thread_count = -1
         return made
     if (found := _DUMP.match(text)) is not None:

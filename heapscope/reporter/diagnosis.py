@@ -351,9 +351,13 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     """The diagnosis in plain words, for a terminal or a ticket."""
     lines = textwrap.wrap(section.headline, width)
     if section.runs_out:
-        lines += [
-            row for each in section.runs_out[:1] for row in textwrap.wrap(f"If it goes on, {each}.", width)
-        ]
+        if section.findings:
+            text = f"If it goes on, {section.runs_out[0]}."
+        else:
+            text = (
+                f"The heap grows all the same (see 'heapscope growth'): if it goes on, {section.runs_out[0]}."
+            )
+        lines += textwrap.wrap(text, width)
     if not section.findings:
         lines += [""]
         lines += [row for each in section.figures for row in _bullet(each, width)]

@@ -156,6 +156,18 @@ def test_both_shapes_of_the_ticket_cache_leak(folder: Path, release: int) -> Non
 
 
 @pytest.mark.jvm
+@pytest.mark.parametrize("release", jdks())
+def test_closed_file_systems_that_await_the_collector_are_no_leak(tmp_path: Path, release: int) -> None:
+    made = ["fs-closed=40"]
+    with java(find_jdks()[release], "Leaks", "-XX:+UseSerialGC", arguments=made, folder="leaks") as jvm:
+        path = jvm.dump(tmp_path / "all.hprof", live=False)
+    with heapscope.open(path) as heap:
+        assert len(heap.objects("org.apache.hadoop.fs.FileSystem")) == 40
+    found = heapscope.diagnose(path)
+    assert (found.findings, found.groups) == ((), ())
+
+
+@pytest.mark.jvm
 def test_jni_global_references(folder: Path) -> None:
     jdk = find_jdks()[jdks()[0]]
     libjvm = str(jdk.home / "lib" / "server" / "libjvm.so")

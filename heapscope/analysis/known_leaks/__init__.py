@@ -17,7 +17,9 @@ A file has a line ``family = "..."`` and a table ``[[leak]]`` for each leak::
 
 *Subject* is what piles up: ``{ class = "a.B" }``, its subclasses included (or a list of names;
 ``except`` takes some out; ``where`` picks instances by their fields), ``{ entries = "a.B#field" }`` for
-what is in a collection, or ``{ roots = "JNI global" }``.  A finding counts and sizes it.
+what is in a collection, or ``{ roots = "JNI global" }``.  A finding counts and sizes it.  What nothing
+holds any more is no leak and does not count, but with ``garbage = true``: for memory outside of the heap
+that waits for the collector.
 
 *Signature* is a list of conditions, all of which must hold.  Each has one of these keys:
 

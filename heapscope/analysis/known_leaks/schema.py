@@ -88,6 +88,8 @@ class Subject:
         ``"a.B#field.field"``.
     roots : str
         A kind of GC root.
+    garbage : bool
+        Whether instances count that nothing holds any more, as a dump of all objects has them.
     """
 
     classes: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ class Subject:
     where: Mapping[str, str] = field(default_factory=dict)
     entries: str = ""
     roots: str = ""
+    garbage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,7 @@ def _leak(table: Any, family: str, path: Path, place: str) -> KnownLeak:
 
 def _subject(table: Any, check: _Check) -> Subject:
     optional = {"class": _TEXTS, "except": _TEXTS, "where": dict, "entries": str, "roots": str}
+    optional["garbage"] = bool
     check.keys(table, {}, optional)
     if sum(key in table for key in ("class", "entries", "roots")) != 1:
         raise check.fail("one of the keys class, entries and roots is needed, and only one")
@@ -293,7 +297,8 @@ def _subject(table: Any, check: _Check) -> Subject:
         _root_kind(roots, check)
     where = table.get("where", {})
     _where(where, check)
-    return Subject(_texts(table.get("class", ())), _texts(table.get("except", ())), where, entries, roots)
+    classes, without = _texts(table.get("class", ())), _texts(table.get("except", ()))
+    return Subject(classes, without, where, entries, roots, table.get("garbage", False))
 
 
 def _condition(table: Any, check: _Check) -> Condition:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from heapscope.analysis.comparison import GONE, Compared
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import HeapscopeError
 from tests.unit.reporter.series import series
@@ -151,3 +152,17 @@ def test_proofs_are_seldom_wrong(after_count: int) -> None:
     assert verdicts["alive"].count("fixed") == 0
     assert verdicts["alive"].count("not fixed") >= 58
     assert verdicts["cured"].count("fixed") >= (30 if after_count < 6 else 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_general"),
+    [
+        ("Main$Session", False),
+        ("Session[]", False),
+        ("byte[]", True),
+        ("int[][]", True),
+        ("java.util.Map", True),
+    ],
+)
+def test_a_class_without_a_package_is_the_program_s_own(name: str, is_general: bool) -> None:
+    assert Compared(name, None, None, GONE, "hour", 0.0, 0).is_general is is_general

@@ -180,3 +180,59 @@ def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
     path.with_name("leak.hprof.json").write_text(text, "utf-8")
     assert sidecar_environment(read_snapshot(path)) == {}
     assert heapscope.diagnose(path).readings == ()
+
+
+def logins_dump(folder: Path, name: str, count: int, seconds: int) -> Path:
+    d = DumpBuilder(timestamp_ms=1_480_000_000_000 + 1000 * seconds)
+    d.cls("app.Login", fields={"made": "long"})
+    for _ in range(count):
+        d.root("JNI_GLOBAL", d.instance("app.Login", made=1))
+    return d.dump().save(folder / f"{name}-{seconds}.hprof")
+
+
+def test_what_goes_up_and_down_is_no_leak_where_the_signature_proves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN_LEAK, "utf-8")
+    own = load_catalogue(path)
+    fluctuates = (60, 90, 56, 84, 61, 87)
+    dumps = [logins_dump(tmp_path, "pool", count, 60 * i) for i, count in enumerate(fluctuates)]
+    found = heapscope.diagnose(dumps, catalogue=own)
+    assert found.findings == ()
+    assert [counts for _, counts in found.steady] == [fluctuates]
+    # One that the heap proves is one however it came.
+    certain = [replace(each, confidence="certain") for each in own]
+    assert len(heapscope.diagnose(dumps, catalogue=certain).findings) == 1
+    rises = [logins_dump(tmp_path, "leak", count, 60 * i) for i, count in enumerate((10, 31, 29, 52, 70))]
+    assert [each.id for each in heapscope.diagnose(rises, catalogue=own).findings] == ["app-logins"]
+
+
+def test_a_known_leak_that_hardly_grows_does_not_hide_another(tmp_path: Path) -> None:
+    def dump(at: int, hooks: int, sessions: int) -> Path:
+        d = DumpBuilder(timestamp_ms=1_480_000_000_000 + 60_000 * at)
+        d.cls("java.lang.ApplicationShutdownHooks")
+        table: dict[int | str, int | str | None] = {f"hook-{i}": f"job-{i}" for i in range(hooks)}
+        d.static("java.lang.ApplicationShutdownHooks", "hooks", "Object", d.hash_map(table))
+        d.root("STICKY_CLASS", d.class_id("java.lang.ApplicationShutdownHooks"))
+        d.cls("app.Session", fields={"data": "Object"})
+        for _ in range(sessions):
+            d.root("MONITOR_USED", d.instance("app.Session", data=d.primitive_array("byte", bytes(100))))
+        return d.dump().save(tmp_path / f"{hooks}-{sessions}.hprof")
+
+    dumps = [dump(i, 110 + i, 500 * (i + 1)) for i in range(5)]
+    assert [each.class_name for each in heapscope.diagnose(dumps).findings] == [
+        "app.Session",
+        "java.lang.ApplicationShutdownHooks#hooks",
+    ]
+    # What the known leak makes grow is not told twice.
+    alone = [dump(i, 100 * (i + 1), 1) for i in range(5)]
+    assert [each.id for each in heapscope.diagnose(alone).findings] == [HOOKS]
+
+
+def test_what_rests_between_steps_does_not_grow_in_every_snapshot(tmp_path: Path) -> None:
+    counts = (10, 10, 3000, 3000, 3000, 6000)
+    texts = [
+        write_histogram(tmp_path / f"{i}.txt", [("app.Job", n, 100 * n), ("byte[]", 1, 1000)], 60 * i)
+        for i, n in enumerate(counts)
+    ]
+    (found,) = heapscope.diagnose(texts).findings
+    assert (found.id, found.title.partition(",")[0]) == (UNKNOWN, "app.Job keeps growing")

@@ -75,6 +75,18 @@ def test_leaks_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert done.err == f"heapscope: {own}: the file: family must be a text, not 3\n"
 
 
+def test_a_heap_that_grows_though_no_class_leads_it(run: Run, tmp_path: Path) -> None:
+    paths = [
+        write_histogram(tmp_path / f"{i}.txt", [("app.A", 1000, 100_000), ("app.B", i, 16 * i)], 60 * i)
+        for i in range(1, 6)
+    ]
+    done = run("diagnose", *paths, "--limit", "1M")
+    assert (
+        "No leak found\nThe heap grows all the same (see 'heapscope growth'): if it goes on, the" in done.out
+    )
+    assert "If it goes on" not in done.out
+
+
 def test_hostile_names_do_nothing(run: Run, tmp_path: Path) -> None:
     rows = [("app.\x1b[31mRed\u202e", 1000, 100_000), ("byte[]", 10, 200)]
     paths = [

@@ -224,7 +224,8 @@ def test_guards_outweigh_too_early(run: Run, leak: list[Path], cured: list[Path]
         (["--against"], 2, "needs at least one DUMP"),
         (["--against", "--json"], 2, "needs at least one DUMP"),
         (["--class", "a.B", "--max", "a.B <= 1"], 2, "--class needs --against"),
-        (["--max", "a.B"], 3, "is no limit"),
+        (["--max", "a.B"], 2, "is no limit"),
+        (["--max", "a.B <= -1"], 2, "is no number of instances"),
     ],
 )
 def test_what_cannot_be_checked(run: Run, leak: list[Path], words: list[str], code: int, says: str) -> None:

@@ -38,8 +38,8 @@ def events(folder: Path, *lines: str, patterns: str | None = None) -> list[LogEv
          None),
         ("INFO Login successful for user hive/h@R using keytab file h.keytab. Keytab auto renewal enabled : "
          "false", "keytab login", "hive/h@R", None),
-        ("JNI global refs: 2185, weak refs: 0", "jni global references", "0 threads", 2185.0),
-        ("JNI global references: 77", "jni global references", "0 threads", 77.0),
+        ("JNI global refs: 2185, weak refs: 0", "jni global references", "threads not listed", 2185.0),
+        ("JNI global references: 77", "jni global references", "threads not listed", 77.0),
         ("# A fatal error has been detected by the Java Runtime Environment:", "crash report", "", None),
         ("# Native memory allocation (mmap) failed to map 12288 bytes for committing reserved memory.",
          "native allocation failed", "mmap", 12288.0),

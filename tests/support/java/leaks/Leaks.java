@@ -58,6 +58,7 @@ public class Leaks {
             switch (what) {
                 case "fs-ticket": connect("a:8020", UserGroupInformation.fromTicketCache("trainer@EXAMPLE.COM"), 0, true, true); break;
                 case "fs-ticket-uncached": connect("a:8020", UserGroupInformation.fromTicketCache("trainer@EXAMPLE.COM"), 0, false, true); break;
+                case "fs-closed": HELD.remove(connect("a:8020", UserGroupInformation.fromTicketCache("trainer@EXAMPLE.COM"), 0, false, true)); break;
                 case "fs-same-login": connect("same" + i + ":8020", once, 0, true, false); break;
                 case "fs-proxy": connect("b:8020", new UserGroupInformation("alice", AuthenticationMethod.PROXY), 0, true, false); break;
                 case "fs-remote": connect("c:8020", new UserGroupInformation("bob", AuthenticationMethod.SIMPLE), 0, true, false); break;
