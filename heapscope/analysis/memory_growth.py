@@ -123,7 +123,11 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     cause, title, evidence, confidence = _cause(
         changes, growth if walked is None else walked, start, count, columns
     )
-    if cause not in ("too early", "steady"):
+    old = "old_after_gc_bytes"
+    if cause == "java heap" and old in changes:
+        # Once all of the heap has been touched, only the old generation tells whether it goes on.
+        evidence += _levelling(seconds, columns[old], changes[old], lowest=True)
+    elif cause not in ("too early", "steady"):
         evidence += _levelling(seconds, columns.get(column, ()), growth)
     return MemoryVerdict(
         pid=pid,
@@ -278,13 +282,13 @@ def _threads(changes: Mapping[str, float]) -> str:
     return f"threads {threads}, virtual size {_size(changes.get('vsz_bytes', 0.0))}"
 
 
-def _levelling(seconds: Sequence[float], values: Values, growth: float) -> list[str]:
+def _levelling(seconds: Sequence[float], values: Values, growth: float, *, lowest: bool = False) -> list[str]:
     """A sentence where growth has ended: start-up looks like a leak for a while."""
     known = [(when, value) for when, value in zip(seconds, values, strict=True) if value is not None]
     if len(known) < 3 * _MIN_SAMPLES:
         return []
     third = known[-len(known) // 3 :]
-    last = _change([value for _, value in third], lowest=False) or 0.0
+    last = _change([value for _, value in third], lowest=lowest) or 0.0
     if last > 0.1 * growth:
         return []
     spell = format_duration(third[-1][0] - third[0][0])

@@ -105,6 +105,19 @@ def test_start_up_that_has_ended_is_said() -> None:
     assert not any("levelled" in sentence for sentence in found.evidence)
 
 
+def test_a_heap_that_is_touched_in_full_has_not_levelled_off_while_its_old_generation_grows() -> None:
+    rss = [100 * MB + min(i, 10) * 20 * MB for i in range(40)]
+    heap = [min(i, 10) * 20 * MB for i in range(40)]
+    old = [i * 4 * MB for i in range(40)]
+    columns = {"rss_bytes": rss, "heap_rss_bytes": heap, "old_after_gc_bytes": old}
+    found = judge(1, [60.0 * i for i in range(40)], columns)
+    assert found.cause == "java heap"
+    assert not any("levelled" in sentence for sentence in found.evidence)
+    columns["old_after_gc_bytes"] = [min(i, 10) * 16 * MB for i in range(40)]
+    found = judge(1, [60.0 * i for i in range(40)], columns)
+    assert any("levelled" in sentence for sentence in found.evidence)
+
+
 def test_parts_are_compared_where_they_were_measured() -> None:
     """The heap's part was read only twice, early: what the process grew later is not counted as outside."""
     rss = [100 * MB + i * 10 * MB for i in range(40)]
