@@ -71,7 +71,10 @@ class Host:
         """The longest time, in milliseconds, that its ticker stood still since this was asked last."""
         assert self.process.stdin is not None
         os.write(self.process.stdin.fileno(), b"\n")
-        return float(self.line())
+        said = self.line()
+        while said.startswith("["):  # the JVM logs what it could not write
+            said = self.line()
+        return float(said)
 
     def serves(self) -> bool:
         """Whether it lives and answers."""
