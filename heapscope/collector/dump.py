@@ -40,6 +40,7 @@ _WATCHDOG = (sys.executable, "-m", "heapscope.collector.watchdog")
 _FIRST_TO_STREAM = 11
 _FIRST_TO_SPLIT = 22
 Kind = Literal["dump", "histogram"]
+_SUFFIXES: dict[Kind, str] = {"dump": "hprof.zst", "histogram": "histogram.txt"}
 Notice = Callable[[str], None]
 
 
@@ -132,8 +133,7 @@ def take(
         _sweep_parts(folder)
         voice = voice_of()
         before, started = get(process.pid), datetime.now(UTC)
-        suffix = "hprof.zst" if kind == "dump" else "histogram.txt"
-        path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{suffix}"
+        path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{_SUFFIXES[kind]}"
         options = jvm_options(voice)
         clock = time.monotonic()
         with _part(path) as output:
@@ -224,7 +224,8 @@ def _part(path: Path) -> Iterator[_Output]:
 
 def _sweep_parts(folder: Path) -> None:
     """Remove what a heapscope left that was killed together with its watchdog: parts nobody has locked."""
-    for part in folder.glob(".*.part"):
+    # By name: a watch may just be writing another kind of file here.
+    for part in (part for suffix in _SUFFIXES.values() for part in folder.glob(f".*.{suffix}.part")):
         with suppress(OSError):
             fd = os.open(part, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

@@ -16,6 +16,7 @@ import fcntl
 import os
 import select
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -142,8 +143,9 @@ def read_fifos(
     """Read a dump from its FIFOs into ``output`` until the JVM has closed them; the bytes of the dump.
 
     Records of ``part`` go into ``part_output``, and the closing HEAP_DUMP_END is left to the caller; without
-    it they go between those of ``main`` as they come.  ``is_at`` is told how many bytes were written so far;
-    ``ready`` goes to standard output when the JVM may come.
+    it they go between those of ``main`` as they come, behind a header of ours where they come before all of
+    ``main``, which the JVM holds back where it is short.  ``is_at`` is told how many bytes were written so
+    far; ``ready`` goes to standard output when the JVM may come.
 
     Raises
     ------
@@ -164,6 +166,7 @@ def read_fifos(
     waiting = dict.fromkeys(fds, b"")
     current, total = next(iter(fds)), 0
     main_fd, is_open = current, True
+    early = b""  # a header that was written before the JVM's own came
     while is_open:
         for fd, _ in poll.poll():
             if fd != main_fd and part is not None:
@@ -186,8 +189,13 @@ def read_fifos(
             out = fds[current].feed(waiting[current])
             waiting[current] = b""
             if out:
-                (output if current == main_fd else part_output or output).write(out)
                 total += len(out)
+                if current == main_fd and early:
+                    out, early = _without_header(out, early), b""
+                elif current != main_fd and part_output is None and total == len(out):
+                    early = _header()
+                    output.write(early)
+                (output if current == main_fd else part_output or output).write(out)
                 is_at(total)
             if part_output is not None or fds[current].is_between:
                 current = next((fd for fd in fds if fd != current), current)
@@ -200,6 +208,18 @@ def read_fifos(
     if part_output is None:
         output.write(fds[main_fd].rest)
     return total + _RECORD_BYTES
+
+
+def _header() -> bytes:
+    """As 64-bit JVMs begin a dump: identifiers of eight bytes, the time in milliseconds."""
+    return _MAGICS[1] + struct.pack(">IQ", 8, int(time.time() * 1000))
+
+
+def _without_header(out: bytes, early: bytes) -> bytes:
+    """The first bytes of a dump behind their header, which may differ from ``early`` in the time alone."""
+    if out[: _HEADER_BYTES - 8] != early[:-8]:
+        raise DumpFailed("the header of the dump is not as 64-bit JVMs write it; collect it without a filter")
+    return out[_HEADER_BYTES:]
 
 
 END = struct.pack(">BII", _HEAP_DUMP_END, 0, 0)
@@ -216,6 +236,8 @@ def join(part_fd: int, output_fd: int) -> None:
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
+            copied = 0
+        if not copied:  # some kernels' file systems say so instead of an error
             copied = os.write(output_fd, os.pread(part_fd, _READ_BYTES, done))
         done += copied
 

@@ -307,9 +307,12 @@ def test_parts_of_a_heapscope_that_was_killed_are_swept(tmp_path: Path) -> None:
     left = Path(f"/tmp/heapscope-{2**22}-1-0123abcd")
     left.mkdir(exist_ok=True)
     (left / "dump.hprof").write_bytes(b"half")
+    of_a_watch = tmp_path / ".watch.parquet.part"
+    of_a_watch.write_bytes(b"just being written")
     with java_host(find_jdks()[RELEASES[0]], SMALL, LISTENS) as host:
-        with dump._part(tmp_path / "of-one-that-lives") as living:
+        with dump._part(tmp_path / "jvm.2.20260101T000000.000000Z.hprof.zst") as living:
             collect(processes.get(host.pid), tmp_path, kind="histogram")
             assert living.part.exists()
         assert host.serves()
+    of_a_watch.unlink()  # still there
     assert leftovers(tmp_path) == []

