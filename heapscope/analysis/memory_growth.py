@@ -32,6 +32,7 @@ Confidence = Literal["high", "medium", "low"]
 Values = Sequence[float | None]
 
 _MIN_SAMPLES = 4
+_SURE_SECONDS = 600.0
 _MIN_BYTES = 8e6
 _MIN_SHARE = 0.03
 _MIN_CLASSES = 500
@@ -123,6 +124,8 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     cause, title, evidence, confidence = _cause(
         changes, growth if walked is None else walked, start, count, columns
     )
+    if cause == "steady" and span < _SURE_SECONDS:
+        confidence = "medium" if span >= _SURE_SECONDS / 10 else "low"  # slow leaks are the usual ones
     old = "old_after_gc_bytes"
     if cause == "java heap" and old in changes:
         # Once all of the heap has been touched, only the old generation tells whether it goes on.
@@ -155,7 +158,7 @@ def describe(verdict: MemoryVerdict, name: str) -> list[str]:
     pace = ""
     if verdict.cause not in ("too early", "steady") and verdict.bytes_per_hour is not None:
         # Hours are not told by minutes.
-        hours, unit = (1, "an hour") if verdict.seconds >= 600 else (1 / 60, "a minute")
+        hours, unit = (1, "an hour") if verdict.seconds >= _SURE_SECONDS else (1 / 60, "a minute")
         pace = f", {format_bytes(verdict.bytes_per_hour * hours, signed=True)} {unit}"
     size = format_bytes(verdict.growth_bytes, signed=True)
     lines = [f"{name}: {verdict.title}"]

@@ -145,7 +145,7 @@ class TwoRuns(click.Command):
         return super().parse_args(ctx, spread)
 
 
-def size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Bytes of ``4G``; for an option."""
     from heapscope.units import parse_bytes
 
@@ -155,6 +155,13 @@ def size(context: click.Context, parameter: click.Parameter, value: str | None) 
         raise click.BadParameter(f"{error}.", context, parameter) from None
 
 
+limit_option = click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=_size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
 force_series_option = click.option(
     "--force-series", is_flag=True, help="Compare snapshots of different processes all the same."
 )

@@ -14,9 +14,9 @@ from heapscope.cli.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
+    limit_option,
     partial_option,
     secrets_option,
-    size,
 )
 from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
 from heapscope.cli.progress import work
@@ -40,13 +40,7 @@ _MAX_WIDTH = 100
     help="A file with known leaks of your own (TOML; CONTRIBUTING.md shows how). Repeatable.",
 )
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
-@click.option(
-    "--limit",
-    "limit_bytes",
-    metavar="SIZE",
-    callback=size,
-    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
-)
+@limit_option
 @force_series_option
 @partial_option
 @secrets_option

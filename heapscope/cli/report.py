@@ -12,9 +12,9 @@ from heapscope.cli.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
+    limit_option,
     partial_option,
     secrets_option,
-    size,
     watched,
 )
 from heapscope.cli.folding import wrapped
@@ -37,13 +37,7 @@ _SUFFIXES = (".html", ".md", ".json", ".pdf")
 )
 @class_option
 @secrets_option
-@click.option(
-    "--limit",
-    "limit_bytes",
-    metavar="SIZE",
-    callback=size,
-    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
-)
+@limit_option
 @force_series_option
 @partial_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dumps_argument, expanded, force_series_option, partial_option, size
+from heapscope.cli.arguments import (
+    dumps_argument,
+    expanded,
+    force_series_option,
+    limit_option,
+    partial_option,
+)
 from heapscope.cli.folding import folded, wrapped
 from heapscope.cli.output import (
     TERMINAL_ROWS,
@@ -69,13 +75,7 @@ def _counts(
     help="'class+' counts subclasses too; 'path' is the shortest path from the GC roots.  [default: class]",
 )
 @click.option("--retained", is_flag=True, help="Follow references: retained sizes too.")
-@click.option(
-    "--limit",
-    "limit_bytes",
-    metavar="SIZE",
-    callback=size,
-    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
-)
+@limit_option
 @click.option(
     "--work",
     "work_counts",

@@ -112,7 +112,7 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     from heapscope.reporter.memory_plots import write_picture
 
     found = watched(read_samples(files))
-    write_picture(found, picture)
+    write_picture(found, picture, force=force)
     _say(_verdicts(found))
     sys.stdout.write(f"\n{printable(str(picture))}\n")
 

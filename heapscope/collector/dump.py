@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,8 @@ from heapscope.collector.sidecar import facts_of, jvm_options
 from heapscope.collector.stream import Filter
 from heapscope.collector.voice import Method, Voice, created_seconds, find_voice
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
-from heapscope.errors import CollectError, DumpFailed
+from heapscope.errors import CollectError, DumpFailed, OutputExists, OutputFailed
+from heapscope.files import new_file
 
 DUMP_SECONDS = 900.0
 STALL_SECONDS = 20.0
@@ -167,15 +168,17 @@ def take(
         "jvm_options": options,
     }
     sidecar = path.with_name(path.name + ".json")
-    with _part(sidecar) as output:
-        with open(output.fd, "w", encoding="utf-8", closefd=False) as file:
-            json.dump(facts, file, indent=2)
-        output.keep()
+    try:
+        with new_file(sidecar) as file:
+            file.write(json.dumps(facts, indent=2).encode())
+    except (OutputExists, OutputFailed) as error:
+        path.unlink(missing_ok=True)  # nobody could tell what it is of
+        raise DumpFailed(f"{error}; no snapshot was kept") from None
     return Collected(path, sidecar, facts)
 
 
 def _label(process: JvmProcess) -> str:
-    role = re.sub(r"[^A-Za-z0-9_-]", "_", process.role) if process.role else "jvm"
+    role = process.role or "jvm"
     return (
         f"{role}-{process.task_index}.{process.pid}"
         if process.task_index is not None
@@ -212,13 +215,22 @@ class _Output:
 @contextmanager
 def _part(path: Path) -> Iterator[_Output]:
     part = path.with_name(f".{path.name}.part")
-    fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    fd = _locked(part)
     try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield _Output(part, path, fd)
     finally:
         part.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _locked(part: Path) -> int:
+    """A new file, locked; made anew where another heapscope swept it before it was locked."""
+    while True:
+        fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.fstat(fd).st_nlink:
+            return fd
         os.close(fd)
 
 
@@ -304,41 +316,38 @@ def _through_watchdog(
     is_streamed: bool,
     through: Filter | None = None,
 ) -> dict[str, Any]:
-    folder, root = (
-        ("/tmp", place.open_root(process, "/tmp"))
-        if is_streamed
-        else place.room_for_file(process, voice.release)
-    )
+    owner = owner_of(process.pid).to_act_as
     ours = place.folder_name(secrets.token_hex(4))
     is_split = voice.release >= _FIRST_TO_SPLIT
     needs_part = is_streamed and is_split and through is None
-    # Without a name: nothing of it is left whatever happens.
-    beside = tempfile.TemporaryFile(dir=output.part.parent) if needs_part else None  # noqa: SIM115
     # What HotSpotDiagnosticMXBean writes has to end like this.
     name = "dump.hprof"
-    job = Job(
-        root=root,
-        folder=ours,
-        name=name,
-        is_streamed=is_streamed,
-        is_split=is_split,
-        owner=owner_of(process.pid).to_act_as,
-        output=str(output.part.absolute()),
-        output_fd=output.fd,
-        seconds=seconds,
-        stall_seconds=STALL_SECONDS,
-        part_fd=-1 if beside is None else beside.fileno(),
-        through=through,
-    )
-    watchdog: subprocess.Popen[bytes] | None = None
-    try:
-        watchdog = subprocess.Popen(
-            [*_WATCHDOG, job.to_json()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=[root, output.fd, *([] if beside is None else [beside.fileno()])],
+    with ExitStack() as stack:
+        folder, root = (
+            ("/tmp", place.open_root(process, "/tmp"))
+            if is_streamed
+            else place.room_for_file(process, voice.release)
         )
+        stack.callback(os.close, root)
+        # Without a name: nothing of it is left whatever happens.
+        beside = stack.enter_context(tempfile.TemporaryFile(dir=output.part.parent)) if needs_part else None
+        job = Job(
+            root=root,
+            folder=ours,
+            name=name,
+            is_streamed=is_streamed,
+            is_split=is_split,
+            owner=owner,
+            output=str(output.part.absolute()),
+            output_fd=output.fd,
+            seconds=seconds,
+            stall_seconds=STALL_SECONDS,
+            part_fd=-1 if beside is None else beside.fileno(),
+            through=through,
+        )
+        # In case the watchdog is killed itself.
+        stack.callback(shutil.rmtree, job.inside, ignore_errors=True)
+        watchdog = stack.enter_context(_watchdog(job))
         _wait_until_ready(process, watchdog)
         options = [
             *(["-overwrite"] if is_streamed else []),
@@ -365,19 +374,27 @@ def _through_watchdog(
             "dump_bytes": answer["dump_bytes"],
             "pause_seconds_estimate": pause or round(asked, 3),
         }
+
+
+@contextmanager
+def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
+    """The process beside a dump; it ends when its pipes are closed."""
+    watchdog = subprocess.Popen(
+        [*_WATCHDOG, job.to_json()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=[fd for fd in (job.root, job.output_fd, job.part_fd) if fd >= 0],
+    )
+    try:
+        yield watchdog
     finally:
-        if watchdog is not None:
-            for pipe in (watchdog.stdin, watchdog.stdout):
-                if pipe is not None:
-                    with suppress(OSError):
-                        pipe.close()
-            with suppress(subprocess.TimeoutExpired):
-                watchdog.wait(10)
-        # In case the watchdog was killed itself.
-        shutil.rmtree(job.inside, ignore_errors=True)
-        os.close(root)
-        if beside is not None:
-            beside.close()
+        for pipe in (watchdog.stdin, watchdog.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        with suppress(subprocess.TimeoutExpired):
+            watchdog.wait(10)
 
 
 def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heapscope.collector import attach, perfdata
-from heapscope.collector.processes import JvmProcess, start_ticks
+from heapscope.collector.perfdata import number
+from heapscope.collector.processes import JvmProcess, kilobytes, start_ticks, status_facts
 from heapscope.errors import CollectError
 
 _CONTACT_SECONDS = 2.0
@@ -143,13 +144,12 @@ class Probe:
             status = (self._home / "status").read_text()
         except OSError:
             return None
-        facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        facts = status_facts(status)
         if facts.get("State", "Z")[0] in "ZX" or "VmRSS" not in facts:
             return None
         counters = self._read_counters()
         heap = perfdata.heap_use(counters) if counters else None
         areas = self._walk() if walk else None
-        has_areas = areas is not None
         bounds = self._bounds(areas, heap) if areas is not None else None
         nmt = self._native_memory(counters)
         has_collected = counters is not None and _count(counters, "sun.gc.collector.{}.invocations") > 0
@@ -160,14 +160,14 @@ class Probe:
             start_ticks=process.start_ticks,
             role=process.role,
             task_index=process.task_index,
-            vsz_bytes=_kilobytes(facts, "VmSize"),
-            rss_bytes=_kilobytes(facts, "VmRSS"),
-            swap_bytes=_kilobytes(facts, "VmSwap"),
-            pss_bytes=sum(area.pss_bytes for area in areas or ()) if has_areas else None,
+            vsz_bytes=kilobytes(facts, "VmSize"),
+            rss_bytes=kilobytes(facts, "VmRSS"),
+            swap_bytes=kilobytes(facts, "VmSwap"),
+            pss_bytes=None if areas is None else sum(area.pss_bytes for area in areas),
             heap_rss_bytes=None if areas is None or bounds is None else _rss_between(areas, *bounds),
-            malloc_rss_bytes=sum(a.rss_bytes for a in areas or () if a.name == "[heap]")
-            if has_areas
-            else None,
+            malloc_rss_bytes=None
+            if areas is None
+            else sum(area.rss_bytes for area in areas if area.name == "[heap]"),
             arena_rss_bytes=None if areas is None else arena_rss(areas, bounds),
             heap_used_bytes=heap.used_bytes if heap else None,
             heap_committed_bytes=heap.committed_bytes if heap else None,
@@ -179,7 +179,7 @@ class Probe:
             thread_count=int(facts.get("Threads", "0")),
             class_count=_loaded(counters) if counters else None,
             gc_count=_count(counters, "sun.gc.collector.{}.invocations") if counters else None,
-            full_gc_count=_long(counters, "sun.gc.collector.1.invocations") if counters else None,
+            full_gc_count=number(counters, "sun.gc.collector.1.invocations") if counters else None,
             gc_seconds=_gc_seconds(counters) if counters else None,
         )
 
@@ -322,25 +322,16 @@ def arena_rss(found: list[Area], heap: tuple[int, int] | None) -> int:
     return total
 
 
-def _kilobytes(facts: dict[str, str], name: str) -> int:
-    return int(facts.get(name, "0").split()[0]) * 1024
-
-
-def _long(counters: perfdata.Counters, name: str) -> int:
-    value = counters.get(name, 0)
-    return value if isinstance(value, int) else 0
-
-
 def _count(counters: perfdata.Counters, pattern: str) -> int:
-    return sum(_long(counters, pattern.format(place)) for place in range(3))
+    return sum(number(counters, pattern.format(place)) for place in range(3))
 
 
 def _loaded(counters: perfdata.Counters) -> int:
     loaded = ("java.cls.loadedClasses", "java.cls.sharedLoadedClasses")
     unloaded = ("java.cls.unloadedClasses", "java.cls.sharedUnloadedClasses")
-    return sum(_long(counters, n) for n in loaded) - sum(_long(counters, n) for n in unloaded)
+    return sum(number(counters, n) for n in loaded) - sum(number(counters, n) for n in unloaded)
 
 
 def _gc_seconds(counters: perfdata.Counters) -> float | None:
-    frequency = _long(counters, "sun.os.hrt.frequency")
+    frequency = number(counters, "sun.os.hrt.frequency")
     return round(_count(counters, "sun.gc.collector.{}.time") / frequency, 6) if frequency else None

@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from heapscope.collector.processes import status_facts
 from heapscope.errors import AttachRefused
 
 _HELPER = (sys.executable, "-m", "heapscope.collector.owner")
@@ -45,10 +46,9 @@ def owner_of(pid: int) -> Owner:
         The process has ended.
     """
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(errors="surrogateescape").splitlines()
+        facts = status_facts(Path(f"/proc/{pid}/status").read_text(errors="surrogateescape"))
     except OSError:
         raise AttachRefused(f"process {pid}: it has ended; its pid may be another's now") from None
-    facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     return Owner(int(facts["Uid"].split()[1]), int(facts["Gid"].split()[1]), _is_foreign(pid))
 
 

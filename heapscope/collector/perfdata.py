@@ -142,7 +142,8 @@ class HeapUse:
     metaspace_committed_bytes: int
 
 
-def _number(counters: Counters, name: str) -> int:
+def number(counters: Counters, name: str) -> int:
+    """A counter that is a number; 0 where it is missing."""
     value = counters.get(name, 0)
     return value if isinstance(value, int) else 0
 
@@ -153,11 +154,11 @@ def heap_use(counters: Counters) -> HeapUse:
     limits = []
     for generation in range(2):  # of all collectors; what a file says may be anything
         prefix = f"sun.gc.generation.{generation}"
-        limits.append(_number(counters, f"{prefix}.maxCapacity"))
-        for space in range(min(_MAX_SPACES, _number(counters, f"{prefix}.spaces"))):
-            bytes_used = _number(counters, f"{prefix}.space.{space}.used")
+        limits.append(number(counters, f"{prefix}.maxCapacity"))
+        for space in range(min(_MAX_SPACES, number(counters, f"{prefix}.spaces"))):
+            bytes_used = number(counters, f"{prefix}.space.{space}.used")
             used += bytes_used
-            committed += _number(counters, f"{prefix}.space.{space}.capacity")
+            committed += number(counters, f"{prefix}.space.{space}.capacity")
             if generation == 1:
                 old += bytes_used
     # Serial and Parallel ("Copy:MSC", "ParScav:MSC") give each generation its share of the heap, the
@@ -168,6 +169,6 @@ def heap_use(counters: Counters) -> HeapUse:
         committed_bytes=committed,
         max_bytes=sum(limits) if is_shared_out else max(limits),
         old_used_bytes=old,
-        metaspace_used_bytes=_number(counters, "sun.gc.metaspace.used"),
-        metaspace_committed_bytes=_number(counters, "sun.gc.metaspace.capacity"),
+        metaspace_used_bytes=number(counters, "sun.gc.metaspace.used"),
+        metaspace_committed_bytes=number(counters, "sun.gc.metaspace.capacity"),
     )

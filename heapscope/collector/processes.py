@@ -27,6 +27,8 @@ ENVIRONMENT_THAT_MATTERS = (
     "MALLOC_ARENA_MAX",
 )
 SIGQUIT, SIGPIPE = 3, 13
+# TensorFlow takes no other job names; and a role is shown, and written into tables and file names.
+_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 Attach = Literal["yes", "signal", "no"]
 
 
@@ -141,6 +143,8 @@ def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str 
             role, index = str(task["type"]), str(task.get("index", ""))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None, None
+    if role is not None and not _ROLE.fullmatch(role):
+        return None, None
     return role, int(index) if index and index.isdecimal() else None
 
 
@@ -180,7 +184,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     status, ticks = _read(home / "status"), start_ticks(pid, proc)
     if library is None or status is None or ticks is None:
         return None
-    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    facts = status_facts(status)
     command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
     unreadable = []
     environ = _read(home / "environ")
@@ -210,8 +214,8 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         jvm_version=str(version) if version else None,
         libjvm=library[1],
         heap=perfdata.heap_use(counters) if counters else None,
-        vsz_bytes=_kilobytes(facts, "VmSize"),
-        rss_bytes=_kilobytes(facts, "VmRSS"),
+        vsz_bytes=kilobytes(facts, "VmSize"),
+        rss_bytes=kilobytes(facts, "VmRSS"),
         age_seconds=max(0.0, uptime - ticks / os.sysconf("SC_CLK_TCK")),
         attach=attach,
         attach_reason=reason,
@@ -232,7 +236,13 @@ def _is_embedded(command: Sequence[str]) -> bool:
     return Path(command[0]).name not in ("java", "javaw")
 
 
-def _kilobytes(facts: dict[str, str], name: str) -> int:
+def status_facts(status: str) -> dict[str, str]:
+    """Fields of the text of ``/proc/PID/status``, by name."""
+    return dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+
+
+def kilobytes(facts: dict[str, str], name: str) -> int:
+    """Bytes of a field that is in kB; 0 where it is missing."""
     return int(facts.get(name, "0").split()[0]) * 1024
 
 
@@ -251,7 +261,7 @@ def _counters(home: Path, inner: int) -> perfdata.Counters | None:
 def survives_broken_pipe(process: JvmProcess) -> bool:
     """Whether a process catches or ignores SIGPIPE, as HotSpot and Python both do unless told otherwise."""
     status = _read(Path(f"/proc/{process.pid}/status")) or ""
-    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    facts = status_facts(status)
     return any(has_signal(facts.get(mask, "0"), SIGPIPE) for mask in ("SigCgt", "SigIgn"))
 
 
@@ -265,8 +275,7 @@ def _vm_thread_blocks(home: Path, signal: int) -> bool:
     for task in (home / "task").glob("[0-9]*/status"):
         text = _read(task) or ""
         if text.startswith("Name:\tVM Thread\n"):
-            facts = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-            return has_signal(facts.get("SigBlk", "0"), signal)
+            return has_signal(status_facts(text).get("SigBlk", "0"), signal)
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
@@ -15,7 +16,7 @@ from typing import Literal
 
 from heapscope.collector.memory import Sample
 from heapscope.errors import CollectError
-from heapscope.units import format_bytes, format_count
+from heapscope.units import format_bytes, format_count, parse_bytes
 
 # Metric on the command line: column of a sample.
 METRICS = {
@@ -31,11 +32,9 @@ METRICS = {
     "threads": "thread_count",
     "classes": "class_count",
 }
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 _TRIGGER = re.compile(
-    r"\s*([a-z-]+?)(-growth)?\s*>\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b)?(?:\s*/\s*(m|h|d|min|hour|day))?\s*",
+    r"\s*([a-z-]+?)(-growth)?\s*>\s*([\d.]+\s*[a-z]*)(?:\s*/\s*(m|h|d|min|hour|day))?\s*",
     re.IGNORECASE,
 )
 # A rate is told after this share of its unit has passed, from at least so many samples.
@@ -106,7 +105,7 @@ class Trigger:
 def parse_trigger(text: str) -> Trigger:
     """A trigger from its text: ``METRIC>LIMIT`` or ``METRIC-growth>LIMIT/h``.
 
-    Sizes are decimal (``8G`` is 8,000,000,000 bytes), or binary with ``iB`` (``8GiB``).
+    Sizes are as everywhere: ``8G`` is what ``-Xmx8g`` is, ``8GB`` is decimal.
 
     Raises
     ------
@@ -114,18 +113,20 @@ def parse_trigger(text: str) -> Trigger:
         The text is no trigger; the message says what one looks like.
     """
     match = _TRIGGER.fullmatch(text)
-    if match is None or match[1].lower() not in METRICS or bool(match[2]) != bool(match[6]):
+    limit = None
+    if match is not None:
+        with suppress(ValueError):
+            limit = parse_bytes(match[3])
+    if match is None or limit is None or match[1].lower() not in METRICS or bool(match[2]) != bool(match[4]):
         raise CollectError(
             f"{text!r} is no trigger such as 'rss>8G', 'threads>500' or 'old-growth>200M/h'; "
             f"metrics: {', '.join(METRICS)}"
         )
-    unit = match[4].lower()
-    factor = _BINARY_UNITS.get(unit, 1) if (match[5] or "").lower() == "ib" else _UNITS[unit]
     return Trigger(
         text=text.strip(),
         column=METRICS[match[1].lower()],
-        limit=float(match[3]) * factor,
-        unit_seconds=_SECONDS[match[6][0].lower()] if match[6] else None,
+        limit=limit,
+        unit_seconds=_SECONDS[match[4][0].lower()] if match[4] else None,
     )
 
 
@@ -169,6 +170,9 @@ class Sentinel:
     def look(self, samples: Sequence[Sample]) -> list[Due]:
         """Snapshots due after one round of samples; each counts as taken, whether it succeeds or not."""
         due = []
+        # One that has ended does not come back: its successor has another start time.
+        present = {(sample.pid, sample.start_ticks) for sample in samples}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in present}
         for sample in samples:
             seen = self._seen.setdefault((sample.pid, sample.start_ticks), _Seen())
             now = datetime.fromisoformat(sample.captured_at).timestamp()

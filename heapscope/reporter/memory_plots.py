@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from heapscope.errors import OutputFailed
+from heapscope.files import new_file
 from heapscope.reporter.plots import (
     GRID,
     INK,
@@ -116,19 +115,12 @@ def memory_figure(found: Sequence[Watched]) -> MemoryFigure:
     return figure
 
 
-def write_picture(found: Sequence[Watched], path: Path) -> None:
-    """Write `memory_figure` as PNG, SVG or PDF; it appears whole or not at all.
+def write_picture(found: Sequence[Watched], path: Path, *, force: bool = False) -> None:
+    """Write `memory_figure` as PNG, SVG or PDF, by the name's ending; it appears whole or not at all.
 
     Raises
     ------
-    OutputFailed
+    OutputExists, OutputFailed
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with chart_style():
-            save(memory_figure(found), part, format=path.suffix[1:], dpi=144, facecolor="white")
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputFailed(path, error.strerror or str(error)) from None
-    finally:
-        part.unlink(missing_ok=True)
+    with chart_style(), new_file(path, force=force) as file:
+        save(memory_figure(found), file, format=path.suffix[1:], dpi=144, facecolor="white")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -21,7 +22,7 @@ import heapscope
 from heapscope.cli import main
 from heapscope.collector import dump, processes
 from heapscope.collector.dump import collect
-from heapscope.errors import CollectError, DumpFailed
+from heapscope.errors import CollectError, DumpFailed, OutputFailed
 from tests.support.hosts import Host, java_host
 from tests.support.jvm import Jvm, find_jdks, java
 
@@ -253,3 +254,35 @@ def test_a_full_disk_is_named_and_leaves_nothing(big: Host, tmp_path: Path, stre
             collect(processes.get(big.pid), disk, stream=stream)
         wait_until_clean(disk)
     assert big.serves()
+
+
+def test_a_sidecar_that_cannot_be_written_takes_its_snapshot_with_it(
+    jvm: Jvm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OutputFailed(path, "No space left on device")
+
+    monkeypatch.setattr("heapscope.collector.dump.new_file", full)
+    with pytest.raises(DumpFailed, match=r"json.*No space left.*no snapshot was kept"):
+        collect(processes.get(jvm.pid), tmp_path, kind="histogram")
+    wait_until_clean(tmp_path)
+
+
+def test_a_part_that_was_swept_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / ".x.hprof.zst.part"
+    lock = fcntl.flock
+    swept: list[int] = []
+
+    def sweep_first(fd: int, operation: int) -> None:
+        if not swept:
+            swept.append(fd)
+            part.unlink()
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    fd = dump._locked(part)
+    assert os.fstat(fd).st_nlink == 1
+    assert part.exists()
+    os.close(fd)

@@ -87,7 +87,7 @@ def test_what_grew_is_named(release: int, kind: str, cause: str) -> None:
     with java(find_jdks()[release], "Growth", TRACKED, LISTENING, arguments=[kind], heap="512m") as jvm:
         found = verdict_of(jvm.process)
     assert found.cause == cause, found
-    assert found.confidence == "high"
+    assert found.confidence == ("low" if cause == "steady" else "high")  # some seconds are soon over
 
 
 @pytest.mark.parametrize("options", [[TRACKED, LISTENING], []], ids=["tracked", "untracked"])

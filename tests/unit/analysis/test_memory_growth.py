@@ -75,6 +75,12 @@ def test_only_a_full_collection_proves_a_leak() -> None:
     assert verdict({**changes, "full_gc": 3}).confidence == "high"
 
 
+@pytest.mark.parametrize(("step", "confidence"), [(1, "low"), (10, "medium"), (60, "high")])
+def test_a_short_watch_is_not_sure_that_nothing_grows(step: int, confidence: str) -> None:
+    found = judge(1, [float(step * i) for i in range(20)], {"rss_bytes": [400 * MB] * 20})
+    assert (found.cause, found.confidence) == ("steady", confidence)
+
+
 def test_three_samples_tell_nothing() -> None:
     assert verdict({"rss": 500, "heap_rss": 500}, count=3).cause == "too early"
     assert verdict({"rss": 500, "heap_rss": 500, "old_after_gc": 400}, count=4).cause == "java heap"

@@ -18,6 +18,9 @@ from heapscope.collector.processes import has_signal, tensorflow_role
         (["python"], "{broken", (None, None)),
         (["python"], '["task"]', (None, None)),
         (["python", "--job_name"], None, (None, None)),
+        (["python", "--job_name==HYPERLINK(1)", "--task_index=0"], None, (None, None)),
+        (["python", "--job_name=../x"], None, (None, None)),
+        (["python"], '{"task": {"type": "\\u001b[31m", "index": 2}}', (None, None)),
         ([], None, (None, None)),
     ],
 )

@@ -18,12 +18,12 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 @pytest.mark.parametrize(
     ("text", "column", "limit", "unit"),
     [
-        ("rss>8G", "rss_bytes", 8e9, None),
+        ("rss>8G", "rss_bytes", 8 * 2**30, None),
         ("RSS > 8 GB", "rss_bytes", 8e9, None),
         ("rss>8GiB", "rss_bytes", 8 * 2**30, None),
-        ("old-growth>200M/h", "old_after_gc_bytes", 200e6, HOUR),
-        ("heap-rss>1.5g", "heap_rss_bytes", 1.5e9, None),
-        ("heap-rss-growth>10k/min", "heap_rss_bytes", 10e3, MINUTE),
+        ("old-growth>200M/h", "old_after_gc_bytes", 200 * 2**20, HOUR),
+        ("heap-rss>1.5g", "heap_rss_bytes", 1.5 * 2**30, None),
+        ("heap-rss-growth>10kB/min", "heap_rss_bytes", 10e3, MINUTE),
         ("threads>500", "thread_count", 500, None),
         ("classes-growth>1000/d", "class_count", 1000, DAY),
         ("swap>0", "swap_bytes", 0, None),
@@ -69,6 +69,13 @@ def test_no_dump_once_the_condition_is_gone() -> None:
         for due in sentinel.look([at(second, rss_bytes=2 * 10**9 if second == 50 else 5 * 10**8)])
     ]
     assert kinds == ["histogram"]
+
+
+def test_a_process_that_has_ended_is_forgotten() -> None:
+    sentinel = Sentinel([parse_trigger("threads>10")], count=1, every=60)
+    for second in range(50):
+        sentinel.look([at(second, pid=100 + second, thread_count=11)])
+    assert len(sentinel._seen) == 1
 
 
 def test_each_process_has_its_own_account() -> None:
