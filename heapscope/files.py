@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,19 @@ from typing import BinaryIO
 from heapscope.errors import OutputExists, OutputFailed
 
 MODE = 0o600  # dumps, and what is told of them, hold secrets
+
+
+def check_free(path: Path, force: bool = False) -> None:
+    """Refuse a place that is taken, before any work is done.
+
+    Raises
+    ------
+    OutputExists, OutputFailed
+    """
+    if path.is_dir():
+        raise OutputFailed(path, "it is a folder; name a file in it")
+    if not force and os.path.lexists(path):
+        raise OutputExists(path)
 
 
 @contextmanager
@@ -39,10 +52,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     OutputFailed
         The system refuses to write.
     """
-    if path.is_dir():
-        raise OutputFailed(path, "it is a folder; name a file in it")
-    if not force and os.path.lexists(path):
-        raise OutputExists(path)
+    check_free(path, force)
     part = path.with_name(f".heapscope-{secrets.token_hex(8)}.part")
     try:
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), MODE)
@@ -90,3 +100,38 @@ def put(part: Path, path: Path, *, force: bool = False) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
+    """Write all files or none: each beside its place first, then all named.
+
+    Raises
+    ------
+    OutputExists, OutputFailed
+    """
+    parts: list[Path] = []
+    placed: list[Path] = []
+    is_done = False
+    target = outputs[-1][0]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for target, content in outputs:
+            part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
+            parts.append(part)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for part, (target, _) in zip(list(parts), outputs, strict=True):
+            is_new = not os.path.lexists(target)
+            put(part, target, force=force)
+            part.unlink(missing_ok=True)
+            parts.remove(part)
+            if is_new:
+                placed.append(target)
+        is_done = True
+    except OSError as error:
+        raise OutputFailed(target, error.strerror or str(error)) from error
+    finally:
+        for path in parts + ([] if is_done else placed):
+            path.unlink(missing_ok=True)

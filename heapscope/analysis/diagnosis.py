@@ -42,6 +42,7 @@ from heapscope.analysis.unknown_leak import unknown_leak
 from heapscope.progress import Progress, usual
 
 if TYPE_CHECKING:
+    from heapscope.analysis.heap import Heap
     from heapscope.analysis.objects import ObjectSet
 
 # Variables that say why a file system is made anew, and where to look instead.
@@ -57,6 +58,7 @@ def diagnose(
     living_environment: Mapping[str, str] | None = None,
     force_series: bool = False,
     limit_bytes: int | None = None,
+    opened: Heap | None = None,
     progress: Progress = usual,
 ) -> Diagnosis:
     """Say what leaks, and why.
@@ -73,6 +75,8 @@ def diagnose(
         Whether snapshots of several processes are taken for one series all the same.
     limit_bytes : int, optional
         A memory limit to forecast, beside those that the snapshots tell of.
+    opened : Heap, optional
+        The last of the dumps, where it is open already.
 
     Raises
     ------
@@ -90,8 +94,8 @@ def diagnose(
         grown = snapshots.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
     chosen = next((each for each in reversed(snapshots) if each.kind == DUMP), snapshots[-1])
     with ExitStack() as stack:
-        heap = chosen.open(progress)
-        if heap is not None:
+        heap = opened
+        if heap is None and (heap := chosen.open(progress)) is not None:
             stack.enter_context(heap)
         scene = Scene(chosen, heap, snapshots.superclasses)
         readings = _readings(scene, living_environment or {})

@@ -78,21 +78,29 @@ class Snapshot(RichRepr):
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
-    def facts(self, progress: Progress = silent) -> ProcessFacts | None:
-        """What the process was; None for a class histogram.  Reads the dump again."""
-        if self.kind != DUMP:
+    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
+        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``."""
+        if opened is not None:
+            return facts_of(opened)
+        heap = self.open(progress)
+        if heap is None:
             return None
-        with Heap(self.path, progress, partial=self.coverage is not None) as heap:
-            return ProcessFacts(
-                environment=heap.environment(),
-                system_properties=heap.system_properties(),
-                thread_count=len(heap.threads()),
-                root_counts=heap.root_counts(),
-                layout=heap.layout,
-                format_version=heap.format_version,
-                identifier_bytes=heap.identifier_bytes,
-                class_count=len(heap.classes),
-            )
+        with heap:
+            return facts_of(heap)
+
+
+def facts_of(heap: Heap) -> ProcessFacts:
+    """What an open heap tells of its process and of itself."""
+    return ProcessFacts(
+        environment=heap.environment(),
+        system_properties=heap.system_properties(),
+        thread_count=len(heap.threads()),
+        root_counts=heap.root_counts(),
+        layout=heap.layout,
+        format_version=heap.format_version,
+        identifier_bytes=heap.identifier_bytes,
+        class_count=len(heap.classes),
+    )
 
 
 _SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".histo")

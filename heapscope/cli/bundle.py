@@ -45,8 +45,9 @@ def bundle(
     if output.suffix.lower() != ".zip":
         raise click.BadOptionUsage("output", "-o needs a name that ends in .zip.")
     from heapscope.analysis.snapshots import snapshots
+    from heapscope.files import check_free
     from heapscope.parser.redact_file import redact_file
-    from heapscope.reporter.bundle import check_free, write_bundle
+    from heapscope.reporter.bundle import write_bundle
 
     check_free(output, force)  # before any work is done
     with work() as at:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 import click
 
 from heapscope.cli.richly import draw_answer, is_drawing
-from heapscope.errors import OutputExists
-from heapscope.files import new_file
+from heapscope.files import check_free, new_file
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
@@ -87,10 +85,10 @@ class Choice:
 
         Raises
         ------
-        OutputExists
+        OutputExists, OutputFailed
         """
-        if self.path is not None and not self.force and os.path.lexists(self.path):
-            raise OutputExists(self.path)
+        if self.path is not None:
+            check_free(self.path, self.force)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from heapscope.cli.arguments import (
 )
 from heapscope.cli.folding import wrapped
 from heapscope.cli.progress import work
-from heapscope.errors import OutputExists
+from heapscope.files import check_free
 from heapscope.reporter.text import printable
 
 _SUFFIXES = (".html", ".md", ".json", ".pdf")
@@ -58,8 +57,7 @@ def report(
     """
     if output.suffix.lower() not in _SUFFIXES:
         raise click.BadOptionUsage("output", f"-o needs a name that ends in {', '.join(_SUFFIXES)}.")
-    if not force and os.path.lexists(output):
-        raise OutputExists(output)  # before any work is done
+    check_free(output, force)  # before any work is done
     from heapscope.analysis.snapshots import snapshots
     from heapscope.reporter.render import write_report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -19,7 +18,7 @@ import click
 from heapscope.cli.durations import duration
 from heapscope.cli.folding import wrapped
 from heapscope.cli.watch_history import History, Key
-from heapscope.errors import OutputExists
+from heapscope.files import check_free
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -106,8 +105,7 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     picture = output or Path(files[0].with_suffix(".png").name)
     if picture.suffix not in (".png", ".svg", ".pdf"):
         raise click.BadOptionUsage("output", "-o needs a name that ends in .png, .svg or .pdf.")
-    if not force and os.path.lexists(picture):
-        raise OutputExists(picture)
+    check_free(picture, force)
     from heapscope.analysis.memory_samples import read_samples, watched
     from heapscope.reporter.memory_plots import write_picture
 

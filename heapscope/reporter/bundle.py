@@ -28,8 +28,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
-from heapscope.errors import HeapscopeError, HprofError, OutputExists, OutputFailed
-from heapscope.files import MODE, new_file
+from heapscope.errors import HeapscopeError, HprofError, OutputFailed
+from heapscope.files import MODE, check_free, new_file
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.masking import mask_value, scrub
@@ -158,19 +158,6 @@ def write_bundle(
 def render_manifest(bundle: Bundle) -> str:
     """JSON with a ``schema_version``."""
     return json.dumps({"schema_version": SCHEMA_VERSION, "kind": "bundle", **asdict(bundle)}, indent=2) + "\n"
-
-
-def check_free(path: Path, force: bool) -> None:
-    """Refuse a place that is taken.
-
-    Raises
-    ------
-    OutputExists, OutputFailed
-    """
-    if path.is_dir():
-        raise OutputFailed(path, "it is a folder; name a file in it")
-    if not force and os.path.lexists(path):
-        raise OutputExists(path)
 
 
 class _Packer:

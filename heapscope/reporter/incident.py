@@ -8,6 +8,7 @@ JSON.  Text that came out of a heap is printable (`heapscope.reporter.text`) and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,6 +18,7 @@ from heapscope import __version__
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.analysis.diagnosis import diagnose
 from heapscope.analysis.findings import POSSIBLE
+from heapscope.analysis.snapshots import DUMP
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
@@ -203,13 +205,19 @@ def build_incident(
     watched = tuple(_describe_growth(growth, places) for growth in snapshots.watched(tuple(patterns)))
     changes, changed_class_count = _changes(snapshots, top)
     last_histogram = snapshots[-1].histogram
-    source, facts = _last_facts(snapshots, progress)
     whole_heap = _describe_whole_heap(rows, places)
     status, headline = _headline(watched, whole_heap)
-    diagnosis = describe_diagnosis(
-        diagnose(snapshots, force_series=True, limit_bytes=limit_bytes, progress=progress),
-        show_secrets=show_secrets,
-    )
+    last = next((one for one in reversed(snapshots) if one.kind == DUMP), snapshots[-1])
+    heap = last.open(progress)
+    with nullcontext() if heap is None else heap:
+        facts = last.facts(progress, heap)
+        found = diagnose(
+            snapshots, force_series=True, limit_bytes=limit_bytes, opened=heap, progress=progress
+        )
+        retention = (
+            None if heap is None else describe_retention(heap, last.name, patterns, show_secrets=show_secrets)
+        )
+    diagnosis = describe_diagnosis(found, show_secrets=show_secrets)
     verdict = _verdict(watched, whole_heap)
     is_sure = any(each.confidence != POSSIBLE for each in diagnosis.findings)
     if is_sure:
@@ -220,7 +228,7 @@ def build_incident(
         status=status,
         headline=headline,
         verdict=(*_partial_lines(rows), *verdict),
-        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(source), left_out),
+        remarks=_remarks(rows, watched, status, None if is_sure else facts, printable(last.name), left_out),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,
@@ -235,8 +243,8 @@ def build_incident(
         class_count=len(last_histogram),
         process=None
         if facts is None
-        else describe_process(facts, printable(source), show_secrets=show_secrets),
-        retention=_last_retention(snapshots, patterns, show_secrets, progress),
+        else describe_process(facts, printable(last.name), show_secrets=show_secrets),
+        retention=retention,
         outlook=describe_outlook(snapshots, force_series=force_series, limit_bytes=limit_bytes),
         diagnosis=diagnosis,
     )
@@ -324,27 +332,6 @@ def _changes(snapshots: Snapshots, top: int) -> tuple[tuple[ClassChange, ...], i
         for row in diff.head(top).rows()
     )
     return changes, len(diff)
-
-
-def _last_facts(snapshots: Snapshots, progress: Progress) -> tuple[str, ProcessFacts | None]:
-    """Facts of the last snapshot that has them, and its name."""
-    for snapshot in reversed(snapshots):
-        facts = snapshot.facts(progress)
-        if facts is not None:
-            return snapshot.name, facts
-    return "", None
-
-
-def _last_retention(
-    snapshots: Snapshots, patterns: Sequence[str], show_secrets: bool, progress: Progress
-) -> RetentionSection | None:
-    """Who keeps the heap of the last dump alive."""
-    for snapshot in reversed(snapshots):
-        heap = snapshot.open(progress)
-        if heap is not None:
-            with heap:
-                return describe_retention(heap, snapshot.name, patterns, show_secrets=show_secrets)
-    return None
 
 
 def _headline(watched: tuple[WatchedClass, ...], whole_heap: WatchedClass) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.analysis.lineage import number_in
 from heapscope.errors import HeapscopeError
+from heapscope.files import check_free, write_all
 from heapscope.progress import Progress, silent
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
@@ -99,7 +100,8 @@ def write_overview(
         raise HeapscopeError(f"{path}: several processes side by side are a page; its name ends in .html")
     processes = snapshots.processes(progress)
     paths = [path.with_name(f"{path.stem}-{number}.html") for number in range(1, len(processes) + 1)]
-    render._check_free([path, *paths], force)
+    for each in (path, *paths):
+        check_free(each, force)
     pages = []
     for process, own in zip(processes, paths, strict=True):
         series = Series(snapshots[place] for place in process.members)
@@ -116,7 +118,7 @@ def write_overview(
     if any(os.path.realpath(each) in sources for each in (path, *paths)):
         raise HeapscopeError(f"{path}: is one of the snapshots; name another file for the report")
     contents = [(page.path, render.render_html(page.incident).encode()) for page in pages]
-    render._write_all([*contents, (path, render_overview(pages).encode())], force=force)
+    write_all([*contents, (path, render_overview(pages).encode())], force=force)
     return pages
 
 
@@ -134,7 +136,7 @@ def label(process: Process, snapshots: Snapshots) -> str:
 
 def render_overview(pages: Sequence[ProcessPage]) -> str:
     """The page with all processes."""
-    environment = render._environment()
+    environment = render.environment()
     script = environment.get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     status, sentence = headline(pages)
@@ -144,7 +146,7 @@ def render_overview(pages: Sequence[ProcessPage]) -> str:
             status=status,
             headline=sentence,
             charts=[_chart(page, number) for number, page in enumerate(pages, 1)],
-            span=render._span,
+            span=render.span,
             style=Markup(environment.get_template("report.css").render()),
             script=Markup(script),
             script_digest=digest,

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -23,8 +22,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from heapscope.analysis.census import WATCHED_CLASSES
-from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
-from heapscope.files import MODE, put
+from heapscope.errors import HeapscopeError
+from heapscope.files import check_free, write_all
 from heapscope.progress import Progress, usual
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.icicle import holder_picture
@@ -57,7 +56,7 @@ _TRENDS = {
 
 def render_html(incident: Incident) -> str:
     """One page with everything in it; it reads without scripts and asks nobody for anything."""
-    script = _environment().get_template("report.js").render()
+    script = environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
 
@@ -72,7 +71,7 @@ def render_paper(incident: Incident, font_faces: str) -> str:
     """
     from heapscope.reporter.plots import on_paper
 
-    sheet = _environment().get_template("paper.css").render()
+    sheet = environment().get_template("paper.css").render()
     page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
     page = re.sub(r"<svg .*?</svg>", lambda match: on_paper(match[0]), page, flags=re.DOTALL)
     # WeasyPrint breaks lines at spaces without width, not at <wbr>.
@@ -81,15 +80,15 @@ def render_paper(incident: Incident, font_faces: str) -> str:
 
 def _render_page(incident: Incident, **parts: object) -> str:
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             incident=incident,
-            span=_span(incident),
+            span=span(incident),
             charts=_svg_charts(incident),
             outlook_chart=_outlook_chart(incident),
             **_outlook_words(incident),
-            style=Markup(_environment().get_template("report.css").render()),
+            style=Markup(environment().get_template("report.css").render()),
             **parts,
         )
     )
@@ -183,7 +182,7 @@ def write_report(
         raise HeapscopeError(
             f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one"
         )
-    _check_free([path], force)
+    check_free(path, force)
     if ending == ".pdf":
         need_weasyprint()  # before any work is done
     incident = build_incident(
@@ -196,11 +195,12 @@ def write_report(
         progress=progress,
     )
     paths = output_paths(incident, path)
-    _check_free(paths, force)
+    for each in paths:
+        check_free(each, force)
     sources = {os.path.realpath(snapshot.path) for snapshot in snapshots}
     if overwritten := [output for output in paths if os.path.realpath(output) in sources]:
         raise HeapscopeError(f"{overwritten[0]}: is one of the snapshots; name another file for the report")
-    _write_all(report_files(incident, path), force=force)
+    write_all(report_files(incident, path), force=force)
     return incident
 
 
@@ -261,10 +261,10 @@ def charted(incident: Incident) -> tuple[WatchedClass, ...]:
 def _render_markdown(
     incident: Incident, names: Mapping[str, str], outlook: str, rows: int, characters: int
 ) -> str:
-    template = _environment().get_template("report.md.j2")
+    template = environment().get_template("report.md.j2")
     text = template.render(
         incident=incident,
-        span=_span(incident),
+        span=span(incident),
         charts=[(watched, quote(names[watched.class_name])) for watched in charted(incident)],
         outlook_picture=quote(outlook),
         **_outlook_words(incident),
@@ -330,7 +330,7 @@ def _png_charts(incident: Incident) -> list[bytes]:
     return pictures
 
 
-def _span(incident: Incident) -> str:
+def span(incident: Incident) -> str:
     """``4 snapshots from 2026-11-23 09:32:35 UTC, over 20 s``."""
     first, last = incident.snapshots[0].captured_at, incident.snapshots[-1].captured_at
     text = f"{plural(len(incident.snapshots), 'snapshot')} from {clock(first)}"
@@ -352,7 +352,7 @@ def _words(text: str) -> Markup:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("heapscope.reporter"),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -378,41 +378,3 @@ def _environment() -> jinja2.Environment:
         words=_words,
     )
     return environment
-
-
-def _check_free(paths: Sequence[Path], force: bool) -> None:
-    for path in paths:
-        if path.is_dir():
-            raise OutputFailed(path, "it is a folder; name a file in it")
-        if not force and os.path.lexists(path):
-            raise OutputExists(path)
-
-
-def _write_all(outputs: Sequence[tuple[Path, bytes]], *, force: bool) -> None:
-    """Write all files or none, for their owner alone: each beside its place first, then all named."""
-    parts: list[Path] = []
-    placed: list[Path] = []
-    is_done = False
-    target = outputs[-1][0]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for target, content in outputs:
-            part = target.with_name(f".heapscope-{secrets.token_hex(8)}.part")
-            parts.append(part)
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for part, (target, _) in zip(list(parts), outputs, strict=True):
-            is_new = not os.path.lexists(target)
-            put(part, target, force=force)
-            part.unlink(missing_ok=True)
-            parts.remove(part)
-            if is_new:
-                placed.append(target)
-        is_done = True
-    except OSError as error:
-        raise OutputFailed(target, error.strerror or str(error)) from error
-    finally:
-        for path in parts + ([] if is_done else placed):
-            path.unlink(missing_ok=True)

@@ -94,7 +94,7 @@ class HandmadeSnapshot(Snapshot):
     def open(self, progress: Progress = silent) -> Heap | None:
         return None
 
-    def facts(self, progress: Progress = silent) -> ProcessFacts | None:
+    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
         return self.made_up_facts
 
 

@@ -10,6 +10,7 @@ import pytest
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import HeapscopeError
+from heapscope.parser.source import Source
 from heapscope.reporter.incident import build_incident
 from tests.unit.reporter.series import FACTS, FILE_SYSTEM, LEAK, PLANTED, series
 
@@ -155,3 +156,21 @@ def test_nothing_to_report_is_an_error() -> None:
         build_incident(Snapshots([]))
     with pytest.raises(HeapscopeError, match="0 rows"):
         build_incident(series(), top=0)
+
+
+def test_a_report_reads_the_last_dump_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts, diagnosis and who keeps it alive are of one dump, which may have gigabytes."""
+    samples = Path(__file__).parents[3] / "sample_dumps"
+    snapshots = heapscope.snapshots([samples / "leak-1.hprof.gz", samples / "leak-2.hprof.gz"])
+    opened: list[str] = []
+    plain = Source.__init__
+
+    def counted(self: Source, path: Path, *arguments: object, **named: object) -> None:
+        opened.append(Path(path).name)
+        plain(self, path, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Source, "__init__", counted)
+    incident = build_incident(snapshots)
+    assert incident.retention is not None
+    assert incident.diagnosis is not None
+    assert opened == ["leak-2.hprof.gz"]

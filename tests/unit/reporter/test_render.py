@@ -327,7 +327,7 @@ def test_a_failure_leaves_nothing_behind(
             raise OSError(28, "No space left on device")
         put(source, target, **options)
 
-    monkeypatch.setattr(render, "put", failing)
+    monkeypatch.setattr("heapscope.files.put", failing)
     with pytest.raises(OutputFailed, match="No space left on device"):
         write_report(series(), tmp_path / "report.md")
     assert len(calls) == fail_at
