@@ -32,11 +32,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from heapscope.analysis.census import WATCHED_CLASSES
-    from heapscope.analysis.diagnosis import diagnose
-    from heapscope.analysis.heap import Heap
-    from heapscope.analysis.memory_samples import read_samples, watched
-    from heapscope.analysis.opening import open
+    from heapscope.analysis.leaks.diagnosis import diagnose
+    from heapscope.analysis.memory.samples import read_samples, watched
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
@@ -63,8 +60,11 @@ if TYPE_CHECKING:
         TruncatedDump,
         UnsupportedFormat,
     )
+    from heapscope.heap.heap import Heap
+    from heapscope.heap.histogram import WATCHED_CLASSES
+    from heapscope.heap.opening import open
     from heapscope.reporter.bundle import write_bundle as bundle
-    from heapscope.reporter.memory_plots import memory_figure
+    from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
 
 __all__ = [
@@ -109,21 +109,21 @@ __all__ = [
 
 # Where a name lives that is not in heapscope.errors: module, name there.
 _HOMES = {
-    "Heap": ("heapscope.analysis.heap", "Heap"),
+    "Heap": ("heapscope.heap.heap", "Heap"),
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
-    "WATCHED_CLASSES": ("heapscope.analysis.census", "WATCHED_CLASSES"),
+    "WATCHED_CLASSES": ("heapscope.heap.histogram", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
-    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
+    "diagnose": ("heapscope.analysis.leaks.diagnosis", "diagnose"),
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
-    "memory_figure": ("heapscope.reporter.memory_plots", "memory_figure"),
-    "open": ("heapscope.analysis.opening", "open"),
-    "read_samples": ("heapscope.analysis.memory_samples", "read_samples"),
+    "memory_figure": ("heapscope.reporter.charts.memory", "memory_figure"),
+    "open": ("heapscope.heap.opening", "open"),
+    "read_samples": ("heapscope.analysis.memory.samples", "read_samples"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
-    "watched": ("heapscope.analysis.memory_samples", "watched"),
+    "watched": ("heapscope.analysis.memory.samples", "watched"),
 }
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -93,13 +94,8 @@ class Kernel:
         return self._native(address)
 
     def _path(self) -> Path:
-        spec = find_spec(self.module)
-        assert spec is not None
-        assert spec.origin is not None
-        # Kernels inline helpers of their neighbours and constants of kernels.py.
-        neighbours = sorted(Path(spec.origin).parent.glob("*kernels.py"))
         parts = [
-            *(path.read_bytes() for path in neighbours),
+            *_sources(self.module),
             self.name.encode(),
             " ".join(self.kinds).encode(),
             *_compiler(),
@@ -193,6 +189,33 @@ def _is_cacheable() -> bool:
 def is_compiled() -> bool:
     """Whether kernels were compiled before; else the first work waits some seconds for them."""
     return not _is_cacheable() or any(Path(kernel_cache_dir()).glob("*.o"))
+
+
+_KERNEL_IMPORT = re.compile(r"^from (heapscope[\w.]*) import (.*)$", re.MULTILINE)
+
+
+@cache
+def _sources(module: str) -> tuple[bytes, ...]:
+    """Source of a kernel module and of the kernel modules that it imports.
+
+    A kernel inlines helpers and constants of those, so they decide its machine code as well.
+    """
+    found: dict[str, bytes] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in found:
+            continue
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        found[name] = Path(spec.origin).read_bytes()
+        for package, names in _KERNEL_IMPORT.findall(found[name].decode()):
+            pending += [package] if package.endswith("kernels") else []
+            pending += [
+                f"{package}.{each.strip()}" for each in names.split(",") if each.strip().endswith("kernels")
+            ]
+    return tuple(found[name] for name in sorted(found))
 
 
 @cache

@@ -30,18 +30,18 @@ PYTHON_FOLDER = "reference/python"
 
 # What public functions and methods return is not in __all__, but people hold it in their hands.
 OBJECTS = [
-    "heapscope.analysis.objects.ObjectSet",
-    "heapscope.analysis.java_object.JavaObject",
-    "heapscope.analysis.process.JavaThread",
+    "heapscope.heap.object_set.ObjectSet",
+    "heapscope.heap.objects.java_object.JavaObject",
+    "heapscope.heap.objects.process.JavaThread",
 ]
 GRAPH = [
-    "heapscope.analysis.options.Options",
-    "heapscope.analysis.suspects.Suspects",
-    "heapscope.analysis.suspects.Suspect",
-    "heapscope.analysis.dominators.Dominators",
-    "heapscope.analysis.reachability.Reachability",
-    "heapscope.analysis.paths.MergedPaths",
-    "heapscope.analysis.paths.Path",
+    "heapscope.heap.graph.options.Options",
+    "heapscope.heap.retention.suspects.Suspects",
+    "heapscope.heap.retention.suspects.Suspect",
+    "heapscope.heap.graph.dominators.Dominators",
+    "heapscope.heap.graph.reachability.Reachability",
+    "heapscope.heap.retention.paths.MergedPaths",
+    "heapscope.heap.retention.paths.Path",
 ]
 COLLECTOR = [
     "heapscope.collector.processes.find",
@@ -95,7 +95,7 @@ def root_pages() -> dict[str, str]:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep short code in one piece; link ``heapscope.analysis.options.Options`` where it has an entry."""
+    """Keep short code in one piece; link ``heapscope.heap.graph.options.Options`` where it has an entry."""
     if page.file.src_uri.startswith(PYTHON_FOLDER):
         linked = r'<autoref optional identifier="\1"><code>\1</code></autoref>'
         html = re.sub(r"<code>(heapscope(?:\.\w+)+)</code>", linked, html)

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from heapscope.analysis.census import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
-from heapscope.analysis.lineage import Process, evidence_of, find_processes
-from heapscope.analysis.snapshot import (
+from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
+from heapscope.analysis.growth.snapshot import (
     DUMP,
     HISTOGRAM,
     ProcessFacts,
@@ -27,18 +26,19 @@ from heapscope.analysis.snapshot import (
     snapshot_files,
     snapshot_of,
 )
-from heapscope.analysis.table import Table
 from heapscope.errors import HeapscopeError
+from heapscope.heap.histogram import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
 from heapscope.progress import Progress, usual
 from heapscope.rich_repr import RichRepr
+from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from heapscope.analysis.comparison import Comparison, Proof
-    from heapscope.analysis.growth import By, Growth
-    from heapscope.analysis.guards import Checks
+    from heapscope.analysis.growth.comparison import Comparison, Proof
+    from heapscope.analysis.growth.growth import By, Growth
+    from heapscope.analysis.growth.guards import Checks
 
 __all__ = [
     "DUMP",
@@ -153,7 +153,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         return found
 
     def processes(self, progress: Progress = usual) -> list[Process]:
-        """The processes that the snapshots are of; see `heapscope.analysis.lineage`."""
+        """The processes that the snapshots are of; see `heapscope.analysis.growth.same_process`."""
         if self._processes is None:
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
@@ -215,7 +215,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         ------
         DifferentProcesses, HeapscopeError
         """
-        from heapscope.analysis.growth import find_growth
+        from heapscope.analysis.growth.growth import find_growth
 
         return find_growth(
             self, by, retained=retained, force_series=force_series, skip=warm_up, work=work,
@@ -232,7 +232,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         by, force_series
             As for `growth`.
         """
-        from heapscope.analysis.comparison import compare
+        from heapscope.analysis.growth.comparison import compare
 
         return compare(
             self.growth(by, force_series=force_series), other.growth(by, force_series=force_series)
@@ -246,9 +246,9 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         after : Snapshots
             Taken after the cure.
         patterns : sequence of str
-            The classes that decide, with subclasses; see `heapscope.analysis.comparison.prove`.
+            The classes that decide, with subclasses; see `heapscope.analysis.growth.comparison.prove`.
         """
-        from heapscope.analysis.comparison import prove
+        from heapscope.analysis.growth.comparison import prove
 
         return prove(
             self.growth(force_series=force_series), after.growth(force_series=force_series), patterns
@@ -267,11 +267,11 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         Parameters
         ----------
         limits : sequence of str
-            Each has to hold in every snapshot; see `heapscope.analysis.guards`.
+            Each has to hold in every snapshot; see `heapscope.analysis.growth.guards`.
         no_growth : sequence of str
             Classes that must not grow, as globs; with ``+`` at the end their subclasses too.
         """
-        from heapscope.analysis.guards import Checks, check_growth, check_limits
+        from heapscope.analysis.growth.guards import Checks, check_growth, check_limits
 
         self._need(1)
         results = check_limits(self, limits, progress).results
@@ -282,7 +282,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
     def watched(
         self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True
     ) -> list[ClassGrowth]:
-        """Each watched class over all snapshots; see `heapscope.analysis.census` for patterns."""
+        """Each watched class over all snapshots; see `heapscope.heap.histogram` for patterns."""
         self._need(1)
         grown = []
         for pattern in patterns:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import class_option, dumps_argument, expanded, partial_option, watched
-from heapscope.cli.folding import wrapped
-from heapscope.cli.progress import work
+from heapscope.cli.common.arguments import class_option, dumps_argument, expanded, partial_option, watched
+from heapscope.cli.common.progress import work
+from heapscope.cli.common.wrapping import wrapped
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
 
@@ -46,7 +46,7 @@ def bundle(
         raise click.BadOptionUsage("output", "-o needs a name that ends in .zip.")
     from heapscope.analysis.snapshots import snapshots
     from heapscope.files import check_free
-    from heapscope.parser.redact_file import redact_file
+    from heapscope.parser.redaction.redact_file import redact_file
     from heapscope.reporter.bundle import write_bundle
 
     check_free(output, force)  # before any work is done

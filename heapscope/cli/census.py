@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import (
+from heapscope.cli.common.arguments import (
     class_option,
     dumps_argument,
     expanded,
@@ -14,8 +14,8 @@ from heapscope.cli.arguments import (
     subclasses_option,
     watched,
 )
-from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
-from heapscope.cli.progress import work
+from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options
+from heapscope.cli.common.progress import work
 
 _COLUMNS = (
     Column("snapshot", "snapshot", is_text=True),

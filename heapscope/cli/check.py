@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from heapscope.cli.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
-from heapscope.cli.folding import wrapped
-from heapscope.cli.output import (
+from heapscope.cli.common.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
+from heapscope.cli.common.output import (
     SCHEMA_VERSION,
     Answer,
     Choice,
@@ -20,13 +19,14 @@ from heapscope.cli.output import (
     snapshot_facts,
     write,
 )
-from heapscope.cli.progress import work
+from heapscope.cli.common.progress import work
+from heapscope.cli.common.wrapping import wrapped
 from heapscope.errors import HeapscopeError
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
-    from heapscope.analysis.comparison import Proof
-    from heapscope.analysis.guards import Checked, Checks
+    from heapscope.analysis.growth.comparison import Proof
+    from heapscope.analysis.growth.guards import Checked, Checks
     from heapscope.analysis.snapshots import Snapshots
     from heapscope.reporter.junit import Case
 
@@ -102,7 +102,7 @@ def check(
     does not. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every
     step for growth.
     """
-    from heapscope.analysis.guards import read_guard
+    from heapscope.analysis.growth.guards import read_guard
     from heapscope.analysis.snapshots import snapshots
     from heapscope.cli import FOUND, TOO_EARLY
     from heapscope.reporter.junit import junit_xml

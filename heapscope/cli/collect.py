@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from heapscope.cli.durations import duration
+from heapscope.cli.common.durations import duration
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
+    from heapscope.collector.channel import Method
     from heapscope.collector.processes import JvmProcess
-    from heapscope.collector.voice import Method
 
 
 # Named, not imported: the process that reads the dump imports it.
-_REDACTOR = "heapscope.parser.redact:stream_filter"
+_REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
 
 
 @dataclass(frozen=True, slots=True)

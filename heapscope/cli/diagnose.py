@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import (
+from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
@@ -18,9 +18,9 @@ from heapscope.cli.arguments import (
     partial_option,
     secrets_option,
 )
-from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
-from heapscope.cli.progress import work
-from heapscope.cli.richly import draw, is_drawing
+from heapscope.cli.common.notebook_output import draw, is_drawing
+from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot, Snapshots
@@ -75,8 +75,8 @@ def diagnose(
     \b
     heapscope diagnose worker-*.hprof.gz
     """
-    from heapscope.analysis.diagnosis import diagnose as find
-    from heapscope.analysis.known_leaks import load_catalogue
+    from heapscope.analysis.leaks.diagnosis import diagnose as find
+    from heapscope.analysis.leaks.known_leaks import load_catalogue
     from heapscope.analysis.snapshots import snapshots
     from heapscope.reporter.diagnosis import describe_diagnosis, plain_lines
 
@@ -136,7 +136,7 @@ def living_environment(snapshot: Snapshot) -> dict[str, str]:
     """Variables of the process that a snapshot was taken of, if it still lives and is the same one."""
     import socket
 
-    from heapscope.analysis.lineage import number_in
+    from heapscope.analysis.growth.same_process import number_in
     from heapscope.collector.processes import find
 
     pid = number_in(snapshot.sidecar, "process", "pid")

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of
-from heapscope.cli.graph import opened, reachability_line, with_addresses
-from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options
+from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of
+from heapscope.cli.common.opened_heap import opened, reachability_line, with_addresses
+from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options
 
 _OBJECTS = (
     Column("retained_bytes", "retained bytes"),

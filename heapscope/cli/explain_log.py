@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import DUMP
-from heapscope.cli.output import SCHEMA_VERSION, Choice, json_text, write
+from heapscope.cli.common.arguments import DUMP
+from heapscope.cli.common.output import SCHEMA_VERSION, Choice, json_text, write
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
-    from heapscope.analysis.log_summary import LogGroup
+    from heapscope.analysis.leaks.logs import LogGroup
 
 _WIDTH = 80
 _MAX_WIDTH = 100
@@ -53,8 +53,8 @@ def explain_log(
     \b
     heapscope explain-log worker.log hs_err_pid4711.log
     """
-    from heapscope.analysis.known_leaks import load_catalogue
-    from heapscope.analysis.log_summary import summarise
+    from heapscope.analysis.leaks.known_leaks import load_catalogue
+    from heapscope.analysis.leaks.logs import summarise
     from heapscope.reporter.log_text import summary_lines
 
     ending = "" if output is None else output.suffix.lower()
@@ -87,7 +87,7 @@ def explain_log(
 
 def _write_chart(output: Path, groups: Sequence[LogGroup], force: bool) -> None:
     """A PNG that appears whole or not at all."""
-    from heapscope.reporter.log_chart import events_picture
+    from heapscope.reporter.charts.logs import events_picture
 
     dated = [group for group in groups if len(group.times) > 1]
     if not dated:

@@ -1,239 +1,304 @@
-"""``heapscope diff`` and ``heapscope trend``: what changed between snapshots."""
+"""``heapscope growth``: what grows over many snapshots, how fast, how sure, and until when."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import (
-    DUMP,
-    TwoRuns,
-    class_option,
+from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
+    limit_option,
     partial_option,
-    subclasses_option,
 )
-from heapscope.cli.folding import wrapped
-from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
-from heapscope.cli.progress import work
+from heapscope.cli.common.output import (
+    TERMINAL_ROWS,
+    Answer,
+    Choice,
+    Column,
+    describe,
+    footer,
+    format_time,
+    show,
+    table_options,
+    write,
+)
+from heapscope.cli.common.progress import work
+from heapscope.cli.common.wrapping import folded, wrapped
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from heapscope.analysis.growth.forecast import Forecast
+    from heapscope.analysis.growth.growth import Growth
+    from heapscope.analysis.growth.statistics import Rate
+    from heapscope.table import Table
 
-    from heapscope.analysis.comparison import Comparison
-    from heapscope.analysis.snapshots import ClassGrowth
-    from heapscope.analysis.table import Table
-
-_DIFF_COLUMNS = (
-    Column("instance_count_before", "instances\nbefore", 3),
-    Column("instance_count_after", "instances\nafter", 2),
-    Column("instance_count_delta", "instances\nchange", 0, is_signed=True),
-    Column("shallow_bytes_before", "shallow bytes\nbefore", 3),
-    Column("shallow_bytes_after", "shallow bytes\nafter", 2),
-    Column("shallow_bytes_delta", "shallow bytes\nchange", 0, is_signed=True),
-    Column("class_name", "class", is_text=True),
-)
-_TREND_COLUMNS = (
-    Column("instance_count_first", "instances\nfirst", 4),
-    Column("instance_count_last", "instances\nlast", 1),
-    Column("instance_count_delta", "instances\nchange", 3, is_signed=True),
-    Column("instance_count_per_snapshot", "instances\nper snapshot", 0, is_signed=True, decimals=1),
-    Column("shallow_bytes_first", "shallow bytes\nfirst", 4),
-    Column("shallow_bytes_last", "shallow bytes\nlast", 2),
-    Column("shallow_bytes_delta", "shallow bytes\nchange", 3, is_signed=True),
-    Column("shallow_bytes_per_snapshot", "shallow bytes\nper snapshot", 0, is_signed=True),
-    Column("is_growing", "grows", is_text=True),
-    Column("class_name", "class", is_text=True),
-)
-_DIFF_SUMS = tuple(column.name for column in _DIFF_COLUMNS[:-1])
-_TREND_SUMS = tuple(column.name for column in _TREND_COLUMNS[:-2])
+_BY = ("class", "class+", "package", "loader", "path")
+_PLURALS = {
+    "class": "classes",
+    "class+": "classes",
+    "package": "packages",
+    "loader": "loaders",
+    "path": "paths",
+}
 
 
-_RUNS_COLUMNS = (
-    Column("outcome", "grows", 1, is_text=True),
-    Column("instance_count_a_first", "instances A\nfirst", 3),
-    Column("instance_count_a_last", "instances A\nlast", 0),
-    Column("instance_count_a_rate", "instances A\nrate", 4, is_signed=True, decimals=1),
-    Column("instance_count_b_first", "instances B\nfirst", 3),
-    Column("instance_count_b_last", "instances B\nlast", 0),
-    Column("instance_count_b_rate", "instances B\nrate", 4, is_signed=True, decimals=1),
-    Column("shallow_bytes_a_delta", "shallow bytes A\nchange", 2, is_signed=True),
-    Column("shallow_bytes_b_delta", "shallow bytes B\nchange", 2, is_signed=True),
-    Column("name", "class", is_text=True),
-)
+_WHOLE = {"too few": "seen twice"}
+_WHY_NOT = {"too few": "was seen twice only", "steady": "is steady", "grows": "has no limit that is known"}
+_WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
 
 
-@click.command(cls=TwoRuns, short_help="Classes that changed between two dumps, or two runs.")
+def _counts(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers.", context, parameter) from None
+
+
+@click.command(short_help="What grows, how fast, how sure, and when memory runs out.")
 @dumps_argument
 @click.option(
-    "--vs",
-    metavar="DUMP...",
-    type=DUMP,
-    multiple=True,
-    help="Dumps of another run: what grows in the first run and not in this one.",
+    "--by",
+    type=click.Choice(_BY),
+    default="class",
+    help="'class+' counts subclasses too; 'path' is the shortest path from the GC roots.  [default: class]",
 )
+@click.option("--retained", is_flag=True, help="Follow references: retained sizes too.")
+@limit_option
+@click.option(
+    "--work",
+    "work_counts",
+    metavar="N,N,...",
+    callback=_counts,
+    help="Operations done by the time of each DUMP; by default 'work_count' of the sidecars.",
+)
+@click.option(
+    "--warm-up",
+    metavar="N",
+    type=int,
+    help="First snapshots that rates leave out.  [default: found by itself]",
+)
+@click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
 @force_series_option
 @partial_option
 @table_options(
-    "shallow_bytes_delta",
-    "instance_count_delta",
-    "shallow_bytes_after",
-    "instance_count_after",
-    "shallow_bytes_before",
-    "instance_count_before",
-    "class_name",
-)
-def diff(
-    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
-) -> None:
-    """Classes whose instances or bytes changed between two DUMPs, the largest growth first.
-
-    With --vs two runs are compared, such as one that reads from HDFS and one that reads local files:
-    classes that grow in one of them.
-
-    \b
-    heapscope diff before.hprof after.hprof
-    heapscope diff hdfs-*.hprof --vs local-*.hprof
-    """
-    from heapscope.analysis.snapshots import snapshots
-
-    if vs:
-        _diff_runs(dumps, vs, force_series, partial, choice)
-        return
-    if len(dumps) != 2:
-        raise click.UsageError(f"diff compares 2 dumps, {len(dumps)} given; --vs compares two runs of many.")
-    before, after = dumps
-    with work() as at:
-        found = snapshots(at.each([before, after]), at.progress, directories=False, partial=partial)
-    # In order of time; asked for is the order of the command line.
-    is_reversed = found[0].path != before
-    table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
-    show(
-        Answer(
-            "diff",
-            table,
-            _DIFF_COLUMNS,
-            [found[-1], found[0]] if is_reversed else found,
-            totals=total(table, *_DIFF_SUMS),
-            total_label="all that changed",
-            rows_are=("class that changed", "classes that changed"),
-            heading=describe([found[-1], found[0]] if is_reversed else found),
-            notes=["the second dump is the older one"] if is_reversed else [],
-        ),
-        choice,
-    )
-
-
-def _diff_runs(
-    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
-) -> None:
-    """``diff A... --vs B...``."""
-    from heapscope.analysis.snapshots import snapshots
-
-    with work() as at:
-        first = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
-        second = snapshots(at.each(expanded(vs)), at.progress, partial=partial)
-        compared = first.compare(second, force_series=force_series)
-    if choice.sort is not None:
-        raise click.UsageError("--sort is for two dumps; two runs come in the order of growth.")
-    unit = compared.classes[0].unit if compared.classes else "hour"
-    show(
-        Answer(
-            "diff of runs",
-            compared.to_table(),
-            _RUNS_COLUMNS,
-            [*first, *second],
-            rows_are=("class that grows in a run", "classes that grow in a run"),
-            heading=["A:", *describe(first), "B:", *describe(second)],
-            notes=[f"rates are per {unit}", *_notes(compared)],
-        ),
-        choice,
-    )
-
-
-def _notes(compared: Comparison) -> list[str]:
-    return [
-        line
-        for run, grown in (("A", compared.first), ("B", compared.second))
-        for note in grown.notes
-        for line in wrapped(f"{run}: {note}").split("\n")
-    ]
-
-
-@click.command(short_help="Growth of every class over all dumps.")
-@dumps_argument
-@class_option
-@subclasses_option
-@force_series_option
-@partial_option
-@table_options(
-    "shallow_bytes_per_snapshot",
-    "instance_count_per_snapshot",
-    "shallow_bytes_delta",
-    "instance_count_delta",
+    "shallow_bytes_per_hour",
+    "instance_count_per_hour",
+    "retained_bytes_per_hour",
     "shallow_bytes_last",
     "instance_count_last",
-    "shallow_bytes_first",
-    "instance_count_first",
-    "is_growing",
-    "class_name",
+    "confidence",
+    "verdict",
+    "name",
 )
-def trend(
+def growth(
     dumps: tuple[Path, ...],
-    patterns: tuple[str, ...],
-    no_subclasses: bool,
+    by: Any,
+    retained: bool,
+    limit_bytes: int | None,
+    work_counts: tuple[float, ...] | None,
+    warm_up: int | None,
+    everything: bool,
     force_series: bool,
     partial: bool,
     choice: Choice,
 ) -> None:
-    """How classes grew from the first DUMP to the last, the largest growth in bytes first.
+    """What grows over the DUMPS, the fastest first, with the range that the rate lies in.
 
-    A class "grows" if its instances never became fewer and are more in the end. With --class each
-    PATTERN is one row, the classes that it names and their subclasses taken together.
+    A class "grows" if it rises beyond chance (4 dumps at least), still does, and falls back little; of
+    3 dumps it "perhaps" grows. Dumps of one process are compared; of several processes the one with
+    most dumps is taken.
+
+    \b
+    heapscope growth worker-3-*.hprof.gz --limit 4G
     """
+    from heapscope.analysis.growth.trends import GROWS, PERHAPS, TOO_FEW
     from heapscope.analysis.snapshots import snapshots
 
-    if no_subclasses and not patterns:
-        raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
-    everything = found.trend_table()
-    growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
-    show(
-        Answer(
-            "trend",
-            _growth_table(growth) if patterns else everything,
-            _TREND_COLUMNS,
-            found,
-            totals={} if patterns else total(everything, *_TREND_SUMS),
-            rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
-            heading=describe(found),
-            notes=wrapped(left_out).split("\n") if left_out else [],
-        ),
-        choice,
+        grown = found.growth(
+            by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,
+            limit_bytes=limit_bytes, progress=at.progress,
+        )  # fmt: skip
+    notes = [left_out] if left_out else []
+    table = grown.to_table(series=choice.format == "json")
+    rows = [
+        row
+        for row, key in enumerate(grown.keys)
+        if everything
+        or key.verdict in (GROWS, PERHAPS)
+        or (key.verdict == TOO_FEW and max(key.instances.delta, key.shallow.delta) > 0)
+    ]
+    sort = choice.sort
+    if sort is not None and sort not in table.columns:
+        raise click.UsageError(f"--sort {sort}: these snapshots have no such column.")
+    answer = Answer(
+        "growth",
+        table.take(rows),
+        _columns(grown, table),
+        list(grown.snapshots),
+        rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
+        heading=[*describe(grown.snapshots), *_lines([*notes, *summary(grown)])],
+        notes=_lines(grown.notes),
+        facts=_facts(grown, notes),
+    )
+    if by == "path" and choice.format == "text":
+        write(_paths_text(answer, grown, rows, choice), choice)
+    else:
+        show(answer, choice)
+
+
+def _lines(notes: Sequence[str]) -> list[str]:
+    return [line for note in notes for line in wrapped(printable(note)).split("\n")]
+
+
+def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
+    """A path is read from its beginning to its end, which no column of a table has room for."""
+    import sys
+
+    limit = choice.rows
+    if limit is None and choice.path is None and sys.stdout.isatty():
+        limit = TERMINAL_ROWS
+    shown = list(rows)[: limit or None]
+    lines = [*map(printable, answer.heading), ""]
+    for row in shown:
+        key = grown.keys[row]
+        retained = key.retained or key.shallow
+        rate = retained.per_snapshot if grown.axis.hours is None else retained.per_hour
+        speed = f", {_with_range(rate)} per {grown.unit}" if rate else ""
+        counts = " ".join([format_count(key.instance_counts[0]), "->", format_count(key.instance_counts[-1])])
+        sizes = f"{format_bytes(retained.values[0])} -> {format_bytes(retained.values[-1])}"
+        lines += _lines([f"{key.verdict}: {counts} instances retain {sizes}{speed}"])
+        lines += [folded(f"    {key.name}"), ""]
+    lines += [footer(answer, answer.table.take(range(len(shown)))), *answer.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _growing(by: str, grown: Growth) -> tuple[str, str]:
+    what = {"class+": "class with its subclasses"}.get(by, by), _PLURALS[by]
+    does = "that changed" if grown.axis.count - grown.axis.skip < 3 else "that may grow"
+    does = does if not grown.growing else "that grows"
+    return f"{what[0]} {does}", f"{what[1]} {does.replace('grows', 'grow')}"
+
+
+def _columns(grown: Growth, table: Table) -> list[Column]:
+    unit = grown.unit
+    per = f"_per_{unit}"
+    columns = [Column("verdict", "verdict", 1, is_text=True)]
+    for what, label, importance in (
+        ("instance_count", "instances", 2),
+        ("shallow_bytes", "shallow bytes", 0),
+        ("retained_bytes", "retained bytes", 0),
+    ):
+        if what == "retained_bytes" and grown.whole.retained is None:
+            continue
+        fastest = max(map(abs, table.column(f"{what}{per}")), default=0)
+        digits = 0 if fastest >= 1000 else 1 if fastest >= 1 else 3
+        columns += [
+            Column(f"{what}_first", f"{label}\nfirst", importance + 4),
+            Column(f"{what}_last", f"{label}\nlast", importance + 1 if what == "instance_count" else 4),
+            Column(f"{what}{per}", f"{label}\nper {unit}", importance, is_signed=True, decimals=digits),
+            Column(f"{what}{per}_low", f"{label}\nfrom", importance + 5, is_signed=True, decimals=digits),
+            Column(f"{what}{per}_high", f"{label}\nto", importance + 5, is_signed=True, decimals=digits),
+        ]
+        if grown.axis.operations is not None:
+            columns.append(
+                Column(
+                    f"{what}_per_operation",
+                    f"{label}\nper operation",
+                    importance + 3,
+                    is_signed=True,
+                    decimals=3,
+                )
+            )
+    names = {"class": "class", "class+": "class", "package": "package", "loader": "loader", "path": "path"}
+    return [*columns, Column("name", names[grown.by], is_text=True)]
+
+
+def summary(grown: Growth) -> list[str]:
+    """The whole heap in a line, each forecast in one, and how many grow."""
+    whole = grown.whole.shallow
+    lines = [f"whole heap, {_WHOLE.get(whole.verdict, whole.verdict)}: {_rate(grown)}"]
+    if whole.since > grown.axis.skip:
+        lines.append(
+            f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
+        )
+    lines += [forecast_line(one, grown) for one in grown.forecasts]
+    if not grown.forecasts and grown.axis.hours is not None:
+        lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
+    chance = grown.expected_by_chance
+    if grown.growing and grown.by == "class":
+        count = len(grown.growing)
+        lines.append(
+            f"{plural(count, 'class', 'classes')} of {len(grown):,} grow{'s' * (count == 1)}; "
+            f"by chance alone it would be {ceil(chance):,} at most"
+        )
+    return lines
+
+
+def _rate(grown: Growth) -> str:
+    whole = grown.whole.shallow
+    rate = whole.per_snapshot if grown.axis.hours is None else whole.per_hour
+    ends = f"{format_bytes(whole.values[0])} -> {format_bytes(whole.values[-1])}"
+    if rate is None:
+        return ends
+    return f"{ends}, {_with_range(rate)} per {grown.unit}"
+
+
+def _with_range(rate: Rate) -> str:
+    text = format_bytes(rate.value, signed=True)
+    if rate.low is None or rate.high is None:
+        return text
+    ends = f"{format_bytes(rate.low, signed=True)} to {format_bytes(rate.high, signed=True)}"
+    return f"{text} ({ends}, {rate.confidence:.0%} sure)"
+
+
+def forecast_line(one: Forecast, grown: Growth) -> str:
+    """``heap limit 64.9 MB: reached 2026-11-23 09:38:17 UTC, in 5 min 22 s (5 min 14 s to 5 min 48 s)``."""
+    last = grown.snapshots[-1].captured_at
+    what = f"{one.limit.name} {format_bytes(one.limit.limit_bytes)}"
+    if one.limit.limit_bytes <= one.limit.used_bytes:
+        return f"{what}: reached already, {format_bytes(one.limit.used_bytes)} are in use"
+    if one.at is None:
+        return f"{what}: not within 50 years"
+
+    def after(moment: Any, otherwise: str) -> str:
+        return otherwise if moment is None else format_duration((moment - last).total_seconds())
+
+    spread = f"{after(one.earliest, 'any time')} to {after(one.latest, 'never')}"
+    return (
+        f"{what}: reached {format_time(one.at)}, in {after(one.at, '')} ({spread}, {one.confidence:.0%} sure)"
     )
 
 
-def _growth_table(growth: Sequence[ClassGrowth]) -> Table:
-    """The columns of `Snapshots.trend_table` for patterns."""
-    from heapscope.analysis.table import Table
-
-    return Table(
-        {
-            "class_name": [one.class_name for one in growth],
-            "instance_count_first": [one.instance_counts[0] for one in growth],
-            "instance_count_last": [one.instance_counts[-1] for one in growth],
-            "instance_count_delta": [one.instance_count_delta for one in growth],
-            "instance_count_per_snapshot": [one.instance_count_per_snapshot for one in growth],
-            "shallow_bytes_first": [one.shallow_bytes[0] for one in growth],
-            "shallow_bytes_last": [one.shallow_bytes[-1] for one in growth],
-            "shallow_bytes_delta": [one.shallow_bytes_delta for one in growth],
-            "shallow_bytes_per_snapshot": [one.shallow_bytes_per_snapshot for one in growth],
-            "is_growing": [one.is_growing for one in growth],
-        }
-    )
+def _facts(grown: Growth, notes: Sequence[str]) -> dict[str, Any]:
+    whole = {name: getattr(grown.whole, name) for name in ("verdict", "instance_counts", "shallow_bytes")}
+    whole["shallow_bytes_rate"] = {
+        unit: asdict(rate) if rate else None
+        for unit, rate in (
+            ("per_hour", grown.whole.shallow.per_hour),
+            ("per_snapshot", grown.whole.shallow.per_snapshot),
+        )
+    }
+    return {
+        "by": grown.by,
+        "warm_up": grown.axis.skip,
+        "whole_heap": whole,
+        "forecasts": [asdict(one) for one in grown.forecasts],
+        "growing_count": len(grown.growing),
+        "expected_by_chance": grown.expected_by_chance,
+        "remarks": [*notes, *grown.notes],
+    }

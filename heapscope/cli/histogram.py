@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dump_argument, graph_options
-from heapscope.cli.graph import opened
-from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
-from heapscope.cli.progress import work
+from heapscope.cli.common.arguments import dump_argument, graph_options
+from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot

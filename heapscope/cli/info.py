@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dump_argument, partial_option, secrets_option
-from heapscope.cli.output import SCHEMA_VERSION, format_time, json_text, snapshot_facts
-from heapscope.cli.progress import work
+from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
+from heapscope.cli.common.output import SCHEMA_VERSION, format_time, json_text, snapshot_facts
+from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -114,6 +114,6 @@ def _aligned(pairs: list[tuple[str, str]]) -> list[str]:
 
 
 def _shown(values: dict[str, str], show_secrets: bool) -> dict[str, str]:
-    from heapscope.reporter.masking import mask_mapping
+    from heapscope.secrets import mask_mapping
 
     return dict(sorted(values.items())) if show_secrets else mask_mapping(values)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.arguments import dump_argument, partial_option
-from heapscope.cli.output import SCHEMA_VERSION, encodes, json_text, shorten
-from heapscope.cli.progress import work
+from heapscope.cli.common.arguments import dump_argument, partial_option
+from heapscope.cli.common.output import SCHEMA_VERSION, encodes, json_text, shorten
+from heapscope.cli.common.progress import work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.inspector import Held, InspectedField, Inspection, Item
+    from heapscope.heap.objects.inspector import Held, InspectedField, Inspection, Item
 
 _MIN_WIDTH = 40
 _NAME_WIDTH = 28
@@ -63,8 +63,8 @@ def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: boo
 
     Values are shown as they are, secrets too.
     """
-    from heapscope.analysis.inspector import find_object
-    from heapscope.analysis.opening import open as open_heap
+    from heapscope.heap.objects.inspector import find_object
+    from heapscope.heap.opening import open as open_heap
 
     with work() as at:
         at.name(dump)

@@ -55,7 +55,7 @@ def run_line(line: str) -> int:
     from IPython.display import HTML, display
 
     from heapscope.cli import main
-    from heapscope.cli.richly import drawing
+    from heapscope.cli.common.notebook_output import drawing
 
     def show(html: str) -> None:
         display(HTML(html))  # type: ignore[no-untyped-call]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
-from heapscope.cli.folding import folded
-from heapscope.cli.graph import opened
-from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
-from heapscope.cli.richly import draw, is_drawing
+from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
+from heapscope.cli.common.notebook_output import draw, is_drawing
+from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
-    from heapscope.analysis.heap import Heap
     from heapscope.analysis.snapshots import Snapshot
+    from heapscope.heap.heap import Heap
 
 
 @click.command(short_help="What keeps an object, or all of a class, alive.")
@@ -75,7 +75,7 @@ def paths(
 
 
 def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
-    from heapscope.analysis import paths as analysis
+    from heapscope.heap.retention import paths as analysis
 
     found = analysis.paths(heap, index, count)
     if is_json:
@@ -91,7 +91,7 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
 
 
 def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
-    from heapscope.analysis.paths import merged_paths
+    from heapscope.heap.retention.paths import merged_paths
 
     found = merged_paths(heap, members)
     if is_json:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import DUMP
-from heapscope.cli.progress import work
+from heapscope.cli.common.arguments import DUMP
+from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -60,7 +60,7 @@ def redact(
     \b
     heapscope redact worker-3.hprof.gz worker-3-redacted.hprof.gz
     """
-    from heapscope.parser.redact_file import redact_file
+    from heapscope.parser.redaction.redact_file import redact_file
 
     if key is not None and not names:
         raise click.UsageError("--key needs --names.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.arguments import (
+from heapscope.cli.common.arguments import (
     class_option,
     dumps_argument,
     expanded,
@@ -16,8 +16,8 @@ from heapscope.cli.arguments import (
     secrets_option,
     watched,
 )
-from heapscope.cli.folding import wrapped
-from heapscope.cli.progress import work
+from heapscope.cli.common.progress import work
+from heapscope.cli.common.wrapping import wrapped
 from heapscope.files import check_free
 from heapscope.reporter.text import printable
 

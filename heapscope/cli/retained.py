@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
-from heapscope.cli.graph import opened
-from heapscope.cli.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
+from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.heap import Heap
-    from heapscope.analysis.objects import ObjectSet
+    from heapscope.heap.heap import Heap
+    from heapscope.heap.object_set import ObjectSet
 
 _COLUMNS = (
     Column("instance_count", "instances"),
@@ -91,7 +91,7 @@ def retained(
 def _by_class(heap: Heap, kept: ObjectSet) -> Any:
     import numpy as np
 
-    from heapscope.analysis.census import sorted_histogram
+    from heapscope.heap.histogram import sorted_histogram
 
     columns = heap.columns
     classes = columns.class_index[kept.indices]

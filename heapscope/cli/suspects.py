@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.arguments import dump_argument, graph_options
-from heapscope.cli.folding import folded
-from heapscope.cli.graph import opened, reachability_line
-from heapscope.cli.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
-from heapscope.cli.richly import draw
+from heapscope.cli.common.arguments import dump_argument, graph_options
+from heapscope.cli.common.notebook_output import draw
+from heapscope.cli.common.opened_heap import opened, reachability_line
+from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.wrapping import folded
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.heap import Heap
-    from heapscope.analysis.table import Table
+    from heapscope.heap.heap import Heap
+    from heapscope.table import Table
 
 _CONSUMERS = 5
 
@@ -60,8 +60,8 @@ def suspects(
     class loaders that retain most.
     """
     from heapscope.analysis.snapshots import snapshot_of
-    from heapscope.analysis.suspects import describe as describe_suspect
-    from heapscope.analysis.suspects import find_suspects
+    from heapscope.heap.retention.suspects import describe as describe_suspect
+    from heapscope.heap.retention.suspects import find_suspects
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
@@ -119,7 +119,7 @@ _WASTE_LINES = {
 
 
 def _waste(heap: Heap) -> dict[str, Table]:
-    from heapscope.analysis import waste
+    from heapscope.heap.retention import waste
 
     return {
         "duplicate strings": waste.duplicate_strings(heap, _CONSUMERS),

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from heapscope.cli.durations import duration
-from heapscope.cli.folding import wrapped
+from heapscope.cli.common.durations import duration
+from heapscope.cli.common.wrapping import wrapped
 from heapscope.cli.watch_history import History, Key
 from heapscope.files import check_free
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.memory_samples import Watched
+    from heapscope.analysis.memory.samples import Watched
     from heapscope.collector.memory import Sample
 
 
@@ -106,8 +106,8 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     if picture.suffix not in (".png", ".svg", ".pdf"):
         raise click.BadOptionUsage("output", "-o needs a name that ends in .png, .svg or .pdf.")
     check_free(picture, force)
-    from heapscope.analysis.memory_samples import read_samples, watched
-    from heapscope.reporter.memory_plots import write_picture
+    from heapscope.analysis.memory.samples import read_samples, watched
+    from heapscope.reporter.charts.memory import write_picture
 
     found = watched(read_samples(files))
     write_picture(found, picture, force=force)
@@ -116,7 +116,7 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
 
 
 def _verdicts(found: Iterable[Watched]) -> list[str]:
-    from heapscope.analysis.memory_growth import describe
+    from heapscope.analysis.memory.verdict import describe
 
     return [line for process in found for line in describe(process.verdict(), process.name)]
 

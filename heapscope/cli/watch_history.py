@@ -6,8 +6,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import NamedTuple
 
-from heapscope.analysis.memory_growth import MemoryVerdict, describe, judge
-from heapscope.analysis.memory_samples import process_name
+from heapscope.analysis.memory.samples import process_name
+from heapscope.analysis.memory.verdict import MemoryVerdict, describe, judge
 from heapscope.collector.memory import Sample
 
 _MAX_SAMPLES = 720

@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from heapscope.collector import owner, place
+from heapscope.collector import target_folder, target_user
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -118,9 +118,11 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
         _open_listener(now)
     path = _socket_path(now)
     try:
-        folder = place.open_root(now)
+        folder = target_folder.open_root(now)
         try:
-            connection = owner.connect(owner.owner_of(now.pid), folder, path.name, _CONNECT_SECONDS)
+            connection = target_user.connect(
+                target_user.owner_of(now.pid), folder, path.name, _CONNECT_SECONDS
+            )
         finally:
             os.close(folder)
     except OSError as error:
@@ -157,9 +159,9 @@ def _open_listener(process: JvmProcess) -> None:
     try:
         if start_ticks_of(process.pid) != process.start_ticks:
             raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
-        folder = place.open_root(process)
+        folder = target_folder.open_root(process)
         try:
-            owner.create(owner.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
+            target_user.create(target_user.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
             while not _socket_path(process).is_socket():

@@ -24,12 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from heapscope.collector import place
-from heapscope.collector.owner import owner_of
+from heapscope.collector import target_folder
+from heapscope.collector.channel import Method, Voice, created_seconds, find_voice
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
 from heapscope.collector.sidecar import facts_of, jvm_options
 from heapscope.collector.stream import Filter
-from heapscope.collector.voice import Method, Voice, created_seconds, find_voice
+from heapscope.collector.target_user import owner_of
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
 from heapscope.errors import CollectError, DumpFailed, OutputExists, OutputFailed
 from heapscope.files import new_file
@@ -130,7 +130,7 @@ def take(
     """`collect` with a voice that is found under the lock of the JVM."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(process):
-        place.sweep(process)
+        target_folder.sweep(process)
         _sweep_parts(folder)
         voice = voice_of()
         before, started = get(process.pid), datetime.now(UTC)
@@ -317,16 +317,16 @@ def _through_watchdog(
     through: Filter | None = None,
 ) -> dict[str, Any]:
     owner = owner_of(process.pid).to_act_as
-    ours = place.folder_name(secrets.token_hex(4))
+    ours = target_folder.folder_name(secrets.token_hex(4))
     is_split = voice.release >= _FIRST_TO_SPLIT
     needs_part = is_streamed and is_split and through is None
     # What HotSpotDiagnosticMXBean writes has to end like this.
     name = "dump.hprof"
     with ExitStack() as stack:
         folder, root = (
-            ("/tmp", place.open_root(process, "/tmp"))
+            ("/tmp", target_folder.open_root(process, "/tmp"))
             if is_streamed
-            else place.room_for_file(process, voice.release)
+            else target_folder.room_for_file(process, voice.release)
         )
         stack.callback(os.close, root)
         # Without a name: nothing of it is left whatever happens.

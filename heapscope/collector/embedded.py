@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from heapscope.collector import attach, jni, processes
+from heapscope.collector.channel import Voice, release_of
 from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, silent, take
 from heapscope.collector.processes import JvmProcess
-from heapscope.collector.voice import Voice, release_of
 from heapscope.errors import DumpFailed, JvmNotFound
 
 _SIGACTION_BYTES = 512  # more than any libc's struct sigaction

@@ -3,7 +3,7 @@
 CSV and JSON lines get one ``write`` for each round, so that a kill loses the round that was being written and
 no more.  A Parquet file cannot be appended to: rounds go into a journal of JSON lines beside it
 (``.NAME.rows``), which is folded into the file now and then and at the end.  Whoever reads the file reads
-the journal too (`heapscope.analysis.memory_samples`).
+the journal too (`heapscope.analysis.memory.samples`).
 """
 
 from __future__ import annotations

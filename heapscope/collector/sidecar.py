@@ -10,9 +10,9 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from heapscope.collector.channel import Voice
 from heapscope.collector.limits import memory_limits
 from heapscope.collector.processes import JvmProcess
-from heapscope.collector.voice import Voice
 from heapscope.errors import CollectError
 
 MASK = "***"

@@ -34,8 +34,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from heapscope.collector.owner import act_as
 from heapscope.collector.stream import END, Filter, Filtered, compressed, join, pack_file, read_fifos
+from heapscope.collector.target_user import act_as
 from heapscope.errors import DumpFailed, HeapscopeError
 
 JVM_DONE, JVM_FAILED = b".", b"!"

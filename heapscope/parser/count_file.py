@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import TruncatedDump
-from heapscope.parser.counter import Counter, Pass, class_dumps_of
-from heapscope.parser.layout import Layout
+from heapscope.parser.layout.layout import Layout
+from heapscope.parser.segment_counts import Counter, Pass, class_dumps_of
 from heapscope.parser.source import Source, worker_count
 from heapscope.parser.tags import RECORD_HEADER_BYTES
-from heapscope.parser.walk import Walk
+from heapscope.parser.top_level import Walk
 from heapscope.progress import Progress
 
 if TYPE_CHECKING:

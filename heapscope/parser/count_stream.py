@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from heapscope.errors import HprofError, TruncatedDump
 from heapscope.parser import kernels
-from heapscope.parser.counter import Counter, Pass, class_dumps_of
-from heapscope.parser.layout import Layout
+from heapscope.parser.layout.layout import Layout
 from heapscope.parser.records import Header, RecordList, parse_header
+from heapscope.parser.segment_counts import Counter, Pass, class_dumps_of
 from heapscope.parser.source import Source
 from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
-from heapscope.parser.walk import check_end, raise_top_level
+from heapscope.parser.top_level import check_end, raise_top_level
 from heapscope.progress import Progress
 
 _MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are looked at where they lie

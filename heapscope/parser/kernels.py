@@ -16,7 +16,7 @@ from heapscope.machine_code import Kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.parser.layout import Layout
+    from heapscope.parser.layout.layout import Layout
 
 # Why a kernel returned.
 OK = 0
@@ -126,7 +126,7 @@ merge_tables = Kernel(_MODULE, "merge_tables", "u8[4] u8[4]")
 # keys, counts, amounts, table
 fill_table = Kernel(_MODULE, "fill_table", "u8[] u8[] u8[] u8[4]")
 
-_SALVAGE = "heapscope.parser._salvage_kernels"
+_SALVAGE = "heapscope.parser.broken._kernels"
 # buf, pos, stop, known_stop, constants, table, limits, state
 find_record = Kernel(_SALVAGE, "find_record", "u1[] i8 i8 i8 i8[] u8[4] u8[] i8[]")
 # buf, pos, identifier_bytes, state
@@ -135,7 +135,7 @@ find_top_level = Kernel(_SALVAGE, "find_top_level", "u1[] i8 i8 i8[]")
 drop_records = Kernel(_SALVAGE, "drop_records", "u1[] i8 i8 i8[] u1[] i8[2] i8[]")
 
 # buf, pos, stop, constants, table, spans, text_bytes, texts, state
-redact = Kernel("heapscope.parser._redact_kernels", "redact", "u1[] i8 i8 i8[] u8[4] i8[2] i8 i8[2] i8[]")
+redact = Kernel("heapscope.parser.redaction._kernels", "redact", "u1[] i8 i8 i8[] u8[4] i8[2] i8 i8[2] i8[]")
 
 _ADDRESSES = "heapscope.parser._address_kernels"
 _SEGMENTS = "heapscope.parser._segment_kernels"

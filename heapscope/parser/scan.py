@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
+from heapscope.parser.broken.coverage import Coverage, Gap
+from heapscope.parser.broken.salvage import DUPLICATE, field_bytes, own_bytes, salvage, without_duplicates
+from heapscope.parser.broken.tolerant import part_paths
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
-from heapscope.parser.counter import Pass
-from heapscope.parser.coverage import Coverage, Gap
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
@@ -29,7 +30,7 @@ from heapscope.parser.kernels import (
     KIND_ARRAY,
     KIND_INSTANCE,
 )
-from heapscope.parser.layout import Layout, infer_layout
+from heapscope.parser.layout.layout import Layout, infer_layout
 from heapscope.parser.records import (
     ClassNames,
     ClassReader,
@@ -39,10 +40,9 @@ from heapscope.parser.records import (
     loaded_class,
     read_class_names,
 )
-from heapscope.parser.salvage import DUPLICATE, field_bytes, own_bytes, salvage, without_duplicates
+from heapscope.parser.segment_counts import Pass
 from heapscope.parser.source import Source
-from heapscope.parser.tolerant import part_paths
-from heapscope.parser.walk import Walk, walk_file
+from heapscope.parser.top_level import Walk, walk_file
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:

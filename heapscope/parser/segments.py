@@ -17,12 +17,12 @@ import numpy as np
 from heapscope.errors import CorruptRecord, UnsupportedFormat
 from heapscope.parser import kernels
 from heapscope.parser.addresses import AddressMap, map_places
-from heapscope.parser.layout import Layout, instance_bytes
-from heapscope.parser.locate import find_offset, find_offsets
+from heapscope.parser.layout.layout import Layout, instance_bytes
+from heapscope.parser.record_offsets import find_offset, find_offsets
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
+from heapscope.parser.segment_pass import Step, sweep
 from heapscope.parser.source import Source
-from heapscope.parser.sweep import Step, sweep
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 from heapscope.progress import Progress, silent
 

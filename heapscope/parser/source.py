@@ -33,8 +33,8 @@ from typing import IO, TYPE_CHECKING, Self
 import numpy as np
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
+from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.parser.tags import MAGIC_PREFIX
-from heapscope.parser.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -27,14 +27,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from heapscope import __version__
-from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
+from heapscope.heap.histogram import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
-from heapscope.reporter.masking import mask_value, scrub
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
+from heapscope.secrets import mask_value, scrub
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot, Snapshots

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
-from heapscope.reporter.masking import mask_value, scrub
+from heapscope.analysis.leaks.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
 from heapscope.reporter.text import plural, printable
+from heapscope.secrets import mask_value, scrub
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.analysis.file_systems import FileSystemGroup
-    from heapscope.analysis.findings import Diagnosis, Finding, Reading
-    from heapscope.analysis.forecast import Forecast
-    from heapscope.analysis.paths import Holder
+    from heapscope.analysis.growth.forecast import Forecast
+    from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading
+    from heapscope.analysis.leaks.hadoop import FileSystemGroup
+    from heapscope.heap.retention.paths import Holder
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
@@ -48,7 +48,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class FileSystems:
-    """File systems of one cluster and one user; see `heapscope.analysis.file_systems`."""
+    """File systems of one cluster and one user; see `heapscope.analysis.leaks.hadoop`."""
 
     class_name: str
     scheme: str
@@ -75,7 +75,7 @@ class HolderNode:
 
 @dataclass(frozen=True, slots=True)
 class FindingSection:
-    """One leak; see `heapscope.analysis.diagnosis.Finding`."""
+    """One leak; see `heapscope.analysis.leaks.diagnosis.Finding`."""
 
     id: str
     title: str

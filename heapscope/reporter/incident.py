@@ -2,7 +2,7 @@
 
 ``Incident`` is plain data: strings, numbers, tuples and dicts, the same in HTML, Markdown and
 JSON.  Text that came out of a heap is printable (`heapscope.reporter.text`) and masked
-(`heapscope.reporter.masking`) here, once, so that no renderer can forget it.
+(`heapscope.secrets`) here, once, so that no renderer can forget it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from heapscope import __version__
-from heapscope.analysis.census import WATCHED_CLASSES
-from heapscope.analysis.diagnosis import diagnose
-from heapscope.analysis.findings import POSSIBLE
+from heapscope.analysis.leaks.diagnosis import diagnose
+from heapscope.analysis.leaks.findings import POSSIBLE
 from heapscope.analysis.snapshots import DUMP
 from heapscope.errors import HeapscopeError
+from heapscope.heap.histogram import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.outlook import Outlook, describe_outlook
@@ -175,7 +175,7 @@ def build_incident(
     snapshots : Snapshots
         At least one, in order of capture.
     patterns : sequence of str
-        The watched classes; see `heapscope.analysis.census`.
+        The watched classes; see `heapscope.heap.histogram`.
     top : int
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool

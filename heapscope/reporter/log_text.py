@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from heapscope.analysis.log_summary import LogGroup, LogSummary, reason_of
-from heapscope.reporter.masking import scrub
+from heapscope.analysis.leaks.logs import LogGroup, LogSummary, reason_of
 from heapscope.reporter.text import plural, printable, shorten
+from heapscope.secrets import scrub
 from heapscope.units import format_bytes, format_count, format_duration
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.trends import GROWS, PERHAPS
+from heapscope.analysis.growth.trends import GROWS, PERHAPS
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth import Growth, KeyGrowth
+    from heapscope.analysis.growth.growth import Growth, KeyGrowth
+    from heapscope.analysis.growth.statistics import Rate
     from heapscope.analysis.snapshots import Snapshots
-    from heapscope.analysis.statistics import Rate
 
 _ROWS = 15
 

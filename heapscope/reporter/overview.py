@@ -13,17 +13,17 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from heapscope.analysis.census import WATCHED_CLASSES
-from heapscope.analysis.lineage import number_in
+from heapscope.analysis.growth.same_process import number_in
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
+from heapscope.heap.histogram import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.text import plural, printable
 
 if TYPE_CHECKING:
-    from heapscope.analysis.lineage import Process
+    from heapscope.analysis.growth.same_process import Process
     from heapscope.analysis.snapshots import Snapshots
 
 
@@ -158,7 +158,7 @@ def render_overview(pages: Sequence[ProcessPage]) -> str:
 
 def _chart(page: ProcessPage, number: int) -> Markup:
     """The whole heap of one process in bytes; empty for one snapshot."""
-    from heapscope.reporter import plots
+    from heapscope.reporter.charts import plots
 
     incident = page.incident
     if len(incident.snapshots) == 1:

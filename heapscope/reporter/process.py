@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapscope.reporter.masking import mask_value
 from heapscope.reporter.text import printable
+from heapscope.secrets import mask_value
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import ProcessFacts
-    from heapscope.parser.layout import Layout
+    from heapscope.parser.layout.layout import Layout
 
 # Variables from which a JVM, or what embeds it, takes options. HotSpot keeps its command line
 # outside the heap, so these are all the options that a dump tells.

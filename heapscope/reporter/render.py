@@ -21,12 +21,12 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
-from heapscope.analysis.census import WATCHED_CLASSES
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
+from heapscope.heap.histogram import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
+from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.diagnosis import SURENESS, describe_group
-from heapscope.reporter.icicle import holder_picture
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
 from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
 from heapscope.reporter.pdf import need_weasyprint, render_pdf
@@ -69,7 +69,7 @@ def render_paper(incident: Incident, font_faces: str) -> str:
     font_faces : str
         CSS rules that say where letters come from.
     """
-    from heapscope.reporter.plots import on_paper
+    from heapscope.reporter.charts.plots import on_paper
 
     sheet = environment().get_template("paper.css").render()
     page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
@@ -277,7 +277,7 @@ def _render_markdown(
 
 def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
     """Class name -> charts of counts and of bytes; the whole heap as well."""
-    from heapscope.reporter import plots  # matplotlib takes half a second to import
+    from heapscope.reporter.charts import plots  # matplotlib takes half a second to import
 
     if len(incident.snapshots) == 1:
         return {}
@@ -313,7 +313,7 @@ def _outlook_chart(incident: Incident) -> Markup:
     outlook = incident.outlook
     if outlook is None or not outlook.hours:
         return Markup("")
-    from heapscope.reporter import plots
+    from heapscope.reporter.charts import plots
 
     since = incident.snapshots[0].captured_at
     figure = plots.outlook_figure(outlook, since)
@@ -321,7 +321,7 @@ def _outlook_chart(incident: Incident) -> Markup:
 
 
 def _png_charts(incident: Incident) -> list[bytes]:
-    from heapscope.reporter import plots
+    from heapscope.reporter.charts import plots
 
     when = plots.timeline(incident.snapshots)
     pictures = [plots.growth_picture(watched, when) for watched in charted(incident)]

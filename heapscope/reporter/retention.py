@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.analysis.paths import merged_paths
-from heapscope.analysis.suspects import describe, find_suspects
-from heapscope.analysis.waste import (
+from heapscope.errors import ObjectNotFound
+from heapscope.heap.retention.paths import merged_paths
+from heapscope.heap.retention.suspects import describe, find_suspects
+from heapscope.heap.retention.waste import (
     duplicate_classes,
     duplicate_strings,
     thread_locals,
     wasteful_collections,
 )
-from heapscope.errors import ObjectNotFound
-from heapscope.reporter.masking import scrub
 from heapscope.reporter.text import printable
+from heapscope.secrets import scrub
 
 if TYPE_CHECKING:
-    from heapscope.analysis.heap import Heap
-    from heapscope.analysis.table import Table
+    from heapscope.heap.heap import Heap
+    from heapscope.table import Table
 
 _ROWS = 10
 _WASTE_ROWS = 5

@@ -21,12 +21,12 @@ from unittest import mock
 import zstandard
 
 import heapscope
-from heapscope.analysis.index import open_index
 from heapscope.cli import main
 from heapscope.errors import CollectError, HeapscopeError, HistogramError, HprofError
-from heapscope.parser.histogram import read_histogram
-from heapscope.parser.redact import Redactor
+from heapscope.heap.graph.index import open_index
+from heapscope.parser.redaction.redact import Redactor
 from heapscope.parser.source import Source
+from heapscope.parser.texts.class_histogram import read_histogram
 from heapscope.parser.writer import HeapLayout
 from tests.support.dumps import DumpBuilder
 from tests.support.gz import jdk_gzip, plain_gzip
@@ -273,8 +273,8 @@ def perfdata_seeds() -> list[bytes]:
 
 def sidecar(data: bytes) -> None:
     """The JSON beside a snapshot: facts, or as if there were none."""
-    from heapscope.analysis.forecast import find_limits
-    from heapscope.analysis.lineage import evidence_of
+    from heapscope.analysis.growth.forecast import find_limits
+    from heapscope.analysis.growth.same_process import evidence_of
 
     path = written(SIDECAR_OF, ".histogram.txt")
     beside = path.with_name(f"{path.name}.json")
@@ -359,7 +359,7 @@ def index(data: bytes) -> None:
     found = open_index(path, *_identity())
     if found is None:
         return
-    from heapscope.analysis.index import BrokenIndexError
+    from heapscope.heap.graph.index import BrokenIndexError
 
     for name in [*found.names, "no such array"]:
         with contextlib.suppress(BrokenIndexError, KeyError):
@@ -370,7 +370,7 @@ def index(data: bytes) -> None:
 def _index_file() -> tuple[bytes, dict[str, object], dict[str, str]]:
     from dataclasses import asdict
 
-    from heapscope.analysis.index import identity_of, index_path
+    from heapscope.heap.graph.index import identity_of, index_path
 
     folder = FOLDER / "index"
     dump = written(dumps()[0], ".indexed.hprof")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.collector import attach, place, processes
+from heapscope.collector import attach, processes
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, DumpFailed
 from tests.support.hosts import Host, container_host
@@ -69,7 +69,7 @@ def test_in_a_container_a_file_goes_where_disk_is(container: Host, tmp_path: Pat
 
 @pytest.mark.usefixtures("may_make_containers")
 def test_a_container_with_memory_only_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "_FOLDERS", ("/tmp",))
+    monkeypatch.setattr(target_folder, "_FOLDERS", ("/tmp",))
     options = ("-XX:+StartAttachListener",)
     with container_host(find_jdks()[RELEASES[0]], MEGABYTES, *options, is_rootless=True) as host:
         with pytest.raises(DumpFailed, match="/tmp is memory"):

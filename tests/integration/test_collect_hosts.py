@@ -14,7 +14,8 @@ import pytest
 
 import heapscope
 from heapscope.cli import main
-from heapscope.collector import attach, dump, place, processes, voice
+from heapscope.collector import attach, dump, processes
+from heapscope.collector import channel as voice
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError, DumpFailed
 from tests.support.hosts import Host, c_host, java_host, jpype_host
@@ -254,7 +255,7 @@ def test_a_jvm_too_old_to_stream_writes_a_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_room_no_file_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "_free_bytes", lambda fd: 1 << 20)
+    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1 << 20)
     with java_host(find_jdks()[RELEASES[0]], SMALL, LISTENS) as host:
         with pytest.raises(DumpFailed, match=r"may need .* there: /tmp has 1.05 MB free"):
             collect(processes.get(host.pid), tmp_path, stream=False)
@@ -264,7 +265,7 @@ def test_without_room_no_file_is_begun(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_no_file_is_written_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tmpfs counts against the container's limit: a dump there would call the OOM killer."""
-    monkeypatch.setattr(place, "_FOLDERS", ("/dev/shm",))
+    monkeypatch.setattr(target_folder, "_FOLDERS", ("/dev/shm",))
     with java_host(find_jdks()[RELEASES[0]], SMALL, LISTENS) as host:
         with pytest.raises(DumpFailed, match="/dev/shm is memory"):
             collect(processes.get(host.pid), tmp_path, stream=False)

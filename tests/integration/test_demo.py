@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.memory_samples import read_samples
+from heapscope.analysis.memory.samples import read_samples
 from heapscope.collector import processes
 from tests.support import parts
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.parser.histogram import read_histogram
+from heapscope.parser.texts.class_histogram import read_histogram
 from tests.support.jvm import Jdk, find_javac, find_jcmd, find_jdks, java
 
 SERIAL, PARALLEL, G1, Z = (f"-XX:+Use{name}GC" for name in ("Serial", "Parallel", "G1", "Z"))

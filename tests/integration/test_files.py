@@ -133,7 +133,7 @@ def test_kill_9_leaves_no_half_file_of_that_name(death: str, tmp_path: Path) -> 
     program = (
         "import os, signal, sys\n"
         "from heapscope.cli import main\n"
-        "from heapscope.parser.redact import Redactor\n"
+        "from heapscope.parser.redaction.redact import Redactor\n"
         "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{DEATHS[death]}\n"
         "sys.exit(main(sys.argv[1:]))"

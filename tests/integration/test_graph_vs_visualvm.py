@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.analysis.objects import ObjectSet
-from heapscope.analysis.references import VIRTUAL_ROOT
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.object_set import ObjectSet
 from tests.support.visualvm import HeapFacts, read_facts
 
 DUMPS = Path(__file__).parents[2] / "sample_dumps"

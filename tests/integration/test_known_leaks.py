@@ -15,7 +15,7 @@ import pytest
 
 import heapscope
 from heapscope import DifferentProcesses
-from heapscope.analysis.findings import (
+from heapscope.analysis.leaks.findings import (
     CERTAIN,
     LEAK,
     LIKELY,
@@ -25,7 +25,7 @@ from heapscope.analysis.findings import (
     Diagnosis,
     Finding,
 )
-from heapscope.analysis.known_leaks import load_catalogue
+from heapscope.analysis.leaks.known_leaks import load_catalogue
 from tests.support.jvm import Jdk, Jvm, find_jdks, java
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.analysis.heap import Heap
+from heapscope.heap.heap import Heap
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "mat"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.parser.redact import Redactor
+from heapscope.parser.redaction.redact import Redactor
 from tests.support.jvm import find_jdks, java
 
 RELEASES = [release for release in (11, 17, 21, 25) if release in find_jdks()] or [17]

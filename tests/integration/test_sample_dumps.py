@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import heapscope
-from heapscope.parser.histogram import read_histogram
+from heapscope.parser.texts.class_histogram import read_histogram
 
 SAMPLES = Path(__file__).parents[2] / "sample_dumps"
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text(encoding="utf-8"))

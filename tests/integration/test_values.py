@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.analysis.heap import Heap
-from heapscope.analysis.java_collections import contents, static_reference
-from heapscope.analysis.objects import JavaObject
+from heapscope.heap.heap import Heap
+from heapscope.heap.object_set import JavaObject
+from heapscope.heap.objects.java_collections import contents, static_reference
 from tests.support.jvm import find_jdks, java
 
 SAMPLES = Path(__file__).parents[2] / "sample_dumps"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.memory_growth import MemoryVerdict
-from heapscope.analysis.memory_samples import read_samples, watched
+from heapscope.analysis.memory.samples import read_samples, watched
+from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.cli import main
 from heapscope.cli.watch_history import History
 from heapscope.collector import memory, processes

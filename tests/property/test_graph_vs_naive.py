@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import heapscope
-from heapscope.analysis.dominators import dominate, number
-from heapscope.analysis.objects import ObjectSet
-from heapscope.analysis.options import Options
-from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT, References, Referents
+from heapscope.heap.graph.dominators import dominate, number
+from heapscope.heap.graph.options import Options
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT, References, Referents
+from heapscope.heap.object_set import ObjectSet
 from tests.support.dumps import DumpBuilder
 from tests.support.graphs import heap_graphs
 from tests.support.model import Dump

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heapscope.errors import HeapscopeError
-from heapscope.parser.histogram import is_histogram, read_histogram
 from heapscope.parser.names import encode_modified_utf8, internal_name
+from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
 
 IDENTIFIERS = st.text("abcXYZ$_éß\U0001f600", min_size=1, max_size=6)
 CLASSES = st.lists(IDENTIFIERS, min_size=1, max_size=4).map(".".join)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 
 import heapscope
-from heapscope.analysis import shapes as shapes_module
-from heapscope.analysis.holds import names
-from heapscope.analysis.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.analysis.shapes import find_shapes
+from heapscope.analysis.growth import path_groups as shapes_module
+from heapscope.analysis.growth.path_groups import find_shapes
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.retention.edge_names import names
 from tests.property.test_graph_vs_naive import SETTINGS
 from tests.support.dumps import DumpBuilder
 from tests.support.graphs import heap_graphs

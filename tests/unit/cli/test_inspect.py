@@ -11,8 +11,8 @@ import pytest
 
 import heapscope
 from heapscope import cli
-from heapscope.analysis.inspector import Inspection
 from heapscope.cli.inspect import lines
+from heapscope.heap.objects.inspector import Inspection
 from tests.support.dumps import DumpBuilder, build
 from tests.unit.cli.conftest import Run
 

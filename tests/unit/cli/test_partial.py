@@ -13,8 +13,8 @@ import pytest
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.cli import COMMANDS, cli, main
-from heapscope.parser.coverage import Coverage, Gap
-from heapscope.reporter import plots
+from heapscope.parser.broken.coverage import Coverage, Gap
+from heapscope.reporter.charts import plots
 from heapscope.reporter.incident import build_incident
 from tests.support.dumps import DumpBuilder
 

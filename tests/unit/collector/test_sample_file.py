@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.memory_samples import read_samples, watched
+from heapscope.analysis.memory.samples import read_samples, watched
 from heapscope.collector.memory import Sample
 from heapscope.collector.sample_file import SampleFile, journal_of
 from heapscope.errors import OutputFailed, SampleError

@@ -18,9 +18,9 @@ from tests.unit.analysis.leak import leak_dump
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import hashlib, json, sys, tempfile, heapscope
-from heapscope.analysis.shapes import find_shapes
-from heapscope.parser.redact import Redactor
-from heapscope.analysis.waste import duplicate_strings
+from heapscope.analysis.growth.path_groups import find_shapes
+from heapscope.parser.redaction.redact import Redactor
+from heapscope.heap.retention.waste import duplicate_strings
 data = open(sys.argv[1], "rb").read()
 redactor = Redactor()
 redacted = hashlib.sha256(redactor.feed(data) + redactor.finish()).hexdigest()

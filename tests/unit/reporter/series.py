@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from heapscope.analysis.census import sorted_histogram
-from heapscope.analysis.heap import Heap
 from heapscope.analysis.snapshots import ProcessFacts, Snapshot, Snapshots
-from heapscope.parser.layout import Layout
+from heapscope.heap.heap import Heap
+from heapscope.heap.histogram import sorted_histogram
+from heapscope.parser.layout.layout import Layout
 from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress, silent
 

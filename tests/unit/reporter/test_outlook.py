@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.reporter import plots
+from heapscope.reporter.charts import plots
 from heapscope.reporter.incident import build_incident
 from heapscope.reporter.outlook import Outlook, describe_outlook, forecast_sentence, outlook_sentence
 from heapscope.reporter.render import outlook_name, render_html
@@ -150,7 +150,7 @@ def test_the_same_figures_give_the_same_bytes_and_follow_the_page() -> None:
 
 
 def test_snapshots_of_another_process_are_left_out_and_told(tmp_path: Path) -> None:
-    from tests.unit.analysis.test_growth import leak_series
+    from tests.unit.analysis.growth.test_growth import leak_series
 
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()

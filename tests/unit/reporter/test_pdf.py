@@ -16,9 +16,9 @@ import pytest
 
 from heapscope.errors import HeapscopeError, MissingDependency
 from heapscope.reporter import pdf, render
+from heapscope.reporter.charts.plots import on_paper
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.pdf import render_pdf
-from heapscope.reporter.plots import on_paper
 from heapscope.reporter.render import render_paper, write_report
 from tests.unit.reporter.series import PLANTED, series
 

@@ -1,0 +1,137 @@
+"""What snapshots are grouped by, and the figures of each group in every snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.errors import HeapscopeError
+from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
+from heapscope.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.analysis.snapshots import Snapshots
+    from heapscope.heap.heap import Heap
+
+BY = ("class", "class+", "package", "loader", "path")
+_OBJECT = "java.lang.Object"
+_ADDRESS = re.compile(r" 0x[0-9a-f]+")
+# Of one name -> (instances, shallow bytes, retained bytes).
+_Figures = dict[str, tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class KeySeries:
+    """Figures of k groups in n snapshots.
+
+    Attributes
+    ----------
+    names : list of str
+    counts, sizes : int64 arrays, shape (k, n)
+        Instances and shallow bytes.
+    retained : int64 array, shape (k, n), or None
+    """
+
+    names: list[str]
+    counts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    retained: NDArray[np.int64] | None
+
+
+def series_by(
+    snapshots: Snapshots, by: str, *, retained: bool = False, progress: Progress = silent
+) -> KeySeries:
+    """Group the objects of every snapshot.
+
+    Parameters
+    ----------
+    by : str
+        One of `BY`.
+    retained : bool
+        Whether retained bytes are wanted; with ``"path"`` they always come.
+
+    Raises
+    ------
+    HeapscopeError
+        ``retained``, ``"loader"`` or ``"path"``, and a snapshot is a class histogram.
+    """
+    if retained or by in ("loader", "path"):
+        for one in snapshots:
+            if one.kind != "heap dump":
+                raise HeapscopeError(
+                    f"{one.path}: a class histogram has no references; growth by {by}"
+                    f"{' with retained sizes' if retained else ''} takes heap dumps only"
+                )
+    if by == "path":
+        from heapscope.analysis.growth.path_groups import shape_series
+
+        return shape_series(snapshots, progress)
+    if not retained and by != "loader":
+        return _from_histograms(snapshots, by)
+    figures = []
+    for one in snapshots:
+        heap = one.open(progress)
+        assert heap is not None
+        with heap:
+            figures.append(_of_heap(heap, by, snapshots.superclasses, retained=retained))
+    return _aligned(figures, has_retained=retained)
+
+
+def _from_histograms(snapshots: Snapshots, by: str) -> KeySeries:
+    key_of = _keys_of(by, snapshots.superclasses)
+    figures: list[_Figures] = []
+    for one in snapshots:
+        mine: _Figures = {}
+        for row in one.histogram.rows():
+            for key in key_of(row["class_name"]):
+                count, size, _ = mine.get(key, (0, 0, 0))
+                mine[key] = count + row["instance_count"], size + row["shallow_bytes"], 0
+        figures.append(mine)
+    return _aligned(figures, has_retained=False)
+
+
+def _keys_of(by: str, superclasses: dict[str, str]) -> Callable[[str], Sequence[str]]:
+    """The keys that a class belongs to."""
+    if by == "package":
+        return lambda name: (package_of(name),)
+    if by == "class+":
+        return lambda name: [f"{one}+" for one in ancestors(name, superclasses)]
+    return lambda name: (name,)
+
+
+def ancestors(name: str, superclasses: dict[str, str]) -> list[str]:
+    """A class and its superclasses but ``Object``; ends where a chain loops."""
+    chain: list[str] = []
+    while name and name != _OBJECT and name not in chain:
+        chain.append(name)
+        name = superclasses.get(name, "")
+    return chain or [name]
+
+
+def _of_heap(heap: Heap, by: str, superclasses: dict[str, str], *, retained: bool) -> _Figures:
+    classes = list(heap.classes)
+    if by == "loader":
+        # Addresses change when the collector moves loaders; what grows is their number, or their classes.
+        labels = {i: _ADDRESS.sub("", loader_name(heap, i)) for i in {c.loader_id for c in classes}}
+        keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
+    else:
+        key_of = _keys_of(by, superclasses)
+        keys = [key_of(c.name) for c in classes]
+    return group_totals(heap, keys, retained=retained)
+
+
+def _aligned(figures: Sequence[_Figures], *, has_retained: bool) -> KeySeries:
+    names = sorted({name for one in figures for name in one})
+    table = np.zeros((3, len(names), len(figures)), np.int64)
+    rows = {name: row for row, name in enumerate(names)}
+    for column, one in enumerate(figures):
+        if one:
+            at = [rows[name] for name in one]
+            table[:, at, column] = np.array(list(one.values()), np.int64).T
+    return KeySeries(names, table[0], table[1], table[2] if has_retained else None)

@@ -1,0 +1,203 @@
+"""One snapshot: a heap dump or a class histogram as text, counted; and where snapshots are found."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from heapscope.analysis.growth.same_process import read_sidecar
+from heapscope.errors import NotHprof
+from heapscope.heap.heap import Heap
+from heapscope.heap.histogram import sorted_histogram
+from heapscope.heap.vm_facts import VmFacts
+from heapscope.parser.layout.layout import Layout
+from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
+from heapscope.progress import Progress, silent, usual
+from heapscope.rich_repr import RichRepr
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from heapscope.parser.broken.coverage import Coverage
+
+Kind = Literal["heap dump", "class histogram"]
+TimeSource = Literal["dump header", "text", "sidecar", "file time"]
+DUMP: Kind = "heap dump"
+HISTOGRAM: Kind = "class histogram"
+
+
+@dataclass(frozen=True)
+class ProcessFacts:
+    """What a dump tells of its process and of itself."""
+
+    environment: dict[str, str]
+    system_properties: dict[str, str]
+    thread_count: int
+    root_counts: dict[str, int]
+    layout: Layout
+    format_version: str
+    identifier_bytes: int
+    class_count: int
+
+
+@dataclass(frozen=True)
+class Snapshot(RichRepr):
+    """One heap dump or class histogram, counted."""
+
+    path: Path
+    name: str  # the file's, without folder and ending
+    kind: Kind
+    captured_at: datetime  # UTC
+    captured_at_source: TimeSource
+    histogram: Table  # class_name, instance_count, shallow_bytes
+    superclasses: dict[str, str] = field(repr=False)
+    root_counts: dict[str, int] = field(repr=False)
+    vm: VmFacts = field(default=VmFacts(), repr=False)
+    coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
+
+    @cached_property
+    def sidecar(self) -> dict[str, Any]:
+        """What ``heapscope collect`` wrote beside the snapshot; empty where there is nothing."""
+        return read_sidecar(self.path)
+
+    @property
+    def object_count(self) -> int:
+        """Objects of all classes."""
+        return sum(self.histogram.column("instance_count"))
+
+    @property
+    def shallow_bytes(self) -> int:
+        """Shallow size of all objects."""
+        return sum(self.histogram.column("shallow_bytes"))
+
+    def open(self, progress: Progress = usual) -> Heap | None:
+        """The dump, opened; None for a class histogram."""
+        is_partial = self.coverage is not None
+        return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
+
+    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
+        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``."""
+        if opened is not None:
+            return facts_of(opened)
+        heap = self.open(progress)
+        if heap is None:
+            return None
+        with heap:
+            return facts_of(heap)
+
+
+def facts_of(heap: Heap) -> ProcessFacts:
+    """What an open heap tells of its process and of itself."""
+    return ProcessFacts(
+        environment=heap.environment(),
+        system_properties=heap.system_properties(),
+        thread_count=len(heap.threads()),
+        root_counts=heap.root_counts(),
+        layout=heap.layout,
+        format_version=heap.format_version,
+        identifier_bytes=heap.identifier_bytes,
+        class_count=len(heap.classes),
+    )
+
+
+_SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".histo")
+
+
+def read_snapshot(
+    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
+) -> Snapshot:
+    """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+
+    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
+
+    Raises
+    ------
+    HprofError, HistogramError
+        See `heapscope.errors`.
+    """
+    path = Path(path)
+    if _looks_like_histogram(path):
+        text = read_histogram(path)
+        captured_at, source = _captured_at(path, text.captured_at_ms)
+        rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
+        return Snapshot(
+            path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
+        )
+    with Heap(path, progress, partial=partial) as heap:
+        return snapshot_of(heap, as_jvm=as_jvm)
+
+
+def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]:
+    """When a class histogram was taken: by its text, by its sidecar, else by its file."""
+    if text_ms is not None:
+        return datetime.fromtimestamp(text_ms / 1000, UTC), "text"
+    with suppress(ValueError, TypeError, OverflowError):
+        said = datetime.fromisoformat(read_sidecar(path).get("captured_at", ""))
+        if said.tzinfo is not None:
+            return said.astimezone(UTC), "sidecar"
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
+
+
+def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
+    """An open heap as a snapshot."""
+    return Snapshot(
+        heap.path,
+        _short_name(heap.path),
+        DUMP,
+        heap.captured_at,
+        "dump header",
+        heap.histogram(as_jvm=as_jvm),
+        heap.superclasses,
+        heap.root_counts(),
+        heap.vm_facts,
+        heap.coverage,
+    )
+
+
+def snapshot_files(path: Path) -> list[Path]:
+    """A directory's snapshots by name, hidden files and sidecars left out; any other path as it is.
+
+    Raises
+    ------
+    NotHprof
+        The directory holds no snapshot.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        entry
+        for entry in path.iterdir()
+        if not entry.name.startswith(".") and entry.name.endswith(_SNAPSHOT_ENDINGS) and entry.is_file()
+    )
+    if not found:
+        raise NotHprof(
+            path, None, f"this directory has no snapshot: no name ends in {', '.join(_SNAPSHOT_ENDINGS)}"
+        )
+    return found
+
+
+def _looks_like_histogram(path: Path) -> bool:
+    """Whether a file is text of a class histogram, perhaps gzip; False for what is no file."""
+    import gzip
+    import zlib
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(64 << 10)
+        if head.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as file:
+                head = file.read(64 << 10)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return is_histogram(head)
+
+
+def _short_name(path: Path) -> str:
+    name = path.name
+    for ending in (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin"):
+        name = name.removesuffix(ending) or name
+    return name

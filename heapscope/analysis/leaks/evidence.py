@@ -1,0 +1,263 @@
+"""What a signature can look at: one snapshot, with its heap where it is a dump."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.errors import ObjectNotFound
+from heapscope.heap.graph.reachability import SOFT
+from heapscope.heap.histogram import matching_classes
+from heapscope.heap.object_set import ObjectSet
+from heapscope.heap.objects.fields import follow_path, split_path
+from heapscope.heap.objects.java_collections import contents, static_reference
+from heapscope.heap.objects.java_object import JavaObject, object_or_none
+from heapscope.heap.retention.paths import Holder, MergedPaths, merged_paths
+from heapscope.parser.tags import ROOT_KIND_NAMES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.analysis.leaks.known_leaks import Subject
+    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.heap.heap import Heap
+
+_COMPARISON = re.compile(r"(>=|<=|>|<|!=)\s*(-?\d+(?:\.\d+)?)")
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "!=": operator.ne,
+}
+_MAX_CHAINS = 4096
+
+
+@dataclass
+class Scene:
+    """One snapshot, as signatures look at it.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    heap : Heap or None
+        None for a class histogram.
+    superclasses : mapping
+        Class name to superclass name, as far as the series knows them.
+    environment : mapping
+        Of the process; empty where nothing tells.
+    properties : mapping or None
+        System properties; None reads those of the heap when a signature asks.
+    """
+
+    snapshot: Snapshot
+    heap: Heap | None
+    superclasses: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] | None = None
+    _histogram: dict[str, int] | None = None
+    _merged: dict[bytes, MergedPaths] = field(default_factory=dict)
+    _subjects: dict[int, tuple[Subject, ObjectSet, int]] = field(default_factory=dict)
+
+    @property
+    def histogram(self) -> dict[str, int]:
+        """Instances by class name."""
+        if self._histogram is None:
+            table = self.snapshot.histogram
+            self._histogram = dict(
+                zip(table.column("class_name"), table.column("instance_count"), strict=True)
+            )
+        return self._histogram
+
+    def system_properties(self) -> Mapping[str, str]:
+        """System properties of the process; empty where nothing tells."""
+        if self.properties is None:
+            self.properties = self.heap.system_properties() if self.heap is not None else {}
+        return self.properties
+
+    def names(self, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
+        """Classes with instances that patterns pick, subclasses included."""
+        found: set[str] = set()
+        for pattern in patterns:
+            found.update(matching_classes(pattern, self.histogram, self.superclasses))
+        for pattern in without:
+            found -= set(matching_classes(pattern, self.histogram, self.superclasses))
+        return tuple(sorted(found))
+
+    def count(
+        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
+    ) -> int | None:
+        """Instances; None where a class histogram cannot tell."""
+        names = self.names(patterns, without)
+        if not names or not where:
+            return sum(self.histogram[name] for name in names)
+        return None if self.heap is None else len(self.objects(patterns, without, where))
+
+    def objects(
+        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
+    ) -> ObjectSet:
+        """Instances of a dump; the set is empty where there are none."""
+        heap = self._need_heap()
+        wanted = set(self.names(patterns, without))
+        if not wanted:
+            return ObjectSet(heap, np.empty(0, np.int64))
+        is_wanted = np.array([c.name in wanted for c in heap.classes], bool)
+        found = ObjectSet(heap, np.nonzero(is_wanted[heap.columns.class_index])[0])
+        for path, pattern in (where or {}).items():
+            found = ObjectSet(heap, found.indices[matches(self.values(found, path), pattern)])
+        return found
+
+    def values(self, objects: ObjectSet, path: str) -> list[Any]:
+        """Decoded values at a path of fields, None where there is none; alternatives by ``|``."""
+        found: list[Any] = [None] * len(objects)
+        for way in path.split("|"):
+            missing = [place for place, value in enumerate(found) if value is None]
+            if not missing:
+                break
+            rest = ObjectSet(objects.heap, objects.indices[missing])
+            try:
+                decoded = rest.values(way).tolist()
+            except ObjectNotFound:  # no class among them has such a field: another version
+                continue
+            for place, value in zip(missing, decoded, strict=True):
+                found[place] = value
+        return found
+
+    def identities(self, objects: ObjectSet, path: str) -> list[Any]:
+        """As `values`, but references stay apart by identity: an object index for each."""
+        heap = objects.heap
+        found = np.full(len(objects), -1, np.int64)
+        for way in path.split("|"):
+            left = np.nonzero(found < 0)[0]
+            try:
+                found[left] = follow_path(heap, objects.indices[left], split_path(way))
+            except ObjectNotFound:
+                continue
+        if (found >= 0).any():
+            return [index if index >= 0 else None for index in found.tolist()]
+        return self.values(objects, path)
+
+    def containers(self, location: str, of: Sequence[str] = ()) -> list[JavaObject]:
+        """The collections at ``"a.B#field.field"``, or at ``"field.field"`` of the instances of classes."""
+        heap = self._need_heap()
+        class_name, mark, path = location.partition("#")
+        if mark:
+            first, *rest = path.split(".")
+            start = object_or_none(heap, static_reference(heap, class_name, first))
+            found = start.follow(*rest) if start is not None else None
+            return [found] if found is not None else []
+        members = self.objects(of)
+        try:
+            rows = follow_path(heap, members.indices, split_path(location))
+        except ObjectNotFound:
+            return []
+        return [JavaObject(heap, row, heap.columns) for row in np.unique(rows[rows >= 0]).tolist()]
+
+    def rooted(self, kind: str, without: Sequence[str] = ()) -> tuple[ObjectSet, int]:
+        """The objects of the one class with most GC root records of a kind, and those records."""
+        heap = self._need_heap()
+        tag = next(tag for tag, name in ROOT_KIND_NAMES.items() if name == kind)
+        roots = heap.roots
+        rows = roots.object_index[(roots.kinds == tag) & (roots.object_index >= 0)]
+        classes = heap.columns.class_index[rows]
+        # By name, so that no superclass is needed: a proxy of native code extends many things.
+        is_left = np.array(
+            [not any(fnmatchcase(c.name, pattern) for pattern in without) for c in heap.classes], bool
+        )
+        rows, classes = rows[is_left[classes]], classes[is_left[classes]]
+        if not rows.size:
+            return ObjectSet(heap, np.empty(0, np.int64)), 0
+        most = int(np.bincount(classes).argmax())
+        members = rows[classes == most].astype(np.int64)
+        return ObjectSet(heap, np.unique(members)), int(members.size)
+
+    def subject(self, subject: Subject) -> tuple[ObjectSet, int]:
+        """The objects that a finding sizes, and how many pile up: of collections what is in them."""
+        if id(subject) not in self._subjects:  # each condition of a signature asks
+            self._subjects[id(subject)] = (subject, *self._find(subject))
+        _, objects, count = self._subjects[id(subject)]
+        return objects, count
+
+    def _find(self, subject: Subject) -> tuple[ObjectSet, int]:
+        if subject.entries:
+            found = self.containers(subject.entries)
+            indices = np.array(sorted(each.index for each in found), np.int64)
+            return ObjectSet(self._need_heap(), indices), sum(map(entry_count, found))
+        if subject.roots:
+            return self.rooted(subject.roots, subject.without)
+        objects = self.objects(subject.classes, subject.without, subject.where)
+        if not subject.garbage:
+            objects = held(objects)
+        return objects, len(objects)
+
+    def merged(self, objects: ObjectSet) -> MergedPaths:
+        """Merged paths to the GC roots, computed once for a set."""
+        key = objects.indices.tobytes()
+        if key not in self._merged:
+            self._merged[key] = merged_paths(objects.heap, objects.indices)
+        return self._merged[key]
+
+    def _need_heap(self) -> Heap:
+        assert self.heap is not None, "asked of a class histogram"
+        return self.heap
+
+
+def held(objects: ObjectSet) -> ObjectSet:
+    """Those that are strongly or softly reachable: a dump of all objects has others, which are no leak.
+
+    A partial dump may lack the GC roots that hold them, so there all are kept.
+    """
+    if not objects or objects.heap.coverage is not None:
+        return objects
+    return ObjectSet(objects.heap, objects.indices[objects.heap.categories[objects.indices] <= SOFT])
+
+
+def entry_count(container: JavaObject) -> int:
+    """Elements of a collection of the JDK, or of an array; 0 for another object."""
+    found = contents(container)
+    if found is not None:
+        return sum(1 for _ in found.items)
+    return int(np.count_nonzero(container.element_ids()))
+
+
+def entry_objects(container: JavaObject) -> list[JavaObject]:
+    """Keys, values and elements of a collection that are objects; what a weak key refers to as itself."""
+    found = contents(container)
+    ids = [i for pair in found.items for i in pair] if found is not None else container.element_ids().tolist()
+    objects = (object_or_none(container.heap, each) for each in ids if each)
+    return [each for each in objects if each is not None]
+
+
+def matches(values: Sequence[Any], pattern: str) -> NDArray[np.bool_]:
+    """Which values are what a signature says: a pattern, a comparison, or ``null``."""
+    return np.array([_is(value, pattern) for value in values], bool)
+
+
+def _is(value: Any, pattern: str) -> bool:
+    if pattern == "null":
+        return value is None
+    if value is None:
+        return False
+    comparison = _COMPARISON.fullmatch(pattern)
+    if comparison is not None:
+        is_number = isinstance(value, (int, float))
+        return is_number and _OPERATORS[comparison[1]](value, float(comparison[2]))
+    return fnmatchcase(value.class_name if isinstance(value, JavaObject) else str(value), pattern)
+
+
+def chains(paths: MergedPaths) -> list[tuple[str, int]]:
+    """Each way from a GC root, its steps joined by arrows, and how many members it holds."""
+    found: list[tuple[str, int]] = []
+    pending: list[tuple[str, Holder]] = [(holder.label, holder) for holder in reversed(paths.holders)]
+    while pending and len(found) < _MAX_CHAINS:
+        text, holder = pending.pop()
+        if not holder.children:
+            found.append((text, holder.member_count))
+        pending += [(f"{text} -> {child.label}", child) for child in reversed(holder.children)]
+    return found

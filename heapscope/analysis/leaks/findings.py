@@ -1,0 +1,169 @@
+"""What a diagnosis finds: leaks with their figures, and the arithmetic of growth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heapscope.analysis.growth.forecast import Forecast
+from heapscope.analysis.growth.statistics import Rate, rate
+from heapscope.analysis.leaks.hadoop import FileSystemGroup
+from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.snapshots import Snapshots
+from heapscope.heap.retention.paths import MergedPaths
+from heapscope.rich_repr import RichRepr
+
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+UNKNOWN = "unknown"
+LEAK, HEALTHY, UNDECIDED = "leak", "no leak found", "too few snapshots"
+MIN_SNAPSHOTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value that was read: ``source`` says where.  It may be secret: mask it before people see it."""
+
+    name: str
+    value: str
+    source: str  # "the heap of leak-4", "worker-3.hprof.zst.json", "/proc/4711/environ"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(RichRepr):
+    """One leak.
+
+    Attributes
+    ----------
+    id : str
+        Of the known leak; ``"unknown"`` for growth without a known reason.
+    unit : pair of str
+        What one of what piles up is called, and what many are.
+    confidence : {"certain", "likely", "possible"}
+    counts : tuple of int or None
+        How many there were in each snapshot; None where that snapshot cannot tell.
+    instance_count : int
+        How many there are.
+    retained_bytes, share : int, float or None
+        Exact retained size of all of them together; as a part of what is reachable.
+    per_hour : Rate or None
+        Slope of ``counts`` with its interval (Theil-Sen); None for one snapshot, and where times cannot
+        be used.
+    since : datetime or None
+        When it began: a snapshot's time, or by the slope, or of one snapshot the oldest instance's own word.
+    since_is_estimate : bool
+    held_by : tuple of str
+        Ways from the GC roots, most of them first.
+    holders : MergedPaths or None
+        The same, whole.
+    evidence : tuple of str
+    groups : tuple of FileSystemGroup
+        For leaks of Hadoop file systems.
+    readings : tuple of Reading
+    """
+
+    id: str
+    title: str
+    class_name: str
+    unit: tuple[str, str]
+    confidence: str
+    counts: tuple[int | None, ...]
+    instance_count: int
+    retained_bytes: int | None
+    share: float | None
+    per_hour: Rate | None
+    since: datetime | None
+    since_is_estimate: bool
+    held_by: tuple[str, ...]
+    holders: MergedPaths | None
+    why: str
+    cure: tuple[str, ...]
+    healthy: str
+    affected: tuple[str, ...]
+    sources: tuple[Source, ...]
+    evidence: tuple[str, ...]
+    groups: tuple[FileSystemGroup, ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def bytes_each(self) -> float | None:
+        """What one retains, on average."""
+        return None if self.retained_bytes is None else self.retained_bytes / max(self.instance_count, 1)
+
+    @property
+    def bytes_per_hour(self) -> float | None:
+        """Growth of what they retain."""
+        each = self.bytes_each
+        return None if each is None or self.per_hour is None else each * self.per_hour.value
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(RichRepr):
+    """What is wrong with a process, as far as its snapshots tell.
+
+    Attributes
+    ----------
+    status : {"leak", "no leak found", "too few snapshots"}
+    source : str
+        Name of the snapshot whose heap was looked at; of a class histogram where there is no dump.
+    is_dump : bool
+    findings : tuple of Finding
+        The surest and largest first.
+    steady : tuple of (str, str)
+        Known leaks whose signature fits, but that do not grow: title, and figures.
+    groups : tuple of FileSystemGroup
+        Hadoop file systems of the heap, leaked or not.
+    readings : tuple of Reading
+    object_counts, shallow_bytes : tuple of int
+        The whole heap, in each snapshot.
+    forecasts : tuple of Forecast
+        When memory runs out if the whole heap goes on growing, the soonest first.
+    """
+
+    status: str
+    source: str
+    is_dump: bool
+    snapshot_names: tuple[str, ...]
+    captured_at: tuple[datetime, ...]
+    object_counts: tuple[int, ...]
+    shallow_bytes: tuple[int, ...]
+    findings: tuple[Finding, ...]
+    steady: tuple[tuple[str, tuple[int | None, ...]], ...]
+    groups: tuple[FileSystemGroup, ...]
+    readings: tuple[Reading, ...]
+    forecasts: tuple[Forecast, ...] = ()
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.findings)
+
+
+def has_times(snapshots: Snapshots) -> bool:
+    """Whether the times are those of capture; a file's own time may be that of a copy."""
+    return all(each.captured_at_source != "file time" for each in snapshots)
+
+
+def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> Rate | None:
+    """The slope of a series, which may have holes; None where no time lies between two figures."""
+    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
+    if len(known) < 2:
+        return None
+    hours = [(when - known[0][0]).total_seconds() / 3600 for when, _ in known]
+    return rate(hours, [count for _, count in known])
+
+
+def began(
+    times: Sequence[datetime], counts: Sequence[int | None], per_hour: Rate | None
+) -> tuple[datetime | None, bool]:
+    """When it began, and whether that is reckoned back by the slope."""
+    known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
+    if len(known) < 2 or per_hour is None or per_hour.value <= 0:
+        return None, False
+    first, count = known[0]
+    if count <= 1:
+        return first, False
+    try:
+        return first - timedelta(hours=count / per_hour.value), True
+    except OverflowError:
+        return None, False

@@ -1,0 +1,371 @@
+"""The format of known leaks, checked when it is read; `heapscope.analysis.leaks.known_leaks` describes it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from heapscope.errors import KnownLeaksError
+from heapscope.parser.tags import ROOT_KIND_NAMES
+
+CONFIDENCES = ("certain", "likely")
+DEFAULT_SHARE = 0.5
+
+# What each kind of condition may say beside what all may: name -> type.
+_TEXTS: Any = "a text or a list of texts"
+_COMMON: dict[str, Any] = {
+    "at_least": (int, float),
+    "at_most": (int, float),
+    "any": str,
+    "hint": bool,
+    "say": str,
+}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "count": {"where": dict, "except": _TEXTS},
+    "ratio": {},
+    "distinct": {"per": _TEXTS},
+    "entries": {"of": _TEXTS},
+    "loaders": {"of": _TEXTS},
+    "value": {"is": str, "share": (int, float)},
+    "map": {"key": str, "share": (int, float)},
+    "sum": {"of": _TEXTS, "where": dict},
+    "held": {"share": (int, float), "members": int},
+    "roots": {"except": _TEXTS},
+    "retained": {},
+    "environment": {"is": str},
+    "property": {"is": str},
+}
+# Conditions that mean nothing without a number.
+_NEED_NUMBER = {"count", "ratio", "distinct", "entries", "loaders", "sum", "roots"}
+_LEAK_KEYS: dict[str, Any] = {
+    "id": str,
+    "title": str,
+    "unit": list,
+    "affected": list,
+    "why": str,
+    "cure": list,
+    "healthy": str,
+    "sources": list,
+    "confidence": str,
+    "subject": dict,
+    "signature": list,
+}
+_OPTIONAL_LEAK_KEYS: dict[str, Any] = {
+    "is_general": bool,
+    "class_counts_suffice": bool,
+    "log_patterns": list,
+    "born": str,
+}
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a leak is described."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What piles up: instances of classes, what is in a collection, or objects with GC roots of a kind.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Patterns as `heapscope.heap.histogram.matching_classes` has them.
+    without : tuple of str
+        Patterns of classes that do not count.
+    where : dict
+        Path of fields -> what is there.
+    entries : str
+        ``"a.B#field.field"``.
+    roots : str
+        A kind of GC root.
+    garbage : bool
+        Whether instances count that nothing holds any more, as a dump of all objects has them.
+    """
+
+    classes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    entries: str = ""
+    roots: str = ""
+    garbage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a signature.
+
+    Attributes
+    ----------
+    kind : str
+        The key that says what is looked at.
+    operand : tuple of str
+        What that key has.
+    options : dict
+        The keys of that kind alone.
+    at_least, at_most : float or None
+    any_of : str
+        Name of the group of which one must hold; empty for a condition of its own.
+    is_hint : bool
+    say : str
+        Sentence of the evidence; empty for the sentence of the kind.
+    """
+
+    kind: str
+    operand: tuple[str, ...]
+    options: Mapping[str, Any]
+    at_least: float | None
+    at_most: float | None
+    any_of: str
+    is_hint: bool
+    say: str
+
+    @property
+    def share(self) -> float:
+        """The part of the subject for which it must be true."""
+        return float(self.options.get("share", DEFAULT_SHARE))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """An option that is a text or a list of texts."""
+        return _texts(self.options.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLeak:
+    """A leak that is known by what it leaves in the heap.
+
+    The module `heapscope.analysis.leaks.known_leaks` says what each attribute means.
+    """
+
+    id: str
+    family: str
+    title: str
+    unit: tuple[str, str]
+    affected: tuple[str, ...]
+    why: str
+    cure: tuple[str, ...]
+    healthy: str
+    sources: tuple[Source, ...]
+    confidence: str
+    subject: Subject
+    signature: tuple[Condition, ...]
+    is_general: bool
+    class_counts_suffice: bool
+    log_patterns: tuple[str, ...]
+    born: str = ""
+
+
+def read_family(path: Path) -> list[KnownLeak]:
+    """The leaks of one file.
+
+    Raises
+    ------
+    KnownLeaksError
+        It cannot be read or breaks the format; the message says where and how.
+    """
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise KnownLeaksError(path, "", error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KnownLeaksError(path, "", f"no valid TOML: {error}") from None
+    check = _Check(path, "the file")
+    check.keys(document, {"family": str, "leak": list}, {})
+    leaks = []
+    for number, table in enumerate(document["leak"], 1):
+        name = table.get("id") if isinstance(table, dict) else None
+        leaks.append(_leak(table, document["family"], path, f"leak {name!r}" if name else f"leak {number}"))
+    names = [leak.id for leak in leaks]
+    for name in names:
+        if names.count(name) > 1:
+            raise KnownLeaksError(path, f"leak {name!r}", "this id is used twice")
+    return leaks
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Complains with the file and the place in it."""
+
+    path: Path
+    place: str
+
+    def fail(self, problem: str) -> KnownLeaksError:
+        return KnownLeaksError(self.path, self.place, problem)
+
+    def keys(self, table: Any, needed: Mapping[str, Any], optional: Mapping[str, Any]) -> None:
+        if not isinstance(table, dict):
+            raise self.fail(f"a table is needed here, not {table!r}")
+        known = {**needed, **optional}
+        for key, value in table.items():
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(sorted(known))}"
+                raise self.fail(f"unknown key {key!r}{hint}")
+            self.type(key, value, known[key])
+        for key in needed:
+            if key not in table:
+                raise self.fail(f"the key {key!r} is missing")
+
+    def type(self, key: str, value: Any, wanted: Any) -> None:
+        if wanted is _TEXTS:
+            is_right = isinstance(value, str) or (
+                isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+            )
+            name = _TEXTS
+        else:
+            is_right = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+            name = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}.get(
+                wanted, "a number"
+            )
+        if not is_right or value in ("", []):
+            raise self.fail(f"{key} must be {name}, not {value!r}")
+
+    def text_list(self, key: str, value: Any) -> tuple[str, ...]:
+        if not all(isinstance(each, str) and each for each in value):
+            raise self.fail(f"{key} must be a list of texts, not {value!r}")
+        return tuple(value)
+
+
+def _leak(table: Any, family: str, path: Path, place: str) -> KnownLeak:
+    check = _Check(path, place)
+    check.keys(table, _LEAK_KEYS, _OPTIONAL_LEAK_KEYS)
+    if not _ID.fullmatch(table["id"]):
+        raise check.fail("id must be words of lower case letters and digits, joined by hyphens")
+    if table["confidence"] not in CONFIDENCES:
+        raise check.fail(f"confidence must be one of {', '.join(CONFIDENCES)}, not {table['confidence']!r}")
+    unit = check.text_list("unit", table["unit"])
+    if len(unit) != 2:
+        raise check.fail('unit must be what one is called and what many are called: ["path", "paths"]')
+    sources = []
+    for each in table["sources"]:
+        check.keys(each, {"label": str, "url": str}, {})
+        if not each["url"].startswith("https://"):
+            raise check.fail(f"url must begin with https://, not {each['url']!r}")
+        sources.append(Source(each["label"], each["url"]))
+    signature = tuple(
+        _condition(each, _Check(path, f"{place}, condition {number}"))
+        for number, each in enumerate(table["signature"], 1)
+    )
+    if all(condition.is_hint for condition in signature):
+        raise check.fail("signature has hints only; at least one condition must be able to fail")
+    patterns = check.text_list("log_patterns", table.get("log_patterns", []))
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise check.fail(f"log_patterns: {pattern!r} is no regular expression: {error}") from None
+    return KnownLeak(
+        table["id"],
+        family,
+        table["title"],
+        (unit[0], unit[1]),
+        check.text_list("affected", table["affected"]),
+        _joined(table["why"]),
+        tuple(map(_joined, check.text_list("cure", table["cure"]))),
+        _joined(table["healthy"]),
+        tuple(sources),
+        table["confidence"],
+        _subject(table["subject"], _Check(path, f"{place}, subject")),
+        signature,
+        table.get("is_general", False),
+        table.get("class_counts_suffice", False),
+        patterns,
+        table.get("born", ""),
+    )
+
+
+def _subject(table: Any, check: _Check) -> Subject:
+    optional = {"class": _TEXTS, "except": _TEXTS, "where": dict, "entries": str, "roots": str}
+    optional["garbage"] = bool
+    check.keys(table, {}, optional)
+    if sum(key in table for key in ("class", "entries", "roots")) != 1:
+        raise check.fail("one of the keys class, entries and roots is needed, and only one")
+    entries, roots = table.get("entries", ""), table.get("roots", "")
+    if entries:
+        _static(entries, check)
+    if roots:
+        _root_kind(roots, check)
+    where = table.get("where", {})
+    _where(where, check)
+    classes, without = _texts(table.get("class", ())), _texts(table.get("except", ()))
+    return Subject(classes, without, where, entries, roots, table.get("garbage", False))
+
+
+def _condition(table: Any, check: _Check) -> Condition:
+    if not isinstance(table, dict):
+        raise check.fail(f"a table is needed here, not {table!r}")
+    kinds = [key for key in table if key in _OPTIONS]
+    if len(kinds) != 1:
+        found = f"it has {' and '.join(kinds)}" if kinds else f"it has {', '.join(table) or 'nothing'}"
+        raise check.fail(f"exactly one of these keys is needed: {', '.join(_OPTIONS)}; {found}")
+    kind = kinds[0]
+    operand_type: Any = bool if kind == "retained" else _TEXTS
+    check.keys(table, {kind: operand_type}, {**_OPTIONS[kind], **_COMMON})
+    operand = () if kind == "retained" else _texts(table[kind])
+    if kind in _NEED_NUMBER and "at_least" not in table and "at_most" not in table:
+        raise check.fail(f"{kind} needs at_least or at_most")
+    if kind == "ratio" and len(operand) != 2:
+        raise check.fail('ratio needs two classes: ["a.B", "c.D"]')
+    if kind in ("entries", "loaders") and "of" not in table:
+        for each in operand:
+            _static(each, check)
+    if kind == "roots":
+        for each in operand:
+            _root_kind(each, check)
+    for needed in {"value": ("is",), "map": ("key",)}.get(kind, ()):
+        if needed not in table:
+            raise check.fail(f"{kind} needs {needed}")
+    if not 0 < table.get("share", DEFAULT_SHARE) <= 1:
+        raise check.fail(f"share lies between 0 and 1, not at {table['share']}")
+    _where(table.get("where", {}), check)
+    if "say" in table:
+        try:
+            table["say"].format(figure="")
+        except (KeyError, IndexError, ValueError):
+            raise check.fail("say may have {figure} in it, and no other braces") from None
+    return Condition(
+        kind,
+        operand,
+        {key: table[key] for key in _OPTIONS[kind] if key in table},
+        table.get("at_least"),
+        table.get("at_most"),
+        table.get("any", ""),
+        table.get("hint", False),
+        table.get("say", ""),
+    )
+
+
+def _static(text: str, check: _Check) -> None:
+    class_name, mark, path = text.partition("#")
+    if not (class_name and mark and path):
+        raise check.fail(f'{text!r} names no static field; write "a.B#field" or add of = "a.B"')
+
+
+def _root_kind(name: str, check: _Check) -> None:
+    if name not in ROOT_KIND_NAMES.values():
+        raise check.fail(f"{name!r} is no kind of GC root; they are: {', '.join(ROOT_KIND_NAMES.values())}")
+
+
+def _where(where: Mapping[str, Any], check: _Check) -> None:
+    for key, value in where.items():
+        if not isinstance(value, str):
+            raise check.fail(f"where: {key} must be a text, not {value!r}")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _joined(text: str) -> str:
+    """A text that was broken into lines, in one line."""
+    return " ".join(text.split())

@@ -1,0 +1,205 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from heapscope.heap.heap import Heap
+    from heapscope.heap.object_set import ObjectSet
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# Existence is not checked here: the parser's errors say more, and end in exit code 3.
+DUMP = click.Path(path_type=Path)
+
+dump_argument = click.argument("dump", type=DUMP)
+dumps_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
+
+class_option = click.option(
+    "--class",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="A class by its full name, by its name without the package, or by a glob with * and ?. Repeatable.",
+)
+subclasses_option = click.option(
+    "--no-subclasses", is_flag=True, help="Count the named classes only, not what extends them."
+)
+partial_option = click.option(
+    "--partial",
+    is_flag=True,
+    help="Analyse what can be read of a DUMP that is cut short or damaged, and say how much that is.",
+)
+secrets_option = click.option(
+    "--show-secrets", is_flag=True, help="Show values of variables and properties that may be secret."
+)
+
+
+def watched(patterns: Sequence[str]) -> Sequence[str]:
+    """The patterns asked for, or the classes of the libhdfs leak."""
+    from heapscope.heap.histogram import WATCHED_CLASSES
+
+    return patterns or WATCHED_CLASSES
+
+
+def expanded(dumps: Sequence[Path]) -> list[Path]:
+    """The dumps, a directory standing for all snapshots in it."""
+    from heapscope.analysis.snapshots import snapshot_files
+
+    return [path for dump in dumps for path in snapshot_files(dump)]
+
+
+def graph_options(command: _Command) -> _Command:
+    """Options of every command that follows references; the command gets them as ``following``.
+
+    A dict of keyword arguments for `heapscope.open`.
+    """
+
+    @wraps(command)
+    def with_following(
+        *arguments: Any,
+        semantics: str,
+        roots: str,
+        soft: str,
+        index_dir: Path | None,
+        no_index: bool,
+        partial: bool,
+        **named: Any,
+    ) -> Any:
+        following = {
+            "semantics": semantics,
+            "roots": roots,
+            "soft": soft,
+            "index_dir": index_dir,
+            "use_index": not no_index,
+            "partial": partial,
+        }
+        return command(*arguments, following=following, **named)
+
+    for option in reversed(
+        (
+            click.option(
+                "--semantics",
+                type=click.Choice(["jvm", "mat"]),
+                default="jvm",
+                help="'mat' follows all referents and sizes objects as Eclipse MAT does.  [default: jvm]",
+            ),
+            click.option(
+                "--roots",
+                type=click.Choice(["mat", "plain"]),
+                default="mat",
+                help="Whether what lies on a thread's stack hangs on the thread ('mat') or is a root "
+                "('plain').  [default: mat]",
+            ),
+            click.option(
+                "--soft",
+                type=click.Choice(["strong", "weak"]),
+                default="strong",
+                help="Whether soft references hold what they refer to.  [default: strong]",
+            ),
+            click.option(
+                "--index-dir",
+                metavar="DIR",
+                type=click.Path(path_type=Path),
+                help="Where the index of DUMP is kept; by default in the user's cache folder.",
+            ),
+            click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+            partial_option,
+        )
+    ):
+        with_following = option(with_following)
+    return with_following  # type: ignore[return-value]  # the options are gone, `following` has come
+
+
+class TwoRuns(click.Command):
+    """A command whose option takes all arguments up to the next option: ``--vs B1 B2 B3``.
+
+    So that the shell's globs work on both sides; the option itself is a repeatable one.
+    """
+
+    many = ("--vs", "--against")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its arguments."""
+        spread: list[str] = []
+        option = ""
+        for place, argument in enumerate(args):
+            if argument == "--":
+                spread += args[place:]
+                break
+            if argument in self.many:
+                option = argument
+                is_last = place + 1 == len(args) or args[place + 1].startswith("-")
+                if is_last and not ctx.resilient_parsing:  # which the shell's completion does
+                    raise click.UsageError(f"{option} needs at least one DUMP.", ctx)
+                continue
+            if argument.startswith("-") and argument != "-":
+                option = ""
+            spread += [option, argument] if option else [argument]
+        return super().parse_args(ctx, spread)
+
+
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Bytes of ``4G``; for an option."""
+    from heapscope.units import parse_bytes
+
+    try:
+        return None if value is None else parse_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", context, parameter) from None
+
+
+limit_option = click.option(
+    "--limit",
+    "limit_bytes",
+    metavar="SIZE",
+    callback=_size,
+    help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
+)
+force_series_option = click.option(
+    "--force-series", is_flag=True, help="Compare snapshots of different processes all the same."
+)
+
+
+class Subject(NamedTuple):
+    """What a command is about: a class pattern, or one object."""
+
+    text: str
+    address: int | None
+
+
+def _subject(context: click.Context, parameter: click.Parameter, value: str) -> Subject:
+    if value[:2].lower() != "0x":
+        return Subject(value, None)
+    try:
+        return Subject(value, int(value, 16))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no address.", context, parameter) from None
+
+
+def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> ObjectSet:
+    """The objects that a subject names.
+
+    Raises
+    ------
+    ObjectNotFound
+        The dump has no such class or object.
+    """
+    if subject.address is None:
+        return heap.objects(subject.text, subclasses=subclasses)
+    import numpy as np
+
+    from heapscope.heap.object_set import ObjectSet
+    from heapscope.heap.objects.inspector import find_object
+
+    index = find_object(heap, subject.address).index
+    return ObjectSet(heap, np.array([index], np.int64))
+
+
+subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

@@ -1,0 +1,52 @@
+"""What the commands that follow references share: the open heap, and what they say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heapscope.cli.common.progress import work
+from heapscope.reporter.text import plural
+from heapscope.units import format_bytes
+
+if TYPE_CHECKING:
+    from heapscope.heap.heap import Heap
+    from heapscope.table import Table
+
+
+@contextmanager
+def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
+    """A dump, open, with a progress bar for what is computed of it."""
+    from heapscope.heap.opening import open as open_heap
+
+    with work() as at:
+        at.name(dump)
+        with open_heap(dump, at.progress, **following) as heap:
+            yield heap
+
+
+def reachability_line(heap: Heap) -> str:
+    """How many objects and bytes are strongly reachable, and how many are not."""
+    words = {"strong": "strongly reachable", "soft": "only softly", "weak": "only weakly"}
+    return "; ".join(
+        f"{plural(row['object_count'], 'object')} {words.get(row['category'], row['category'])}, "
+        f"{format_bytes(row['shallow_bytes'])}"
+        for row in heap.reachability().rows()
+        if row["object_count"]
+    )
+
+
+def with_addresses(table: Table) -> Table:
+    """``object_id`` as people write it, ``object_index`` left out: it means nothing outside."""
+    from heapscope.table import Table
+
+    columns = {
+        "address" if name == "object_id" else name: (
+            [f"0x{value:x}" for value in table.column(name)] if name == "object_id" else values
+        )
+        for name, values in table.columns.items()
+        if name != "object_index"
+    }
+    return Table(columns)

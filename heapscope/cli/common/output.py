@@ -1,0 +1,387 @@
+"""Tables and values for people and for programs: text, JSON, CSV; to stdout or to a new file.
+
+Text on a terminal is drawn by rich and fits its width: class names are shortened from the
+left, then whole columns left out, figures never cut.  In a pipe it is plain: every column,
+full names, one row a line, no colour, and rich is not even imported.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+
+import click
+
+from heapscope.cli.common.notebook_output import draw_answer, is_drawing
+from heapscope.files import check_free, new_file
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.table import Table
+
+SCHEMA_VERSION = 1
+TERMINAL_ROWS = 30
+_PIECE = 1 << 15
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"; the wide forms too).
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def shorten(name: str, width: int, ellipsis: str = "…") -> str:
+    """The end of a name, which tells more than its beginning: ``…fs.FileSystem$Cache$Key``."""
+    if len(name) <= width:
+        return name
+    return ellipsis + name[len(name) - width + len(ellipsis) :] if width > len(ellipsis) else ellipsis[:width]
+
+
+def format_time(moment: datetime) -> str:
+    """``2026-11-23 09:22:10 UTC``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def describe(snapshots: Iterable[Snapshot]) -> list[str]:
+    """A line for each snapshot: what it is, when it was taken, how much it holds."""
+    found = list(snapshots)
+    width = max((len(snapshot.name) for snapshot in found), default=0)
+    lines = []
+    for snapshot in found:
+        lines.append(
+            f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
+            f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
+            f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
+        )
+        if snapshot.coverage is not None:
+            summary, *rest = snapshot.coverage.lines()
+            lines += [f"  {summary}", *(f"    {line}" for line in rest)]
+    return lines
+
+
+def total(table: Table, *names: str) -> dict[str, int | float]:
+    """Sums of columns."""
+    return {name: sum(table.column(name)) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the options of a table ask for; ``rows`` None means not said, 0 all of them."""
+
+    format: Literal["text", "json", "csv"] = "text"
+    rows: int | None = None
+    sort: str | None = None
+    path: Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse an output that exists before any work is done.
+
+        Raises
+        ------
+        OutputExists, OutputFailed
+        """
+        if self.path is not None:
+            check_free(self.path, self.force)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column of a table is shown as text.
+
+    ``importance`` orders what a narrow terminal leaves out: 0 always stays, 9 goes first.
+    """
+
+    name: str
+    label: str
+    importance: int = 0
+    is_signed: bool = False
+    is_text: bool = False
+    decimals: int = 0  # of a fraction; JSON and CSV have all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A table with all that is said around it.
+
+    Attributes
+    ----------
+    kind : str
+        "class histogram", "census", "diff", "trend".
+    table : Table
+        All rows, in their natural order.
+    columns : sequence of Column
+        What the text shows, the last one being text: names, of any length.
+    snapshots : sequence of Snapshot
+        Where the rows come from.
+    totals : mapping of str to number
+        Sums by column; empty where summing makes no sense.
+    total_label : str
+        What the sums are of.
+    rows_are : pair of str
+        Singular and plural for the footer: "class", "classes".
+    heading, notes : sequence of str
+        Lines above and below the text.
+    facts : mapping
+        What JSON says beside the rows.
+    """
+
+    kind: str
+    table: Table
+    columns: Sequence[Column]
+    snapshots: Sequence[Snapshot]
+    totals: Mapping[str, int | float] = field(default_factory=dict)
+    total_label: str = "total"
+    rows_are: tuple[str, str] = ("class", "classes")
+    heading: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
+    """Options every table has; the command gets them as ``choice``, a `Choice`."""
+
+    def decorate(command: _Command) -> _Command:
+        @wraps(command)
+        def with_choice(
+            *arguments: Any,
+            as_json: bool,
+            as_csv: bool,
+            top: int | None,
+            sort: str | None,
+            output: Path | None,
+            force: bool,
+            **named: Any,
+        ) -> Any:
+            if as_json and as_csv:
+                raise click.UsageError("--json and --csv exclude each other.")
+            suffix = "" if output is None else output.suffix.lower()
+            is_json = as_json or (suffix == ".json" and not as_csv)
+            is_csv = as_csv or (suffix == ".csv" and not as_json)
+            choice = Choice("json" if is_json else "csv" if is_csv else "text", top, sort, output, force)
+            choice.check()
+            return command(*arguments, choice=choice, **named)
+
+        for option in reversed(
+            (
+                click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times."),
+                click.option("--csv", "as_csv", is_flag=True, help="Write CSV with a heading."),
+                click.option(
+                    "--top",
+                    metavar="N",
+                    type=int,
+                    callback=_not_negative,
+                    help=f"Rows to show, 0 for all.  [default: {TERMINAL_ROWS} on a terminal, else all]",
+                ),
+                click.option(
+                    "--sort",
+                    type=click.Choice(sort_columns),
+                    metavar="COLUMN",
+                    help=f"Figures sort downwards, names upwards. COLUMN: {', '.join(sort_columns)}.",
+                ),
+                click.option(
+                    "-o",
+                    "--output",
+                    metavar="FILE",
+                    type=click.Path(path_type=Path),
+                    help="Write there and not to stdout; .json and .csv name the format.",
+                ),
+                click.option("--force", is_flag=True, help="Overwrite FILE."),
+            )
+        ):
+            with_choice = option(with_choice)
+        return with_choice  # type: ignore[return-value]  # the options are gone, `choice` has come
+
+    return decorate
+
+
+def _not_negative(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
+    # click.IntRange would do it, and add "[x>=0]" to the help.
+    if value is not None and value < 0:
+        raise click.BadParameter(f"{value} is below 0.", context, parameter)
+    return value
+
+
+def show(answer: Answer, choice: Choice) -> None:
+    """Write a table the way the options ask for."""
+    table = answer.table
+    if choice.sort is not None:
+        values = table.column(choice.sort)
+        is_figure = bool(values) and isinstance(values[0], (int, float))
+        table = table.sorted_by(choice.sort, descending=is_figure)
+    is_terminal = choice.path is None and sys.stdout.isatty()
+    is_drawn = choice.path is None and is_drawing()
+    limit = choice.rows
+    if limit is None and choice.format == "text" and (is_terminal or is_drawn):
+        limit = TERMINAL_ROWS
+    shown = table.head(limit) if limit else table
+    if choice.format == "json":
+        write(_json_text(answer, shown), choice)
+    elif choice.format == "csv":
+        write(_csv_text(_with_share(shown, answer.snapshots)), choice)
+    elif is_drawn:
+        draw_answer(answer, shown)
+    elif is_terminal:
+        from heapscope.cli.common.terminal import draw
+
+        draw(answer, shown)
+    else:
+        write(_plain_text(answer, shown), choice)
+
+
+def write(text: str, choice: Choice) -> None:
+    """Text to stdout, or to a new file that appears whole or not at all.
+
+    Raises
+    ------
+    OutputExists, OutputFailed
+    """
+    if choice.path is None:
+        # In pieces: with PYTHONUNBUFFERED Python takes a short write, to a full disk or a closed
+        # pipe, for a whole one; only the next write fails.
+        for start in range(0, len(text), _PIECE):
+            sys.stdout.write(text[start : start + _PIECE])
+        return
+    with new_file(choice.path, force=choice.force) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """A JSON document as text; ASCII only, so that no terminal is steered by it."""
+    return json.dumps(document, indent=2, default=_json_value) + "\n"
+
+
+def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
+    """What a snapshot is, for JSON."""
+    return {
+        "name": snapshot.name,
+        "path": str(snapshot.path),
+        "kind": snapshot.kind,
+        "captured_at": snapshot.captured_at,
+        "captured_at_source": snapshot.captured_at_source,
+        "object_count": snapshot.object_count,
+        "shallow_bytes": snapshot.shallow_bytes,
+        **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
+    }
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    raise TypeError(f"no JSON form of {type(value).__name__}")
+
+
+def _json_text(answer: Answer, shown: Table) -> str:
+    return json_text(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": answer.kind,
+            "snapshots": [snapshot_facts(snapshot) for snapshot in answer.snapshots],
+            **answer.facts,
+            "row_count": len(answer.table),
+            "totals": dict(answer.totals),
+            "rows": list(shown.rows()),
+        }
+    )
+
+
+def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
+    """A table of partial dumps says so in each row: CSV has no other place for it."""
+    from heapscope.table import Table
+
+    shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
+    if not shares:
+        return shown
+    return Table({**shown.columns, "read_share": [min(shares)] * len(shown)})
+
+
+def _csv_text(shown: Table) -> str:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(shown.names)
+    writer.writerows([_csv_cell(value) for value in row.values()] for row in shown.rows())
+    return text.getvalue()
+
+
+def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, datetime):
+        return _json_value(value)
+    guard = "'" if str(value).startswith(_FORMULA_STARTS) else ""
+    return guard + printable(str(value))
+
+
+def text_cell(value: object, column: Column) -> str:
+    """One cell as text: thousands separated, a sign where it is a change."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        text = f"{value:,d}" if isinstance(value, int) else f"{value:,.{column.decimals}f}"
+        return f"+{text}" if column.is_signed and value > 0 else text
+    if isinstance(value, datetime):
+        return format_time(value)
+    return printable(str(value))
+
+
+def text_rows(answer: Answer, shown: Table) -> tuple[list[list[str]], list[str]]:
+    """Cells of the rows, and of the line of totals (empty where there is none)."""
+    rows = [[text_cell(row[column.name], column) for column in answer.columns] for row in shown.rows()]
+    if not answer.totals:
+        return rows, []
+    totals = [
+        text_cell(answer.totals[column.name], column) if column.name in answer.totals else ""
+        for column in answer.columns
+    ]
+    totals[-1] = answer.total_label
+    return rows, totals
+
+
+def footer(answer: Answer, shown: Table) -> str:
+    """``30 of 793 classes; --top 0 shows all``."""
+    everything = plural(len(answer.table), *answer.rows_are)
+    if len(shown) == len(answer.table):
+        return everything
+    return f"{len(shown):,} of {everything}; --top 0 shows all"
+
+
+def _plain_text(answer: Answer, shown: Table) -> str:
+    rows, totals = text_rows(answer, shown)
+    heads = [column.label.replace("\n", " ") for column in answer.columns]
+    lines = [heads, *rows, *([totals] if totals else [])]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+
+    def joined(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.ljust(width) if column.is_text else cell.rjust(width)
+            for cell, width, column in zip(cells, widths, answer.columns, strict=True)
+        ]
+        return "  ".join(aligned).rstrip()
+
+    text: list[str] = [*map(printable, answer.heading), *([""] if answer.heading else [])]
+    text += map(joined, lines)
+    text += ["", footer(answer, shown), *map(printable, answer.notes)]
+    return "\n".join(text) + "\n"
+
+
+def encodes(text: str, stream: TextIO) -> bool:
+    """Whether a stream can write these characters."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""Dominator tree and retained sizes of all objects, exact.
+
+Lengauer and Tarjan, "A fast algorithm for finding dominators in a flowgraph", ACM TOPLAS 1(1),
+1979, on a depth-first numbering of the reference graph whose root is a virtual object that
+refers to all GC roots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.graph import kernels
+from heapscope.heap.graph.reachability import BUDGET, new_flags
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.parser.segments import Allocate, in_memory
+from heapscope.progress import Progress, silent
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.references import References
+    from heapscope.heap.heap import Heap
+
+_DIGIT_BITS = 9
+
+
+@dataclass
+class Numbering:
+    """A depth-first spanning tree of what the roots reach; numbers begin at 1, 0 is the virtual root.
+
+    Attributes
+    ----------
+    order : uint32 array, shape (r + 1,)
+        Object of each number.
+    forest : uint32 array, shape (r + 1, 2)
+        Number of the parent; own number.
+    numbers : uint32 array, shape (n + 1,)
+        Number of each object that is reached.
+    pairs : uint64 array
+        References beside the tree, as target << 32 | source in numbers.
+    flags : uint64 array, shape (n // 64 + 1, PLANES)
+        Plane TOP_LEVEL has what is known to be dominated by nothing but the virtual root.
+    """
+
+    order: NDArray[np.uint32]
+    forest: NDArray[np.uint32]
+    numbers: NDArray[np.uint32]
+    pairs: NDArray[np.uint64]
+    flags: NDArray[np.uint64]
+
+
+def number(references: References, roots: NDArray[np.uint32], progress: Progress = silent) -> Numbering:
+    """Number what the roots reach, depth first.
+
+    Parameters
+    ----------
+    roots : uint32 array
+        Objects that are GC roots, distinct.
+    """
+    n, e = references.object_count, int(references.indptr[-1])
+    flags = new_flags(references)
+    kernels.mark(roots, flags, kernels.TOP_LEVEL)
+    # Address space for the worst case; only what is used becomes memory.
+    stack, pairs = np.empty(e + 1, np.uint64), np.empty(e + 1, np.uint64)
+    order, numbers = np.empty(n + 1, np.uint32), np.empty(n + 1, np.uint32)
+    forest = np.empty((n + 1, 2), np.uint32)
+    order[0] = 0
+    forest[0] = 0
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.NEXT] = 1
+    while kernels.depth_first[references.width](
+        references.indptr, references.indices, roots, flags, stack, order, forest, numbers, pairs,
+        state, BUDGET,
+    ):  # fmt: skip
+        progress("numbering objects", int(state[kernels.NEXT]), n)
+    progress("numbering objects", n, n)
+    count = int(state[kernels.NEXT])
+    order, pairs = order[:count], pairs[: int(state[kernels.PAIRS])]
+    return Numbering(order, forest[:count], numbers, pairs[: kernels.keep_pairs(pairs, order, flags)], flags)
+
+
+def dominate(
+    numbering: Numbering,
+    size_units: NDArray[np.uint32],
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
+    """Immediate dominators, and retained sizes in the units of the shallow ones.
+
+    Parameters
+    ----------
+    numbering : Numbering
+        Its arrays are written over.
+    size_units : uint32 array, shape (n,)
+
+    Returns
+    -------
+    immediate : uint32 array, shape (n,)
+        `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for what the roots do not reach.
+    retained_units : uint32 or uint64 array, shape (n,)
+        0 for what the roots do not reach.
+    """
+    # What is first touched costs as much as what is computed with it: buffers serve twice.
+    order, forest, n = numbering.order, numbering.forest, size_units.size
+    count = order.size
+    width = "u4" if int(size_units.sum(dtype=np.uint64)) < 1 << 32 else "u8"
+    immediate = allocate("immediate", n, np.uint32)
+    sizes = allocate("retained_units", n, width)
+    pairs, spare = _by_target(numbering.pairs, count)
+    semis = spare.view(np.uint32)[:count] if 2 * spare.size >= count else np.empty(count, np.uint32)
+    kernels.plant(order, numbering.flags, forest, semis)
+    dominators = numbering.numbers[:count]
+    dominators[:] = 0
+    trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.NEXT], state[kernels.PAIRS] = count - 1, pairs.size
+    while kernels.semidominators(pairs, forest, semis, dominators, trail, state, BUDGET):
+        progress("finding dominators", count - int(state[kernels.NEXT]), count)
+    kernels.settle(semis, dominators)
+    retained = forest.reshape(-1).view(width)[:count]
+    kernels.add_up[width](order, dominators, size_units, retained)
+    immediate[:] = NO_OBJECT
+    kernels.by_object[width](order, dominators, retained, immediate, sizes)
+    progress("finding dominators", count, count)
+    return immediate, sizes
+
+
+def _by_target(pairs: NDArray[np.uint64], count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pairs sorted by the number of their target, which is below ``count``; and a spare buffer."""
+    other = np.empty_like(pairs)
+    digits = -(-count.bit_length() // _DIGIT_BITS)
+    bits = -(-count.bit_length() // digits)
+    counts = np.empty(1 << bits, np.int64)
+    for shift in range(32, 32 + digits * bits, bits):
+        kernels.sort_pairs(pairs, other, shift, counts)
+        pairs, other = other, pairs
+    return pairs, other
+
+
+class Dominators:
+    """The dominator tree of a heap.
+
+    Attributes
+    ----------
+    immediate : uint32 array, shape (n,)
+        Immediate dominator of each object: `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for
+        objects that nothing retains, which are reachable over weak references only or not at all.
+    retained_units : uint32 or uint64 array, shape (n,)
+        Retained sizes in units of ``heap.columns.unit_bytes``; 0 where nothing retains the object.
+    """
+
+    def __init__(
+        self,
+        heap: Heap,
+        immediate: NDArray[np.uint32],
+        retained_units: NDArray[np.uint32] | NDArray[np.uint64],
+    ) -> None:
+        self._heap = heap
+        self.immediate = immediate
+        self.retained_units = retained_units
+
+    @property
+    def retained_bytes(self) -> NDArray[np.int64]:
+        """Retained size of each object, int64, shape (n,); 0 where nothing retains the object."""
+        found: NDArray[np.int64] = self.retained_units.astype(np.int64) * self._heap.columns.unit_bytes
+        return found
+
+    def retained_bytes_of(self, index: int) -> int:
+        """Retained size of one object."""
+        return int(self.retained_units[index]) * self._heap.columns.unit_bytes
+
+    @property
+    def top_level(self) -> NDArray[np.int64]:
+        """Objects that no single other object retains, int64, ascending."""
+        return np.nonzero(self.immediate == VIRTUAL_ROOT)[0]
+
+    def top(self, count: int = 20) -> Table:
+        """The objects that retain most, of those that no other retains.
+
+        Returns
+        -------
+        Table
+            ``object_id, class_name, shallow_bytes, retained_bytes, object_index``, biggest first.
+        """
+        return self._largest(self.top_level, count)
+
+    def children(self, index: int, count: int | None = None) -> Table:
+        """What an object immediately dominates, as `top` has it."""
+        return self._largest(np.nonzero(self.immediate == np.uint32(index))[0], count)
+
+    def chain(self, index: int) -> list[int]:
+        """The dominators of an object: its immediate one, that one's, up to a top-level object."""
+        found: list[int] = []
+        at = int(self.immediate[index])
+        while at < VIRTUAL_ROOT:
+            found.append(at)
+            at = int(self.immediate[at])
+        return found
+
+    def _largest(self, rows: NDArray[np.int64], count: int | None) -> Table:
+        units = self.retained_units[rows]
+        if count is not None and 0 < count < rows.size:
+            # Ties are kept, so that the same ones are cut off everywhere.
+            least = np.partition(units, rows.size - count)[rows.size - count]
+            rows, units = rows[units >= least], units[units >= least]
+        order = np.lexsort((rows, -units.astype(np.int64)))
+        rows = rows[order][: rows.size if count is None else count]
+        columns, classes = self._heap.columns, self._heap.classes
+        return Table(
+            {
+                "object_id": columns.addresses.ids_of(rows),
+                "class_name": [classes[i].name for i in columns.class_index[rows].tolist()],
+                "shallow_bytes": columns.size_units[rows].astype(np.int64) * columns.unit_bytes,
+                "retained_bytes": self.retained_units[rows].astype(np.int64) * columns.unit_bytes,
+                "object_index": rows,
+            }
+        )

@@ -1,0 +1,294 @@
+"""What the GC roots reach, how strongly, over which shortest paths; retained sets.
+
+Strengths are those of ``java.lang.ref`` (package documentation): an object is strongly
+reachable, else softly, else through weak, phantom or final references only, else unreachable.
+Strength is a property of the heap: it does not depend on what `Options` say is followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.heap.graph import kernels
+from heapscope.heap.graph.options import ReferentKind
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.parser.segments import Allocate, in_memory
+from heapscope.progress import Progress, silent
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.references import References
+    from heapscope.parser.segments import Columns
+
+STRONG, SOFT, WEAK, UNREACHABLE = range(4)
+CATEGORIES = ("strong", "soft", "weak", "unreachable")
+# Objects that a kernel serves between two looks at the progress bar and at Ctrl-C.
+BUDGET = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reachability:
+    """How the GC roots reach each object.
+
+    Attributes
+    ----------
+    strong, soft, weak : uint64 arrays, shape (n // 64 + 1,)
+        A bit for each object: reachable over strong references; also over soft ones; also over weak, phantom
+        and final ones.
+    parents : uint32 array, shape (n,)
+        The object before on a shortest path from a GC root over references of the best strength there is;
+        `VIRTUAL_ROOT` for GC roots, `NO_OBJECT` for what is unreachable.
+    """
+
+    strong: NDArray[np.uint64]
+    soft: NDArray[np.uint64]
+    weak: NDArray[np.uint64]
+    parents: NDArray[np.uint32]
+
+    @cached_property
+    def categories(self) -> NDArray[np.uint8]:
+        """`STRONG`, `SOFT`, `WEAK` or `UNREACHABLE`, uint8, shape (n,)."""
+        n = self.parents.size
+        found = np.full(n, UNREACHABLE, np.uint8)
+        for plane in (self.weak, self.soft, self.strong):
+            found -= np.unpackbits(plane.view(np.uint8), count=n, bitorder="little")
+        return found
+
+
+def new_flags(references: References) -> NDArray[np.uint64]:
+    """Planes of bits with the leaves marked, uint64, shape (n // 64 + 1, PLANES)."""
+    flags = np.zeros((references.object_count // 64 + 1, kernels.PLANES), np.uint64)
+    kernels.mark_leaves[references.width](references.indptr, flags)
+    return flags
+
+
+def walk(
+    references: References,
+    roots: NDArray[np.uint32],
+    progress: Progress = silent,
+    allocate: Allocate = in_memory,
+) -> Reachability:
+    """Breadth-first from the GC roots: strong references first, then soft, then all.
+
+    Parameters
+    ----------
+    roots : uint32 array
+        Objects that are GC roots, distinct.
+    """
+    n = references.object_count
+    flags = new_flags(references)
+    referents = references.referents
+    kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
+    parents = allocate("parents", n, np.uint32)
+    parents[:] = NO_OBJECT
+    parents[roots] = VIRTUAL_ROOT
+    queue = np.empty(n + 1, np.uint32)
+    state = np.zeros(kernels.STATE, np.int64)
+
+    def closure(frontier: NDArray[np.uint32]) -> None:
+        kernels.mark(frontier, flags, kernels.VISITED)
+        used = int(state[kernels.TOP])
+        queue[used : used + frontier.size] = frontier
+        state[kernels.TOP] = used + frontier.size
+        while kernels.breadth_first[references.width](
+            references.indptr, references.indices, flags, queue, parents, state, BUDGET
+        ):
+            progress("finding shortest paths", int(state[kernels.ROOT]), n)
+
+    def through(kinds: Sequence[ReferentKind]) -> None:
+        mine = np.isin(referents.kinds, kinds)
+        sources, targets = referents.sources[mine], referents.targets[mine]
+        while sources.size:
+            new = (parents[sources] != NO_OBJECT) & (parents[targets] == NO_OBJECT)
+            if not new.any():
+                break
+            reached, first = np.unique(targets[new], return_index=True)
+            parents[reached] = sources[new][first]
+            closure(reached)
+
+    closure(roots)
+    strong = flags[:, kernels.VISITED].copy()
+    through([ReferentKind.SOFT])
+    soft = flags[:, kernels.VISITED].copy()
+    through(list(ReferentKind))
+    return Reachability(strong, soft, flags[:, kernels.VISITED].copy(), parents)
+
+
+def reached_without(
+    references: References,
+    roots: NDArray[np.uint32],
+    avoided: NDArray[np.int64] | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of what roots reach over the graph when some objects are taken away, roots or not."""
+    flood = _Flood(references, roots, progress)
+    if avoided is None:
+        flood.visit(roots)
+        return flood.words()
+    flood.take_away(avoided)
+    flood.visit(roots)
+    return flood.words() & ~flood.taken
+
+
+class _Flood:
+    """Visits what objects reach, from more and more of them."""
+
+    def __init__(self, references: References, roots: NDArray[np.uint32], progress: Progress) -> None:
+        self._references = references
+        self._progress = progress
+        self._flags = new_flags(references)
+        self._stack = np.empty(references.object_count + 1, np.uint32)
+        self._served = 0
+        self.taken = np.zeros(self._flags.shape[0], np.uint64)
+        # Instances do not list class objects that are roots; here some of those may be none.
+        is_unlisted = (references.class_objects >= 0) & (references.class_targets == NO_OBJECT)
+        unlisted = np.nonzero(is_unlisted & ~np.isin(references.class_objects, roots))[0]
+        self._instances = np.empty(0, np.int64)
+        if unlisted.size:
+            is_one = np.zeros(references.class_objects.size, bool)
+            is_one[unlisted] = True
+            self._instances = np.nonzero(is_one[references.class_index])[0]
+
+    def take_away(self, avoided: NDArray[np.int64]) -> None:
+        """As if visited already, so that nobody goes on from there."""
+        kernels.mark(avoided.astype(np.uint32), self._flags, kernels.VISITED)
+        self.taken = self.words()
+
+    def words(self) -> NDArray[np.uint64]:
+        """Bits of what was visited, or taken away, so far."""
+        return self._flags[:, kernels.VISITED].copy()
+
+    def visit(self, frontier: NDArray[np.uint32], *, is_taken: bool = False) -> None:
+        """Visit what objects reach, themselves included; with ``is_taken`` they were taken away before."""
+        if not is_taken:
+            frontier = frontier[~_has(self._flags, frontier)]
+        references = self._references
+        while frontier.size:
+            kernels.mark(frontier, self._flags, kernels.VISITED)
+            self._stack[: frontier.size] = frontier
+            state = np.zeros(kernels.STATE, np.int64)
+            state[kernels.TOP] = frontier.size
+            while kernels.flood[references.width](
+                references.indptr, references.indices, self._flags, self._stack, state, BUDGET
+            ):
+                self._served += BUDGET
+                n = references.object_count
+                self._progress("retained set", min(n, self._served), n)
+            frontier = self._unlisted_classes(is_taken)
+
+    def _unlisted_classes(self, is_taken: bool) -> NDArray[np.uint32]:
+        """Class objects whose instances were visited, and that were not."""
+        some = self._instances[_has(self._flags, self._instances)]
+        if not is_taken:
+            some = some[(self.taken[some >> 6] >> (some & 63).astype(np.uint64)) & np.uint64(1) == 0]
+        held = self._references.class_objects[np.unique(self._references.class_index[some])]
+        new: NDArray[np.uint32] = held[~_has(self._flags, held)].astype(np.uint32)
+        return new
+
+
+def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some objects were visited."""
+    words = flags[members >> 6, kernels.VISITED]
+    found: NDArray[np.bool_] = (words >> (members & 63).astype(np.uint64)) & np.uint64(1) != 0
+    return found
+
+
+def avoiding(
+    references: References, roots: NDArray[np.uint32], avoided: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Shortest paths from roots that do not touch some objects, over all that is followed.
+
+    Returns
+    -------
+    uint32 array, shape (n,)
+        The object before, `VIRTUAL_ROOT` for roots, `NO_OBJECT` for what is not reached so.
+    """
+    flags = new_flags(references)
+    kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
+    roots = roots[~_has(flags, roots)]
+    kernels.mark(roots, flags, kernels.VISITED)
+    parents = np.full(references.object_count, NO_OBJECT, np.uint32)
+    parents[roots] = VIRTUAL_ROOT
+    queue = np.empty(references.object_count + 1, np.uint32)
+    queue[: roots.size] = roots
+    state = np.zeros(kernels.STATE, np.int64)
+    state[kernels.TOP] = roots.size
+    while kernels.breadth_first[references.width](
+        references.indptr, references.indices, flags, queue, parents, state, BUDGET
+    ):
+        pass
+    return parents
+
+
+def retained_by(
+    references: References,
+    roots: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    reached: NDArray[np.uint64],
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of the retained set of some objects.
+
+    What is reachable from the roots, less what is still reachable when the members are taken
+    away, roots or not.
+
+    Parameters
+    ----------
+    reached : uint64 array
+        Bits of what the roots reach.
+    """
+    kept: NDArray[np.uint64] = reached & ~reached_without(references, roots, members, progress)
+    return kept
+
+
+def held_by(
+    references: References,
+    roots: NDArray[np.uint32],
+    members: NDArray[np.int64],
+    progress: Progress = silent,
+) -> NDArray[np.uint64]:
+    """Bits of what members reach, and roots do not when the members are taken away; with the members."""
+    flood = _Flood(references, roots, progress)
+    flood.take_away(members)
+    flood.visit(roots)
+    before = flood.words()
+    flood.visit(members.astype(np.uint32), is_taken=True)
+    return (flood.words() & ~before) | flood.taken
+
+
+def indices_in(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Objects whose bits are set, int64, ascending."""
+    count = int(np.bitwise_count(words).sum())
+    found = np.empty(count, np.int64)
+    kernels.members_of(words, found)
+    return found
+
+
+def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[int, int]:
+    """(objects, size in units) of the objects whose bits are set."""
+    state = np.zeros(kernels.STATE, np.int64)
+    kernels.sum_units(words, size_units, state)
+    return int(state[kernels.NEXT]), int(state[kernels.TOP])
+
+
+def strengths(reach: Reachability, columns: Columns) -> Table:
+    """See `heapscope.heap.heap.Heap.reachability`."""
+    within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
+    whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))
+    before = [(0, 0), *within]
+    rows = [(a[0] - b[0], a[1] - b[1]) for a, b in zip([*within, whole], before, strict=True)]
+    return Table(
+        {
+            "category": list(CATEGORIES),
+            "object_count": np.array([count for count, _ in rows], np.int64),
+            "shallow_bytes": np.array([units for _, units in rows], np.int64) * columns.unit_bytes,
+        }
+    )

@@ -1,0 +1,327 @@
+"""Sets of objects of a heap: select, follow fields, decode values, group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from heapscope.heap.objects.fields import (
+    FieldColumn,
+    follow_path,
+    read_field,
+    split_path,
+)
+from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none, shown
+from heapscope.parser.tags import BasicType
+from heapscope.rich_repr import RichRepr
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from heapscope.heap.heap import Heap
+    from heapscope.heap.retention.paths import MergedPaths
+
+__all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
+
+
+class ObjectSet(RichRepr):
+    """Objects of a heap, in address order; ``len()`` is how many.
+
+    A *path* names fields, one after the other: ``"ugi.subject"`` is the field ``subject`` of what
+    the field ``ugi`` refers to; the empty path is the object itself.
+
+    Sets of one heap combine with ``|``, ``&`` and ``-``; ``[3]`` is one object, ``[:10]`` a set.
+
+    Attributes
+    ----------
+    heap : Heap
+    indices : int64 array, shape (k,)
+        Object indices, strictly increasing.
+    """
+
+    def __init__(self, heap: Heap, indices: NDArray[np.int64]) -> None:
+        self.heap = heap
+        self.indices = np.asarray(indices, np.int64)
+        self._kept: dict[tuple[str, ...], NDArray[np.uint64]] = {}  # retained sets, as bits
+
+    def __len__(self) -> int:
+        return int(self.indices.size)
+
+    def __bool__(self) -> bool:
+        return self.indices.size > 0
+
+    def __iter__(self) -> Iterator[JavaObject]:
+        for index in self.indices.tolist():
+            yield JavaObject(self.heap, index, self.heap.columns)
+
+    def __contains__(self, candidate: object) -> bool:
+        if not isinstance(candidate, JavaObject) or candidate.heap is not self.heap:
+            return False
+        row = int(np.searchsorted(self.indices, candidate.index))
+        return row < self.indices.size and int(self.indices[row]) == candidate.index
+
+    @overload
+    def __getitem__(self, key: int) -> JavaObject: ...
+    @overload
+    def __getitem__(self, key: slice) -> ObjectSet: ...
+    def __getitem__(self, key: int | slice) -> JavaObject | ObjectSet:
+        if isinstance(key, slice):
+            return ObjectSet(self.heap, np.sort(self.indices[key]))
+        return JavaObject(self.heap, int(self.indices[key]), self.heap.columns)
+
+    def __or__(self, other: ObjectSet) -> ObjectSet:
+        return ObjectSet(self.heap, np.union1d(self.indices, self._same_heap(other)))
+
+    def __and__(self, other: ObjectSet) -> ObjectSet:
+        found = np.intersect1d(self.indices, self._same_heap(other), assume_unique=True)
+        return ObjectSet(self.heap, found)
+
+    def __sub__(self, other: ObjectSet) -> ObjectSet:
+        found = np.setdiff1d(self.indices, self._same_heap(other), assume_unique=True)
+        return ObjectSet(self.heap, found)
+
+    def _same_heap(self, other: ObjectSet) -> NDArray[np.int64]:
+        if other.heap is not self.heap:
+            raise ValueError("the sets are of two heaps; object indices mean nothing in the other one")
+        return other.indices
+
+    def sample(self, count: int, seed: int = 0) -> ObjectSet:
+        """At most ``count`` of the objects, by chance, the same ones for the same seed."""
+        count = min(count, len(self))
+        picked = np.random.default_rng(seed).choice(self.indices, count, replace=False)
+        return ObjectSet(self.heap, np.sort(picked))
+
+    @property
+    def shallow_bytes(self) -> int:
+        """Shallow size of the objects together."""
+        columns = self.heap.columns
+        return int(columns.size_units[self.indices].sum(dtype=np.uint64)) * columns.unit_bytes
+
+    @property
+    def object_ids(self) -> NDArray[np.uint64]:
+        """Identifiers, uint64, shape (k,)."""
+        return self.heap.columns.addresses.ids_of(self.indices)
+
+    def retained(self, without_roots: Sequence[str] = ()) -> ObjectSet:
+        """The retained set: what would go if these objects went, themselves included.
+
+        What is reachable from the GC roots, less what is still reachable when these objects are
+        taken away, roots or not.
+
+        Parameters
+        ----------
+        without_roots : sequence of str
+            Kinds of GC roots that do not count (``"JNI global"``, see
+            `heapscope.parser.tags.ROOT_KIND_NAMES`), while these objects do, whoever holds
+            them: for leaks through native code, which keeps handles to what it lost.
+
+        Raises
+        ------
+        ValueError
+            There is no such kind of GC root.
+        """
+        from heapscope.heap.graph.reachability import indices_in
+
+        return ObjectSet(self.heap, indices_in(self._retained_bits(tuple(without_roots))))
+
+    def _retained_bits(self, without_roots: tuple[str, ...]) -> NDArray[np.uint64]:
+        if without_roots not in self._kept:
+            self._kept[without_roots] = self.heap.graph.retained_set(self.indices, without_roots)
+        return self._kept[without_roots]
+
+    def retained_bytes(self, without_roots: Sequence[str] = ()) -> int:
+        """Shallow size of the objects of `retained` together: the retained size of this set."""
+        from heapscope.heap.graph.reachability import size_of
+
+        columns = self.heap.columns
+        bits = self._retained_bits(tuple(without_roots))
+        size = size_of(bits, columns.size_units)[1] * columns.unit_bytes
+        if self.heap.options.semantics == "mat":
+            from heapscope.heap.retention.mat import boot_loader_lost
+
+            return size + boot_loader_lost(self.heap, self.indices, bits)
+        return size
+
+    def paths_to_gc_roots(self) -> MergedPaths:
+        """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.
+
+        One object's single paths: `heapscope.heap.retention.paths.paths`.
+        """
+        from heapscope.heap.retention.paths import merged_paths
+
+        return merged_paths(self.heap, self.indices)
+
+    def class_counts(self) -> dict[str, int]:
+        """Instances by class name, the most frequent first."""
+        counts = np.bincount(self.heap.columns.class_index[self.indices])
+        named: dict[str, int] = {}
+        for row in np.nonzero(counts)[0].tolist():
+            name = self.heap.classes[row].name
+            named[name] = named.get(name, 0) + int(counts[row])
+        return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
+
+    def field(self, path: str) -> ObjectSet:
+        """The objects that the fields at the end of a path refer to, each once.
+
+        Null, and references to what the dump does not have, are left out.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        ValueError
+            The last field holds numbers; `values` reads it.
+        """
+        column = self._column(path)
+        if column.types.any() and not column.has_references:
+            kind = _type_name(column)
+            raise ValueError(f"{path!r} is no reference but of type {kind}; values({path!r}) reads it")
+        found = np.unique(self.heap.indices_of(column.references()))
+        return ObjectSet(self.heap, found[found >= 0])
+
+    def values(self, path: str = "") -> NDArray[Any]:
+        """What the fields at the end of a path hold, as Python values, in the order of the set.
+
+        Parameters
+        ----------
+        path : str
+            The empty path decodes the objects themselves.
+
+        Returns
+        -------
+        array, shape (k,)
+            Of a field that is a number or a boolean: in its dtype where each object has one;
+            with NaN for missing ones where they are floating; else Python numbers and None.  A char is
+            a str.  References: what `JavaObject.value` gives, None for null, for a reference that
+            leads nowhere and where the way breaks.  Objects that share something share its value.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        return self._decoded(self._column(path))
+
+    def to_frame(self, *paths: str) -> pd.DataFrame:
+        """A row for each object: ``object_id, class_name, shallow_bytes``, and a column for each path.
+
+        Values and errors as `values` has them.
+        """
+        import pandas as pd
+
+        columns = self.heap.columns
+        names = np.array([java_class.name for java_class in self.heap.classes] or [""], object)
+        shallow = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
+        known = {
+            "object_id": self.object_ids,
+            "class_name": names[columns.class_index[self.indices]],
+            "shallow_bytes": shallow,
+        }
+        return pd.DataFrame(known | {path: self.values(path) for path in paths})
+
+    def where(self, path: str, wanted: Any) -> ObjectSet:
+        """The objects whose value at the end of a path is the wanted one.
+
+        Parameters
+        ----------
+        path : str
+        wanted : value or callable
+            Compared with `values`; a `JavaObject` by identity; None picks objects that have no
+            value there.  A callable is asked with each value that is there: ``lambda text: "/" in text``.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        column = self._column(path)
+        if isinstance(wanted, JavaObject):
+            return self._picked(column.references() == np.uint64(wanted.object_id))
+        is_there = column.types != 0
+        is_reference = column.types == BasicType.OBJECT
+        is_there[is_reference] = self.heap.indices_of(column.bits[is_reference]) >= 0
+        if wanted is None:
+            return self._picked(~is_there)
+        rows = np.nonzero(is_there)[0]
+        values = self._decoded(FieldColumn(column.types[rows], column.bits[rows])).tolist()
+        picked = np.zeros(len(self), bool)
+        picked[rows] = [
+            bool(wanted(each)) if callable(wanted) else _is_equal(each, wanted) for each in values
+        ]
+        return self._picked(picked)
+
+    def group_by(self, path: str) -> Table:
+        """The set grouped by the value at the end of a path: ``value, object_count, shallow_bytes``.
+
+        Numbers, strings, boxed values, enums and classes are grouped by value, other objects by
+        identity (``value`` is the `JavaObject`), and what is missing or null under None.
+        The most frequent first.
+
+        Raises
+        ------
+        ObjectNotFound
+            No object on the way has a field of that name; the message names the nearest.
+        """
+        column, columns = self._column(path), self.heap.columns
+        sizes = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
+        groups: dict[tuple[type, Any], tuple[Any, int, int]] = {}
+        for code in np.unique(column.types).tolist():
+            rows = np.nonzero(column.types == code)[0]
+            bits, group_of, counts = np.unique(column.bits[rows], return_inverse=True, return_counts=True)
+            bytes_of = np.zeros(bits.size, np.int64)
+            np.add.at(bytes_of, group_of, sizes[rows])
+            values = self._decoded(FieldColumn(np.full(bits.size, code, np.uint8), bits), depth=0)
+            for value, count, size in zip(values.tolist(), counts.tolist(), bytes_of.tolist(), strict=True):
+                key = type(value), value if not isinstance(value, (np.ndarray, bytes)) else id(value)
+                _, count_before, size_before = groups.get(key, (value, 0, 0))
+                groups[key] = value, count_before + count, size_before + size
+        ordered = sorted(groups.values(), key=lambda group: (-group[1], -group[2], str(group[0])))
+        return Table(
+            {
+                "value": [group[0] for group in ordered],
+                "object_count": np.array([group[1] for group in ordered], np.int64),
+                "shallow_bytes": np.array([group[2] for group in ordered], np.int64),
+            }
+        )
+
+    def _column(self, path: str) -> FieldColumn:
+        """The fields at the end of a path."""
+        names = split_path(path)
+        if not names:
+            return FieldColumn(np.full(len(self), BasicType.OBJECT, np.uint8), self.object_ids)
+        rows = follow_path(self.heap, self.indices, names[:-1])
+        return read_field(self.heap, rows, names[-1])
+
+    def _decoded(self, column: FieldColumn, depth: int | None = None) -> NDArray[Any]:
+        from heapscope.heap.objects.values import DEPTH, Decoder
+
+        values = column.primitives()
+        if column.has_references:
+            rows = np.nonzero(column.types == BasicType.OBJECT)[0]
+            decoded = Decoder(self.heap).values(column.bits[rows], DEPTH if depth is None else depth)
+            # One by one: numpy would take lists of one length for rows of a matrix.
+            for row, value in zip(rows.tolist(), decoded, strict=True):
+                values[row] = value
+        return values
+
+    def _picked(self, is_picked: NDArray[np.bool_]) -> ObjectSet:
+        return ObjectSet(self.heap, self.indices[is_picked])
+
+    def __repr__(self) -> str:
+        names = list(self.class_counts())
+        what = shown(names[0]) if len(names) == 1 else f"{len(names)} classes"
+        return f"<{len(self):,} objects of {what}, {self.shallow_bytes:,} bytes>"
+
+
+def _type_name(column: FieldColumn) -> str:
+    return BasicType(int(column.types[column.types != 0][0])).java_name
+
+
+def _is_equal(value: Any, wanted: Any) -> bool:
+    if isinstance(value, np.ndarray) or isinstance(wanted, np.ndarray):
+        return np.array_equal(value, wanted)
+    return bool(value == wanted)

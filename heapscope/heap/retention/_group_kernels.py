@@ -1,0 +1,105 @@
+"""Compiled loops over the finished dominator tree; called through `heapscope.heap.graph.kernels` only."""
+
+from __future__ import annotations
+
+from numba import int64, njit, uint32, uint64
+
+from heapscope.heap.graph.kernels import DONE, NOTHING
+
+
+@njit(nogil=True)
+def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-def]
+    """Objects and units of each class."""
+    for v in range(class_index.shape[0]):
+        c = class_index[v]
+        counts[c] += 1
+        sums[c] += uint64(units[v])
+    return DONE
+
+
+@njit(nogil=True)
+def link_children(immediate, children, siblings):  # type: ignore[no-untyped-def]
+    """First child and next sibling of each object in the dominator tree; the virtual root is the last row."""
+    n = immediate.shape[0]
+    for v in range(n + 1):
+        children[v] = NOTHING
+        siblings[v] = NOTHING
+    for v in range(n - 1, -1, -1):
+        d = immediate[v]
+        if d == NOTHING:
+            continue
+        row = n if d == NOTHING - 1 else int64(d)
+        siblings[v] = children[row]
+        children[row] = v
+    return DONE
+
+
+@njit(inline="always")
+def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
+    """Group of the class that a class object stands for; ``owners`` are sorted."""
+    low = 0
+    high = owners.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if owners[middle] < v:
+            low = middle + 1
+        else:
+            high = middle
+    if low < owners.shape[0] and owners[low] == v:
+        return owner_groups[low]
+    return uint32(NOTHING)
+
+
+@njit(nogil=True)
+def retained_by_group(  # type: ignore[no-untyped-def]
+    immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
+    totals,
+):  # fmt: skip
+    """Retained sizes summed over the members of each group that have no ancestor in it.
+
+    ``groups`` has the groups of each class, the class objects in ``owners`` one more each; the
+    dominator tree is walked along its links, with a counter for each group of how many of its
+    members lie on the way down.
+    """
+    v = children[immediate.shape[0]]
+    while v != NOTHING:
+        c = class_index[v]
+        own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+        for column in range(4):
+            group = groups[c, column] if column < 3 else own
+            if group != NOTHING:
+                if depths[group] == 0:
+                    totals[group] += uint64(retained[v])
+                depths[group] += 1
+        if children[v] != NOTHING:
+            v = children[v]
+            continue
+        while True:
+            c = class_index[v]
+            own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+            for column in range(4):
+                group = groups[c, column] if column < 3 else own
+                if group != NOTHING:
+                    depths[group] -= 1
+            if siblings[v] != NOTHING:
+                v = siblings[v]
+                break
+            v = immediate[v]
+            if v == NOTHING - 1:
+                return DONE
+    return DONE
+
+
+@njit(nogil=True)
+def heaviest_children(immediate, retained, heaviest):  # type: ignore[no-untyped-def]
+    """The child of each object in the dominator tree that retains most, the first of equals."""
+    for v in range(heaviest.shape[0]):
+        heaviest[v] = NOTHING
+    for v in range(immediate.shape[0]):
+        d = immediate[v]
+        if d >= NOTHING - 1:
+            continue
+        before = heaviest[d]
+        if before == NOTHING or retained[v] > retained[before]:
+            heaviest[d] = v
+    return DONE

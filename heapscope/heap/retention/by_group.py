@@ -1,0 +1,174 @@
+"""Who retains the heap, summed over classes, packages and class loaders.
+
+The retained size of a group is the sum over its members that have no ancestor of the group in
+the dominator tree, as Eclipse MAT sums: none is counted twice.  It is a lower bound of what the
+members retain together, which `ObjectSet.retained_bytes` computes exactly.  With
+``semantics="mat"`` the class object belongs to its class's members, as it does there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.graph import kernels
+from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.histogram import CLASS
+from heapscope.heap.objects.java_object import object_or_none
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from heapscope.heap.heap import Heap
+
+BOOT_LOADER = "<boot loader>"
+
+
+@dataclass(frozen=True)
+class Consumers:
+    """Tables of ``name, instance_count, shallow_bytes, retained_bytes``, what retains most first.
+
+    All objects of the dump count in the first two figures, those that the roots reach in the last.
+    """
+
+    by_class: Table
+    by_package: Table
+    by_loader: Table
+
+
+def find_consumers(heap: Heap) -> Consumers:
+    """Sum shallow and retained sizes over classes, packages and class loaders."""
+    class_names = [c.name for c in heap.classes]
+    packages = [package_of(name) for name in class_names]
+    loader_ids = [c.loader_id for c in heap.classes]
+    loaders = {loader_id: loader_name(heap, loader_id) for loader_id in set(loader_ids)}
+    loader_names = [loaders[loader_id] for loader_id in loader_ids]
+    names: list[list[str]] = []
+    groups = np.full((len(class_names), 4), NO_OBJECT, np.uint32)
+    first = 0
+    for column, keys in enumerate((class_names, packages, loader_names)):
+        distinct = sorted(set(keys))
+        rows = {name: first + row for row, name in enumerate(distinct)}
+        groups[:, column] = [rows[name] for name in keys]
+        names.append(distinct)
+        first += len(distinct)
+    columns = heap.columns
+    owners = np.empty(0, np.int64)
+    if heap.options.semantics == "mat":  # whose sets of a class have its class object too
+        owners = np.nonzero(heap.class_objects >= 0)[0]
+        owners = owners[np.argsort(heap.class_objects[owners])]
+    totals = _retained(heap, groups, first, owners)
+    if heap.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
+        from heapscope.heap.retention.mat import boot_loader_bytes
+
+        boot = boot_loader_bytes(heap) // columns.unit_bytes
+        totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
+    counts, units = np.zeros(len(class_names), np.int64), np.zeros(len(class_names), np.uint64)
+    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    tables = []
+    for column, distinct in enumerate(names):
+        whole = np.zeros((2, first), np.int64)
+        np.add.at(whole[0], groups[:, column], counts)
+        np.add.at(whole[1], groups[:, column], units.astype(np.int64) * columns.unit_bytes)
+        rows = groups[:, column].min() + np.arange(len(distinct))
+        rows = rows[(whole[0, rows] > 0) | (totals[rows] > 0)]
+        table = Table(
+            {
+                "name": [distinct[row - int(groups[:, column].min())] for row in rows.tolist()],
+                "instance_count": whole[0, rows],
+                "shallow_bytes": whole[1, rows],
+                "retained_bytes": totals[rows].astype(np.int64) * columns.unit_bytes,
+            }
+        )
+        tables.append(table.sorted_by("retained_bytes", "shallow_bytes"))
+    return Consumers(*tables)
+
+
+def with_retained(histogram: Table, by_class: Table) -> Table:
+    """A class histogram with a column ``retained_bytes``, by which it is sorted."""
+    retained = dict(zip(by_class.column("name"), by_class.column("retained_bytes"), strict=True))
+    sizes = np.array([retained.get(name, 0) for name in histogram.column("class_name")], np.int64)
+    table = Table({**histogram.columns, "retained_bytes": sizes})
+    return table.sorted_by("retained_bytes", "shallow_bytes")
+
+
+def _width(class_index: NDArray[np.uint16] | NDArray[np.int32]) -> str:
+    return "u2" if class_index.dtype == np.uint16 else "i4"
+
+
+def package_of(class_name: str) -> str:
+    """``java.util`` of ``java.util.HashMap$Node[]``; ``<default>`` where there is none, of ``int[]`` too."""
+    # A hidden class's name ends in a slash and its number.
+    return class_name.partition("/")[0].rpartition(".")[0] or "<default>"
+
+
+def loader_name(heap: Heap, loader_id: int) -> str:
+    """A class loader as people tell it: class, address, and its name where it has one."""
+    if loader_id == 0:
+        return BOOT_LOADER
+    loader = object_or_none(heap, loader_id)
+    if loader is None:
+        return f"<loader at 0x{loader_id:x}>"
+    name = loader.follow("name")
+    text = name.text() if name is not None else None
+    return f"{loader.class_name} 0x{loader_id:x}" + (f" '{text}'" if text else "")
+
+
+def _retained(
+    heap: Heap, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Units that each group retains; the class objects of ``owners`` belong to their class's group."""
+    graph, class_index = heap.graph, heap.columns.class_index
+    immediate, retained = graph.immediate_dominators, graph.retained_units
+    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
+    depths = np.zeros(group_count, np.int64)
+    totals = np.zeros(group_count, np.uint64)
+    kernels.link_children(immediate, children, siblings)
+    class_class = next((i for i, c in enumerate(heap.classes) if c.name == CLASS and c.loader_id == 0), -1)
+    sizes = "u4" if retained.dtype == np.uint32 else "u8"
+    kernels.retained_by_group[_width(class_index), sizes](
+        immediate, retained, class_index, groups,
+        heap.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
+        children, siblings, depths, totals,
+    )  # fmt: skip
+    return totals
+
+
+def group_totals(
+    heap: Heap, keys: Sequence[Sequence[str]], *, retained: bool = True
+) -> dict[str, tuple[int, int, int]]:
+    """Objects, shallow and retained bytes of groups of classes.
+
+    Parameters
+    ----------
+    keys : sequence
+        For each class of ``heap.classes`` the groups that it belongs to, each once.
+    retained : bool
+        Whether retained bytes are summed, which needs the reference graph; else they are 0.
+    """
+    columns, class_count = heap.columns, len(keys)
+    counts, units = np.zeros(class_count, np.int64), np.zeros(class_count, np.uint64)
+    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    rows = {name: row for row, name in enumerate(sorted({name for mine in keys for name in mine}))}
+    whole = np.zeros((3, len(rows)), np.int64)
+    deepest = max(map(len, keys), default=0)
+    # The kernel tells three groups of a class apart at a time. What is the ancestor of one class at
+    # some distance is another's at another, so a group keeps its column: counted from the far end.
+    columns_of = np.full((class_count, -(-deepest // 3) * 3), NO_OBJECT, np.uint32)
+    for place, mine in enumerate(keys):
+        for column, name in enumerate(reversed(mine)):
+            columns_of[place, column] = rows[name]
+        at = [rows[name] for name in mine]
+        whole[0, at] += counts[place]
+        whole[1, at] += int(units[place])
+    for first in range(0, columns_of.shape[1] if retained else 0, 3):
+        groups = np.full((class_count, 4), NO_OBJECT, np.uint32)
+        groups[:, :3] = columns_of[:, first : first + 3]
+        whole[2] += _retained(heap, groups, len(rows), np.empty(0, np.int64)).astype(np.int64)
+    whole[1:] *= columns.unit_bytes
+    return {name: tuple(whole[:, row].tolist()) for name, row in rows.items() if whole[:, row].any()}

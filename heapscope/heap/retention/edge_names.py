@@ -1,0 +1,134 @@
+"""How one object holds another: names of fields, elements, statics, stack slots.
+
+The graph knows that there is a reference; which field it is stands in the source's record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.objects.fields import class_fields, numbers_at
+from heapscope.heap.objects.java_object import JavaObject
+from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType, SubRecordTag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.heap import Heap
+
+CLASS = "<class>"
+ELEMENT = "[]"
+UNKNOWN = "<unknown>"
+
+
+def simple_name(class_name: str) -> str:
+    """``FileSystem$Cache`` of ``org.apache.hadoop.fs.FileSystem$Cache``."""
+    plain, slash, number = class_name.partition("/")
+    return plain.rpartition(".")[2] + slash + number
+
+
+def are_class_objects(heap: Heap, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of many objects are the class object of a class."""
+    own = np.sort(heap.class_objects[heap.class_objects >= 0])
+    if not own.size:
+        return np.zeros(indices.size, bool)
+    found: NDArray[np.bool_] = own[np.minimum(np.searchsorted(own, indices), own.size - 1)] == indices
+    return found
+
+
+def names(heap: Heap, source: int, target: int) -> list[str]:
+    """All names by which an object refers to another one.
+
+    ``map`` for a field, ``[17]`` for an element, ``static CACHE``, ``<class>``, ``<super>``,
+    ``<loader>``, ``<signers>``, ``<protection domain>``, ``<Java frame>`` and the like for what
+    lies on a thread's stack.
+    """
+    holder = JavaObject(heap, source, heap.columns)
+    wanted = JavaObject(heap, target, heap.columns).object_id
+    found: list[str] = []
+    represented = holder.represented_class
+    if represented is not None:
+        for name, object_id in (
+            ("<super>", represented.super_id),
+            ("<loader>", represented.loader_id),
+            ("<signers>", represented.signers_id),
+            ("<protection domain>", represented.protection_domain_id),
+        ):
+            if object_id == wanted:
+                found.append(name)
+        for static in represented.statics:
+            if static.type == BasicType.OBJECT and static.value == wanted:
+                # HotSpot's own, <resolved_references>, are named as such.
+                found.append(static.name if static.name.startswith("<") else f"static {static.name}")
+    elif holder.record_tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+        found += [f"[{i}]" for i in np.nonzero(holder.element_ids() == np.uint64(wanted))[0].tolist()]
+    else:
+        found += [
+            place.name
+            for place, value in holder.field_values().items()
+            if place.type == BasicType.OBJECT and value == wanted
+        ]
+    roots = heap.roots
+    hung = (roots.hangs_on == source) & (roots.object_index == target)
+    found += sorted({f"<{ROOT_KIND_NAMES[kind]}>" for kind in roots.kinds[hung].tolist()})
+    class_object = int(heap.class_objects[int(heap.columns.class_index[source])])
+    if class_object == target:
+        found.append(CLASS)
+    return found or [UNKNOWN]
+
+
+def labels(
+    heap: Heap, sources: NDArray[np.int64], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """The first of `names` for each of many pairs, with the holder's class: ``HashMap$Node.value``.
+
+    Elements are not told apart (``Object[] []`` reads ``Object[]``), statics read
+    ``FileSystem.CACHE (static)``.
+
+    Returns
+    -------
+    codes : int64 array, shape (k,)
+        Row in the second.
+    texts : list of str
+    """
+    columns = heap.columns
+    texts: dict[str, int] = {}
+    codes = np.full(sources.size, -1, np.int64)
+    class_of = columns.class_index[sources].astype(np.int64)
+    ids = columns.addresses.ids_of(targets)
+    is_class_object = are_class_objects(heap, sources)
+    # Class objects differ from each other: one by one, each pair once.
+    for row in np.nonzero(is_class_object)[0].tolist():
+        codes[row] = texts.setdefault(_static_label(heap, int(sources[row]), int(targets[row])), len(texts))
+    rest = np.nonzero(~is_class_object)[0]
+    order = rest[np.argsort(class_of[rest], kind="stable")]
+    starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
+    for group in np.split(order, starts[1:]) if order.size else []:
+        index = int(class_of[group[0]])
+        name = simple_name(heap.classes[index].name)
+        if heap.classes[index].is_array:
+            codes[group] = texts.setdefault(name, len(texts))
+            continue
+        offsets = columns.offsets[sources[group]].astype(np.int64) + 1 + 2 * heap.identifier_bytes + 8
+        left = np.arange(group.size)
+        for place in class_fields(heap, index).places:
+            if place.type != BasicType.OBJECT or not left.size:
+                continue
+            held = numbers_at(heap.buffer, offsets[left] + place.offset, place.byte_count)
+            is_it = held == ids[group[left]]
+            if is_it.any():
+                codes[group[left[is_it]]] = texts.setdefault(f"{name}.{place.name}", len(texts))
+                left = left[~is_it]
+        for row in group[left].tolist():  # stacks of threads, and class objects: few
+            held_by = names(heap, int(sources[row]), int(targets[row]))[0]
+            codes[row] = texts.setdefault(f"{name} {held_by}", len(texts))
+    return codes, list(texts)
+
+
+def _static_label(heap: Heap, source: int, target: int) -> str:
+    represented = JavaObject(heap, source, heap.columns).represented_class
+    name = simple_name(represented.name) if represented is not None else "Class"
+    first = names(heap, source, target)[0]
+    return f"{name}.{first[7:]} (static)" if first.startswith("static ") else f"{name} {first}"

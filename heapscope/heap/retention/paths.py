@@ -1,0 +1,477 @@
+"""Paths from the GC roots: who keeps an object, or all objects of a set, alive.
+
+A path of one object is a shortest one. The paths of a set are merged into a tree of steps
+``Class.field``: every member is counted below each shape in which something holds it, so that
+no holder hides behind a nearer one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.heap.graph.reachability import CATEGORIES, avoiding
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
+from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
+from heapscope.rich_repr import RichRepr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.heap import Heap
+
+_MAX_STEPS = 120  # of a merged path; a list of a million nodes is no shape to look at
+LONG = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """An object on a path, and how it holds the next one."""
+
+    object_index: int
+    object_id: int
+    class_name: str  # of a class object: "class a.B"
+    references: tuple[str, ...]  # names by which it holds the next; empty for the last
+    shallow_bytes: int
+    retained_bytes: int
+    strength: str  # how the step to the next is: "strong", "soft", "weak", "phantom" or "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Path(RichRepr):
+    """A path from a GC root to an object.
+
+    Attributes
+    ----------
+    root_kinds : dict
+        Kinds of the root records of the first object, with their number.
+    thread_name : str
+        Of the thread on whose stack the root lies; empty for others.
+    steps : tuple of PathStep
+        From the root to the object.
+    strength : str
+        How the object is reached over it, as `Heap.reachability` names it.
+    """
+
+    root_kinds: dict[str, int]
+    thread_name: str
+    steps: tuple[PathStep, ...]
+    strength: str
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The path as text, a line each: the root, then each object with how it is held."""
+        root = ", ".join(
+            f"{kind} x {count:,}" if count > 1 else kind for kind, count in self.root_kinds.items()
+        )
+        thread = f" of thread {self.thread_name!r}" if self.thread_name else ""
+        found = [f"GC root: {root or 'none'}{thread}"]
+        held_by = ""
+        for step in self.steps:
+            found.append(f"  {held_by}{step.class_name} 0x{step.object_id:x}")
+            if step.references:
+                by = " = ".join(step.references[:3])
+                held_by = f".{by} -> " if step.strength == "strong" else f".{by} ({step.strength}) -> "
+        return found
+
+
+def root_kinds(heap: Heap, index: int) -> dict[str, int]:
+    """Kinds of an object's root records that make it a root, with their number; most frequent first."""
+    roots = heap.roots
+    mine = (roots.object_index == index) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
+    counts = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist())
+    if not counts and index in roots.implied:
+        return {"system class": 1}
+    return dict(counts.most_common())
+
+
+def shortest_path(heap: Heap, index: int) -> Path | None:
+    """A shortest path to an object over references of the best strength there is.
+
+    Returns
+    -------
+    Path or None
+        None where the GC roots do not reach the object at all.
+    """
+    return _path(heap, index, heap.nearest.parents)
+
+
+def paths(heap: Heap, index: int, count: int = 5) -> list[Path]:
+    """Paths to an object, the shortest first; each enters it from another object, or is its own root.
+
+    Parameters
+    ----------
+    count : int
+        No more than so many.
+    """
+    first = shortest_path(heap, index)
+    if first is None or count <= 1:
+        return [first] if first else []
+    parents = avoiding(heap.references, heap.graph.root_members, np.array([index]))
+    sources, _ = heap.references.incoming(np.array([index]))
+    found = [first]
+    if len(first.steps) > 1 and root_kinds(heap, index):
+        found.append(_described(heap, [index]))
+    entries = np.unique(sources[(parents[sources] != NO_OBJECT) & (sources != index)]).tolist()
+    others = [_walk_up(parents, entry) for entry in entries]
+    for chain in sorted(others, key=len):
+        if len(found) >= count:
+            break
+        path = _described(heap, [*chain, index])
+        if [step.object_index for step in path.steps] != [step.object_index for step in first.steps]:
+            found.append(path)
+    return found[:count]
+
+
+def _path(heap: Heap, index: int, parents: NDArray[np.uint32]) -> Path | None:
+    if int(parents[index]) == NO_OBJECT:
+        return None
+    return _described(heap, _walk_up(parents, index))
+
+
+def _walk_up(parents: NDArray[np.uint32], index: int) -> list[int]:
+    """From the root to an object."""
+    chain = [index]
+    while int(parents[chain[-1]]) < VIRTUAL_ROOT:
+        chain.append(int(parents[chain[-1]]))
+    return chain[::-1]
+
+
+def _described(heap: Heap, chain: list[int]) -> Path:
+    referents = heap.references.referents
+    kinds = {1: "soft", 2: "weak", 3: "phantom", 4: "final"}
+    steps = []
+    dominators = heap.dominators()
+    for place, index in enumerate(chain):
+        one = JavaObject(heap, index, heap.columns)
+        represented = one.represented_class
+        references: tuple[str, ...] = ()
+        strength = "strong"
+        if place + 1 < len(chain):
+            references = tuple(names(heap, index, chain[place + 1]))
+            at = int(np.searchsorted(referents.sources, np.uint32(index)))
+            is_referent = (
+                at < referents.sources.size
+                and int(referents.sources[at]) == index
+                and int(referents.targets[at]) == chain[place + 1]
+            )
+            if is_referent and set(references) == {"referent"}:
+                strength = kinds[int(referents.kinds[at])]
+        steps.append(
+            PathStep(
+                index,
+                one.object_id,
+                f"class {represented.name}" if represented is not None else one.class_name,
+                references,
+                one.shallow_bytes,
+                dominators.retained_bytes_of(index),
+                strength,
+            )
+        )
+    return Path(
+        root_kinds(heap, chain[0]),
+        _thread_name(heap, chain[0]),
+        tuple(steps),
+        CATEGORIES[int(heap.categories[chain[-1]])],
+    )
+
+
+def _thread_name(heap: Heap, index: int) -> str:
+    """Name of the thread an object is, or on whose stack it lies as a root."""
+    roots = heap.columns.roots
+    mine = (heap.roots.object_index == index) & (heap.roots.hangs_on < 0) & (roots.thread_serials > 0)
+    serials = roots.thread_serials[mine]
+    if not serials.size:
+        return ""
+    return next((t.name for t in heap.threads() if t.serial == int(serials[0])), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A step of merged paths.
+
+    Attributes
+    ----------
+    label : str
+        ``Class.field`` that leads on, or a kind of GC root that members have themselves.
+    member_count : int
+        Members that are held over this step.
+    retained_bytes : int
+        What those members retain in the dominator tree, added up.
+    example_id : int
+        Identifier of one object at this step.
+    children : tuple of Holder
+        The steps that follow, most members first.
+    """
+
+    label: str
+    member_count: int
+    retained_bytes: int
+    example_id: int
+    children: tuple[Holder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MergedPaths(RichRepr):
+    """Who holds the members of a set, each holder with how many.
+
+    A member with two holders is counted under both, so counts need not add up to
+    ``member_count``.
+
+    Attributes
+    ----------
+    member_count : int
+    target : str
+        Class of the members, or how many classes they are of.
+    holders : tuple of Holder
+        First steps of all paths, most members first.
+    inner_count : int
+        Members that only other members hold.
+    lost_counts : dict
+        Members that are not held, by category: ``{"unreachable": 3}``.
+    """
+
+    member_count: int
+    target: str
+    holders: tuple[Holder, ...]
+    inner_count: int
+    lost_counts: dict[str, int]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, limit: int = 8, share: float = 0.01) -> list[str]:
+        """As text: a line for each way of holding, ``400 x Cache.map -> HashMap$Node.value -> ...``.
+
+        Parameters
+        ----------
+        limit : int
+            Branches shown at each fork; the others are counted.
+        share : float
+            Branches that hold less than this share of the members are counted only.
+        """
+        found: list[str] = []
+        _draw(self.holders, self.target, 0, limit, share * self.member_count, found)
+        if self.inner_count:
+            found.append(f"{self.inner_count:,} x held by other members only")
+        found += [f"{count:,} x {category}" for category, count in self.lost_counts.items()]
+        return found
+
+
+def _draw(
+    holders: tuple[Holder, ...], target: str, depth: int, limit: int, least: float, found: list[str]
+) -> None:
+    shown = [holder for holder in holders[:limit] if holder.member_count >= least] or list(holders[:1])
+    for holder in shown:
+        steps = [holder.label]
+        at = holder
+        # A chain without a fork is one line.
+        while len(at.children) == 1 and at.children[0].member_count == at.member_count:
+            at = at.children[0]
+            steps.append(at.label)
+        is_own_root = depth == 0 and not at.children and len(steps) == 1 and holder.label in _ROOT_NAMES
+        if not at.children and not is_own_root:
+            steps.append(target)
+        found.append(f"{'  ' * depth}{holder.member_count:,} x {' -> '.join(steps)}")
+        _draw(at.children, target, depth + 1, limit, least, found)
+    rest = holders[len(shown) :]
+    if rest:
+        most = rest[0].member_count
+        found.append(f"{'  ' * depth}... {len(rest):,} more ways, each with {most:,} or fewer")
+
+
+_ROOT_NAMES = frozenset(ROOT_KIND_NAMES.values()) | {"system class"}
+
+
+def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
+    """All ways in which the members of a set are held, by shape.
+
+    A member's holders are its own GC root records, and every object that refers to it and
+    would be reachable without the members; each is followed along a shortest path to a root
+    that avoids the members.
+
+    Parameters
+    ----------
+    members : int64 array
+        Object indices, strictly increasing.
+    """
+    dominators, references = heap.dominators(), heap.references
+    parents = avoiding(references, heap.graph.root_members, members)
+    sources, targets = references.incoming(members)
+    is_holder = parents[sources] != NO_OBJECT
+    sources, targets = sources[is_holder].astype(np.int64), targets[is_holder].astype(np.int64)
+    shapes = _Shapes(heap, parents)
+    tree = _Tree()
+    for shape, held in _grouped(shapes.of_pairs(sources, targets), targets):
+        tree.add(shapes.steps_of(shape), held)
+    roots = heap.roots
+    own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
+    places = np.searchsorted(members, roots.object_index)  # np.isin would hash all members
+    own &= places < members.size
+    own[own] = members[places[own]] == roots.object_index[own]
+    for kind, held in _grouped(roots.kinds[own].astype(np.int64), roots.object_index[own]):
+        tree.add([ROOT_KIND_NAMES[kind]], held)
+    implied = np.intersect1d(roots.implied, members)
+    if implied.size:
+        tree.add(["system class"], implied)
+    rest = np.setdiff1d(members, tree.members(), assume_unique=True)
+    is_dominated = dominators.immediate[rest] != NO_OBJECT
+    lost = Counter(CATEGORIES[c] for c in heap.categories[rest[~is_dominated]].tolist())
+    class_names = {heap.classes[c].name for c in np.unique(heap.columns.class_index[members]).tolist()}
+    only = simple_name(next(iter(class_names), ""))
+    return MergedPaths(
+        int(members.size),
+        only if len(class_names) == 1 else f"{len(class_names)} classes",
+        tree.holders(heap),
+        int(is_dominated.sum()),
+        dict(lost.most_common()),
+    )
+
+
+def _grouped(keys: NDArray[np.int64], objects: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+    """The distinct objects of each key, ascending."""
+    order = np.lexsort((objects, keys))
+    keys, objects = keys[order], objects[order]
+    is_new = np.ones(keys.size, bool)
+    is_new[1:] = (keys[1:] != keys[:-1]) | (objects[1:] != objects[:-1])
+    keys, objects = keys[is_new], objects[is_new]
+    starts = np.nonzero(np.diff(keys, prepend=-1))[0]
+    return list(zip(keys[starts].tolist(), np.split(objects, starts[1:]), strict=True)) if keys.size else []
+
+
+def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Values without repetition, ascending; numpy's own unique hashes, four times as slowly."""
+    ordered = np.sort(values)
+    is_new = np.ones(ordered.size, bool)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    found: NDArray[np.int64] = ordered[is_new]
+    return found
+
+
+class _Shapes:
+    """Interned sequences of step labels: a shape is (the shape before it, a label)."""
+
+    def __init__(self, heap: Heap, parents: NDArray[np.uint32]) -> None:
+        self._heap = heap
+        self._parents = parents
+        self._labels: dict[str, int] = {}
+        self._shapes: list[tuple[int, int]] = [(-1, -1)]  # 0 is the empty one
+        self._ids: dict[tuple[int, int], int] = {(-1, -1): 0}
+
+    def of_pairs(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Shape of the path to each source and on to its target, int64, shape (k,)."""
+        if not sources.size:
+            return np.empty(0, np.int64)
+        # Up: the objects of each level, each once. Down: their shapes from those above.
+        levels: list[NDArray[np.int64]] = [_distinct(sources)]
+        while len(levels) < _MAX_STEPS:
+            above = self._parents[levels[-1]]
+            nodes = _distinct(above[above < VIRTUAL_ROOT].astype(np.int64))
+            if not nodes.size:
+                break
+            levels.append(nodes)
+        shape = np.zeros(levels[-1].size, np.int64)
+        if (self._parents[levels[-1]] < VIRTUAL_ROOT).any():
+            cut = self._parents[levels[-1]] < VIRTUAL_ROOT
+            shape[cut] = self._intern(0, LONG)
+        for upper, lower in zip(levels[::-1], levels[-2::-1], strict=False):
+            parent = self._parents[lower]
+            has_parent = parent < VIRTUAL_ROOT
+            below = np.zeros(lower.size, np.int64)
+            at = np.searchsorted(upper, parent[has_parent])
+            below[has_parent] = self._extended(
+                shape[at], parent[has_parent].astype(np.int64), lower[has_parent]
+            )
+            shape = below
+        at = np.searchsorted(levels[0], sources)
+        return self._extended(shape[at], sources, targets)
+
+    def _extended(
+        self, shape: NDArray[np.int64], sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        if not sources.size:
+            return shape
+        codes, texts = labels(self._heap, sources, targets)
+        # From a node to the next of its kind is no step of its own: the bucket's chain, the list.
+        class_index = self._heap.columns.class_index
+        is_link = class_index[sources] == class_index[targets]
+        is_link &= ~are_class_objects(self._heap, sources)
+        codes = np.where(is_link, -1, codes)
+        width = len(texts) + 1
+        keys, inverse = np.unique(shape * width + codes + 1, return_inverse=True)
+        ids = []
+        for key in keys.tolist():
+            before, code = divmod(key, width)
+            ids.append(self._intern(before, texts[code - 1]) if code else before)
+        found: NDArray[np.int64] = np.array(ids, np.int64)[inverse]
+        return found
+
+    def _intern(self, shape: int, label: str) -> int:
+        key = shape, self._labels.setdefault(label, len(self._labels))
+        if key not in self._ids:
+            self._ids[key] = len(self._shapes)
+            self._shapes.append(key)
+        return self._ids[key]
+
+    def steps_of(self, shape: int) -> list[str]:
+        """Labels of a shape, from the root on."""
+        texts = list(self._labels)
+        found = []
+        while shape:
+            shape, label = self._shapes[shape]
+            found.append(texts[label])
+        return found[::-1]
+
+
+@dataclass
+class _Node:
+    ending: NDArray[np.int64]  # members whose path ends here
+    below: dict[str, _Node]
+
+
+class _Tree:
+    """Merges shapes that begin alike; every node knows the members below it."""
+
+    def __init__(self) -> None:
+        self._root = _Node(np.empty(0, np.int64), {})
+        self._members: list[NDArray[np.int64]] = []
+
+    def add(self, steps: list[str], members: NDArray[np.int64]) -> None:
+        at = self._root
+        for step in steps:
+            at = at.below.setdefault(step, _Node(np.empty(0, np.int64), {}))
+        at.ending = _distinct(np.concatenate([at.ending, members])) if at.ending.size else members
+        self._members.append(members)
+
+    def members(self) -> NDArray[np.int64]:
+        """All that were added, ascending."""
+        return _distinct(np.concatenate(self._members)) if self._members else np.empty(0, np.int64)
+
+    def holders(self, heap: Heap) -> tuple[Holder, ...]:
+        units, unit = heap.dominators().retained_units, heap.columns.unit_bytes
+        return tuple(holder for holder, _ in _held(self._root, units, unit, heap))
+
+
+def _held(node: _Node, units: NDArray[Any], unit: int, heap: Heap) -> list[tuple[Holder, NDArray[np.int64]]]:
+    """Each child with the members below it, most members first; shapes are no deeper than `_MAX_STEPS`."""
+    found = []
+    for label, child in node.below.items():
+        inner = _held(child, units, unit, heap)
+        parts = [members for _, members in inner] + ([child.ending] if child.ending.size else [])
+        members = parts[0] if len(parts) == 1 else _distinct(np.concatenate(parts))
+        holder = Holder(
+            label,
+            int(members.size),
+            int(units[members].sum(dtype=np.uint64)) * unit,
+            JavaObject(heap, int(members[0]), heap.columns).object_id,
+            tuple(holder for holder, _ in inner),
+        )
+        found.append((holder, members))
+    return sorted(found, key=lambda item: (-item[0].member_count, item[0].label))

@@ -1,0 +1,246 @@
+"""What holds nothing new: duplicate strings, empty collections, classes loaded twice; thread locals."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.graph import kernels
+from heapscope.heap.objects.fields import numbers_at, read_field
+from heapscope.heap.objects.java_object import JavaObject, object_or_none
+from heapscope.heap.retention.by_group import loader_name
+from heapscope.heap.retention.waste_kernels import hash_arrays
+from heapscope.parser.tags import VALUE_BYTES
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.heap import Heap
+
+_TEXT_CHARACTERS = 80
+_SPARSE = 3  # fuller than a third is as collections grow
+_SPARSE_SLOTS = 16
+# Class -> (field with its array, field with its size, array slots an entry takes).
+_COLLECTIONS = {
+    "java.util.HashMap": ("table", "size", 1),
+    "java.util.LinkedHashMap": ("table", "size", 1),
+    "java.util.WeakHashMap": ("table", "size", 1),
+    "java.util.IdentityHashMap": ("table", "size", 2),
+    "java.util.Hashtable": ("table", "count", 1),
+    "java.util.concurrent.ConcurrentHashMap": ("table", "baseCount", 1),
+    "java.util.ArrayList": ("elementData", "size", 1),
+    "java.util.Vector": ("elementData", "elementCount", 1),
+    "java.util.Stack": ("elementData", "elementCount", 1),
+    "java.util.PriorityQueue": ("queue", "size", 1),
+}
+_HIDDEN = ("/0x", "$$Lambda", "LambdaForm$")
+
+
+def _rows_of(heap: Heap, class_name: str) -> NDArray[np.int64]:
+    """Instances of the classes of a name, subclasses left out; empty where there is none."""
+    is_it = np.array([c.name == class_name for c in heap.classes], bool)
+    found: NDArray[np.int64] = np.nonzero(is_it[heap.columns.class_index])[0]
+    return found
+
+
+def duplicate_strings(heap: Heap, count: int = 20) -> Table:
+    """Texts that several strings hold.
+
+    Returns
+    -------
+    Table
+        ``text, string_count, array_count, wasted_bytes``: what the second and every further
+        String of a text takes, and every array beyond the first; the most wasteful first.
+        A text is cut after 80 characters.
+    """
+    strings = _rows_of(heap, "java.lang.String")
+    columns = heap.columns
+    arrays = heap.indices_of(read_field(heap, strings, "value", is_optional=True).references())
+    coders = read_field(heap, strings, "coder", is_optional=True).bits
+    strings, coders, arrays = strings[arrays >= 0], coders[arrays >= 0], arrays[arrays >= 0]
+    hashes, lengths = np.empty(strings.size, np.uint64), np.empty(strings.size, np.int64)
+    widths = np.zeros(12, np.int64)
+    widths[list(VALUE_BYTES)] = list(VALUE_BYTES.values())
+    offsets = columns.offsets[arrays].astype(np.int64)
+    hash_arrays(
+        heap.buffer, offsets, np.ascontiguousarray(coders), heap.identifier_bytes, widths, hashes, lengths
+    )
+    keep = lengths >= 0
+    strings, arrays, hashes = strings[keep], arrays[keep], hashes[keep]
+    order = np.argsort(hashes, kind="stable")
+    hashes = hashes[order]
+    starts = np.nonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))[0] if hashes.size else order
+    counts = np.diff(np.append(starts, hashes.size))
+    several = counts > 1
+    starts, counts = starts[several], counts[several]
+    units = columns.size_units
+    # With all arrays taken to be distinct first: no text can waste more than that.
+    firsts = order[starts]
+    bound = (counts - 1) * (units[strings[firsts]].astype(np.int64) + units[arrays[firsts]])
+    rows: list[tuple[str, int, int, int]] = []
+    for place in np.argsort(-bound, kind="stable").tolist():
+        if len(rows) >= count and bound[place] * columns.unit_bytes <= sorted(row[3] for row in rows)[-count]:
+            break
+        members = order[starts[place] : starts[place] + counts[place]]
+        rows.append(_duplicate(heap, strings[members], arrays[members]))
+    rows = sorted((row for row in rows if row[1] > 1), key=lambda row: (-row[3], row[0]))[:count]
+    return Table(
+        {
+            "text": [row[0] for row in rows],
+            "string_count": np.array([row[1] for row in rows], np.int64),
+            "array_count": np.array([row[2] for row in rows], np.int64),
+            "wasted_bytes": np.array([row[3] for row in rows], np.int64),
+        }
+    )
+
+
+def _duplicate(
+    heap: Heap, strings: NDArray[np.int64], arrays: NDArray[np.int64]
+) -> tuple[str, int, int, int]:
+    """Text, strings, arrays and wasted bytes of one group, which is compared byte for byte."""
+    columns = heap.columns
+    distinct = np.unique(arrays)
+    offsets = columns.offsets[distinct].astype(np.int64)
+    width = heap.identifier_bytes
+    head = 1 + width + 9
+    first = JavaObject(heap, int(distinct[0]), columns)
+    size = int(first.elements().nbytes)
+    content = heap.buffer[offsets[0] + head : offsets[0] + head + size]
+    is_same = np.ones(distinct.size, bool)
+    for begin in range(0, size, 64):  # in pieces: a group may have a million members
+        left = np.nonzero(is_same)[0]
+        piece = content[begin : begin + 64]
+        places = offsets[left][:, None] + (head + begin + np.arange(piece.size))
+        is_same[left] = (heap.buffer[np.minimum(places, heap.buffer.size - 1)] == piece).all(axis=1)
+    distinct = distinct[is_same]
+    strings = strings[np.isin(arrays, distinct)]
+    units = columns.size_units
+    wasted = (strings.size - 1) * int(units[strings[0]]) + (distinct.size - 1) * int(units[distinct[0]])
+    text = JavaObject(heap, int(strings[0]), columns).text() or ""
+    return text[:_TEXT_CHARACTERS], int(strings.size), int(distinct.size), wasted * columns.unit_bytes
+
+
+def wasteful_collections(heap: Heap, count: int = 20) -> Table:
+    """Collections whose array is empty, or filled to less than a third.
+
+    Returns
+    -------
+    Table
+        ``class_name, kind, collection_count, wasted_bytes``; kind is ``empty`` or ``sparse``,
+        wasted are the slots without an entry; the most wasteful first.
+    """
+    rows: list[tuple[str, str, int, int]] = []
+    for class_name, (array_field, size_field, slots) in _COLLECTIONS.items():
+        members = _rows_of(heap, class_name)
+        if not members.size:
+            continue
+        arrays = heap.indices_of(read_field(heap, members, array_field, is_optional=True).references())
+        sizes = read_field(heap, members, size_field, is_optional=True).bits.astype(np.int64)
+        has_array = arrays >= 0
+        arrays, sizes = arrays[has_array], sizes[has_array] * slots
+        _, inverse, holders = np.unique(arrays, return_inverse=True, return_counts=True)
+        is_own = holders[inverse] == 1  # the array that all empty lists share is nobody's
+        arrays, sizes = arrays[is_own], sizes[is_own]
+        lengths = _lengths(heap, arrays)
+        free = np.maximum(lengths - sizes, 0) * heap.layout.reference_bytes
+        is_empty = (sizes == 0) & (lengths > 0)
+        is_sparse = ~is_empty & (lengths >= _SPARSE_SLOTS) & (sizes * _SPARSE < lengths)
+        for kind, chosen in (("empty", is_empty), ("sparse", is_sparse)):
+            if chosen.any():
+                rows.append((class_name, kind, int(chosen.sum()), int(free[chosen].sum())))
+    rows.sort(key=lambda row: (-row[3], row[0]))
+    return Table(
+        {
+            "class_name": [row[0] for row in rows[:count]],
+            "kind": [row[1] for row in rows[:count]],
+            "collection_count": np.array([row[2] for row in rows[:count]], np.int64),
+            "wasted_bytes": np.array([row[3] for row in rows[:count]], np.int64),
+        }
+    )
+
+
+def _lengths(heap: Heap, arrays: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Elements of arrays, int64."""
+    at = heap.columns.offsets[arrays].astype(np.int64) + 1 + heap.identifier_bytes + 4
+    return numbers_at(heap.buffer, at, 4).astype(np.int64)
+
+
+def thread_locals(heap: Heap, count: int = 20) -> Table:
+    """Values of thread locals, what retains most first.
+
+    Returns
+    -------
+    Table
+        ``thread_name, key_class, value_class, retained_bytes, object_id``; the identifier is the
+        value's.  A key that was collected has no class.
+    """
+    tree = heap.dominators()
+    rows: list[tuple[str, str, str, int, int]] = []
+    for thread in heap.threads():
+        owner = object_or_none(heap, thread.object_id)
+        for name in ("threadLocals", "inheritableThreadLocals") if owner is not None else ():
+            assert owner is not None
+            table = owner.follow(name, "table")
+            for entry_id in table.element_ids().tolist() if table is not None else ():
+                entry = object_or_none(heap, entry_id)
+                value = entry.follow("value") if entry is not None else None
+                if entry is None or value is None:
+                    continue
+                key = entry.follow("referent")
+                rows.append(
+                    (
+                        thread.name,
+                        key.class_name if key is not None else "",
+                        value.class_name,
+                        tree.retained_bytes_of(value.index),
+                        value.object_id,
+                    )
+                )
+    rows.sort(key=lambda row: (-row[3], row[0], row[4]))
+    rows = rows[:count]
+    return Table(
+        {
+            "thread_name": [row[0] for row in rows],
+            "key_class": [row[1] for row in rows],
+            "value_class": [row[2] for row in rows],
+            "retained_bytes": np.array([row[3] for row in rows], np.int64),
+            "object_id": np.array([row[4] for row in rows], np.uint64),
+        }
+    )
+
+
+def duplicate_classes(heap: Heap) -> Table:
+    """Classes of one name that several loaders loaded.
+
+    Returns
+    -------
+    Table
+        ``class_name, loader_count, instance_count, loaders``, most loaders first; hidden classes,
+        of lambdas say, are left out.
+    """
+    columns = heap.columns
+    counts, units = np.zeros(len(heap.classes), np.int64), np.zeros(len(heap.classes), np.uint64)
+    width = "u2" if columns.class_index.dtype == np.uint16 else "i4"
+    kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
+    loaders: dict[str, set[int]] = defaultdict(set)
+    instances: dict[str, int] = defaultdict(int)
+    for java_class, count in zip(heap.classes, counts.tolist(), strict=True):
+        if java_class.is_dumped and not any(mark in java_class.name for mark in _HIDDEN):
+            loaders[java_class.name].add(java_class.loader_id)
+            instances[java_class.name] += count
+    names = sorted((n for n in loaders if len(loaders[n]) > 1), key=lambda n: (-len(loaders[n]), n))
+    return Table(
+        {
+            "class_name": names,
+            "loader_count": np.array([len(loaders[n]) for n in names], np.int64),
+            "instance_count": np.array([instances[n] for n in names], np.int64),
+            "loaders": [
+                ", ".join(loader_name(heap, i) for i in sorted(loaders[n])[:3])
+                + (", ..." if len(loaders[n]) > 3 else "")
+                for n in names
+            ],
+        }
+    )

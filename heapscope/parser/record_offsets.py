@@ -1,0 +1,56 @@
+"""Where the records of objects begin in a dump: of all, by a pass over it, or of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.parser import kernels
+from heapscope.parser.segment_pass import sweep
+from heapscope.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.parser.addresses import AddressMap
+    from heapscope.parser.scan import HeapScan
+    from heapscope.parser.source import Source
+
+
+def find_offsets(
+    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
+) -> NDArray[np.uint32] | NDArray[np.int64]:
+    """Where each object's sub-record begins in the inflated dump; uint32 below 4 GiB, else int64.
+
+    Raises
+    ------
+    CorruptRecord
+        The file changed since it was scanned.
+    """
+    width = "u4" if scan.dump_bytes < 1 << 32 else "i8"
+    offsets = np.empty(scan.object_count, width)
+    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+
+    def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
+        return kernels.fill_offsets[width](
+            window, base, position, stop, constants,
+            addresses.places, addresses.table, addresses.sorted_ids, offsets, state,
+        )  # fmt: skip
+
+    sweep(source, scan, lambda: step, progress, "locating objects")
+    return offsets
+
+
+def find_offset(source: Source, scan: HeapScan, addresses: AddressMap, index: int) -> int | None:
+    """Where one object's sub-record begins; None where no segment is known to have it."""
+    wanted = addresses.ids_of(np.array([index]))
+    lows, highs = addresses.segment_ranges
+    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+    state = np.zeros(kernels.STATE, np.int64)
+    data = source.mapping()
+    for row in np.nonzero((lows <= wanted) & (wanted <= highs))[0].tolist():
+        start, stop = int(scan.segment_starts[row]), int(scan.segment_stops[row])
+        if kernels.find_object(data, start, stop, constants, wanted, state) == kernels.OK:
+            return int(state[kernels.POSITION])
+    return None

@@ -1,0 +1,131 @@
+"""What a redactor remembers of a dump: names with what they are used for, and where values lie."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heapscope.parser import kernels
+from heapscope.parser.names import decode_modified_utf8
+from heapscope.parser.redaction.names import HEAP_NAMES, NameHider, is_jdk
+from heapscope.parser.tags import RecordTag
+
+_HASH = 0x9E3779B97F4A7C15  # as in `_kernels._slot`
+_WORD = (1 << 64) - 1
+
+
+class Names:
+    """UTF8 records, and which of them are names in use."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, bytes] = {}
+        self._uses: dict[int, tuple[str, bool]] = {}  # what for, and whether the JDK uses it
+        self._asked: dict[int, None] = {}  # in use, and not given out yet
+        self._class_names: dict[int, int] = {}
+        self._serials: dict[int, int] = {}
+        room = 1 << 13
+        self._room = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
+        self._state = np.zeros(kernels.POSITION + 1, np.int64)
+
+    def text(self, name_id: int) -> str:
+        """Text of a record, empty where there is none."""
+        return decode_modified_utf8(self._texts.get(name_id, b""))
+
+    def class_name(self, class_id: int) -> str:
+        """Name of a class as the dump writes it, empty where it has none."""
+        return self.text(self._class_names.get(class_id, 0))
+
+    def read(self, buffer: NDArray[np.uint8], position: int, width: int) -> int:
+        """Take in the whole UTF8 records from ``position`` on; their bytes together."""
+        tags, starts, lengths = self._room
+        self._state[kernels.POSITION], self._state[kernels.USED] = position, 0
+        kernels.walk_records(buffer, 1, tags, starts, lengths, self._state)
+        others = np.nonzero(tags[: int(self._state[kernels.USED])] != RecordTag.UTF8)[0]
+        count = int(others[0]) if others.size else int(self._state[kernels.USED])
+        short = np.nonzero(lengths[:count] < width)[0]
+        count = int(short[0]) if short.size else count
+        if not count:
+            return 0
+        ids = np.empty(count, np.uint64)
+        kernels.read_ids(buffer, starts[:count].copy(), width, ids)
+        end = int(starts[count - 1] + lengths[count - 1])
+        raw = buffer[position:end].tobytes()
+        for name_id, start, length in zip(
+            ids.tolist(), (starts[:count] - position).tolist(), lengths[:count].tolist(), strict=True
+        ):
+            self._texts.setdefault(name_id, raw[start + width : start + length])
+        return end - position
+
+    def note(self, tag: int, body: bytes, identifier: struct.Struct) -> None:
+        """Remember which names a record uses."""
+        id_at, width = identifier.unpack_from, identifier.size
+        if tag == RecordTag.LOAD_CLASS:
+            (class_id,), (name_id,) = id_at(body, 4), id_at(body, 8 + width)
+            self._class_names.setdefault(class_id, name_id)
+            self._serials.setdefault(int.from_bytes(body[:4], "big"), name_id)
+            self.use(name_id, "class", is_public=is_jdk(self.text(name_id)))
+        elif tag == RecordTag.FRAME:
+            serial = int.from_bytes(body[4 * width : 4 * width + 4], "big")
+            is_public = is_jdk(self.text(self._serials.get(serial, 0)))
+            for place, use in enumerate(("method", "signature", "source"), 1):
+                self.use(id_at(body, place * width)[0], use, is_public=is_public)
+
+    def use(self, name_id: int, use: str, *, is_public: bool) -> None:
+        """A name is in use as that, by the JDK or by others."""
+        before = self._uses.get(name_id)
+        if before is None:
+            self._asked[name_id] = None
+            self._uses[name_id] = use, is_public
+        elif is_public and not before[1]:
+            self._uses[name_id] = before[0], True
+
+    def wanted(self, identifier: struct.Struct, hider: NameHider | None) -> list[bytes]:
+        """UTF8 records of names that came into use since last asked."""
+        found = []
+        for name_id in [each for each in self._asked if each in self._texts]:
+            del self._asked[name_id]
+            raw = self._texts[name_id]
+            use, is_public = self._uses[name_id]
+            if use == "heap":
+                raw = raw if raw in HEAP_NAMES else b"heap"
+            elif hider is not None and not is_public:
+                raw = hider.hide(raw, use)
+            body = identifier.pack(name_id) + raw
+            found.append(struct.pack(">BII", RecordTag.UTF8, 0, len(body)) + body)
+        return found
+
+
+class SpanTable:
+    """Class -> where the data of its instances has values to zero, as `kernels.redact` wants it."""
+
+    def __init__(self) -> None:
+        self.table = np.zeros((1 << 10, 4), np.uint64)
+        self.spans = np.zeros((1 << 12, 2), np.int64)
+        self._rows: list[tuple[int, int, int, int]] = []
+        self._used = 0
+
+    def add(self, class_id: int, wipes: Sequence[Sequence[int]], length: int) -> None:
+        """Add a class: (offset, bytes) of each run of values, and how long the data is."""
+        first, last = self._used, self._used + len(wipes)
+        while last > self.spans.shape[0]:
+            self.spans = np.concatenate([self.spans, np.zeros_like(self.spans)])
+        if wipes:
+            self.spans[first:last] = wipes
+        self._used = last
+        self._rows.append((class_id, first, last, length))
+        if 2 * len(self._rows) > self.table.shape[0]:
+            self.table = np.zeros((2 * self.table.shape[0], 4), np.uint64)
+            for row in self._rows:
+                self._put(row)
+        else:
+            self._put(self._rows[-1])
+
+    def _put(self, row: tuple[int, int, int, int]) -> None:
+        mask = self.table.shape[0] - 1
+        slot = ((row[0] * _HASH & _WORD) >> 32) & mask
+        while self.table[slot, kernels.KEY]:
+            slot = (slot + 1) & mask
+        self.table[slot] = row

@@ -1,0 +1,164 @@
+"""Counts of heap sub-records, for one thread: the tables behind `kernels.scan_heap`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from heapscope.errors import CorruptRecord
+from heapscope.parser import kernels
+from heapscope.parser.kernels import (
+    ADDRESS_MAX,
+    ADDRESS_MIN,
+    ADDRESS_OR,
+    PRIMITIVE_BYTES,
+    PRIMITIVE_COUNTS,
+    ROOT_COUNTS,
+)
+from heapscope.parser.layout.layout import Layout
+from heapscope.parser.records import Header, RecordList
+from heapscope.parser.tags import RECORD_HEADER_BYTES, RecordTag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Counter:
+    """Counts of one thread; grows its tables as `scan_heap` asks for room."""
+
+    def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
+        self._path = path
+        self.has_met_end = False  # a HEAP_DUMP_END inside an open-ended heap
+        self._constants = kernels.constants(identifier_bytes, layout)
+        self.table = np.zeros((1 << 13, 4), np.uint64)
+        self.class_spans = np.zeros((1 << 10, 2), np.int64)
+        self.totals = np.zeros(kernels.TOTALS, np.int64)
+        self.addresses = np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
+
+    def _grow_table(self) -> None:
+        larger = np.zeros((2 * self.table.shape[0], 4), np.uint64)
+        kernels.merge_tables(self.table, larger)
+        self.table = larger
+
+    @property
+    def primitive_counts(self) -> NDArray[np.int64]:
+        """Primitive arrays by type code, shape (12,)."""
+        return self.totals[PRIMITIVE_COUNTS : PRIMITIVE_COUNTS + 12]
+
+    @property
+    def primitive_bytes(self) -> NDArray[np.int64]:
+        """Their bytes in memory by type code, shape (12,)."""
+        return self.totals[PRIMITIVE_BYTES : PRIMITIVE_BYTES + 12]
+
+    @property
+    def root_counts(self) -> NDArray[np.int64]:
+        """Root records by tag, shape (256,)."""
+        return self.totals[ROOT_COUNTS : ROOT_COUNTS + 256]
+
+    @property
+    def objects(self) -> int:
+        return int(self.totals[kernels.OBJECTS])
+
+    @property
+    def roots(self) -> int:
+        return int(self.totals[kernels.ROOTS])
+
+    @property
+    def classes(self) -> int:
+        return int(self.totals[kernels.CLASSES])
+
+    def scan(
+        self, window: NDArray[np.uint8], position: int, stop: int, base: int, open_ended: bool = False
+    ) -> int:
+        """Count from ``position`` to ``stop`` (both in ``window``, which begins at ``base``).
+
+        Returns ``stop``, or the position of the first sub-record that the window cuts, or,
+        behind the window, of the next one to read.
+        """
+        position, status = self.follow(window, position, stop, base)
+        if status in (kernels.OK, kernels.NEED_BYTES):
+            return position
+        tag = int(window[position]) if position < window.size else 0
+        # An open-ended heap may still have its HEAP_DUMP_END, the file's last record.
+        if open_ended and tag == RecordTag.HEAP_DUMP_END and stop - position == RECORD_HEADER_BYTES:
+            self.has_met_end = True
+            return stop
+        raise_corrupt(self._path, base + position, status, tag)
+
+    def follow(self, window: NDArray[np.uint8], position: int, stop: int, base: int) -> tuple[int, int]:
+        """As `scan`, but whatever is met: the position reached, and the kernel's status there."""
+        while True:
+            status = kernels.scan_heap(
+                window, position, stop, base,
+                self._constants, self.table, self.class_spans, self.totals, self.addresses,
+            )  # fmt: skip
+            position = int(self.totals[kernels.POSITION])
+            if status == kernels.NEED_TABLE:
+                self._grow_table()
+            elif status == kernels.NEED_CLASS_SLOTS:
+                self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
+            else:
+                return position, status
+
+    def add(self, other: Counter) -> None:
+        """Take in the counts of another thread."""
+        while self.totals[kernels.TABLE_USED] + other.totals[kernels.TABLE_USED] > self.table.shape[0] // 2:
+            self._grow_table()
+        if kernels.merge_tables(other.table, self.table) != kernels.OK:
+            raise CorruptRecord(
+                self._path,
+                None,
+                "instances of one class differ in length between segments; the dump is damaged",
+            )
+        self.class_spans = np.concatenate(
+            [self.class_spans[: self.classes], other.class_spans[: other.classes]]
+        )
+        self.has_met_end |= other.has_met_end
+        self.totals += other.totals
+        self.totals[kernels.TABLE_USED] = np.count_nonzero(self.table[:, kernels.KEY])
+        self.addresses[ADDRESS_OR] |= other.addresses[ADDRESS_OR]
+        self.addresses[ADDRESS_MIN] = min(self.addresses[ADDRESS_MIN], other.addresses[ADDRESS_MIN])
+        self.addresses[ADDRESS_MAX] = max(self.addresses[ADDRESS_MAX], other.addresses[ADDRESS_MAX])
+
+
+def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
+    """Turn the status of a kernel into the error it stands for."""
+    raise CorruptRecord(path, offset, f"{problem_of(status, tag)}; the dump is damaged, take it again")
+
+
+def problem_of(status: int, tag: int) -> str:
+    """What the status of a kernel at a sub-record says."""
+    return {
+        kernels.BAD_TAG: f"sub-record tag 0x{tag:02x} is unknown",
+        kernels.OVERRUN: f"sub-record 0x{tag:02x} is longer than the heap record around it",
+        kernels.BAD_TYPE: f"sub-record 0x{tag:02x} has a value of an unknown type",
+        kernels.BAD_CLASS: f"sub-record 0x{tag:02x} names no class",
+        kernels.BAD_ROOT: "bytes 0xff where a sub-record should begin",
+        kernels.LENGTH_CHANGED: "this instance and an earlier one of its class differ in length",
+        kernels.KIND_CHANGED: "its class has instances as well as arrays",
+        kernels.COUNT_CHANGED: "the file changed while it was read",
+    }.get(status, f"cannot be read (status {status})")
+
+
+@dataclass
+class Pass:
+    """One count of the whole dump, or of its beginning."""
+
+    records: RecordList
+    header: Header
+    counter: Counter
+    class_dumps: list[tuple[int, bytes]]  # (offset, sub-record)
+    segments: list[tuple[int, int, int, int]]  # start, stop, objects, roots
+    dump_bytes: int
+
+
+def class_dumps_of(
+    counter: Counter, already: int, window: NDArray[np.uint8], base: int
+) -> list[tuple[int, bytes]]:
+    """Copies of the class dumps in ``window`` that came after the first ``already`` ones."""
+    return [
+        (start, window[start - base : stop - base].tobytes())
+        for start, stop in counter.class_spans[already : counter.classes].tolist()
+    ]

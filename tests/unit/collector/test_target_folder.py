@@ -1,0 +1,74 @@
+"""Folders of a target: opened without leaving it, judged before anything is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from heapscope.collector import target_folder
+from heapscope.collector.processes import JvmProcess
+from heapscope.errors import CollectError
+
+
+def process(pid: int) -> JvmProcess:
+    return JvmProcess(
+        pid=pid,
+        namespace_pid=pid,
+        start_ticks=1,
+        user="me",
+        command=("java",),
+        role=None,
+        task_index=None,
+        is_embedded=False,
+        is_started=True,
+        jvm_version=None,
+        libjvm="/x/libjvm.so",
+        heap=None,
+        vsz_bytes=0,
+        rss_bytes=1000,
+        age_seconds=0.0,
+        attach="yes",
+        attach_reason="",
+    )
+
+
+def test_a_link_is_not_followed_out_of_the_target(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/etc")
+    us = process(os.getpid())
+    os.close(target_folder.open_root(us, str(tmp_path / "folder")))
+    with pytest.raises(CollectError, match=r"Not a directory|symbolic links"):
+        target_folder.open_root(us, str(tmp_path / "link"))
+    with pytest.raises(CollectError, match="as root on the host"):
+        target_folder.open_root(us, str(tmp_path / "link" / "ssl"))
+
+
+def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target_folder, "_FOLDERS", (str(tmp_path),))
+    dead, living = (
+        tmp_path / f"heapscope-{2**22}-1-0123abcd",
+        tmp_path / target_folder.folder_name("0123abcd"),
+    )
+    others = tmp_path / "heapscope-notes-of-mine"
+    for folder in (dead, living, others):
+        folder.mkdir()
+        (folder / "dump").write_bytes(b"x")
+    target_folder.sweep(process(os.getpid()))
+    assert sorted(tmp_path.iterdir()) == sorted([living, others])
+
+
+@pytest.mark.parametrize(("release", "factor"), [(17, 2), (22, 4), (0, 4)])
+def test_room_is_asked_for_the_worst(
+    release: int, factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target_folder, "_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(target_folder, "_is_memory", lambda process, fd: False)
+    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor - 1)
+    with pytest.raises(CollectError, match=r"make room, or use --kind histogram"):
+        target_folder.room_for_file(process(os.getpid()), release)
+    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor)
+    name, fd = target_folder.room_for_file(process(os.getpid()), release)
+    os.close(fd)
+    assert name == str(tmp_path)

@@ -1,0 +1,325 @@
+"""Class histograms as the tools print them: golden texts, and what happens to them on the way."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from heapscope.errors import HistogramError, HprofError
+from heapscope.parser.texts.class_histogram import ClassHistogramText, is_histogram, read_histogram
+from tests.support.dumps import build
+from tests.support.gz import gzip_member
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "histograms"
+TEXTS = sorted(GOLDEN.glob("*.txt"))
+
+SMALL = (
+    " num     #instances         #bytes  class name (module)\n"
+    "-------------------------------------------------------\n"
+    "   1:            20           1000  [B (java.base@17.0.15)\n"
+    "   2:             3             48  a.B\n"
+    "   3:             1             24  java.lang.String (java.base@17.0.15)\n"
+    "Total            24           1072\n"
+)
+
+Reader = Callable[[str | bytes], ClassHistogramText]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reader:
+    """Read a histogram from a text."""
+
+    def read_text(text: str | bytes) -> ClassHistogramText:
+        path = tmp_path / "histogram.txt"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return read_histogram(path)
+
+    return read_text
+
+
+def figures(histogram: ClassHistogramText) -> dict[str, tuple[int, int]]:
+    rows = zip(histogram.class_names, histogram.instance_counts, histogram.shallow_bytes, strict=True)
+    return {name: (count, size) for name, count, size in rows}
+
+
+SMALL_FIGURES = {"byte[]": (20, 1000), "a.B": (3, 48), "java.lang.String": (1, 24)}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_golden_texts(path: Path) -> None:
+    """Rows and sums equal the file's own last line and the README's table."""
+    raw = path.read_bytes()
+    assert is_histogram(raw[:4096])
+    histogram = read_histogram(path)
+    total = re.search(rb"^Total\D+(\d+)\s+(\d+)", raw, re.MULTILINE)
+    assert total is not None
+    assert sum(histogram.instance_counts) == int(total[1])
+    assert sum(histogram.shallow_bytes) == int(total[2])
+    assert len(histogram.class_names) == len(re.findall(rb"^ *\d+:\s+\d+", raw, re.MULTILINE))
+    readme = (GOLDEN / "README.md").read_text()
+    assert f"{len(histogram.class_names)}" in readme
+    assert f"{int(total[1]):,}" in readme
+    assert f"{int(total[2]):,}" in readme
+    assert histogram.is_complete
+    assert histogram.path == str(path)
+    assert histogram.captured_at_ms is None
+    for name in histogram.class_names:
+        assert not name.startswith("[")
+        assert not re.search(r"\((java|jdk)\.", name), name
+
+
+def test_there_are_golden_texts_of_every_generation() -> None:
+    assert {path.stem for path in TEXTS} == {
+        "jcmd-17",
+        "jcmd-all-21",
+        "jhsdb-17",
+        "jmap-6",
+        "jmap-8",
+        "jmap-live-11",
+        "jmap-live-25",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "expected"),
+    [
+        ("jcmd-17", "byte[]", (2008, 108776)),
+        ("jcmd-17", "L$$Lambda$1/0x00007f0f35000a08", (1, 16)),
+        ("jhsdb-17", "byte[]", (2008, 108776)),
+        ("jhsdb-17", "L$$Lambda$1/0x00007f0f35000a08", (1, 16)),
+        ("jmap-live-25", "java.lang.Class", (727, 98392)),
+        ("jmap-live-25", "L$$Lambda/0x0000000022080210", (1, 16)),
+        ("jcmd-all-21", "jdk.internal.vm.FillerElement[]", (1, 357824)),
+        ("jmap-8", "int[][]", (120, 9600)),
+        ("jmap-8", "App$$Lambda$1/1831932724", (2, 32)),
+        ("jmap-8", "com.example.a-b.Töst[]", (1, 16)),
+        ("jmap-8", "FooTest$handles (odd) names$1", (1, 16)),
+        ("jmap-6", "<constMethodKlass>", (5569, 717272)),
+        ("jmap-6", "<no name>", (2, 48)),
+    ],
+)
+def test_known_rows(file: str, name: str, expected: tuple[int, int]) -> None:
+    assert figures(read_histogram(GOLDEN / f"{file}.txt"))[name] == expected
+
+
+def test_two_tools_agree_on_one_jvm() -> None:
+    """jcmd and jhsdb looked at the same quiet heap."""
+    by_jcmd = figures(read_histogram(GOLDEN / "jcmd-17.txt"))
+    by_jhsdb = figures(read_histogram(GOLDEN / "jhsdb-17.txt"))
+    assert by_jcmd == by_jhsdb
+    assert len(by_jcmd) == 225
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALL.encode(),
+        SMALL.replace("\n", "\r\n").encode(),
+        b"\xef\xbb\xbf" + SMALL.encode(),
+        b"\xff\xfe" + SMALL.replace("\n", "\r\n").encode("utf-16-le"),  # Windows PowerShell's >
+        b"\xfe\xff" + SMALL.encode("utf-16-be"),
+        b"4116:\n" + SMALL.encode(),
+        b"\n" + SMALL.encode(),
+        b"Picked up JAVA_TOOL_OPTIONS: -Xmx1g\n" + SMALL.encode(),
+        SMALL.encode() + b"\n\nOpenJDK 64-Bit Server VM warning: something\n",
+        SMALL.encode().rstrip(b"\n"),
+        SMALL.replace("-" * 55 + "\n", "").encode(),
+        re.sub("(?m)^", "[0.310s][trace][gc,classhisto] GC(3) ", SMALL.rstrip("\n")).encode() + b"\n",
+        re.sub("(?m)^", "2026-11-23T10:00:00.123456789Z ", SMALL.rstrip("\n")).encode() + b"\n",
+        gzip.compress(SMALL.encode(), mtime=0),
+        gzip_member(SMALL[:100].encode()) + gzip_member(SMALL[100:].encode()),
+    ],
+    ids=[
+        "plain",
+        "crlf",
+        "bom",
+        "utf16le",
+        "utf16be",
+        "jcmd",
+        "blank",
+        "chatter",
+        "warning",
+        "no last newline",
+        "no rule",
+        "xlog",
+        "container log",
+        "gzip",
+        "gzip members",
+    ],
+)
+def test_the_same_table_however_it_was_saved(text: bytes, read: Reader) -> None:
+    assert is_histogram(text)
+    histogram = read(text)
+    assert figures(histogram) == SMALL_FIGURES
+    assert histogram.is_complete
+
+
+@pytest.mark.parametrize(
+    ("line", "moment"),
+    [
+        ("2026-11-23 10:00:00", datetime(2026, 11, 23, 10, tzinfo=UTC)),
+        ("2026-11-23T10:00:00.250+0100", datetime(2026, 11, 23, 9, 0, 0, 250_000, UTC)),
+        ("2026-11-23 10:00:00,5 -05:30", datetime(2026, 11, 23, 15, 30, 0, 500_000, UTC)),
+        ("captured 2026-11-23T10:00:00Z by cron", datetime(2026, 11, 23, 10, tzinfo=UTC)),
+        ("Mon Nov  9 10:00:00 UTC 2026", datetime(2026, 11, 9, 10, tzinfo=UTC)),
+        ("2026-13-23 10:00:00", None),
+        ("2026-11-23 25:00:00", None),
+        ("2026-11-23 10:00:00+99:99", None),
+        ("4116:", None),
+        ("Mon Nov 23 10:00:00 CET 2026", None),  # which of the CETs?
+    ],
+)
+def test_the_time_of_a_date_line(line: str, moment: datetime | None, read: Reader) -> None:
+    expected = None if moment is None else round(moment.timestamp() * 1000)
+    histogram = read(f"{line}\n{SMALL}")
+    assert histogram.captured_at_ms == expected
+    assert figures(histogram) == SMALL_FIGURES
+
+
+def test_the_time_of_a_log_prefix(read: Reader) -> None:
+    text = re.sub("(?m)^", "[2026-11-23T10:00:00.123+0000][trace][gc,classhisto] GC(3) ", SMALL.rstrip("\n"))
+    assert read(text + "\n").captured_at_ms == 1_795_428_000_123
+
+
+def test_a_date_after_the_table_is_not_its_time(read: Reader) -> None:
+    assert read(SMALL + "2026-11-23 10:00:00\n").captured_at_ms is None
+
+
+def test_one_name_of_several_loaders_is_summed(read: Reader) -> None:
+    text = (
+        " num     #instances         #bytes  class name\n"
+        "----------------------------------------------\n"
+        "   1:             2             32  a.B\n"
+        "   2:             3             30  [La.B;\n"
+        "   3:             4             16  a.B\n"
+        "Total             9             78\n"
+    )
+    assert figures(read(text)) == {"a.B": (6, 48), "a.B[]": (3, 30)}
+
+
+def test_a_module_is_no_part_of_the_name_and_a_name_no_module(read: Reader) -> None:
+    rows = [
+        ("a.B (app.module)", "a.B"),
+        ("a.C (java.base@17.0.15)", "a.C"),
+        ("a.Does (it twice)", "a.Does (it twice)"),
+        ("a.D$$Lambda/0x01 (m@1-SNAPSHOT+7)", "a.D$$Lambda/0x01"),
+    ]
+    lines = [f"{number}: 1 8  {shown}\n" for number, (shown, _) in enumerate(rows, 1)]
+    text = " num #instances #bytes  class name (module)\n" + "".join(lines) + "Total 4 32\n"
+    assert read(text).class_names == [name for _, name in rows]
+
+
+def test_without_a_module_column_parentheses_are_the_names_own(read: Reader) -> None:
+    histogram = read(" num #instances #bytes  class name\n1: 1 8  a.Test$works (always)\nTotal 1 8\n")
+    assert histogram.class_names == ["a.Test$works (always)"]
+
+
+def test_without_a_total_the_histogram_says_so(read: Reader) -> None:
+    histogram = read("".join(SMALL.splitlines(keepends=True)[:4]))
+    assert not histogram.is_complete
+    assert figures(histogram) == {"byte[]": (20, 1000), "a.B": (3, 48)}
+
+
+def broken(old: str, new: str) -> str:
+    assert old in SMALL
+    return SMALL.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        (broken("   2:             3             48  a.B\n", ""), 4, "row 3 where row 2 is due"),
+        (broken("   2:", "   1:"), 4, "row 1 where row 2 is due"),
+        (broken("   1:", "   2:"), 3, "row 2 where row 1 is due"),
+        (broken("1000", "10x0"), 3, "is no row"),
+        (broken("48  a.B", "48"), 4, "is no row"),
+        (broken("   2:             3             48  a.B", "[warning] something"), 4, "is no row"),
+        (
+            broken("Total            24", "Total            25"),
+            6,
+            "Total says 25 instances, the rows above sum to 24",
+        ),
+        (broken("1072", "1073"), 6, "Total says 1,073 bytes, the rows above sum to 1,072"),
+        (broken("1072", ""), 6, "is no row"),
+        (SMALL + SMALL, 7, "second class histogram"),
+        (SMALL + "   4:   1   8  x\n", 7, "after the Total"),
+        (SMALL[: SMALL.index("java.lang.String") + 7], 5, "no line end"),
+        (broken("1000", "9" * 19), 3, "exceed"),
+        (broken("1000", "9" * 4400), 3, "is no row"),
+        ("".join(SMALL.splitlines(keepends=True)[:2]), 2, "no row below"),
+        ("no histogram\nat all\n", 1, "heading"),
+        ("", 1, "heading"),
+    ],
+)
+def test_a_broken_line_is_named(text: str, line: int, problem: str, read: Reader) -> None:
+    with pytest.raises(HistogramError, match=re.escape(problem)) as caught:
+        read(text)
+    error = caught.value
+    assert error.line == line
+    assert error.offset == (len("".join(text.splitlines(keepends=True)[: line - 1])))
+    assert str(error).startswith(f"{error.path}: line {line}, byte ")
+    assert "\n" not in str(error)
+
+
+def test_cut_anywhere_it_is_an_error_or_says_that_it_is_incomplete(read: Reader) -> None:
+    whole = figures(read(SMALL))
+    for end in range(len(SMALL)):
+        try:
+            histogram = read(SMALL[:end])
+        except HistogramError:
+            continue
+        if histogram.is_complete:
+            assert end == len(SMALL) - 1  # only the last newline is missing
+            assert figures(histogram) == whole
+        else:
+            assert figures(histogram).items() <= whole.items()
+            assert SMALL[end - 1] == "\n" or SMALL[:end].splitlines()[-1].isspace()
+
+
+def test_a_cut_gzip_is_an_error(read: Reader) -> None:
+    packed = gzip.compress((GOLDEN / "jcmd-17.txt").read_bytes(), mtime=0)
+    for end in (20, len(packed) // 2, len(packed) - 1):
+        with pytest.raises(HistogramError, match="gzip"):
+            read(packed[:end])
+    with pytest.raises(HistogramError, match="gzip"):
+        read(packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:])
+
+
+def test_too_much_text_is_an_error(read: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heapscope.parser.texts.class_histogram.MAX_TEXT_BYTES", len(SMALL) - 1)
+    with pytest.raises(HistogramError, match="no class histogram"):
+        read(SMALL)
+    with pytest.raises(HistogramError, match="no class histogram"):
+        read(gzip.compress(SMALL.encode()))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(HprofError, match="No such file"):
+        read_histogram(tmp_path / "none.txt")
+    with pytest.raises(HprofError, match="Is a directory"):
+        read_histogram(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"1: 2 3 a.B\n",
+        b"num instances bytes class name\n",
+        b"we saw num #instances #bytes class name in a log\n",
+        b"JAVA PROFILE 1.0.2\0" + SMALL.encode(),
+        b"\x1f\x8b",
+        b"\x1f\x8bnot gzip at all, though it begins so",
+        b"\xff\xfe\xd8",
+        bytes(range(256)) * 8,
+        build(lambda d: d.string(SMALL), jdk=17).data,
+        gzip.compress(build(lambda d: d.string(SMALL)).data),
+    ],
+)
+def test_other_files_are_no_histogram(head: bytes) -> None:
+    assert not is_histogram(head)
