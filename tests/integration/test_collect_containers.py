@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.collector import attach, processes
+from heapscope.collector import attach, processes, target_folder
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, DumpFailed
 from tests.support.hosts import Host, container_host

@@ -14,7 +14,7 @@ import pytest
 
 import heapscope
 from heapscope.cli import main
-from heapscope.collector import attach, dump, processes
+from heapscope.collector import attach, dump, processes, target_folder
 from heapscope.collector import channel as voice
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError, DumpFailed
