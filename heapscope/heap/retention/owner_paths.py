@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _CLASS_LOADER = "java.lang.ClassLoader"
+# Lists of the JVM that every object with a cleaner or a finalizer hangs on, whoever owns it.
+_CLEANERS = (
+    *("jdk.internal.ref.PhantomCleanable", "jdk.internal.ref.Cleaner", "sun.misc.Cleaner"),
+    *("jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer", "java.lang.ref.ReferenceQueue"),
+)
 _THREAD = "java.lang.Thread"
 _THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
 _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
@@ -146,7 +151,8 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     loaders = np.nonzero(extends(graph, _CLASS_LOADER)[class_index])[0]
     threads = np.nonzero(extends(graph, _THREAD)[class_index])[0]
     mirrors = np.nonzero(extends(graph, CLASS_NAME)[class_index])[0]  # also of int and void
-    connecting = np.union1d(mirrors, loaders)
+    cleaners = [np.nonzero(extends(graph, name)[class_index])[0] for name in _CLEANERS]
+    connecting = np.unique(np.concatenate([mirrors, loaders, *cleaners]))
     blocked = np.union1d(connecting, threads).astype(np.uint32)
     kernels.mark(blocked, flags, kernels.VISITED)
 
@@ -170,7 +176,18 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
         begin(class_objects[has_object[origins == origin]])
     root_members = graph.root_members.astype(np.int64)
-    begin(np.intersect1d(threads, root_members))
+    running = np.intersect1d(threads, root_members)
+    parents[running] = VIRTUAL_ROOT
+    # What threads refer to by a field or from their stack: first what is the program's, for a queue is owned
+    # by the service in a local variable of main, not by the worker that waits for it.
+    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
+        for thread in running.tolist():
+            held = references.outgoing(thread).astype(np.int64)
+            held = held[(parents[held] == NO_OBJECT) & (origins_of(graph)[class_index[held]] == origin)]
+            held = np.setdiff1d(held, blocked)
+            parents[held] = thread
+            visit(held.astype(np.uint32))
+    visit(running.astype(np.uint32))
     # Now also through class loaders, class objects and threads that something known refers to.
     left = connecting[(parents[connecting] == NO_OBJECT) & is_held[connecting]]
     left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & is_held[threads]])
@@ -291,6 +308,52 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
 
 def _is_loader(graph: HeapGraph, index: int) -> bool:
     return bool(extends(graph, _CLASS_LOADER)[int(graph.columns.class_index[index])])
+
+
+def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...]:
+    """Who else refers to an object, beside the last object on its preferred path and what it holds itself.
+
+    Parameters
+    ----------
+    index : int
+        Object index.
+    most : int
+        No more than so many.
+
+    Returns
+    -------
+    tuple of str
+        ``"OrderBook.open (static)"``, ``"a local variable of thread 'matching'"``.
+    """
+    before = int(owner_parents(graph)[index])
+    sources, _ = graph.references.incoming(np.array([index]))
+    immediate = graph.immediate_dominators
+    found: dict[str, None] = {}
+    for source in np.unique(sources).tolist():
+        if source in (before, index) or len(found) >= most:
+            continue
+        if int(immediate[source]) == NO_OBJECT or _is_dominated_by(graph, source, index):
+            continue
+        thread_name = _thread_name(graph, source)
+        step = _step(graph, source, index)
+        found[f"a local variable of thread {thread_name!r}" if thread_name else step.label] = None
+    roots = graph.roots
+    kinds = roots.kinds[(roots.object_index == index) & (roots.hangs_on < 0)]
+    for kind in np.unique(kinds).tolist():
+        found[f"a GC root ({ROOT_KIND_NAMES[kind]})"] = None
+    return tuple(found)[:most]
+
+
+def _is_dominated_by(graph: HeapGraph, index: int, above: int) -> bool:
+    immediate = graph.immediate_dominators
+    at = index
+    for _ in range(_MAX_STEPS):
+        at = int(immediate[at])
+        if at == above:
+            return True
+        if at >= VIRTUAL_ROOT:
+            return False
+    return False
 
 
 def _is_link(graph: HeapGraph, step: OwnerStep, target: int) -> bool:

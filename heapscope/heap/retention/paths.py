@@ -119,13 +119,13 @@ def paths(graph: HeapGraph, index: int, count: int = 5) -> list[Path]:
     sources, _ = graph.references.incoming(np.array([index]))
     found = [first]
     if len(first.steps) > 1 and root_kinds(graph, index):
-        found.append(_described(graph, [index]))
+        found.append(path_along(graph, [index]))
     entries = np.unique(sources[(parents[sources] != NO_OBJECT) & (sources != index)]).tolist()
     others = [_walk_up(parents, entry) for entry in entries]
     for chain in sorted(others, key=len):
         if len(found) >= count:
             break
-        path = _described(graph, [*chain, index])
+        path = path_along(graph, [*chain, index])
         if [step.object_index for step in path.steps] != [step.object_index for step in first.steps]:
             found.append(path)
     return found[:count]
@@ -134,7 +134,7 @@ def paths(graph: HeapGraph, index: int, count: int = 5) -> list[Path]:
 def _path(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> Path | None:
     if int(parents[index]) == NO_OBJECT:
         return None
-    return _described(graph, _walk_up(parents, index))
+    return path_along(graph, _walk_up(parents, index))
 
 
 def _walk_up(parents: NDArray[np.uint32], index: int) -> list[int]:
@@ -145,7 +145,14 @@ def _walk_up(parents: NDArray[np.uint32], index: int) -> list[int]:
     return chain[::-1]
 
 
-def _described(graph: HeapGraph, chain: list[int]) -> Path:
+def path_along(graph: HeapGraph, chain: list[int]) -> Path:
+    """The path over given objects, from the GC root on.
+
+    Parameters
+    ----------
+    chain : list of int
+        Object indices; each refers to the next.
+    """
     referents = graph.references.referents
     kinds = {1: "soft", 2: "weak", 3: "phantom", 4: "final"}
     steps = []
