@@ -371,8 +371,10 @@ def _are_below(
     return below
 
 
-def _first_of_lists(graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each object the first of the row of objects of its class that leads to it; itself without one."""
+def _first_of_lists(
+    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each object the first, below the containers, of the row of objects of its class that leads to it."""
     class_index = graph.columns.class_index
     first = rows.copy()
     for node_class in np.unique(class_index[rows]).tolist():
