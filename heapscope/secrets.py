@@ -85,8 +85,10 @@ _SWITCH = re.compile(r"--[A-Za-z][\w.\-]*|-[A-Za-z]{1,2}")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _OPTIONS_NAME = re.compile(r"(?:.*_)?(?:OPTS|OPTIONS)")
 _OPTION_WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|[^\s"'])+""")
+# Begun only where a word begins, and ended with it: one pass, whatever the text.
 _AGENT = re.compile(
-    r"""(?P<agent>-(?:javaagent|agentlib|agentpath):[^=\s]*+=)(?:"[^"]*"?|'[^']*'?|[^\s"'])++""", re.DOTALL
+    r"""(?<![^\s"'])(?P<agent>-(?:javaagent|agentlib|agentpath):[^=\s"']*+=)"""
+    r"""(?:"[^"]*"?|'[^']*'?|[^\s"'])++"""
 )
 # Of Python and of shells: code, a kind of warnings, a mode.  The next word is not the script.
 _OPTIONS_WITH_VALUE = _names("-c -W -X")

@@ -1,4 +1,4 @@
-"""What is written beside a snapshot: the process, its JVM, memory before and after, the limits it lives under.
+"""What is written beside a snapshot: the process, its JVM, memory before and after, its memory limits.
 
 A sidecar travels with its snapshot, so `heapscope.secrets` decides what of command line, environment and
 options it shows.

@@ -86,7 +86,7 @@ SHOWN = [
 # Texts made of one of these are the worst for some pattern.
 UNITS = (
     *("a", "a=", "://", "-", "a.b-", '"', "x:y@", "-Da", "key ", "1A", "\\", "x:", ":x/", 'key="'),
-    *("-Da=", "--a=", "-XX:", "-XX:a=", "-javaagent:", "-javaagent:a="),
+    *("-Da=", "--a=", "-XX:", "-XX:a=", "-javaagent:", "-javaagent:a=", " -javaagent:", '"-javaagent:'),
 )
 
 
