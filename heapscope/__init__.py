@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.leaks.diagnosis import diagnose
-    from heapscope.analysis.memory.samples import read_samples, watched
+    from heapscope.analysis.memory.samples import read_samples, watched_processes
     from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
@@ -104,7 +104,7 @@ __all__ = [
     "report",
     "snapshots",
     "unload_ipython_extension",
-    "watched",
+    "watched_processes",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
@@ -123,7 +123,7 @@ _HOMES = {
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
-    "watched": ("heapscope.analysis.memory.samples", "watched"),
+    "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
 }
 
 

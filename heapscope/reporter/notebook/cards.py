@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.errors import HeapscopeError
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.parser.tags import BasicType
+from heapscope.reporter.memory_text import evidence_sentence, next_step, verdict_title
 from heapscope.reporter.notebook import diagnosis as notebook_diagnosis
 from heapscope.reporter.notebook import growth as notebook_growth
 from heapscope.reporter.notebook.html import (
@@ -33,7 +34,7 @@ from heapscope.reporter.text import plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
-    from heapscope.analysis.memory.samples import Watched
+    from heapscope.analysis.memory.samples import WatchedProcess
     from heapscope.analysis.memory.verdict import MemoryVerdict
     from heapscope.analysis.snapshots import Snapshot, Snapshots
     from heapscope.heap.heap import Heap
@@ -56,8 +57,8 @@ def html_of(thing: object) -> str | None:
     ----------
     thing : object
         A `Heap`, `ObjectSet`, `JavaObject`, `Snapshot`, `Snapshots`, `MergedPaths`, `Path`, `Suspects`,
-        `Suspect`, `Diagnosis`, `Finding`, `Growth`, `Comparison`, `Proof`, `Checks`, `Table`, `Watched` or
-        `MemoryVerdict`.
+        `Suspect`, `Diagnosis`, `Finding`, `Growth`, `Comparison`, `Proof`, `Checks`, `Table`,
+        `WatchedProcess` or `MemoryVerdict`.
     """
     for kind in type(thing).__mro__:
         draw = _CARDS.get(kind.__name__)
@@ -375,7 +376,7 @@ def _suspect_body(suspect: Suspect, *, is_open: bool) -> str:
 # --- memory over time ---
 
 
-def _watched(process: Watched) -> str:
+def _watched(process: WatchedProcess) -> str:
     samples = process.samples
     resident = [float(value) for value in samples["rss_bytes"]]
     totals = [(format_bytes(resident[-1]), "resident", sparkline(resident))]
@@ -396,8 +397,9 @@ def _verdict(verdict: MemoryVerdict) -> str:
 def _verdict_card(verdict: MemoryVerdict, name: str, totals: str) -> str:
     size = format_bytes(verdict.growth_bytes, signed=True)
     under = f"resident {size} in {format_duration(verdict.seconds)}, {plural(verdict.sample_count, 'sample')}"
-    next_step = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(verdict.next_step)}</p>"
-    return card(f"{name}: {verdict.title}", under, totals + lines_list(verdict.evidence) + next_step)
+    advice = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(next_step(verdict))}</p>"
+    evidence = lines_list(evidence_sentence(each) for each in verdict.evidence)
+    return card(f"{name}: {verdict_title(verdict)}", under, totals + evidence + advice)
 
 
 # --- tables ---
@@ -450,5 +452,5 @@ _CARDS: Mapping[str, Callable[[Any], str]] = {
     "Suspect": _suspect,
     "Suspects": _suspects,
     "Table": _table,
-    "Watched": _watched,
+    "WatchedProcess": _watched,
 }
