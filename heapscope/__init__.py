@@ -61,8 +61,8 @@ if TYPE_CHECKING:
         UnsupportedFormat,
     )
     from heapscope.heap.heap import Heap
-    from heapscope.heap.histogram import WATCHED_CLASSES
     from heapscope.heap.opening import open
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
     from heapscope.reporter.bundle import write_bundle as bundle
     from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
@@ -112,7 +112,7 @@ _HOMES = {
     "Heap": ("heapscope.heap.heap", "Heap"),
     "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
-    "WATCHED_CLASSES": ("heapscope.heap.histogram", "WATCHED_CLASSES"),
+    "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
     "diagnose": ("heapscope.analysis.leaks.diagnosis", "diagnose"),

@@ -27,7 +27,8 @@ from heapscope.analysis.growth.snapshot import (
     snapshot_of,
 )
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES, WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -282,7 +283,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
     def watched(
         self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True
     ) -> list[ClassGrowth]:
-        """Each watched class over all snapshots; see `heapscope.heap.histogram` for patterns."""
+        """Each watched class over all snapshots; see `heapscope.heap.graph.class_patterns` for patterns."""
         self._need(1)
         grown = []
         for pattern in patterns:

@@ -29,7 +29,7 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files

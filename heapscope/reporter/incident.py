@@ -19,7 +19,7 @@ from heapscope import __version__
 from heapscope.analysis.leaks.diagnosis import diagnose
 from heapscope.analysis.snapshots import DUMP
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.headline import headline, verdict_lines
@@ -87,7 +87,7 @@ def build_incident(
     snapshots : Snapshots
         At least one, in order of capture.
     patterns : sequence of str
-        The watched classes; see `heapscope.heap.histogram`.
+        The watched classes; see `heapscope.heap.graph.class_patterns`.
     top : int
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool

@@ -17,7 +17,7 @@ from heapscope.analysis.growth.same_process import number_in
 from heapscope.analysis.leaks.findings import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident

@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.diagnosis import SURENESS, describe_group

@@ -14,7 +14,8 @@ from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.growth.trends import GROWS, PERHAPS, TOO_FEW, Trend
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import WATCHED_CLASSES, matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 

@@ -33,7 +33,7 @@ from heapscope.analysis.growth.trends import (
     warm_up,
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
-from heapscope.heap.histogram import CLASS
+from heapscope.parser.names import CLASS
 from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from heapscope.analysis.growth.trends import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
-from heapscope.heap.histogram import matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table

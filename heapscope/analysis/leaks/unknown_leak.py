@@ -96,7 +96,7 @@ def _finding(key: KeyGrowth, growth: int, grown: Growth, scene: Scene) -> Findin
         members = scene.heap.objects(name, subclasses=False)
         retained = members.retained_bytes()
         share = retained / max(reachable_bytes(scene), 1)
-        holders = merged_paths(scene.heap, members.indices)
+        holders = merged_paths(scene.heap.graph, members.indices)
     return Finding(
         UNKNOWN,
         f"{name} {how}, for a reason that is not in the catalogue",

@@ -185,19 +185,7 @@ def _grown(snapshots: Snapshots) -> str:
 
 
 def _objects(found: ObjectSet) -> str:
-    import numpy as np
-
-    heap = found.heap
-    columns = heap.columns
-    classes = columns.class_index[found.indices]
-    counts = np.bincount(classes, minlength=1)
-    units = np.bincount(classes, columns.size_units[found.indices], minlength=1)
-    by_name: dict[str, tuple[int, int]] = {}
-    for row in np.nonzero(counts)[0].tolist():
-        count, size = by_name.get(heap.classes[row].name, (0, 0))
-        sized = int(units[row]) * columns.unit_bytes
-        by_name[heap.classes[row].name] = count + int(counts[row]), size + sized
-    ordered = sorted(by_name.items(), key=lambda item: (-item[1][1], item[0]))
+    histogram = found.histogram()
     totals = [
         (format_count(len(found)), "object" if len(found) == 1 else "objects"),
         (format_bytes(found.shallow_bytes), "shallow size"),
@@ -206,23 +194,24 @@ def _objects(found: ObjectSet) -> str:
         totals.append((format_bytes(found.retained_bytes()), "retained together"))
     rows = [
         (
-            name_cell(name),
-            number_cell(format_count(count)),
-            number_cell(format_bytes(size)),
-            bar(count / max(len(found), 1)),
+            name_cell(row["class_name"]),
+            number_cell(format_count(row["instance_count"])),
+            number_cell(format_bytes(row["shallow_bytes"])),
+            bar(row["instance_count"] / max(len(found), 1)),
         )
-        for name, (count, size) in ordered[:ROWS]
+        for row in histogram.head(ROWS).rows()
     ]
-    rest = len(ordered) - len(rows)
+    rest = len(histogram) - len(rows)
     note = f"and {plural(rest, 'more class', 'more classes')}" if rest > 0 else ""
     body = figures(*totals)
     if rows:
         body += grid(("Class", "instances", "shallow size", "share"), rows, note)
-    title = ordered[0][0] if len(ordered) == 1 else plural(len(ordered), "class", "classes")
+    names = histogram.column("class_name")
+    title = names[0] if len(names) == 1 else plural(len(names), "class", "classes")
     more = hint(
         ".retained_bytes()", ".paths_to_gc_roots()", ".to_frame('field.of.field')", ".group_by('field')"
     )
-    return card(f"Objects of {title}" if ordered else "No objects", f"in {heap.path.name}", body + more)
+    return card(f"Objects of {title}" if names else "No objects", f"in {found.graph.path.name}", body + more)
 
 
 def _java_object(one: JavaObject) -> str:
@@ -260,17 +249,17 @@ def _java_object(one: JavaObject) -> str:
         )
     title = one.class_name if represented is None else f"class {represented.name}"
     more = hint(".value()", ".describe()", ".follow('field')")
-    return card(title, f"0x{one.object_id:x} in {one.heap.path.name}", figures(*totals) + body + more)
+    return card(title, f"0x{one.object_id:x} in {one.graph.path.name}", figures(*totals) + body + more)
 
 
 def _referred(one: JavaObject, object_id: int) -> str:
     """What a reference leads to: a text as such, another object by its class."""
     if not object_id:
         return "null"
-    row = one.heap.index_of(object_id)
+    row = one.graph.index_of(object_id)
     if row < 0:
         return f"0x{object_id:x}, not in the dump"
-    other = JavaObject(one.heap, row, one.heap.columns)
+    other = JavaObject(one.graph, row)
     text = other.text()
     if text is not None:
         return f'"{shorten(text, _MAX_CELL)}"'
