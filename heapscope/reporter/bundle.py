@@ -35,6 +35,7 @@ from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
 from heapscope.secrets import mask_command, mask_value, scrub
+from heapscope.units import iso_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshot, Snapshots
@@ -237,8 +238,7 @@ def _described(snapshot: Snapshot, name: str) -> BundledSnapshot:
     with snapshot.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    captured = snapshot.captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
-    return BundledSnapshot(name, snapshot.kind, captured.replace("+00:00", "Z"), size, digest)
+    return BundledSnapshot(name, snapshot.kind, iso_time(snapshot.captured_at, "milliseconds"), size, digest)
 
 
 def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:

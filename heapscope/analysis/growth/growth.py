@@ -48,6 +48,8 @@ By = Literal["class", "class+", "package", "loader", "path"]
 _ORDER = (GROWS, PERHAPS, JUMPED, LEVELLED_OFF, TOO_FEW, FLUCTUATES, SHRINKS, STEADY)
 # A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.
 _CLASSES_KEPT = 0.9
+# The heap has grown by this part of itself; less is how every heap goes up and down with garbage and load.
+HEAP_GROWTH = 0.1
 _MIN_FILE_TIME_GAP = 1.0  # seconds: files unpacked or copied together have one time
 
 
@@ -98,6 +100,16 @@ class KeyGrowth:
     def is_growing(self) -> bool:
         """Instances or shallow bytes grow, and four snapshots or more say so."""
         return self.leading.is_growing
+
+    @property
+    def may_grow(self) -> bool:
+        """It grows, or rose in every step of too few snapshots to be sure."""
+        return self.verdict in (GROWS, PERHAPS)
+
+    @property
+    def is_larger(self) -> bool:
+        """Two snapshots only, and the second has more: what it does they cannot show."""
+        return self.verdict == TOO_FEW and max(self.instances.delta, self.shallow.delta) > 0
 
     @property
     def confidence(self) -> float:
@@ -169,6 +181,27 @@ class Growth(RichRepr):
     def perhaps(self) -> tuple[KeyGrowth, ...]:
         """The keys that rise in every step of too few snapshots."""
         return tuple(key for key in self.keys if key.verdict == PERHAPS)
+
+    @property
+    def has_heap_grown(self) -> bool:
+        """The whole heap grows; or it grew, by more than every heap goes up and down."""
+        trend = self.whole.shallow
+        if trend.verdict in (JUMPED, LEVELLED_OFF, TOO_FEW):
+            return trend.delta > HEAP_GROWTH * trend.values[0]
+        return trend.verdict in (GROWS, PERHAPS)
+
+    def follow(self, name: str, instance_counts: Sequence[int], shallow_bytes: Sequence[int]) -> KeyGrowth:
+        """What other figures do over the same snapshots, such as the sums of several classes.
+
+        Parameters
+        ----------
+        name : str
+            What the figures are of.
+        instance_counts, shallow_bytes : sequence of int
+            One for each of `snapshots`.
+        """
+        instances, shallow = find_trends(np.array([instance_counts, shallow_bytes], np.int64), self.axis)
+        return KeyGrowth(name, instances, shallow)
 
     @property
     def unit(self) -> str:

@@ -42,6 +42,7 @@ from heapscope.analysis.snapshots import snapshots as read_snapshots
 from heapscope.progress import Progress, usual
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.heap.heap import Heap
     from heapscope.heap.object_set import ObjectSet
 
@@ -59,6 +60,7 @@ def diagnose(
     force_series: bool = False,
     limit_bytes: int | None = None,
     opened: Heap | None = None,
+    growth: Growth | None = None,
     progress: Progress = usual,
 ) -> Diagnosis:
     """Say what leaks, and why.
@@ -77,6 +79,8 @@ def diagnose(
         A memory limit to forecast, beside those that the snapshots tell of.
     opened : Heap, optional
         The last of the dumps, where it is open already.
+    growth : Growth, optional
+        What grows by class, where it is known already.
 
     Raises
     ------
@@ -89,8 +93,8 @@ def diagnose(
         paths = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else snapshots
         snapshots = read_snapshots(paths, progress)
     snapshots.watched(())  # complains where there is none
-    grown = None
-    if len(snapshots) > 1:
+    grown = growth
+    if grown is None and len(snapshots) > 1:
         grown = snapshots.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
     chosen = next((each for each in reversed(snapshots) if each.kind == DUMP), snapshots[-1])
     with ExitStack() as stack:
@@ -125,6 +129,7 @@ def diagnose(
         groups,
         tuple(readings),
         grown.forecasts if grown is not None else (),
+        grown,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.forecast import Forecast
 from heapscope.analysis.growth.statistics import Rate, rate
@@ -13,6 +14,9 @@ from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.heap.retention.paths import MergedPaths
 from heapscope.rich_repr import RichRepr
+
+if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
 
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 UNKNOWN = "unknown"
@@ -118,6 +122,8 @@ class Diagnosis(RichRepr):
         The whole heap, in each snapshot.
     forecasts : tuple of Forecast
         When memory runs out if the whole heap goes on growing, the soonest first.
+    growth : Growth or None
+        What grows by class, which the findings rest on; None of one snapshot.
     """
 
     status: str
@@ -132,6 +138,7 @@ class Diagnosis(RichRepr):
     groups: tuple[FileSystemGroup, ...]
     readings: tuple[Reading, ...]
     forecasts: tuple[Forecast, ...] = ()
+    growth: Growth | None = None
 
     @property
     def is_leak(self) -> bool:

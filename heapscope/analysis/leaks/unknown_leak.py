@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.growth.growth import HEAP_GROWTH
 from heapscope.analysis.growth.trends import GROWS, PERHAPS
 from heapscope.analysis.leaks.findings import (
     LIKELY,
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.leaks.evidence import Scene
 
-# The heap must have grown by this part of itself; less is how every heap breathes.
-HEAP_GROWTH = 0.1
-# And the class's instances must retain this part of that growth.
+# The class's instances must retain this part of the heap's growth.
 LEAST_PART = 0.3
 # What other things are made of: named only where nothing else grows with it.
 _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")

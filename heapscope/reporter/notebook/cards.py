@@ -8,7 +8,7 @@ references, and nothing is printed object by object.  Text from a dump is hostil
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import HeapscopeError
@@ -31,7 +31,7 @@ from heapscope.reporter.notebook.html import (
     text_cell,
 )
 from heapscope.reporter.text import plural, shorten
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.memory.samples import WatchedProcess
@@ -79,7 +79,7 @@ def _heap(heap: Heap) -> str:
     coverage = heap.coverage
     part = "" if coverage is None else f" · {coverage.summary}"
     under = (
-        f"heap dump · captured {_time(heap.captured_at)} · HPROF {heap.format_version}, "
+        f"heap dump · captured {format_time(heap.captured_at)} · HPROF {heap.format_version}, "
         f"{heap.identifier_bytes}-byte identifiers · sizes {layout.confidence}{part}"
     )
     totals = figures(
@@ -110,7 +110,7 @@ def _classes(histogram: Table, title: str) -> str:
 
 
 def _snapshot(snapshot: Snapshot) -> str:
-    under = f"{snapshot.kind} · captured {_time(snapshot.captured_at)} ({snapshot.captured_at_source})"
+    under = f"{snapshot.kind} · captured {format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"
     totals = figures(
         (format_count(snapshot.object_count), "objects"),
         (format_bytes(snapshot.shallow_bytes), "shallow size"),
@@ -124,7 +124,9 @@ def _snapshots(snapshots: Snapshots) -> str:
         return card("No snapshots", "", "")
     first, last = snapshots[0], snapshots[-1]
     seconds = (last.captured_at - first.captured_at).total_seconds()
-    under = f"from {_time(first.captured_at)}" + (f", over {format_duration(seconds)}" if seconds > 0 else "")
+    under = f"from {format_time(first.captured_at)}" + (
+        f", over {format_duration(seconds)}" if seconds > 0 else ""
+    )
     rows = []
     shown = _ends(range(len(snapshots)), TABLE_ROWS)
     for place in shown:
@@ -135,7 +137,7 @@ def _snapshots(snapshots: Snapshots) -> str:
             (
                 name_cell(one.name),
                 text_cell(one.kind if one.coverage is None else f"{one.kind}, partial"),
-                text_cell(_time(one.captured_at)),
+                text_cell(format_time(one.captured_at)),
                 number_cell(format_count(one.object_count)),
                 number_cell(format_bytes(one.shallow_bytes)),
                 number_cell(change),
@@ -421,14 +423,10 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, (int, float)):
         return number_cell(format_count(value) if value == value else "")
     if isinstance(value, datetime):
-        return text_cell(_time(value))
+        return text_cell(format_time(value))
     if name.endswith("class_name") or name == "name":
         return name_cell(str(value))
     return text_cell(shorten("" if value is None else str(value), _MAX_CELL))
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _ends(things: Sequence[Any], limit: int) -> list[Any]:
