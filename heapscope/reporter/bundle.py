@@ -37,7 +37,8 @@ from heapscope.reporter.text import printable
 from heapscope.secrets import mask_value, scrub
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
 FOLDER = "incident"

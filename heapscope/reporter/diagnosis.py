@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.leaks.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.reporter.advice import cure_steps
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
 from heapscope.units import format_bytes, format_count
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
 _NEAR = timedelta(minutes=10)  # times as near as that differ in their seconds
-SURENESS = {
+SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
     POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
@@ -222,7 +223,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
         target=printable(holders.target) if holders is not None else "",
         why=printable(finding.why),
-        cure=tuple(map(printable, finding.cure)),
+        cure=tuple(map(printable, cure_steps(finding))),
         healthy=printable(finding.healthy),
         affected=tuple(map(printable, finding.affected)),
         sources=tuple(Reference(printable(each.label), printable(each.url)) for each in finding.sources),

@@ -15,9 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from heapscope import __version__
-from heapscope.analysis.leaks.diagnosis import diagnose
-from heapscope.analysis.leaks.findings import POSSIBLE
-from heapscope.analysis.snapshots import DUMP
+from heapscope.analysis.diagnosis import diagnose
+from heapscope.analysis.growth.snapshot import DUMP
+from heapscope.analysis.verdicts import POSSIBLE
 from heapscope.errors import HeapscopeError
 from heapscope.heap.histogram import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
@@ -29,7 +29,9 @@ from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import ClassGrowth, ProcessFacts, Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
+    from heapscope.analysis.growth.tables import ClassGrowth
+    from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
+from heapscope.analysis.verdicts import GROWS, PERHAPS
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes, format_duration
 
@@ -141,7 +142,7 @@ def describe_outlook(
         classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
         class_count=len(growing),
         expected_by_chance=growth.expected_by_chance,
-        notes=tuple(map(printable, growth.notes)),
+        notes=tuple(printable(note_text(note)) for note in growth.notes),
     )
 
 

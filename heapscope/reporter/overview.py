@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from heapscope.analysis.growth.same_process import number_in
+from heapscope.analysis.growth.sidecar import number_in
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
 from heapscope.heap.histogram import WATCHED_CLASSES
