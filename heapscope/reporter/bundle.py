@@ -38,7 +38,8 @@ from heapscope.secrets import mask_command, mask_value, scrub
 from heapscope.units import iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
 FOLDER = "incident"

@@ -34,9 +34,10 @@ from heapscope.reporter.text import plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.analysis.memory.samples import WatchedProcess
     from heapscope.analysis.memory.verdict import MemoryVerdict
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
     from heapscope.heap.object_set import ObjectSet
     from heapscope.heap.retention.paths import Holder, MergedPaths, Path
