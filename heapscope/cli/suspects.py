@@ -59,7 +59,7 @@ def suspects(
     where things pile up, and classes whose instances do so together; then the classes, packages and
     class loaders that retain most.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.heap.retention.suspects import describe as describe_suspect
     from heapscope.heap.retention.suspects import find_suspects
 
