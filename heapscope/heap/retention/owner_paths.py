@@ -217,16 +217,14 @@ def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None 
     parents = owner_parents(graph) if parents is None else parents
     class_index = graph.columns.class_index
     found: list[OwnerStep] = []
-    at, is_linked = index, False
+    at = index
     while len(found) < _MAX_STEPS and int(parents[at]) < VIRTUAL_ROOT:
         before = int(parents[at])
-        if class_index[before] == class_index[at] and found and int(parents[before]) < VIRTUAL_ROOT:
-            is_linked = True
-        else:
-            step = _step(graph, before, at)
+        if class_index[before] != class_index[at]:
+            found.append(_step(graph, before, at))
+        elif found and found[-1].kind == FIELD:
             # A list's nodes hold as an array's slots do: one for each element.
-            found.append(replace(step, kind=ELEMENT) if is_linked and step.kind == FIELD else step)
-            is_linked = False
+            found[-1] = replace(found[-1], kind=ELEMENT)
         at = before
     return found[::-1]
 

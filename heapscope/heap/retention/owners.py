@@ -27,6 +27,7 @@ from heapscope.heap.retention.owner_paths import (
     owner_of,
     owner_parents,
 )
+from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,7 @@ _OPENED = (
     "java.lang.ThreadLocal$ThreadLocalMap$Entry[]",
     "java.lang.ThreadLocal$ThreadLocalMap$Entry",
 )
+_PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
 # Values that say nothing of what piles up: a map from names to sessions is one of sessions.
 _PLAIN = frozenset(
     {
@@ -253,7 +255,7 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
             continue
         index = int(piece.members[0])
         owner = owner_of(graph, index)
-        if piece.is_group or _is_array(graph, index):
+        if piece.is_group or _is_object_array(graph, index):
             found.append((piece, owner))
         else:
             singles[owner.field].append((piece, owner))
@@ -264,8 +266,9 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
     return found
 
 
-def _is_array(graph: HeapGraph, index: int) -> bool:
-    return graph.classes[int(graph.columns.class_index[index])].is_array
+def _is_object_array(graph: HeapGraph, index: int) -> bool:
+    name = graph.classes[int(graph.columns.class_index[index])].name
+    return name.endswith("[]") and name.removesuffix("[]") not in _PRIMITIVES
 
 
 def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
@@ -374,7 +377,7 @@ def _are_below(
 def _first_of_lists(
     graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """For each object the first, below the containers, of the row of objects of its class that leads to it."""
+    """For each object the first, below the containers, of the objects of its class that lead to it."""
     class_index = graph.columns.class_index
     first = rows.copy()
     for node_class in np.unique(class_index[rows]).tolist():

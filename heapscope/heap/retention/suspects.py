@@ -311,7 +311,7 @@ def _accumulation(graph: HeapGraph, index: int, heaviest: NDArray[np.uint32]) ->
         way.append(child)
     classes = columns.class_index[way]
     # A list's nodes each dominate the rest of it: its first node is where things pile up.
-    while len(way) > 2 and classes[len(way) - 1] == classes[len(way) - 2]:
+    while len(way) > 1 and classes[len(way) - 1] == classes[len(way) - 2]:
         way.pop()
     point = way[-1]
     below = np.nonzero(tree.immediate == np.uint32(point))[0]
