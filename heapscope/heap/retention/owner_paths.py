@@ -281,10 +281,10 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
             and class_origin(step.class_name) == origin
             and not (step.kind == FIELD and _is_link(graph, step, targets[place]))
         ]
-        above = [place for place in named if elements and place < elements[-1]] if is_one_of_many else []
+        if is_one_of_many and elements:
+            named = [place for place in named if place < elements[-1]]
         if named:
-            place = (above or named)[-1]
-            return owner(place, steps[place].kind, origin)
+            return owner(named[-1], steps[named[-1]].kind, origin)
         if local is not None and local[2] == origin:
             return owner(local[0], THREAD_LOCAL, origin, local[1])
     if local is not None:
