@@ -149,6 +149,15 @@ class ObjectSet(RichRepr):
             return size + boot_loader_lost(self.graph, self.indices, bits)
         return size
 
+    def dominated_bytes(self) -> int:
+        """What each retains in the dominator tree, added up, none counted twice.
+
+        A lower bound of `retained_bytes`; see `heapscope.heap.retention.by_group.dominated_bytes`.
+        """
+        from heapscope.heap.retention.by_group import dominated_bytes
+
+        return dominated_bytes(self.graph, self.indices)
+
     def paths_to_gc_roots(self) -> MergedPaths:
         """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.
 

@@ -88,6 +88,8 @@ class Owner:
         ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
     origin : ClassOrigin
         Whose field it is.
+    place : int
+        Which of the steps is that field; -1 where no field is the owner.
     held_index : int
         The object that the field refers to.
     steps : tuple of OwnerStep
@@ -99,14 +101,20 @@ class Owner:
     field: str
     kind: str
     origin: ClassOrigin
+    place: int
     held_index: int
     steps: tuple[OwnerStep, ...]
     thread_name: str = ""
 
     @property
     def way(self) -> tuple[str, ...]:
-        """The path as labels, repeated ones once; what comes before the first field is left out."""
-        labels = [step.label for step in self.steps if step.kind in (STATIC, FIELD, ELEMENT)]
+        """The path as labels, from its first field on, repeated ones once.
+
+        It ends inside the collection that the owner's field refers to: an element of it is one of many.
+        """
+        elements = (i for i, step in enumerate(self.steps) if step.kind == ELEMENT and i > self.place)
+        end = next(elements, len(self.steps)) if self.place >= 0 else len(self.steps)
+        labels = [step.label for step in self.steps[:end] if step.kind in (STATIC, FIELD, ELEMENT)]
         return tuple(label for place, label in enumerate(labels) if not place or labels[place - 1] != label)
 
 
@@ -269,7 +277,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
 
     def owner(place: int, kind: str, origin: ClassOrigin, text: str = "") -> Owner:
         name = text or f"{steps[place].class_name}.{steps[place].name}"
-        return Owner(name, kind, origin, targets[place], steps, thread_name)
+        return Owner(name, kind, origin, place, targets[place], steps, thread_name)
 
     local = _thread_local(graph, steps)
     elements = [place for place, step in enumerate(steps) if step.kind == ELEMENT]
@@ -301,7 +309,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
                 text = f"a local variable of thread {thread_name!r}" if thread_name else "a local variable"
             return owner(place_of_kind, kind, ClassOrigin.JDK, text)
     first = steps[0].object_index if steps else index
-    return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, index, steps, thread_name)
+    return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, -1, index, steps, thread_name)
 
 
 def _is_loader(graph: HeapGraph, index: int) -> bool:

@@ -21,6 +21,7 @@ from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention import kernels
+from heapscope.heap.retention.by_group import dominated_bytes
 from heapscope.heap.retention.owner_paths import (
     FIELD,
     LOADER,
@@ -228,7 +229,7 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
         classes = np.bincount(columns.class_index[members])
         name = graph.classes[int(classes.argmax())].name
         ids = columns.addresses.ids_of(members[:_SHOWN]).tolist()
-        dominated = int(tree.retained_units[members].sum(dtype=np.uint64))
+        dominated = dominated_bytes(graph, np.unique(members)) // columns.unit_bytes
     else:
         units = dominated = int(tree.retained_units[single])
         name = _name(graph, single)
