@@ -180,7 +180,7 @@ def group_totals(
 
 
 def dominated_bytes(graph: HeapGraph, members: NDArray[np.int64]) -> int:
-    """What some objects retain in the dominator tree, added up; one that is below another counts with that one.
+    """What some objects retain in the dominator tree, added up; one below another counts with that one.
 
     A lower bound of their exact retained size, and never more than the heap: of a list each node retains all
     that follow, which a plain sum would count once for each node.
