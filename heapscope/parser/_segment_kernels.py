@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import int64, njit, uint32, uint64, uintp
 
 from heapscope.parser._address_kernels import _index_of
-from heapscope.parser._kernels import (
+from heapscope.parser._record_kernels import (
     _array_length,
     _class_id,
     _element_type,

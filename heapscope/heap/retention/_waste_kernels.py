@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import _u4
+from heapscope.parser._record_kernels import _u4
 
 
 @njit(nogil=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import (
+from heapscope.parser._record_kernels import (
     _array_length,
     _class_dump_end,
     _class_id,
