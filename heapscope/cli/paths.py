@@ -16,7 +16,7 @@ from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.heap.heap import Heap
 
 
@@ -56,7 +56,7 @@ def paths(
     paths to all its instances merged into a tree of steps Class.field, each with how many
     instances are held that way. An instance that several hold is counted under each.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
@@ -77,7 +77,7 @@ def paths(
 def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention import paths as analysis
 
-    found = analysis.paths(heap, index, count)
+    found = analysis.paths(heap.graph, index, count)
     if is_json:
         return json_text(_document(snapshot, {"paths": [asdict(path) for path in found]}))
     lines = describe([snapshot])
@@ -93,7 +93,7 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
 def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention.paths import merged_paths
 
-    found = merged_paths(heap, members)
+    found = merged_paths(heap.graph, members)
     if is_json:
         return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
     lines = [*describe([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.analysis.growth.grouping import KeySeries
+from heapscope.analysis.growth.grouping import KeySeries, check_dumps
+from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
@@ -27,7 +29,6 @@ from heapscope.progress import Progress, silent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
 
 DEEPEST = 100
@@ -142,7 +143,7 @@ def _tree_labels(
         progress("naming paths", first, parents.size)
         part = parents[first : first + _BATCH]
         targets = np.nonzero(part < VIRTUAL_ROOT)[0]
-        mine, texts = labels(heap, part[targets].astype(np.int64), targets + first)
+        mine, texts = labels(heap.graph, part[targets].astype(np.int64), targets + first)
         rows = np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
         codes[targets + first] = rows[mine]
     roots = heap.roots
@@ -181,8 +182,7 @@ def _composed(
 def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
     graph = heap.graph
     immediate, retained = graph.immediate_dominators, graph.retained_units
-    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
-    kernels.link_children(immediate, children, siblings)
+    children, siblings = child_lists(immediate)
     totals = np.zeros(count, np.uint64)
     width = "u4" if retained.dtype == np.uint32 else "u8"
     kernels.retained_by_shape[width](
@@ -192,13 +192,20 @@ def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[
     return found
 
 
-def shape_series(snapshots: Snapshots, progress: Progress = silent) -> KeySeries:
-    """Shapes that grew from each snapshot to the next, where growth begins."""
+def path_series(series: Series, progress: Progress = silent) -> KeySeries:
+    """Groups of paths that grew from each snapshot to the next, where growth begins.
+
+    Raises
+    ------
+    HeapscopeError
+        A snapshot is a class histogram.
+    """
+    check_dumps(series, "path")
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
     columns: list[tuple[NDArray[np.int64], HeapShapes]] = []
-    for one in snapshots:
+    for one in series:
         heap = one.open(progress)
-        assert heap is not None  # series_by looked
+        assert heap is not None  # a dump, as was checked
         with heap:
             shapes = find_shapes(heap, progress)
         # Parents come first, so theirs are known.

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from heapscope.reporter.charts import plots
-from heapscope.reporter.incident import SnapshotRow, WatchedClass
+from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count
 from tests.unit.reporter.series import START
 
