@@ -29,7 +29,7 @@ from heapscope.analysis.growth.snapshot import (
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES, WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -153,13 +153,13 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
-    def processes(self, progress: Progress = usual) -> list[Process]:
+    def processes(self, progress: Progress = default_progress) -> list[Process]:
         """The processes that the snapshots are of; see `heapscope.analysis.growth.same_process`."""
         if self._processes is None:
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = usual) -> tuple[Snapshots, str]:
+    def of_one_process(self, progress: Progress = default_progress) -> tuple[Snapshots, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
 
         Returns
@@ -191,7 +191,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         warm_up: int | None = None,
         work: Sequence[float] | None = None,
         limit_bytes: int | None = None,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Growth:
         """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
 
@@ -261,7 +261,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         *,
         no_growth: Sequence[str] = (),
         force_series: bool = False,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Checks:
         """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
 
@@ -402,7 +402,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
 
 def snapshots(
     paths: Iterable[str | os.PathLike[str]],
-    progress: Progress = usual,
+    progress: Progress = default_progress,
     *,
     as_jvm: bool = False,
     directories: bool = True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
 from heapscope.cli.common.arguments import (
     DUMP,
     TwoRuns,
@@ -17,7 +18,7 @@ from heapscope.cli.common.arguments import (
     partial_option,
     subclasses_option,
 )
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
 
@@ -121,7 +122,7 @@ def diff(
             totals=total(table, *_DIFF_SUMS),
             total_label="all that changed",
             rows_are=("class that changed", "classes that changed"),
-            heading=describe([found[-1], found[0]] if is_reversed else found),
+            heading=snapshot_lines([found[-1], found[0]] if is_reversed else found),
             notes=["the second dump is the older one"] if is_reversed else [],
         ),
         choice,
@@ -148,7 +149,7 @@ def _diff_runs(
             _RUNS_COLUMNS,
             [*first, *second],
             rows_are=("class that grows in a run", "classes that grow in a run"),
-            heading=["A:", *describe(first), "B:", *describe(second)],
+            heading=["A:", *snapshot_lines(first), "B:", *snapshot_lines(second)],
             notes=[f"rates are per {unit}", *_notes(compared)],
         ),
         choice,
@@ -212,7 +213,7 @@ def trend(
             found,
             totals={} if patterns else total(everything, *_TREND_SUMS),
             rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
-            heading=describe(found),
+            heading=snapshot_lines(found),
             notes=wrapped(left_out).split("\n") if left_out else [],
         ),
         choice,

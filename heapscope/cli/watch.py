@@ -116,9 +116,9 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
 
 
 def _verdicts(found: Iterable[Watched]) -> list[str]:
-    from heapscope.analysis.memory.verdict import describe
+    from heapscope.analysis.memory.verdict import describe_verdict
 
-    return [line for process in found for line in describe(process.verdict(), process.name)]
+    return [line for process in found for line in describe_verdict(process.verdict(), process.name)]
 
 
 def _say(lines: Iterable[str]) -> None:

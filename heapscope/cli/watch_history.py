@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from heapscope.analysis.memory.samples import process_name
-from heapscope.analysis.memory.verdict import MemoryVerdict, describe, judge
+from heapscope.analysis.memory.verdict import MemoryVerdict, describe_verdict, judge
 from heapscope.collector.memory import Sample
 
 _MAX_SAMPLES = 720
@@ -77,4 +77,4 @@ class History:
         if not self._seen:
             return ["no process with a JVM was seen"]
         ordered = sorted(self._seen.values(), key=lambda seen: (seen.task == "-", seen.name))
-        return [line for seen in ordered for line in describe(seen.verdict(), seen.name)]
+        return [line for seen in ordered for line in describe_verdict(seen.verdict(), seen.name)]

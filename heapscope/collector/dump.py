@@ -54,7 +54,7 @@ class Collected:
     facts: dict[str, Any]
 
 
-def silent(message: str) -> None:
+def no_messages(message: str) -> None:
     """Say nothing."""
 
 
@@ -69,7 +69,7 @@ def collect(
     allow_sigquit: bool = False,
     through: Filter | None = None,
     seconds: float = DUMP_SECONDS,
-    notice: Notice = silent,
+    notice: Notice = no_messages,
 ) -> Collected:
     """Take one snapshot of a JVM into ``folder``, which is made (0700) where it is missing.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from heapscope.collector import attach, jni, processes
 from heapscope.collector.channel import Voice, release_of
-from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, silent, take
+from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, no_messages, take
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import DumpFailed, JvmNotFound
 
@@ -32,7 +32,7 @@ def collect_self(
     live: bool = True,
     stream: bool = True,
     seconds: float = DUMP_SECONDS,
-    notice: Callable[[str], None] = silent,
+    notice: Callable[[str], None] = no_messages,
 ) -> Collected:
     """Take a snapshot of the JVM in this process into ``folder``, which is made (0700) where it is missing.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from heapscope.parser import kernels
 from heapscope.parser.segment_pass import sweep
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_offsets(
-    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
+    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = no_progress
 ) -> NDArray[np.uint32] | NDArray[np.int64]:
     """Where each object's sub-record begins in the inflated dump; uint32 below 4 GiB, else int64.
 

@@ -24,7 +24,7 @@ from heapscope.parser.scan import HeapScan
 from heapscope.parser.segment_pass import Step, sweep
 from heapscope.parser.source import Source
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -244,7 +244,7 @@ def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDAr
 
 
 def map_addresses(
-    source: Source, scan: HeapScan, progress: Progress = silent, allocate: Allocate = in_memory
+    source: Source, scan: HeapScan, progress: Progress = no_progress, allocate: Allocate = in_memory
 ) -> AddressMap:
     """Identifiers of all objects.
 
@@ -314,7 +314,7 @@ def _raise_twice(source: Source, scan: HeapScan, object_id: int | None) -> None:
                 window, position, stop, constants, ids, state
             )
         ),
-        silent,
+        no_progress,
         "mapping addresses",
         counts_objects=True,
     )
@@ -336,7 +336,7 @@ def fill(
     addresses: AddressMap,
     shapes: Shapes,
     unit_bytes: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
     """Columns of all objects and root records, and how many references each object has.
@@ -425,7 +425,7 @@ def fill_references(
     class_targets: NDArray[np.uint32],
     degrees: NDArray[np.uint32] | NDArray[np.int64],
     reference_objects: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> Edges:
     """Object indices that instances and arrays refer to.

@@ -11,7 +11,7 @@ import numpy as np
 
 from heapscope.errors import HeapscopeError
 from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class KeySeries:
 
 
 def series_by(
-    snapshots: Snapshots, by: str, *, retained: bool = False, progress: Progress = silent
+    snapshots: Snapshots, by: str, *, retained: bool = False, progress: Progress = no_progress
 ) -> KeySeries:
     """Group the objects of every snapshot.
 

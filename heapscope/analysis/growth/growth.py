@@ -34,7 +34,7 @@ from heapscope.analysis.growth.trends import (
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.parser.names import CLASS
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -272,7 +272,7 @@ def find_growth(
     skip: int | None = None,
     work: Sequence[float] | None = None,
     limit_bytes: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Growth:
     """See `heapscope.Snapshots.growth`.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from heapscope.analysis.growth.trends import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes, format_count, parse_bytes
@@ -160,7 +160,7 @@ def read_guard(text: str) -> Guard:
     return Guard(text.strip(), quantity, name, pattern.endswith("+"), comparison, limit)
 
 
-def check_limits(snapshots: Snapshots, limits: Sequence[str], progress: Progress = silent) -> Checks:
+def check_limits(snapshots: Snapshots, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
     """Whether limits hold in every snapshot.
 
     Raises
@@ -243,7 +243,7 @@ def check_growth(
     patterns: Sequence[str],
     *,
     force_series: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Checks:
     """Whether no class of some patterns grows.
 

@@ -23,7 +23,7 @@ from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class HeapShapes:
         return " -> ".join(reversed(steps))
 
 
-def find_shapes(heap: Heap, progress: Progress = silent) -> HeapShapes:
+def find_shapes(heap: Heap, progress: Progress = no_progress) -> HeapShapes:
     """Group all objects that the GC roots reach by the shape of their shortest path."""
     columns = heap.columns
     kinds, kind_names = _kinds(heap)
@@ -192,7 +192,7 @@ def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[
     return found
 
 
-def shape_series(snapshots: Snapshots, progress: Progress = silent) -> KeySeries:
+def shape_series(snapshots: Snapshots, progress: Progress = no_progress) -> KeySeries:
     """Shapes that grew from each snapshot to the next, where growth begins."""
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
     columns: list[tuple[NDArray[np.int64], HeapShapes]] = []

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import ObjectNotFound
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
@@ -51,7 +51,7 @@ def number_in(facts: dict[str, Any], *path: str) -> int | None:
     return int(found) if is_number and abs(found) < 2**63 else None
 
 
-def evidence_of(snapshot: Snapshot, progress: Progress = silent) -> dict[str, object]:
+def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[str, object]:
     """What tells the process of a snapshot, by kind of evidence."""
     found: dict[str, object] = {}
     pid = number_in(snapshot.sidecar, "process", "pid")

@@ -39,7 +39,7 @@ from heapscope.analysis.leaks.signatures import Match, match, reachable_bytes
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
 from heapscope.analysis.snapshots import DUMP, Snapshot, Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth
@@ -61,7 +61,7 @@ def diagnose(
     limit_bytes: int | None = None,
     opened: Heap | None = None,
     growth: Growth | None = None,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 

@@ -147,7 +147,7 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     )
 
 
-def describe(verdict: MemoryVerdict, name: str) -> list[str]:
+def describe_verdict(verdict: MemoryVerdict, name: str) -> list[str]:
     """Lines of text for people: the verdict in one, its evidence and the next step below.
 
     Parameters

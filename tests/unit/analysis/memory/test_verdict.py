@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from heapscope.analysis.memory.verdict import Cause, MemoryVerdict, Values, describe, judge
+from heapscope.analysis.memory.verdict import Cause, MemoryVerdict, Values, describe_verdict, judge
 
 MB = 1e6
 
@@ -144,7 +144,9 @@ def test_pages_mapped_three_times_count_once() -> None:
 
 
 def test_words() -> None:
-    lines = describe(verdict({"rss": 324, "heap_rss": 323, "old_after_gc": 280}), "worker:0 (pid 4711)")
+    lines = describe_verdict(
+        verdict({"rss": 324, "heap_rss": 323, "old_after_gc": 280}), "worker:0 (pid 4711)"
+    )
     assert lines == [
         "worker:0 (pid 4711): the Java heap grows",
         "    resident +273 MB in 19 min, +862 MB an hour",
