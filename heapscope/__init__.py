@@ -33,9 +33,10 @@ from heapscope.rich_repr import set_renderer
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from heapscope.analysis.leaks.diagnosis import diagnose
-    from heapscope.analysis.memory.samples import read_samples, watched
-    from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.analysis.diagnosis import diagnose
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.memory.samples import read_samples, watched_processes
+    from heapscope.analysis.snapshots import Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
@@ -105,18 +106,18 @@ __all__ = [
     "report",
     "snapshots",
     "unload_ipython_extension",
-    "watched",
+    "watched_processes",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
 _HOMES = {
     "Heap": ("heapscope.heap.heap", "Heap"),
-    "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
+    "Snapshot": ("heapscope.analysis.growth.snapshot", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
-    "diagnose": ("heapscope.analysis.leaks.diagnosis", "diagnose"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
     "memory_figure": ("heapscope.reporter.charts.memory", "memory_figure"),
     "open": ("heapscope.heap.opening", "open"),
@@ -124,7 +125,7 @@ _HOMES = {
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
-    "watched": ("heapscope.analysis.memory.samples", "watched"),
+    "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
 }
 
 

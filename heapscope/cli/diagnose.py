@@ -24,7 +24,8 @@ from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 _WIDTH = 80
 _MAX_WIDTH = 100
@@ -76,7 +77,7 @@ def diagnose(
     \b
     heapscope diagnose worker-*.hprof.gz
     """
-    from heapscope.analysis.leaks.diagnosis import diagnose as find
+    from heapscope.analysis.diagnosis import diagnose as find
     from heapscope.analysis.leaks.known_leaks import load_catalogue
     from heapscope.analysis.snapshots import snapshots
     from heapscope.reporter.diagnosis import describe_diagnosis, plain_lines
@@ -137,7 +138,7 @@ def living_environment(snapshot: Snapshot) -> dict[str, str]:
     """Variables of the process that a snapshot was taken of, if it still lives and is the same one."""
     import socket
 
-    from heapscope.analysis.growth.same_process import number_in
+    from heapscope.analysis.growth.sidecar import number_in
     from heapscope.collector.processes import find
 
     pid = number_in(snapshot.sidecar, "process", "pid")

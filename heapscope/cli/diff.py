@@ -21,12 +21,13 @@ from heapscope.cli.common.arguments import (
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
+from heapscope.reporter.growth_notes import note_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heapscope.analysis.growth.comparison import Comparison
-    from heapscope.analysis.snapshots import ClassGrowth
+    from heapscope.analysis.growth.tables import ClassGrowth
     from heapscope.table import Table
 
 _DIFF_COLUMNS = (
@@ -161,7 +162,7 @@ def _notes(compared: Comparison) -> list[str]:
         line
         for run, grown in (("A", compared.first), ("B", compared.second))
         for note in grown.notes
-        for line in wrapped(f"{run}: {note}").split("\n")
+        for line in wrapped(f"{run}: {note_text(note)}").split("\n")
     ]
 
 

@@ -48,7 +48,7 @@ def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], c
     if of is not None and by != "object":
         raise click.UsageError("--of and --by exclude each other.")
     address = None if of is None else _address(of)
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
 
     count = choice.rows if choice.rows is not None else _DEFAULT_ROWS
     with opened(dump, following) as heap:

@@ -22,6 +22,7 @@ from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import folded, wrapped
 from heapscope.reporter.forecast import forecast_line
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
 
@@ -135,7 +136,7 @@ def growth(
         list(grown.snapshots),
         rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
         heading=[*snapshot_lines(grown.snapshots), *_lines([*notes, *summary(grown)])],
-        notes=_lines(grown.notes),
+        notes=_lines([*map(note_text, grown.notes)]),
         facts=_facts(grown, notes),
     )
     if by == "path" and choice.format == "text":
@@ -265,5 +266,5 @@ def _facts(grown: Growth, notes: Sequence[str]) -> dict[str, Any]:
         "forecasts": [asdict(one) for one in grown.forecasts],
         "growing_count": len(grown.growing),
         "expected_by_chance": grown.expected_by_chance,
-        "remarks": [*notes, *grown.notes],
+        "remarks": [*notes, *map(note_text, grown.notes)],
     }

@@ -15,7 +15,7 @@ from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
 
 _COLUMNS = (
     Column("instance_count", "instances"),
@@ -42,7 +42,8 @@ _RETAINED = Column("retained_bytes", "retained bytes")
 )
 def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, following: dict[str, Any]) -> None:
     """Instances and shallow bytes of every class in DUMP, the largest first."""
-    from heapscope.analysis.snapshots import snapshot_of, snapshots
+    from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.analysis.snapshots import snapshots
 
     if choice.sort == "retained_bytes" and not retained:
         raise click.UsageError("--sort retained_bytes needs --retained.")

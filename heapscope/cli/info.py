@@ -16,7 +16,7 @@ from heapscope.reporter.text import printable
 from heapscope.units import format_bytes, format_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import ProcessFacts, Snapshot
+    from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
 
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 

@@ -17,7 +17,7 @@ from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.heap.heap import Heap
 
 
@@ -57,7 +57,7 @@ def paths(
     paths to all its instances merged into a tree of steps Class.field, each with how many
     instances are held that way. An instance that several hold is counted under each.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)

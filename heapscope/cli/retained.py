@@ -58,7 +58,7 @@ def retained(
     No dominator tree tells this: objects that are each a GC root, or that share what they hold, retain
     much more together than the sum of their own retained sizes.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.parser.tags import ROOT_KIND_NAMES
 
     for kind in without_roots:

@@ -60,7 +60,7 @@ def suspects(
     where things pile up, and classes whose instances do so together; then the classes, packages and
     class loaders that retain most.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.leaks.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.reporter.advice import cure_steps
 from heapscope.reporter.forecast import forecast_clause
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
-SURENESS = {
+SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
     POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
@@ -200,7 +201,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
         target=printable(holders.target) if holders is not None else "",
         why=printable(finding.why),
-        cure=tuple(map(printable, finding.cure)),
+        cure=tuple(map(printable, cure_steps(finding))),
         healthy=printable(finding.healthy),
         affected=tuple(map(printable, finding.affected)),
         sources=tuple(Source(printable(each.label), printable(each.url)) for each in finding.sources),

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import GROWS, JUMPED, LEVELLED_OFF, PERHAPS
-from heapscope.analysis.leaks.findings import HEALTHY, LEAK
+from heapscope.analysis.verdicts import GROWS, HEALTHY, JUMPED, LEAK, LEVELLED_OFF, PERHAPS
 from heapscope.reporter.rows import ABSENT, SnapshotRow, WatchedClass
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapscope import __version__
-from heapscope.analysis.leaks.diagnosis import diagnose
-from heapscope.analysis.snapshots import DUMP
+from heapscope.analysis.growth.snapshot import DUMP
+from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.errors import HeapscopeError
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, no_progress
@@ -119,7 +119,7 @@ def build_incident(
     heap = last.open(progress)
     with nullcontext() if heap is None else heap:
         facts = last.facts(progress, heap)
-        found = diagnose(snapshots, force_series=True, opened=heap, growth=growth, progress=progress)
+        found = find_leaks(snapshots, growth, opened=heap, progress=progress)
         retention = (
             None if heap is None else describe_retention(heap, last.name, patterns, show_secrets=show_secrets)
         )

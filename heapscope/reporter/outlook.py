@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import (
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS
+from heapscope.analysis.verdicts import (
     FLUCTUATES,
     GROWS,
     JUMPED,
@@ -15,8 +16,8 @@ from heapscope.analysis.growth.trends import (
     STEADY,
     TOO_FEW,
 )
-from heapscope.analysis.leaks.findings import MIN_SNAPSHOTS
 from heapscope.reporter.forecast import LimitForecast, describe_forecast
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -120,7 +121,7 @@ def describe_outlook(growth: Growth) -> Outlook:
         classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
         class_count=len(growing),
         expected_by_chance=growth.expected_by_chance,
-        notes=tuple(map(printable, growth.notes)),
+        notes=tuple(printable(note_text(note)) for note in growth.notes),
     )
 
 
@@ -144,7 +145,7 @@ def _slope(rate: Rate | None) -> Slope | None:
     return None if rate is None else Slope(rate.value, rate.low, rate.high)
 
 
-_SAYS = {
+_SAYS: dict[str, str] = {
     GROWS: "The heap grows",
     PERHAPS: "The heap grew in every step, of too few snapshots to be sure",
     LEVELLED_OFF: "The heap grew, and has levelled off",

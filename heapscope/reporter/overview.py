@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from heapscope.analysis.growth.same_process import number_in
-from heapscope.analysis.leaks.findings import HEALTHY, LEAK
+from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.verdicts import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
 from heapscope.heap.watched_classes import WATCHED_CLASSES

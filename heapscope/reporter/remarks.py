@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.leaks.findings import MIN_SNAPSHOTS
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import ProcessFacts
+    from heapscope.analysis.growth.snapshot import ProcessFacts
     from heapscope.reporter.rows import SnapshotRow, WatchedClass
 
 _TICKET_CACHE = "KERB_TICKET_CACHE_PATH"

@@ -22,7 +22,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from heapscope import extras
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
+from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
 from heapscope.heap.watched_classes import WATCHED_CLASSES

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import (
+from heapscope.analysis.growth.trends import Trend
+from heapscope.analysis.verdicts import (
     FLUCTUATES,
     GROWS,
     JUMPED,
@@ -20,14 +21,15 @@ from heapscope.analysis.growth.trends import (
     SHRINKS,
     STEADY,
     TOO_FEW,
-    Trend,
 )
 from heapscope.reporter.text import printable
 from heapscope.units import iso_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
-    from heapscope.analysis.snapshots import ClassGrowth, Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.growth.tables import ClassGrowth
+    from heapscope.analysis.snapshots import Snapshots
 
 WHOLE_HEAP = "Whole heap"
 ABSENT, ONE_SNAPSHOT = "absent", "one snapshot"

@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
-from heapscope.analysis.growth.trends import GROWS, PERHAPS, TOO_FEW, Trend
+from heapscope.analysis.growth.trends import Trend
+from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
+from heapscope.analysis.verdicts import (
+    FIXED,
+    GONE,
+    GROWS,
+    NEW,
+    NOT_FIXED,
+    PERHAPS,
+    STAYS,
+    TOO_EARLY,
+    TOO_FEW,
+    UNSURE,
+    CureVerdict,
+    Outcome,
+)
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.watched_classes import WATCHED_CLASSES
@@ -22,15 +37,6 @@ from heapscope.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-GONE, STAYS, UNSURE, NEW = "only in A", "in both", "too early to tell", "only in B"
-FIXED, NOT_FIXED, TOO_EARLY = "fixed", "not fixed", "too early to tell"
-
-# That a cure worked is told of no fewer snapshots, unless a work counter says that load was the same.
-MIN_SNAPSHOTS = 3
-# At the old rate so many more objects, at least, would have shown that nothing changed.
-MIN_EXPECTED = 10
-# Growth that is left below this part of the old rate counts as none.
-_MAX_LEFT = 0.2
 # Every Java program has these, and their numbers follow whatever it does: they show a leak, and
 # never decide whether one is gone.
 _GENERAL = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
@@ -46,9 +52,8 @@ class Compared:
     name : str
     first, second : KeyGrowth or None
         None where no snapshot of the run has it.
-    outcome : str
-        Where it grows: ``"only in A"`` (the first run), ``"in both"``, ``"only in B"`` or
-        ``"too early to tell"``.
+    outcome : Outcome
+        Where it grows; A is the first run.
     unit : str
         What rates are per: ``"operation"``, ``"hour"`` or ``"snapshot"``.
     expected : float
@@ -60,7 +65,7 @@ class Compared:
     name: str
     first: KeyGrowth | None
     second: KeyGrowth | None
-    outcome: str
+    outcome: Outcome
     unit: str
     expected: float
     grown: int
@@ -91,7 +96,7 @@ class Comparison(RichRepr):
     second: Growth
     classes: tuple[Compared, ...]
 
-    def having(self, outcome: str) -> tuple[Compared, ...]:
+    def having(self, outcome: Outcome) -> tuple[Compared, ...]:
         """The classes with an outcome."""
         return tuple(one for one in self.classes if one.outcome == outcome)
 
@@ -104,7 +109,7 @@ class Comparison(RichRepr):
         """
         columns: dict[str, list[Any]] = {
             "name": [one.name for one in self.classes],
-            "outcome": [one.outcome for one in self.classes],
+            "outcome": [one.outcome.value for one in self.classes],
             "unit": [one.unit for one in self.classes],
         }
         for run, keys in (("a", [c.first for c in self.classes]), ("b", [c.second for c in self.classes])):
@@ -175,7 +180,7 @@ def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth
     expected = max(0.0, 0.0 if rate is None else rate.value) * span(second, unit)
     grown = 0 if other is None else other.instance_counts[-1] - other.instance_counts[skip]
 
-    def told(outcome: str) -> Compared:
+    def told(outcome: Outcome) -> Compared:
         return Compared(name, key, other, outcome, unit, expected, grown)
 
     if not key.instances.delta:  # only its bytes grow: judged by the trend alone
@@ -186,7 +191,7 @@ def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth
         return told(STAYS)
     if key.verdict == TOO_FEW or steady < 2 or rate is None or expected < MIN_EXPECTED:
         return told(UNSURE)
-    if other is None or grown <= 0 or _left(key, other, unit) <= _MAX_LEFT:
+    if other is None or grown <= 0 or _left(key, other, unit) <= MAX_LEFT:
         return told(GONE)
     return told(STAYS if other.verdict == PERHAPS and grown >= expected / 2 else UNSURE)
 
@@ -205,8 +210,7 @@ class Proof(RichRepr):
 
     Attributes
     ----------
-    verdict : str
-        ``"fixed"``, ``"not fixed"`` or ``"too early to tell"``.
+    verdict : CureVerdict
     reason : str
         Why, with figures.
     comparison : Comparison
@@ -215,7 +219,7 @@ class Proof(RichRepr):
         The classes that the verdict rests on.
     """
 
-    verdict: str
+    verdict: CureVerdict
     reason: str
     comparison: Comparison
     decisive: tuple[Compared, ...]

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.analysis.growth.grouping import KeySeries
+from heapscope.analysis.growth.grouping import KeySeries, check_dumps
+from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.reachability import new_flags
@@ -28,7 +29,6 @@ from heapscope.progress import Progress, no_progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
 
 DEEPEST = 100
@@ -192,13 +192,20 @@ def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[
     return found
 
 
-def shape_series(snapshots: Snapshots, progress: Progress = no_progress) -> KeySeries:
-    """Shapes that grew from each snapshot to the next, where growth begins."""
+def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
+    """Groups of paths that grew from each snapshot to the next, where growth begins.
+
+    Raises
+    ------
+    HeapscopeError
+        A snapshot is a class histogram.
+    """
+    check_dumps(series, "path")
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
     columns: list[tuple[NDArray[np.int64], HeapShapes]] = []
-    for one in snapshots:
+    for one in series:
         heap = one.open(progress)
-        assert heap is not None  # series_by looked
+        assert heap is not None  # a dump, as was checked
         with heap:
             shapes = find_shapes(heap, progress)
         # Parents come first, so theirs are known.

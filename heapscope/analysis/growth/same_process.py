@@ -15,40 +15,19 @@ tells nothing of its process.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import ObjectNotFound
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.heap.heap import Heap
 
-_MAX_SIDECAR_BYTES = 1 << 20
 _SYSTEM_THREADS = ("java.lang.ref.Reference$ReferenceHandler", "java.lang.ref.Finalizer$FinalizerThread")
-
-
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """The JSON beside a snapshot, ``<snapshot>.json``; empty where there is none that can be read."""
-    try:
-        with path.with_name(path.name + ".json").open("rb") as file:
-            facts = json.loads(file.read(_MAX_SIDECAR_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def number_in(facts: dict[str, Any], *path: str) -> int | None:
-    """A number in a sidecar; None where it is missing or none."""
-    found: Any = facts
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    return int(found) if is_number and abs(found) < 2**63 else None
 
 
 def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[str, object]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from heapscope.analysis.growth.same_process import read_sidecar
+from heapscope.analysis.growth.sidecar import read_sidecar
 from heapscope.errors import NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.leaks.known_leaks.schema import Subject
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.graph.reachability import SOFT
@@ -24,8 +27,6 @@ from heapscope.parser.tags import ROOT_KIND_NAMES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.leaks.known_leaks import Subject
-    from heapscope.analysis.snapshots import Snapshot
     from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.heap import Heap
 
@@ -40,9 +41,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _MAX_CHAINS = 4096
 
 
-@dataclass
-class Scene:
-    """One snapshot, as signatures look at it.
+Where = Sequence[tuple[str, str]]  # a path of fields, and what must be there
+
+
+@dataclass(frozen=True, eq=False)
+class SnapshotEvidence:
+    """One snapshot, as signatures look at it; what is looked up twice is kept.
 
     Attributes
     ----------
@@ -54,7 +58,7 @@ class Scene:
     environment : mapping
         Of the process; empty where nothing tells.
     properties : mapping or None
-        System properties; None reads those of the heap when a signature asks.
+        System properties; None: those of the heap.
     """
 
     snapshot: Snapshot
@@ -62,25 +66,28 @@ class Scene:
     superclasses: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] | None = None
-    _histogram: dict[str, int] | None = None
-    _merged: dict[bytes, MergedPaths] = field(default_factory=dict)
-    _subjects: dict[int, tuple[Subject, ObjectSet, int]] = field(default_factory=dict)
+    _merged: dict[bytes, MergedPaths] = field(default_factory=dict, init=False, repr=False)
+    _subjects: dict[Subject, tuple[ObjectSet, int]] = field(default_factory=dict, init=False, repr=False)
 
-    @property
+    @cached_property
     def histogram(self) -> dict[str, int]:
         """Instances by class name."""
-        if self._histogram is None:
-            table = self.snapshot.histogram
-            self._histogram = dict(
-                zip(table.column("class_name"), table.column("instance_count"), strict=True)
-            )
-        return self._histogram
+        table = self.snapshot.histogram
+        return dict(zip(table.column("class_name"), table.column("instance_count"), strict=True))
 
+    @cached_property
     def system_properties(self) -> Mapping[str, str]:
         """System properties of the process; empty where nothing tells."""
-        if self.properties is None:
-            self.properties = self.heap.system_properties() if self.heap is not None else {}
-        return self.properties
+        if self.properties is not None:
+            return self.properties
+        return self.heap.system_properties() if self.heap is not None else {}
+
+    @cached_property
+    def reachable_bytes(self) -> int:
+        """Strongly and softly reachable bytes of the dump: the whole that shares are of, 1 at least."""
+        rows = self._need_graph().reachability_table.rows()
+        sizes: list[int] = [row["shallow_bytes"] for row in rows if row["category"] in ("strong", "soft")]
+        return max(1, sum(sizes))
 
     def names(self, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
         """Classes with instances that patterns pick, subclasses included."""
@@ -91,18 +98,14 @@ class Scene:
             found -= set(matching_classes(pattern, self.histogram, self.superclasses))
         return tuple(sorted(found))
 
-    def count(
-        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
-    ) -> int | None:
+    def count(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> int | None:
         """Instances; None where a class histogram cannot tell."""
         names = self.names(patterns, without)
         if not names or not where:
             return sum(self.histogram[name] for name in names)
         return None if self.heap is None else len(self.objects(patterns, without, where))
 
-    def objects(
-        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
-    ) -> ObjectSet:
+    def objects(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> ObjectSet:
         """Instances of a dump; the set is empty where there are none."""
         graph = self._need_graph()
         wanted = set(self.names(patterns, without))
@@ -110,7 +113,7 @@ class Scene:
             return ObjectSet(graph, np.empty(0, np.int64))
         is_wanted = np.array([c.name in wanted for c in graph.classes], bool)
         found = ObjectSet(graph, np.nonzero(is_wanted[graph.columns.class_index])[0])
-        for path, pattern in (where or {}).items():
+        for path, pattern in where:
             found = ObjectSet(graph, found.indices[matches(self.values(found, path), pattern)])
         return found
 
@@ -180,10 +183,9 @@ class Scene:
 
     def subject(self, subject: Subject) -> tuple[ObjectSet, int]:
         """The objects that a finding sizes, and how many pile up: of collections what is in them."""
-        if id(subject) not in self._subjects:  # each condition of a signature asks
-            self._subjects[id(subject)] = (subject, *self._find(subject))
-        _, objects, count = self._subjects[id(subject)]
-        return objects, count
+        if subject not in self._subjects:  # each condition of a signature asks
+            self._subjects[subject] = self._find(subject)
+        return self._subjects[subject]
 
     def _find(self, subject: Subject) -> tuple[ObjectSet, int]:
         if subject.entries:

@@ -10,14 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.thresholds import LEAST_CREATED, LEAST_REFERENCES, REFERENCES_GROWTH
 from heapscope.parser.texts.logs import Kind, LogEvent, read_log
 
 TOP = 5
 _KEPT = 100_000  # times of one kind that are kept for the chart
 _DISTINCT = 10_000  # details that are told apart
-# File systems of one URI from which on it is no coincidence; growth of JNI references that is one.
-LEAST_CREATED = 4
-LEAST_REFERENCES, REFERENCES_GROWTH = 1000, 1.5
 
 # What each kind means for a reader who sees it the first time, and what to do next.
 _MEANINGS: dict[Kind, tuple[str, str]] = {

@@ -16,7 +16,7 @@ from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.table import Table
 
 SCHEMA_VERSION = 1

@@ -50,7 +50,7 @@ def watched(patterns: Sequence[str]) -> Sequence[str]:
 
 def expanded(dumps: Sequence[Path]) -> list[Path]:
     """The dumps, a directory standing for all snapshots in it."""
-    from heapscope.analysis.snapshots import snapshot_files
+    from heapscope.analysis.growth.snapshot import snapshot_files
 
     return [path for dump in dumps for path in snapshot_files(dump)]
 

@@ -25,7 +25,7 @@ from heapscope.reporter.text import printable
 from heapscope.units import iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.table import Table
 
 _PIECE = 1 << 15

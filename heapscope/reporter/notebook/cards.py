@@ -14,10 +14,11 @@ from typing import Any
 from heapscope.analysis.growth.comparison import Comparison, Proof
 from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.guards import Checks
+from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.leaks.findings import Diagnosis, Finding
-from heapscope.analysis.memory.samples import Watched
+from heapscope.analysis.memory.samples import WatchedProcess
 from heapscope.analysis.memory.verdict import MemoryVerdict
-from heapscope.analysis.snapshots import Snapshot, Snapshots
+from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import HeapscopeError
 from heapscope.heap.heap import Heap
 from heapscope.heap.object_set import ObjectSet
@@ -76,7 +77,7 @@ CARDS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (Suspect, suspect_card),
     (Suspects, suspects_card),
     (Table, table_card),
-    (Watched, process_card),
+    (WatchedProcess, process_card),
 )
 for _kind, _draw in CARDS:
     _card.register(_kind, _draw)

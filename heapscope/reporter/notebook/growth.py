@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heapscope.analysis.growth.comparison import NEW, STAYS
 from heapscope.analysis.growth.statistics import Rate
+from heapscope.analysis.verdicts import NEW, STAYS
 from heapscope.reporter.forecast import forecast_line
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.notebook.html import (
     bar,
     card,
@@ -59,7 +60,7 @@ def growth_card(growth: Growth) -> str:
     heads = (growth.by.rstrip("+").capitalize(), "", "instances", f"bytes per {growth.unit}", "sure")
     table = grid(heads, rows, note) if rows else "<p>Nothing grows.</p>"
     ends = lines_list(forecast_line(one, growth.snapshots[-1].captured_at) for one in growth.forecasts)
-    return card("What grows", under, totals + table + ends + lines_list(growth.notes))
+    return card("What grows", under, totals + table + ends + lines_list(map(note_text, growth.notes)))
 
 
 def _first_to_last(key: KeyGrowth) -> str:

@@ -20,7 +20,8 @@ from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
     from heapscope.table import Table
 

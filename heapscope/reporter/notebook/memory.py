@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapscope.reporter.memory_text import evidence_sentence, next_step, verdict_title
 from heapscope.reporter.notebook.html import (
     card,
     escaped,
@@ -15,11 +16,11 @@ from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from heapscope.analysis.memory.samples import Watched
+    from heapscope.analysis.memory.samples import WatchedProcess
     from heapscope.analysis.memory.verdict import MemoryVerdict
 
 
-def process_card(process: Watched) -> str:
+def process_card(process: WatchedProcess) -> str:
     samples = process.samples
     resident = [float(value) for value in samples["rss_bytes"]]
     totals = [(format_bytes(resident[-1]), "resident", sparkline(resident))]
@@ -40,5 +41,6 @@ def verdict_card(verdict: MemoryVerdict) -> str:
 def _card_of_verdict(verdict: MemoryVerdict, name: str, totals: str) -> str:
     size = format_bytes(verdict.growth_bytes, signed=True)
     under = f"resident {size} in {format_duration(verdict.seconds)}, {plural(verdict.sample_count, 'sample')}"
-    next_step = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(verdict.next_step)}</p>"
-    return card(f"{name}: {verdict.title}", under, totals + lines_list(verdict.evidence) + next_step)
+    advice = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(next_step(verdict))}</p>"
+    evidence = lines_list(evidence_sentence(each) for each in verdict.evidence)
+    return card(f"{name}: {verdict_title(verdict)}", under, totals + evidence + advice)

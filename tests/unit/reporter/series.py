@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from heapscope.analysis.snapshots import ProcessFacts, Snapshot, Snapshots
+from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
+from heapscope.analysis.snapshots import Snapshots
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.parser.layout.layout import Layout

@@ -11,8 +11,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import heapscope
-from heapscope.analysis.growth.trends import GROWS, JUMPED, LEVELLED_OFF, PERHAPS, TOO_FEW
-from heapscope.analysis.leaks.findings import HEALTHY, LEAK, UNDECIDED
+from heapscope.analysis.verdicts import (
+    GROWS,
+    HEALTHY,
+    JUMPED,
+    LEAK,
+    LEVELLED_OFF,
+    PERHAPS,
+    TOO_FEW,
+    UNDECIDED,
+)
 from heapscope.reporter.incident import Incident, build_incident
 from tests.support.dumps import DumpBuilder, build
 from tests.unit.reporter.series import FILE_SYSTEM, series
