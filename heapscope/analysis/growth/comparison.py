@@ -154,16 +154,12 @@ def compare(first: Growth, second: Growth) -> Comparison:
         raise HeapscopeError(f"growth by {first.by} and by {second.by} cannot be compared")
     unit = common_unit(first, second)
     found = [
-        _compared(key.name, key, second.get(key.name), second, unit) for key in first.keys if _rises(key)
+        _compared(key.name, key, second.get(key.name), second, unit) for key in first.keys if key.may_grow
     ]
     for key in second.keys:
-        if key.verdict in (GROWS, PERHAPS) and not ((mine := first.get(key.name)) and _rises(mine)):
+        if key.verdict in (GROWS, PERHAPS) and not ((mine := first.get(key.name)) and mine.may_grow):
             found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta))
     return Comparison(first, second, tuple(found))
-
-
-def _rises(key: KeyGrowth) -> bool:
-    return key.verdict in (GROWS, PERHAPS) or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
 def span(growth: Growth, unit: str) -> float:

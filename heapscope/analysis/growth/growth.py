@@ -96,6 +96,11 @@ class KeyGrowth:
         return self.leading.is_growing
 
     @property
+    def may_grow(self) -> bool:
+        """It grows; or two or three snapshots, which are too few to be sure, rise in every step."""
+        return self.verdict in (GROWS, PERHAPS) or (self.verdict == TOO_FEW and self.instances.delta > 0)
+
+    @property
     def confidence(self) -> float:
         """How sure it is that it rises, 0 to 1."""
         return self.leading.confidence
