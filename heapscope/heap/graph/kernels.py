@@ -18,7 +18,6 @@ STATE = 8
 
 _MODULE = "heapscope.heap.graph._kernels"
 _GROUPS = "heapscope.heap.retention._group_kernels"
-_SHAPES = "heapscope.analysis.growth._path_group_kernels"
 _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 
 # starts, flags
@@ -74,21 +73,3 @@ retained_by_group = {
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
 # immediate, retained, heaviest; by the type of retained
 heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
-# parents, depths, stack
-find_depths = Kernel(_SHAPES, "find_depths", "u4[] u4[] u4[]")
-# starts, targets, flags, strong, depths, ranks, kinds, parents
-settle_parents = {
-    width: Kernel(_SHAPES, "settle_parents", f"{width}[] u4[] u8[4] u8[] u4[] u4[] u4[] u4[]")
-    for width in _WIDTHS
-}
-# shapes, count, table
-fill_table = Kernel(_SHAPES, "fill_table", "u4[4] i8 u4[]")
-# parents, links, labels, kinds, of_object, stack, shapes, table, deepest, state
-compose = Kernel(_SHAPES, "compose", "u4[] u8[] u4[] u4[] u4[] u4[] u4[4] u4[] i8 i8[]")
-# of_object, units, counts, sums
-shape_totals = Kernel(_SHAPES, "shape_totals", "u4[] u4[] i8[] u8[]")
-# immediate, retained, of_object, children, siblings, depths, totals; by the type of retained
-retained_by_shape = {
-    sizes: Kernel(_SHAPES, "retained_by_shape", f"u4[] {sizes}[] u4[] u4[] u4[] i8[] u8[]")
-    for sizes in _SIZES
-}
