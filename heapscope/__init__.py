@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from heapscope.analysis.diagnosis import diagnose
     from heapscope.analysis.growth.snapshot import Snapshot
-    from heapscope.analysis.memory.samples import read_samples, watched
+    from heapscope.analysis.memory.samples import read_samples, watched_processes
     from heapscope.analysis.snapshots import Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
@@ -62,8 +62,8 @@ if TYPE_CHECKING:
         UnsupportedFormat,
     )
     from heapscope.heap.heap import Heap
-    from heapscope.heap.histogram import WATCHED_CLASSES
     from heapscope.heap.opening import open
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
     from heapscope.reporter.bundle import write_bundle as bundle
     from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
@@ -105,7 +105,7 @@ __all__ = [
     "report",
     "snapshots",
     "unload_ipython_extension",
-    "watched",
+    "watched_processes",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
@@ -113,7 +113,7 @@ _HOMES = {
     "Heap": ("heapscope.heap.heap", "Heap"),
     "Snapshot": ("heapscope.analysis.growth.snapshot", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
-    "WATCHED_CLASSES": ("heapscope.heap.histogram", "WATCHED_CLASSES"),
+    "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
     "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
@@ -124,7 +124,7 @@ _HOMES = {
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
-    "watched": ("heapscope.analysis.memory.samples", "watched"),
+    "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
 }
 
 

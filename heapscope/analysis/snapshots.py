@@ -17,7 +17,7 @@ from heapscope.analysis.growth.same_process import Process
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import Snapshot, read_snapshot, snapshot_files
 from heapscope.analysis.growth.tables import ClassGrowth
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table

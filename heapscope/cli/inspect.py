@@ -69,7 +69,7 @@ def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: boo
     with work() as at:
         at.name(dump)
         with open_heap(dump, at.progress, partial=partial) as heap:
-            found = find_object(heap, address).describe(elements=elements)
+            found = find_object(heap.graph, address).describe(elements=elements)
             coverage = heap.coverage
     if as_json:
         document = {

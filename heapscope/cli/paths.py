@@ -77,7 +77,7 @@ def paths(
 def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention import paths as analysis
 
-    found = analysis.paths(heap, index, count)
+    found = analysis.paths(heap.graph, index, count)
     if is_json:
         return json_text(_document(snapshot, {"paths": [asdict(path) for path in found]}))
     lines = describe([snapshot])
@@ -93,7 +93,7 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
 def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention.paths import merged_paths
 
-    found = merged_paths(heap, members)
+    found = merged_paths(heap.graph, members)
     if is_json:
         return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
     lines = [*describe([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]

@@ -27,14 +27,14 @@ def ps(role: str | None, as_json: bool) -> None:
     memory, whether it can be attached to. Nothing is contacted.
     """
     from heapscope.collector import processes
-    from heapscope.collector.sidecar import shown
+    from heapscope.collector.sidecar import process_facts
 
     found = [process for process in processes.find() if role in (None, process.role)]
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "processes",
-            "processes": [shown(process) for process in found],
+            "processes": [process_facts(process) for process in found],
         }
         sys.stdout.write(json_text(document))
         return
@@ -45,7 +45,7 @@ def ps(role: str | None, as_json: bool) -> None:
 
 
 def _lines(found: Sequence[JvmProcess]) -> list[str]:
-    from heapscope.collector.sidecar import shown
+    from heapscope.collector.sidecar import process_facts
 
     if not found:
         return ["no process with a JVM"]
@@ -65,7 +65,7 @@ def _lines(found: Sequence[JvmProcess]) -> list[str]:
             continue
         if process.attach_reason:
             lines.append(f"    attach: {process.attach_reason}")
-        lines += [f"    {name}={value}" for name, value in shown(process)["environment"].items()]
+        lines += [f"    {name}={value}" for name, value in process_facts(process)["environment"].items()]
         if process.is_suspect:
             lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]

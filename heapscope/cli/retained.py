@@ -72,7 +72,7 @@ def retained(
         else:
             members = objects_of(heap, subject)
         kept = members.retained(without_roots)
-        table = _by_class(heap, kept)
+        table = kept.histogram()
         found = [snapshot_of(heap)]
         heading = [*describe(found), *_summary(heap, members, kept, subject.text, without_roots)]
     show(
@@ -86,23 +86,6 @@ def retained(
         ),
         choice,
     )
-
-
-def _by_class(heap: Heap, kept: ObjectSet) -> Any:
-    import numpy as np
-
-    from heapscope.heap.histogram import sorted_histogram
-
-    columns = heap.columns
-    classes = columns.class_index[kept.indices]
-    counts = np.bincount(classes, minlength=len(heap.classes)).tolist()
-    units = np.bincount(classes, columns.size_units[kept.indices], len(heap.classes)).tolist()
-    rows: dict[str, tuple[int, int]] = {}
-    for java_class, count, size in zip(heap.classes, counts, units, strict=True):
-        if count:
-            before = rows.get(java_class.name, (0, 0))
-            rows[java_class.name] = before[0] + count, before[1] + int(size) * columns.unit_bytes
-    return sorted_histogram((name, count, size) for name, (count, size) in rows.items())
 
 
 def _summary(

@@ -67,7 +67,7 @@ def suspects(
     choice = Choice("json" if is_json else "text", path=output, force=force)
     choice.check()
     with opened(dump, following) as heap:
-        found = find_suspects(heap, share / 100)
+        found = find_suspects(heap.graph, share / 100)
         snapshot = snapshot_of(heap)
         consumers = heap.consumers
         tables = {
@@ -122,8 +122,8 @@ def _waste(heap: Heap) -> dict[str, Table]:
     from heapscope.heap.retention import waste
 
     return {
-        "duplicate strings": waste.duplicate_strings(heap, _CONSUMERS),
-        "wasteful collections": waste.wasteful_collections(heap, _CONSUMERS),
-        "thread locals": waste.thread_locals(heap, _CONSUMERS),
-        "duplicate classes": waste.duplicate_classes(heap).head(_CONSUMERS),
+        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS),
+        "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
+        "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
+        "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),
     }

@@ -1,6 +1,6 @@
 """The ways to ask a JVM: our attach client, the JDK's ``jcmd`` and ``jmap``, or from within its process.
 
-A `Voice` takes diagnostic commands.  What it says of a heap dump is believed only in the JVM's own words
+A `JvmChannel` takes diagnostic commands.  What it says of a heap dump is believed only in the JVM's own words
 ``Heap dump file created``: every failed dump returns status 0 as well.
 """
 
@@ -26,7 +26,7 @@ _PROBE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class JvmChannel:
     """How a JVM is asked.
 
     Attributes
@@ -38,7 +38,7 @@ class Voice:
     release : int
         Feature release of the JVM: 8, 17, 25; 0 where it is not known.
     why_no_stream : str
-        Why this voice cannot write a dump into a FIFO; empty where it can.
+        Why this channel cannot write a dump into a FIFO; empty where it can.
     has_options : bool
         Whether it can be asked for the JVM's version and options.
     """
@@ -56,13 +56,13 @@ def created_seconds(said: str) -> float | None:
     return None if found is None else float(found[2] or 0.0)
 
 
-def find_voice(
+def open_channel(
     process: JvmProcess,
     method: Method | None,
     *,
     allow_sigquit: bool,
     notice: Callable[[str], None],
-) -> Voice:
+) -> JvmChannel:
     """The way that was asked for; without one our own client, or ``jcmd`` where only that is understood.
 
     Before a tool of the JDK is run, our client connects: the JVM is then proved to listen, and the
@@ -86,7 +86,7 @@ def find_voice(
 
     if method in (None, "attach"):
         try:
-            return Voice("attach", ours, release_of(ours("VM.version", _PROBE_SECONDS)))
+            return JvmChannel("attach", ours, release_of(ours("VM.version", _PROBE_SECONDS)))
         except AttachRefused as error:
             if method == "attach" or error.is_understood or _program("jcmd", process) is None:
                 raise
@@ -101,7 +101,7 @@ def find_voice(
     attach.connect(process, allow_sigquit=allow_sigquit).close()
     if name == "jmap":
         release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")
-        return Voice(
+        return JvmChannel(
             "jmap",
             lambda command, seconds: _run(process, _jmap_words(program, process, command), seconds),
             release,
@@ -113,7 +113,7 @@ def find_voice(
         said = _run(process, [program, str(process.pid), command], seconds)
         return said.removeprefix(f"{process.pid}:\n")
 
-    return Voice("jcmd", tool, release_of(tool("VM.version", _PROBE_SECONDS)))
+    return JvmChannel("jcmd", tool, release_of(tool("VM.version", _PROBE_SECONDS)))
 
 
 def release_of(version: str) -> int:

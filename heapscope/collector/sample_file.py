@@ -22,8 +22,8 @@ from typing import Any
 
 from heapscope.collector.memory import Sample
 from heapscope.errors import MissingDependency, OutputFailed
+from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 
-SUFFIXES = (".parquet", ".csv", ".jsonl")
 COLUMNS = tuple(field.name for field in fields(Sample))
 _FOLD_SECONDS = 600.0
 _MAX_ROW_BYTES = 1 << 16
@@ -48,13 +48,13 @@ class SampleFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.suffix not in SUFFIXES:
-            raise OutputFailed(path, f"its name should end in {', '.join(SUFFIXES)}")
+        if path.suffix not in SAMPLE_SUFFIXES:
+            raise OutputFailed(path, f"its name should end in {', '.join(SAMPLE_SUFFIXES)}")
         self._is_parquet = path.suffix == ".parquet"
         if self._is_parquet:
             _pyarrow()
             _check_parquet(path)
-        self._rows = journal_of(path) if self._is_parquet else path
+        self._rows = sample_journal(path) if self._is_parquet else path
         try:
             self._fd = os.open(self._rows, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -152,11 +152,6 @@ class SampleFile:
             raise OutputFailed(self.path, f"{error.strerror}; the samples are in {self._rows}") from None
         # A kill just here leaves rows twice; a reader drops them by process and time.
         os.ftruncate(self._fd, 0)
-
-
-def journal_of(path: Path) -> Path:
-    """Where the newest rows of a Parquet file are while, or after, a watch writes it."""
-    return path.with_name(f".{path.name}.rows")
 
 
 def _is_sample(row: bytes) -> bool:

@@ -29,12 +29,13 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
-from heapscope.secrets import mask_value, scrub
+from heapscope.secrets import mask_command, mask_value, scrub
+from heapscope.units import iso_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
@@ -238,8 +239,7 @@ def _described(snapshot: Snapshot, name: str) -> BundledSnapshot:
     with snapshot.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    captured = snapshot.captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
-    return BundledSnapshot(name, snapshot.kind, captured.replace("+00:00", "Z"), size, digest)
+    return BundledSnapshot(name, snapshot.kind, iso_time(snapshot.captured_at, "milliseconds"), size, digest)
 
 
 def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:
@@ -271,18 +271,13 @@ def masked_facts(facts: Any, name: str = "") -> Any:
         return {printable(str(key)): masked_facts(value, str(key)) for key, value in facts.items()}
     if isinstance(facts, list):
         if name == "command":
-            return _masked_command(facts)
+            return [printable(word) for word in mask_command([str(word) for word in facts])]
         return [masked_facts(value, name) for value in facts]
     return printable(scrub(facts)) if isinstance(facts, str) else facts
 
 
 def _masked(name: str, value: Any) -> Any:
     return printable(mask_value(name, value)) if isinstance(value, str) else masked_facts(value, name)
-
-
-def _masked_command(words: list[Any]) -> list[Any]:
-    """A command line as one text, so that a secret after its flag is seen, and cut into words again."""
-    return printable(scrub(" ".join(str(word) for word in words))).split(" ")
 
 
 def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> list[str]:

@@ -14,9 +14,10 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.verdicts import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, silent
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
@@ -42,24 +43,31 @@ class ProcessPage:
 
     @property
     def what(self) -> str:
-        """What leaks, in figures; empty where nothing surely does."""
+        """What leaks, in figures; empty where nothing does."""
         diagnosis = self.incident.diagnosis
-        return diagnosis.findings[0].what if diagnosis is not None and diagnosis.findings else ""
+        return diagnosis.findings[0].what if diagnosis.findings else ""
 
     @property
     def runs_out(self) -> str:
         """When memory runs out, in words; empty without a forecast."""
         diagnosis = self.incident.diagnosis
-        return diagnosis.runs_out[0] if diagnosis is not None and diagnosis.runs_out else ""
+        return diagnosis.runs_out[0] if diagnosis.runs_out else ""
 
 
 def headline(pages: Sequence[ProcessPage]) -> tuple[str, str]:
     """Status of all processes together, and one plain sentence."""
-    leaking = sum(page.incident.status == "leak" for page in pages)
-    if not leaking:
-        return "steady", f"No leak found in {plural(len(pages), 'process', 'processes')}"
-    verb = "leaks" if leaking == 1 else "leak"
-    return "leak", f"{leaking} of {plural(len(pages), 'process', 'processes')} {verb}"
+    of_all = plural(len(pages), "process", "processes")
+    found = [page.incident.diagnosis for page in pages]
+    leaking = sum(each.is_sure for each in found)
+    possible = sum(each.status == LEAK for each in found) - leaking
+    if leaking:
+        more = f", {possible} more may leak" if possible else ""
+        return "leak", f"{leaking} of {of_all} {'leaks' if leaking == 1 else 'leak'}{more}"
+    if possible:
+        return "leak", f"{possible} of {of_all} may leak"
+    grows = any(page.incident.status == "growth" for page in pages)
+    what = "leak" if all(each.status == HEALTHY for each in found) else "known leak"
+    return "growth" if grows else "steady", f"No {what} found in {of_all}"
 
 
 def write_overview(

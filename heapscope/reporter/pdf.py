@@ -1,8 +1,9 @@
-"""The page of an incident as PDF: pages that print well, by WeasyPrint, without a browser.
+"""A finished page as PDF: pages that print well, by WeasyPrint, without a browser.
 
-It is the HTML page, laid out with a sheet of its own (``templates/paper.css``).  The same incident gives the
-same bytes: letters are DejaVu's, which matplotlib brings along, dates are those of the data, and the
-document's identifier is a hash of the page.  Nothing is fetched, whatever the page says.
+The page comes from `heapscope.reporter.render.render_paper`, with a style sheet of its own
+(``templates/paper.css``).  The same page gives the same bytes: letters are DejaVu's, which matplotlib brings
+along, dates are those of the page, and the document's identifier is a hash of it.  Nothing is fetched,
+whatever the page says.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heapscope.errors import HeapscopeError, MissingDependency
 from heapscope.units import format_bytes
-
-if TYPE_CHECKING:
-    from heapscope.reporter.incident import Incident
 
 _FACES = (
     ("DejaVu Sans", "normal normal", "DejaVuSans.ttf"),
@@ -55,8 +53,13 @@ def need_weasyprint() -> Any:
     return weasyprint
 
 
-def render_pdf(incident: Incident) -> bytes:
-    """The incident as PDF, with bookmarks, page numbers and text that can be searched.
+def render_pdf(page: str) -> bytes:
+    """A page as PDF, with bookmarks, page numbers and text that can be searched.
+
+    Parameters
+    ----------
+    page : str
+        HTML with the rules of `font_faces` in it.
 
     Raises
     ------
@@ -66,9 +69,6 @@ def render_pdf(incident: Incident) -> bytes:
     weasyprint = need_weasyprint()
     from weasyprint.text.fonts import FontConfiguration
 
-    from heapscope.reporter.render import render_paper
-
-    page = render_paper(incident, _font_faces())
     if len(page) > _MAX_PAGE_BYTES:
         raise HeapscopeError(
             f"this report has {format_bytes(len(page))} of text, which is too much for pages; "
@@ -81,7 +81,8 @@ def render_pdf(incident: Incident) -> bytes:
     return made
 
 
-def _font_faces() -> str:
+def font_faces() -> str:
+    """CSS rules that say where the letters of a page come from."""
     return "\n".join(
         f'@font-face {{ font-family: "{family}"; font-style: {look.split()[0]}; '
         f'font-weight: {look.split()[1]}; src: url("{_FONT_SCHEME}{file}"); }}'

@@ -23,15 +23,17 @@ from markupsafe import Markup, escape
 
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, usual
 from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.diagnosis import SURENESS, describe_group
-from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
-from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
-from heapscope.reporter.pdf import need_weasyprint, render_pdf
+from heapscope.reporter.forecast import forecast_sentence
+from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
+from heapscope.reporter.outlook import outlook_sentence
+from heapscope.reporter.pdf import font_faces, need_weasyprint, render_pdf
+from heapscope.reporter.rows import WatchedClass
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
@@ -47,7 +49,7 @@ _TRENDS = {
     "grew every time": "▲ grew every time",
     "grew": "▲ grew",
     "unchanged": "= unchanged",
-    "varied": "~ up and down",
+    "varied": "~ no clear trend",
     "fell": "▼ fell",
     "absent": "not in the heap",
     "one snapshot": "one snapshot",
@@ -61,18 +63,12 @@ def render_html(incident: Incident) -> str:
     return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
 
 
-def render_paper(incident: Incident, font_faces: str) -> str:
-    """The page as `heapscope.reporter.pdf` lays it out: its own sheet, dates, colours that are no variables.
-
-    Parameters
-    ----------
-    font_faces : str
-        CSS rules that say where letters come from.
-    """
+def render_paper(incident: Incident) -> str:
+    """The page as `heapscope.reporter.pdf` lays it out: its own style sheet, dates, plain colours."""
     from heapscope.reporter.charts.plots import on_paper
 
     sheet = environment().get_template("paper.css").render()
-    page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
+    page = _render_page(incident, paper=Markup(f"{font_faces()}\n{sheet}"), script=None, script_digest="")
     page = re.sub(r"<svg .*?</svg>", lambda match: on_paper(match[0]), page, flags=re.DOTALL)
     # WeasyPrint breaks lines at spaces without width, not at <wbr>.
     return page.replace("<wbr>", "\u200b")
@@ -120,6 +116,9 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 def render_json(incident: Incident) -> str:
     """JSON after ``schema/incident-1.schema.json``."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    for series in (*document["watched_classes"], document["whole_heap"]):
+        # Not of version 1, which has `trend`; what grows is in `outlook` and `changes`.
+        del series["is_growing"], series["is_sure"], series["is_larger"]
     for snapshot in document["snapshots"]:
         if not snapshot["uncertain"]:
             del snapshot["read_share"], snapshot["uncertain"]
@@ -210,7 +209,7 @@ def report_files(incident: Incident, path: Path) -> list[tuple[Path, bytes]]:
     if ending == ".html":
         contents = [render_html(incident).encode()]
     elif ending == ".pdf":
-        contents = [render_pdf(incident)]
+        contents = [render_pdf(render_paper(incident))]
     elif ending == ".json":
         contents = [render_json(incident).encode()]
     else:
@@ -333,7 +332,7 @@ def _png_charts(incident: Incident) -> list[bytes]:
 def span(incident: Incident) -> str:
     """``4 snapshots from 2026-11-23 09:32:35 UTC, over 20 s``."""
     first, last = incident.snapshots[0].captured_at, incident.snapshots[-1].captured_at
-    text = f"{plural(len(incident.snapshots), 'snapshot')} from {clock(first)}"
+    text = f"{plural(len(incident.snapshots), 'snapshot')} from {format_time(first)}"
     seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
     return f"{text}, over {format_duration(seconds)}" if seconds else text
 
@@ -372,7 +371,7 @@ def environment() -> jinja2.Environment:
         change_bytes=lambda value: format_bytes(value, signed=True),
         count=format_count,
         change_count=lambda value: format_count(value, signed=True),
-        clock=clock,
+        clock=format_time,
         plural=plural,
         trend=_TRENDS.__getitem__,
         words=_words,

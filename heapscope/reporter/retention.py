@@ -105,7 +105,7 @@ def describe_retention(
     show_secrets : bool
         Whether texts are shown as they are.
     """
-    suspects = find_suspects(heap)
+    suspects = find_suspects(heap.graph)
     consumers = heap.consumers
     watched = [_watched(heap, pattern) for pattern in patterns]
     largest = heap.dominators().top(_ROWS)
@@ -134,16 +134,16 @@ def describe_retention(
 
 def _waste(heap: Heap, show_secrets: bool) -> tuple[Waste, ...]:
     found = []
-    for row in duplicate_strings(heap, _WASTE_ROWS).rows():
+    for row in duplicate_strings(heap.graph, _WASTE_ROWS).rows():
         text = row["text"] if show_secrets else scrub(row["text"])
         found.append(Waste("duplicate string", printable(text), row["string_count"], row["wasted_bytes"]))
-    for row in wasteful_collections(heap, _WASTE_ROWS).rows():
+    for row in wasteful_collections(heap.graph, _WASTE_ROWS).rows():
         kind = f"{row['kind']} collection"
         found.append(Waste(kind, printable(row["class_name"]), row["collection_count"], row["wasted_bytes"]))
-    for row in thread_locals(heap, _WASTE_ROWS).rows():
+    for row in thread_locals(heap.graph, _WASTE_ROWS).rows():
         name = f"{row['thread_name']}: {row['value_class']}"
         found.append(Waste("thread local", printable(name), 1, row["retained_bytes"]))
-    for row in duplicate_classes(heap).head(_WASTE_ROWS).rows():
+    for row in duplicate_classes(heap.graph).head(_WASTE_ROWS).rows():
         found.append(Waste("duplicate class", printable(row["class_name"]), row["loader_count"], 0))
     return tuple(found)
 
@@ -166,7 +166,7 @@ def _watched(heap: Heap, pattern: str) -> RetainedClass | None:
         members.retained_bytes(),
         int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes,
         members.retained_bytes([_JNI_GLOBAL]) if is_global else None,
-        tuple(map(printable, merged_paths(heap, members.indices).lines(_BRANCHES))),
+        tuple(map(printable, merged_paths(heap.graph, members.indices).lines(_BRANCHES))),
     )
 
 

@@ -159,5 +159,5 @@ def test_ps_lists_it_with_what_matters_and_no_other_variable(
         assert main(["ps"]) == 0
         table = capsys.readouterr().out
         assert "worker:4" in table
-        assert "LIBHDFS_OPTS=-Xmx64m -Djavax.net.ssl.trustStorePassword=***" in table
+        assert "LIBHDFS_OPTS=-Xmx64m -Djavax.net.ssl.trustStorePassword=(masked)" in table
         assert "hunter2" not in table

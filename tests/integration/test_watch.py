@@ -9,14 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.memory.samples import read_samples, watched
+from heapscope.analysis.memory.history import WatchHistory
+from heapscope.analysis.memory.samples import read_samples, watched_processes
 from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.cli import main
-from heapscope.cli.watch_history import History
 from heapscope.collector import memory, processes
 from heapscope.collector.watch import Watch
 from heapscope.errors import JvmNotFound
@@ -40,15 +41,15 @@ def grow(process: subprocess.Popen[str]) -> None:
 
 def verdict_of(process: subprocess.Popen[str], steps: int = 8) -> MemoryVerdict:
     """What a watch says of a process that grows between samples."""
-    watcher, history = Watch([process.pid]), History()
+    watcher, history = Watch([process.pid]), WatchHistory()
     grow(process)  # what the first step touches is no growth
     for _ in range(steps):
-        history.add(watcher.sample(walk_all=True))
+        history.add(map(asdict, watcher.sample(walk_all=True)))
         grow(process)
     (found,) = watcher.sample(walk_all=True)
-    history.add([found])
+    history.add(map(asdict, [found]))
     watcher.close()
-    return history[(found.pid, found.start_ticks)].verdict()  # type: ignore[index]
+    return history[found.pid, found.start_ticks].verdict()
 
 
 @contextmanager
@@ -211,7 +212,7 @@ def test_a_kill_loses_nothing_and_a_restart_appends(growing: Jvm, tmp_path: Path
     assert watch.returncode == 0
     samples = read_samples([path])
     assert kept + 4 <= len(samples) <= kept + 6
-    (process,) = watched(samples)
+    (process,) = watched_processes(samples)
     assert (process.pid, process.role, process.task_index) == (growing.pid, "worker", 1)
     assert out.splitlines()[-1].startswith("    confidence ")
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name]

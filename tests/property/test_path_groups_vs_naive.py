@@ -47,7 +47,7 @@ def naive_parents(heap: heapscope.Heap) -> dict[int, int]:
 
 def step_of(heap: heapscope.Heap, parent: int, row: int) -> Step:
     """``FileSystem.CACHE (static)``, from the names of `holds.names`; elements are not told apart."""
-    name = names(heap, parent, row)[0]
+    name = names(heap.graph, parent, row)[0]
     return ("[]" if name.startswith("[") else name, kind_of(heap, row))
 
 

@@ -29,7 +29,8 @@ from heapscope.analysis.verdicts import (
     Outcome,
 )
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import WATCHED_CLASSES, matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -154,12 +155,16 @@ def compare(first: Growth, second: Growth) -> Comparison:
         raise HeapscopeError(f"growth by {first.by} and by {second.by} cannot be compared")
     unit = common_unit(first, second)
     found = [
-        _compared(key.name, key, second.get(key.name), second, unit) for key in first.keys if key.may_grow
+        _compared(key.name, key, second.get(key.name), second, unit) for key in first.keys if _rises(key)
     ]
     for key in second.keys:
-        if key.verdict in (GROWS, PERHAPS) and not ((mine := first.get(key.name)) and mine.may_grow):
+        if key.verdict in (GROWS, PERHAPS) and not ((mine := first.get(key.name)) and _rises(mine)):
             found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta))
     return Comparison(first, second, tuple(found))
+
+
+def _rises(key: KeyGrowth) -> bool:
+    return key.may_grow or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
 def span(growth: Growth, unit: str) -> float:

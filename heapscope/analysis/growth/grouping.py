@@ -135,12 +135,12 @@ def _of_heap(heap: Heap, by: By, superclasses: dict[str, str], *, retained: bool
     classes = list(heap.classes)
     if by == "loader":
         # Addresses change when the collector moves loaders; what grows is their number, or their classes.
-        labels = {i: _ADDRESS.sub("", loader_name(heap, i)) for i in {c.loader_id for c in classes}}
+        labels = {i: _ADDRESS.sub("", loader_name(heap.graph, i)) for i in {c.loader_id for c in classes}}
         keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
     else:
         key_of = _keys_of(by, superclasses)
         keys = [key_of(c.name) for c in classes]
-    return group_totals(heap, keys, retained=retained)
+    return group_totals(heap.graph, keys, retained=retained)
 
 
 def _aligned(figures: Sequence[_Figures], *, has_retained: bool) -> KeySeries:

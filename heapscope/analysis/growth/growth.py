@@ -22,7 +22,7 @@ from heapscope.analysis.growth.options import DEFAULTS, SeriesOptions
 from heapscope.analysis.growth.path_groups import path_series
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
-from heapscope.analysis.thresholds import CLASSES_KEPT, SIGNIFICANCE
+from heapscope.analysis.thresholds import CLASSES_KEPT, HEAP_GROWTH, SIGNIFICANCE
 from heapscope.analysis.verdicts import (
     FLUCTUATES,
     GROWS,
@@ -35,7 +35,7 @@ from heapscope.analysis.verdicts import (
     Verdict,
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
-from heapscope.heap.histogram import CLASS
+from heapscope.parser.names import CLASS
 from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -97,8 +97,13 @@ class KeyGrowth:
 
     @property
     def may_grow(self) -> bool:
-        """It grows; or two or three snapshots, which are too few to be sure, rise in every step."""
-        return self.verdict in (GROWS, PERHAPS) or (self.verdict == TOO_FEW and self.instances.delta > 0)
+        """It grows, or rose in every step of too few snapshots to be sure."""
+        return self.verdict in (GROWS, PERHAPS)
+
+    @property
+    def is_larger(self) -> bool:
+        """Two snapshots only, and the second has more: what it does they cannot show."""
+        return self.verdict == TOO_FEW and max(self.instances.delta, self.shallow.delta) > 0
 
     @property
     def confidence(self) -> float:
@@ -170,6 +175,27 @@ class Growth(RichRepr):
     def perhaps(self) -> tuple[KeyGrowth, ...]:
         """The keys that rise in every step of too few snapshots."""
         return tuple(key for key in self.keys if key.verdict == PERHAPS)
+
+    @property
+    def has_heap_grown(self) -> bool:
+        """The whole heap grows; or it grew, by more than every heap goes up and down."""
+        trend = self.whole.shallow
+        if trend.verdict in (JUMPED, LEVELLED_OFF, TOO_FEW):
+            return trend.delta > HEAP_GROWTH * trend.values[0]
+        return trend.verdict in (GROWS, PERHAPS)
+
+    def follow(self, name: str, instance_counts: Sequence[int], shallow_bytes: Sequence[int]) -> KeyGrowth:
+        """What other figures do over the same snapshots, such as the sums of several classes.
+
+        Parameters
+        ----------
+        name : str
+            What the figures are of.
+        instance_counts, shallow_bytes : sequence of int
+            One for each of `snapshots`.
+        """
+        instances, shallow = find_trends(np.array([instance_counts, shallow_bytes], np.int64), self.axis)
+        return KeyGrowth(name, instances, shallow)
 
     @property
     def unit(self) -> str:

@@ -20,7 +20,7 @@ from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
-from heapscope.heap.histogram import matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.progress import Progress, silent
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table

@@ -20,6 +20,7 @@ from heapscope.analysis.growth import kernels as path_kernels
 from heapscope.analysis.growth.grouping import KeySeries, check_dumps
 from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
@@ -143,7 +144,7 @@ def _tree_labels(
         progress("naming paths", first, parents.size)
         part = parents[first : first + _BATCH]
         targets = np.nonzero(part < VIRTUAL_ROOT)[0]
-        mine, texts = labels(heap, part[targets].astype(np.int64), targets + first)
+        mine, texts = labels(heap.graph, part[targets].astype(np.int64), targets + first)
         rows = np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
         codes[targets + first] = rows[mine]
     roots = heap.roots
@@ -184,8 +185,7 @@ def _composed(
 def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
     graph = heap.graph
     immediate, retained = graph.immediate_dominators, graph.retained_units
-    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
-    kernels.link_children(immediate, children, siblings)
+    children, siblings = child_lists(immediate)
     totals = np.zeros(count, np.uint64)
     width = "u4" if retained.dtype == np.uint32 else "u8"
     path_kernels.retained_by_path_group[width](

@@ -10,7 +10,7 @@ from typing import Self, overload
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import KNOWN_SUPERCLASSES
+from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 from heapscope.progress import Progress, usual
 
 

@@ -13,7 +13,8 @@ from heapscope.analysis.growth.growth import KeyGrowth
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.trends import find_trends
 from heapscope.analysis.verdicts import Verdict
-from heapscope.heap.histogram import WATCHED_CLASSES, matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def watched(
     ----------
     series : Series
     patterns : sequence of str
-        As `heapscope.heap.histogram` has them; the classes that one names are taken together.
+        As `heapscope.heap.graph.class_patterns` has them; the classes that one names are taken together.
     subclasses : bool
         Whether subclasses of what a pattern names are counted with it.
 

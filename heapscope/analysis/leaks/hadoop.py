@@ -81,18 +81,18 @@ def file_system_groups(evidence: SnapshotEvidence) -> tuple[FileSystemGroup, ...
         str(each.get(TICKET_CACHE, "")) if isinstance(each, dict) else ""
         for each in evidence.values(objects, "conf.overlay")
     ]
-    heap = objects.heap
-    class_names = [heap.classes[row].name for row in heap.columns.class_index[objects.indices].tolist()]
+    graph = objects.graph
+    class_names = [graph.classes[row].name for row in graph.columns.class_index[objects.indices].tolist()]
     texts = [[str(value or "") for value in column] for column in columns]
     places: dict[tuple[str, str, str, str, str, str], list[int]] = defaultdict(list)
     for place, key in enumerate(zip(class_names, *texts, tickets, strict=True)):
         places[key].append(place)
     cached = _cached(evidence)
-    roots = heap.roots
+    roots = graph.roots
     handles = roots.object_index[roots.kinds == SubRecordTag.ROOT_JNI_GLOBAL]
     found = []
     for (class_name, scheme, authority, user, authentication, ticket), rows in places.items():
-        members = ObjectSet(heap, objects.indices[rows])
+        members = ObjectSet(graph, objects.indices[rows])
         subjects = {each for each in evidence.identities(members, _SUBJECT) if each is not None}
         mine = handles[np.isin(handles, members.indices)]
         found.append(

@@ -43,7 +43,7 @@ secrets_option = click.option(
 
 def watched(patterns: Sequence[str]) -> Sequence[str]:
     """The patterns asked for, or the classes of the libhdfs leak."""
-    from heapscope.heap.histogram import WATCHED_CLASSES
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
 
     return patterns or WATCHED_CLASSES
 
@@ -198,8 +198,8 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     from heapscope.heap.object_set import ObjectSet
     from heapscope.heap.objects.inspector import find_object
 
-    index = find_object(heap, subject.address).index
-    return ObjectSet(heap, np.array([index], np.int64))
+    index = find_object(heap.graph, subject.address).index
+    return ObjectSet(heap.graph, np.array([index], np.int64))
 
 
 subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
@@ -22,7 +22,7 @@ import click
 from heapscope.cli.common.notebook_output import draw_answer, is_drawing
 from heapscope.files import check_free, new_file
 from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_count
+from heapscope.units import format_bytes, format_count, format_time, iso_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
@@ -41,11 +41,6 @@ def shorten(name: str, width: int, ellipsis: str = "…") -> str:
     if len(name) <= width:
         return name
     return ellipsis + name[len(name) - width + len(ellipsis) :] if width > len(ellipsis) else ellipsis[:width]
-
-
-def format_time(moment: datetime) -> str:
-    """``2026-11-23 09:22:10 UTC``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def describe(snapshots: Iterable[Snapshot]) -> list[str]:
@@ -273,7 +268,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def _json_value(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return iso_time(value)
     raise TypeError(f"no JSON form of {type(value).__name__}")
 
 

@@ -306,6 +306,23 @@ def by_object(order, dominators, retained, immediate, sizes):  # type: ignore[no
 
 
 @njit(nogil=True)
+def link_children(immediate, children, siblings):  # type: ignore[no-untyped-def]
+    """First child and next sibling of each object in the dominator tree; the virtual root is the last row."""
+    n = immediate.shape[0]
+    for v in range(n + 1):
+        children[v] = NOTHING
+        siblings[v] = NOTHING
+    for v in range(n - 1, -1, -1):
+        d = immediate[v]
+        if d == NOTHING:
+            continue
+        row = n if d == NOTHING - 1 else int64(d)
+        siblings[v] = children[row]
+        children[row] = v
+    return DONE
+
+
+@njit(nogil=True)
 def breadth_first(starts, targets, flags, queue, parents, state, budget):  # type: ignore[no-untyped-def]
     """Visit what the objects in ``queue`` refer to, and what those refer to, nearest first.
 

@@ -279,7 +279,7 @@ def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[
     return int(state[kernels.NEXT]), int(state[kernels.TOP])
 
 
-def strengths(reach: Reachability, columns: Columns) -> Table:
+def reachability_table(reach: Reachability, columns: Columns) -> Table:
     """See `heapscope.heap.heap.Heap.reachability`."""
     within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
     whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))

@@ -1,8 +1,8 @@
-"""Compiled loops over the finished dominator tree; called through `heapscope.heap.graph.kernels` only."""
+"""Compiled loops over the finished dominator tree; called through `heapscope.heap.retention.kernels` only."""
 
 from __future__ import annotations
 
-from numba import int64, njit, uint32, uint64
+from numba import njit, uint32, uint64
 
 from heapscope.heap.graph.kernels import DONE, NOTHING
 
@@ -14,23 +14,6 @@ def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-d
         c = class_index[v]
         counts[c] += 1
         sums[c] += uint64(units[v])
-    return DONE
-
-
-@njit(nogil=True)
-def link_children(immediate, children, siblings):  # type: ignore[no-untyped-def]
-    """First child and next sibling of each object in the dominator tree; the virtual root is the last row."""
-    n = immediate.shape[0]
-    for v in range(n + 1):
-        children[v] = NOTHING
-        siblings[v] = NOTHING
-    for v in range(n - 1, -1, -1):
-        d = immediate[v]
-        if d == NOTHING:
-            continue
-        row = n if d == NOTHING - 1 else int64(d)
-        siblings[v] = children[row]
-        children[row] = v
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""Compiled loops over the contents of arrays; called through `heapscope.heap.retention.waste_kernels`."""
+"""Compiled loops over the contents of arrays; called through `heapscope.heap.retention.kernels`."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from heapscope.analysis.verdicts import GROWS, PERHAPS
-from heapscope.reporter.incident import SnapshotRow, WatchedClass, clock
-from heapscope.units import format_bytes, format_count
+from heapscope.reporter.rows import SnapshotRow, WatchedClass
+from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
         size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
-            f"{unit} since {clock(snapshots[0].captured_at)}",
+            f"{unit} since {format_time(snapshots[0].captured_at)}",
             None,
             partial,
         )
@@ -250,7 +250,7 @@ def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(f"{unit} since {clock(since)}", color=MUTED)
+    axes.set_xlabel(f"{unit} since {format_time(since)}", color=MUTED)
     axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
@@ -329,9 +329,9 @@ def outlook_picture(outlook: Outlook, since: str) -> bytes:
 def describe_outlook(outlook: Outlook, since: str) -> str:
     """The chart as a sentence."""
     values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
-    text = f"Line chart of the whole heap since {clock(since)}: {values}"
+    text = f"Line chart of the whole heap since {format_time(since)}: {values}"
     limit = _limit_in_sight(outlook, since)
-    return text if limit is None else f"{text}; {limit.label} would be reached at {clock(limit.at)}"
+    return text if limit is None else f"{text}; {limit.label} would be reached at {format_time(limit.at)}"
 
 
 def figure_svg(figure: Figure, prefix: str, description: str) -> str:

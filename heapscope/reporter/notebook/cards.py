@@ -8,12 +8,13 @@ references, and nothing is printed object by object.  Text from a dump is hostil
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import HeapscopeError
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.parser.tags import BasicType
+from heapscope.reporter.memory_text import evidence_sentence, next_step, verdict_title
 from heapscope.reporter.notebook import diagnosis as notebook_diagnosis
 from heapscope.reporter.notebook import growth as notebook_growth
 from heapscope.reporter.notebook.html import (
@@ -30,11 +31,11 @@ from heapscope.reporter.notebook.html import (
     text_cell,
 )
 from heapscope.reporter.text import plural, shorten
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
-    from heapscope.analysis.memory.samples import Watched
+    from heapscope.analysis.memory.samples import WatchedProcess
     from heapscope.analysis.memory.verdict import MemoryVerdict
     from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
@@ -57,8 +58,8 @@ def html_of(thing: object) -> str | None:
     ----------
     thing : object
         A `Heap`, `ObjectSet`, `JavaObject`, `Snapshot`, `Snapshots`, `MergedPaths`, `Path`, `Suspects`,
-        `Suspect`, `Diagnosis`, `Finding`, `Growth`, `Comparison`, `Proof`, `Checks`, `Table`, `Watched` or
-        `MemoryVerdict`.
+        `Suspect`, `Diagnosis`, `Finding`, `Growth`, `Comparison`, `Proof`, `Checks`, `Table`,
+        `WatchedProcess` or `MemoryVerdict`.
     """
     for kind in type(thing).__mro__:
         draw = _CARDS.get(kind.__name__)
@@ -79,7 +80,7 @@ def _heap(heap: Heap) -> str:
     coverage = heap.coverage
     part = "" if coverage is None else f" · {coverage.summary}"
     under = (
-        f"heap dump · captured {_time(heap.captured_at)} · HPROF {heap.format_version}, "
+        f"heap dump · captured {format_time(heap.captured_at)} · HPROF {heap.format_version}, "
         f"{heap.identifier_bytes}-byte identifiers · sizes {layout.confidence}{part}"
     )
     totals = figures(
@@ -110,7 +111,7 @@ def _classes(histogram: Table, title: str) -> str:
 
 
 def _snapshot(snapshot: Snapshot) -> str:
-    under = f"{snapshot.kind} · captured {_time(snapshot.captured_at)} ({snapshot.captured_at_source})"
+    under = f"{snapshot.kind} · captured {format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"
     totals = figures(
         (format_count(snapshot.object_count), "objects"),
         (format_bytes(snapshot.shallow_bytes), "shallow size"),
@@ -124,7 +125,9 @@ def _snapshots(snapshots: Snapshots) -> str:
         return card("No snapshots", "", "")
     first, last = snapshots[0], snapshots[-1]
     seconds = (last.captured_at - first.captured_at).total_seconds()
-    under = f"from {_time(first.captured_at)}" + (f", over {format_duration(seconds)}" if seconds > 0 else "")
+    under = f"from {format_time(first.captured_at)}" + (
+        f", over {format_duration(seconds)}" if seconds > 0 else ""
+    )
     rows = []
     shown = _ends(range(len(snapshots)), TABLE_ROWS)
     for place in shown:
@@ -135,7 +138,7 @@ def _snapshots(snapshots: Snapshots) -> str:
             (
                 name_cell(one.name),
                 text_cell(one.kind if one.coverage is None else f"{one.kind}, partial"),
-                text_cell(_time(one.captured_at)),
+                text_cell(format_time(one.captured_at)),
                 number_cell(format_count(one.object_count)),
                 number_cell(format_bytes(one.shallow_bytes)),
                 number_cell(change),
@@ -184,19 +187,7 @@ def _grown(snapshots: Snapshots) -> str:
 
 
 def _objects(found: ObjectSet) -> str:
-    import numpy as np
-
-    heap = found.heap
-    columns = heap.columns
-    classes = columns.class_index[found.indices]
-    counts = np.bincount(classes, minlength=1)
-    units = np.bincount(classes, columns.size_units[found.indices], minlength=1)
-    by_name: dict[str, tuple[int, int]] = {}
-    for row in np.nonzero(counts)[0].tolist():
-        count, size = by_name.get(heap.classes[row].name, (0, 0))
-        sized = int(units[row]) * columns.unit_bytes
-        by_name[heap.classes[row].name] = count + int(counts[row]), size + sized
-    ordered = sorted(by_name.items(), key=lambda item: (-item[1][1], item[0]))
+    histogram = found.histogram()
     totals = [
         (format_count(len(found)), "object" if len(found) == 1 else "objects"),
         (format_bytes(found.shallow_bytes), "shallow size"),
@@ -205,23 +196,24 @@ def _objects(found: ObjectSet) -> str:
         totals.append((format_bytes(found.retained_bytes()), "retained together"))
     rows = [
         (
-            name_cell(name),
-            number_cell(format_count(count)),
-            number_cell(format_bytes(size)),
-            bar(count / max(len(found), 1)),
+            name_cell(row["class_name"]),
+            number_cell(format_count(row["instance_count"])),
+            number_cell(format_bytes(row["shallow_bytes"])),
+            bar(row["instance_count"] / max(len(found), 1)),
         )
-        for name, (count, size) in ordered[:ROWS]
+        for row in histogram.head(ROWS).rows()
     ]
-    rest = len(ordered) - len(rows)
+    rest = len(histogram) - len(rows)
     note = f"and {plural(rest, 'more class', 'more classes')}" if rest > 0 else ""
     body = figures(*totals)
     if rows:
         body += grid(("Class", "instances", "shallow size", "share"), rows, note)
-    title = ordered[0][0] if len(ordered) == 1 else plural(len(ordered), "class", "classes")
+    names = histogram.column("class_name")
+    title = names[0] if len(names) == 1 else plural(len(names), "class", "classes")
     more = hint(
         ".retained_bytes()", ".paths_to_gc_roots()", ".to_frame('field.of.field')", ".group_by('field')"
     )
-    return card(f"Objects of {title}" if ordered else "No objects", f"in {heap.path.name}", body + more)
+    return card(f"Objects of {title}" if names else "No objects", f"in {found.graph.path.name}", body + more)
 
 
 def _java_object(one: JavaObject) -> str:
@@ -259,17 +251,17 @@ def _java_object(one: JavaObject) -> str:
         )
     title = one.class_name if represented is None else f"class {represented.name}"
     more = hint(".value()", ".describe()", ".follow('field')")
-    return card(title, f"0x{one.object_id:x} in {one.heap.path.name}", figures(*totals) + body + more)
+    return card(title, f"0x{one.object_id:x} in {one.graph.path.name}", figures(*totals) + body + more)
 
 
 def _referred(one: JavaObject, object_id: int) -> str:
     """What a reference leads to: a text as such, another object by its class."""
     if not object_id:
         return "null"
-    row = one.heap.index_of(object_id)
+    row = one.graph.index_of(object_id)
     if row < 0:
         return f"0x{object_id:x}, not in the dump"
-    other = JavaObject(one.heap, row, one.heap.columns)
+    other = JavaObject(one.graph, row)
     text = other.text()
     if text is not None:
         return f'"{shorten(text, _MAX_CELL)}"'
@@ -387,7 +379,7 @@ def _suspect_body(suspect: Suspect, *, is_open: bool) -> str:
 # --- memory over time ---
 
 
-def _watched(process: Watched) -> str:
+def _watched(process: WatchedProcess) -> str:
     samples = process.samples
     resident = [float(value) for value in samples["rss_bytes"]]
     totals = [(format_bytes(resident[-1]), "resident", sparkline(resident))]
@@ -408,8 +400,9 @@ def _verdict(verdict: MemoryVerdict) -> str:
 def _verdict_card(verdict: MemoryVerdict, name: str, totals: str) -> str:
     size = format_bytes(verdict.growth_bytes, signed=True)
     under = f"resident {size} in {format_duration(verdict.seconds)}, {plural(verdict.sample_count, 'sample')}"
-    next_step = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(verdict.next_step)}</p>"
-    return card(f"{name}: {verdict.title}", under, totals + lines_list(verdict.evidence) + next_step)
+    advice = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(next_step(verdict))}</p>"
+    evidence = lines_list(evidence_sentence(each) for each in verdict.evidence)
+    return card(f"{name}: {verdict_title(verdict)}", under, totals + evidence + advice)
 
 
 # --- tables ---
@@ -431,14 +424,10 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, (int, float)):
         return number_cell(format_count(value) if value == value else "")
     if isinstance(value, datetime):
-        return text_cell(_time(value))
+        return text_cell(format_time(value))
     if name.endswith("class_name") or name == "name":
         return name_cell(str(value))
     return text_cell(shorten("" if value is None else str(value), _MAX_CELL))
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _ends(things: Sequence[Any], limit: int) -> list[Any]:
@@ -462,5 +451,5 @@ _CARDS: Mapping[str, Callable[[Any], str]] = {
     "Suspect": _suspect,
     "Suspects": _suspects,
     "Table": _table,
-    "Watched": _watched,
+    "WatchedProcess": _watched,
 }

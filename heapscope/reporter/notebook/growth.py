@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.verdicts import NEW, STAYS
+from heapscope.reporter.forecast import forecast_line
 from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.notebook.html import (
     bar,
@@ -25,7 +26,6 @@ from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.comparison import Compared, Comparison, Proof
-    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.guards import Checks
 
@@ -60,7 +60,7 @@ def _growth(growth: Growth) -> str:
     note = f"and {format_count(left)} more that grow" if left > 0 else ""
     heads = (growth.by.rstrip("+").capitalize(), "", "instances", f"bytes per {growth.unit}", "sure")
     table = grid(heads, rows, note) if rows else "<p>Nothing grows.</p>"
-    ends = lines_list(_forecast(one) for one in growth.forecasts)
+    ends = lines_list(forecast_line(one, growth.snapshots[-1].captured_at) for one in growth.forecasts)
     return card("What grows", under, totals + table + ends + lines_list(map(note_text, growth.notes)))
 
 
@@ -70,16 +70,6 @@ def _first_to_last(key: KeyGrowth) -> str:
 
 def _per(growth: Growth, key: KeyGrowth) -> Rate | None:
     return key.shallow.per_hour if growth.unit == "hour" else key.shallow.per_snapshot
-
-
-def _forecast(one: Forecast) -> str:
-    limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
-    if one.at is None:
-        return f"{limit}: not within 50 years at this rate"
-    text = f"{limit}: about {one.at:%Y-%m-%d %H:%M:%S} UTC at this rate"
-    if one.earliest is not None and one.latest is not None:
-        text += f", between {one.earliest:%Y-%m-%d %H:%M:%S} and {one.latest:%Y-%m-%d %H:%M:%S}"
-    return text
 
 
 def _comparison(comparison: Comparison) -> str:

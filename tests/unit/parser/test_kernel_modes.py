@@ -47,7 +47,7 @@ with heapscope.open(sys.argv[1], use_index=False) as heap:
         heap.references.incoming(systems.indices)[0].tolist(),
         list(heap.consumers.by_class.rows()),
         len(heap.suspects()),
-        list(duplicate_strings(heap).rows()),
+        list(duplicate_strings(heap.graph).rows()),
         [shapes.text(i) for i in range(1, len(shapes.labels))],
         shapes.counts.tolist(),
         shapes.retained_bytes.tolist(),

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.reporter.charts import plots
+from heapscope.reporter.forecast import forecast_sentence
 from heapscope.reporter.incident import build_incident
-from heapscope.reporter.outlook import Outlook, describe_outlook, forecast_sentence, outlook_sentence
+from heapscope.reporter.outlook import Outlook, describe_outlook, outlook_sentence
 from heapscope.reporter.render import outlook_name, render_html
 from tests.unit.reporter.series import series
 
@@ -28,9 +29,7 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
-    found = describe_outlook(grown(*counts, hours=hours), limit_bytes=limit)
-    assert found is not None
-    return found
+    return describe_outlook(grown(*counts, hours=hours).growth(limit_bytes=limit))
 
 
 @pytest.mark.parametrize(

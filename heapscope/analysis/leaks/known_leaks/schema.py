@@ -80,7 +80,7 @@ class Subject:
     Attributes
     ----------
     classes : tuple of str
-        Patterns as `heapscope.heap.histogram.matching_classes` has them.
+        Patterns as `heapscope.heap.graph.class_patterns.matching_classes` has them.
     without : tuple of str
         Patterns of classes that do not count.
     where : tuple of (str, str)

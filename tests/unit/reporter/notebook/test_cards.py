@@ -110,7 +110,7 @@ def test_paths_are_a_tree_with_counts(heap: Any) -> None:
     text = page(members.paths_to_gc_roots()).text
     assert text.startswith("What holds 40 instances of")
     assert "40 x Cache.table → Object[] →" in text
-    (path,) = paths(heap, int(members.indices[0]), 1)
+    (path,) = paths(heap.graph, int(members.indices[0]), 1)
     text = page(path).text
     assert "GC root: system class" in text
     assert ".table" in text
@@ -210,7 +210,7 @@ def test_a_table_is_short_and_its_figures_read_well() -> None:
 
 
 def test_a_watched_process_is_its_verdict() -> None:
-    watched = heapscope.watched(heapscope.read_samples(ROOT / "sample_dumps" / "watch.csv"))
+    watched = heapscope.watched_processes(heapscope.read_samples(ROOT / "sample_dumps" / "watch.csv"))
     assert [process.verdict().cause for process in watched] == ["java heap", "native malloc", "steady"]
     found = page(watched[0])
     assert found.text.startswith("worker:0 (pid ")
