@@ -110,7 +110,7 @@ class ClassChange:
     shallow_bytes_before: int
     shallow_bytes_after: int
     shallow_bytes_delta: int
-    is_growing: bool  # `KeyGrowth.is_growing`: False also for what fewer than four snapshots cannot show
+    is_growing: bool  # `KeyGrowth.may_grow`: False also where two snapshots cannot tell
     verdict: str = ""
 
 
@@ -223,7 +223,7 @@ def change_rows(snapshots: Snapshots, growth: Growth | None, top: int) -> tuple[
     for row in diff.head(top).rows():
         key = growth.get(row["class_name"])
         shown = {**row, "class_name": printable(row["class_name"])}
-        is_growing, verdict = (False, "") if key is None else (key.is_growing, key.verdict)
+        is_growing, verdict = (False, "") if key is None else (key.may_grow, key.verdict)
         changes.append(ClassChange(**shown, is_growing=is_growing, verdict=verdict))
     return tuple(changes), len(diff)
 
