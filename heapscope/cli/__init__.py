@@ -44,7 +44,7 @@ COMMANDS = {
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.diff",
-    "trend": "heapscope.cli.diff",
+    "trend": "heapscope.cli.trend",
     "growth": "heapscope.cli.growth",
     "check": "heapscope.cli.check",
     "suspects": "heapscope.cli.suspects",

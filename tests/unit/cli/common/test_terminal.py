@@ -18,8 +18,9 @@ from heapscope.analysis.snapshots import snapshots
 from heapscope.cli.common.answer import Answer, Column, shorten, snapshot_lines, total
 from heapscope.cli.common.progress import COMPILING, work
 from heapscope.cli.common.terminal import draw
-from heapscope.cli.diff import _DIFF_COLUMNS, _TREND_COLUMNS
+from heapscope.cli.diff import _COLUMNS as _DIFF_COLUMNS
 from heapscope.cli.histogram import _COLUMNS
+from heapscope.cli.trend import _COLUMNS as _TREND_COLUMNS
 from heapscope.progress import no_progress
 from heapscope.table import Table
 from tests.unit.cli.conftest import write_histogram
