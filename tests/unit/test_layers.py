@@ -11,13 +11,13 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets", "extras"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    # The one door upwards: a notebook asks the object, and the object asks the reporter how it looks.
-    "rich_repr": {"reporter"},
-    "notebook_progress": set(),
+    "rich_repr": set(),
+    "extras": {"errors"},
+    "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
     "cache": {"errors"},
     "units": {"errors"},
@@ -32,12 +32,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
-    "demo": {"errors"},
+    "demo": {"errors", "extras"},
     "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"collector", "heap", "analysis", "reporter", "cli"},
+    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -45,13 +45,13 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
-    "IPython": {"notebook_progress", "cli"},
-    "weasyprint": {"reporter"},
+    "IPython": {"extras"},
+    "weasyprint": {"extras"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
-    "pyarrow": {"collector", "analysis"},
+    "pyarrow": {"extras"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
 }
@@ -117,6 +117,15 @@ def test_the_test_sees_imports_that_go_up(module: str, source: str) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_stay_below_500_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 500
+
+
+@pytest.mark.parametrize("room", ["cli", "reporter"])
+def test_what_talks_to_people_computes_nothing_on_columns(room: str) -> None:
+    modules = [path for path in MODULES if room_of(path) == room]
+    assert len(modules) > 10
+    for path in modules:
+        names = imports_of(path.read_text(encoding="utf-8"), ["heapscope", *path.parent.parts])
+        assert not {name.partition(".")[0] for name in names} & {"numpy", "pandas"}, path
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

@@ -164,7 +164,7 @@ def compare(first: Growth, second: Growth) -> Comparison:
 
 
 def _rises(key: KeyGrowth) -> bool:
-    return key.verdict in (GROWS, PERHAPS) or (key.verdict == TOO_FEW and key.instances.delta > 0)
+    return key.may_grow or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
 def span(growth: Growth, unit: str) -> float:

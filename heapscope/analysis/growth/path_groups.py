@@ -1,12 +1,12 @@
-"""Path shapes: objects grouped by their shortest path of steps ``Class.field`` from the GC roots.
+"""Path groups: objects grouped by their shortest path of steps ``Class.field`` from the GC roots.
 
-A shape is (the shape before it, how it is held, class).  Shapes of several snapshots are put together
+A group is (the group before it, how it is held, class).  Groups of several snapshots are put together
 by their names, and those whose number of objects, or bytes, grew in every step are kept, as
-LeakCanary's Shark does for heap growth; but only where growth begins: what hangs on a shape that
+LeakCanary's Shark does for heap growth; but only where growth begins: what hangs on a group that
 grows itself grows with it, and its retained bytes count there.
 
 From an object to the next of its class is no step: the buckets of a map and the nodes of a
-list are one shape, however long.
+list are one group, however long.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.analysis.growth import kernels as path_kernels
 from heapscope.analysis.growth.grouping import KeySeries, check_dumps
 from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
@@ -24,7 +25,7 @@ from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,22 +39,22 @@ _NO_LABEL = 0
 
 
 @dataclass(frozen=True)
-class HeapShapes:
-    """The path shapes of one heap; arrays of shape (s,), row 0 being the empty shape.
+class PathGroups:
+    """The path groups of one heap; arrays of shape (s,), row 0 being the empty group.
 
     Attributes
     ----------
     parents : uint32
-        The shape before; lower than the row.
+        The group before; lower than the row.
     labels : list of str
-        How objects of the shape are held: ``HashMap$Node.value``, or a kind of GC root.
+        How objects of the group are held: ``HashMap$Node.value``, or a kind of GC root.
     classes : list of str
         Class name of the objects; of class objects ``class a.B``.
     counts, shallow_bytes, retained_bytes : int64
-        Retained bytes summed over objects that have no ancestor of their shape in the dominator
+        Retained bytes summed over objects that have no ancestor of their group in the dominator
         tree.
     of_object : uint32 array, shape (n,)
-        The shape of each object, `NO_OBJECT` for what the roots do not reach.
+        The group of each object, `NO_OBJECT` for what the roots do not reach.
     """
 
     parents: NDArray[np.uint32]
@@ -64,20 +65,20 @@ class HeapShapes:
     retained_bytes: NDArray[np.int64]
     of_object: NDArray[np.uint32]
 
-    def text(self, shape: int) -> str:
+    def text(self, group: int) -> str:
         """``FileSystem.CACHE (static) -> FileSystem$Cache.map -> java.util.HashMap``."""
-        steps = [self.classes[shape]]
-        at = shape
+        steps = [self.classes[group]]
+        at = group
         while at:
             # A class object that is a root says itself where its static fields are.
-            if self.parents[at] or not self.classes[at].startswith("class ") or at == shape:
+            if self.parents[at] or not self.classes[at].startswith("class ") or at == group:
                 steps.append(self.labels[at])
             at = int(self.parents[at])
         return " -> ".join(reversed(steps))
 
 
-def find_shapes(heap: Heap, progress: Progress = silent) -> HeapShapes:
-    """Group all objects that the GC roots reach by the shape of their shortest path."""
+def find_path_groups(heap: Heap, progress: Progress = no_progress) -> PathGroups:
+    """Group all objects that the GC roots reach by the group of their shortest path."""
     columns = heap.columns
     kinds, kind_names = _kinds(heap)
     parents = _settled_parents(heap, kinds, kind_names)
@@ -93,8 +94,8 @@ def find_shapes(heap: Heap, progress: Progress = silent) -> HeapShapes:
     of_object = np.full(parents.size, NO_OBJECT, np.uint32)
     rows = _composed(parents, links.view(np.uint64), codes, kinds, of_object)
     counts, units = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.uint64)
-    kernels.shape_totals(of_object, columns.size_units, counts, units)
-    return HeapShapes(
+    path_kernels.group_totals(of_object, columns.size_units, counts, units)
+    return PathGroups(
         np.ascontiguousarray(rows[:, 0]),
         [texts[code] for code in rows[:, 1].tolist()],
         [kind_names[kind] for kind in rows[:, 2].tolist()],
@@ -119,14 +120,14 @@ def _settled_parents(heap: Heap, kinds: NDArray[np.uint32], names: list[str]) ->
     references, reach = heap.references, heap.nearest
     parents = np.array(reach.parents)
     depths, stack = np.empty(parents.size, np.uint32), np.empty(parents.size, np.uint32)
-    kernels.find_depths(parents, depths, stack)
+    path_kernels.find_depths(parents, depths, stack)
     flags = new_flags(references)
     referents = references.referents
     kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
     order = sorted(range(len(names)), key=names.__getitem__)
     ranks = np.empty(len(names), np.uint32)
     ranks[order] = np.arange(len(names), dtype=np.uint32)
-    kernels.settle_parents[references.width](
+    path_kernels.settle_parents[references.width](
         references.indptr, references.indices, flags, np.ascontiguousarray(reach.strong), depths,
         ranks, kinds, parents,
     )  # fmt: skip
@@ -166,17 +167,19 @@ def _composed(
     kinds: NDArray[np.uint32],
     of_object: NDArray[np.uint32],
 ) -> NDArray[np.uint32]:
-    """Rows of shapes: parent, label, kind, depth; writes the shape of each object."""
-    shapes = np.zeros((1 << 12, 4), np.uint32)
-    table = np.full(2 * len(shapes), NO_OBJECT, np.uint32)
+    """Rows of groups: parent, label, kind, depth; writes the group of each object."""
+    groups = np.zeros((1 << 12, 4), np.uint32)
+    table = np.full(2 * len(groups), NO_OBJECT, np.uint32)
     stack = np.empty(parents.size, np.uint32)
     state = np.zeros(kernels.STATE, np.int64)
     state[kernels.TREE] = 1
-    while kernels.compose(parents, links, labels, kinds, of_object, stack, shapes, table, DEEPEST, state):
-        shapes = np.concatenate([shapes, np.zeros_like(shapes)])
-        table = np.empty(2 * len(shapes), np.uint32)
-        kernels.fill_table(shapes, int(state[kernels.TREE]), table)
-    return shapes[: int(state[kernels.TREE])]
+    while path_kernels.compose(
+        parents, links, labels, kinds, of_object, stack, groups, table, DEEPEST, state
+    ):
+        groups = np.concatenate([groups, np.zeros_like(groups)])
+        table = np.empty(2 * len(groups), np.uint32)
+        path_kernels.fill_table(groups, int(state[kernels.TREE]), table)
+    return groups[: int(state[kernels.TREE])]
 
 
 def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
@@ -185,14 +188,14 @@ def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[
     children, siblings = child_lists(immediate)
     totals = np.zeros(count, np.uint64)
     width = "u4" if retained.dtype == np.uint32 else "u8"
-    kernels.retained_by_shape[width](
+    path_kernels.retained_by_path_group[width](
         immediate, retained, of_object, children, siblings, np.zeros(count, np.int64), totals
     )
     found: NDArray[np.int64] = totals.astype(np.int64) * heap.columns.unit_bytes
     return found
 
 
-def path_series(series: Series, progress: Progress = silent) -> KeySeries:
+def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
     """Groups of paths that grew from each snapshot to the next, where growth begins.
 
     Raises
@@ -202,22 +205,22 @@ def path_series(series: Series, progress: Progress = silent) -> KeySeries:
     """
     check_dumps(series, "path")
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
-    columns: list[tuple[NDArray[np.int64], HeapShapes]] = []
+    columns: list[tuple[NDArray[np.int64], PathGroups]] = []
     for one in series:
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
-            shapes = find_shapes(heap, progress)
+            groups = find_path_groups(heap, progress)
         # Parents come first, so theirs are known.
         ids = [0]
         for parent, label, name in zip(
-            shapes.parents[1:].tolist(), shapes.labels[1:], shapes.classes[1:], strict=True
+            groups.parents[1:].tolist(), groups.labels[1:], groups.classes[1:], strict=True
         ):
             ids.append(known.setdefault((ids[parent], label, name), len(known)))
-        columns.append((np.array(ids, np.int64), shapes))
+        columns.append((np.array(ids, np.int64), groups))
     figures = np.zeros((3, len(known), len(columns)), np.int64)
-    for place, (rows, shapes) in enumerate(columns):
-        for plane, values in enumerate((shapes.counts, shapes.shallow_bytes, shapes.retained_bytes)):
+    for place, (rows, groups) in enumerate(columns):
+        for plane, values in enumerate((groups.counts, groups.shallow_bytes, groups.retained_bytes)):
             figures[plane, rows, place] = values
     heads = _heads(figures, np.array([parent for parent, _, _ in known], np.int64))
     rows, last = columns[-1]
@@ -233,7 +236,7 @@ def path_series(series: Series, progress: Progress = silent) -> KeySeries:
 
 
 def _heads(figures: NDArray[np.int64], parents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shapes whose objects or bytes grew in every step, below none whose objects did."""
+    """Groups whose objects or bytes grew in every step, below none whose objects did."""
     counts_grew = (np.diff(figures[0], axis=1) > 0).all(axis=1)
     sizes_grew = (np.diff(figures[1], axis=1) > 0).all(axis=1)
     is_below = counts_grew.copy()  # itself or something above grew; parents have lower rows

@@ -37,7 +37,7 @@ from heapscope.analysis.verdicts import (
     UNDECIDED,
     Confidence,
 )
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -55,7 +55,7 @@ def find_leaks(
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
     opened: Heap | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 
