@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import heapscope
-from heapscope.errors import JvmNotFound
 from tests.support.hosts import libjvm
 from tests.support.jvm import compile_java, find_jdks
 
@@ -254,12 +253,6 @@ results["references"] = all(serves() for _ in range(2000))
     assert "No such file" in results["folder"]
     assert results["texts"] == [True] * 4
     assert results["references"]
-
-
-def test_a_process_without_a_jvm_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(JvmNotFound, match=r"hosts no JVM.*heapscope collect PID"):
-        heapscope.collect_self(tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_library_without_a_jvm_is_told_apart(tmp_path: Path) -> None:
