@@ -86,7 +86,7 @@ def events_until_left(browser: Any) -> list[dict[str, Any]]:
 
     def is_blank(entry: dict[str, Any]) -> bool:
         one = event(entry)
-        return one["method"] == "Page.frameNavigated" and one["params"]["frame"]["url"] == "about:blank"
+        return bool(one["method"] == "Page.frameNavigated") and one["params"]["frame"]["url"] == "about:blank"
 
     browser.get("about:blank")
     return [event(entry) for entry in until(browser, "performance", is_blank)]

@@ -67,7 +67,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(watch, "time", made)
     monkeypatch.setattr(watch, "find", made.find)
-    monkeypatch.setattr(watch.os, "listdir", made.listdir)
+    monkeypatch.setattr("heapscope.collector.watch.os.listdir", made.listdir)
     monkeypatch.setattr(watch, "Probe", Probe)
     return made
 
