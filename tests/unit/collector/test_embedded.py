@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.collector import attach, embedded, jni
+from heapscope.collector import attach, embedded, jni, processes
 from heapscope.errors import DumpFailed, JvmNotFound
 from tests.unit.collector.living import jvm_process
 
