@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.collector import attach, embedded, jni
+from heapscope.collector import attach, embedded, jni, processes
 from heapscope.errors import DumpFailed, JvmNotFound
 from tests.unit.collector.living import jvm_process
 
@@ -30,7 +30,7 @@ def test_a_process_without_a_jvm_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_a_forked_child_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jni, "created_vm", lambda: 1)
-    monkeypatch.setattr(embedded.processes, "get", lambda pid: replace(PROCESS, is_started=False))
+    monkeypatch.setattr(processes, "get", lambda pid: replace(PROCESS, is_started=False))
     with pytest.raises(JvmNotFound, match="was forked"):
         heapscope.collect_self(tmp_path)
 

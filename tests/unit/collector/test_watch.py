@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,7 +68,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(watch, "time", made)
     monkeypatch.setattr(watch, "find", made.find)
-    monkeypatch.setattr(watch.os, "listdir", made.listdir)
+    monkeypatch.setattr(os, "listdir", made.listdir)
     monkeypatch.setattr(watch, "Probe", Probe)
     return made
 

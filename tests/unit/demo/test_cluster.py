@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.demo import cluster
 from heapscope.demo.cluster import WORKERS, Cluster
 from heapscope.demo.hadoop import Hadoop
 from heapscope.demo.worker import READY
@@ -31,7 +30,7 @@ def test_a_process_that_does_not_start_ends_all_and_says_why(
         started.append(popen(*words, **options))  # type: ignore[call-overload]
         return started[-1]
 
-    monkeypatch.setattr(cluster.subprocess, "Popen", note)
+    monkeypatch.setattr(subprocess, "Popen", note)
     with (
         pytest.raises(NoDemo, match="of the demo did not start: "),
         Cluster(NO_JVM, tmp_path, connects=1, seconds=0.0, leaks=True),
@@ -45,7 +44,7 @@ def test_what_is_ready_is_ended_with_the_block(tmp_path: Path, monkeypatch: pyte
     code = f"import sys; print({READY!r}, flush=True); sys.stdin.read()"
     popen = subprocess.Popen
     monkeypatch.setattr(
-        cluster.subprocess,
+        subprocess,
         "Popen",
         lambda words, **options: popen([sys.executable, "-c", code, *words[3:]], **options),
     )
