@@ -29,15 +29,17 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.histogram import WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
 from heapscope.secrets import mask_command, mask_value, scrub
+from heapscope.units import iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
 FOLDER = "incident"
@@ -89,7 +91,7 @@ def write_bundle(
     patterns: Sequence[str] = WATCHED_CLASSES,
     redact: Redact | None = None,
     force: bool = False,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Bundle:
     """Pack an incident into a zip that only its owner can read; it appears whole or not at all.
 
@@ -237,8 +239,7 @@ def _described(snapshot: Snapshot, name: str) -> BundledSnapshot:
     with snapshot.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    captured = snapshot.captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
-    return BundledSnapshot(name, snapshot.kind, captured.replace("+00:00", "Z"), size, digest)
+    return BundledSnapshot(name, snapshot.kind, iso_time(snapshot.captured_at, "milliseconds"), size, digest)
 
 
 def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:

@@ -10,7 +10,7 @@ from heapscope.reporter.text import printable
 from heapscope.secrets import mask_value
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import ProcessFacts
+    from heapscope.analysis.growth.snapshot import ProcessFacts
     from heapscope.parser.layout.layout import Layout
 
 # Variables from which a JVM, or what embeds it, takes options. HotSpot keeps its command line

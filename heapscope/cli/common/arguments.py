@@ -43,14 +43,14 @@ secrets_option = click.option(
 
 def watched(patterns: Sequence[str]) -> Sequence[str]:
     """The patterns asked for, or the classes of the libhdfs leak."""
-    from heapscope.heap.histogram import WATCHED_CLASSES
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
 
     return patterns or WATCHED_CLASSES
 
 
 def expanded(dumps: Sequence[Path]) -> list[Path]:
     """The dumps, a directory standing for all snapshots in it."""
-    from heapscope.analysis.snapshots import snapshot_files
+    from heapscope.analysis.growth.snapshot import snapshot_files
 
     return [path for dump in dumps for path in snapshot_files(dump)]
 
@@ -193,13 +193,10 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     """
     if subject.address is None:
         return heap.objects(subject.text, subclasses=subclasses)
-    import numpy as np
-
     from heapscope.heap.object_set import ObjectSet
     from heapscope.heap.objects.inspector import find_object
 
-    index = find_object(heap, subject.address).index
-    return ObjectSet(heap, np.array([index], np.int64))
+    return ObjectSet(heap.graph, [find_object(heap.graph, subject.address).index])
 
 
 subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

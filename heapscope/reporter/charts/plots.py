@@ -24,9 +24,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
-from heapscope.reporter.incident import SnapshotRow, WatchedClass, clock
-from heapscope.units import format_bytes, format_count
+from heapscope.analysis.verdicts import GROWS, PERHAPS
+from heapscope.reporter.rows import SnapshotRow, WatchedClass
+from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
         size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
-            f"{unit} since {clock(snapshots[0].captured_at)}",
+            f"{unit} since {format_time(snapshots[0].captured_at)}",
             None,
             partial,
         )
@@ -122,7 +122,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         What the values are; also names the y axis.
     """
     colour = _COLOURS[quantity]
-    describe = format_bytes if quantity == "shallow size" else format_count
+    format_value = format_bytes if quantity == "shallow size" else format_count
     top = max(*values, 1)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -171,7 +171,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
-    _label_ends(axes, when.positions, [describe(value) for value in values], values)
+    _label_ends(axes, when.positions, [format_value(value) for value in values], values)
     return axes
 
 
@@ -250,7 +250,7 @@ def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(f"{unit} since {clock(since)}", color=MUTED)
+    axes.set_xlabel(f"{unit} since {format_time(since)}", color=MUTED)
     axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
@@ -326,12 +326,12 @@ def outlook_picture(outlook: Outlook, since: str) -> bytes:
     return picture.getvalue()
 
 
-def describe_outlook(outlook: Outlook, since: str) -> str:
+def outlook_sentence(outlook: Outlook, since: str) -> str:
     """The chart as a sentence."""
     values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
-    text = f"Line chart of the whole heap since {clock(since)}: {values}"
+    text = f"Line chart of the whole heap since {format_time(since)}: {values}"
     limit = _limit_in_sight(outlook, since)
-    return text if limit is None else f"{text}; {limit.label} would be reached at {clock(limit.at)}"
+    return text if limit is None else f"{text}; {limit.label} would be reached at {format_time(limit.at)}"
 
 
 def figure_svg(figure: Figure, prefix: str, description: str) -> str:
@@ -387,10 +387,10 @@ def on_paper(svg: str) -> str:
     return svg
 
 
-def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
+def growth_sentence(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
     """A chart as a sentence."""
-    describe = format_bytes if quantity == "shallow size" else format_count
-    values = ", ".join(describe(value) for value in _values(watched, quantity))
+    format_value = format_bytes if quantity == "shallow size" else format_count
+    values = ", ".join(format_value(value) for value in _values(watched, quantity))
     label = "; ".join([when.label, *_hollow_note(when)])
     return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
 

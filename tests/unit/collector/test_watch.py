@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,7 +67,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(watch, "time", made)
     monkeypatch.setattr(watch, "find", made.find)
-    monkeypatch.setattr(os, "listdir", made.listdir)
+    monkeypatch.setattr("heapscope.collector.watch.os.listdir", made.listdir)
     monkeypatch.setattr(watch, "Probe", Probe)
     return made
 

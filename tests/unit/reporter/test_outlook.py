@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.reporter.charts import plots
+from heapscope.reporter.forecast import forecast_sentence
 from heapscope.reporter.incident import build_incident
-from heapscope.reporter.outlook import Outlook, describe_outlook, forecast_sentence, outlook_sentence
+from heapscope.reporter.outlook import Outlook, describe_outlook, outlook_sentence
 from heapscope.reporter.render import outlook_name, render_html
 from tests.unit.reporter.series import series
 
@@ -28,9 +29,7 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
-    found = describe_outlook(grown(*counts, hours=hours), limit_bytes=limit)
-    assert found is not None
-    return found
+    return describe_outlook(grown(*counts, hours=hours).growth(limit_bytes=limit))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_the_line_meets_the_limit_when_the_forecast_says() -> None:
     hour, height = float(np.asarray(dot.get_xdata())[0]), float(np.asarray(dot.get_ydata())[0])
     assert height == 8_000_000
     assert y0 + (y1 - y0) * (hour - x0) / (x1 - x0) == pytest.approx(height, rel=1e-3)
-    assert plots.describe_outlook(one, SINCE).endswith(
+    assert plots.outlook_sentence(one, SINCE).endswith(
         "; stated limit 8.00 MB would be reached at 2026-11-23 15:54:02 UTC"
     )
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from heapscope.analysis.leaks.evidence import Scene
+from heapscope.analysis.growth.snapshot import snapshot_of
+from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
 from heapscope.analysis.leaks.signatures import match
-from heapscope.analysis.snapshots import snapshot_of
 from heapscope.errors import KnownLeaksError
 from heapscope.heap.heap import Heap
 from tests.support.dumps import DumpBuilder
@@ -169,7 +169,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def matched(dump: Path, leak: KnownLeak, **scene: Any) -> list[str] | None:
     """Evidence of a leak in the dump, None where its signature does not fit."""
     with Heap(dump) as heap:
-        found = match(leak, Scene(snapshot_of(heap), heap, heap.superclasses, **scene))
+        found = match(leak, SnapshotEvidence(snapshot_of(heap), heap.graph, heap.superclasses, **scene))
         return None if found is None else [outcome.text for outcome in found.outcomes]
 
 

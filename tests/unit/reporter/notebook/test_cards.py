@@ -110,7 +110,7 @@ def test_paths_are_a_tree_with_counts(heap: Any) -> None:
     text = page(members.paths_to_gc_roots()).text
     assert text.startswith("What holds 40 instances of")
     assert "40 x Cache.table → Object[] →" in text
-    (path,) = paths(heap, int(members.indices[0]), 1)
+    (path,) = paths(heap.graph, int(members.indices[0]), 1)
     text = page(path).text
     assert "GC root: system class" in text
     assert ".table" in text
