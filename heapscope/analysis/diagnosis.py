@@ -12,7 +12,7 @@ from heapscope.analysis.leaks.findings import Diagnosis
 from heapscope.analysis.leaks.known_leaks import KnownLeak
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -27,7 +27,7 @@ def diagnose(
     limit_bytes: int | None = None,
     opened: Heap | None = None,
     growth: Growth | None = None,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 

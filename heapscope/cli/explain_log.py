@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice
 from heapscope.cli.common.arguments import DUMP
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, json_text, write
+from heapscope.cli.common.output import json_text, write
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.reporter.text import printable

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.common.output import SCHEMA_VERSION, json_text
+from heapscope.cli.common.answer import SCHEMA_VERSION
+from heapscope.cli.common.output import json_text
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 

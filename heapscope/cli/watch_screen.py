@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from heapscope.cli.common.output import encodes
+from heapscope.cli.common.answer import encodes
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 

@@ -20,8 +20,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from heapscope import extras
 from heapscope.collector.memory import Sample
-from heapscope.errors import MissingDependency, OutputFailed
+from heapscope.errors import OutputFailed
 from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 
 COLUMNS = tuple(field.name for field in fields(Sample))
@@ -52,7 +53,7 @@ class SampleFile:
             raise OutputFailed(path, f"its name should end in {', '.join(SAMPLE_SUFFIXES)}")
         self._is_parquet = path.suffix == ".parquet"
         if self._is_parquet:
-            _pyarrow()
+            extras.pyarrow()
             _check_parquet(path)
         self._rows = sample_journal(path) if self._is_parquet else path
         try:
@@ -134,7 +135,7 @@ class SampleFile:
 
     def _fold(self) -> None:
         """Append the journal to the Parquet file: a new file takes its name, then the journal is emptied."""
-        pyarrow, parquet = _pyarrow()
+        pyarrow = extras.pyarrow()
         with open(self._rows, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         self._folded_at = time.monotonic()
@@ -142,10 +143,11 @@ class SampleFile:
             return
         table = pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow))
         if self.path.exists():
-            table = pyarrow.concat_tables([parquet.read_table(self.path).cast(_schema(pyarrow)), table])
+            before = pyarrow.parquet.read_table(self.path).cast(_schema(pyarrow))
+            table = pyarrow.concat_tables([before, table])
         part = self.path.with_name(f".{self.path.name}.part")
         try:
-            parquet.write_table(table, part)
+            pyarrow.parquet.write_table(table, part)
             os.replace(part, self.path)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -162,11 +164,11 @@ def _is_sample(row: bytes) -> bool:
 
 
 def _check_parquet(path: Path) -> None:
-    pyarrow, parquet = _pyarrow()
+    pyarrow = extras.pyarrow()
     if not path.exists():
         return
     try:
-        names = parquet.read_schema(path).names
+        names = pyarrow.parquet.read_schema(path).names
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise OutputFailed(path, f"it exists and is no Parquet file: {error}".splitlines()[0]) from None
     if tuple(names) != COLUMNS:
@@ -180,12 +182,3 @@ def _schema(pyarrow: Any) -> Any:
         return pyarrow.float64() if name.endswith("_seconds") else pyarrow.int64()
 
     return pyarrow.schema([(name, kind(name)) for name in COLUMNS])
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
-    return pyarrow, pyarrow.parquet

@@ -61,9 +61,11 @@ def chart_lines(group: LogGroup) -> list[str]:
     """Bars: how many in each interval of time, or the figures one after the other."""
     lines = []
     if len(group.numbers) > 1:
-        describe = format_bytes if group.kind in _BYTES else format_count
+        format_value = format_bytes if group.kind in _BYTES else format_count
         numbers = _thinned(group.numbers)
-        lines.append(f"{bars(numbers)}  {describe(group.numbers[0])} -> {describe(group.numbers[-1])}")
+        lines.append(
+            f"{bars(numbers)}  {format_value(group.numbers[0])} -> {format_value(group.numbers[-1])}"
+        )
     elif len(group.times) > 2 and group.times[-1] > group.times[0]:
         counts, seconds = histogram(group.times)
         lines.append(

@@ -13,7 +13,7 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.errors import HeapscopeError
 from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,9 @@ class KeySeries:
     retained: NDArray[np.int64] | None
 
 
-def series_by(series: Series, by: By, *, retained: bool = False, progress: Progress = silent) -> KeySeries:
+def series_by(
+    series: Series, by: By, *, retained: bool = False, progress: Progress = no_progress
+) -> KeySeries:
     """Group the objects of every snapshot by what each is, not by how it is held.
 
     Parameters

@@ -21,7 +21,7 @@ from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes, format_count, parse_bytes
@@ -160,7 +160,7 @@ def read_guard(text: str) -> Guard:
     return Guard(text.strip(), quantity, name, pattern.endswith("+"), comparison, limit)
 
 
-def check_limits(series: Series, limits: Sequence[str], progress: Progress = silent) -> Checks:
+def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
     """Whether limits hold in every snapshot.
 
     Parameters

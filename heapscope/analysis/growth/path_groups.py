@@ -25,7 +25,7 @@ from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ class PathGroups:
         return " -> ".join(reversed(steps))
 
 
-def find_path_groups(graph: HeapGraph, progress: Progress = silent) -> PathGroups:
+def find_path_groups(graph: HeapGraph, progress: Progress = no_progress) -> PathGroups:
     """Group all objects that the GC roots reach by the group of their shortest path."""
     columns = graph.columns
     kinds, kind_names = _kinds(graph)
@@ -194,7 +194,7 @@ def _retained(graph: HeapGraph, of_object: NDArray[np.uint32], count: int) -> ND
     return found
 
 
-def path_series(series: Series, progress: Progress = silent) -> KeySeries:
+def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
     """Groups of paths that grew from each snapshot to the next, where growth begins.
 
     Raises

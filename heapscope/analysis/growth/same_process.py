@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.growth.sidecar import number_in
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import ObjectNotFound
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SYSTEM_THREADS = ("java.lang.ref.Reference$ReferenceHandler", "java.lang.ref.Finalizer$FinalizerThread")
 
 
-def evidence_of(snapshot: Snapshot, progress: Progress = silent) -> dict[str, object]:
+def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[str, object]:
     """What tells the process of a snapshot, by kind of evidence."""
     found: dict[str, object] = {}
     pid = number_in(snapshot.sidecar, "process", "pid")

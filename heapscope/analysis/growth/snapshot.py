@@ -17,7 +17,7 @@ from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
-from heapscope.progress import Progress, silent, usual
+from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -74,7 +74,7 @@ class Snapshot(RichRepr):
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = usual) -> Heap | None:
+    def open(self, progress: Progress = default_progress) -> Heap | None:
         """The dump, opened; None for a class histogram.
 
         Raises
@@ -85,7 +85,7 @@ class Snapshot(RichRepr):
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
-    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
+    def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``.
 
         Raises
@@ -120,7 +120,11 @@ _SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".hi
 
 
 def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
+    path: str | os.PathLike[str],
+    progress: Progress = no_progress,
+    *,
+    as_jvm: bool = False,
+    partial: bool = False,
 ) -> Snapshot:
     """Count one heap dump or class histogram.
 

@@ -38,7 +38,7 @@ from heapscope.analysis.verdicts import (
     Confidence,
 )
 from heapscope.heap.objects.environment import environment_of
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
@@ -56,7 +56,7 @@ def find_leaks(
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
     opened: HeapGraph | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 

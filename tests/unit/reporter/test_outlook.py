@@ -136,7 +136,7 @@ def test_the_line_meets_the_limit_when_the_forecast_says() -> None:
     hour, height = float(np.asarray(dot.get_xdata())[0]), float(np.asarray(dot.get_ydata())[0])
     assert height == 8_000_000
     assert y0 + (y1 - y0) * (hour - x0) / (x1 - x0) == pytest.approx(height, rel=1e-3)
-    assert plots.describe_outlook(one, SINCE).endswith(
+    assert plots.outlook_sentence(one, SINCE).endswith(
         "; stated limit 8.00 MB would be reached at 2026-11-23 15:54:02 UTC"
     )
 
