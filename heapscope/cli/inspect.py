@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, encodes, shorten
 from heapscope.cli.common.arguments import dump_argument, partial_option
-from heapscope.cli.common.output import SCHEMA_VERSION, encodes, json_text, shorten
+from heapscope.cli.common.output import json_text
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes

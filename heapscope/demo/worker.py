@@ -21,7 +21,7 @@ READY = "ready"
 
 
 def read_hdfs(connects: int, seconds: float) -> list[Any]:
-    """Connect so many times, evenly over some seconds; the handles, which nobody closes."""
+    """Connect ``connects`` times, evenly over ``seconds``; returns the handles, which nobody closes."""
     jpype: Any = import_module("jpype")
     options = shlex.split(os.environ["LIBHDFS_OPTS"])  # libhdfs reads these two as well
     jvm = Path(os.environ["JAVA_HOME"], "lib", "server", "libjvm.so")

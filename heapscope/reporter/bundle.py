@@ -30,7 +30,7 @@ from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
 from heapscope.heap.watched_classes import WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
@@ -91,7 +91,7 @@ def write_bundle(
     patterns: Sequence[str] = WATCHED_CLASSES,
     redact: Redact | None = None,
     force: bool = False,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Bundle:
     """Pack an incident into a zip that only its owner can read; it appears whole or not at all.
 

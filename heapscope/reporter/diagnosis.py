@@ -243,12 +243,8 @@ def _from_static(line: str) -> str:
 
 def _last_static(holder: Holder) -> Holder:
     """The same for a tree: down to the last static field while there is one way only."""
-    found = at = holder
-    while len(at.children) == 1 and at.children[0].member_count == at.member_count:
-        at = at.children[0]
-        if at.label.endswith(_STATIC):
-            found = at
-    return found
+    statics = [step for step in holder.chain()[1:] if step.label.endswith(_STATIC)]
+    return statics[-1] if statics else holder
 
 
 def _file_systems(group: FileSystemGroup) -> FileSystemGroup:

@@ -193,13 +193,10 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     """
     if subject.address is None:
         return heap.objects(subject.text, subclasses=subclasses)
-    import numpy as np
-
     from heapscope.heap.object_set import ObjectSet
     from heapscope.heap.objects.inspector import find_object
 
-    index = find_object(heap.graph, subject.address).index
-    return ObjectSet(heap.graph, np.array([index], np.int64))
+    return ObjectSet(heap.graph, [find_object(heap.graph, subject.address).index])
 
 
 subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

@@ -225,6 +225,13 @@ class Holder:
     example_id: int
     children: tuple[Holder, ...] = ()
 
+    def chain(self) -> list[Holder]:
+        """This step and those after it, down to where the ways part or members are left behind."""
+        found = [self]
+        while len(found[-1].children) == 1 and found[-1].children[0].member_count == self.member_count:
+            found.append(found[-1].children[0])
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class MergedPaths(RichRepr):
@@ -278,12 +285,8 @@ def _draw(
 ) -> None:
     shown = [holder for holder in holders[:limit] if holder.member_count >= least] or list(holders[:1])
     for holder in shown:
-        steps = [holder.label]
-        at = holder
-        # A chain without a fork is one line.
-        while len(at.children) == 1 and at.children[0].member_count == at.member_count:
-            at = at.children[0]
-            steps.append(at.label)
+        chain = holder.chain()  # one line
+        steps, at = [step.label for step in chain], chain[-1]
         is_own_root = depth == 0 and not at.children and len(steps) == 1 and holder.label in _ROOT_NAMES
         if not at.children and not is_own_root:
             steps.append(target)

@@ -347,7 +347,7 @@ def _name(graph: HeapGraph, index: int) -> str:
     return f"class {represented.name}" if represented is not None else one.class_name
 
 
-def describe(suspect: Suspect) -> list[str]:
+def describe_suspect(suspect: Suspect) -> list[str]:
     """A suspect in plain words: how much, of what, in which field; who else holds it; where it piles up."""
     lines = [_headline(suspect)]
     if suspect.ordinary:

@@ -122,7 +122,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         What the values are; also names the y axis.
     """
     colour = _COLOURS[quantity]
-    describe = format_bytes if quantity == "shallow size" else format_count
+    format_value = format_bytes if quantity == "shallow size" else format_count
     top = max(*values, 1)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -171,7 +171,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
-    _label_ends(axes, when.positions, [describe(value) for value in values], values)
+    _label_ends(axes, when.positions, [format_value(value) for value in values], values)
     return axes
 
 
@@ -326,7 +326,7 @@ def outlook_picture(outlook: Outlook, since: str) -> bytes:
     return picture.getvalue()
 
 
-def describe_outlook(outlook: Outlook, since: str) -> str:
+def outlook_sentence(outlook: Outlook, since: str) -> str:
     """The chart as a sentence."""
     values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
     text = f"Line chart of the whole heap since {format_time(since)}: {values}"
@@ -387,10 +387,10 @@ def on_paper(svg: str) -> str:
     return svg
 
 
-def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
+def growth_sentence(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
     """A chart as a sentence."""
-    describe = format_bytes if quantity == "shallow size" else format_count
-    values = ", ".join(describe(value) for value in _values(watched, quantity))
+    format_value = format_bytes if quantity == "shallow size" else format_count
+    values = ", ".join(format_value(value) for value in _values(watched, quantity))
     label = "; ".join([when.label, *_hollow_note(when)])
     return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from heapscope.reporter.text import printable
 
@@ -107,3 +108,10 @@ def pairs_list(pairs: Iterable[tuple[str, str]]) -> str:
 def hint(*calls: str) -> str:
     """What can be asked next."""
     return f'<p class="hs-hint">{" · ".join(f"<code>{escaped(call)}</code>" for call in calls)}</p>'
+
+
+def ends(things: Sequence[Any], limit: int) -> list[Any]:
+    """All of them, or as many from both ends."""
+    if len(things) <= limit:
+        return list(things)
+    return [*things[: limit // 2], *things[-(limit - limit // 2) :]]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.unit.analysis.growth.test_growth import leak_series
+from tests.unit.analysis.growth.series_of_dumps import leak_series
 from tests.unit.cli.conftest import Run, write_histogram
 
 SYSTEM = "org.apache.hadoop.hdfs.DistributedFileSystem"

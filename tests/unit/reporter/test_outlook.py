@@ -136,7 +136,7 @@ def test_the_line_meets_the_limit_when_the_forecast_says() -> None:
     hour, height = float(np.asarray(dot.get_xdata())[0]), float(np.asarray(dot.get_ydata())[0])
     assert height == 8_000_000
     assert y0 + (y1 - y0) * (hour - x0) / (x1 - x0) == pytest.approx(height, rel=1e-3)
-    assert plots.describe_outlook(one, SINCE).endswith(
+    assert plots.outlook_sentence(one, SINCE).endswith(
         "; stated limit 8.00 MB would be reached at 2026-11-23 15:54:02 UTC"
     )
 
@@ -149,7 +149,7 @@ def test_the_same_figures_give_the_same_bytes_and_follow_the_page() -> None:
 
 
 def test_snapshots_of_another_process_are_left_out_and_told(tmp_path: Path) -> None:
-    from tests.unit.analysis.growth.test_growth import leak_series
+    from tests.unit.analysis.growth.series_of_dumps import leak_series
 
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()

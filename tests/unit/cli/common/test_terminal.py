@@ -15,12 +15,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from heapscope.analysis.snapshots import snapshots
-from heapscope.cli.common.output import Answer, Column, describe, shorten, total
+from heapscope.cli.common.answer import Answer, Column, shorten, snapshot_lines, total
 from heapscope.cli.common.progress import COMPILING, work
 from heapscope.cli.common.terminal import draw
-from heapscope.cli.diff import _DIFF_COLUMNS, _TREND_COLUMNS
+from heapscope.cli.diff import _COLUMNS as _DIFF_COLUMNS
 from heapscope.cli.histogram import _COLUMNS
-from heapscope.progress import silent
+from heapscope.cli.trend import _COLUMNS as _TREND_COLUMNS
+from heapscope.progress import no_progress
 from heapscope.table import Table
 from tests.unit.cli.conftest import write_histogram
 
@@ -76,7 +77,9 @@ def test_tables_fit_and_cut_no_figure(large: list[Path], kind: str, width: int) 
 def test_names_are_text_and_no_markup(tmp_path: Path) -> None:
     path = write_histogram(tmp_path / "a.txt", [("a.[red]B[/red]:smile:", 1, 16), ("a.\x1b[31mC", 1, 16)], 1)
     found = snapshots([path])
-    lines = "\n".join(drawn(Answer("test", found[0].histogram, _COLUMNS, found, heading=describe(found)), 80))
+    lines = "\n".join(
+        drawn(Answer("test", found[0].histogram, _COLUMNS, found, heading=snapshot_lines(found)), 80)
+    )
     assert "a.[red]B[.red]:smile:" in lines
     assert "\x1b" not in lines
     assert r"a.\x1b[31mC" in lines
@@ -91,7 +94,7 @@ def test_shorten_keeps_the_end() -> None:
 
 def test_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with work() as at:
-        assert at.progress is silent
+        assert at.progress is no_progress
         assert list(at.each([tmp_path / "a", tmp_path / "b"])) == [tmp_path / "a", tmp_path / "b"]
     assert capsys.readouterr() == ("", "")
 

@@ -29,7 +29,7 @@ def test_a_list_retains_no_more_than_itself(tmp_path: Path) -> None:
     d.root("JNI_GLOBAL", node)
     with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
         nodes = heap.objects("com.acme.Node")
-        assert nodes.dominated_bytes() == nodes.shallow_bytes == nodes.retained_bytes()
+        assert nodes.dominated_bytes == nodes.shallow_bytes == nodes.retained_bytes()
 
 
 @pytest.mark.parametrize("seed", range(8))
