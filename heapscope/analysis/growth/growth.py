@@ -310,7 +310,8 @@ def find_growth(
         notes.append(Note(NoteKind.UNKNOWN_PROCESS))
         notes += _restarts(series)
     whole = _whole(series, axis, has_retained=found.retained is not None)
-    limits = find_limits(series, options.limit_bytes)
+    is_growing = whole.shallow.verdict in (GROWS, PERHAPS)
+    limits = find_limits(series, options.limit_bytes) if is_growing else []
     return Growth(
         by=by,
         snapshots=series,

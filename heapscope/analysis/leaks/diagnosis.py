@@ -24,6 +24,7 @@ from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, slope_per_hour
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
 from heapscope.analysis.leaks.signatures import Match, match
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
 from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP
@@ -99,13 +100,16 @@ def find_leaks(
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
         findings, steady = _findings(matches, series, evidence, groups, readings, progress)
+        off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
         if growth is not None and enough:
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
                 unknown = unknown_leak(growth, evidence, own_only=bool(findings))
-                if unknown is not None:  # first: most of the growth is its own
-                    findings.insert(0, unknown)
+                if unknown is not None and not (off_heap is not None and is_same_growth(unknown, off_heap)):
+                    findings.insert(0, unknown)  # first: most of the growth is its own
+        if off_heap is not None and not is_named(off_heap, findings):
+            findings.append(off_heap)
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
         source=chosen.name,
