@@ -54,7 +54,7 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
 
 
 def _off_heap(graph: HeapGraph, heap_bytes: int) -> OffHeap:
-    """What lies outside of the heap; by owner where it matters beside the heap, for that follows references."""
+    """What lies outside of the heap; by owner where it is much, for that follows all references."""
     from heapscope.heap.retention.off_heap import HANDLE, find_off_heap, off_heap_totals
 
     totals = off_heap_totals(graph)

@@ -76,10 +76,10 @@ def _counters(off_heap: OffHeap) -> list[str]:
             line += f"; {format_bytes(missing)} of them have no buffer in this dump"
         lines.append(line)
     if off_heap.netty_bytes:
-        limit = off_heap.netty_limit_bytes
+        most = off_heap.netty_limit_bytes
         lines.append(
             f"Netty counts {format_bytes(off_heap.netty_bytes)} of direct memory of its own"
-            + (f" of at most {format_bytes(limit)}" if limit else "")
+            + (f" of at most {format_bytes(most)}" if most else "")
         )
     return lines
 

@@ -58,6 +58,12 @@ def _read_threads(graph: HeapGraph) -> list[JavaThread]:
     return threads
 
 
+def thread_of(thread: JavaObject) -> JavaThread:
+    """A thread of which the dump has the object only: no stack, no serial."""
+    name, is_daemon, priority = _facts_of_thread(thread)
+    return JavaThread(name or "<unnamed>", thread.object_id, 0, is_daemon, priority, ())
+
+
 def _facts_of_thread(thread: JavaObject | None) -> tuple[str, bool | None, int | None]:
     if thread is None:
         return "", None, None

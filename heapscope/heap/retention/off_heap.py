@@ -20,6 +20,7 @@ from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.fields import class_fields, read_field
 from heapscope.heap.objects.java_collections import static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
+from heapscope.heap.objects.thread_stacks import is_virtual_class
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.owner_paths import extends, owner_of, owner_parents
 from heapscope.parser.tags import BasicType
@@ -207,8 +208,14 @@ def _off_heap(graph: HeapGraph, *, with_owners: bool) -> OffHeap:
         limit_bytes=limit if limit and limit > 0 else None,
         netty_bytes=_number(graph, netty, "DIRECT_MEMORY_COUNTER"),
         netty_limit_bytes=netty_limit if netty_limit and netty_limit > 0 else None,
-        thread_count=sum(thread.object_id != 0 for thread in threads_of(graph)),
+        thread_count=_platform_thread_count(graph),
     )
+
+
+def _platform_thread_count(graph: HeapGraph) -> int:
+    indices = [graph.index_of(each.object_id) for each in threads_of(graph) if each.object_id]
+    is_virtual = is_virtual_class(graph)
+    return sum(each < 0 or not is_virtual[int(graph.columns.class_index[each])] for each in indices)
 
 
 # --- which objects stand for memory outside ---
