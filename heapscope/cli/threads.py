@@ -14,6 +14,7 @@ from heapscope.cli.common.arguments import dump_argument, graph_options, secrets
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.wrapping import folded
+from heapscope.heap.objects.threads import UNNAMED
 from heapscope.reporter.text import plural
 from heapscope.secrets import scrub
 from heapscope.units import format_bytes
@@ -123,13 +124,16 @@ def _lines(thread: ThreadStack, on_stack: Sequence[StackObject]) -> list[str]:
 def _title(thread: ThreadStack) -> list[str]:
     size = format_bytes(thread.retained_bytes)
     if thread.is_virtual and thread.thread_count > 1:
-        names = ", ".join(f'"{name}"' for name in thread.names[:_NAMES])
-        more = thread.thread_count - min(len(thread.names), _NAMES)
-        return [
+        lines = [
             f"{thread.thread_count:,} virtual threads with one stack retain {size}, "
-            f"{format_bytes(thread.largest_bytes)} or less each",
-            f"    {names}{f' and {more:,} more' if more else ''}",
+            f"{format_bytes(thread.largest_bytes)} or less each"
         ]
+        # Few virtual threads have names.
+        names = [f'"{name}"' for name in thread.names if name != UNNAMED][:_NAMES]
+        more = thread.thread_count - len(names)
+        if names:
+            lines.append(f"    {', '.join(names)}{f' and {more:,} more' if more else ''}")
+        return lines
     facts = [f"0x{thread.object_id:x}"] if thread.object_id else []
     facts += ["virtual"] if thread.is_virtual else []
     facts += ["daemon"] if thread.is_daemon else []

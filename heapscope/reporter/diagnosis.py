@@ -25,7 +25,7 @@ _LABEL_WIDTH = 10
 SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
-    POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
+    POSSIBLE: "possible: what is known fits, but it is little; a heap dump, or more of them, would tell",
 }
 
 
