@@ -18,11 +18,8 @@ from heapscope.units import format_bytes, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
-    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.retention.off_heap import OffHeap
 
-# Outside of the heap there is much where it is this part of the heap's objects.
-_MUCH = 0.1
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 
 
@@ -37,6 +34,7 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     as the heap itself holds them.
     """
     from heapscope.analysis.snapshots import snapshots
+    from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
     with work() as at:
@@ -46,20 +44,11 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
         if heap is not None:
             with heap:
                 facts = snapshot.facts(at.progress, heap)
-                outside = _off_heap(heap.graph, snapshot.shallow_bytes)
+                outside = off_heap_if_large(heap.graph)
     if as_json:
         sys.stdout.write(json_text(_document(snapshot, facts, outside, show_secrets)))
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, outside, show_secrets)))
-
-
-def _off_heap(graph: HeapGraph, heap_bytes: int) -> OffHeap:
-    """What lies outside of the heap; by owner where it is much, for that follows all references."""
-    from heapscope.heap.retention.off_heap import HANDLE, find_off_heap, off_heap_totals
-
-    totals = off_heap_totals(graph)
-    is_much = totals.known_bytes >= _MUCH * heap_bytes or totals.count_of(HANDLE)
-    return find_off_heap(graph) if is_much else totals
 
 
 def _document(
@@ -96,7 +85,7 @@ def _document(
 def _lines(
     snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
 ) -> list[str]:
-    from heapscope.analysis.leaks.off_heap import resident_memory
+    from heapscope.analysis.leaks.resident import resident_memory
     from heapscope.reporter.off_heap import off_heap_lines
 
     size = snapshot.shallow_bytes

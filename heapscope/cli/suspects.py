@@ -61,7 +61,7 @@ def suspects(
     that objects stand for, and the classes, packages and class loaders that retain most.
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.analysis.leaks.off_heap import resident_memory
+    from heapscope.analysis.leaks.resident import resident_memory
     from heapscope.heap.retention.off_heap import find_off_heap
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
     from heapscope.reporter.off_heap import off_heap_lines

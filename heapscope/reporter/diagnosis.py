@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.heap.retention.off_heap import MAPPED
 from heapscope.reporter.advice import cure_steps
 from heapscope.reporter.forecast import forecast_clause
+from heapscope.reporter.off_heap import is_large, resident_lines, use_line
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
 from heapscope.units import format_bytes, format_count, format_time, iso_time
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.leaks.hadoop import FileSystemGroup
     from heapscope.heap.retention.paths import Holder
 
+_OUTSIDE = 3  # fields that own most outside of the heap
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
 SURENESS: dict[str, str] = {
@@ -279,6 +282,11 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
+    if diagnosis.off_heap is not None:
+        large = [use for use in diagnosis.off_heap.uses if use.kind != MAPPED and is_large(use)]
+        lines += [f"outside of the heap: {use_line(use)}" for use in large[:_OUTSIDE]]
+    if diagnosis.resident is not None:
+        lines += resident_lines(diagnosis.resident)
     return tuple(lines)
 
 

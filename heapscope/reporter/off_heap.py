@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.leaks.off_heap import UNITS, ResidentMemory
+from heapscope.analysis.leaks.off_heap import UNITS
+from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.heap.retention.off_heap import DIRECT, HANDLE, UNREACHABLE, OffHeap, OffHeapUse
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 # A use that is shown has so many bytes or, where those are not known, so many objects: every JVM has some
 # buffers of a few bytes.
-_LEAST_BYTES = 64 << 10
+_LEAST_BYTES = 1 << 20
 _LEAST_COUNT = 100
 _SHOWN = 8
 
@@ -27,7 +28,7 @@ def off_heap_lines(off_heap: OffHeap, resident: ResidentMemory | None = None) ->
     resident : ResidentMemory, optional
         From the sidecar of the dump.
     """
-    large = [use for use in off_heap.uses if _is_large(use)]
+    large = [use for use in off_heap.uses if is_large(use)]
     lines = [use_line(use) for use in large[:_SHOWN]]
     rest = large[_SHOWN:]
     if rest:
@@ -43,7 +44,8 @@ def off_heap_lines(off_heap: OffHeap, resident: ResidentMemory | None = None) ->
     return lines if resident is None else [*lines, *resident_lines(resident)]
 
 
-def _is_large(use: OffHeapUse) -> bool:
+def is_large(use: OffHeapUse) -> bool:
+    """Whether it is worth a line."""
     size = use.byte_count
     return use.object_count >= _LEAST_COUNT if size is None else size >= _LEAST_BYTES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.snapshot import snapshot_of
-from heapscope.analysis.leaks.off_heap import resident_memory
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.retention.off_heap import find_off_heap
 from heapscope.heap.retention.paths import merged_paths

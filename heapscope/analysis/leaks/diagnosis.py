@@ -25,6 +25,7 @@ from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
 from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.analysis.leaks.signatures import Match, match
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
 from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP
@@ -39,6 +40,7 @@ from heapscope.analysis.verdicts import (
     Confidence,
 )
 from heapscope.heap.objects.environment import environment_of
+from heapscope.heap.retention.off_heap import off_heap_if_large
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def find_leaks(
                     findings.insert(0, unknown)  # first: most of the growth is its own
         if off_heap is not None and not is_named(off_heap, findings):
             findings.append(off_heap)
+        outside = None if graph is None else off_heap_if_large(graph)
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
         source=chosen.name,
@@ -123,6 +126,8 @@ def find_leaks(
         groups=groups,
         readings=tuple(readings),
         growth=growth,
+        off_heap=outside,
+        resident=None if outside is None else resident_memory(chosen, outside),
     )
 
 

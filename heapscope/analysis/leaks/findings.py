@@ -11,7 +11,9 @@ from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.statistics import Rate, rate
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.analysis.verdicts import Confidence, Status
+from heapscope.heap.retention.off_heap import OffHeap
 from heapscope.heap.retention.paths import MergedPaths
 from heapscope.rich_repr import RichRepr
 
@@ -118,6 +120,10 @@ class Diagnosis(RichRepr):
         The whole heap, in each snapshot.
     growth : Growth or None
         Of all classes over the snapshots; None of one snapshot.
+    off_heap : OffHeap or None
+        What lies outside of the heap that was looked at; None of a class histogram.
+    resident : ResidentMemory or None
+        Where the resident memory of the process goes; None without a sidecar.
     """
 
     status: Status
@@ -132,6 +138,8 @@ class Diagnosis(RichRepr):
     groups: tuple[FileSystemGroup, ...]
     readings: tuple[Reading, ...]
     growth: Growth | None = None
+    off_heap: OffHeap | None = None
+    resident: ResidentMemory | None = None
 
     @property
     def forecasts(self) -> tuple[Forecast, ...]:

@@ -5,7 +5,6 @@ The heap hardly shows it: a buffer of 96 KiB is an object of 64 bytes there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.analysis.growth.axis import has_file_times
-from heapscope.analysis.growth.sidecar import number_in, options_in
-from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.growth.trends import Axis, find_trends
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per_hour
 from heapscope.analysis.thresholds import (
@@ -41,7 +39,7 @@ from heapscope.heap.retention.off_heap import (
     off_heap_totals,
 )
 from heapscope.progress import Progress
-from heapscope.units import format_bytes, format_count, format_duration, parse_bytes
+from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.series import Series
@@ -74,67 +72,6 @@ _STANDS_FOR = (
     *("java.nio.Direct", "jdk.internal.ref.", "sun.misc.Cleaner", "java.util.zip.", "java.lang.ref."),
 )
 _ZLIB = "java.util.zip."
-_STACK_SIZE = re.compile(r"-XX:ThreadStackSize=(\d+)|-Xss(\d+[kKmMgG]?)")
-
-
-@dataclass(frozen=True, slots=True)
-class ResidentMemory:
-    """What a process's resident memory consists of, as far as its snapshot and sidecar tell; bytes.
-
-    Attributes
-    ----------
-    rss_bytes : int
-        Of the process before the snapshot was taken.
-    heap_bytes, metaspace_bytes : int
-        Committed.
-    direct_bytes : int
-        Direct buffers and Netty's chunks.
-    other_bytes : int
-        Other memory outside of the heap that objects stand for.
-    stack_bytes : int or None
-        Reserved for the stacks of threads; None where their size is not known.
-    unexplained_bytes : int
-        The rest; below 0 where less is resident than was committed.
-    """
-
-    rss_bytes: int
-    heap_bytes: int
-    metaspace_bytes: int
-    direct_bytes: int
-    other_bytes: int
-    stack_bytes: int | None
-    unexplained_bytes: int
-
-
-def resident_memory(snapshot: Snapshot, off_heap: OffHeap) -> ResidentMemory | None:
-    """Where the resident memory of a process goes; None without a sidecar that tells of it."""
-    rss = number_in(snapshot.sidecar, "process", "rss_bytes")
-    heap = number_in(snapshot.sidecar, "process", "heap", "committed_bytes")
-    metaspace = number_in(snapshot.sidecar, "process", "heap", "metaspace_committed_bytes")
-    if rss is None or heap is None:
-        return None
-    direct = off_heap.direct_bytes
-    other = off_heap.known_bytes - direct
-    stack = _stack_bytes(snapshot)
-    return ResidentMemory(
-        rss_bytes=rss,
-        heap_bytes=heap,
-        metaspace_bytes=metaspace or 0,
-        direct_bytes=direct,
-        other_bytes=other,
-        stack_bytes=None if stack is None else stack * off_heap.thread_count,
-        unexplained_bytes=rss - heap - (metaspace or 0) - direct - other,
-    )
-
-
-def _stack_bytes(snapshot: Snapshot) -> int | None:
-    """Size of a thread's stack by the JVM's options, the last of which counts; None where they do not say."""
-    size = None
-    for option in options_in(snapshot.sidecar):
-        found = _STACK_SIZE.fullmatch(option)
-        if found is not None:
-            size = int(found[1]) << 10 if found[1] else parse_bytes(found[2])
-    return size
 
 
 def series_off_heap(

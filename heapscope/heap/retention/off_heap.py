@@ -47,6 +47,7 @@ _LEAST_HANDLES = 100  # fewer are no pile
 # a number that only has such a name (a street address, a file handle) is not.
 _LEAST_ADDRESS, _MOST_ADDRESS = 1 << 16, 1 << 48
 _ADDRESS_SHARE = 0.95
+_LARGE = 0.1  # part of the heap's objects from which on it is worth following all references
 _MAX_LOOKUPS = 300  # owners that are looked up for one kind
 _CLIMBED = 64  # steps of a preferred path by which objects are grouped before that
 
@@ -161,6 +162,14 @@ def find_off_heap(graph: HeapGraph) -> OffHeap:
     Follows references: of a large heap that takes a while.
     """
     return graph.kept("off heap", lambda: _off_heap(graph, with_owners=True))
+
+
+def off_heap_if_large(graph: HeapGraph) -> OffHeap:
+    """`find_off_heap` where it is a tenth of the heap's objects or more, else `off_heap_totals`."""
+    totals = off_heap_totals(graph)
+    heap_bytes = int(graph.columns.size_units.sum(dtype=np.uint64)) * graph.columns.unit_bytes
+    is_large = totals.known_bytes >= _LARGE * heap_bytes or totals.count_of(HANDLE)
+    return find_off_heap(graph) if is_large else totals
 
 
 def _off_heap(graph: HeapGraph, *, with_owners: bool) -> OffHeap:

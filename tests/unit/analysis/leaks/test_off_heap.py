@@ -11,7 +11,7 @@ import pytest
 import heapscope
 from heapscope.analysis.growth.snapshot import read_snapshot
 from heapscope.analysis.leaks.findings import UNKNOWN
-from heapscope.analysis.leaks.off_heap import resident_memory
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.heap.retention.off_heap import find_off_heap
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.growth.series_of_dumps import HOUR_MS
