@@ -14,7 +14,6 @@ from heapscope.cli.common.arguments import dump_argument, graph_options, secrets
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.wrapping import folded
-from heapscope.heap.objects.threads import UNNAMED
 from heapscope.reporter.text import plural
 from heapscope.secrets import scrub
 from heapscope.units import format_bytes
@@ -122,6 +121,8 @@ def _lines(thread: ThreadStack, on_stack: Sequence[StackObject]) -> list[str]:
 
 
 def _title(thread: ThreadStack) -> list[str]:
+    from heapscope.heap.objects.threads import UNNAMED
+
     size = format_bytes(thread.retained_bytes)
     if thread.is_virtual and thread.thread_count > 1:
         lines = [
