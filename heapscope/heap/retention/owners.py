@@ -305,22 +305,20 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
         The program's class before a library's before the JDK's; empty where nothing is found.
     """
     origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    opened, most = _is_opened(graph), int(graph.retained_units[containers].max(initial=0))
+    opened = _is_opened(graph)
+    # What holds the collection is not in it, though its elements refer to it as the outer object does.
+    holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
     weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
     pending = deque((index, 0) for index in containers[:_CONTENT_SAMPLES].tolist())
     seen: set[int] = set()
     while pending and len(seen) < _CONTENT_LOOKS:
         at, depth = pending.popleft()
-        if at in seen or (depth and opened[at]):
+        if at in seen or at in holders or (depth and opened[at]):
             continue
         seen.add(at)
         name = graph.classes[int(class_index[at])].name
         origin = ClassOrigin(int(origins[int(class_index[at])]))
         is_array = name.endswith("[]") and name not in _PLAIN
-        # What retains as much as the collection itself holds it, as the outer object of an inner class does.
-        is_holder = bool(depth) and int(graph.retained_units[at]) >= max(most, 1) and not is_array
-        if is_holder and origin > ClassOrigin.JDK:
-            continue
         if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
             weights[origin][name] += int(graph.retained_units[at]) + 1
             if origin > ClassOrigin.JDK:
