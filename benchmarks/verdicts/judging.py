@@ -121,28 +121,22 @@ def _known(case: Case, jdk: int, view: str, reading: Reading) -> Row:
 
 def _unknown(case: Case, jdk: int, view: str, reading: Reading) -> Row:
     why = list(reading.contradictions)
-    if view == TEXTS:
-        is_named = reading.verdict == LEAK and names_class(case, reading, of_texts=True)
-        if reading.verdict != LEAK:
-            why.append("leaks")
-        if not is_named:
-            why.append(f"the class is {case.classes[0]}")
-        return _row(case, jdk, view, reading, WRONG if why else RIGHT, why, class_name=is_named)
-    owner = names_owner(case, reading)
-    if not owner:
-        why.append(f"the owner is {case.owner}")
-    if view == SUSPECTS:
-        return _row(case, jdk, view, reading, WRONG if why else RIGHT, why, owner=owner)
-    is_named: bool | None = None
-    if view in LONG:
-        is_named = names_class(case, reading)
-        if reading.verdict != LEAK:
+    is_leak = reading.verdict == LEAK
+    has_owner = None if view == TEXTS else names_owner(case, reading)
+    has_class: bool | None = None
+    if view == TEXTS or view in LONG:
+        has_class = is_leak and names_class(case, reading, of_texts=view == TEXTS)
+        has_owner = has_owner and is_leak
+        if not is_leak:
             why.insert(0, "leaks")
-        elif not is_named:
+        if not has_class:
             why.append(f"the class is {case.classes[0]}")
-    elif reading.verdict not in (LEAK, UNDECIDED):
+    elif view != SUSPECTS and reading.verdict not in (LEAK, UNDECIDED):
         why.insert(0, "cannot be known to be healthy")
-    return _row(case, jdk, view, reading, WRONG if why else RIGHT, why, owner=owner, class_name=is_named)
+    if has_owner is False:
+        why.append(f"the owner is {case.owner}")
+    outcome = WRONG if why else RIGHT
+    return _row(case, jdk, view, reading, outcome, why, owner=has_owner, class_name=has_class)
 
 
 def judge_cure(case: Case, jdk: int, run: str, view: str, reading: Reading) -> Row:
