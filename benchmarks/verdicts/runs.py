@@ -16,7 +16,6 @@ import subprocess
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from benchmarks.verdicts.cases import Case
@@ -82,12 +81,11 @@ def compile_programs(folder: Path) -> Classes:
     return Classes(folder, os.pathsep.join((str(folder), str(libraries))), names)
 
 
-@cache
-def _source_digest() -> str:
-    """Of all programs and of this module: dumps that others made are not used again."""
+def _digest(case: Case) -> str:
+    """Of what a run is made by: dumps of other sources, or of another schedule, are not used again."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(PROGRAMS.glob("*.java")):
-        digest.update(path.read_bytes())
+    for name in (case.main.rpartition(".")[2], "Pace"):
+        digest.update((PROGRAMS / f"{name}.java").read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -125,7 +123,7 @@ def take_run(case: Case, jdk: Jdk, run: str, classes: Classes, folder: Path) -> 
         str(jdk.tool("java")), _HEAP, case.collector, *case.options, "-XX:+StartAttachListener",
         "-cp", classes.path, case.main, _MODES[run], *case.arguments,
     ]  # fmt: skip
-    made_by = f"{jdk.version} {_source_digest()} {case.name} {case.live} {' '.join(command[1:])}\n"
+    made_by = f"{jdk.version} {_digest(case)} {case.name} {case.live} {' '.join(command[1:])}\n"
     made_by = made_by.replace(classes.path, "CLASSES")
     stamp = folder / _STAMP
     if stamp.is_file() and stamp.read_text() == made_by:

@@ -8,6 +8,11 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** A host of plugins, each in a class loader of its own. The plugin compiles a rule again for every request. */
 public class PluginHost {
+    /** What a plugin's classes, of another loader, share with the host. */
+    public interface Plugin {
+        boolean handle(String request, boolean reuse);
+    }
+
     public static void main(String[] args) throws Exception {
         Pace pace = new Pace(args);
         PluginLoader loader = new PluginLoader(PluginHost.class.getClassLoader());
@@ -20,10 +25,6 @@ public class PluginHost {
             pace.endOfStep(step);
         }
     }
-}
-
-interface Plugin {
-    boolean handle(String request, boolean reuse);
 }
 
 /** Loads the classes of the plugin itself, and asks its parent for all others. */
@@ -59,7 +60,7 @@ class CompiledRule {
     }
 }
 
-class RuleEngine implements Plugin {
+class RuleEngine implements PluginHost.Plugin {
     private static final Map<String, CompiledRule> compiled = new ConcurrentHashMap<>();
 
     public RuleEngine() {}
