@@ -3,6 +3,7 @@ package com.acme.plugin;
 import com.acme.run.Pace;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.reflect.Constructor;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -16,7 +17,9 @@ public class PluginHost {
     public static void main(String[] args) throws Exception {
         Pace pace = new Pace(args);
         PluginLoader loader = new PluginLoader(PluginHost.class.getClassLoader());
-        Plugin plugin = (Plugin) loader.loadClass("com.acme.plugin.RuleEngine").getDeclaredConstructor().newInstance();
+        Constructor<?> engine = loader.loadClass("com.acme.plugin.RuleEngine").getDeclaredConstructor();
+        engine.setAccessible(true);
+        Plugin plugin = (Plugin) engine.newInstance();
         int number = 0;
         for (int step = 1; step <= Pace.STEPS; step++) {
             for (int i = 0; i < pace.operations(900); i++) {
