@@ -27,10 +27,21 @@ from benchmarks.verdicts.answers import (
     read_diagnosis,
     read_growth,
     read_suspects,
+    wrong_limits,
 )
 from benchmarks.verdicts.cases import CASES, HEALTHY, QUICK, Case
 from benchmarks.verdicts.judging import DIAGNOSED, RIGHT, SUSPECTS, TEXTS, Goal, Row, goals, judge, judge_cure
-from benchmarks.verdicts.runs import AGAIN, BEFORE, FIXED, IDLE, Classes, Shot, compile_programs, take_run
+from benchmarks.verdicts.runs import (
+    AGAIN,
+    BEFORE,
+    FIXED,
+    HEAP_BYTES,
+    IDLE,
+    Classes,
+    Shot,
+    compile_programs,
+    take_run,
+)
 from tests.support.jvm import Jdk, find_jdks
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +74,9 @@ def _diagnosed(files: Sequence[Path], classes: Classes, work: Path, count: str) 
     """The diagnosis, the dates that the forecast has, and whether the report agrees with itself."""
     reading = read_diagnosis(ask("diagnose", *files, "--json"), classes.names)
     if len(files) > 1:
-        dates = read_growth(ask("growth", *files, "--json"))
-        reading = replace(reading, deaths=(*reading.deaths, *dates))
+        grown = ask("growth", *files, "--json")
+        deaths, mistakes = (*reading.deaths, *read_growth(grown)), wrong_limits(grown, HEAP_BYTES)
+        reading = replace(reading, deaths=deaths, mistakes=mistakes)
     if count == "8":
         page = work / "report.json"
         report = ask("report", *files, "-o", page, document=page)

@@ -76,6 +76,10 @@ class Reading:
         What is said of when memory runs out.
     contradictions : tuple of str
         Two statements of this answer that cannot both hold.
+    mistakes : tuple of str
+        Figures that are not so.
+    off_heap_bytes : int
+        Of the first finding: memory outside of the Java heap (key ``off_heap_bytes``).
     """
 
     verdict: str
@@ -84,6 +88,8 @@ class Reading:
     known: str = ""
     deaths: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = ()
+    off_heap_bytes: int = 0
 
     @property
     def first_owner(self) -> str:
@@ -126,6 +132,7 @@ def read_diagnosis(answer: Answer, classes: frozenset[str]) -> Reading:
         str(first.get("id", "")),
         tuple(each for each in chosen.get("runs_out", ()) if _DEATH in each),
         tuple(contradictions),
+        off_heap_bytes=int(first.get("off_heap_bytes") or 0),
     )
 
 
@@ -146,6 +153,16 @@ def read_growth(answer: Answer) -> tuple[str, ...]:
         f"{each['limit']['name']} at {each['at']}"
         for each in answer.document.get("forecasts", ())
         if each.get("at")
+    )
+
+
+def wrong_limits(answer: Answer, heap_bytes: int) -> tuple[str, ...]:
+    """Limits of the heap in ``growth --json`` that lie above the JVM's own."""
+    limits = [each["limit"] for each in answer.document.get("forecasts", ())]
+    return tuple(
+        f"a heap limit of {each['limit_bytes']:,} bytes, which is {heap_bytes:,}"
+        for each in limits
+        if each["name"] == "heap limit" and each["limit_bytes"] > heap_bytes
     )
 
 

@@ -40,8 +40,8 @@ class Case:
         The JVM's option for its garbage collector.
     live : bool
         Whether snapshots leave garbage out, as they do by default.
-    is_off_heap : bool
-        Whether what piles up lies outside of the Java heap.
+    off_heap_bytes : int
+        What lies outside of the Java heap at the last step, where that is what piles up; else 0.
     options : tuple of str
         More options of the JVM.
     """
@@ -57,7 +57,7 @@ class Case:
     arguments: tuple[str, ...] = ()
     collector: str = SERIAL
     live: bool = True
-    is_off_heap: bool = False
+    off_heap_bytes: int = 0
     options: tuple[str, ...] = ()
 
     @property
@@ -125,7 +125,8 @@ UNKNOWN_LEAKS = (
     ),
     Case(
         "direct-buffers", "com.acme.stream.Recorder", UNKNOWN, "direct buffers beside a small heap",
-        "FrameStore.kept", ("java.nio.DirectByteBuffer",), is_off_heap=True, options=_DIRECT,
+        "FrameStore.kept", ("java.nio.DirectByteBuffer",),
+        off_heap_bytes=8 * 124 * 96 * 1024, options=_DIRECT,
     ),
     Case(
         "wrong-lru", "com.acme.geo.MapServer", UNKNOWN, "an LRU map with a wrong limit",

@@ -39,7 +39,8 @@ class Row:
         What is wrong, or what the truth is.
     named_owner, named_class : bool or None
         Whether the truth was named first; None where that was not asked.
-    is_off_heap, has_program_class : bool
+    off_heap_bytes : int
+    has_program_class : bool
         Of the case.
     """
 
@@ -52,7 +53,7 @@ class Row:
     why: str = ""
     named_owner: bool | None = None
     named_class: bool | None = None
-    is_off_heap: bool = False
+    off_heap_bytes: int = 0
     has_program_class: bool = False
 
 
@@ -65,6 +66,16 @@ def names_class(case: Case, reading: Reading, *, of_texts: bool = False) -> bool
     """Whether what piles up is named first; a lambda by the class that made it will do."""
     right = (*case.classes, *case.text_classes) if of_texts else case.classes
     return reading.class_name.partition("$$Lambda")[0] in right
+
+
+def names_off_heap(case: Case, reading: Reading) -> bool:
+    """Whether the finding says how much lies outside of the Java heap, to a tenth."""
+    return abs(reading.off_heap_bytes - case.off_heap_bytes) <= 0.1 * case.off_heap_bytes
+
+
+def _faults(reading: Reading) -> list[str]:
+    """What is wrong in an answer whatever the truth is."""
+    return [*reading.contradictions, *reading.mistakes]
 
 
 def judge(case: Case, jdk: int, view: str, reading: Reading) -> Row:
@@ -89,7 +100,7 @@ def _row(
 ) -> Row:
     return Row(
         case.name, case.kind, jdk, view, reading, outcome, "; ".join(why), owner, class_name,
-        case.is_off_heap, case.has_program_class,
+        case.off_heap_bytes, case.has_program_class,
     )  # fmt: skip
 
 
@@ -100,7 +111,7 @@ def _healthy(case: Case, jdk: int, view: str, reading: Reading) -> Row:
     elif reading.verdict.startswith("error"):
         why.append(reading.verdict)
     why += [f"a healthy program dies: {each}" for each in reading.deaths]
-    why += reading.contradictions
+    why += _faults(reading)
     if view == SUSPECTS:  # something is always largest: no verdict
         return _row(case, jdk, view, reading, RIGHT, ())
     return _row(case, jdk, view, reading, WRONG if why else RIGHT, why)
@@ -109,7 +120,7 @@ def _healthy(case: Case, jdk: int, view: str, reading: Reading) -> Row:
 def _known(case: Case, jdk: int, view: str, reading: Reading) -> Row:
     if view == SUSPECTS:
         return _row(case, jdk, view, reading, RIGHT, ())
-    why = list(reading.contradictions)
+    why = _faults(reading)
     if view == TEXTS:  # most signatures need objects: a leak of any name, or that it cannot be told
         if reading.verdict == NO_LEAK:
             return _row(case, jdk, view, reading, UNSURE, [*why, f"leaks: {case.known}"])
@@ -120,7 +131,7 @@ def _known(case: Case, jdk: int, view: str, reading: Reading) -> Row:
 
 
 def _unknown(case: Case, jdk: int, view: str, reading: Reading) -> Row:
-    why = list(reading.contradictions)
+    why = _faults(reading)
     is_leak = reading.verdict == LEAK
     has_owner = None if view == TEXTS else names_owner(case, reading)
     has_class: bool | None = None
@@ -131,6 +142,8 @@ def _unknown(case: Case, jdk: int, view: str, reading: Reading) -> Row:
             why.insert(0, "leaks")
         if not has_class:
             why.append(f"the class is {case.classes[0]}")
+        if case.off_heap_bytes and view != TEXTS and not names_off_heap(case, reading):
+            why.append(f"{case.off_heap_bytes:,} bytes lie outside of the Java heap")
     elif view != SUSPECTS and reading.verdict not in (LEAK, UNDECIDED):
         why.insert(0, "cannot be known to be healthy")
     if has_owner is False:
@@ -142,7 +155,7 @@ def _unknown(case: Case, jdk: int, view: str, reading: Reading) -> Row:
 def judge_cure(case: Case, jdk: int, run: str, view: str, reading: Reading) -> Row:
     """Judge what ``check --against`` says of an after-run: with the cure, without it, or idle."""
     truth = {FIXED: FIXED_VERDICT, AGAIN: NOT_FIXED_VERDICT, IDLE: TOO_EARLY_VERDICT}[run]
-    why = list(reading.contradictions)
+    why = _faults(reading)
     outcome = RIGHT
     if reading.verdict != truth:
         is_open = reading.verdict == TOO_EARLY_VERDICT
@@ -210,8 +223,8 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
         _at_least("program's class from histograms", (bool(r.named_class) for r in texts), 0.8, "8 of 10"),
         _at_most("date of death for a healthy program", (bool(r.reading.deaths) for r in healthy), 0, "0"),
         _at_least(
-            "off-heap leaks found, with their owner",
-            (r.outcome == RIGHT for r in of(UNKNOWN, *LONG) if r.is_off_heap), 1, "all",
+            "off-heap leaks found, with their owner and size",
+            (r.outcome == RIGHT for r in of(UNKNOWN, *LONG) if r.off_heap_bytes), 1, "all",
         ),
         _at_least(
             "known leaks found",
@@ -220,6 +233,7 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
         _at_most(
             "two different verdicts in one answer", (bool(r.reading.contradictions) for r in rows), 0, "0"
         ),
+        _at_most("wrong limits of the heap", (bool(r.reading.mistakes) for r in rows), 0, "0"),
         _at_least(
             'cured and called "fixed" (no goal of its own)',
             (r.reading.verdict == FIXED_VERDICT for r in cured), 0, "as many as can be told",

@@ -31,7 +31,7 @@ _BEGIN = datetime(2026, 1, 12, 8, 0, tzinfo=UTC).timestamp()
 _LATER_SECONDS = 86_400.0  # the runs after the cure are of the next days
 _STEP_SECONDS = 60.0
 _AGAIN_PACE = 1.5  # the run without the cure has less load: two thirds of the work in the same time
-_HEAP = "-Xmx64m"
+HEAP_BYTES = 64 << 20
 _STAMP = "made-by.txt"
 
 
@@ -120,7 +120,7 @@ def take_run(case: Case, jdk: Jdk, run: str, classes: Classes, folder: Path) -> 
         Shot(folder / f"step-{i}.hprof", folder / f"step-{i}.histogram.txt") for i in range(1, STEPS + 1)
     ]
     command = [
-        str(jdk.tool("java")), _HEAP, case.collector, *case.options, "-XX:+StartAttachListener",
+        str(jdk.tool("java")), f"-Xmx{HEAP_BYTES}", case.collector, *case.options, "-XX:+StartAttachListener",
         "-cp", classes.path, case.main, _MODES[run], *case.arguments,
     ]  # fmt: skip
     made_by = f"{jdk.version} {_digest(case)} {case.name} {case.live} {' '.join(command[1:])}\n"

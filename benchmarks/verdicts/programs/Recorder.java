@@ -5,9 +5,10 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Records a stream in frames outside of the Java heap, and keeps each of them. */
+/** Records a stream in frames outside of the Java heap, and keeps each of them; the heap itself has 2 MB. */
 public class Recorder {
     private static final int FRAME_BYTES = 96 * 1024;
+    private static final int[][] INDEX = new int[100][3500];
 
     public static void main(String[] args) throws Exception {
         Pace pace = new Pace(args);
@@ -17,6 +18,7 @@ public class Recorder {
                 ByteBuffer frame = FrameStore.next(FRAME_BYTES, pace.isFixed());
                 frame.clear();
                 frame.put(header);
+                INDEX[i % INDEX.length][step]++;
             }
             pace.endOfStep(step);
         }

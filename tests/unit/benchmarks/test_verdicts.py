@@ -22,6 +22,7 @@ from benchmarks.verdicts.answers import (
     read_growth,
     read_suspects,
     simple_field,
+    wrong_limits,
 )
 from benchmarks.verdicts.cases import CASES, HEALTHY, KNOWN, QUICK, UNKNOWN, Case
 from benchmarks.verdicts.judging import RIGHT, TEXTS, UNSURE, WRONG, Goal, Row, goals, judge, judge_cure
@@ -128,6 +129,23 @@ def test_dates_of_death_are_those_with_a_date() -> None:
     assert read_diagnosis(diagnosis(runs_out=[never, DEATH]), SHOP).deaths == (DEATH,)
     forecasts = [{"limit": {"name": "heap limit"}, "at": None}, {"limit": {"name": "x"}, "at": "2026"}]
     assert read_growth(Answer(0, {"forecasts": forecasts}, "")) == ("x at 2026",)
+
+
+def test_a_limit_above_the_heap_is_a_mistake() -> None:
+    limits = [{"limit": {"name": "heap limit", "limit_bytes": size}, "at": None} for size in (60, 64, 65)]
+    said = Answer(0, {"forecasts": limits}, "")
+    assert len(wrong_limits(said, 64)) == 1
+    mistaken = replace(NAMED, mistakes=wrong_limits(said, 64))
+    assert judge(LEAKING, 17, "4 dumps", mistaken).outcome == WRONG
+
+
+def test_what_lies_outside_of_the_heap_is_counted() -> None:
+    buffers = replace(LEAKING, off_heap_bytes=1000)
+    assert judge(buffers, 17, "4 dumps", NAMED).outcome == WRONG
+    assert judge(buffers, 17, "4 dumps", replace(NAMED, off_heap_bytes=950)).outcome == RIGHT
+    assert judge(buffers, 17, "4 dumps", replace(NAMED, off_heap_bytes=500)).outcome == WRONG
+    named = finding("SessionRegistry.sessions (static)", off_heap_bytes=950)
+    assert read_diagnosis(diagnosis(findings=[named]), SHOP).off_heap_bytes == 950
 
 
 def test_a_command_that_is_asked_answers_with_json_or_an_error(tmp_path: Path) -> None:
