@@ -1,50 +1,46 @@
 package com.acme.archive;
 
 import com.acme.run.Pace;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.zip.Deflater;
 
-/** Packs letters, and keeps the Deflater of each with what it packed. */
+/** Packs letters. Its pool takes every Deflater back, and hands none of them out again. */
 public class Archiver {
-    private static final List<Packed> LETTERS = new ArrayList<>();
-
     public static void main(String[] args) throws Exception {
         Pace pace = new Pace(args);
+        DeflaterPool pool = new DeflaterPool(pace.isFixed());
+        byte[] packed = new byte[4096];
+        long bytes = 0;
         int number = 0;
         for (int step = 1; step <= Pace.STEPS; step++) {
             for (int i = 0; i < pace.operations(150); i++) {
-                Packed packed = new Packed("Dear customer " + number++);
-                LETTERS.add(packed);
-                if (pace.isFixed()) {
-                    packed.close();
-                }
-                if (LETTERS.size() > 1200) {
-                    LETTERS.remove(0);
-                }
+                Deflater deflater = pool.take();
+                deflater.setInput(("Dear customer " + number++).getBytes());
+                deflater.finish();
+                bytes += deflater.deflate(packed);
+                deflater.reset();
+                pool.giveBack(deflater);
             }
             pace.endOfStep(step);
         }
+        System.out.println(bytes);
     }
 }
 
-class Packed {
-    private Deflater deflater = new Deflater(Deflater.BEST_SPEED);
-    private final byte[] content = new byte[256];
-    private final int length;
+class DeflaterPool {
+    private final Deque<Deflater> idle = new ArrayDeque<>();
+    private final boolean reuses;
 
-    Packed(String letter) {
-        deflater.setInput(letter.getBytes());
-        deflater.finish();
-        length = deflater.deflate(content);
+    DeflaterPool(boolean reuses) {
+        this.reuses = reuses;
     }
 
-    void close() {
-        deflater.end();
-        deflater = null;
+    Deflater take() {
+        return reuses && !idle.isEmpty() ? idle.removeFirst() : new Deflater(Deflater.BEST_SPEED);
     }
 
-    int length() {
-        return length;
+    void giveBack(Deflater deflater) {
+        idle.addLast(deflater);
     }
 }
