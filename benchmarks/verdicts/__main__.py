@@ -67,7 +67,8 @@ def seen(
     yield judge(case, jdk, SUSPECTS, read_suspects(last, classes.names))
     for count in ("1", "4") if quick else DIAGNOSED:
         yield judge(case, jdk, DIAGNOSED[count], _diagnosed(_dumps(shots, count), classes, work, count))
-    yield judge(case, jdk, TEXTS, _diagnosed(_texts(shots), classes, work, "8"))
+    if case.has_texts:
+        yield judge(case, jdk, TEXTS, _diagnosed(_texts(shots), classes, work, "8"))
 
 
 def _diagnosed(files: Sequence[Path], classes: Classes, work: Path, count: str) -> Reading:
@@ -88,7 +89,8 @@ def _diagnosed(files: Sequence[Path], classes: Classes, work: Path, count: str) 
 def cured(case: Case, jdk: int, runs: dict[str, list[Shot]], *, quick: bool) -> Iterator[Row]:
     """What is said of runs after the leak: with its cure, without it, and idle."""
     for run in (FIXED, AGAIN, IDLE):
-        for view in ("4",) if quick else ("4", "8", TEXTS):
+        texts = (TEXTS,) if case.has_texts else ()
+        for view in ("4",) if quick else ("4", "8", *texts):
             before, after = (
                 _texts(shots) if view == TEXTS else _dumps(shots, view) for shots in (runs[BEFORE], runs[run])
             )

@@ -40,6 +40,9 @@ class Case:
         The JVM's option for its garbage collector.
     live : bool
         Whether snapshots leave garbage out, as they do by default.
+    has_texts : bool
+        Whether it is asked about class histograms too: they cannot tell garbage, or what is held softly only,
+        from what is held for good, and do not say that they have garbage in them.
     off_heap_bytes : int
         What lies outside of the Java heap at the last step, where that is what piles up; else 0.
     options : tuple of str
@@ -57,6 +60,7 @@ class Case:
     arguments: tuple[str, ...] = ()
     collector: str = SERIAL
     live: bool = True
+    has_texts: bool = True
     off_heap_bytes: int = 0
     options: tuple[str, ...] = ()
 
@@ -93,7 +97,7 @@ UNKNOWN_LEAKS = (
     Case(
         "singleton-cache", "com.acme.pricing.PriceServer", UNKNOWN,
         "a field of a singleton; snapshots with garbage",
-        "PriceCache.quotes", ("com.acme.pricing.Quote",), live=False,
+        "PriceCache.quotes", ("com.acme.pricing.Quote",), live=False, has_texts=False,
     ),
     Case(
         "queue", "com.acme.mail.MailServer", UNKNOWN, "a LinkedBlockingQueue that nobody drains",
@@ -195,19 +199,27 @@ HEALTHY_PROGRAMS = (
     Case("warm-up", "com.acme.boot.Boot", HEALTHY, "classes load and the JDK's caches fill for six steps"),
     Case(
         "full-cache", "com.acme.books.Books", HEALTHY,
-        "a bounded cache that fills and levels off; snapshots with garbage", collector=PARALLEL, live=False,
+        "a bounded cache that fills and levels off; snapshots with garbage",
+        collector=PARALLEL, live=False, has_texts=False,
     ),
     Case(
         "full-cache-live", "com.acme.books.Books", HEALTHY, "the same without garbage", collector=G1,
     ),
     Case(
         "sawtooth", "com.acme.logs.Logs", HEALTHY,
-        "a buffer that fills and is emptied; snapshots with garbage", live=False,
+        "a buffer that fills and is emptied; snapshots with garbage", live=False, has_texts=False,
     ),
     Case("batch", "com.acme.payroll.Payroll", HEALTHY, "a batch with phases"),
     Case("idle", "com.acme.clinic.Clinic", HEALTHY, "a server that nobody asks", collector=G1),
     Case("sessions", "com.acme.forum.Forum", HEALTHY, "many sessions that come and go"),
     Case("loaded-once", "com.acme.taxes.Taxes", HEALTHY, "a table that is loaded once and stays"),
+    Case(
+        "vocabulary", "com.acme.search.Search", HEALTHY, "ever fewer new words of a bounded vocabulary",
+    ),
+    Case(
+        "soft-cache", "com.acme.photos.Photos", HEALTHY, "a cache that soft references hold",
+        collector=G1, has_texts=False,
+    ),
     Case("buffer-pool", "com.acme.camera.Camera", HEALTHY, "a pool of direct buffers", options=_DIRECT),
 )  # fmt: skip
 
