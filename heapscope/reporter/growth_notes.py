@@ -47,6 +47,6 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
         "three snapshots rise by chance once in six: nothing is more than 'perhaps'"
     ),
     NoteKind.NO_FORECAST: lambda note: (
-        "no forecast: no class of the program or of a library grows, only what the JVM makes anew all the time"
+        "no forecast: no class of the program or of a library grows, only the JDK's own"
     ),
 }
