@@ -44,7 +44,7 @@ def folded(line: str) -> str:
     rows, row = [], ""
     for piece in line.split(" -> "):
         joined = f"{row} -> {piece}" if row else piece
-        if row and len(joined) > width:
+        if row and len(joined) + len(" ->") > width:
             rows.append(f"{row} ->")
             row = indent + piece
         else:
