@@ -14,7 +14,7 @@ ANSWER = Answer(
 
 def test_drawing_lasts_as_long_as_its_block() -> None:
     assert not is_drawing()
-    with drawing([].append):
+    with drawing(lambda html: None):
         assert is_drawing()
     assert not is_drawing()
     assert not draw(TABLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from heapscope.analysis.leaks.logs import summarise
@@ -17,5 +18,5 @@ def test_the_line_ends_at_the_number_of_events(tmp_path: Path) -> None:
     (group,) = summarise([log], []).groups
     axes = draw_events(Figure().subplots(), group, "#000000")
     (drawn,) = axes.lines
-    assert list(drawn.get_ydata()) == list(range(1, 13))
+    assert np.asarray(drawn.get_ydata()).tolist() == list(range(1, 13))
     assert events_picture([group]).startswith(b"\x89PNG")
