@@ -1,4 +1,4 @@
-"""Sentences and paths as wide as a terminal is, no wider; as they are everywhere else."""
+"""Sentences and paths broken to the width of the terminal; left whole in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wrapped(line: str) -> str:
 
 
 def folded(line: str) -> str:
-    """A line that may hold text of the dump, as the terminal can hold it.
+    """A line that may have text of the dump in it, broken to the width of the terminal.
 
     Broken at its arrows, else between words; whole in a pipe.
     """
