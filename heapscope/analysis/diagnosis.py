@@ -66,6 +66,6 @@ def diagnose(
         growth,
         catalogue=catalogue,
         living_environment=living_environment,
-        opened=opened,
+        opened=None if opened is None else opened.graph,
         progress=progress,
     )

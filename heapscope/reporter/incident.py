@@ -119,7 +119,7 @@ def build_incident(
     heap = last.open(progress)
     with nullcontext() if heap is None else heap:
         facts = last.facts(progress, heap)
-        found = find_leaks(snapshots, growth, opened=heap, progress=progress)
+        found = find_leaks(snapshots, growth, opened=None if heap is None else heap.graph, progress=progress)
         retention = (
             None if heap is None else describe_retention(heap, last.name, patterns, show_secrets=show_secrets)
         )

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from heapscope.analysis.leaks.logs import LogGroup, LogSummary, reason_of
+from heapscope.analysis.leaks.logs import LogGroup, LogSummary
+from heapscope.reporter.log_meanings import meaning_of, reason_of, title_of
 from heapscope.reporter.text import plural, printable, shorten
 from heapscope.secrets import scrub
 from heapscope.units import format_bytes, format_count, format_duration
@@ -41,7 +42,7 @@ def summary_lines(summary: LogSummary, width: int = 80) -> list[str]:
 
 def group_lines(group: LogGroup, width: int = 80) -> list[str]:
     """The lines of one kind of events."""
-    lines = _wrapped(group.title, width, "", "")
+    lines = _wrapped(title_of(group.kind), width, "", "")
     lines += _wrapped(f"{plural(group.count, 'time')}{_when(group)}", width, "  ", "  ")
     lines += [f"  {line}" for line in chart_lines(group)]
     for detail, count in group.details:
@@ -52,7 +53,7 @@ def group_lines(group: LogGroup, width: int = 80) -> list[str]:
         lines += _wrapped(
             f"{format_count(count)} x at {printable(shorten(frame, _DETAIL))}", width, "  ", "      "
         )
-    lines += _wrapped(group.meaning, width, "  ", "  ")
+    lines += _wrapped(meaning_of(group.kind), width, "  ", "  ")
     return lines
 
 

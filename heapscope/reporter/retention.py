@@ -46,9 +46,7 @@ class RetainedClass:
     retained_object_count: int
     retained_bytes: int
     dominated_bytes: int  # the sum of what each retains alone, in the dominator tree
-    without_jni_globals_bytes: (
-        int | None
-    )  # retained without JNI globals; None where there are none
+    without_jni_globals_bytes: int | None  # retained without JNI globals; None where there are none
     holders: tuple[str, ...]  # "50 x JNI global", "50 x FileSystem.CACHE (static) -> ..."
 
 

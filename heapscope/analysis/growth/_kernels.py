@@ -8,7 +8,7 @@ from heapscope.heap.graph.kernels import DONE, MORE, NEXT, NOTHING, SPECIAL, TRE
 
 
 @njit(nogil=True)
-def find_depths(parents, depths, stack):  # type: ignore[no-untyped-def]
+def find_depths(parents, depths, stack):
     """Steps from the GC roots, NOTHING for what they do not reach."""
     for v in range(parents.shape[0]):
         depths[v] = NOTHING
@@ -32,7 +32,7 @@ def find_depths(parents, depths, stack):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def settle_parents(starts, targets, flags, strong, depths, ranks, kinds, parents):  # type: ignore[no-untyped-def]
+def settle_parents(starts, targets, flags, strong, depths, ranks, kinds, parents):
     """Of all shortest paths the one over the holder of least rank, whatever the order of addresses.
 
     Only between strongly reachable objects; of objects in plane SPECIAL the last reference is a
@@ -57,7 +57,7 @@ def settle_parents(starts, targets, flags, strong, depths, ranks, kinds, parents
 
 
 @njit(inline="always")
-def _slot(group, label, kind, slots):  # type: ignore[no-untyped-def]
+def _slot(group, label, kind, slots):
     """Where in a table of a power of two slots a key begins to be looked for."""
     key = (uint64(group) << uint64(32)) ^ (uint64(label) * uint64(0x9E3779B97F4A7C15)) ^ uint64(kind)
     key = (key ^ (key >> uint64(31))) * uint64(0xBF58476D1CE4E5B9)
@@ -66,7 +66,7 @@ def _slot(group, label, kind, slots):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def fill_table(groups, count, table):  # type: ignore[no-untyped-def]
+def fill_table(groups, count, table):
     """Put groups into a new table."""
     slots = table.shape[0]
     for slot in range(slots):
@@ -80,7 +80,7 @@ def fill_table(groups, count, table):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def compose(parents, links, labels, kinds, of_object, stack, groups, table, deepest, state):  # type: ignore[no-untyped-def]
+def compose(parents, links, labels, kinds, of_object, stack, groups, table, deepest, state):
     """The group of each object's path: the group of its parent's, a label, a kind.
 
     ``groups`` has a row for each group: parent, label, kind, depth; row 0 is the empty one.
@@ -137,7 +137,7 @@ def compose(parents, links, labels, kinds, of_object, stack, groups, table, deep
 
 
 @njit(nogil=True)
-def group_totals(of_object, units, counts, sums):  # type: ignore[no-untyped-def]
+def group_totals(of_object, units, counts, sums):
     """Objects and size of each group."""
     for v in range(of_object.shape[0]):
         group = of_object[v]
@@ -148,7 +148,7 @@ def group_totals(of_object, units, counts, sums):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True)
-def retained_by_path_group(immediate, retained, of_object, children, siblings, depths, totals):  # type: ignore[no-untyped-def]
+def retained_by_path_group(immediate, retained, of_object, children, siblings, depths, totals):
     """Retained sizes summed over the members of each group that have no ancestor of that group."""
     v = children[immediate.shape[0]]
     while v != NOTHING:

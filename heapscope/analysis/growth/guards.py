@@ -82,7 +82,7 @@ class Checked:
     message : str
         Figures, of each snapshot that fails or of the last.
     hint : str
-        What may be wrong with the guard itself; empty where nothing seems so.
+        What may be wrong with the guard itself; empty where nothing is known to be.
     """
 
     name: str
@@ -163,6 +163,14 @@ def read_guard(text: str) -> Guard:
 def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
     """Whether limits hold in every snapshot.
 
+    Parameters
+    ----------
+    series : Series
+    limits : sequence of str
+        As `read_guard` reads them.
+    progress : Progress
+        Told how far reading dumps is, where retained sizes are limited.
+
     Raises
     ------
     HeapscopeError
@@ -227,7 +235,7 @@ def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:
 
 
 def _hint(pattern: str, series: Series) -> str:
-    """Where no snapshot knows a class, the guard may be misspelt: it would hold for ever."""
+    """Where no snapshot knows a class, the guard may be misspelt, and then it always holds."""
     known = {name for one in series for name in one.histogram.column("class_name")}
     known |= series.superclasses.keys()
     if matching_classes(pattern, known, {}, subclasses=False):

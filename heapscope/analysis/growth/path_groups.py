@@ -30,7 +30,7 @@ from heapscope.progress import Progress, no_progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 DEEPEST = 100
 # Objects whose holders' records are read at a time.
@@ -77,12 +77,12 @@ class PathGroups:
         return " -> ".join(reversed(steps))
 
 
-def find_path_groups(heap: Heap, progress: Progress = no_progress) -> PathGroups:
+def find_path_groups(graph: HeapGraph, progress: Progress = no_progress) -> PathGroups:
     """Group all objects that the GC roots reach by the group of their shortest path."""
-    columns = heap.columns
-    kinds, kind_names = _kinds(heap)
-    parents = _settled_parents(heap, kinds, kind_names)
-    codes, texts = _tree_labels(heap, parents, progress)
+    columns = graph.columns
+    kinds, kind_names = _kinds(graph)
+    parents = _settled_parents(graph, kinds, kind_names)
+    codes, texts = _tree_labels(graph, parents, progress)
     below = np.nonzero(parents < VIRTUAL_ROOT)[0]
     # Class objects are of one class and never links of one another.
     is_link = kinds[below] == kinds[parents[below]]
@@ -101,23 +101,23 @@ def find_path_groups(heap: Heap, progress: Progress = no_progress) -> PathGroups
         [kind_names[kind] for kind in rows[:, 2].tolist()],
         counts,
         units.astype(np.int64) * columns.unit_bytes,
-        _retained(heap, of_object, len(rows)),
+        _retained(graph, of_object, len(rows)),
         of_object,
     )
 
 
-def _kinds(heap: Heap) -> tuple[NDArray[np.uint32], list[str]]:
+def _kinds(graph: HeapGraph) -> tuple[NDArray[np.uint32], list[str]]:
     """The class of each object, class objects each a kind of their own; names of the kinds."""
-    kinds = heap.columns.class_index.astype(np.uint32)
-    names = [c.name for c in heap.classes]
-    own = np.nonzero(heap.class_objects >= 0)[0]
-    kinds[heap.class_objects[own]] = len(names) + own
+    kinds = graph.columns.class_index.astype(np.uint32)
+    names = [c.name for c in graph.classes]
+    own = np.nonzero(graph.class_objects >= 0)[0]
+    kinds[graph.class_objects[own]] = len(names) + own
     return kinds, names + [f"class {name}" for name in names]
 
 
-def _settled_parents(heap: Heap, kinds: NDArray[np.uint32], names: list[str]) -> NDArray[np.uint32]:
+def _settled_parents(graph: HeapGraph, kinds: NDArray[np.uint32], names: list[str]) -> NDArray[np.uint32]:
     """Shortest paths that are the same in every dump where they can be: of two holders the first by name."""
-    references, reach = heap.references, heap.nearest
+    references, reach = graph.references, graph.reachability
     parents = np.array(reach.parents)
     depths, stack = np.empty(parents.size, np.uint32), np.empty(parents.size, np.uint32)
     path_kernels.find_depths(parents, depths, stack)
@@ -135,7 +135,7 @@ def _settled_parents(heap: Heap, kinds: NDArray[np.uint32], names: list[str]) ->
 
 
 def _tree_labels(
-    heap: Heap, parents: NDArray[np.uint32], progress: Progress
+    graph: HeapGraph, parents: NDArray[np.uint32], progress: Progress
 ) -> tuple[NDArray[np.uint32], list[str]]:
     """How each object is held by its parent, or which kind of GC root it is."""
     known = {"": _NO_LABEL}
@@ -144,10 +144,10 @@ def _tree_labels(
         progress("naming paths", first, parents.size)
         part = parents[first : first + _BATCH]
         targets = np.nonzero(part < VIRTUAL_ROOT)[0]
-        mine, texts = labels(heap.graph, part[targets].astype(np.int64), targets + first)
+        mine, texts = labels(graph, part[targets].astype(np.int64), targets + first)
         rows = np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
         codes[targets + first] = rows[mine]
-    roots = heap.roots
+    roots = graph.roots
     is_root = (roots.object_index >= 0) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
     # Of several kinds the first in the order of the tags, in every dump.
     for tag in sorted(ROOT_KIND_NAMES, reverse=True):
@@ -182,8 +182,7 @@ def _composed(
     return groups[: int(state[kernels.TREE])]
 
 
-def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
-    graph = heap.graph
+def _retained(graph: HeapGraph, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
     immediate, retained = graph.immediate_dominators, graph.retained_units
     children, siblings = child_lists(immediate)
     totals = np.zeros(count, np.uint64)
@@ -191,7 +190,7 @@ def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[
     path_kernels.retained_by_path_group[width](
         immediate, retained, of_object, children, siblings, np.zeros(count, np.int64), totals
     )
-    found: NDArray[np.int64] = totals.astype(np.int64) * heap.columns.unit_bytes
+    found: NDArray[np.int64] = totals.astype(np.int64) * graph.columns.unit_bytes
     return found
 
 
@@ -210,7 +209,7 @@ def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
-            groups = find_path_groups(heap, progress)
+            groups = find_path_groups(heap.graph, progress)
         # Parents come first, so theirs are known.
         ids = [0]
         for parent, label, name in zip(

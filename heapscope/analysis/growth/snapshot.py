@@ -75,12 +75,24 @@ class Snapshot(RichRepr):
         return sum(self.histogram.column("shallow_bytes"))
 
     def open(self, progress: Progress = default_progress) -> Heap | None:
-        """The dump, opened; None for a class histogram."""
+        """The dump, opened; None for a class histogram.
+
+        Raises
+        ------
+        HprofError
+            The dump cannot be read any more.
+        """
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
     def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
-        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``."""
+        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``.
+
+        Raises
+        ------
+        HprofError
+            The dump cannot be read any more.
+        """
         if opened is not None:
             return facts_of(opened)
         heap = self.open(progress)
@@ -114,9 +126,17 @@ def read_snapshot(
     as_jvm: bool = False,
     partial: bool = False,
 ) -> Snapshot:
-    """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+    """Count one heap dump or class histogram.
 
-    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
+    Parameters
+    ----------
+    path : str or path-like
+    progress : Progress
+        Told how far counting is.
+    as_jvm : bool
+        Count what the JVM counts and a dump hides; see `Heap.histogram`.
+    partial : bool
+        Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
     Raises
     ------
@@ -129,7 +149,14 @@ def read_snapshot(
         captured_at, source = _captured_at(path, text.captured_at_ms)
         rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
         return Snapshot(
-            path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
+            path=path,
+            name=_short_name(path),
+            kind=HISTOGRAM,
+            captured_at=captured_at,
+            captured_at_source=source,
+            histogram=sorted_histogram(rows),
+            superclasses={},
+            root_counts={},
         )
     with Heap(path, progress, partial=partial) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
@@ -149,16 +176,16 @@ def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
     """An open heap as a snapshot."""
     return Snapshot(
-        heap.path,
-        _short_name(heap.path),
-        DUMP,
-        heap.captured_at,
-        "dump header",
-        heap.histogram(as_jvm=as_jvm),
-        heap.superclasses,
-        heap.root_counts(),
-        heap.vm_facts,
-        heap.coverage,
+        path=heap.path,
+        name=_short_name(heap.path),
+        kind=DUMP,
+        captured_at=heap.captured_at,
+        captured_at_source="dump header",
+        histogram=heap.histogram(as_jvm=as_jvm),
+        superclasses=heap.superclasses,
+        root_counts=heap.root_counts(),
+        vm=heap.vm_facts,
+        coverage=heap.coverage,
     )
 
 

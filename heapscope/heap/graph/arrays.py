@@ -20,6 +20,7 @@ from heapscope.heap.graph.index import BrokenIndexError, Store, identity_of, ope
 from heapscope.heap.graph.reachability import Reachability, walk
 from heapscope.heap.graph.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
+from heapscope.parser.class_tables import ClassTables, class_tables_of
 from heapscope.parser.layout.layout import (
     Layout,
     instance_bytes,
@@ -28,7 +29,7 @@ from heapscope.parser.layout.layout import (
     stack_chunk_classes,
 )
 from heapscope.parser.record_offsets import find_offset, find_offsets
-from heapscope.parser.segments import Columns, Roots, Shapes, fill, map_addresses, shapes_of
+from heapscope.parser.segments import Columns, Roots, fill, map_addresses
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class HeapArrays:
         return mat_layout(layout) if self._options.semantics == "mat" else layout
 
     @cached_property
-    def _shapes(self) -> Shapes:
-        return shapes_of(
+    def _tables(self) -> ClassTables:
+        return class_tables_of(
             self._scan,
             list(self._classes),
             self.layout,
@@ -134,7 +135,7 @@ class HeapArrays:
         """Columns from the dump, and the counts of references that `references` takes over."""
         addresses = map_addresses(self._source, self._scan, self._progress, self._store.array)
         columns, self._degrees = fill(
-            self._source, self._scan, addresses, self._shapes, self.unit_bytes, self._progress,
+            self._source, self._scan, addresses, self._tables, self.unit_bytes, self._progress,
             self._store.array,
         )  # fmt: skip
         if self._scan.coverage is not None and not columns.roots.kinds.size:
@@ -237,7 +238,7 @@ class HeapArrays:
         degrees, self._degrees = self._degrees, None
         assert degrees is not None  # without an index the columns were filled just now
         return references.build(
-            self._source, self._scan, self._classes, columns, degrees, self._shapes, self.roots,
+            self._source, self._scan, self._classes, columns, degrees, self._tables, self.roots,
             self._options, self._progress, self._store.array,
         )  # fmt: skip
 
@@ -277,7 +278,7 @@ class HeapArrays:
         if not store.has("address_table"):
             store.add("address_table", addresses.table)
         for name, values in (
-            ("places", addresses.places),
+            ("places", addresses.address_grid),
             ("sorted_ids", addresses.sorted_ids),
             ("segment_ranges", addresses.segment_ranges),
             ("root_kinds", roots.kinds),

@@ -282,7 +282,7 @@ def _row_of(columns: Columns, object_id: int) -> int:
         ids = addresses.sorted_ids
         row = int(np.searchsorted(ids, np.uint64(object_id)))
         return row if row < ids.size and int(ids[row]) == object_id else -1
-    low, shift, count = addresses.places.tolist()
+    low, shift, count = addresses.address_grid.tolist()
     place, rest = divmod(object_id - low, 1 << shift)
     if rest or not 0 <= place < count:
         return -1

@@ -8,7 +8,7 @@ from heapscope.heap.graph.kernels import DONE, NOTHING
 
 
 @njit(nogil=True)
-def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-def]
+def class_totals(class_index, units, counts, sums):
     """Objects and units of each class."""
     for v in range(class_index.shape[0]):
         c = class_index[v]
@@ -18,7 +18,7 @@ def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-d
 
 
 @njit(inline="always")
-def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
+def _own_group(v, owners, owner_groups):
     """Group of the class that a class object stands for; ``owners`` are sorted."""
     low = 0
     high = owners.shape[0]
@@ -34,7 +34,7 @@ def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def retained_by_group(  # type: ignore[no-untyped-def]
+def retained_by_group(
     immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
     totals,
 ):  # fmt: skip
@@ -74,7 +74,7 @@ def retained_by_group(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def heaviest_children(immediate, retained, heaviest):  # type: ignore[no-untyped-def]
+def heaviest_children(immediate, retained, heaviest):
     """The child of each object in the dominator tree that retains most, the first of equals."""
     for v in range(heaviest.shape[0]):
         heaviest[v] = NOTHING

@@ -32,7 +32,7 @@ with tempfile.NamedTemporaryFile(suffix=".hprof") as file:
         broken = [list(heap.histogram().rows()), heap.coverage.to_dict()]
 with heapscope.open(sys.argv[1], use_index=False) as heap:
     tree, systems = heap.dominators(), heap.objects("FileSystem")
-    shapes = find_path_groups(heap)
+    shapes = find_path_groups(heap.graph)
     print(json.dumps([
         list(heap.histogram().rows()),
         len(heap.gc_roots),

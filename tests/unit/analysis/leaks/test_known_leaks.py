@@ -169,7 +169,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def matched(dump: Path, leak: KnownLeak, **scene: Any) -> list[str] | None:
     """Evidence of a leak in the dump, None where its signature does not fit."""
     with Heap(dump) as heap:
-        found = match(leak, SnapshotEvidence(snapshot_of(heap), heap, heap.superclasses, **scene))
+        found = match(leak, SnapshotEvidence(snapshot_of(heap), heap.graph, heap.superclasses, **scene))
         return None if found is None else [outcome.text for outcome in found.outcomes]
 
 
