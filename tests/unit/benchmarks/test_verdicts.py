@@ -32,6 +32,8 @@ SHOP = frozenset({"com.acme.shop.Shop", "com.acme.shop.SessionRegistry", "com.ac
 LEAKING = Case(
     "shop", "com.acme.shop.Shop", UNKNOWN, "", "SessionRegistry.sessions", ("com.acme.shop.Session",)
 )
+from heapscope.analysis.verdicts import CureVerdict, Status
+
 FAMILY = replace(LEAKING, text_classes=("com.acme.shop.Cart",))
 KNOWN_ONE = Case("hooks", "com.acme.Main", KNOWN, "", known="jdk-shutdown-hooks")
 SOUND = Case("idle", "com.acme.Main", HEALTHY, "")
@@ -367,12 +369,6 @@ def test_the_schedule_is_the_same_every_time_and_goes_on() -> None:
 
 
 def test_names_of_verdicts_are_those_of_heapscope() -> None:
-    from heapscope.analysis.growth import comparison
-    from heapscope.analysis.leaks import findings
-
-    assert (answers.LEAK, answers.HEALTHY, judging.UNDECIDED) == (
-        findings.LEAK, findings.HEALTHY, findings.UNDECIDED,
-    )  # fmt: skip
-    assert (judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT) == (
-        comparison.FIXED, comparison.NOT_FIXED, comparison.TOO_EARLY,
-    )  # fmt: skip
+    assert tuple(Status) == (answers.LEAK, answers.HEALTHY, judging.UNDECIDED)
+    cures = (judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT)
+    assert set(cures) == set(CureVerdict)
