@@ -27,12 +27,12 @@ from benchmarks.verdicts.answers import (
 from benchmarks.verdicts.cases import CASES, HEALTHY, KNOWN, QUICK, UNKNOWN, Case
 from benchmarks.verdicts.judging import RIGHT, TEXTS, UNSURE, WRONG, Goal, Row, goals, judge, judge_cure
 from benchmarks.verdicts.runs import AGAIN, FIXED, IDLE, PROGRAMS, RUNS, STEPS, schedule
+from heapscope.analysis.verdicts import CureVerdict, Status
 
 SHOP = frozenset({"com.acme.shop.Shop", "com.acme.shop.SessionRegistry", "com.acme.shop.Session"})
 LEAKING = Case(
     "shop", "com.acme.shop.Shop", UNKNOWN, "", "SessionRegistry.sessions", ("com.acme.shop.Session",)
 )
-from heapscope.analysis.verdicts import CureVerdict, Status
 
 FAMILY = replace(LEAKING, text_classes=("com.acme.shop.Cart",))
 KNOWN_ONE = Case("hooks", "com.acme.Main", KNOWN, "", known="jdk-shutdown-hooks")
