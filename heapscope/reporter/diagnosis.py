@@ -313,6 +313,11 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
         )
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
+    if diagnosis.growth is not None and not diagnosis.is_leak and diagnosis.growth.forecasts:
+        lines.append(
+            "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
+            "is not said when it would be full"
+        )
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
     return tuple(lines)
 
@@ -339,13 +344,7 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     """The diagnosis in plain words, for a terminal or a ticket."""
     lines = textwrap.wrap(section.headline, width)
     if section.runs_out:
-        if section.findings:
-            text = f"If it goes on, {section.runs_out[0]}."
-        else:
-            text = (
-                f"The heap grows all the same (see 'heapscope growth'): if it goes on, {section.runs_out[0]}."
-            )
-        lines += textwrap.wrap(text, width)
+        lines += textwrap.wrap(f"If it goes on, {section.runs_out[0]}.", width)
     if not section.findings:
         lines += [""]
         lines += [row for each in section.figures for row in _bullet(each, width)]

@@ -105,7 +105,7 @@ def find_leaks(
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
-                grown = growing_owner(series, evidence, progress)
+                grown = growing_owner(growth.snapshots, evidence, progress)
                 unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
                 if unknown is not None:  # first: most of the growth is its own
                     findings.insert(0, unknown)
