@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-import heapscope
-from heapscope.errors import HprofError, NotHprof, TruncatedDump
+from heapscope.errors import HprofError, TruncatedDump
 from heapscope.parser.source import Source
 
 DUMP = b"JAVA PROFILE 1.0.2\0" + bytes(range(256)) * 4000
@@ -44,15 +43,3 @@ def test_damage_is_told(tmp_path: Path) -> None:
     path.write_bytes(zstandard.compress(DUMP) + b"no frame at all")
     with pytest.raises(HprofError, match="zstd data is damaged near byte"):
         inflated(path)
-
-
-def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
-    samples = Path(__file__).parents[3] / "sample_dumps"
-    for name in ("leak-1.histogram.txt", "leak-2.histogram.txt"):
-        (tmp_path / name).write_bytes((samples / name).read_bytes())
-    (tmp_path / ".hidden.hprof").write_bytes(b"")
-    (tmp_path / "leak-1.histogram.txt.json").write_text("{}")
-    assert len(heapscope.snapshots([tmp_path])) == 2
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(NotHprof, match=r"no name ends in \.hprof"):
-        heapscope.snapshots([tmp_path / "empty"])
