@@ -1,4 +1,4 @@
-"""Imports go only down, and never in a circle; those in functions and under ``TYPE_CHECKING`` count as well."""
+"""Imports go only down and never in a circle, those in functions and under ``TYPE_CHECKING`` as well."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_no_circle_of_files_but_the_decoding_of_objects() -> None:
 
 
 def test_no_circle_of_folders() -> None:
-    """Between rooms, and between the folders of one room; a room's own files may use its folders, and be used."""
+    """Between rooms, and between the folders of one room; a room's own files may use its folders."""
 
     def folder(name: str) -> tuple[str, ...]:
         parent = PACKAGE.parent.joinpath(*name.split("."))
