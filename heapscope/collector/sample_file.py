@@ -1,9 +1,8 @@
-"""Samples on disk: CSV, JSON lines or Parquet, appended to, row by row safe.
+"""Files that samples are appended to: CSV, JSON lines or Parquet.  A kill loses no more than the last round.
 
-CSV and JSON lines get one ``write`` for each round, so that a kill loses the round that was being written and
-no more.  A Parquet file cannot be appended to: rounds go into a journal of JSON lines beside it
-(``.NAME.rows``), which is folded into the file now and then and at the end.  Whoever reads the file reads
-the journal too (`heapscope.analysis.memory.samples`).
+CSV and JSON lines get one ``write`` for each round.  A Parquet file cannot be appended to: rounds go into a
+journal of JSON lines beside it (``.NAME.rows``), which is merged into the file every ten minutes and at the
+end.  Readers read the journal too (`heapscope.analysis.memory.samples`).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from heapscope.errors import OutputFailed
 from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 
 COLUMNS = tuple(field.name for field in fields(Sample))
-_FOLD_SECONDS = 600.0
+_MERGE_SECONDS = 600.0
 _MAX_ROW_BYTES = 1 << 16
 _FIRST_BYTES = f'{{"{COLUMNS[0]}"'.encode()
 
@@ -62,17 +61,17 @@ class SampleFile:
             raise OutputFailed(path, error.strerror or str(error)) from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._mend()
+            self._repair()
         except BlockingIOError:
             os.close(self._fd)
             raise OutputFailed(path, "another watch is writing it; name another file") from None
         except BaseException:
             os.close(self._fd)
             raise
-        self._folded_at = time.monotonic()
+        self._merged_at = time.monotonic()
 
     def append(self, samples: Sequence[Sample]) -> None:
-        """Write one round of samples; it is with the kernel when this returns.
+        """Write one round of samples; when this returns, a kill of this process cannot lose it.
 
         Raises
         ------
@@ -85,14 +84,20 @@ class SampleFile:
         else:
             text.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
         self._write(text.getvalue().encode())
-        if self._is_parquet and time.monotonic() - self._folded_at > _FOLD_SECONDS:
-            self._fold()
+        if self._is_parquet and time.monotonic() - self._merged_at > _MERGE_SECONDS:
+            self._merge()
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file.
+
+        Raises
+        ------
+        OutputFailed
+            A Parquet file cannot be written; the samples are in its journal.
+        """
         try:
             if self._is_parquet:
-                self._fold()
+                self._merge()
                 self._rows.unlink(missing_ok=True)
         finally:
             os.close(self._fd)
@@ -104,11 +109,11 @@ class SampleFile:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._fd, size)  # no half rows
+                os.ftruncate(self._fd, size)  # leave no part of a row
             raise OutputFailed(self.path, f"{error.strerror}; the samples before are whole") from None
 
-    def _mend(self) -> None:
-        """Drop the row that a killed watch left half written; refuse a file of something else."""
+    def _repair(self) -> None:
+        """Drop a row that a killed watch left half written; refuse a file that holds something else."""
         size = os.fstat(self._fd).st_size
         expected = (",".join(COLUMNS) + "\n").encode()
         if not size:
@@ -131,14 +136,14 @@ class SampleFile:
             )
         if not tail.endswith(b"\n"):
             os.ftruncate(self._fd, tail_at + tail.rfind(b"\n") + 1)
-            self._mend()
+            self._repair()
 
-    def _fold(self) -> None:
+    def _merge(self) -> None:
         """Append the journal to the Parquet file: a new file takes its name, then the journal is emptied."""
         pyarrow = extras.pyarrow()
         with open(self._rows, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
-        self._folded_at = time.monotonic()
+        self._merged_at = time.monotonic()
         if not rows and self.path.exists():
             return
         table = pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow))

@@ -47,7 +47,7 @@ class Hadoop:
 
 
 def find_hadoop() -> Hadoop:
-    """What the demo needs, from the packages that are installed and the machine.
+    """Find what the demo needs among the installed packages and JVMs.
 
     Raises
     ------
@@ -117,6 +117,9 @@ def environment(hadoop: Hadoop, folder: Path, *, leaks: bool) -> dict[str, str]:
 
     Parameters
     ----------
+    hadoop : Hadoop
+    folder : Path
+        Staged by `stage`.
     leaks : bool
         Name the ticket cache by ``KERB_TICKET_CACHE_PATH``, which is the leak; else by ``KRB5CCNAME``,
         which is the cure.

@@ -1,4 +1,4 @@
-"""Imports go only down and never in a circle, those in functions and under ``TYPE_CHECKING`` as well."""
+"""Imports go only down, never in a circle; those in functions and under ``TYPE_CHECKING`` count as well."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_commands_and_reports_compute_nothing_on_columns() -> None:
         ("parser/scan.py", "from heapscope.analysis import heap"),
         (
             "heap/graph/roots.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from heapscope.analysis import x",
+            "if TYPE_CHECKING:\n    from heapscope.analysis import x",
         ),
         ("parser/scan.py", "def f():\n    import heapscope.reporter.render"),
         ("parser/scan.py", "from heapscope.collector.dump import x"),

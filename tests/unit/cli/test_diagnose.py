@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.analysis.leaks.own_leaks import write as write_own
 from tests.unit.analysis.leaks.test_diagnosis import hooks_dump
-from tests.unit.analysis.leaks.test_known_leaks import write as write_own
 from tests.unit.cli.conftest import Run, write_histogram
 
 

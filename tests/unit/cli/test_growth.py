@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.analysis.growth.test_growth import leak_series
+from tests.unit.analysis.growth.series_of_dumps import leak_series
 from tests.unit.cli.conftest import SYSTEM, Run, histograms
 
 

@@ -131,7 +131,7 @@ def test_the_same_figures_give_the_same_bytes_and_follow_the_page() -> None:
 
 
 def test_snapshots_of_another_process_are_left_out_and_told(tmp_path: Path) -> None:
-    from tests.unit.analysis.growth.test_growth import leak_series
+    from tests.unit.analysis.growth.series_of_dumps import leak_series
 
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
