@@ -15,7 +15,7 @@ from heapscope.machine_code import Kernel, _read, _write
 from heapscope.parser import kernels
 from tests.unit.analysis.leak import leak_dump
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import hashlib, json, sys, tempfile, heapscope
 from heapscope.analysis.growth.path_groups import find_path_groups
