@@ -136,7 +136,12 @@ class Coverage:
 
 
 def describe_share(read_bytes: int, expected_bytes: int, is_end_known: bool, object_count: int) -> str:
-    """``at most 37.5 % of it read (1,204 objects)``."""
+    """``at most 37.5 % of it read (1,204 objects)``.
+
+    Parameters
+    ----------
+    read_bytes, expected_bytes, is_end_known, object_count : see `Coverage`
+    """
     percent = 100 * read_bytes / expected_bytes if expected_bytes else 0.0
     # Not all of it is never rounded to all of it.
     text = f"{min(percent, 99.9):.1f}" if percent < 100 else "100"

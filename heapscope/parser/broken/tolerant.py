@@ -46,6 +46,10 @@ def gzip_pieces(fd: int, size: int, blocksize: int) -> Iterator[bytes | Hole]:
 
     Parameters
     ----------
+    fd : int
+        Descriptor of the open file.
+    size : int
+        Bytes of the file.
     blocksize : int
         What every member but the last inflates to; 0: not known, and then no member follows a damaged one.
         A member of known size is given out when its checksum is right: where it was damaged nobody can
@@ -138,7 +142,17 @@ def _find(fd: int, size: int, at: int) -> int:
 
 
 def zstd_pieces(fd: int, size: int, window_bytes: int) -> Iterator[bytes | Hole]:
-    """Inflate zstd frames up to the first damage."""
+    """Inflate zstd frames up to the first damage.
+
+    Parameters
+    ----------
+    fd : int
+        Descriptor of the open file.
+    size : int
+        Bytes of the file.
+    window_bytes : int
+        What a frame may make us hold.
+    """
     import zstandard
 
     reader = zstandard.ZstdDecompressor(max_window_size=window_bytes)
