@@ -22,7 +22,7 @@ _MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are lo
 
 
 class NeedsWholeFile(Exception):
-    """The length of a heap record can be told only from the dump's whole size; or one is huge."""
+    """Counting needs the whole file: a heap record's length follows from its size, or a record is huge."""
 
 
 class _Window:

@@ -25,7 +25,7 @@ class Coverage:
         Bytes of the records that were read, of all kinds.
     expected_bytes : int
         How long the dump was to be, as far as its own records tell; a lower bound where
-        `is_end_known` is false, for nobody knows what a killed writer had still in hand.
+        `is_end_known` is false, because what a killed writer had not written yet is unknown.
     is_end_known : bool
     gaps : tuple of Gap
         What was left out, in order.
