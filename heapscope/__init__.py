@@ -12,8 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, files, machine_code   what every room shares
-    rich_repr                        how answers look in a notebook: asks the reporter
+    errors, units, progress, cache, files, secrets, extras, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -28,6 +27,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from heapscope.rich_repr import set_renderer
 
 __version__ = "0.1.0"
 
@@ -126,6 +127,15 @@ _HOMES = {
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
     "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
 }
+
+
+def _draw(thing: object) -> str | None:
+    """The card of an answer in a notebook; the reporter is imported when the first is drawn."""
+    html: str | None = import_module("heapscope.reporter.notebook.cards").html_of(thing)
+    return html
+
+
+set_renderer(_draw)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.findings import Diagnosis
 from heapscope.analysis.leaks.known_leaks import KnownLeak
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -25,7 +26,8 @@ def diagnose(
     force_series: bool = False,
     limit_bytes: int | None = None,
     opened: Heap | None = None,
-    progress: Progress = usual,
+    growth: Growth | None = None,
+    progress: Progress = default_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 
@@ -43,6 +45,8 @@ def diagnose(
         A memory limit to forecast, beside those that the snapshots tell of.
     opened : Heap, optional
         The last of the dumps, where it is open already.
+    growth : Growth, optional
+        What grows by class, where it is known already.
     progress : Progress
         Told how far reading dumps is.
 
@@ -55,14 +59,13 @@ def diagnose(
     """
     series = snapshots if isinstance(snapshots, Snapshots) else read_snapshots(snapshots, progress)
     series.need(1)
-    growth = None
-    if len(series) > 1:
+    if growth is None and len(series) > 1:
         growth = series.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
     return find_leaks(
         series,
         growth,
         catalogue=catalogue,
         living_environment=living_environment,
-        opened=opened,
+        opened=None if opened is None else opened.graph,
         progress=progress,
     )

@@ -18,7 +18,7 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import Snapshot, read_snapshot, snapshot_files
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.heap.watched_classes import WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -42,7 +42,7 @@ class Snapshots(RichRepr, Series):
         warm_up: int | None = None,
         work: Sequence[float] | None = None,
         limit_bytes: int | None = None,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Growth:
         """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
 
@@ -127,7 +127,7 @@ class Snapshots(RichRepr, Series):
         *,
         no_growth: Sequence[str] = (),
         force_series: bool = False,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Checks:
         """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
 
@@ -221,7 +221,7 @@ class Snapshots(RichRepr, Series):
 
 def snapshots(
     paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
-    progress: Progress = usual,
+    progress: Progress = default_progress,
     *,
     as_jvm: bool = False,
     directories: bool = True,

@@ -62,7 +62,7 @@ MAX_LEFT = 0.2
 # Hours.  A limit that is reached later than in fifty years is not reached while the machine runs.
 MAX_FORECAST_HOURS = 24 * 365 * 50
 
-# --- growth that no known leak explains (leaks/unknown_leak.py) ---
+# --- whether the whole heap has grown, and which class leads that (growth.py, unknown_leak.py) ---
 
 # The heap must have grown by this part of itself: garbage and load move every heap.  Chosen; the healthy
 # sample dumps grow by 0.04 %, the leaking ones by 13 to 18 % from one to the next.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
@@ -19,7 +20,7 @@ from heapscope.cli.common.arguments import (
     secrets_option,
 )
 from heapscope.cli.common.notebook_output import draw, is_drawing
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def diagnose(
         is_terminal = output is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
         pages = [
-            "\n".join([*describe(series), "", *plain_lines(section, max(width, 40))])
+            "\n".join([*snapshot_lines(series), "", *plain_lines(section, max(width, 40))])
             for series, section in sections
         ]
         write(f"\n\n{'-' * width}\n\n".join(pages) + "\n", choice)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, footer, snapshot_lines
 from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
@@ -17,17 +18,7 @@ from heapscope.cli.common.arguments import (
     limit_option,
     partial_option,
 )
-from heapscope.cli.common.output import (
-    TERMINAL_ROWS,
-    Answer,
-    Choice,
-    Column,
-    describe,
-    footer,
-    show,
-    table_options,
-    write,
-)
+from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import folded, wrapped
 from heapscope.reporter.forecast import forecast_line
@@ -144,7 +135,7 @@ def growth(
         _columns(grown, table),
         list(grown.snapshots),
         rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
-        heading=[*describe(grown.snapshots), *_lines([*notes, *summary(grown)])],
+        heading=[*snapshot_lines(grown.snapshots), *_lines([*notes, *summary(grown)])],
         notes=_lines([*map(note_text, grown.notes)]),
         facts=_facts(grown, notes),
     )
@@ -159,7 +150,7 @@ def _lines(notes: Sequence[str]) -> list[str]:
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
-    """A path is read from its beginning to its end, which no column of a table has room for."""
+    """A path is longer than any column of a table: paths are listed one below the other."""
     import sys
 
     limit = choice.rows

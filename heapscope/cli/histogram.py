@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, followin
             (_RETAINED, *_COLUMNS) if retained else _COLUMNS,
             found,
             totals=total(table, "instance_count", "shallow_bytes"),
-            heading=describe(found),
+            heading=snapshot_lines(found),
         ),
         choice,
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
 from heapscope.cli.common.notebook_output import draw, is_drawing
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
 
@@ -80,7 +81,7 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
     found = analysis.paths(heap.graph, index, count)
     if is_json:
         return json_text(_document(snapshot, {"paths": [asdict(path) for path in found]}))
-    lines = describe([snapshot])
+    lines = snapshot_lines([snapshot])
     if not found:
         lines += ["", "unreachable: no GC root leads to it"]
     for path in found:
@@ -96,7 +97,7 @@ def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapsh
     found = merged_paths(heap.graph, members)
     if is_json:
         return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
-    lines = [*describe([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
+    lines = [*snapshot_lines([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
     return _text([*lines, *found.lines(branches)])
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.notebook_output import draw
 from heapscope.cli.common.opened_heap import opened, reachability_line
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.units import format_bytes
 
@@ -60,8 +61,7 @@ def suspects(
     class loaders that retain most.
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.heap.retention.suspects import describe as describe_suspect
-    from heapscope.heap.retention.suspects import find_suspects
+    from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
@@ -92,7 +92,7 @@ def suspects(
         return
     if output is None and not waste and draw(found):
         return
-    lines = [*describe([snapshot]), reachable, ""]
+    lines = [*snapshot_lines([snapshot]), reachable, ""]
     if not len(found):
         lines.append(f"No object and no class retains {share:g} % of the reachable heap.")
     for number, suspect in enumerate(found, 1):

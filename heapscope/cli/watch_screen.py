@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from heapscope.cli.common.output import encodes
+from heapscope.cli.common.answer import encodes
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 _SPARK_WIDTH = 14
-# A sparkline's full height is at least this share of its largest value: noise should look like noise.
+# The full height of a sparkline is at least this share of its largest value: small noise stays small.
 _MIN_RELIEF = 0.05
 _STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
 
@@ -86,7 +86,7 @@ class Screen:
 def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
     """The last ``width`` of the values, or their means where there are more, as bars of text."""
     if len(values) > width:
-        edges = [len(values) * place // width for place in range(width + 1)]
+        edges = [len(values) * index // width for index in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, high = min(values), max(values)
     relief = max(high - low, _MIN_RELIEF * high) or 1.0

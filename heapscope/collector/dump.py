@@ -201,7 +201,7 @@ def take(
         with new_file(sidecar) as file:
             file.write(json.dumps(facts, indent=2).encode())
     except (OutputExists, OutputFailed) as error:
-        path.unlink(missing_ok=True)  # nobody could tell what it is of
+        path.unlink(missing_ok=True)  # without it nobody knows what the snapshot is of
         raise DumpFailed(f"{error}; no snapshot was kept") from None
     return Collected(path, sidecar, facts)
 
@@ -216,7 +216,7 @@ def _label(process: JvmProcess) -> str:
 
 
 def _lock(process: JvmProcess) -> socket.socket:
-    """One snapshot at a time per JVM: a name without a file, free as soon as its last holder ends."""
+    """A lock for one snapshot at a time per JVM: an abstract socket name, free as soon as its holder ends."""
     lock = socket.socket(socket.AF_UNIX)
     try:
         lock.bind(f"\0heapscope-{process.pid}-{process.start_ticks}")
@@ -277,7 +277,7 @@ def _why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:
 
 
 class _NoFifoError(DumpFailed):
-    """The file system takes no FIFO; the JVM was not asked."""
+    """The file system does not support FIFOs; the JVM was not asked."""
 
 
 def _through_watchdog(
@@ -334,7 +334,7 @@ def _through_watchdog(
         answer: dict[str, Any] = {}
         if is_streamed or pause is not None:
             # A reader may still wait for a JVM that failed before it came to the FIFO.
-            answer = _last_word(watchdog, JVM_DONE if pause is not None else JVM_FAILED, options.seconds)
+            answer = _final_answer(watchdog, JVM_DONE if pause is not None else JVM_FAILED, options.seconds)
         problem = str(answer.get("problem", ""))
         if pause is None and problem in ("", NO_WORD):
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
@@ -350,7 +350,7 @@ def _through_watchdog(
 
 @contextmanager
 def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
-    """The process beside a dump; it ends when its pipes are closed."""
+    """The watchdog of a dump, started; it ends when its pipes are closed."""
     watchdog = subprocess.Popen(
         [*_WATCHDOG, job.to_json()],
         stdin=subprocess.PIPE,
@@ -381,11 +381,11 @@ def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) ->
     )
 
 
-def _last_word(watchdog: subprocess.Popen[bytes], word: bytes, seconds: float) -> dict[str, Any]:
-    """Tell the watchdog that the JVM has answered; what it says then."""
+def _final_answer(watchdog: subprocess.Popen[bytes], message: bytes, seconds: float) -> dict[str, Any]:
+    """Tell the watchdog whether the JVM has written its dump; the watchdog's answer."""
     assert watchdog.stdin is not None
     with suppress(OSError):
-        watchdog.stdin.write(word)
+        watchdog.stdin.write(message)
         watchdog.stdin.flush()
     said = _line(watchdog.stdout, seconds)
     found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog does not answer"}')
@@ -393,7 +393,7 @@ def _last_word(watchdog: subprocess.Popen[bytes], word: bytes, seconds: float) -
 
 
 def _line(pipe: IO[bytes] | None, seconds: float) -> str:
-    """One of its lines, which are written whole; nothing where none comes in time."""
+    """The next line, which is written at once; empty where none comes in time."""
     if pipe is None or not select.select([pipe], [], [], seconds)[0]:
         return ""
     return pipe.readline().decode().strip()

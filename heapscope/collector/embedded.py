@@ -2,9 +2,9 @@
 
 Everything goes through JNI (`heapscope.collector.jni`), whoever started the JVM: JPype, libhdfs, TensorFlow.
 So no signal and no attaching is needed, and it works with ``-Xrs`` and with ``-XX:+DisableAttachMechanism``.
-Only a dump into a FIFO has no door in JNI: it takes the JVM's own attach socket where there is one, or where
-one can be had by a SIGQUIT.  From within, unlike from outside, it can be seen that the handler of SIGQUIT is
-HotSpot's and nobody else's.  Otherwise the JVM writes a file, which is packed and removed.
+Only a dump into a FIFO cannot be had through JNI.  It takes the JVM's own attach socket, which exists or is
+opened by a SIGQUIT: from within the process one can see that HotSpot handles that signal, and nobody else.
+Otherwise the JVM writes a file, which is packed and removed.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _channel(vm: int, process: JvmProcess, *, is_streamed: bool) -> JvmChannel:
             raise DumpFailed(
                 f"process {process.pid}: {error}; no snapshot was kept, the JVM goes on"
             ) from None
-        return "Heap dump file created"  # the bean throws where the JVM does not say so
+        return "Heap dump file created"  # the bean throws where it was not
 
     def by_socket(command: str, seconds: float) -> str:
         if not command.startswith("GC.heap_dump "):

@@ -22,7 +22,7 @@ from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -75,7 +75,7 @@ class Heap(RichRepr):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         options: Options | None = None,
         *,
         index_dir: str | os.PathLike[str] | None = None,

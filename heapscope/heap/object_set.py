@@ -17,7 +17,7 @@ from heapscope.heap.objects.fields import (
     split_path,
 )
 from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none, shown
-from heapscope.parser.tags import BasicType
+from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -46,7 +46,7 @@ class ObjectSet(RichRepr):
         Object indices, strictly increasing.
     """
 
-    def __init__(self, graph: HeapGraph, indices: NDArray[np.int64]) -> None:
+    def __init__(self, graph: HeapGraph, indices: NDArray[np.int64] | Sequence[int]) -> None:
         self.graph = graph
         self.indices = np.asarray(indices, np.int64)
         self._kept: dict[tuple[str, ...], NDArray[np.uint64]] = {}  # retained sets, as bits
@@ -148,6 +148,28 @@ class ObjectSet(RichRepr):
 
             return size + boot_loader_lost(self.graph, self.indices, bits)
         return size
+
+    @property
+    def is_retained_known(self) -> bool:
+        """Whether `retained` was asked for before, so that it costs nothing."""
+        return () in self._kept
+
+    @property
+    def dominated_bytes(self) -> int:
+        """What each object retains in the dominator tree, added up.
+
+        Less than `retained_bytes` where objects are GC roots or share what they hold, more where one is
+        inside another.
+        """
+        units = self.graph.dominators.retained_units[self.indices]
+        return int(units.sum(dtype=np.uint64)) * self.graph.columns.unit_bytes
+
+    def root_record_count(self, kind: str) -> int:
+        """How many GC root records of a kind (``"JNI global"``) are on these objects."""
+        roots = self.graph.roots
+        tags = [tag for tag, name in ROOT_KIND_NAMES.items() if name == kind]
+        on_kind = np.isin(roots.kinds, np.array(tags, roots.kinds.dtype))
+        return int(np.isin(roots.object_index[on_kind], self.indices).sum())
 
     def paths_to_gc_roots(self) -> MergedPaths:
         """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.

@@ -9,7 +9,7 @@ import numpy as np
 from heapscope.parser import kernels
 from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.segment_pass import pass_over_segments
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def find_offsets(
-    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
+    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = no_progress
 ) -> NDArray[np.uint32] | NDArray[np.int64]:
     """Where each object's sub-record begins in the inflated dump, shape (n,); uint32 below 4 GiB, else int64.
 

@@ -45,7 +45,7 @@ from heapscope.parser.records import (
 from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
 from heapscope.parser.top_level import TopLevel, read_top_level
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,7 +108,7 @@ class HeapScan:
         return int(self.segment_objects.sum())
 
 
-def scan(source: Source, progress: Progress = silent) -> HeapScan:
+def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     """Count a dump; of a source that is `Source.is_partial`, what can be read of it.
 
     Raises
@@ -139,7 +139,7 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
     elif not source.is_compressed:  # else all of it would have to be inflated to tell
         try:
-            way += f": {salvage(source, _GUESS, silent)}"
+            way += f": {salvage(source, _GUESS, no_progress)}"
         except HprofError:
             return error  # not even the header
     elif error.objects_before is not None:
@@ -238,10 +238,10 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
     else:
         count = partial(count_stream, source)
     try:
-        done = count(_GUESS, _PROBE_BYTES, silent)
+        done = count(_GUESS, _PROBE_BYTES, no_progress)
     except NeedsWholeFile:
         count = partial(count_file, source, read_top_level(source.mapping(progress), path))
-        done = count(_GUESS, _PROBE_BYTES, silent)
+        done = count(_GUESS, _PROBE_BYTES, no_progress)
     while True:
         classes, names = classes_of(done)
         layout = layout_of(done, classes)

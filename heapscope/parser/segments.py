@@ -24,7 +24,7 @@ from heapscope.parser.scan import HeapScan
 from heapscope.parser.segment_pass import Step, pass_over_segments
 from heapscope.parser.source import Source
 from heapscope.parser.tags import BasicType, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -157,7 +157,7 @@ def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDAr
 
 
 def map_addresses(
-    source: Source, scan: HeapScan, progress: Progress = silent, allocate: Allocate = in_memory
+    source: Source, scan: HeapScan, progress: Progress = no_progress, allocate: Allocate = in_memory
 ) -> AddressMap:
     """Which identifiers there are, and which row each object has.
 
@@ -230,7 +230,7 @@ def _collect_ids(source: Source, scan: HeapScan, progress: Progress) -> NDArray[
 
 def _raise_twice(source: Source, scan: HeapScan) -> NoReturn:
     """Find the second record at one address, slowly, and say where it is."""
-    ids = _collect_ids(source, scan, silent)
+    ids = _collect_ids(source, scan, no_progress)
     order = np.argsort(ids, kind="stable")
     twice = np.nonzero(ids[order[1:]] == ids[order[:-1]])[0]
     row = int(order[twice[0] + 1]) if twice.size else 0
@@ -249,7 +249,7 @@ def fill(
     addresses: AddressMap,
     tables: ClassTables,
     unit_bytes: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
     """Columns of all objects and root records, and how many references each object has.
@@ -359,7 +359,7 @@ def fill_references(
     class_targets: NDArray[np.uint32],
     degrees: NDArray[np.uint32] | NDArray[np.int64],
     reference_objects: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> Edges:
     """Object indices that instances and arrays refer to.

@@ -40,7 +40,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class HolderNode:
-    """A step of the ways from the GC roots, for the picture."""
+    """A step of the paths from the GC roots, for the picture."""
 
     label: str
     member_count: int
@@ -234,7 +234,7 @@ _STATIC = " (static)"
 
 
 def _from_static(line: str) -> str:
-    """A way from a GC root, begun at its last static field: what keeps the class itself says little."""
+    """A path from a GC root without what lies before its last static field, which only keeps the class."""
     count, times, way = line.partition(" x ")
     steps = way.split(" -> ")
     last = max((place for place, step in enumerate(steps) if step.endswith(_STATIC)), default=0)
@@ -242,13 +242,9 @@ def _from_static(line: str) -> str:
 
 
 def _last_static(holder: Holder) -> Holder:
-    """The same for a tree: down to the last static field while there is one way only."""
-    found = at = holder
-    while len(at.children) == 1 and at.children[0].member_count == at.member_count:
-        at = at.children[0]
-        if at.label.endswith(_STATIC):
-            found = at
-    return found
+    """The same for a tree, as far as it has a single branch."""
+    statics = [step for step in holder.chain()[1:] if step.label.endswith(_STATIC)]
+    return statics[-1] if statics else holder
 
 
 def _file_systems(group: FileSystemGroup) -> FileSystemGroup:
@@ -395,7 +391,7 @@ def _bullet(text: str, width: int) -> list[str]:
 
 
 def _way(text: str, width: int) -> list[str]:
-    """A way from a GC root, broken at its arrows."""
+    """A path from a GC root, broken at its arrows."""
     rows, row = [], "  "
     for place, piece in enumerate(text.split(" -> ")):
         joined = f"{row} -> {piece}" if place else row + piece
@@ -419,5 +415,5 @@ def _few(counts: Sequence[int | None]) -> list[int | None]:
 
 
 def _rounded(value: float) -> float:
-    """Three digits that count."""
+    """Rounded to three significant digits."""
     return float(f"{value:.3g}")

@@ -55,9 +55,9 @@ def _without_leak(growth: Growth | None, watched: Sequence[WatchedClass]) -> tup
             return "absent", "no watched class is in the snapshot"
         return "one snapshot", "one snapshot only: nothing to compare"
     of_classes = f"of {plural(len(watched), 'watched class', 'watched classes')}"
-    growing = sum(one.is_growing for one in watched)
+    growing = sum(one.may_grow for one in watched)
     if growing:
-        perhaps = "" if any(one.is_sure for one in watched) else "perhaps "
+        perhaps = "" if any(one.verdict == GROWS for one in watched) else "perhaps "
         return "growth", f"{growing} {of_classes} {perhaps}{'grows' if growing == 1 else 'grow'}"
     larger = sum(one.is_larger for one in watched)
     if larger:
@@ -99,7 +99,7 @@ def verdict_lines(
         lines += [_size_line(one, "instance") for one in watched if one.trend != ABSENT]
         lines.append(_size_line(whole_heap, "object"))
     else:
-        lines += [_growth_line(one, "instances") for one in watched if one.is_growing or one.is_larger]
+        lines += [_growth_line(one, "instances") for one in watched if one.may_grow or one.is_larger]
         lines.append(_growth_line(whole_heap, "objects"))
     absent = [one.class_name for one in watched if one.trend == ABSENT]
     if absent:

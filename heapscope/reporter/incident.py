@@ -20,7 +20,7 @@ from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.errors import HeapscopeError
 from heapscope.heap.watched_classes import WATCHED_CLASSES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.headline import headline, verdict_lines
 from heapscope.reporter.outlook import Outlook, describe_outlook
@@ -78,7 +78,7 @@ def build_incident(
     show_secrets: bool = False,
     force_series: bool = False,
     limit_bytes: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Incident:
     """Compute what a report shows.
 
@@ -119,7 +119,7 @@ def build_incident(
     heap = last.open(progress)
     with nullcontext() if heap is None else heap:
         facts = last.facts(progress, heap)
-        found = find_leaks(snapshots, growth, opened=heap, progress=progress)
+        found = find_leaks(snapshots, growth, opened=None if heap is None else heap.graph, progress=progress)
         retention = (
             None if heap is None else describe_retention(heap, last.name, patterns, show_secrets=show_secrets)
         )

@@ -1,4 +1,4 @@
-"""Several processes side by side: a page with a row and a chart for each, and a page of its own behind it."""
+"""Several processes side by side: a page with a row and a chart for each, and a report of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from heapscope.analysis.verdicts import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
 from heapscope.heap.watched_classes import WATCHED_CLASSES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.text import plural, printable
@@ -78,7 +78,7 @@ def write_overview(
     force: bool = False,
     show_secrets: bool = False,
     limit_bytes: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> list[ProcessPage]:
     """Write a page with all processes side by side, and beside it a report of each.
 
@@ -173,5 +173,5 @@ def _chart(page: ProcessPage, number: int) -> Markup:
         return Markup("")
     when = plots.timeline(incident.snapshots)
     figure = plots.growth_figure(incident.whole_heap, when, "shallow size")
-    words = plots.describe_growth(incident.whole_heap, when, "shallow size")
+    words = plots.growth_sentence(incident.whole_heap, when, "shallow size")
     return Markup(plots.figure_svg(figure, f"process{number}", f"{page.label}: {words}"))

@@ -71,7 +71,7 @@ def remarks(
         affected = [
             one.class_name
             for one in watched
-            if (one.is_growing or one.is_larger)
+            if (one.may_grow or one.is_larger)
             and _TICKET_CACHE_CLASSES & {one.class_name, *one.matched_classes}
         ]
         if affected:

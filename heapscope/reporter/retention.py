@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.retention.paths import merged_paths
-from heapscope.heap.retention.suspects import describe, find_suspects
+from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 from heapscope.heap.retention.waste import (
     duplicate_classes,
     duplicate_strings,
@@ -48,7 +46,7 @@ class RetainedClass:
     retained_object_count: int
     retained_bytes: int
     dominated_bytes: int  # the sum of what each retains alone, in the dominator tree
-    without_jni_globals_bytes: int | None  # were there no JNI globals; None where none is on them
+    without_jni_globals_bytes: int | None  # retained without JNI globals; None where there are none
     holders: tuple[str, ...]  # "50 x JNI global", "50 x FileSystem.CACHE (static) -> ..."
 
 
@@ -98,6 +96,8 @@ def describe_retention(
 
     Parameters
     ----------
+    heap : Heap
+        Open.
     name : str
         Of the snapshot.
     patterns : sequence of str
@@ -113,7 +113,7 @@ def describe_retention(
         snapshot=printable(name),
         reachability=tuple(Strength(**row) for row in suspects.reachability.rows()),
         reachable_bytes=suspects.reachable_bytes,
-        suspects=tuple(tuple(map(printable, describe(suspect))) for suspect in suspects),
+        suspects=tuple(tuple(map(printable, describe_suspect(suspect))) for suspect in suspects),
         watched_classes=tuple(one for one in watched if one is not None),
         largest_objects=tuple(
             Retainer(
@@ -156,16 +156,13 @@ def _watched(heap: Heap, pattern: str) -> RetainedClass | None:
     if not members:
         return None
     kept = members.retained()
-    roots = heap.roots
-    is_global = np.isin(roots.object_index[roots.kinds == 1], members.indices).any()
-    units = heap.dominators().retained_units[members.indices]
     return RetainedClass(
         printable(pattern),
         len(members),
         len(kept),
         members.retained_bytes(),
-        int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes,
-        members.retained_bytes([_JNI_GLOBAL]) if is_global else None,
+        members.dominated_bytes,
+        members.retained_bytes([_JNI_GLOBAL]) if members.root_record_count(_JNI_GLOBAL) else None,
         tuple(map(printable, merged_paths(heap.graph, members.indices).lines(_BRANCHES))),
     )
 

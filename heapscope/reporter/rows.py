@@ -74,10 +74,9 @@ class WatchedClass:
     trend : str
         What the instances do: ``"grew every time"``, ``"grew"``, ``"unchanged"``, ``"varied"``, ``"fell"``,
         ``"absent"`` or ``"one snapshot"``.
-    is_growing : bool
-        `KeyGrowth.may_grow` of instances and bytes together.
-    is_sure : bool
-        `KeyGrowth.is_growing`: and there are snapshots enough to be sure.
+    verdict : str
+        What instances and bytes do together, as `heapscope.analysis.growth.growth.KeyGrowth` has it; empty of
+        one snapshot.
     is_larger : bool
         `KeyGrowth.is_larger`: there are two snapshots only, and the second has more.
     """
@@ -91,9 +90,13 @@ class WatchedClass:
     shallow_bytes_delta: int
     instance_count_per_snapshot: float
     shallow_bytes_per_snapshot: float
-    is_growing: bool = False
-    is_sure: bool = False
+    verdict: str = ""
     is_larger: bool = False
+
+    @property
+    def may_grow(self) -> bool:
+        """It grows, or perhaps does."""
+        return self.verdict in (GROWS, PERHAPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class ClassChange:
     shallow_bytes_before: int
     shallow_bytes_after: int
     shallow_bytes_delta: int
-    is_growing: bool  # `KeyGrowth.may_grow`: False for what two snapshots cannot show
+    is_growing: bool  # `KeyGrowth.may_grow`: False also where two snapshots cannot tell
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +187,7 @@ def _row(
         shallow_bytes_delta=sizes[-1] - sizes[0],
         instance_count_per_snapshot=(counts[-1] - counts[0]) / steps,
         shallow_bytes_per_snapshot=(sizes[-1] - sizes[0]) / steps,
-        is_growing=grown is not None and grown.may_grow,
-        is_sure=grown is not None and grown.is_growing,
+        verdict="" if grown is None else grown.verdict,
         is_larger=grown is not None and grown.is_larger,
     )
 
@@ -220,7 +223,8 @@ def change_rows(snapshots: Snapshots, growth: Growth | None, top: int) -> tuple[
     for row in diff.head(top).rows():
         key = growth.get(row["class_name"])
         shown = {**row, "class_name": printable(row["class_name"])}
-        changes.append(ClassChange(**shown, is_growing=key is not None and key.may_grow))
+        is_growing, verdict = (False, "") if key is None else (key.may_grow, key.verdict)
+        changes.append(ClassChange(**shown, is_growing=is_growing, verdict=verdict))
     return tuple(changes), len(diff)
 
 

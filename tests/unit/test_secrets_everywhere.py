@@ -108,8 +108,6 @@ def in_report(option: str) -> str:
 def in_log(option: str) -> str:
     group = LogGroup(
         kind="out of memory error",
-        title="",
-        meaning="",
         count=1,
         details=((f"Java heap space {option}", 1),),
         frames=(),

@@ -1,7 +1,7 @@
 """Two runs against each other: what grows in one and not in the other, and whether a cure worked.
 
-Rates are compared per operation where both runs have a work counter, else per hour; a cure
-is proved by what did not grow although at the old rate it would have.
+Rates are compared per operation where both runs have a work counter, else per hour.  A cure is proved by
+classes that did not grow, although at the old rate they would have.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from heapscope.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-# Every Java program has these, and their numbers follow whatever it does: they show a leak, and
-# never decide whether one is gone.
+# Every Java program has instances of these, and their numbers follow whatever it does: they may show a leak,
+# but do not decide whether it is gone.
 _GENERAL = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
 _PRIMITIVES = frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short"})
 
@@ -137,7 +137,7 @@ def rate_of(trend: Trend, unit: str) -> Rate | None:
 
 
 def common_unit(first: Growth, second: Growth) -> str:
-    """What rates of two runs can both be per."""
+    """What the rates of both runs can be per: ``"operation"``, else ``"hour"``, else ``"snapshot"``."""
     if first.axis.operations is not None and second.axis.operations is not None:
         return "operation"
     return "hour" if first.axis.hours is not None and second.axis.hours is not None else "snapshot"
@@ -145,6 +145,11 @@ def common_unit(first: Growth, second: Growth) -> str:
 
 def compare(first: Growth, second: Growth) -> Comparison:
     """What grows in one run and not in the other.
+
+    Parameters
+    ----------
+    first, second : Growth
+        By the same thing.
 
     Raises
     ------
@@ -164,7 +169,7 @@ def compare(first: Growth, second: Growth) -> Comparison:
 
 
 def _rises(key: KeyGrowth) -> bool:
-    return key.verdict in (GROWS, PERHAPS) or (key.verdict == TOO_FEW and key.instances.delta > 0)
+    return key.may_grow or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
 def span(growth: Growth, unit: str) -> float:
@@ -255,7 +260,7 @@ def prove(before: Growth, after: Growth, patterns: Sequence[str] = ()) -> Proof:
         picked = _ranks(before, patterns)
         decisive = tuple(one for one in grew if one.name in picked)
     else:
-        # Those that people know speak for the others.
+        # The watched classes come first in the reason: readers know them.
         picked = _ranks(before, WATCHED_CLASSES)
         decisive = tuple(one for one in grew if not one.is_general) or grew
         decisive = tuple(sorted(decisive, key=lambda one: picked.get(one.name, len(WATCHED_CLASSES))))

@@ -64,7 +64,15 @@ class Forecast:
 
 
 def find_limits(snapshots: Sequence[Snapshot], stated_bytes: int | None = None) -> list[Limit]:
-    """The limits that snapshots tell of, as they were at the last one."""
+    """The limits that snapshots tell of, as they were at the last one.
+
+    Parameters
+    ----------
+    snapshots : sequence of Snapshot
+        In order of time; one at least.
+    stated_bytes : int, optional
+        A limit that the caller states.
+    """
     last = snapshots[-1]
     used = last.shallow_bytes
     found = [Limit(STATED, stated_bytes, used, "as stated")] if stated_bytes else []

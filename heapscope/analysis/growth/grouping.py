@@ -13,12 +13,12 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.errors import HeapscopeError
 from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 By = Literal["class", "class+", "package", "loader", "path"]
 BY: tuple[By, ...] = get_args(By)
@@ -46,7 +46,9 @@ class KeySeries:
     retained: NDArray[np.int64] | None
 
 
-def series_by(series: Series, by: By, *, retained: bool = False, progress: Progress = silent) -> KeySeries:
+def series_by(
+    series: Series, by: By, *, retained: bool = False, progress: Progress = no_progress
+) -> KeySeries:
     """Group the objects of every snapshot by what each is, not by how it is held.
 
     Parameters
@@ -72,7 +74,7 @@ def series_by(series: Series, by: By, *, retained: bool = False, progress: Progr
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
-            figures.append(_of_heap(heap, by, series.superclasses, retained=retained))
+            figures.append(_of_heap(heap.graph, by, series.superclasses, retained=retained))
     return _aligned(figures, has_retained=retained)
 
 
@@ -131,16 +133,16 @@ def ancestors(name: str, superclasses: dict[str, str]) -> list[str]:
     return chain or [name]
 
 
-def _of_heap(heap: Heap, by: By, superclasses: dict[str, str], *, retained: bool) -> _Figures:
-    classes = list(heap.classes)
+def _of_heap(graph: HeapGraph, by: By, superclasses: dict[str, str], *, retained: bool) -> _Figures:
+    classes = list(graph.classes)
     if by == "loader":
         # Addresses change when the collector moves loaders; what grows is their number, or their classes.
-        labels = {i: _ADDRESS.sub("", loader_name(heap.graph, i)) for i in {c.loader_id for c in classes}}
+        labels = {i: _ADDRESS.sub("", loader_name(graph, i)) for i in {c.loader_id for c in classes}}
         keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
     else:
         key_of = _keys_of(by, superclasses)
         keys = [key_of(c.name) for c in classes]
-    return group_totals(heap.graph, keys, retained=retained)
+    return group_totals(graph, keys, retained=retained)
 
 
 def _aligned(figures: Sequence[_Figures], *, has_retained: bool) -> KeySeries:

@@ -36,7 +36,7 @@ from heapscope.analysis.verdicts import (
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.parser.names import CLASS
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -263,7 +263,7 @@ def find_growth(
     *,
     retained: bool = False,
     options: SeriesOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Growth:
     """What grows over snapshots of one process.
 

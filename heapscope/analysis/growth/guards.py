@@ -21,7 +21,7 @@ from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes, format_count, parse_bytes
@@ -82,7 +82,7 @@ class Checked:
     message : str
         Figures, of each snapshot that fails or of the last.
     hint : str
-        What may be wrong with the guard itself; empty where nothing seems so.
+        What may be wrong with the guard itself; empty where nothing is known to be.
     """
 
     name: str
@@ -160,8 +160,16 @@ def read_guard(text: str) -> Guard:
     return Guard(text.strip(), quantity, name, pattern.endswith("+"), comparison, limit)
 
 
-def check_limits(series: Series, limits: Sequence[str], progress: Progress = silent) -> Checks:
+def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
     """Whether limits hold in every snapshot.
+
+    Parameters
+    ----------
+    series : Series
+    limits : sequence of str
+        As `read_guard` reads them.
+    progress : Progress
+        Told how far reading dumps is, where retained sizes are limited.
 
     Raises
     ------
@@ -227,7 +235,7 @@ def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:
 
 
 def _hint(pattern: str, series: Series) -> str:
-    """Where no snapshot knows a class, the guard may be misspelt: it would hold for ever."""
+    """Where no snapshot knows a class, the guard may be misspelt, and then it always holds."""
     known = {name for one in series for name in one.histogram.column("class_name")}
     known |= series.superclasses.keys()
     if matching_classes(pattern, known, {}, subclasses=False):

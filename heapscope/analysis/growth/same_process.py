@@ -7,7 +7,7 @@ Evidence, of which any two snapshots need one kind in common:
   (``SALT`` in JDK 9 and 10): a static field, in every dump since JDK 9, different in each process
   (but for a JVM that was started from an AOT cache which holds it, JDK 24 and later);
 - of older JVMs where the native halves of the system threads lie, ``java.lang.Thread.eetop``: they
-  live as long as the JVM, at addresses that the system draws at random.
+  live as long as the JVM, at addresses that the system chooses at random.
 
 Object addresses are no evidence: collections move objects.  A class histogram without a sidecar
 tells nothing of its process.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.growth.sidecar import number_in
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import ObjectNotFound
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SYSTEM_THREADS = ("java.lang.ref.Reference$ReferenceHandler", "java.lang.ref.Finalizer$FinalizerThread")
 
 
-def evidence_of(snapshot: Snapshot, progress: Progress = silent) -> dict[str, object]:
+def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[str, object]:
     """What tells the process of a snapshot, by kind of evidence."""
     found: dict[str, object] = {}
     pid = number_in(snapshot.sidecar, "process", "pid")
@@ -66,7 +66,7 @@ class Process:
     members : tuple of int
         Their positions.
     label : str
-        The process as people tell it.
+        What the process is called: its pid and host where a sidecar has them.
     is_certain : bool
         Every member has evidence that it belongs here.
     """

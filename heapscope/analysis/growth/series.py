@@ -11,7 +11,7 @@ from heapscope.analysis.growth.same_process import Process, evidence_of, find_pr
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import HeapscopeError
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 
 
 class Series(Sequence[Snapshot]):
@@ -75,13 +75,13 @@ class Series(Sequence[Snapshot]):
                 sizes[position] = row["shallow_bytes"]
         return found
 
-    def processes(self, progress: Progress = usual) -> list[Process]:
+    def processes(self, progress: Progress = default_progress) -> list[Process]:
         """The processes that the snapshots are of; see `heapscope.analysis.growth.same_process`."""
         if self._processes is None:
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = usual) -> tuple[Self, str]:
+    def of_one_process(self, progress: Progress = default_progress) -> tuple[Self, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
 
         Returns

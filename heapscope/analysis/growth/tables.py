@@ -34,6 +34,8 @@ class ClassGrowth:
         A figure for each snapshot.
     verdict : Verdict
         What they do, as `heapscope.analysis.growth.growth.Growth` says it of a class.
+    is_growing : bool
+        They grow, or may: `heapscope.analysis.growth.growth.KeyGrowth.may_grow`.
     """
 
     class_name: str
@@ -41,6 +43,7 @@ class ClassGrowth:
     instance_counts: tuple[int, ...]
     shallow_bytes: tuple[int, ...]
     verdict: Verdict
+    is_growing: bool
 
     @property
     def instance_count_delta(self) -> int:
@@ -63,11 +66,6 @@ class ClassGrowth:
         return self.shallow_bytes_delta / max(1, len(self.shallow_bytes) - 1)
 
     @property
-    def is_growing(self) -> bool:
-        """It grows, and four snapshots or more say so."""
-        return self.verdict == Verdict.GROWS
-
-    @property
     def is_present(self) -> bool:
         """Any snapshot has an instance."""
         return any(self.instance_counts)
@@ -82,7 +80,7 @@ def watched(
     ----------
     series : Series
     patterns : sequence of str
-        As `heapscope.heap.histogram` has them; the classes that one names are taken together.
+        As `heapscope.heap.graph.class_patterns` has them; the classes that one names are taken together.
     subclasses : bool
         Whether subclasses of what a pattern names are counted with it.
 
@@ -100,17 +98,17 @@ def watched(
             tuple(sum(row[what][place] for row in rows) for place in range(len(series))) for what in (0, 1)
         )
         found.append((pattern, names, counts, sizes))
-    verdicts = _verdicts(series, [(counts, sizes) for _, _, counts, sizes in found])
-    return [ClassGrowth(*row, verdict) for row, verdict in zip(found, verdicts, strict=True)]
+    judged = _judged(series, [(counts, sizes) for _, _, counts, sizes in found])
+    return [ClassGrowth(*row, key.verdict, key.may_grow) for row, key in zip(found, judged, strict=True)]
 
 
-def _verdicts(series: Series, figures: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Verdict]:
-    """What pairs of instance counts and shallow bytes do, as `find_growth` judges those of a class."""
+def _judged(series: Series, figures: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[KeyGrowth]:
+    """Pairs of instance counts and shallow bytes, judged as `Growth` judges those of a class."""
     places = series.comparable
     table = np.array(figures, np.int64).reshape(len(figures), 2, len(series))[:, :, list(places)]
     axis = verdict_axis(series.at(places))
     instances, shallow = find_trends(table[:, 0], axis), find_trends(table[:, 1], axis)
-    return [KeyGrowth("", *pair).verdict for pair in zip(instances, shallow, strict=True)]
+    return [KeyGrowth("", *pair) for pair in zip(instances, shallow, strict=True)]
 
 
 def census_table(
@@ -177,8 +175,8 @@ def trend_table(series: Series) -> Table:
     """Every class over all snapshots, the largest growth in bytes first.
 
     Columns: ``class_name``, ``instance_count_`` and ``shallow_bytes_``, each ``first``, ``last``, ``delta``
-    and ``per_snapshot`` (mean growth), and ``is_growing``: what `Growth` decides, so that of fewer than
-    four snapshots nothing is.
+    and ``per_snapshot`` (mean growth), and ``is_growing``: what `Growth` decides of the whole snapshots,
+    ``KeyGrowth.may_grow``.
 
     Raises
     ------
@@ -195,6 +193,6 @@ def trend_table(series: Series) -> Table:
         columns[f"{what}_last"] = [values[-1] for values in figures]
         columns[f"{what}_delta"] = [values[-1] - values[0] for values in figures]
         columns[f"{what}_per_snapshot"] = [(values[-1] - values[0]) / steps for values in figures]
-    verdicts = _verdicts(series, [figures for _, figures in rows])
-    columns["is_growing"] = [verdict == Verdict.GROWS for verdict in verdicts]
+    judged = _judged(series, [figures for _, figures in rows])
+    columns["is_growing"] = [key.may_grow for key in judged]
     return Table(columns)

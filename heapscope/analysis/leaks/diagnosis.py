@@ -37,10 +37,11 @@ from heapscope.analysis.verdicts import (
     UNDECIDED,
     Confidence,
 )
-from heapscope.progress import Progress, silent
+from heapscope.heap.objects.environment import environment_of
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.object_set import ObjectSet
 
 # Variables that say why a file system is made anew, and where to look instead.
@@ -54,8 +55,8 @@ def find_leaks(
     *,
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
-    opened: Heap | None = None,
-    progress: Progress = silent,
+    opened: HeapGraph | None = None,
+    progress: Progress = no_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
 
@@ -69,8 +70,8 @@ def find_leaks(
         What to look for; `heapscope.analysis.leaks.known_leaks.load_catalogue` by default.
     living_environment : mapping, optional
         Variables of the process if it still lives, for heaps that have no copy of them.
-    opened : Heap, optional
-        The last of the dumps, where it is open already.
+    opened : HeapGraph, optional
+        Of the last of the dumps, where it is open already.
     progress : Progress
         Told how far reading dumps is.
 
@@ -83,18 +84,18 @@ def find_leaks(
     chosen = next((each for each in reversed(series) if each.kind == DUMP), series[-1])
     enough = len(series) >= MIN_SNAPSHOTS
     with ExitStack() as stack:
-        heap = opened
-        if heap is None and (heap := chosen.open(progress)) is not None:
-            stack.enter_context(heap)
-        variables = heap.environment() if heap is not None else {}
+        graph = opened
+        if graph is None and (heap := chosen.open(progress)) is not None:
+            graph = stack.enter_context(heap).graph
+        variables = environment_of(graph) if graph is not None else {}
         readings = _readings(chosen, variables, living_environment or {})
         evidence = SnapshotEvidence(
             chosen,
-            heap,
+            graph,
             series.superclasses,
             environment={**{each.name: each.value for each in readings}, **variables},
         )
-        groups = file_system_groups(evidence) if heap is not None else ()
+        groups = file_system_groups(evidence) if graph is not None else ()
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
         findings, steady = _findings(matches, series, evidence, groups, readings, progress)
@@ -149,7 +150,7 @@ def _findings(
     findings: list[Finding] = []
     steady: list[tuple[str, tuple[int | None, ...]]] = []
     explained: list[ObjectSet] = []
-    if evidence.heap is None:
+    if evidence.graph is None:
         # Without objects two leaks of one class cannot be told apart: the one with most evidence stays.
         matches = sorted(matches, key=lambda each: -len(each.outcomes))
     for found in matches:
@@ -157,7 +158,7 @@ def _findings(
         if not _may_grow(found.leak, counts):
             steady.append((found.leak.title, counts))
             continue
-        objects = evidence.subject(found.leak.subject)[0] if evidence.heap is not None else None
+        objects = evidence.subject(found.leak.subject)[0] if evidence.graph is not None else None
         if objects is not None and _is_explained(objects, explained):
             continue
         if objects is None and any(each.class_name == found.leak.subject.classes[0] for each in findings):
@@ -220,14 +221,14 @@ def _counts(
         if heap is None:
             continue
         with heap:
-            found[place] = SnapshotEvidence(snapshot, heap, series.superclasses).subject(subject)[1]
+            found[place] = SnapshotEvidence(snapshot, heap.graph, series.superclasses).subject(subject)[1]
     return tuple(found)
 
 
 def _picked(leak: KnownLeak, evidence: SnapshotEvidence) -> int:
     """How many of the subject's class are meant, as far as the snapshot can tell."""
     subject = leak.subject
-    if evidence.heap is not None:
+    if evidence.graph is not None:
         return evidence.subject(subject)[1]
     return evidence.count(subject.classes, subject.without) or 0
 

@@ -18,6 +18,7 @@ from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.graph.reachability import SOFT
 from heapscope.heap.object_set import ObjectSet
+from heapscope.heap.objects.environment import system_properties_of
 from heapscope.heap.objects.fields import follow_path, split_path
 from heapscope.heap.objects.java_collections import contents, static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
-    from heapscope.heap.heap import Heap
 
 _COMPARISON = re.compile(r"(>=|<=|>|<|!=)\s*(-?\d+(?:\.\d+)?)")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -51,18 +51,18 @@ class SnapshotEvidence:
     Attributes
     ----------
     snapshot : Snapshot
-    heap : Heap or None
+    graph : HeapGraph or None
         None for a class histogram.
     superclasses : mapping
         Class name to superclass name, as far as the series knows them.
     environment : mapping
         Of the process; empty where nothing tells.
     properties : mapping or None
-        System properties; None: those of the heap.
+        System properties; None: those in the dump.
     """
 
     snapshot: Snapshot
-    heap: Heap | None
+    graph: HeapGraph | None
     superclasses: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] | None = None
@@ -80,7 +80,7 @@ class SnapshotEvidence:
         """System properties of the process; empty where nothing tells."""
         if self.properties is not None:
             return self.properties
-        return self.heap.system_properties() if self.heap is not None else {}
+        return system_properties_of(self.graph) if self.graph is not None else {}
 
     @cached_property
     def reachable_bytes(self) -> int:
@@ -103,7 +103,7 @@ class SnapshotEvidence:
         names = self.names(patterns, without)
         if not names or not where:
             return sum(self.histogram[name] for name in names)
-        return None if self.heap is None else len(self.objects(patterns, without, where))
+        return None if self.graph is None else len(self.objects(patterns, without, where))
 
     def objects(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> ObjectSet:
         """Instances of a dump; the set is empty where there are none."""
@@ -207,8 +207,8 @@ class SnapshotEvidence:
         return self._merged[key]
 
     def _need_graph(self) -> HeapGraph:
-        assert self.heap is not None, "asked of a class histogram"
-        return self.heap.graph
+        assert self.graph is not None, "asked of a class histogram"
+        return self.graph
 
 
 def held(objects: ObjectSet) -> ObjectSet:

@@ -48,8 +48,10 @@ class Finding(RichRepr):
         Slope of ``counts`` with its interval (Theil-Sen); None for one snapshot, and where times cannot
         be used.
     since : datetime or None
-        When it began: a snapshot's time, or by the slope, or of one snapshot the oldest instance's own word.
+        When it began: the time of a snapshot, or reckoned back by the slope, or, of one snapshot, the time
+        that the oldest instance has in a field.
     since_is_estimate : bool
+        Whether it was reckoned back by the slope.
     held_by : tuple of str
         Ways from the GC roots, most of them first.
     holders : MergedPaths or None
@@ -154,7 +156,17 @@ def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> R
 def began(
     times: Sequence[datetime], counts: Sequence[int | None], per_hour: Rate | None
 ) -> tuple[datetime | None, bool]:
-    """When it began, and whether that is reckoned back by the slope."""
+    """When it began, and whether that is reckoned back by the slope.
+
+    Parameters
+    ----------
+    times : sequence of datetime
+        Of the snapshots.
+    counts : sequence of int or None
+        How many there were in each; None where it cannot tell.
+    per_hour : Rate or None
+        Their slope.
+    """
     known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
     if len(known) < 2 or per_hour is None or per_hour.value <= 0:
         return None, False

@@ -120,5 +120,5 @@ def _cached(evidence: SnapshotEvidence) -> np.ndarray[tuple[int], np.dtype[np.in
     for container in evidence.containers(CACHE_MAP):
         inside = contents(container)
         ids += [value for _, value in inside.items] if inside is not None else []
-    assert evidence.heap is not None
-    return evidence.heap.indices_of(np.array(ids, np.uint64))
+    assert evidence.graph is not None
+    return evidence.graph.indices_of(np.array(ids, np.uint64))

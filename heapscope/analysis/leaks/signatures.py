@@ -52,7 +52,7 @@ def match(leak: KnownLeak, evidence: SnapshotEvidence) -> Match | None:
     Conditions are looked at in the order of the signature, and none after one that fails, so a
     signature begins with what is cheap: counts of classes.
     """
-    if evidence.heap is None and not leak.class_counts_suffice:
+    if evidence.graph is None and not leak.class_counts_suffice:
         return None
     if leak.subject.classes and not evidence.names(leak.subject.classes, leak.subject.without):
         return None
@@ -76,7 +76,7 @@ def match(leak: KnownLeak, evidence: SnapshotEvidence) -> Match | None:
     holding = tuple(outcome for outcome in outcomes if outcome.holds)
     return Match(
         leak,
-        evidence.heap is not None and None not in musts,
+        evidence.graph is not None and None not in musts,
         sum(each.condition.is_hint for each in holding),
         holding,
     )
@@ -84,7 +84,7 @@ def match(leak: KnownLeak, evidence: SnapshotEvidence) -> Match | None:
 
 def look(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Outcome:
     """What one condition finds in a snapshot."""
-    if evidence.heap is None and not _is_of_classes(condition, leak):
+    if evidence.graph is None and not _is_of_classes(condition, leak):
         return Outcome(condition, None, None, "")
     figure, text = _KINDS[condition.kind](condition, leak, evidence)
     if figure is None:
@@ -121,7 +121,7 @@ def _count(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) ->
     if condition.operand == ("subject",):
         subject = leak.subject
         figure = evidence.count(subject.classes, subject.without)
-        if evidence.heap is not None and (not subject.classes or figure):
+        if evidence.graph is not None and (not subject.classes or figure):
             figure = evidence.subject(subject)[1]
         return figure, f"{format_count(figure or 0)} {leak.unit[figure != 1]}"
     figure = evidence.count(condition.operand, condition.texts("except"), condition.where)

@@ -10,6 +10,8 @@ from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
+from heapscope.heap.object_set import instances_of
+from heapscope.heap.retention.by_group import find_consumers
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
@@ -63,9 +65,9 @@ def _candidates(
 
 
 def _retained_by_class(evidence: SnapshotEvidence) -> dict[str, int] | None:
-    if evidence.heap is None:
+    if evidence.graph is None:
         return None
-    table = evidence.heap.consumers.by_class
+    table = find_consumers(evidence.graph).by_class
     return dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
 
 
@@ -88,8 +90,8 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = None
-    if evidence.heap is not None:
-        members = evidence.heap.objects(name, subclasses=False)
+    if evidence.graph is not None:
+        members = instances_of(evidence.graph, name, subclasses=False)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(members)
@@ -98,7 +100,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         title=f"{name} {how}, for a reason that is not in the catalogue",
         class_name=name,
         unit=("instance", "instances"),
-        confidence=LIKELY if evidence.heap is not None and key.verdict == GROWS else POSSIBLE,
+        confidence=LIKELY if evidence.graph is not None and key.verdict == GROWS else POSSIBLE,
         counts=counts,
         instance_count=counts[-1],
         retained_bytes=retained,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heapscope import extras
 from heapscope.analysis.memory.verdict import MemoryVerdict, judge
-from heapscope.errors import HeapscopeError, MissingDependency, SampleError
+from heapscope.errors import HeapscopeError, SampleError
 from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 from heapscope.rich_repr import RichRepr
 
@@ -186,8 +187,4 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
-    return parquet.read_table(path).to_pandas()
+    return extras.pyarrow().parquet.read_table(path).to_pandas()

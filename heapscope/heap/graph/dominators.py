@@ -16,7 +16,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.segments import Allocate, in_memory
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Numbering:
     flags: NDArray[np.uint64]
 
 
-def number(references: References, roots: NDArray[np.uint32], progress: Progress = silent) -> Numbering:
+def number(references: References, roots: NDArray[np.uint32], progress: Progress = no_progress) -> Numbering:
     """Number what the roots reach, depth first.
 
     Parameters
@@ -87,7 +87,7 @@ def number(references: References, roots: NDArray[np.uint32], progress: Progress
 def dominate(
     numbering: Numbering,
     size_units: NDArray[np.uint32],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
     """Immediate dominators, and retained sizes in the units of the shallow ones.

@@ -17,7 +17,6 @@ NEXT, TOP, ROOT, PAIRS, TREE = range(5)
 STATE = 8
 
 _MODULE = "heapscope.heap.graph._kernels"
-_SHAPES = "heapscope.analysis.growth._path_group_kernels"
 _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 
 # starts, flags
@@ -60,21 +59,3 @@ flood = {width: Kernel(_MODULE, "flood", f"{width}[] u4[] u8[4] u4[] i8[] i8") f
 sum_units = Kernel(_MODULE, "sum_units", "u8[] u4[] i8[]")
 # words, out
 members_of = Kernel(_MODULE, "members_of", "u8[] i8[]")
-# parents, depths, stack
-find_depths = Kernel(_SHAPES, "find_depths", "u4[] u4[] u4[]")
-# starts, targets, flags, strong, depths, ranks, kinds, parents
-settle_parents = {
-    width: Kernel(_SHAPES, "settle_parents", f"{width}[] u4[] u8[4] u8[] u4[] u4[] u4[] u4[]")
-    for width in _WIDTHS
-}
-# shapes, count, table
-fill_table = Kernel(_SHAPES, "fill_table", "u4[4] i8 u4[]")
-# parents, links, labels, kinds, of_object, stack, shapes, table, deepest, state
-compose = Kernel(_SHAPES, "compose", "u4[] u8[] u4[] u4[] u4[] u4[] u4[4] u4[] i8 i8[]")
-# of_object, units, counts, sums
-shape_totals = Kernel(_SHAPES, "shape_totals", "u4[] u4[] i8[] u8[]")
-# immediate, retained, of_object, children, siblings, depths, totals; by the type of retained
-retained_by_shape = {
-    sizes: Kernel(_SHAPES, "retained_by_shape", f"u4[] {sizes}[] u4[] u4[] u4[] i8[] u8[]")
-    for sizes in _SIZES
-}

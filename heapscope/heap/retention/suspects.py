@@ -270,7 +270,7 @@ def _name(graph: HeapGraph, index: int) -> str:
     return f"class {represented.name}" if represented is not None else one.class_name
 
 
-def describe(suspect: Suspect) -> list[str]:
+def describe_suspect(suspect: Suspect) -> list[str]:
     """A suspect in plain words: what, how much, held by what, piled up where."""
     lines = []
     ordinary = [f"ordinary: {suspect.ordinary}"] if suspect.ordinary else []

@@ -38,7 +38,7 @@ from heapscope.parser.records import JavaClass, u4_at
 from heapscope.parser.segment_counts import raise_corrupt
 from heapscope.parser.segment_workers import run_workers
 from heapscope.parser.tags import BasicType, SubRecordTag, array_length_offset, object_array_head_bytes
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,7 +182,7 @@ def _collect(
             room.handles[: used[kernels.HANDLES]].copy(),
         )
 
-    run_workers(scan.segment_bytes, lambda failed: (collect, None), silent, "")
+    run_workers(scan.segment_bytes, lambda failed: (collect, None), no_progress, "")
     parts.append(_no_objects())
     return _Found(
         np.concatenate([part.int_arrays for part in parts]),
@@ -246,7 +246,7 @@ def _check(
 
         return work, next_ids
 
-    next_ids = run_workers(scan.segment_bytes, make_worker, silent, "")
+    next_ids = run_workers(scan.segment_bytes, make_worker, no_progress, "")
     held = [
         [c.loader_id, c.signers_id, c.protection_domain_id]
         + [int(s.value) for s in c.statics if s.type == BasicType.OBJECT]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.statistics import Rate
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 _ROWS = 10
 
 
-def _growth(growth: Growth) -> str:
+def growth_card(growth: Growth) -> str:
+    """What grows over snapshots, and when memory runs out."""
     whole = growth.whole
     rate = _per(growth, whole)
     pace = "" if rate is None else f", {format_bytes(rate.value, signed=True)} per {growth.unit}"
@@ -72,7 +72,8 @@ def _per(growth: Growth, key: KeyGrowth) -> Rate | None:
     return key.shallow.per_hour if growth.unit == "hour" else key.shallow.per_snapshot
 
 
-def _comparison(comparison: Comparison) -> str:
+def comparison_card(comparison: Comparison) -> str:
+    """What grows in one of two runs."""
     kept = [one for one in comparison.classes if one.outcome in (STAYS, NEW)] or list(comparison.classes)
     counts = {one.outcome: 0 for one in comparison.classes}
     for one in comparison.classes:
@@ -81,7 +82,8 @@ def _comparison(comparison: Comparison) -> str:
     return card("Two runs: what grows", _runs(comparison), totals + _compared(kept))
 
 
-def _proof(proof: Proof) -> str:
+def proof_card(proof: Proof) -> str:
+    """Whether a cure worked."""
     return card(
         f"The cure: {proof.verdict}",
         _runs(proof.comparison),
@@ -119,7 +121,8 @@ def _compared(classes: Any) -> str:
     return grid(heads, rows, note) if rows else "<p>No class grew.</p>"
 
 
-def _checks(checks: Checks) -> str:
+def checks_card(checks: Checks) -> str:
+    """Guards, and which of them did not hold."""
     failed = len(checks.failed)
     title = "All guards hold" if checks else f"{plural(failed, 'guard')} of {len(checks)} did not hold"
     rows = [
@@ -133,11 +136,3 @@ def _checks(checks: Checks) -> str:
     ]
     share = bar((len(checks) - failed) / max(len(checks), 1), tag="span")
     return card(title, "", f"<p>{share}</p>" + grid(("", "Guard", "found", "hint"), rows, ""))
-
-
-CARDS: Mapping[str, Callable[[Any], str]] = {
-    "Checks": _checks,
-    "Comparison": _comparison,
-    "Growth": _growth,
-    "Proof": _proof,
-}

@@ -12,7 +12,6 @@ from rich.console import Console
 from heapscope.analysis.memory.history import WatchHistory
 from heapscope.cli.watch_screen import Screen, sparkline
 from heapscope.collector.memory import Sample
-from heapscope.collector.watch import ticks
 from tests.unit.cli.conftest import Run
 from tests.unit.collector.test_sample_file import sample
 
@@ -64,19 +63,6 @@ def test_more_processes_than_lines() -> None:
 def test_sparklines(values: list[float], bars: str) -> None:
     assert sparkline(values, 5)[: len(bars)] == bars[:5]
     assert len(sparkline(values, 5)) == min(len(values), 5)
-
-
-def test_rounds_that_were_missed_are_left_out() -> None:
-    slept: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        slept.append(seconds)
-        return len(slept) == 3
-
-    assert list(ticks(10, None, wait)) == [0, 1, 2]
-    assert slept == pytest.approx([10, 20, 30], abs=0.5)  # nobody really slept
-    assert list(ticks(10, 25, lambda _: False)) == [0, 1, 2]
-    assert list(ticks(10, 5, lambda _: False)) == [0]
 
 
 def test_misuse_is_one_line(run: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from heapscope.parser.layout.layout import infer_layout
 from heapscope.parser.source import Source
 from heapscope.parser.top_level import read_top_level
 from heapscope.parser.writer import HeapLayout
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 from tests.support.dumps import DumpBuilder, build
 from tests.unit.parser.small import nodes
 
@@ -24,9 +24,9 @@ GUESS = infer_layout({}, identifier_bytes=8, address_bits=0, object_count=0, for
 def test_a_file_and_a_stream_are_counted_alike(tmp_path: Path) -> None:
     path = build(nodes, segment_bytes=150).save(tmp_path / "d.hprof")
     with Source(path) as source:
-        streamed = count_stream(source, GUESS, None, silent)
+        streamed = count_stream(source, GUESS, None, no_progress)
         top_level = read_top_level(source.mapping(), str(path))
-        counted = count_file(source, top_level, GUESS, None, silent)
+        counted = count_file(source, top_level, GUESS, None, no_progress)
     assert counted.segments == streamed.segments
     assert len(counted.segments) > 5
     assert counted.class_dumps == streamed.class_dumps
@@ -40,8 +40,8 @@ def test_a_limit_ends_the_count_behind_some_segments(tmp_path: Path) -> None:
     path = build(nodes, segment_bytes=150).save(tmp_path / "d.hprof")
     with Source(path) as source:
         top_level = read_top_level(source.mapping(), str(path))
-        part = count_file(source, top_level, GUESS, 300, silent)
-        whole = count_file(source, top_level, GUESS, None, silent)
+        part = count_file(source, top_level, GUESS, 300, no_progress)
+        whole = count_file(source, top_level, GUESS, None, no_progress)
     assert 0 < len(part.segments) < len(whole.segments)
     assert part.segments == whole.segments[: len(part.segments)]
 
@@ -56,7 +56,7 @@ def test_a_class_that_is_larger_than_the_window(tmp_path: Path, monkeypatch: pyt
     path = build(heap).save(tmp_path / "d.hprof")
     with Source(path) as source:
         top_level = read_top_level(source.mapping(), str(path))
-        counted = count_file(source, top_level, GUESS, None, silent)
+        counted = count_file(source, top_level, GUESS, None, no_progress)
     assert max(len(data) for _, data in counted.class_dumps) > 900
     raw = path.read_bytes()
     assert all(raw[start : start + len(data)] == data for start, data in counted.class_dumps)
@@ -68,7 +68,7 @@ def test_the_end_of_an_unpatched_heap_is_no_part_of_it(tmp_path: Path) -> None:
         file.write(b"\x2c" + bytes(8))
     with Source(path) as source:
         top_level = read_top_level(source.mapping(), str(path))
-        counted = count_file(source, top_level, GUESS, None, silent)
+        counted = count_file(source, top_level, GUESS, None, no_progress)
     assert counted.segments[-1][1] == path.stat().st_size - 9
 
 
@@ -79,4 +79,4 @@ def test_a_file_that_became_shorter(tmp_path: Path) -> None:
         with path.open("r+b") as file:
             file.truncate(top_level.segments[0][0])
         with pytest.raises(TruncatedDump, match="shorter"):
-            count_file(source, top_level, GUESS, None, silent)
+            count_file(source, top_level, GUESS, None, no_progress)

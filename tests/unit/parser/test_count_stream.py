@@ -12,7 +12,7 @@ from heapscope.parser.count_stream import NeedsWholeFile, count_stream
 from heapscope.parser.layout.layout import infer_layout
 from heapscope.parser.source import Source
 from heapscope.parser.writer import HeapLayout
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 from tests.support.dumps import build
 from tests.support.oracle import read_oracle
 from tests.unit.parser.small import nodes
@@ -26,7 +26,7 @@ def test_blocks_of_any_size(tmp_path: Path, block_bytes: int, monkeypatch: pytes
     dump = build(nodes, segment_bytes=200)
     naive = read_oracle(dump.data)
     with Source(dump.save(tmp_path / "d.hprof")) as source:
-        counted = count_stream(source, GUESS, None, silent)
+        counted = count_stream(source, GUESS, None, no_progress)
     assert counted.counts.objects == len(naive.object_classes) + len(naive.classes)
     assert counted.counts.roots == len(naive.roots)
     assert len(counted.class_dumps) == len(naive.classes)
@@ -39,8 +39,8 @@ def test_blocks_of_any_size(tmp_path: Path, block_bytes: int, monkeypatch: pytes
 def test_a_limit_ends_the_count_between_two_records(tmp_path: Path) -> None:
     path = build(nodes, segment_bytes=150).save(tmp_path / "d.hprof")
     with Source(path) as source:
-        whole = count_stream(source, GUESS, None, silent)
-        part = count_stream(source, GUESS, whole.segments[1][0], silent)
+        whole = count_stream(source, GUESS, None, no_progress)
+        part = count_stream(source, GUESS, whole.segments[1][0], no_progress)
     assert part.segments == whole.segments[: len(part.segments)]
     assert 0 < len(part.segments) < len(whole.segments)
 
@@ -51,12 +51,12 @@ def test_a_length_that_only_the_whole_file_tells(tmp_path: Path, layout: HeapLay
         Source(build(nodes, layout=layout).save(tmp_path / "d.hprof")) as source,
         pytest.raises(NeedsWholeFile),
     ):
-        count_stream(source, GUESS, None, silent)
+        count_stream(source, GUESS, None, no_progress)
 
 
 def test_an_error_says_how_many_objects_came_before_it(tmp_path: Path) -> None:
     path = build(nodes, segment_bytes=200).save(tmp_path / "d.hprof")
     path.write_bytes(path.read_bytes()[:-40])
     with Source(path) as source, pytest.raises(HprofError) as caught:
-        count_stream(source, GUESS, None, silent)
+        count_stream(source, GUESS, None, no_progress)
     assert caught.value.objects_before

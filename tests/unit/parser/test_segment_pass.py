@@ -14,7 +14,7 @@ from heapscope.parser import kernels, segment_pass
 from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.scan import HeapScan
 from heapscope.parser.segment_pass import Step, pass_over_segments
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 from tests.support.dumps import build
 from tests.support.oracle import read_oracle
 from tests.unit.parser.small import nodes, scanned
@@ -38,7 +38,7 @@ def test_every_object_is_seen_once_whatever_the_window(
     dump = build(nodes, segment_bytes=300)
     with scanned(dump.save(tmp_path / "d.hprof")) as (source, found):
         ids = np.zeros(found.object_count, np.uint64)
-        states = pass_over_segments(source, found, collect(found, ids), silent, "x", counts_objects=True)
+        states = pass_over_segments(source, found, collect(found, ids), no_progress, "x", counts_objects=True)
     naive = read_oracle(dump.data)
     assert sorted(ids.tolist()) == sorted([*naive.object_classes, *naive.classes])
     assert states
@@ -64,7 +64,7 @@ def test_a_file_that_has_other_objects_now(tmp_path: Path) -> None:
             file.write(b"\x77")
         ids = np.zeros(found.object_count, np.uint64)
         with pytest.raises(CorruptRecord) as caught:
-            pass_over_segments(source, found, collect(found, ids), silent, "x", counts_objects=True)
+            pass_over_segments(source, found, collect(found, ids), no_progress, "x", counts_objects=True)
         assert caught.value.offset == at
 
 
@@ -75,4 +75,4 @@ def test_a_file_that_became_shorter(tmp_path: Path) -> None:
         with path.open("r+b") as file:
             file.truncate(int(found.segment_starts[0]))
         with pytest.raises(TruncatedDump, match="shorter"):
-            pass_over_segments(source, found, collect(found, ids), silent, "x", counts_objects=True)
+            pass_over_segments(source, found, collect(found, ids), no_progress, "x", counts_objects=True)

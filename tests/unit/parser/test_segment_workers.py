@@ -9,7 +9,7 @@ import pytest
 
 from heapscope.parser import segment_workers
 from heapscope.parser.segment_workers import run_workers
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 
 
 @pytest.fixture(params=[1, 3], autouse=True)
@@ -35,7 +35,7 @@ def test_every_segment_is_done_once(workers: int) -> None:
 
 
 def test_without_segments_there_is_one_worker() -> None:
-    assert run_workers([], lambda failed: (print, "nothing to do"), silent, "") == ["nothing to do"]
+    assert run_workers([], lambda failed: (print, "nothing to do"), no_progress, "") == ["nothing to do"]
 
 
 def test_an_error_ends_all_workers() -> None:
@@ -55,7 +55,7 @@ def test_an_error_ends_all_workers() -> None:
         return work, None
 
     with pytest.raises(ValueError, match="segment 3"):
-        run_workers([1] * 1000, make_worker, silent, "")
+        run_workers([1] * 1000, make_worker, no_progress, "")
     assert events[0].is_set()
     assert len(done) < 10
 
@@ -65,4 +65,4 @@ def test_an_error_while_a_worker_is_made() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        run_workers([1, 2], make_worker, silent, "")
+        run_workers([1, 2], make_worker, no_progress, "")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from heapscope import extras
 from heapscope.errors import HeapscopeError, MissingDependency
 from heapscope.reporter import pdf, render
 from heapscope.reporter.charts.plots import on_paper
@@ -182,7 +183,7 @@ def test_without_pango_the_packages_are_named(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(builtins, "__import__", importing)
     with pytest.raises(HeapscopeError, match=r"cannot load library 'libpango-1\.0-0'; .*apt-get install"):
-        pdf.need_weasyprint()
+        extras.weasyprint()
 
 
 @pytest.mark.pdf

@@ -200,7 +200,7 @@ def read_family(path: Path) -> list[KnownLeak]:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """Complains with the file and the place in it."""
+    """Makes errors that name the file and the place in it."""
 
     path: Path
     place: str

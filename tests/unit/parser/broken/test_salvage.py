@@ -14,7 +14,7 @@ from heapscope.errors import HprofError
 from heapscope.parser.broken.salvage import DUPLICATE, Salvage, salvage, without_duplicates
 from heapscope.parser.layout.layout import infer_layout
 from heapscope.parser.source import Source
-from heapscope.progress import silent
+from heapscope.progress import no_progress
 from tests.support.dumps import DumpBuilder
 from tests.support.oracle import read_oracle
 
@@ -35,7 +35,7 @@ def saved(tmp_path: Path, data: bytes) -> Salvage:
     path = tmp_path / "d.hprof"
     path.write_bytes(data)
     with Source(path, partial=True) as source:
-        return salvage(source, GUESS, silent)
+        return salvage(source, GUESS, no_progress)
 
 
 def test_a_whole_dump_has_no_gap(tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_without_a_header_there_is_nothing(tmp_path: Path) -> None:
     path = tmp_path / "d.hprof"
     path.write_bytes(b"JAVA PROFILE 1.0.2\0\0\0")
     with Source(path, partial=True) as source, pytest.raises(HprofError):
-        salvage(source, GUESS, silent)
+        salvage(source, GUESS, no_progress)
 
 
 def test_later_objects_at_one_address_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "d.hprof"
     path.write_bytes(heap())
     with Source(path, partial=True) as source:
-        found = salvage(source, GUESS, silent)
+        found = salvage(source, GUESS, no_progress)
         ((start, stop),) = found.top_level.segments
         once = [(start, stop, found.object_count, 0)]
         assert without_duplicates(source, 8, GUESS, once) is None

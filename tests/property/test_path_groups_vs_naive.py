@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 import heapscope
-from heapscope.analysis.growth import path_groups as shapes_module
-from heapscope.analysis.growth.path_groups import find_shapes
+from heapscope.analysis.growth import path_groups as groups_module
+from heapscope.analysis.growth.path_groups import find_path_groups
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import names
 from tests.property.test_graph_vs_naive import SETTINGS
@@ -56,12 +56,12 @@ def step_of(heap: heapscope.Heap, parent: int, row: int) -> Step:
 def test_shapes_are_those_of_the_paths(dump: Dump, tmp_path: Path) -> None:
     path = dump.save(tmp_path / "d.hprof")
     with heapscope.open(path, use_index=False) as heap:
-        found = find_shapes(heap)
+        found = find_path_groups(heap.graph)
         expected_parents = naive_parents(heap)
         graph = naive_graph(read_oracle(path.read_bytes()))
         ids = heap.columns.object_ids.tolist()
-        kinds, kind_names = shapes_module._kinds(heap)
-        parents = shapes_module._settled_parents(heap, kinds, kind_names).tolist()
+        kinds, kind_names = groups_module._kinds(heap.graph)
+        parents = groups_module._settled_parents(heap.graph, kinds, kind_names).tolist()
         reached = [row for row, parent in enumerate(parents) if parent != NO_OBJECT]
         assert set(reached) == {row for row in range(len(ids)) if found.of_object[row] != NO_OBJECT}
         for row, parent in expected_parents.items():
@@ -113,7 +113,7 @@ def test_tables_grow_as_they_have_to(tmp_path: Path) -> None:
         d.root("JNI_GLOBAL", held)
     path = d.dump().save(tmp_path / "many.hprof")
     with heapscope.open(path) as heap:
-        found = find_shapes(heap)
+        found = find_path_groups(heap.graph)
         assert len(found.labels) > 4096
         assert found.counts.sum() == (heap.nearest.parents != NO_OBJECT).sum()
         assert len(set(zip(found.parents.tolist(), found.labels, found.classes, strict=True))) == len(
@@ -133,7 +133,7 @@ def test_a_list_is_one_shape_and_deep_paths_end(tmp_path: Path) -> None:
     d.root("THREAD_BLOCK", alternating)
     path = d.dump().save(tmp_path / "deep.hprof")
     with heapscope.open(path) as heap:
-        found = find_shapes(heap)
+        found = find_path_groups(heap.graph)
         counts = {found.text(s): int(found.counts[s]) for s in range(1, len(found.labels))}
         assert counts["JNI global -> a.Node"] == 2000
         assert max(int(found.of_object[row]) for row in range(4000)) < 300
@@ -169,10 +169,10 @@ def test_of_two_holders_the_first_by_name_in_every_dump(tmp_path: Path, order: i
         d.root("JNI_GLOBAL", d.instance(name, held=held))
     path = d.dump().save(tmp_path / "two.hprof")
     with heapscope.open(path) as heap:
-        found = find_shapes(heap)
+        found = find_path_groups(heap.graph)
         texts = [found.text(shape) for shape in range(1, len(found.labels))]
     assert "JNI global -> Holder.held -> java.lang.Object" in texts
     with heapscope.open(path) as heap:
         row = heap.index_of(held)
-        parents = shapes_module._settled_parents(heap, *shapes_module._kinds(heap))
+        parents = groups_module._settled_parents(heap.graph, *groups_module._kinds(heap.graph))
         assert kind_of(heap, int(parents[row])) == "a.Holder"

@@ -1,4 +1,4 @@
-"""Compiled loops over shortest-path trees; called through `heapscope.heap.graph.kernels` only."""
+"""Compiled loops over shortest-path trees; called through `heapscope.analysis.growth.kernels` only."""
 
 from __future__ import annotations
 
@@ -57,35 +57,35 @@ def settle_parents(starts, targets, flags, strong, depths, ranks, kinds, parents
 
 
 @njit(inline="always")
-def _place(shape, label, kind, slots):
+def _slot(group, label, kind, slots):
     """Where in a table of a power of two slots a key begins to be looked for."""
-    key = (uint64(shape) << uint64(32)) ^ (uint64(label) * uint64(0x9E3779B97F4A7C15)) ^ uint64(kind)
+    key = (uint64(group) << uint64(32)) ^ (uint64(label) * uint64(0x9E3779B97F4A7C15)) ^ uint64(kind)
     key = (key ^ (key >> uint64(31))) * uint64(0xBF58476D1CE4E5B9)
     key = (key ^ (key >> uint64(27))) * uint64(0x94D049BB133111EB)
     return (key ^ (key >> uint64(31))) & uint64(slots - 1)
 
 
 @njit(nogil=True)
-def fill_table(shapes, count, table):
-    """Put shapes into a new table."""
+def fill_table(groups, count, table):
+    """Put groups into a new table."""
     slots = table.shape[0]
     for slot in range(slots):
         table[slot] = NOTHING
-    for shape in range(1, count):
-        at = _place(shapes[shape, 0], shapes[shape, 1], shapes[shape, 2], slots)
+    for group in range(1, count):
+        at = _slot(groups[group, 0], groups[group, 1], groups[group, 2], slots)
         while table[uintp(at)] != NOTHING:
             at = (at + uint64(1)) & uint64(slots - 1)
-        table[uintp(at)] = shape
+        table[uintp(at)] = group
     return DONE
 
 
 @njit(nogil=True)
-def compose(parents, links, labels, kinds, of_object, stack, shapes, table, deepest, state):
-    """The shape of each object's path: the shape of its parent's, a label, a kind.
+def compose(parents, links, labels, kinds, of_object, stack, groups, table, deepest, state):
+    """The group of each object's path: the group of its parent's, a label, a kind.
 
-    ``shapes`` has a row for each shape: parent, label, kind, depth; row 0 is the empty one.
+    ``groups`` has a row for each group: parent, label, kind, depth; row 0 is the empty one.
     ``links`` are bits of objects that are no step of their own.  Stops with MORE where
-    ``shapes`` or ``table`` are full (half, for the table); paths deeper than ``deepest`` end there.
+    ``groups`` or ``table`` are full (half, for the table); paths deeper than ``deepest`` end there.
     """
     slots = table.shape[0]
     v = state[NEXT]
@@ -93,43 +93,43 @@ def compose(parents, links, labels, kinds, of_object, stack, shapes, table, deep
     while v < parents.shape[0]:
         top = int64(0)
         at = uint32(v)
-        # Up to what has a shape; a root's parent is the empty one.
+        # Up to what has a group; a root's parent is the empty one.
         while of_object[at] == NOTHING and parents[at] != NOTHING and top < stack.shape[0]:
             stack[uintp(top)] = at
             top += 1
             if parents[at] == NOTHING - 1:
                 break
             at = parents[at]
-        shape = uint32(0)
+        group = uint32(0)
         if top == 0 or parents[stack[uintp(top - 1)]] != NOTHING - 1:
-            shape = of_object[at]
+            group = of_object[at]
         while top > 0:
             top -= 1
             w = stack[uintp(top)]
             is_link = (links[w >> 6] >> uint64(w & 63)) & uint64(1)
-            if not is_link and shapes[uintp(shape), 3] < deepest:
-                if 2 * used >= slots or used >= shapes.shape[0]:
+            if not is_link and groups[uintp(group), 3] < deepest:
+                if 2 * used >= slots or used >= groups.shape[0]:
                     state[NEXT] = v
                     state[TREE] = used
                     return MORE
-                place = _place(shape, labels[w], kinds[w], slots)
+                place = _slot(group, labels[w], kinds[w], slots)
                 while True:
                     found = table[uintp(place)]
                     if found == NOTHING:
-                        shapes[uintp(used), 0] = shape
-                        shapes[uintp(used), 1] = labels[w]
-                        shapes[uintp(used), 2] = kinds[w]
-                        shapes[uintp(used), 3] = shapes[uintp(shape), 3] + uint32(1)
+                        groups[uintp(used), 0] = group
+                        groups[uintp(used), 1] = labels[w]
+                        groups[uintp(used), 2] = kinds[w]
+                        groups[uintp(used), 3] = groups[uintp(group), 3] + uint32(1)
                         table[uintp(place)] = uint32(used)
-                        shape = uint32(used)
+                        group = uint32(used)
                         used += 1
                         break
                     row = uintp(found)
-                    if shapes[row, 0] == shape and shapes[row, 1] == labels[w] and shapes[row, 2] == kinds[w]:
-                        shape = found
+                    if groups[row, 0] == group and groups[row, 1] == labels[w] and groups[row, 2] == kinds[w]:
+                        group = found
                         break
                     place = (place + uint64(1)) & uint64(slots - 1)
-            of_object[w] = shape
+            of_object[w] = group
         v += 1
     state[NEXT] = v
     state[TREE] = used
@@ -137,33 +137,33 @@ def compose(parents, links, labels, kinds, of_object, stack, shapes, table, deep
 
 
 @njit(nogil=True)
-def shape_totals(of_object, units, counts, sums):
-    """Objects and size of each shape."""
+def group_totals(of_object, units, counts, sums):
+    """Objects and size of each group."""
     for v in range(of_object.shape[0]):
-        shape = of_object[v]
-        if shape != NOTHING:
-            counts[uintp(shape)] += 1
-            sums[uintp(shape)] += uint64(units[v])
+        group = of_object[v]
+        if group != NOTHING:
+            counts[uintp(group)] += 1
+            sums[uintp(group)] += uint64(units[v])
     return DONE
 
 
 @njit(nogil=True)
-def retained_by_shape(immediate, retained, of_object, children, siblings, depths, totals):
-    """Retained sizes summed over the members of each shape that have no ancestor of that shape."""
+def retained_by_path_group(immediate, retained, of_object, children, siblings, depths, totals):
+    """Retained sizes summed over the members of each group that have no ancestor of that group."""
     v = children[immediate.shape[0]]
     while v != NOTHING:
-        shape = of_object[v]
-        if shape != NOTHING:
-            if depths[uintp(shape)] == 0:
-                totals[uintp(shape)] += uint64(retained[v])
-            depths[uintp(shape)] += 1
+        group = of_object[v]
+        if group != NOTHING:
+            if depths[uintp(group)] == 0:
+                totals[uintp(group)] += uint64(retained[v])
+            depths[uintp(group)] += 1
         if children[v] != NOTHING:
             v = children[v]
             continue
         while True:
-            shape = of_object[v]
-            if shape != NOTHING:
-                depths[uintp(shape)] -= 1
+            group = of_object[v]
+            if group != NOTHING:
+                depths[uintp(group)] -= 1
             if siblings[v] != NOTHING:
                 v = siblings[v]
                 break
