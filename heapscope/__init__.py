@@ -12,8 +12,7 @@
 
 The rooms, imports going only down::
 
-    errors, units, progress, cache, files, machine_code   what every room shares
-    rich_repr                        how answers look in a notebook: asks the reporter
+    errors, units, progress, cache, files, secrets, extras, machine_code   what every room shares
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
@@ -29,12 +28,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from heapscope.rich_repr import set_renderer
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from heapscope.analysis.leaks.diagnosis import diagnose
-    from heapscope.analysis.memory.samples import read_samples, watched
-    from heapscope.analysis.snapshots import Snapshot, Snapshots, snapshots
+    from heapscope.analysis.diagnosis import diagnose
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.memory.samples import read_samples, watched_processes
+    from heapscope.analysis.snapshots import Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
@@ -61,8 +63,8 @@ if TYPE_CHECKING:
         UnsupportedFormat,
     )
     from heapscope.heap.heap import Heap
-    from heapscope.heap.histogram import WATCHED_CLASSES
     from heapscope.heap.opening import open
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
     from heapscope.reporter.bundle import write_bundle as bundle
     from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
@@ -104,18 +106,18 @@ __all__ = [
     "report",
     "snapshots",
     "unload_ipython_extension",
-    "watched",
+    "watched_processes",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
 _HOMES = {
     "Heap": ("heapscope.heap.heap", "Heap"),
-    "Snapshot": ("heapscope.analysis.snapshots", "Snapshot"),
+    "Snapshot": ("heapscope.analysis.growth.snapshot", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
-    "WATCHED_CLASSES": ("heapscope.heap.histogram", "WATCHED_CLASSES"),
+    "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),
     "bundle": ("heapscope.reporter.bundle", "write_bundle"),
     "collect_self": ("heapscope.collector.embedded", "collect_self"),
-    "diagnose": ("heapscope.analysis.leaks.diagnosis", "diagnose"),
+    "diagnose": ("heapscope.analysis.diagnosis", "diagnose"),
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
     "memory_figure": ("heapscope.reporter.charts.memory", "memory_figure"),
     "open": ("heapscope.heap.opening", "open"),
@@ -123,8 +125,17 @@ _HOMES = {
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
-    "watched": ("heapscope.analysis.memory.samples", "watched"),
+    "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
 }
+
+
+def _draw(thing: object) -> str | None:
+    """The card of an answer in a notebook; the reporter is imported when the first is drawn."""
+    html: str | None = import_module("heapscope.reporter.notebook.cards").html_of(thing)
+    return html
+
+
+set_renderer(_draw)
 
 
 def __getattr__(name: str) -> Any:

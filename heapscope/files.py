@@ -16,6 +16,13 @@ from typing import BinaryIO
 from heapscope.errors import OutputExists, OutputFailed
 
 MODE = 0o600  # dumps, and what is told of them, hold secrets
+# Files of samples: the collector writes them, analysis reads them.
+SAMPLE_SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def sample_journal(path: Path) -> Path:
+    """Where the newest rows of a Parquet file of samples are while, or after, a watch writes it."""
+    return path.with_name(f".{path.name}.rows")
 
 
 def check_free(path: Path, force: bool = False) -> None:

@@ -198,7 +198,8 @@ _KERNEL_IMPORT = re.compile(r"^from (heapscope[\w.]*) import (.*)$", re.MULTILIN
 def _sources(module: str) -> tuple[bytes, ...]:
     """Source of a kernel module and of the kernel modules that it imports.
 
-    A kernel inlines helpers and constants of those, so they decide its machine code as well.
+    A kernel inlines helpers and constants of those, and functions and constants of the plain modules
+    that they import, so all of these decide its machine code.
     """
     found: dict[str, bytes] = {}
     pending = [module]
@@ -210,11 +211,11 @@ def _sources(module: str) -> tuple[bytes, ...]:
         assert spec is not None
         assert spec.origin is not None
         found[name] = Path(spec.origin).read_bytes()
+        if not name.endswith("kernels"):
+            continue
         for package, names in _KERNEL_IMPORT.findall(found[name].decode()):
-            pending += [package] if package.endswith("kernels") else []
-            pending += [
-                f"{package}.{each.strip()}" for each in names.split(",") if each.strip().endswith("kernels")
-            ]
+            modules = [f"{package}.{each.strip()}" for each in names.split(",")]
+            pending += [each for each in modules if each.endswith("kernels")] or [package]
     return tuple(found[name] for name in sorted(found))
 
 

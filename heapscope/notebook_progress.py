@@ -1,7 +1,7 @@
 """A progress bar in a notebook: one line that is updated in place, and gone when the work is done.
 
 Plain HTML through IPython's display protocol, so that every front end shows it without widgets.  Work of less
-than half a second shows nothing, and five updates a second are enough for anybody.
+than half a second shows nothing, and the bar moves five times a second at most.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import threading
 import time
 from html import escape
 from typing import Any
+
+from heapscope.extras import ipython_display
 
 _PATIENCE_SECONDS = 0.5
 _INTERVAL_SECONDS = 0.2
@@ -50,13 +52,12 @@ class NotebookBar:
             self._show(_line(phase, done, total))
 
     def _show(self, text: str) -> None:
-        from IPython.display import HTML, display
-
+        shown = ipython_display()
         if self._handle is None:
             if text:
-                self._handle = display(HTML(text), display_id=True)  # type: ignore[no-untyped-call]
+                self._handle = shown.display(shown.HTML(text), display_id=True)
         else:
-            self._handle.update(HTML(text))  # type: ignore[no-untyped-call]
+            self._handle.update(shown.HTML(text))
 
     def _end(self, *_: object) -> None:
         with self._lock:

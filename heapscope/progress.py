@@ -12,14 +12,14 @@ class Progress(Protocol):
     def __call__(self, phase: str, done: int, total: int, /) -> None: ...
 
 
-def usual(phase: str, done: int, total: int, /) -> None:
-    """Show a bar in a notebook, nothing elsewhere: the default of what people call."""
-    shown = notebook()
+def default_progress(phase: str, done: int, total: int, /) -> None:
+    """Show a bar in a notebook, nothing elsewhere: the default of what people call; see `Progress`."""
+    shown = notebook_bar()
     if shown is not None:
         shown(phase, done, total)
 
 
-def notebook() -> Progress | None:
+def notebook_bar() -> Progress | None:
     """The progress bar of the notebook that we run in; None where it is none."""
     if "IPython" not in sys.modules:  # a notebook's kernel has long imported it
         return None
@@ -28,5 +28,5 @@ def notebook() -> Progress | None:
     return bar()
 
 
-def silent(phase: str, done: int, total: int, /) -> None:
-    """Ignore progress; the default of all that others call."""
+def no_progress(phase: str, done: int, total: int, /) -> None:
+    """Ignore progress: the default of what other functions call; see `Progress`."""

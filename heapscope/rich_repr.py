@@ -1,10 +1,22 @@
-"""The one door upwards: a notebook asks an answer how it looks, and the answer asks the reporter.
+"""What a notebook shows of an answer: the base of all that has a card, and the renderer that draws it.
 
-What analysis returns is shown as HTML in Jupyter, VS Code and their kin through ``_repr_html_``, a method of
-the object itself; how it looks is the reporter's business (`heapscope.reporter.notebook.cards`).
+What the rooms return is shown as HTML in Jupyter, VS Code and their kin through ``_repr_html_``, a method of
+the object itself; how it looks is the reporter's business.  The package hands the reporter's renderer down
+(`heapscope.__init__`), so that this module imports nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+Renderer = Callable[[object], str | None]
+_renderer: Renderer | None = None
+
+
+def set_renderer(renderer: Renderer) -> None:
+    """Draw every `RichRepr` with this function from now on."""
+    global _renderer
+    _renderer = renderer
 
 
 class RichRepr:
@@ -14,6 +26,4 @@ class RichRepr:
 
     def _repr_html_(self) -> str | None:
         """HTML for notebooks; None where ``repr`` must do."""
-        from heapscope.reporter.notebook.cards import html_of
-
-        return html_of(self)
+        return None if _renderer is None else _renderer(self)

@@ -1,15 +1,25 @@
-"""Secrets kept out of reports.
+"""Which values may be shown: the one policy for sidecars, ``ps``, reports, logs and tables.
 
-A heap holds the process's environment and system properties, and a report is made to be passed
-on.  So a value is shown only where its name is known to matter for a diagnosis or to be
-harmless, and what looks like a secret inside a shown value is taken out.  Every other value is
-replaced by its length.
+All of these are made to be passed on, and environments, system properties and command lines hold passwords.
+The rules:
+
+- An environment variable or a system property (also as ``-Dname=value``) is shown if its name is known to
+  matter for a diagnosis or to be harmless (`mask_value`).
+- An option of the JVM (``-XX:Name=value``) is shown if its value is a number or a switch, or if its name is
+  known to take a path or a mode.  Options of agents are masked.
+- An option of a program (``--name=value``, ``--name value``) is shown if its name is known, or if its value
+  is a number or a switch and its name does not tell of a secret.
+- An argument that belongs to no option is masked; the program or main class is shown (`mask_command`).
+- What looks like a secret is masked in everything that is shown, and in free text (`scrub`).
+
+`tests/unit/test_secrets.py` has the table of what is shown and what is masked, for every reader.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 MASKED = "(masked)"
@@ -19,7 +29,8 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Shown although the name may hold one of the words below: paths and modes, never the secret.
+# Shown although the name may hold one of the words below: paths and modes, never the secret itself.  The
+# leak of libhdfs is recognised by the names of ticket cache, user and authentication.
 _DIAGNOSTIC_NAMES = _names(
     """
     CLASSPATH CONTAINER_ID CUDA_VISIBLE_DEVICES JAVA_HOME JAVA_OPTS JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS
@@ -31,6 +42,7 @@ _DIAGNOSTIC_NAMES = _names(
     sun.security.krb5.debug
     """
 )
+# user.name: libhdfs keeps file systems by user, so the diagnosis of its leak names the user.
 _HARMLESS_NAMES = _names(
     """
     HOME HOSTNAME LANG LANGUAGE LOGNAME OLDPWD PATH PWD SHELL SHLVL TERM TMPDIR TZ USER _
@@ -45,18 +57,50 @@ _SECRET_WORD = re.compile(
     re.IGNORECASE,
 )
 _HARMLESS_VALUES = _names("true false yes no on off none null kerberos simple")
+_NUMBER = re.compile(r"[+-]?\d[\d.]*[kKmMgGtT]?")
 
+# Options of a program whose values are shown: role and hosts of TensorFlow tell which process leaks, class
+# path and modules which code runs.
+_SHOWN_OPTIONS = _names(
+    """
+    job_name ps_hosts task_index worker_hosts
+    add-exports add-modules add-opens add-reads class-path classpath cp enable-native-access illegal-access
+    jar limit-modules module-path patch-module upgrade-module-path
+    """
+)
+# -XX options whose values are paths or modes: where the files of the JVM lie, whether native memory is
+# tracked.
+_SHOWN_JVM_OPTIONS = _names(
+    """
+    AOTCache ErrorFile HeapDumpPath LogFile NativeMemoryTracking
+    SharedArchiveFile
+    """
+)
+_JVM_SWITCH = re.compile(
+    r"-(?:X.*|D[^=]*|(?:ea|esa|da|dsa)(?::.*)?|verbose(?::.*)?|server|client|version|(?:agentlib|agentpath"
+    r"|javaagent):[^=]*)",
+    re.DOTALL,
+)
+_SWITCH = re.compile(r"--[A-Za-z][\w.\-]*|-[A-Za-z]{1,2}")
+_OPTION = re.compile(r"--?[A-Za-z]")
 _OPTIONS_NAME = re.compile(r"(?:.*_)?(?:OPTS|OPTIONS)")
 _OPTION_WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|[^\s"'])+""")
-_DEFINITION = re.compile(r"""["']?-D(?P<name>[^=\s]+)=(?P<value>.*)""", re.DOTALL)
-_AGENT = re.compile(r"(-(?:javaagent|agentlib|agentpath):[^=]*=).+", re.DOTALL)
+# Begun only where a word begins, and ended with it: one pass, whatever the text.
+_AGENT = re.compile(
+    r"""(?<![^\s"'])(?P<agent>-(?:javaagent|agentlib|agentpath):[^=\s"']*+=)"""
+    r"""(?:"[^"]*"?|'[^']*'?|[^\s"'])++"""
+)
+# Of Python and of shells: code, a kind of warnings, a mode.  The next word is not the script.
+_OPTIONS_WITH_VALUE = _names("-c -W -X")
+_PYTHON = re.compile(r"python[\d.]*")
+_SCRIPT = re.compile(r".+\.(?:jar|js|pl|py|pyc|r|rb|sh|war)", re.IGNORECASE)
 
 _PEM = re.compile(r"-----BEGIN [^-]*-----.*?(?:-----END [^-]*-----|\Z)", re.DOTALL)
 # Possessive, and begun only where a chunk begins: one pass, whatever the text.
 _URL = re.compile(r"(?<=://)[^\s\"'<>]++")
 _BEFORE_AT = re.compile(r"(?<![^\s/@\"'])[^\s/@\"']++@")
 _ORACLE_USER = re.compile(r"(?<=:)\w+/[^\s/@\"']+@")
-_NAME = re.compile(r"""(?<![\w.\-])(?P<name>[\w.\-]++)(?P<between>\\?["']?\s*[=:]\s*)""")
+_NAME = re.compile(r"""(?<![\w.\-])(?P<name>(?:-XX:)?[\w.\-]++)(?P<between>\\?["']?\s*[=:]\s*)""")
 _VALUE = re.compile(r"""\\?"[^"]*"?|'[^']*'?|[^\s"'](?:"[^"]*"?|'[^']*'?|[^\s"'])*""")
 _FLAG = re.compile(r"--?[A-Za-z][\w.\-]*")
 _SCHEME = re.compile(r"\b(bearer|basic|digest|negotiate)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
@@ -80,6 +124,7 @@ def mask_value(name: str, value: str) -> str:
     name : str
         Of the variable (``LIBHDFS_OPTS``) or property (``java.vm.name``).
     value : str
+        As the process has it.
 
     Returns
     -------
@@ -92,20 +137,90 @@ def mask_value(name: str, value: str) -> str:
     if not _is_shown(name):
         return _masked_whole(value)
     if name == "sun.java.command":
-        return _mask_arguments(value)
-    return scrub_options(value) if _OPTIONS_NAME.fullmatch(name) else scrub(value)
+        return _mask_java_command(value)
+    if _OPTIONS_NAME.fullmatch(name):
+        return " ".join(mask_options(_OPTION_WORD.findall(value)))
+    return scrub(value)
 
 
 def mask_mapping(values: Mapping[str, str]) -> dict[str, str]:
-    """`mask_value` of each, ordered by name."""
+    """Variables or properties by name, each as `mask_value` shows it, ordered by name."""
     return {name: mask_value(name, values[name]) for name in sorted(values)}
+
+
+def mask_command(words: Sequence[str]) -> list[str]:
+    """A command line as it may be shown: program, script or main class, and options.
+
+    >>> mask_command(["python", "train.py", "--job_name=ps", "--session=abc", "/data", "--token", "xyz"])
+    ['python', 'train.py', '--job_name=ps', '--session=(masked)', '(masked)', '--token', '(masked)']
+
+    Parameters
+    ----------
+    words : sequence of str
+        The program and its arguments, as ``/proc/PID/cmdline`` has them.
+
+    Returns
+    -------
+    list of str
+        As many words; those that may be secret are ``(masked)`` or ``--name=(masked)``.
+    """
+    if not words:
+        return []
+    program = PurePath(words[0]).name
+    is_java, is_python = program in ("java", "javaw"), _PYTHON.fullmatch(program) is not None
+    shown = [scrub(words[0])]
+    has_main = False
+    option = ""  # what the next word may be the value of
+    for word in words[1:]:
+        if _is_option(word):
+            shown.append(_mask_option(word))
+            option = "" if "=" in word else word
+            continue
+        is_module = option == "-m" and (is_java or is_python)
+        is_value = (
+            is_module or option in _OPTIONS_WITH_VALUE or _is_option_known(option) or _names_secret(option)
+        )
+        is_main = not has_main and not is_value and (is_java or is_python or bool(_SCRIPT.fullmatch(word)))
+        has_main = has_main or is_main or is_module or option in ("-c", "-jar")
+        is_shown = is_main or is_module or _is_option_shown(option, word)
+        shown.append(scrub(word) if is_shown else MASKED)
+        option = ""
+    return shown
+
+
+def mask_options(words: Iterable[str]) -> list[str]:
+    """Options of a JVM as they may be shown.
+
+    A JVM prints values without quotes, so a word that does not begin like an option may be the rest of the
+    value before it: it is left out behind a value that is masked, and masked behind one that is shown.
+
+    >>> mask_options("-Xmx1g -Djavax.password=a b -XX:+UseG1GC -XX:OnError=x -agentlib:jdwp=y".split())
+    ['-Xmx1g', '-Djavax.password=(masked)', '-XX:+UseG1GC', '-XX:OnError=(masked)', '-agentlib:jdwp=(masked)']
+
+    Parameters
+    ----------
+    words : iterable of str
+        Options, as in ``LIBHDFS_OPTS`` or as ``VM.command_line`` answers.
+    """
+    shown: list[str] = []
+    option = ""
+    for word in words:
+        if _is_option(word):
+            shown.append(_mask_option(word))
+            option = "" if "=" in word else word
+        else:
+            is_shown = bool(option) and _is_option_shown(option, word)
+            if is_shown or not shown or not shown[-1].endswith(MASKED):
+                shown.append(scrub(word) if is_shown else MASKED)
+            option = ""
+    return shown
 
 
 def scrub(text: str) -> str:
     """The text with what looks like a secret replaced by ``(masked)``.
 
-    Users and passwords in URLs, values next to a telling name, PEM blocks, tokens of known issuers,
-    and long runs of random characters.
+    Users and passwords in URLs, values next to a telling name, options by the rules of this module, PEM
+    blocks, tokens of known issuers, and long runs of random characters.
     """
     text = _PEM.sub(MASKED, text)
     text = _URL.sub(lambda match: _without_user(match[0]), text)
@@ -113,16 +228,12 @@ def scrub(text: str) -> str:
     text = _BEFORE_AT.sub(_mask_bare_user, text)
     text = _SCHEME.sub(rf"\1 {MASKED}", text)
     text = _ISSUED.sub(MASKED, text)
+    text = _AGENT.sub(rf"\g<agent>{MASKED}", text)
     text = _mask_named(text)
     text = _mask_after_flags(text)
     text = _UUID.sub(MASKED, text)
     text = _HEX.sub(MASKED, text)
     return _LONG.sub(lambda match: MASKED if _is_random(match[0]) else match[0], text)
-
-
-def scrub_options(text: str) -> str:
-    """JVM options, scrubbed; each ``-Dname=value`` is judged as the system property it becomes."""
-    return _OPTION_WORD.sub(lambda match: _mask_option(match[0]), scrub(text))
 
 
 def _is_shown(name: str) -> bool:
@@ -138,8 +249,11 @@ def _masked_whole(value: str) -> str:
     return f"(masked, {len(value):,} {unit}; --show-secrets shows it)"
 
 
-def _mask_arguments(command: str) -> str:
-    """The main class or jar; what follows is up to the program and may be anything."""
+def _mask_java_command(command: str) -> str:
+    """The main class or jar of ``sun.java.command``, and how many arguments follow.
+
+    The property is one text: where an argument ends cannot be told, so none is shown.
+    """
     main, *arguments = command.split()
     if not arguments:
         return scrub(main)
@@ -147,15 +261,44 @@ def _mask_arguments(command: str) -> str:
     return f"{scrub(main)} ({len(arguments):,} {unit} masked; --show-secrets shows them)"
 
 
+def _is_option(word: str) -> bool:
+    return word in ("-", "--") or _OPTION.match(word.lstrip("\"'")) is not None
+
+
 def _mask_option(word: str) -> str:
-    if agent := _AGENT.fullmatch(word):
-        return f"{agent[1]}{MASKED}"
-    definition = _DEFINITION.fullmatch(word)
-    if definition is None or definition["value"].lower().strip("\"'") in _HARMLESS_VALUES:
-        return word
-    if _is_shown(definition["name"]):
-        return word
-    return f"-D{definition['name']}={MASKED}"
+    """One word that begins like an option, in quotes or not; its value may hold blanks."""
+    bare = word.strip("\"'")
+    agent = _AGENT.match(bare)
+    if agent is not None:
+        return f"{agent['agent']}{MASKED}"
+    name, equals, value = bare.partition("=")
+    if equals and not _is_log_option(name) and not _is_option_shown(name, value):
+        return f"{name}={MASKED}"
+    is_known = equals or _JVM_SWITCH.fullmatch(bare) or _SWITCH.fullmatch(bare) or _is_option_known(bare)
+    # -phunter2: the value may follow at once
+    return scrub(word) if is_known or bare in ("-", "--") else MASKED
+
+
+def _is_log_option(name: str) -> bool:
+    """Whether an option configures the JVM's log: ``-Xlog:gc*:file=PATH``, more than one name and value."""
+    return name.startswith("-Xlog")
+
+
+def _is_option_known(option: str) -> bool:
+    return option.lstrip("-") in _SHOWN_OPTIONS
+
+
+def _is_option_shown(option: str, value: str) -> bool:
+    """Whether the value of an option, given with its dashes, may be shown."""
+    value = value.strip("\\\"'")
+    if value.lower() in _HARMLESS_VALUES:
+        return True
+    if option.startswith("-D"):
+        return _is_shown(option[2:])
+    if option.startswith("-X"):
+        return option.removeprefix("-XX:") in _SHOWN_JVM_OPTIONS or _NUMBER.fullmatch(value) is not None
+    is_number = _NUMBER.fullmatch(value) is not None and bool(option)
+    return _is_option_known(option) or (is_number and not _names_secret(option))
 
 
 def _without_user(address: str) -> str:
@@ -175,7 +318,10 @@ def _mask_named(text: str) -> str:
     pieces = []
     position = 0
     for match in _NAME.finditer(text):
-        if match.start() < position or not _is_secret_name(match["name"]):
+        if match.start() < position:
+            continue
+        is_option = "=" in match["between"] and _OPTION.match(match["name"]) is not None
+        if not is_option and not _names_secret(match["name"]):
             continue
         value = _VALUE.match(text, match.end())
         if value is None or text.startswith(MASKED, match.end()):
@@ -187,13 +333,16 @@ def _mask_named(text: str) -> str:
         )
         if is_path or not bare or bare.lower() in _HARMLESS_VALUES:
             continue
+        if is_option and (_is_log_option(match["name"]) or _is_option_shown(match["name"], bare)):
+            continue
         quote = value[0][0] if value[0][0] in "\"'" else ""
         pieces += [text[position : match.end()], quote, MASKED, quote]
         position = value.end()
     return "".join([*pieces, text[position:]])
 
 
-def _is_secret_name(name: str) -> bool:
+def _names_secret(name: str) -> bool:
+    """Whether a name, of an option or of a value in a text, tells of a secret."""
     name = name.removeprefix("-D")  # a JVM option is read as one name
     return name not in _DIAGNOSTIC_NAMES and _SECRET_WORD.search(name) is not None
 
@@ -204,7 +353,7 @@ def _mask_after_flags(text: str) -> str:
     is_secret = False
     for index in range(0, len(words), 2):  # the gaps between them are at odd places
         word = words[index]
-        if is_secret and word:
+        if is_secret and word and not _is_option(word):
             words[index] = MASKED
         is_secret = bool(_FLAG.fullmatch(word) and _SECRET_WORD.search(word))
     return "".join(words)

@@ -1,11 +1,12 @@
-"""Bytes, counts and durations as text.
+"""Bytes, counts, durations and times as text.
 
-Bytes are decimal (1 MB = 10**6 bytes), as every figure in a ticket should be.
+Bytes are decimal (1 MB = 10**6 bytes), as every figure in a ticket should be.  Times are in UTC.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -51,6 +52,20 @@ def format_duration(seconds: float) -> str:
             rest = whole % size // small_size
             return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
     raise AssertionError("unreachable: 60 s and more were handled")
+
+
+def iso_time(moment: datetime, timespec: str = "auto") -> str:
+    """``2026-11-23T09:22:10.120Z``: ISO 8601 in UTC, for programs.
+
+    ``timespec`` is ``"seconds"``, ``"milliseconds"`` or as exact as the time is, see `datetime.isoformat`.
+    """
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def format_time(moment: datetime | str) -> str:
+    """``2026-11-23 09:22:10 UTC``, for people; a text is ISO 8601 with its time zone."""
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(ib|b|)", re.IGNORECASE | re.ASCII)

@@ -32,7 +32,7 @@ PYTHON_FOLDER = "reference/python"
 OBJECTS = [
     "heapscope.heap.object_set.ObjectSet",
     "heapscope.heap.objects.java_object.JavaObject",
-    "heapscope.heap.objects.process.JavaThread",
+    "heapscope.heap.objects.threads.JavaThread",
 ]
 GRAPH = [
     "heapscope.heap.graph.options.Options",

@@ -1,185 +1,37 @@
-"""Snapshots in time: what a process held, and what grew.
-
-A snapshot is a heap dump or a class histogram as text.  Both give counts and shallow bytes by
-class; a dump also tells superclasses and what the process was.
-"""
+"""The facade of snapshots in time: reading them, and every question about them as a method."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
-from heapscope.analysis.growth.snapshot import (
-    DUMP,
-    HISTOGRAM,
-    ProcessFacts,
-    Snapshot,
-    read_snapshot,
-    snapshot_files,
-    snapshot_of,
-)
-from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import KNOWN_SUPERCLASSES, WATCHED_CLASSES, matching_classes
-from heapscope.progress import Progress, usual
+from heapscope.analysis.growth import comparison, tables
+from heapscope.analysis.growth.comparison import Comparison, Proof
+from heapscope.analysis.growth.grouping import By
+from heapscope.analysis.growth.growth import Growth, find_growth
+from heapscope.analysis.growth.guards import Checks, check_growth, check_limits
+from heapscope.analysis.growth.options import SeriesOptions
+from heapscope.analysis.growth.same_process import Process
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import Snapshot, read_snapshot, snapshot_files
+from heapscope.analysis.growth.tables import ClassGrowth
+from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from heapscope.analysis.growth.comparison import Comparison, Proof
-    from heapscope.analysis.growth.growth import By, Growth
-    from heapscope.analysis.growth.guards import Checks
-
-__all__ = [
-    "DUMP",
-    "HISTOGRAM",
-    "ClassGrowth",
-    "ProcessFacts",
-    "Snapshot",
-    "Snapshots",
-    "is_growing",
-    "read_snapshot",
-    "snapshot_files",
-    "snapshot_of",
-    "snapshots",
-]
 
 
-@dataclass(frozen=True)
-class ClassGrowth:
-    """A watched class over all snapshots, its subclasses included."""
-
-    class_name: str  # the pattern that was asked for
-    matched_classes: tuple[str, ...]
-    instance_counts: tuple[int, ...]  # one for each snapshot
-    shallow_bytes: tuple[int, ...]
-    comparable: tuple[int, ...] = ()  # places of snapshots that a trend goes by; all where there is none
-
-    @property
-    def instance_count_delta(self) -> int:
-        """Last less first."""
-        return self.instance_counts[-1] - self.instance_counts[0]
-
-    @property
-    def shallow_bytes_delta(self) -> int:
-        """Last less first."""
-        return self.shallow_bytes[-1] - self.shallow_bytes[0]
-
-    @property
-    def instance_count_per_snapshot(self) -> float:
-        """Mean growth from one snapshot to the next."""
-        return self.instance_count_delta / max(1, len(self.instance_counts) - 1)
-
-    @property
-    def shallow_bytes_per_snapshot(self) -> float:
-        """Mean growth from one snapshot to the next."""
-        return self.shallow_bytes_delta / max(1, len(self.shallow_bytes) - 1)
-
-    @property
-    def is_growing(self) -> bool:
-        """The count never falls, and the last is above the first."""
-        places = self.comparable or range(len(self.instance_counts))
-        return is_growing([self.instance_counts[place] for place in places])
-
-    @property
-    def is_present(self) -> bool:
-        """Any snapshot has an instance."""
-        return any(self.instance_counts)
-
-
-def is_growing(counts: Sequence[int]) -> bool:
-    """Whether counts never fall and end above where they began."""
-    return counts[-1] > counts[0] and all(a <= b for a, b in pairwise(counts))
-
-
-class Snapshots(RichRepr, Sequence[Snapshot]):
+class Snapshots(RichRepr, Series):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
-    def __init__(self, snapshots: Iterable[Snapshot]) -> None:
-        self._snapshots = sorted(snapshots, key=lambda s: s.captured_at)
-        self._processes: list[Process] | None = None
-
-    def __len__(self) -> int:
-        return len(self._snapshots)
-
-    @overload
-    def __getitem__(self, row: int) -> Snapshot: ...
-    @overload
-    def __getitem__(self, row: slice) -> Snapshots: ...
-    def __getitem__(self, row: int | slice) -> Snapshot | Snapshots:
-        return Snapshots(self._snapshots[row]) if isinstance(row, slice) else self._snapshots[row]
-
-    def __repr__(self) -> str:
-        span = f" from {self[0].captured_at:%Y-%m-%d %H:%M:%S} UTC" if len(self) else ""
-        names = (f"{s.name}{' (partial)' if s.coverage else ''}" for s in self)
-        return f"<{len(self)} snapshots{span}: {', '.join(names)}>"
-
-    @property
-    def comparable(self) -> tuple[int, ...]:
-        """Snapshots that trends go by: of a partial dump the counts are lower bounds, and say little.
-
-        All of them where fewer than two are whole.
-        """
-        whole = tuple(place for place, one in enumerate(self) if one.coverage is None)
-        return whole if len(whole) > 1 else tuple(range(len(self)))
-
-    @cached_property
-    def superclasses(self) -> dict[str, str]:
-        """Class name to superclass name: from all dumps, then from what is known by name."""
-        known = dict(KNOWN_SUPERCLASSES)
-        for snapshot in self:
-            known.update(snapshot.superclasses)
-        return known
-
-    @cached_property
-    def _by_class(self) -> dict[str, tuple[list[int], list[int]]]:
-        """Class name to (instance counts, shallow bytes), one for each snapshot."""
-        found: dict[str, tuple[list[int], list[int]]] = {}
-        for position, snapshot in enumerate(self):
-            for row in snapshot.histogram.rows():
-                counts, sizes = found.setdefault(row["class_name"], ([0] * len(self), [0] * len(self)))
-                counts[position] = row["instance_count"]
-                sizes[position] = row["shallow_bytes"]
-        return found
-
-    def processes(self, progress: Progress = usual) -> list[Process]:
-        """The processes that the snapshots are of; see `heapscope.analysis.growth.same_process`."""
-        if self._processes is None:
-            self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
-        return self._processes
-
-    def of_one_process(self, progress: Progress = usual) -> tuple[Snapshots, str]:
-        """The snapshots of the process that has most (of equals the latest), and what was left out.
-
-        Returns
-        -------
-        snapshots : Snapshots
-            These, where they are of one process.
-        left_out : str
-            A sentence; empty where nothing was.
-        """
-        processes = self.processes(progress)
-        if len(processes) <= 1:
-            return self, ""
-        best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
-        rest, others = len(self) - len(best.members), len(processes) - 1
-        left_out = (
-            f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
-            f"these are of {best.label}"
-        )
-        found = Snapshots(self[i] for i in best.members)
-        found._processes = [replace(best, members=tuple(range(len(found))))]
-        return found, left_out
+    def __init__(self, snapshots: Iterable[Snapshot], processes: Sequence[Process] | None = None) -> None:
+        super().__init__(snapshots, processes)
+        self._growths: dict[tuple[By, bool, SeriesOptions], Growth] = {}
 
     def growth(
         self,
@@ -190,9 +42,11 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         warm_up: int | None = None,
         work: Sequence[float] | None = None,
         limit_bytes: int | None = None,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Growth:
         """What grows over snapshots of one process: rates with intervals, verdicts, forecast.
+
+        It is computed once for the same parameters.
 
         Parameters
         ----------
@@ -210,17 +64,22 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             sidecars, where all have it.
         limit_bytes : int, optional
             A memory limit to forecast, beside those that the snapshots tell of.
+        progress : Progress
+            Told how far reading dumps is, where they are read again.
 
         Raises
         ------
-        DifferentProcesses, HeapscopeError
+        DifferentProcesses
+            The snapshots are of several processes, and ``force_series`` is false.
+        HeapscopeError
+            Fewer than two snapshots; ``by`` or ``retained`` wants what a class histogram lacks; a work
+            counter that falls or does not fit.
         """
-        from heapscope.analysis.growth.growth import find_growth
-
-        return find_growth(
-            self, by, retained=retained, force_series=force_series, skip=warm_up, work=work,
-            limit_bytes=limit_bytes, progress=progress,
-        )  # fmt: skip
+        options = SeriesOptions(force_series, warm_up, None if work is None else tuple(work), limit_bytes)
+        key = by, retained, options
+        if key not in self._growths:
+            self._growths[key] = find_growth(self, by, retained=retained, options=options, progress=progress)
+        return self._growths[key]
 
     def compare(self, other: Snapshots, by: By = "class", *, force_series: bool = False) -> Comparison:
         """What grows in this run and not in another, and the other way round.
@@ -231,10 +90,13 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             Of another run: another setting, another version.
         by, force_series
             As for `growth`.
-        """
-        from heapscope.analysis.growth.comparison import compare
 
-        return compare(
+        Raises
+        ------
+        DifferentProcesses, HeapscopeError
+            As for `growth`, of either run.
+        """
+        return comparison.compare(
             self.growth(by, force_series=force_series), other.growth(by, force_series=force_series)
         )
 
@@ -247,10 +109,15 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             Taken after the cure.
         patterns : sequence of str
             The classes that decide, with subclasses; see `heapscope.analysis.growth.comparison.prove`.
-        """
-        from heapscope.analysis.growth.comparison import prove
+        force_series : bool
+            As for `growth`.
 
-        return prove(
+        Raises
+        ------
+        DifferentProcesses, HeapscopeError
+            As for `growth`, of either run.
+        """
+        return comparison.prove(
             self.growth(force_series=force_series), after.growth(force_series=force_series), patterns
         )
 
@@ -260,7 +127,7 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
         *,
         no_growth: Sequence[str] = (),
         force_series: bool = False,
-        progress: Progress = usual,
+        progress: Progress = default_progress,
     ) -> Checks:
         """Guards: ``check(["org.apache.hadoop.fs.FileSystem+ <= 3"], no_growth=["com.acme.*"])``.
 
@@ -270,105 +137,66 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             Each has to hold in every snapshot; see `heapscope.analysis.growth.guards`.
         no_growth : sequence of str
             Classes that must not grow, as globs; with ``+`` at the end their subclasses too.
-        """
-        from heapscope.analysis.growth.guards import Checks, check_growth, check_limits
+        force_series : bool
+            As for `growth`.
+        progress : Progress
+            Told how far reading dumps is, where retained sizes are limited.
 
-        self._need(1)
+        Raises
+        ------
+        DifferentProcesses
+            As for `growth`, of ``no_growth``.
+        HeapscopeError
+            There is no snapshot, or of ``no_growth`` fewer than two; a limit cannot be read.
+        """
+        self.need(1)
         results = check_limits(self, limits, progress).results
         if no_growth:
-            results += check_growth(self, no_growth, force_series=force_series, progress=progress).results
+            growth = self.growth(force_series=force_series, progress=progress)
+            results += check_growth(growth, no_growth).results
         return Checks(results)
 
     def watched(
         self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True
     ) -> list[ClassGrowth]:
-        """Each watched class over all snapshots; see `heapscope.heap.histogram` for patterns."""
-        self._need(1)
-        grown = []
-        for pattern in patterns:
-            names = matching_classes(pattern, self._by_class, self.superclasses, subclasses=subclasses)
-            series = [self._by_class[name] for name in names]
-            grown.append(
-                ClassGrowth(
-                    pattern,
-                    names,
-                    tuple(sum(counts[i] for counts, _ in series) for i in range(len(self))),
-                    tuple(sum(sizes[i] for _, sizes in series) for i in range(len(self))),
-                    self.comparable,
-                )
-            )
-        return grown
+        """Each watched class over all snapshots; see `heapscope.analysis.growth.tables.watched`.
+
+        Raises
+        ------
+        HeapscopeError
+            There is no snapshot.
+        """
+        return tables.watched(self, patterns, subclasses=subclasses)
 
     def census_table(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> Table:
-        """Watched classes: ``snapshot, captured_at, class_name, instance_count, shallow_bytes``.
+        """See `heapscope.analysis.growth.tables.census_table`.
 
-        A row for each pattern and snapshot.
+        Raises
+        ------
+        HeapscopeError
+            There is no snapshot.
         """
-        grown = self.watched(patterns, subclasses=subclasses)
-        rows = [(s, g, i) for g in grown for i, s in enumerate(self)]
-        return Table(
-            {
-                "snapshot": [s.name for s, _, _ in rows],
-                "captured_at": [s.captured_at for s, _, _ in rows],
-                "class_name": [g.class_name for _, g, _ in rows],
-                "instance_count": np.array([g.instance_counts[i] for _, g, i in rows], np.int64),
-                "shallow_bytes": np.array([g.shallow_bytes[i] for _, g, i in rows], np.int64),
-            }
-        )
+        return tables.census_table(self, patterns, subclasses=subclasses)
 
     def diff_table(self, before: int = 0, after: int = -1) -> Table:
-        """Classes that changed between two snapshots, the largest growth in bytes first.
-
-        Columns: ``class_name`` and ``instance_count_`` and ``shallow_bytes_``, each ``before``,
-        ``after`` and ``delta``.
+        """See `heapscope.analysis.growth.tables.diff_table`.
 
         Raises
         ------
         HeapscopeError
             Fewer than two snapshots.
         """
-        self._need(2)
-        rows = [
-            (name, counts[before], counts[after], sizes[before], sizes[after])
-            for name, (counts, sizes) in self._by_class.items()
-            if counts[before] != counts[after] or sizes[before] != sizes[after]
-        ]
-        rows.sort(key=lambda row: (row[3] - row[4], row[1] - row[2], row[0]))
-        table: dict[str, Sequence[Any] | NDArray[np.int64]] = {
-            "class_name": [row[0] for row in rows],
-            "instance_count_before": np.array([row[1] for row in rows], np.int64),
-            "instance_count_after": np.array([row[2] for row in rows], np.int64),
-            "instance_count_delta": np.array([row[2] - row[1] for row in rows], np.int64),
-            "shallow_bytes_before": np.array([row[3] for row in rows], np.int64),
-            "shallow_bytes_after": np.array([row[4] for row in rows], np.int64),
-            "shallow_bytes_delta": np.array([row[4] - row[3] for row in rows], np.int64),
-        }
-        return Table(table)
+        return tables.diff_table(self, before, after)
 
     def trend_table(self) -> Table:
-        """Every class over all snapshots, the largest growth in bytes first.
-
-        Columns: ``class_name``, ``instance_count_`` and ``shallow_bytes_``, each ``first``,
-        ``last``, ``delta`` and ``per_snapshot`` (mean growth), and ``is_growing``.
+        """See `heapscope.analysis.growth.tables.trend_table`.
 
         Raises
         ------
         HeapscopeError
             Fewer than two snapshots.
         """
-        self._need(2)
-        steps = len(self) - 1
-        rows = sorted(self._by_class.items(), key=lambda row: (row[1][1][0] - row[1][1][-1], row[0]))
-        columns: dict[str, list[object]] = {"class_name": [name for name, _ in rows]}
-        for position, what in enumerate(("instance_count", "shallow_bytes")):
-            series = [values[position] for _, values in rows]
-            columns[f"{what}_first"] = [values[0] for values in series]
-            columns[f"{what}_last"] = [values[-1] for values in series]
-            columns[f"{what}_delta"] = [values[-1] - values[0] for values in series]
-            columns[f"{what}_per_snapshot"] = [(values[-1] - values[0]) / steps for values in series]
-        places = self.comparable
-        columns["is_growing"] = [is_growing([counts[i] for i in places]) for _, (counts, _) in rows]
-        return Table(columns)
+        return tables.trend_table(self)
 
     def census(self, patterns: Sequence[str] = WATCHED_CLASSES, *, subclasses: bool = True) -> pd.DataFrame:
         """`census_table` as a DataFrame."""
@@ -390,18 +218,10 @@ class Snapshots(RichRepr, Sequence[Snapshot]):
             frame.attrs["partial"] = partial
         return frame
 
-    def _need(self, count: int) -> None:
-        if len(self) < count:
-            raise HeapscopeError(
-                f"{len(self)} snapshot{'s' * (len(self) != 1)} given; {count} or more are needed to compare"
-                if count > 1
-                else "no snapshot given; name at least one heap dump or class histogram"
-            )
-
 
 def snapshots(
-    paths: Iterable[str | os.PathLike[str]],
-    progress: Progress = usual,
+    paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+    progress: Progress = default_progress,
     *,
     as_jvm: bool = False,
     directories: bool = True,
@@ -411,8 +231,10 @@ def snapshots(
 
     Parameters
     ----------
-    paths : iterable of str or path-like
+    paths : str or path-like, or several
         Files, or directories that stand for all snapshots in them.
+    progress : Progress
+        Told how far counting is.
     as_jvm : bool
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
     directories : bool

@@ -25,11 +25,11 @@ from importlib import import_module
 import click
 
 from heapscope import __version__
+from heapscope.cli.common.exit_codes import BUG, FAILED, INTERRUPTED, OK, READER_GONE
 from heapscope.errors import HeapscopeError
 
 PROGRAM = "heapscope"
 COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
-OK, FOUND, USAGE, FAILED, TOO_EARLY, BUG, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 4, 70, 130, 141
 
 # In the order of --help.  A command is the function of that name in the module, a hyphen an underscore.
 COMMANDS = {
@@ -44,7 +44,7 @@ COMMANDS = {
     "histogram": "heapscope.cli.histogram",
     "census": "heapscope.cli.census",
     "diff": "heapscope.cli.diff",
-    "trend": "heapscope.cli.diff",
+    "trend": "heapscope.cli.trend",
     "growth": "heapscope.cli.growth",
     "check": "heapscope.cli.check",
     "suspects": "heapscope.cli.suspects",
@@ -160,7 +160,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _drop_output() -> None:
-    """What is left in the buffer would fail once more when the interpreter ends."""
+    """Send stdout to /dev/null: what is left in the buffer would fail again when Python ends."""
     with suppress(OSError, ValueError):  # no file at all: stdout was replaced, in a test say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

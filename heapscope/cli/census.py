@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import (
     class_option,
     dumps_argument,
@@ -14,7 +15,7 @@ from heapscope.cli.common.arguments import (
     subclasses_option,
     watched,
 )
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options
+from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 
 _COLUMNS = (
@@ -44,4 +45,7 @@ def census(
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
     table = found.census_table(watched(patterns), subclasses=not no_subclasses)
-    show(Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=describe(found)), choice)
+    show(
+        Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=snapshot_lines(found)),
+        choice,
+    )

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
-from heapscope.cli.common.output import (
-    SCHEMA_VERSION,
-    Answer,
-    Choice,
-    Column,
-    describe,
-    json_text,
-    show,
-    snapshot_facts,
-    write,
-)
+from heapscope.cli.common.exit_codes import FOUND, TOO_EARLY
+from heapscope.cli.common.output import json_text, show, snapshot_facts, write
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.errors import HeapscopeError
@@ -104,7 +96,6 @@ def check(
     """
     from heapscope.analysis.growth.guards import read_guard
     from heapscope.analysis.snapshots import snapshots
-    from heapscope.cli import FOUND, TOO_EARLY
     from heapscope.reporter.junit import junit_xml
 
     if not (after or limits or no_growth):
@@ -162,9 +153,9 @@ def _with_hint(one: Checked) -> str:
 
 def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None) -> None:
     if proof is None or cured is None:
-        lines = describe(before)
+        lines = snapshot_lines(before)
     else:
-        heading = ["before:", *describe(before), "after:", *describe(cured), ""]
+        heading = ["before:", *snapshot_lines(before), "after:", *snapshot_lines(cured), ""]
         heading += wrapped(f"{proof.verdict}: {proof.reason}").split("\n")
         more = max(0, len(proof.decisive) - _SHOWN)
         if proof.decisive:

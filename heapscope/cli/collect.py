@@ -25,7 +25,7 @@ _REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
+class _Settings:
     """How snapshots are taken, and where they go."""
 
     output: Path
@@ -106,36 +106,44 @@ def collect(
         raise click.UsageError("--for needs --trigger.")
     if redact and no_stream:
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
-    how = _How(output, kind, live, method, not no_stream, allow_sigquit, redact)
+    settings = _Settings(
+        output=output,
+        kind=kind,
+        live=live,
+        method=method,
+        stream=not no_stream,
+        allow_sigquit=allow_sigquit,
+        redact=redact,
+    )
     if triggers:
-        problem = _collect_when(triggers, pids, role, every, count, seconds, how)
+        problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
     else:
         if count is not None and count > 1 and every is None:
             raise click.UsageError("--count needs --every.")
-        problem = _collect_at(pids, role, every, count or 1, how)
+        problem = _collect_at(pids, role, every, count or 1, settings)
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
 
 
 def _collect_at(
-    pids: tuple[int, ...], role: str | None, every: float | None, count: int, how: _How
+    pids: tuple[int, ...], role: str | None, every: float | None, count: int, settings: _Settings
 ) -> CollectError | None:
     from heapscope.collector.processes import is_running
 
     problem: CollectError | None = None
     start = time.monotonic()
-    for place in range(count):
-        if place and every is not None:
-            time.sleep(max(0.0, start + place * every - time.monotonic()))
+    for number in range(count):
+        if number and every is not None:
+            time.sleep(max(0.0, start + number * every - time.monotonic()))
         # One process that ended or refuses must not cost the snapshots of the others.
         targets, problem = _targets(pids, role, problem)
         for process in targets:
             try:
-                _collect(process, how)
+                _collect(process, settings)
             except CollectError as error:
-                said = _say(error)
+                reported = _report(error)
                 # Of a role, workers come and go.
-                problem = said if role is None or is_running(process) else problem
+                problem = reported if role is None or is_running(process) else problem
     return problem
 
 
@@ -146,7 +154,7 @@ def _collect_when(
     every: float | None,
     count: int | None,
     seconds: float | None,
-    how: _How,
+    settings: _Settings,
 ) -> CollectError | None:
     from heapscope.cli.triggered import DEFAULT_COUNT, DEFAULT_EVERY, collect_when
     from heapscope.collector.trigger import parse_trigger
@@ -157,8 +165,12 @@ def _collect_when(
         raise click.BadOptionUsage("trigger", f"--trigger: {error}") from None
 
     def take(process: JvmProcess, due: Literal["dump", "histogram"]) -> None:
-        # Nobody may be there to answer a question by now.
-        _collect(process, replace(how, kind="histogram" if how.kind == "histogram" else due), may_ask=False)
+        # Nobody may be at the terminal any more to answer a question.
+        _collect(
+            process,
+            replace(settings, kind="histogram" if settings.kind == "histogram" else due),
+            may_ask=False,
+        )
 
     return collect_when(
         parsed,
@@ -179,27 +191,27 @@ def _targets(
     if role is not None:
         found = [process for process in processes.find() if process.role == role]
         if not found:
-            problem = _say(JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'"))
+            problem = _report(JvmNotFound(f"no process with a JVM has the role {role!r}; see 'heapscope ps'"))
         return found, problem
     found = []
     for pid in pids:
         try:
             found.append(processes.get(pid))
         except JvmNotFound as error:
-            problem = _say(error)
+            problem = _report(error)
     return found, problem
 
 
-def _say(error: CollectError) -> CollectError:
+def _report(error: CollectError) -> CollectError:
     sys.stderr.write(f"heapscope: {printable(str(error))}\n")
     return error
 
 
-def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
+def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) -> None:
     from heapscope.collector.dump import collect as take
     from heapscope.collector.stream import Filter
 
-    allow_sigquit = how.allow_sigquit
+    allow_sigquit = settings.allow_sigquit
     if process.attach == "signal" and not allow_sigquit and may_ask and _is_terminal():
         allow_sigquit = click.confirm(
             f"process {process.pid} has no attach socket; send it one SIGQUIT? That kills a program that "
@@ -209,17 +221,17 @@ def _collect(process: JvmProcess, how: _How, *, may_ask: bool = True) -> None:
         )
     taken = take(
         process,
-        how.output,
-        kind=how.kind,
-        live=how.live,
-        method=how.method,
-        stream=how.stream,
+        settings.output,
+        kind=settings.kind,
+        live=settings.live,
+        method=settings.method,
+        stream=settings.stream,
         allow_sigquit=allow_sigquit,
-        through=Filter(_REDACTOR) if how.redact and how.kind == "dump" else None,
+        through=Filter(_REDACTOR) if settings.redact and settings.kind == "dump" else None,
         notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
     )
     size = format_bytes(taken.facts["file_bytes"])
-    if how.kind == "dump":
+    if settings.kind == "dump":
         size += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )

@@ -15,9 +15,9 @@ import click
 from heapscope.errors import MissingDependency, NoDemo, OutputExists
 from heapscope.reporter.text import printable
 
-# Seconds; tests are in more of a hurry.
+# All times are multiplied by it; tests make it smaller.
 PACE = 1.0
-_LEAK, _CURED = 30.0, 14.0
+_LEAK_SECONDS, _CURED_SECONDS = 30.0, 14.0
 
 
 @click.command(short_help="Replay the libhdfs incident here: find it, cure it, prove it.")
@@ -69,13 +69,15 @@ def demo(connects: int, output: Path) -> None:
             f"as TensorFlow 1.13 does, through Hadoop {hadoop.version} in a JVM of its own "
             f"(JDK {hadoop.release})."
         )
-        with Cluster(hadoop, cluster, connects=connects, seconds=_LEAK * PACE, leaks=True) as started:
+        with Cluster(hadoop, cluster, connects=connects, seconds=_LEAK_SECONDS * PACE, leaks=True) as started:
             _find(story, started.worker_pids, output)
         _name(story, output)
         story.say(
             "The workers are restarted without KERB_TICKET_CACHE_PATH; KRB5CCNAME names the ticket now."
         )
-        with Cluster(hadoop, cluster, connects=connects, seconds=_CURED * PACE, leaks=False) as started:
+        with Cluster(
+            hadoop, cluster, connects=connects, seconds=_CURED_SECONDS * PACE, leaks=False
+        ) as started:
             time.sleep(2.0 * PACE)
             words = map(str, started.worker_pids)
             story.run("collect", *words, "--every", _seconds(5), "--count", "3", "-o", output / "after")
@@ -83,7 +85,7 @@ def demo(connects: int, output: Path) -> None:
 
 
 def _find(story: _Story, pids: Sequence[int], output: Path) -> None:
-    # By pid, not by role: a worker of somebody else is none of the demo's business.
+    # By pid, not by role: workers of somebody else must not be dumped.
     words = list(map(str, pids))
     story.say("Who hosts a JVM? The variable that causes the leak is flagged before anything is asked.")
     story.run("ps", "--role", "worker")
@@ -144,7 +146,7 @@ def _samples() -> Path | None:
 
 
 class _Story:
-    """Says what happens, and runs commands as a reader would type them."""
+    """Explains what happens, and runs commands as a reader would type them."""
 
     def say(self, *sentences: str) -> None:
         text = printable(" ".join(sentences))
@@ -159,7 +161,7 @@ class _Story:
             raise NoDemo(f"'heapscope {words[0]}' ended with {done.returncode}; what it said is above")
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        """Print a command and let it run beside the story."""
+        """Print a command and let it run in the background."""
         self._print(words)
         return subprocess.Popen(_command(words), stdout=subprocess.PIPE, text=True)
 

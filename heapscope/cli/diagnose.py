@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
@@ -19,11 +20,12 @@ from heapscope.cli.common.arguments import (
     secrets_option,
 )
 from heapscope.cli.common.notebook_output import draw, is_drawing
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 _WIDTH = 80
 _MAX_WIDTH = 100
@@ -75,7 +77,7 @@ def diagnose(
     \b
     heapscope diagnose worker-*.hprof.gz
     """
-    from heapscope.analysis.leaks.diagnosis import diagnose as find
+    from heapscope.analysis.diagnosis import diagnose as find
     from heapscope.analysis.leaks.known_leaks import load_catalogue
     from heapscope.analysis.snapshots import snapshots
     from heapscope.reporter.diagnosis import describe_diagnosis, plain_lines
@@ -115,7 +117,7 @@ def diagnose(
         is_terminal = output is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
         pages = [
-            "\n".join([*describe(series), "", *plain_lines(section, max(width, 40))])
+            "\n".join([*snapshot_lines(series), "", *plain_lines(section, max(width, 40))])
             for series, section in sections
         ]
         write(f"\n\n{'-' * width}\n\n".join(pages) + "\n", choice)
@@ -136,7 +138,7 @@ def living_environment(snapshot: Snapshot) -> dict[str, str]:
     """Variables of the process that a snapshot was taken of, if it still lives and is the same one."""
     import socket
 
-    from heapscope.analysis.growth.same_process import number_in
+    from heapscope.analysis.growth.sidecar import number_in
     from heapscope.collector.processes import find
 
     pid = number_in(snapshot.sidecar, "process", "pid")

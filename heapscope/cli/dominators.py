@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of
 from heapscope.cli.common.opened_heap import opened, reachability_line, with_addresses
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options
+from heapscope.cli.common.output import show, table_options
 
 _OBJECTS = (
     Column("retained_bytes", "retained bytes"),
@@ -47,7 +48,7 @@ def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], c
     if of is not None and by != "object":
         raise click.UsageError("--of and --by exclude each other.")
     address = None if of is None else _address(of)
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
 
     count = choice.rows if choice.rows is not None else _DEFAULT_ROWS
     with opened(dump, following) as heap:
@@ -63,7 +64,7 @@ def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], c
             table = with_addresses(table)
             rows_are = "object", "objects"
         found = [snapshot_of(heap)]
-        heading = [*describe(found), reachability_line(heap)]
+        heading = [*snapshot_lines(found), reachability_line(heap)]
     columns = _OBJECTS if by == "object" else _GROUPS
     show(Answer("dominators", table, columns, found, rows_are=rows_are, heading=heading), choice)
 

@@ -1,4 +1,4 @@
-"""``heapscope explain-log``: what logs tell of memory."""
+"""``heapscope explain-log``: what logs say about memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice
 from heapscope.cli.common.arguments import DUMP
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, json_text, write
+from heapscope.cli.common.output import json_text, write
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.reporter.text import printable
@@ -68,9 +69,7 @@ def explain_log(
         click.echo(f"chart: {printable(str(output))}")
         return
     if is_json:
-        groups = [
-            {**asdict(group), "times": [each.isoformat() for each in group.times]} for group in summary.groups
-        ]
+        groups = [_facts(group) for group in summary.groups]
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "log summary",
@@ -83,6 +82,14 @@ def explain_log(
     is_terminal = output is None and sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
     write("".join(f"{line}\n" for line in summary_lines(summary, max(width, 40))), choice)
+
+
+def _facts(group: LogGroup) -> dict[str, Any]:
+    """A group as JSON has it."""
+    from heapscope.reporter.log_meanings import meaning_of, title_of
+
+    head = {"kind": group.kind, "title": title_of(group.kind), "meaning": meaning_of(group.kind)}
+    return {**head, **asdict(group), "times": [each.isoformat() for each in group.times]}
 
 
 def _write_chart(output: Path, groups: Sequence[LogGroup], force: bool) -> None:

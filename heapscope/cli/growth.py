@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, footer, snapshot_lines
 from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
@@ -17,25 +18,15 @@ from heapscope.cli.common.arguments import (
     limit_option,
     partial_option,
 )
-from heapscope.cli.common.output import (
-    TERMINAL_ROWS,
-    Answer,
-    Choice,
-    Column,
-    describe,
-    footer,
-    format_time,
-    show,
-    table_options,
-    write,
-)
+from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import folded, wrapped
+from heapscope.reporter.forecast import forecast_line
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.statistics import Rate
     from heapscope.table import Table
@@ -123,7 +114,6 @@ def growth(
     \b
     heapscope growth worker-3-*.hprof.gz --limit 4G
     """
-    from heapscope.analysis.growth.trends import GROWS, PERHAPS, TOO_FEW
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
@@ -135,13 +125,7 @@ def growth(
         )  # fmt: skip
     notes = [left_out] if left_out else []
     table = grown.to_table(series=choice.format == "json")
-    rows = [
-        row
-        for row, key in enumerate(grown.keys)
-        if everything
-        or key.verdict in (GROWS, PERHAPS)
-        or (key.verdict == TOO_FEW and max(key.instances.delta, key.shallow.delta) > 0)
-    ]
+    rows = [row for row, key in enumerate(grown.keys) if everything or key.may_grow or key.is_larger]
     sort = choice.sort
     if sort is not None and sort not in table.columns:
         raise click.UsageError(f"--sort {sort}: these snapshots have no such column.")
@@ -151,8 +135,8 @@ def growth(
         _columns(grown, table),
         list(grown.snapshots),
         rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
-        heading=[*describe(grown.snapshots), *_lines([*notes, *summary(grown)])],
-        notes=_lines(grown.notes),
+        heading=[*snapshot_lines(grown.snapshots), *_lines([*notes, *summary(grown)])],
+        notes=_lines([*map(note_text, grown.notes)]),
         facts=_facts(grown, notes),
     )
     if by == "path" and choice.format == "text":
@@ -166,7 +150,7 @@ def _lines(notes: Sequence[str]) -> list[str]:
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
-    """A path is read from its beginning to its end, which no column of a table has room for."""
+    """A path is longer than any column of a table: paths are listed one below the other."""
     import sys
 
     limit = choice.rows
@@ -236,7 +220,7 @@ def summary(grown: Growth) -> list[str]:
         lines.append(
             f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
         )
-    lines += [forecast_line(one, grown) for one in grown.forecasts]
+    lines += [forecast_line(one, grown.snapshots[-1].captured_at) for one in grown.forecasts]
     if not grown.forecasts and grown.axis.hours is not None:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
     chance = grown.expected_by_chance
@@ -266,24 +250,6 @@ def _with_range(rate: Rate) -> str:
     return f"{text} ({ends}, {rate.confidence:.0%} sure)"
 
 
-def forecast_line(one: Forecast, grown: Growth) -> str:
-    """``heap limit 64.9 MB: reached 2026-11-23 09:38:17 UTC, in 5 min 22 s (5 min 14 s to 5 min 48 s)``."""
-    last = grown.snapshots[-1].captured_at
-    what = f"{one.limit.name} {format_bytes(one.limit.limit_bytes)}"
-    if one.limit.limit_bytes <= one.limit.used_bytes:
-        return f"{what}: reached already, {format_bytes(one.limit.used_bytes)} are in use"
-    if one.at is None:
-        return f"{what}: not within 50 years"
-
-    def after(moment: Any, otherwise: str) -> str:
-        return otherwise if moment is None else format_duration((moment - last).total_seconds())
-
-    spread = f"{after(one.earliest, 'any time')} to {after(one.latest, 'never')}"
-    return (
-        f"{what}: reached {format_time(one.at)}, in {after(one.at, '')} ({spread}, {one.confidence:.0%} sure)"
-    )
-
-
 def _facts(grown: Growth, notes: Sequence[str]) -> dict[str, Any]:
     whole = {name: getattr(grown.whole, name) for name in ("verdict", "instance_counts", "shallow_bytes")}
     whole["shallow_bytes_rate"] = {
@@ -300,5 +266,5 @@ def _facts(grown: Growth, notes: Sequence[str]) -> dict[str, Any]:
         "forecasts": [asdict(one) for one in grown.forecasts],
         "growing_count": len(grown.growing),
         "expected_by_chance": grown.expected_by_chance,
-        "remarks": [*notes, *grown.notes],
+        "remarks": [*notes, *map(note_text, grown.notes)],
     }

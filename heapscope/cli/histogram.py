@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
 
 _COLUMNS = (
     Column("instance_count", "instances"),
@@ -41,7 +42,8 @@ _RETAINED = Column("retained_bytes", "retained bytes")
 )
 def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, following: dict[str, Any]) -> None:
     """Instances and shallow bytes of every class in DUMP, the largest first."""
-    from heapscope.analysis.snapshots import snapshot_of, snapshots
+    from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.analysis.snapshots import snapshots
 
     if choice.sort == "retained_bytes" and not retained:
         raise click.UsageError("--sort retained_bytes needs --retained.")
@@ -68,7 +70,7 @@ def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, followin
             (_RETAINED, *_COLUMNS) if retained else _COLUMNS,
             found,
             totals=total(table, "instance_count", "shallow_bytes"),
-            heading=describe(found),
+            heading=snapshot_lines(found),
         ),
         choice,
     )

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION
 from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
-from heapscope.cli.common.output import SCHEMA_VERSION, format_time, json_text, snapshot_facts
+from heapscope.cli.common.output import json_text, snapshot_facts
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
-from heapscope.units import format_bytes
+from heapscope.units import format_bytes, format_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import ProcessFacts, Snapshot
+    from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
 
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, encodes, shorten
 from heapscope.cli.common.arguments import dump_argument, partial_option
-from heapscope.cli.common.output import SCHEMA_VERSION, encodes, json_text, shorten
+from heapscope.cli.common.output import json_text
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
@@ -69,7 +70,7 @@ def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: boo
     with work() as at:
         at.name(dump)
         with open_heap(dump, at.progress, partial=partial) as heap:
-            found = find_object(heap, address).describe(elements=elements)
+            found = find_object(heap.graph, address).describe(elements=elements)
             coverage = heap.coverage
     if as_json:
         document = {
@@ -96,6 +97,9 @@ def lines(found: Inspection, width: int | None = None, ellipsis: str = "…") ->
 
     Parameters
     ----------
+    found : Inspection
+    ellipsis : str
+        What stands for the part of a line that is cut.
     width : int, optional
         Longer lines are cut: class names from the left, texts from the right.
     """
@@ -219,7 +223,7 @@ class _Text:
         return f"{value} {self.named(held.class_name, held.object_id, taken + len(value) + 1)}"
 
     def named(self, class_name: str, object_id: int, taken: int = 0) -> str:
-        """Class and address."""
+        """Class and address; ``taken`` columns of the line are used already."""
         address = f"0x{object_id:x}"
         return f"{self.name(class_name, taken + len(address) + 1)} {address}"
 

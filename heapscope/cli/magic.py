@@ -19,13 +19,17 @@ from glob import glob
 from html import escape
 from typing import Any
 
+from heapscope.cli.common.exit_codes import BUG, FAILED, FOUND, INTERRUPTED, TOO_EARLY, USAGE
+from heapscope.extras import ipython_display
+
 NAME = "heapscope"
 _MEANINGS = {
-    1: "a check found something",
-    2: "wrong usage",
-    3: "an error",
-    70: "a bug in heapscope",
-    130: "interrupted",
+    FOUND: "a check found something",
+    USAGE: "wrong usage",
+    FAILED: "an error",
+    TOO_EARLY: "too early to tell",
+    BUG: "a bug in heapscope",
+    INTERRUPTED: "interrupted",
 }
 _GLOB = re.compile(r"[*?\[]")
 
@@ -52,21 +56,20 @@ def unload_ipython_extension(shell: Any) -> None:
 
 def run_line(line: str) -> int:
     """Run one command line as a shell would, its output drawn for a notebook; returns the exit code."""
-    from IPython.display import HTML, display
-
     from heapscope.cli import main
     from heapscope.cli.common.notebook_output import drawing
 
+    shown = ipython_display()
+
     def show(html: str) -> None:
-        display(HTML(html))  # type: ignore[no-untyped-call]
+        shown.display(shown.HTML(html))
 
     thresholds = gc.get_threshold()
     try:
         arguments = split_line(line) or ["--help"]
     except ValueError as error:  # a quotation that does not end
-        arguments, code = [], 2
-        show(_verdict(code, f"{error}: {line}"))
-        return code
+        show(_verdict(USAGE, f"{error}: {line}"))
+        return USAGE
     try:
         with drawing(show):
             code = main(arguments)

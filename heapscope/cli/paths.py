@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
 from heapscope.cli.common.notebook_output import draw, is_drawing
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.heap.heap import Heap
 
 
@@ -56,7 +57,7 @@ def paths(
     paths to all its instances merged into a tree of steps Class.field, each with how many
     instances are held that way. An instance that several hold is counted under each.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
@@ -77,10 +78,10 @@ def paths(
 def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention import paths as analysis
 
-    found = analysis.paths(heap, index, count)
+    found = analysis.paths(heap.graph, index, count)
     if is_json:
         return json_text(_document(snapshot, {"paths": [asdict(path) for path in found]}))
-    lines = describe([snapshot])
+    lines = snapshot_lines([snapshot])
     if not found:
         lines += ["", "unreachable: no GC root leads to it"]
     for path in found:
@@ -93,10 +94,10 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
 def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
     from heapscope.heap.retention.paths import merged_paths
 
-    found = merged_paths(heap, members)
+    found = merged_paths(heap.graph, members)
     if is_json:
         return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
-    lines = [*describe([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
+    lines = [*snapshot_lines([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
     return _text([*lines, *found.lines(branches)])
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.common.output import SCHEMA_VERSION, json_text
+from heapscope.cli.common.answer import SCHEMA_VERSION
+from heapscope.cli.common.output import json_text
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _HEADINGS = ("pid", "user", "task", "jvm", "used/committed/max", "vsz", "rss", "age", "attach")
+_NUMBERS = ("pid", "vsz", "rss", "age")  # aligned to the right
 
 
 @click.command(short_help="The processes that host a JVM, embedded or not.")
@@ -27,14 +29,14 @@ def ps(role: str | None, as_json: bool) -> None:
     memory, whether it can be attached to. Nothing is contacted.
     """
     from heapscope.collector import processes
-    from heapscope.collector.sidecar import shown
+    from heapscope.collector.sidecar import process_facts
 
     found = [process for process in processes.find() if role in (None, process.role)]
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "processes",
-            "processes": [shown(process) for process in found],
+            "processes": [process_facts(process) for process in found],
         }
         sys.stdout.write(json_text(document))
         return
@@ -45,27 +47,24 @@ def ps(role: str | None, as_json: bool) -> None:
 
 
 def _lines(found: Sequence[JvmProcess]) -> list[str]:
-    from heapscope.collector.sidecar import shown
+    from heapscope.collector.sidecar import process_facts
 
     if not found:
         return ["no process with a JVM"]
-    rows: list[tuple[str, ...]] = [
-        ("pid", "user", "task", "jvm", "used/committed/max", "vsz", "rss", "age", "attach")
-    ]
-    rows += [_row(process) for process in found]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    rows: list[tuple[str, ...]] = [_HEADINGS, *(_row(process) for process in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row, process in zip(rows, [None, *found], strict=True):
         cells = [
-            cell.rjust(width) if place in (0, 5, 6, 7) else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
+            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
         if process is None:
             continue
         if process.attach_reason:
             lines.append(f"    attach: {process.attach_reason}")
-        lines += [f"    {name}={value}" for name, value in shown(process)["environment"].items()]
+        lines += [f"    {name}={value}" for name, value in process_facts(process)["environment"].items()]
         if process.is_suspect:
             lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import Answer, Choice, Column, describe, show, table_options, total
+from heapscope.cli.common.output import show, table_options
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes
 
@@ -57,7 +58,7 @@ def retained(
     No dominator tree tells this: objects that are each a GC root, or that share what they hold, retain
     much more together than the sum of their own retained sizes.
     """
-    from heapscope.analysis.snapshots import snapshot_of
+    from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.parser.tags import ROOT_KIND_NAMES
 
     for kind in without_roots:
@@ -72,9 +73,9 @@ def retained(
         else:
             members = objects_of(heap, subject)
         kept = members.retained(without_roots)
-        table = _by_class(heap, kept)
+        table = kept.histogram()
         found = [snapshot_of(heap)]
-        heading = [*describe(found), *_summary(heap, members, kept, subject.text, without_roots)]
+        heading = [*snapshot_lines(found), *_summary(heap, members, kept, subject.text, without_roots)]
     show(
         Answer(
             "retained set",
@@ -88,47 +89,26 @@ def retained(
     )
 
 
-def _by_class(heap: Heap, kept: ObjectSet) -> Any:
-    import numpy as np
-
-    from heapscope.heap.histogram import sorted_histogram
-
-    columns = heap.columns
-    classes = columns.class_index[kept.indices]
-    counts = np.bincount(classes, minlength=len(heap.classes)).tolist()
-    units = np.bincount(classes, columns.size_units[kept.indices], len(heap.classes)).tolist()
-    rows: dict[str, tuple[int, int]] = {}
-    for java_class, count, size in zip(heap.classes, counts, units, strict=True):
-        if count:
-            before = rows.get(java_class.name, (0, 0))
-            rows[java_class.name] = before[0] + count, before[1] + int(size) * columns.unit_bytes
-    return sorted_histogram((name, count, size) for name, (count, size) in rows.items())
-
-
 def _summary(
     heap: Heap, members: ObjectSet, kept: ObjectSet, name: str, without_roots: tuple[str, ...]
 ) -> list[str]:
     """The figures that matter, each with what it means."""
-    import numpy as np
-
     whole = members.retained_bytes(without_roots)
     each = f", {format_bytes(whole / len(members))} each" if len(members) > 1 else ""
     without = f" without roots of kind {', '.join(without_roots)}" if without_roots else ""
-    units = heap.dominators().retained_units[members.indices]
-    alone = int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes
     lines = [
         f"{plural(len(members), 'instance')} of {name}: {format_bytes(members.shallow_bytes)} shallow",
         f"retained set{without}: {plural(len(kept), 'object')}, "
         f"{format_bytes(whole)} ({whole:,} bytes){each}",
     ]
     if len(members) > 1:
+        alone = members.dominated_bytes
         lines.append(f"in the dominator tree, one by one: {format_bytes(alone)} ({alone:,} bytes)")
-    roots = heap.roots
-    is_held = np.isin(roots.object_index[roots.kinds == 1], members.indices)
-    if is_held.any() and not without_roots:
+    held_count = members.root_record_count(_JNI_GLOBAL)
+    if held_count and not without_roots:
         other = members.retained_bytes([_JNI_GLOBAL])
         lines.append(
-            f"{plural(int(is_held.sum()), 'root record')} of kind {_JNI_GLOBAL} on them; were there none of "
+            f"{plural(held_count, 'root record')} of kind {_JNI_GLOBAL} on them; were there none of "
             f"that kind, they would retain {format_bytes(other)} ({other:,} bytes)"
         )
     return lines

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.notebook_output import draw
 from heapscope.cli.common.opened_heap import opened, reachability_line
-from heapscope.cli.common.output import SCHEMA_VERSION, Choice, describe, json_text, snapshot_facts, write
+from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.units import format_bytes
 
@@ -59,15 +60,14 @@ def suspects(
     where things pile up, and classes whose instances do so together; then the classes, packages and
     class loaders that retain most.
     """
-    from heapscope.analysis.snapshots import snapshot_of
-    from heapscope.heap.retention.suspects import describe as describe_suspect
-    from heapscope.heap.retention.suspects import find_suspects
+    from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
     choice.check()
     with opened(dump, following) as heap:
-        found = find_suspects(heap, share / 100)
+        found = find_suspects(heap.graph, share / 100)
         snapshot = snapshot_of(heap)
         consumers = heap.consumers
         tables = {
@@ -92,7 +92,7 @@ def suspects(
         return
     if output is None and not waste and draw(found):
         return
-    lines = [*describe([snapshot]), reachable, ""]
+    lines = [*snapshot_lines([snapshot]), reachable, ""]
     if not len(found):
         lines.append(f"No object and no class retains {share:g} % of the reachable heap.")
     for number, suspect in enumerate(found, 1):
@@ -122,8 +122,8 @@ def _waste(heap: Heap) -> dict[str, Table]:
     from heapscope.heap.retention import waste
 
     return {
-        "duplicate strings": waste.duplicate_strings(heap, _CONSUMERS),
-        "wasteful collections": waste.wasteful_collections(heap, _CONSUMERS),
-        "thread locals": waste.thread_locals(heap, _CONSUMERS),
-        "duplicate classes": waste.duplicate_classes(heap).head(_CONSUMERS),
+        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS),
+        "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
+        "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
+        "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),
     }

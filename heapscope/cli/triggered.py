@@ -31,10 +31,30 @@ def collect_when(
     every: float,
     seconds: float | None,
 ) -> CollectError | None:
-    """Watch processes and call ``take`` when a trigger fires; the last error, if any snapshot failed.
+    """Watch processes and call ``take`` when a trigger fires.
 
     Ends when every named process has had its ``count`` snapshots or has ended; of a role only at Ctrl-C or
     after ``seconds``.
+
+    Parameters
+    ----------
+    triggers : sequence of Trigger
+        Any one of them is enough.
+    take : callable (process, kind) -> None
+        Takes a snapshot.
+    pids, role : sequence of int, str or None
+        Whom to watch: these processes, or all of a role.
+    count : int
+        Snapshots of each process at most.
+    every : float
+        Seconds between two snapshots of one process, at least.
+    seconds : float or None
+        How long to watch; None: without an end.
+
+    Returns
+    -------
+    CollectError or None
+        The last error, if any snapshot failed.
     """
     from heapscope.collector.trigger import Sentinel
     from heapscope.collector.watch import Watch, ticks

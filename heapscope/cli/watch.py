@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -17,18 +18,18 @@ import click
 
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.wrapping import wrapped
-from heapscope.cli.watch_history import History, Key
 from heapscope.files import check_free
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.memory.samples import Watched
+    from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
+    from heapscope.analysis.memory.samples import WatchedProcess
     from heapscope.collector.memory import Sample
 
 
 class _View(Protocol):
-    def show(self, samples: list[Sample], history: History) -> None: ...
+    def show(self, samples: list[Sample], history: WatchHistory) -> None: ...
 
 
 @click.command(short_help="Memory of JVM processes over time, and what grew.")
@@ -61,11 +62,12 @@ def watch(
     """
     if pids and role:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
+    from heapscope.analysis.memory.history import WatchHistory
     from heapscope.collector.sample_file import SampleFile
     from heapscope.collector.watch import Watch, ticks
 
     watcher = Watch(pids, role)
-    history = History()
+    history = WatchHistory()
     with ExitStack() as stack:
         stack.callback(watcher.close)
         file = None if output is None else SampleFile(output)
@@ -75,17 +77,17 @@ def watch(
         view = _view(stack)
 
         def wait(remaining: float) -> bool:
-            return signals.wait(remaining, lambda: _say(history.verdict_lines()))
+            return signals.wait(remaining, lambda: _say(_verdicts(history.processes)))
 
         for _ in ticks(every, seconds, wait):
             samples = watcher.sample()
             if file is not None:
                 file.append(samples)
-            history.add(samples)
+            history.add(map(asdict, samples))
             view.show(samples, history)
             if watcher.is_over:
                 break
-    _say(history.verdict_lines())
+    _say(_verdicts(history.processes))
 
 
 @click.command(short_help="Chart what 'watch' wrote, and say what grew.")
@@ -106,19 +108,20 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     if picture.suffix not in (".png", ".svg", ".pdf"):
         raise click.BadOptionUsage("output", "-o needs a name that ends in .png, .svg or .pdf.")
     check_free(picture, force)
-    from heapscope.analysis.memory.samples import read_samples, watched
+    from heapscope.analysis.memory.samples import read_samples, watched_processes
     from heapscope.reporter.charts.memory import write_picture
 
-    found = watched(read_samples(files))
+    found = watched_processes(read_samples(files))
     write_picture(found, picture, force=force)
     _say(_verdicts(found))
     sys.stdout.write(f"\n{printable(str(picture))}\n")
 
 
-def _verdicts(found: Iterable[Watched]) -> list[str]:
-    from heapscope.analysis.memory.verdict import describe
+def _verdicts(found: Iterable[WatchedProcess | ProcessHistory]) -> list[str]:
+    from heapscope.reporter.memory_text import describe_verdict
 
-    return [line for process in found for line in describe(process.verdict(), process.name)]
+    lines = [line for process in found for line in describe_verdict(process.verdict(), process.name)]
+    return lines or ["no process with a JVM was seen"]
 
 
 def _say(lines: Iterable[str]) -> None:
@@ -137,10 +140,10 @@ def _view(stack: ExitStack) -> _View:
 class _Lines:
     """A line for each sample: for pipes and log files."""
 
-    def show(self, samples: list[Sample], history: History) -> None:
+    def show(self, samples: list[Sample], history: WatchHistory) -> None:
         lines = []
         for sample in samples:
-            seen = history[Key.of(sample)]
+            seen = history[sample.pid, sample.start_ticks]
             parts = [f"rss {format_bytes(sample.rss_bytes)} ({format_bytes(seen.rss_change, signed=True)})"]
             for label, value in (
                 ("in heap", sample.heap_rss_bytes),
@@ -170,13 +173,13 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def wait(self, seconds: float, answer: object) -> bool:
-        """Sleep; whether the watch is to end."""
+    def wait(self, seconds: float, answer: Callable[[], None]) -> bool:
+        """Sleep and call ``answer`` when it is asked for; whether the watch is to end."""
         deadline = time.monotonic() + seconds
         while not self._is_over:
             self._woken.wait(max(0.0, deadline - time.monotonic()))
             self._woken.clear()
-            if self._is_asked and callable(answer):
+            if self._is_asked:
                 self._is_asked = False
                 answer()
             if time.monotonic() >= deadline:

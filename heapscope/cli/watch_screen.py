@@ -12,18 +12,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from heapscope.cli.common.output import encodes
-from heapscope.cli.watch_history import History, Key, Seen
+from heapscope.cli.common.answer import encodes
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
+    from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
     from heapscope.collector.memory import Sample
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 _SPARK_WIDTH = 14
-# A sparkline's full height is at least this share of its largest value: noise should look like noise.
+# The full height of a sparkline is at least this share of its largest value: small noise stays small.
 _MIN_RELIEF = 0.05
 _STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
 
@@ -43,14 +43,14 @@ class Screen:
     def __exit__(self, *error: object) -> None:
         self._live.__exit__(None, None, None)
 
-    def show(self, samples: list[Sample], history: History) -> None:
+    def show(self, samples: list[Sample], history: WatchHistory) -> None:
         """Draw what was sampled last."""
         self._live.update(self.drawn(samples, history), refresh=True)
 
-    def drawn(self, samples: list[Sample], history: History) -> Group:
+    def drawn(self, samples: list[Sample], history: WatchHistory) -> Group:
         """The table: the processes that grew most, as many as the terminal has lines for."""
-        seen = [(sample, history[Key.of(sample)]) for sample in samples]
-        seen.sort(key=lambda pair: -_growth(pair[1]))
+        seen = [(sample, history[sample.pid, sample.start_ticks]) for sample in samples]
+        seen.sort(key=lambda pair: -pair[1].rss_growth)
         room = max(1, self._console.height - 5)
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         for label, is_text in (
@@ -67,9 +67,9 @@ class Screen:
             cause = process.verdict().cause
             table.add_row(
                 str(sample.pid),
-                Text(printable(process.task)[:12]),
+                Text(printable(_task(process))[:12]),
                 format_bytes(sample.rss_bytes),
-                format_bytes(_growth(process), signed=True),
+                format_bytes(process.rss_growth, signed=True),
                 _last(process.columns["heap_rss_bytes"]),
                 sparkline([value or 0 for value in process.columns["rss_bytes"]], _SPARK_WIDTH, self._blocks),
                 Text(cause, style=_STYLES.get(cause, "bold yellow")),
@@ -86,7 +86,7 @@ class Screen:
 def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
     """The last ``width`` of the values, or their means where there are more, as bars of text."""
     if len(values) > width:
-        edges = [len(values) * place // width for place in range(width + 1)]
+        edges = [len(values) * index // width for index in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, high = min(values), max(values)
     relief = max(high - low, _MIN_RELIEF * high) or 1.0
@@ -95,9 +95,8 @@ def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
     )
 
 
-def _growth(process: Seen) -> float:
-    values = process.columns["rss_bytes"]
-    return (values[-1] or 0) - (values[0] or 0)
+def _task(process: ProcessHistory) -> str:
+    return "-" if process.role is None else process.name.partition(" ")[0]
 
 
 def _last(values: list[float | None]) -> str:

@@ -1,4 +1,4 @@
-"""The HotSpot attach protocol, spoken without a JDK: ``/tmp/.java_pidN``, version 1.
+"""A client of the HotSpot attach protocol, version 1, that needs no JDK: ``/tmp/.java_pidN``.
 
 A request is ``1\\0command\\0argument\\0argument\\0argument\\0``, the answer a status line and text up to
 the end (HotSpot's ``attachListener_posix.cpp``).  Where the socket is missing, the JVM makes it when it
@@ -33,10 +33,14 @@ _MAX_REPLY_BYTES = 256 << 20
 def jcmd(
     process: JvmProcess, command: str, *, allow_sigquit: bool = False, seconds: float = REQUEST_SECONDS
 ) -> str:
-    """What a diagnostic command answers, e.g. ``GC.class_histogram -all``.
+    """The answer to a diagnostic command such as ``GC.class_histogram -all``.
 
     Parameters
     ----------
+    process : JvmProcess
+        As it was found; a later process with its pid is refused.
+    command : str
+        With its options, separated by blanks.
     allow_sigquit : bool
         Whether a JVM without an attach socket may be sent one SIGQUIT.
     seconds : float
@@ -49,6 +53,8 @@ def jcmd(
         rejects the command.
     AttachTimeout
         No answer within ``seconds``; the JVM goes on with what it does.
+    CollectError
+        The protocol cannot express the request.
     """
     return request(process, "jcmd", command, allow_sigquit=allow_sigquit, seconds=seconds)
 
@@ -60,7 +66,23 @@ def request(
     allow_sigquit: bool = False,
     seconds: float = REQUEST_SECONDS,
 ) -> str:
-    """The answer to one attach request; parameters and errors as for `jcmd`."""
+    """The answer to one attach request.
+
+    Parameters
+    ----------
+    process : JvmProcess
+    command : str
+        Of the protocol, ``jcmd`` or ``properties``.
+    *arguments : str
+        Three at most.
+    allow_sigquit, seconds
+        As for `jcmd`.
+
+    Raises
+    ------
+    CollectError
+        As for `jcmd`.
+    """
     message = _encoded(command, arguments)
     deadline = time.monotonic() + seconds
     with connect(process, allow_sigquit=allow_sigquit) as connection:
@@ -104,7 +126,13 @@ def _encoded(command: str, arguments: tuple[str, ...]) -> bytes:
 
 
 def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socket:
-    """A connection to the JVM's attach listener, proved to be that very process's."""
+    """A connection to the JVM's attach listener; the kernel confirms that it is that process's.
+
+    Raises
+    ------
+    AttachRefused, AttachTimeout
+        As for `jcmd`.
+    """
     now = _same(process)
     if now.attach == "no":
         raise AttachRefused(f"process {now.pid}: {now.attach_reason}")
@@ -138,6 +166,7 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
 
 
 def _same(process: JvmProcess) -> JvmProcess:
+    """The process as it is now, if it is still the one that was found."""
     found = find([process.pid])
     if not found and start_ticks_of(process.pid) == process.start_ticks:
         raise AttachRefused(

@@ -1,7 +1,7 @@
-"""The ways to ask a JVM: our attach client, the JDK's ``jcmd`` and ``jmap``, or from within its process.
+"""The channels to a JVM: our attach client, the JDK's ``jcmd`` and ``jmap``, or JNI from within its process.
 
-A `Voice` takes diagnostic commands.  What it says of a heap dump is believed only in the JVM's own words
-``Heap dump file created``: every failed dump returns status 0 as well.
+A `JvmChannel` sends diagnostic commands and returns the answers.  A heap dump has succeeded only if the
+answer has the JVM's line ``Heap dump file created``: the status is 0 for a failed dump too.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _PROBE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """How a JVM is asked.
+class JvmChannel:
+    """A way to send diagnostic commands to one JVM.
 
     Attributes
     ----------
-    method : str
-        For the sidecar.
+    method : {"attach", "jmap", "jcmd", "embedded"}
+        Noted in the sidecar.
     ask : callable (command, seconds) -> str
         The answer to a diagnostic command such as ``GC.class_histogram -all``.
     release : int
         Feature release of the JVM: 8, 17, 25; 0 where it is not known.
     why_no_stream : str
-        Why this voice cannot write a dump into a FIFO; empty where it can.
+        Why this channel cannot write a dump into a FIFO; empty where it can.
     has_options : bool
         Whether it can be asked for the JVM's version and options.
     """
@@ -51,22 +51,32 @@ class Voice:
 
 
 def created_seconds(said: str) -> float | None:
-    """The seconds of ``Heap dump file created [N bytes in S secs]``; None where the JVM does not say it."""
+    """The seconds in ``Heap dump file created [N bytes in S secs]``; None where there is no such line."""
     found = _CREATED.search(said)
     return None if found is None else float(found[2] or 0.0)
 
 
-def find_voice(
+def open_channel(
     process: JvmProcess,
     method: Method | None,
     *,
     allow_sigquit: bool,
     notice: Callable[[str], None],
-) -> Voice:
-    """The way that was asked for; without one our own client, or ``jcmd`` where only that is understood.
+) -> JvmChannel:
+    """Open a channel to a JVM: by our own client, or by ``jcmd`` where only that is understood.
 
-    Before a tool of the JDK is run, our client connects: the JVM is then proved to listen, and the
-    tool, which would send SIGQUIT without asking, has no reason to.
+    Before a tool of the JDK is run, our client connects.  That proves that the JVM listens; otherwise the
+    tool would send a SIGQUIT without asking.
+
+    Parameters
+    ----------
+    process : JvmProcess
+    method : {"attach", "jmap", "jcmd", "embedded"}, optional
+        The way to take; by default the first that works.
+    allow_sigquit : bool
+        Whether a JVM without an attach socket may be sent one SIGQUIT.
+    notice : callable (str) -> None
+        Told when ``jcmd`` is taken in place of our own client.
 
     Raises
     ------
@@ -86,7 +96,7 @@ def find_voice(
 
     if method in (None, "attach"):
         try:
-            return Voice("attach", ours, release_of(ours("VM.version", _PROBE_SECONDS)))
+            return JvmChannel("attach", ours, release_of(ours("VM.version", _PROBE_SECONDS)))
         except AttachRefused as error:
             if method == "attach" or error.is_understood or _program("jcmd", process) is None:
                 raise
@@ -101,7 +111,7 @@ def find_voice(
     attach.connect(process, allow_sigquit=allow_sigquit).close()
     if name == "jmap":
         release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")
-        return Voice(
+        return JvmChannel(
             "jmap",
             lambda command, seconds: _run(process, _jmap_words(program, process, command), seconds),
             release,
@@ -113,11 +123,11 @@ def find_voice(
         said = _run(process, [program, str(process.pid), command], seconds)
         return said.removeprefix(f"{process.pid}:\n")
 
-    return Voice("jcmd", tool, release_of(tool("VM.version", _PROBE_SECONDS)))
+    return JvmChannel("jcmd", tool, release_of(tool("VM.version", _PROBE_SECONDS)))
 
 
 def release_of(version: str) -> int:
-    """The feature release in what ``VM.version`` says; 0 where it says none."""
+    """The feature release in the answer to ``VM.version``; 0 where it has none."""
     found = re.search(r"^JDK (?:1\.)?(\d+)", version, re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -138,7 +148,7 @@ def _program(name: str, process: JvmProcess) -> str | None:
 
 
 def _is_trusted(path: Path, process: JvmProcess) -> bool:
-    """A program that the target brings along is run only if it is our own or root's, in our own mounts."""
+    """Whether a program of the target may be run: only if it is ours or root's, and in our mounts."""
     try:
         is_here = os.readlink(f"/proc/{process.pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
         facts = path.resolve().stat()

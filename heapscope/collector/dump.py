@@ -5,7 +5,6 @@ A snapshot appears under its name when it is whole, with a JSON sidecar beside i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -25,9 +24,10 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from heapscope.collector import target_folder
-from heapscope.collector.channel import Method, Voice, created_seconds, find_voice
+from heapscope.collector.channel import JvmChannel, Method, created_seconds, open_channel
+from heapscope.collector.part_file import PartFile, open_part, sweep_parts
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
-from heapscope.collector.sidecar import facts_of, jvm_options
+from heapscope.collector.sidecar import jvm_options, sidecar_facts
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
@@ -37,9 +37,11 @@ from heapscope.files import new_file
 DUMP_SECONDS = 900.0
 STALL_SECONDS = 20.0
 _START_SECONDS = 60.0
+# The watchdog ends the dump after the time limit; the JVM gets so much longer to answer that it failed.
+_ANSWER_SECONDS = 30.0
 _WATCHDOG = (sys.executable, "-m", "heapscope.collector.watchdog")
-_FIRST_TO_STREAM = 11
-_FIRST_TO_SPLIT = 22
+_FIRST_RELEASE_TO_STREAM = 11
+_FIRST_RELEASE_TO_SPLIT = 22
 Kind = Literal["dump", "histogram"]
 _SUFFIXES: dict[Kind, str] = {"dump": "hprof.zst", "histogram": "histogram.txt"}
 Notice = Callable[[str], None]
@@ -54,8 +56,35 @@ class Collected:
     facts: dict[str, Any]
 
 
-def silent(message: str) -> None:
-    """Say nothing."""
+def ignore_notice(message: str) -> None:
+    """Drop a notice: what `collect` does where the caller does not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotOptions:
+    """What kind of snapshot is taken, and how.
+
+    Attributes
+    ----------
+    kind : {"dump", "histogram"}
+    live : bool
+        Only what is reachable, after a full collection; else all objects.
+    stream : bool
+        Whether a dump may flow through a FIFO.
+    through : Filter or None
+        What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
+    seconds : float
+        Time limit of the JVM's answer.
+    notice : callable (str) -> None
+        Told, in one line, when another way than the usual one is taken.
+    """
+
+    kind: Kind = "dump"
+    live: bool = True
+    stream: bool = True
+    through: Filter | None = None
+    seconds: float = DUMP_SECONDS
+    notice: Notice = ignore_notice
 
 
 def collect(
@@ -69,12 +98,18 @@ def collect(
     allow_sigquit: bool = False,
     through: Filter | None = None,
     seconds: float = DUMP_SECONDS,
-    notice: Notice = silent,
+    notice: Notice = ignore_notice,
 ) -> Collected:
     """Take one snapshot of a JVM into ``folder``, which is made (0700) where it is missing.
 
     Parameters
     ----------
+    process : JvmProcess
+        As it was found; a later process with its pid is refused.
+    folder : Path
+        Where the snapshot and its sidecar go.
+    kind : {"dump", "histogram"}
+        A heap dump, or the ten times cheaper class histogram.
     live : bool
         Only what is reachable, after a full collection; else all objects.
     method : {"attach", "jmap", "jcmd"}, optional
@@ -95,84 +130,78 @@ def collect(
     ------
     AttachRefused, AttachTimeout
         As for `heapscope.collector.attach.jcmd`.
+    CollectError
+        The method cannot be used, or the dump cannot be streamed though it has to be.
     DumpFailed
         The snapshot is not whole; nothing of it is left.
+    OSError
+        ``folder`` cannot be made or written to.
     """
 
-    def voice() -> Voice:
-        return find_voice(process, method, allow_sigquit=allow_sigquit, notice=notice)
+    def channel() -> JvmChannel:
+        return open_channel(process, method, allow_sigquit=allow_sigquit, notice=notice)
 
-    return take(
-        process,
-        folder,
-        voice,
-        kind=kind,
-        live=live,
-        stream=stream,
-        through=through,
-        seconds=seconds,
-        notice=notice,
+    options = SnapshotOptions(
+        kind=kind, live=live, stream=stream, through=through, seconds=seconds, notice=notice
     )
+    return take(process, folder, channel, options)
 
 
 def take(
-    process: JvmProcess,
-    folder: Path,
-    voice_of: Callable[[], Voice],
-    *,
-    kind: Kind,
-    live: bool,
-    stream: bool,
-    through: Filter | None = None,
-    seconds: float,
-    notice: Notice,
+    process: JvmProcess, folder: Path, channel_of: Callable[[], JvmChannel], options: SnapshotOptions
 ) -> Collected:
-    """`collect` with a voice that is found under the lock of the JVM."""
+    """`collect` through a channel that is opened under the lock of the JVM.
+
+    Parameters
+    ----------
+    process : JvmProcess
+    folder : Path
+        Where the snapshot and its sidecar go.
+    channel_of : callable () -> JvmChannel
+        Called once, when no other heapscope takes a snapshot of this JVM.
+    options : SnapshotOptions
+
+    Raises
+    ------
+    CollectError
+        As for `collect`, and what ``channel_of`` raises.
+    OSError
+        ``folder`` cannot be made or written to.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(process):
         target_folder.sweep(process)
-        _sweep_parts(folder)
-        voice = voice_of()
+        sweep_parts(folder, tuple(_SUFFIXES.values()))
+        channel = channel_of()
         before, started = get(process.pid), datetime.now(UTC)
-        path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{_SUFFIXES[kind]}"
-        options = jvm_options(voice)
+        path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{_SUFFIXES[options.kind]}"
+        options_of_jvm = jvm_options(channel)
         clock = time.monotonic()
-        with _part(path) as output:
-            if kind == "dump":
-                found = _dump(
-                    before,
-                    voice,
-                    output,
-                    live=live,
-                    stream=stream,
-                    through=through,
-                    seconds=seconds,
-                    notice=notice,
-                )
-            else:
-                found = _histogram(process, voice, output, live, seconds)
+        with open_part(path) as output:
+            write = _dump if options.kind == "dump" else _histogram
+            found = write(before, channel, output, options)
         elapsed = time.monotonic() - clock
         # It may have ended since, or be a zombie; the snapshot is whole all the same.
         after = next((p for p in find([process.pid]) if p.start_ticks == process.start_ticks), None)
     facts = {
         "captured_at": started.isoformat(),
-        "kind": kind,
-        "method": voice.method,
-        "live": live,
-        "redacted": through is not None and kind == "dump",
+        "kind": options.kind,
+        "method": channel.method,
+        "live": options.live,
+        "redacted": options.through is not None and options.kind == "dump",
         "host": socket.gethostname(),
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
         **found,
-        **facts_of(before, after),
-        "jvm_options": options,
+        **sidecar_facts(before, after),
+        "jvm_options": options_of_jvm,
     }
     sidecar = path.with_name(path.name + ".json")
     try:
         with new_file(sidecar) as file:
             file.write(json.dumps(facts, indent=2).encode())
     except (OutputExists, OutputFailed) as error:
-        path.unlink(missing_ok=True)  # nobody could tell what it is of
+        path.unlink(missing_ok=True)  # without it nobody knows what the snapshot is of
         raise DumpFailed(f"{error}; no snapshot was kept") from None
     return Collected(path, sidecar, facts)
 
@@ -187,7 +216,7 @@ def _label(process: JvmProcess) -> str:
 
 
 def _lock(process: JvmProcess) -> socket.socket:
-    """One snapshot at a time per JVM: a name without a file, free as soon as its last holder ends."""
+    """A lock for one snapshot at a time per JVM: an abstract socket name, free as soon as its holder ends."""
     lock = socket.socket(socket.AF_UNIX)
     try:
         lock.bind(f"\0heapscope-{process.pid}-{process.start_ticks}")
@@ -199,59 +228,11 @@ def _lock(process: JvmProcess) -> socket.socket:
     return lock
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """The file that becomes the snapshot, open and locked: `_sweep_parts` leaves it alone."""
-
-    part: Path
-    path: Path
-    fd: int
-
-    def keep(self) -> None:
-        """Give it its name: it is whole."""
-        self.part.rename(self.path)
-
-
-@contextmanager
-def _part(path: Path) -> Iterator[_Output]:
-    part = path.with_name(f".{path.name}.part")
-    fd = _locked(part)
-    try:
-        yield _Output(part, path, fd)
-    finally:
-        part.unlink(missing_ok=True)
-        os.close(fd)
-
-
-def _locked(part: Path) -> int:
-    """A new file, locked; made anew where another heapscope swept it before it was locked."""
-    while True:
-        fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_nlink:
-            return fd
-        os.close(fd)
-
-
-def _sweep_parts(folder: Path) -> None:
-    """Remove what a heapscope left that was killed together with its watchdog: parts nobody has locked."""
-    # By name: a watch may just be writing another kind of file here.
-    for part in (part for suffix in _SUFFIXES.values() for part in folder.glob(f".*.{suffix}.part")):
-        with suppress(OSError):
-            fd = os.open(part, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink(missing_ok=True)
-            finally:
-                os.close(fd)
-
-
 def _histogram(
-    process: JvmProcess, voice: Voice, output: _Output, live: bool, seconds: float
+    process: JvmProcess, channel: JvmChannel, output: PartFile, options: SnapshotOptions
 ) -> dict[str, Any]:
     clock = time.monotonic()
-    text = voice.ask("GC.class_histogram" + ("" if live else " -all"), seconds)
+    text = channel.ask("GC.class_histogram" + ("" if options.live else " -all"), options.seconds)
     pause = time.monotonic() - clock
     if not re.search(r"^Total\s+\d+\s+\d+", text, re.MULTILINE):
         raise DumpFailed(f"process {process.pid}: the class histogram has no Total line; try again")
@@ -266,67 +247,58 @@ def _histogram(
 
 
 def _dump(
-    process: JvmProcess,
-    voice: Voice,
-    output: _Output,
-    *,
-    live: bool,
-    stream: bool,
-    through: Filter | None,
-    seconds: float,
-    notice: Notice,
+    process: JvmProcess, channel: JvmChannel, output: PartFile, options: SnapshotOptions
 ) -> dict[str, Any]:
-    why = _why_no_stream(process, voice) if stream else ""
-    if stream and not why:
+    """Through a FIFO if that can work, else as a file."""
+    why = _why_no_stream(process, channel) if options.stream else ""
+    if options.stream and not why:
         try:
-            return _through_watchdog(process, voice, output, live, seconds, is_streamed=True, through=through)
+            return _through_watchdog(process, channel, output, options, is_streamed=True)
         except _NoFifoError as error:
             why = f"no FIFO can be made in its /tmp ({error})"
-    if through is not None:
+    if options.through is not None:
         raise CollectError(
             f"process {process.pid}: its dump cannot be streamed ({why or 'as told'}), and as a file it "
             "would hold what is to be taken out; collect it without that and redact the file"
         )
     if why:
-        notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
-    return _through_watchdog(process, voice, output, live, seconds, is_streamed=False)
+        options.notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
+    return _through_watchdog(process, channel, output, options, is_streamed=False)
 
 
-def _why_no_stream(process: JvmProcess, voice: Voice) -> str:
-    if voice.why_no_stream:
-        return voice.why_no_stream
-    if voice.release < _FIRST_TO_STREAM:
-        return f"JDK {voice.release} cannot write into a FIFO"
+def _why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:
+    if channel.why_no_stream:
+        return channel.why_no_stream
+    if channel.release < _FIRST_RELEASE_TO_STREAM:
+        return f"JDK {channel.release} cannot write into a FIFO"
     if not survives_broken_pipe(process):
         return "it would not survive a SIGPIPE if the reader died"
     return ""
 
 
 class _NoFifoError(DumpFailed):
-    """The file system takes no FIFO; the JVM was not asked."""
+    """The file system does not support FIFOs; the JVM was not asked."""
 
 
 def _through_watchdog(
     process: JvmProcess,
-    voice: Voice,
-    output: _Output,
-    live: bool,
-    seconds: float,
+    channel: JvmChannel,
+    output: PartFile,
+    options: SnapshotOptions,
     *,
     is_streamed: bool,
-    through: Filter | None = None,
 ) -> dict[str, Any]:
     owner = owner_of(process.pid).to_act_as
     ours = target_folder.folder_name(secrets.token_hex(4))
-    is_split = voice.release >= _FIRST_TO_SPLIT
-    needs_part = is_streamed and is_split and through is None
+    is_split = channel.release >= _FIRST_RELEASE_TO_SPLIT
+    needs_part = is_streamed and is_split and options.through is None
     # What HotSpotDiagnosticMXBean writes has to end like this.
     name = "dump.hprof"
     with ExitStack() as stack:
         folder, root = (
             ("/tmp", target_folder.open_root(process, "/tmp"))
             if is_streamed
-            else target_folder.room_for_file(process, voice.release)
+            else target_folder.room_for_file(process, channel.release)
         )
         stack.callback(os.close, root)
         # Without a name: nothing of it is left whatever happens.
@@ -340,29 +312,29 @@ def _through_watchdog(
             owner=owner,
             output=str(output.part.absolute()),
             output_fd=output.fd,
-            seconds=seconds,
+            seconds=options.seconds,
             stall_seconds=STALL_SECONDS,
             part_fd=-1 if beside is None else beside.fileno(),
-            through=through,
+            through=options.through,
         )
         # In case the watchdog is killed itself.
         stack.callback(shutil.rmtree, job.inside, ignore_errors=True)
         watchdog = stack.enter_context(_watchdog(job))
         _wait_until_ready(process, watchdog)
-        options = [
+        words = [
             *(["-overwrite"] if is_streamed else []),
             *(["-parallel=1"] if is_split else []),
-            *([] if live else ["-all"]),
+            *([] if options.live else ["-all"]),
         ]
-        command = " ".join(["GC.heap_dump", *options, f"{folder}/{ours}/{name}"])
+        command = " ".join(["GC.heap_dump", *words, f"{folder}/{ours}/{name}"])
         clock = time.monotonic()
-        said = voice.ask(command, seconds + 30)
+        said = channel.ask(command, options.seconds + _ANSWER_SECONDS)
         asked = time.monotonic() - clock
         pause = created_seconds(said)
         answer: dict[str, Any] = {}
         if is_streamed or pause is not None:
             # A reader may still wait for a JVM that failed before it came to the FIFO.
-            answer = _last_word(watchdog, JVM_DONE if pause is not None else JVM_FAILED, seconds)
+            answer = _final_answer(watchdog, JVM_DONE if pause is not None else JVM_FAILED, options.seconds)
         problem = str(answer.get("problem", ""))
         if pause is None and problem in ("", NO_WORD):
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
@@ -378,7 +350,7 @@ def _through_watchdog(
 
 @contextmanager
 def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
-    """The process beside a dump; it ends when its pipes are closed."""
+    """The watchdog of a dump, started; it ends when its pipes are closed."""
     watchdog = subprocess.Popen(
         [*_WATCHDOG, job.to_json()],
         stdin=subprocess.PIPE,
@@ -409,11 +381,11 @@ def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) ->
     )
 
 
-def _last_word(watchdog: subprocess.Popen[bytes], word: bytes, seconds: float) -> dict[str, Any]:
-    """Tell the watchdog that the JVM has answered; what it says then."""
+def _final_answer(watchdog: subprocess.Popen[bytes], message: bytes, seconds: float) -> dict[str, Any]:
+    """Tell the watchdog whether the JVM has written its dump; the watchdog's answer."""
     assert watchdog.stdin is not None
     with suppress(OSError):
-        watchdog.stdin.write(word)
+        watchdog.stdin.write(message)
         watchdog.stdin.flush()
     said = _line(watchdog.stdout, seconds)
     found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog does not answer"}')
@@ -421,7 +393,7 @@ def _last_word(watchdog: subprocess.Popen[bytes], word: bytes, seconds: float) -
 
 
 def _line(pipe: IO[bytes] | None, seconds: float) -> str:
-    """One of its lines, which are written whole; nothing where none comes in time."""
+    """The next line, which is written at once; empty where none comes in time."""
     if pipe is None or not select.select([pipe], [], [], seconds)[0]:
         return ""
     return pipe.readline().decode().strip()

@@ -2,9 +2,9 @@
 
 Everything goes through JNI (`heapscope.collector.jni`), whoever started the JVM: JPype, libhdfs, TensorFlow.
 So no signal and no attaching is needed, and it works with ``-Xrs`` and with ``-XX:+DisableAttachMechanism``.
-Only a dump into a FIFO has no door in JNI: it takes the JVM's own attach socket where there is one, or where
-one can be had by a SIGQUIT.  From within, unlike from outside, it can be seen that the handler of SIGQUIT is
-HotSpot's and nobody else's.  Otherwise the JVM writes a file, which is packed and removed.
+Only a dump into a FIFO cannot be had through JNI.  It takes the JVM's own attach socket, which exists or is
+opened by a SIGQUIT: from within the process one can see that HotSpot handles that signal, and nobody else.
+Otherwise the JVM writes a file, which is packed and removed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from heapscope.collector import attach, jni, processes
-from heapscope.collector.channel import Voice, release_of
-from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, silent, take
+from heapscope.collector.channel import JvmChannel, release_of
+from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, SnapshotOptions, ignore_notice, take
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import DumpFailed, JvmNotFound
 
@@ -32,7 +32,7 @@ def collect_self(
     live: bool = True,
     stream: bool = True,
     seconds: float = DUMP_SECONDS,
-    notice: Callable[[str], None] = silent,
+    notice: Callable[[str], None] = ignore_notice,
 ) -> Collected:
     """Take a snapshot of the JVM in this process into ``folder``, which is made (0700) where it is missing.
 
@@ -84,16 +84,12 @@ def collect_self(
     return take(
         process,
         Path(folder),
-        lambda: _voice(vm, process, is_streamed=is_streamed),
-        kind=kind,
-        live=live,
-        stream=stream,
-        seconds=seconds,
-        notice=notice,
+        lambda: _channel(vm, process, is_streamed=is_streamed),
+        SnapshotOptions(kind=kind, live=live, stream=stream, seconds=seconds, notice=notice),
     )
 
 
-def _voice(vm: int, process: JvmProcess, *, is_streamed: bool) -> Voice:
+def _channel(vm: int, process: JvmProcess, *, is_streamed: bool) -> JvmChannel:
     def from_within(command: str, seconds: float) -> str:
         if not command.startswith("GC.heap_dump "):
             return jni.diagnostic_command(vm, command)
@@ -104,7 +100,7 @@ def _voice(vm: int, process: JvmProcess, *, is_streamed: bool) -> Voice:
             raise DumpFailed(
                 f"process {process.pid}: {error}; no snapshot was kept, the JVM goes on"
             ) from None
-        return "Heap dump file created"  # the bean throws where the JVM does not say so
+        return "Heap dump file created"  # the bean throws where it was not
 
     def by_socket(command: str, seconds: float) -> str:
         if not command.startswith("GC.heap_dump "):
@@ -114,9 +110,9 @@ def _voice(vm: int, process: JvmProcess, *, is_streamed: bool) -> Voice:
     release = release_of(jni.diagnostic_command(vm, "VM.version"))
     can_be_asked = process.attach == "yes" or (process.attach == "signal" and owns_sigquit())
     if is_streamed and can_be_asked:
-        return Voice("embedded", by_socket, release)
+        return JvmChannel("embedded", by_socket, release)
     why = process.attach_reason if process.attach == "no" else "SIGQUIT is handled by another than the JVM"
-    return Voice("embedded", from_within, release, why_no_stream=why)
+    return JvmChannel("embedded", from_within, release, why_no_stream=why)
 
 
 def owns_sigquit() -> bool:

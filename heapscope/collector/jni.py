@@ -105,9 +105,14 @@ def _table(pointer: int) -> Any:
 
 @contextmanager
 def attached(vm: int) -> Iterator[Env]:
-    """This thread as one of the JVM's: what is attached is left so, else it is detached at the end.
+    """Attach this thread to the JVM; at the end it is detached, unless it was attached before.
 
-    All local references made within are freed, a Java exception that is pending is cleared.
+    All local references made within are freed, and a pending Java exception is cleared.
+
+    Raises
+    ------
+    CollectError
+        The JVM does not take the thread, or has no memory for local references.
     """
     table = _table(vm)
 
@@ -140,9 +145,9 @@ def attached(vm: int) -> Iterator[Env]:
 
 
 class Env:
-    """A JNIEnv: the few calls that are needed, each followed by a look for exceptions.
+    """A JNIEnv: the few calls that are needed; exceptions of Java become `JavaError`.
 
-    Good only inside the ``with`` block of `attached`, and in its thread.
+    Valid only inside the ``with`` block of `attached`, and in its thread.
     """
 
     def __init__(self, address: int) -> None:
@@ -154,7 +159,7 @@ class Env:
         }
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a function of the table; nothing is checked."""
+        """Call a function of the table by its name, without a look for exceptions."""
         return self._calls[name](self._address, *arguments)
 
     def clear(self) -> None:
@@ -163,7 +168,7 @@ class Env:
             self.call("ExceptionClear")
 
     def checked(self, name: str, *arguments: Any) -> Any:
-        """Call a function of the table.
+        """Call a function of the table by its name.
 
         Raises
         ------
@@ -174,10 +179,10 @@ class Env:
         if self.call("ExceptionCheck"):
             thrown = self.call("ExceptionOccurred")
             self.call("ExceptionClear")
-            raise JavaError(self._said(thrown))
+            raise JavaError(self._message(thrown))
         return result
 
-    def _said(self, thrown: int) -> str:
+    def _message(self, thrown: int) -> str:
         try:
             cause = self.invoke(thrown, "getCause", "()Ljava/lang/Throwable;") or thrown
             return " ".join(self.text(self.invoke(cause, "toString", "()Ljava/lang/String;")).split())
@@ -185,35 +190,67 @@ class Env:
             return "a Java exception that cannot be shown"
 
     def find_class(self, name: str) -> int:
-        """A class by its name with slashes."""
+        """A class by its name with slashes.
+
+        Raises
+        ------
+        JavaError
+            There is none.
+        """
         return int(self.checked("FindClass", name.encode()))
 
     def invoke(self, target: int, method: str, signature: str, *arguments: _Value) -> int:
-        """What an object's method returns; 0 for null and for void."""
+        """Call a method of an object.
+
+        Parameters
+        ----------
+        target : int
+            The object.
+        method, signature : str
+            Its name and its type as in class files, ``getCause`` and ``()Ljava/lang/Throwable;``.
+        *arguments : jvalue
+            From `reference` and `boolean`.
+
+        Returns
+        -------
+        int
+            The object that it returns; 0 for null and for void.
+
+        Raises
+        ------
+        JavaError
+            It throws, or there is no such method.
+        """
         kind = self.checked("GetObjectClass", target)
         identity = self.checked("GetMethodID", kind, method.encode(), signature.encode())
         function = "CallVoidMethodA" if signature.endswith(")V") else "CallObjectMethodA"
         return self.checked(function, target, identity, _values(arguments)) or 0
 
     def invoke_static(self, class_name: str, method: str, signature: str, *arguments: _Value) -> int:
-        """What a class's static method returns; 0 for null."""
+        """Call a static method of a class; parameters, result and errors as for `invoke`."""
         kind = self.find_class(class_name)
         identity = self.checked("GetStaticMethodID", kind, method.encode(), signature.encode())
         return self.checked("CallStaticObjectMethodA", kind, identity, _values(arguments)) or 0
 
     def new(self, class_name: str, signature: str, *arguments: _Value) -> int:
-        """A new object."""
+        """A new object; parameters and errors as for `invoke`, the signature is the constructor's."""
         kind = self.find_class(class_name)
         identity = self.checked("GetMethodID", kind, b"<init>", signature.encode())
         return int(self.checked("NewObjectA", kind, identity, _values(arguments)))
 
     def string(self, text: str) -> int:
-        """A java.lang.String."""
+        """A java.lang.String.
+
+        Raises
+        ------
+        JavaError
+            Java has no memory for it.
+        """
         units = text.encode("utf-16-le" if _IS_LITTLE else "utf-16-be", "surrogatepass")
         return int(self.checked("NewString", ctypes.cast(ctypes.c_char_p(units), _P), len(units) // 2))
 
     def text(self, string: int) -> str:
-        """The text of a java.lang.String; nothing for null."""
+        """The text of a java.lang.String; empty for null."""
         if not string:
             return ""
         length = self.call("GetStringLength", string)
@@ -222,10 +259,16 @@ class Env:
         return units.raw[: 2 * length].decode("utf-16-le" if _IS_LITTLE else "utf-16-be", "replace")
 
     def array(self, class_name: str, items: Sequence[int]) -> int:
-        """An array of objects."""
+        """An array of objects.
+
+        Raises
+        ------
+        JavaError
+            There is no such class, or an item is of another one.
+        """
         found = int(self.checked("NewObjectArray", len(items), self.find_class(class_name), None))
-        for place, item in enumerate(items):
-            self.checked("SetObjectArrayElement", found, place, item)
+        for index, item in enumerate(items):
+            self.checked("SetObjectArrayElement", found, index, item)
         return found
 
 
@@ -248,9 +291,9 @@ def boolean(value: bool) -> _Value:
 
 
 def diagnostic_command(vm: int, command: str) -> str:
-    """What a diagnostic command answers, e.g. ``GC.class_histogram -all``, by its MBean.
+    """The answer to a diagnostic command such as ``GC.class_histogram -all``, through its MBean.
 
-    The MBean is there with attach disabled and with ``-Xrs``.  It has all commands but ``GC.heap_dump``.
+    The MBean also works with attach disabled and with ``-Xrs``.  It has all commands but ``GC.heap_dump``.
 
     Raises
     ------
@@ -286,7 +329,16 @@ def diagnostic_command(vm: int, command: str) -> str:
 
 
 def dump_heap(vm: int, path: str, *, live: bool) -> None:
-    """Heap dump into a file that must not exist and must end in ``.hprof``, by HotSpotDiagnosticMXBean.
+    """Dump the heap into a file, through HotSpotDiagnosticMXBean.
+
+    Parameters
+    ----------
+    vm : int
+        From `created_vm`.
+    path : str
+        Must not exist, and must end in ``.hprof``.
+    live : bool
+        Only what is reachable, after a full collection; else all objects.
 
     Raises
     ------

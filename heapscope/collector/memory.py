@@ -111,7 +111,7 @@ class Sample:
 
 
 class Probe:
-    """Samples one process again and again, at the least cost: files stay open, what is constant is kept.
+    """Samples one process again and again at low cost: files stay open, constants are looked up once.
 
     Parameters
     ----------
@@ -133,9 +133,13 @@ class Probe:
 
         Parameters
         ----------
+        captured_at : str
+            The time of the sample, UTC, ISO 8601.
+        host : str
+            Name of this machine.
         walk : bool
-            Whether to read ``smaps`` too, where the kernel visits every resident page: a millisecond
-            for each gigabyte or so.
+            Whether to read ``smaps`` too.  The kernel visits every resident page for it, which takes about a
+            millisecond for each gigabyte.
         """
         process = self.process
         if start_ticks(process.pid) != process.start_ticks:
@@ -223,7 +227,7 @@ class Probe:
         return None if text is None else native_memory(text)
 
     def _ask(self, command: str) -> str | None:
-        """What the JVM answers where it listens already; a JVM that fails thrice is left alone."""
+        """The JVM's answer where it has an attach socket; not asked any more after three failures."""
         if self._failures >= _MAX_CONTACT_FAILURES:
             return None
         try:
@@ -237,13 +241,13 @@ def areas(smaps: bytes) -> list[Area]:
     """The mappings in the text of ``/proc/PID/smaps``, by address."""
     return [
         Area(
-            int(start, 16),
-            int(end, 16),
-            readable == b"r",
-            writable == b"w",
-            os.fsdecode(name),
-            int(rss) << 10,
-            int(pss) << 10,
+            start=int(start, 16),
+            end=int(end, 16),
+            is_readable=readable == b"r",
+            is_writable=writable == b"w",
+            name=os.fsdecode(name),
+            rss_bytes=int(rss) << 10,
+            pss_bytes=int(pss) << 10,
         )
         for start, end, readable, writable, name, rss, pss in _AREA.findall(smaps)
     ]
@@ -252,9 +256,20 @@ def areas(smaps: bytes) -> list[Area]:
 def heap_range(found: list[Area], max_bytes: int) -> tuple[int, int] | None:
     """The range of adjacent mappings that is as large as the heap may become.
 
-    HotSpot reserves the whole heap at once and commits parts of it, so that it is a run of mappings
-    with a length known from the counters, below 32 GiB where references are compressed.  None where no run
-    or more than one may be it.  ZGC's heap has a name.
+    HotSpot reserves the whole heap at once and commits parts of it, so the heap is a run of mappings with a
+    length known from the counters, below 32 GiB where references are compressed.  ZGC's heap has a name.
+
+    Parameters
+    ----------
+    found : list of Area
+        By address.
+    max_bytes : int
+        Of the heap, by the JVM's counters.
+
+    Returns
+    -------
+    (int, int) or None
+        First address, and the address behind the last; None where no run, or more than one, fits.
     """
     named = [area for area in found if "java_heap" in area.name]
     if named:
@@ -305,16 +320,27 @@ def _rss_between(found: list[Area], start: int, end: int) -> int:
 
 
 def arena_rss(found: list[Area], heap: tuple[int, int] | None) -> int:
-    """Resident bytes of mappings that begin and, with what is not yet readable, end as glibc's arenas do."""
+    """Resident bytes of glibc's arenas but the first.
+
+    An arena is a mapping that begins at a multiple of 64 MiB and ends at one, if its part that is reserved
+    but not yet readable is counted in.
+
+    Parameters
+    ----------
+    found : list of Area
+        By address.
+    heap : (int, int) or None
+        The range of the Java heap, which is left out.
+    """
     total = 0
-    for place, area in enumerate(found):
+    for index, area in enumerate(found):
         if area.name or not area.is_writable or area.start % _ARENA_BYTES:
             continue
         if heap is not None and heap[0] <= area.start < heap[1]:
             continue
         end = area.end
-        if end % _ARENA_BYTES and place + 1 < len(found):
-            after = found[place + 1]
+        if end % _ARENA_BYTES and index + 1 < len(found):
+            after = found[index + 1]
             if after.start == end and not after.is_readable and not after.name:
                 end = after.end
         if end % _ARENA_BYTES == 0:
@@ -323,7 +349,7 @@ def arena_rss(found: list[Area], heap: tuple[int, int] | None) -> int:
 
 
 def _count(counters: perfdata.Counters, pattern: str) -> int:
-    return sum(number(counters, pattern.format(place)) for place in range(3))
+    return sum(number(counters, pattern.format(index)) for index in range(3))
 
 
 def _loaded(counters: perfdata.Counters) -> int:

@@ -94,8 +94,13 @@ def locate(tmp: Path, namespace_pid: int) -> Path | None:
 class CounterFile:
     """An open hsperfdata file, read again and again for a tenth of the cost of `parse`.
 
-    It lies in a folder that others may write to: what is no regular file, a link or a FIFO say, is an
-    OSError.  Where each counter lies is looked up once, and anew when the JVM has added some.
+    The offset of each counter is looked up once, and anew when the JVM has added some.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened or is no regular file: others may write to its folder, and put a link or a
+        FIFO there.
     """
 
     def __init__(self, path: Path) -> None:

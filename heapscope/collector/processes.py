@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Literal
 
 from heapscope.collector import perfdata
@@ -26,7 +27,6 @@ ENVIRONMENT_THAT_MATTERS = (
     "JAVA_TOOL_OPTIONS",
     "MALLOC_ARENA_MAX",
 )
-SIGQUIT, SIGPIPE = 3, 13
 # TensorFlow takes no other job names; and a role is shown, and written into tables and file names.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 Attach = Literal["yes", "signal", "no"]
@@ -41,7 +41,7 @@ class JvmProcess:
     pid, namespace_pid : int
         In our pid namespace; in the process's innermost one (the pid that a container shows).
     start_ticks : int
-        Field 22 of ``/proc/PID/stat``: with the pid it names one process for ever.
+        Field 22 of ``/proc/PID/stat``; together with the pid it names one process and no other.
     role, task_index : str, int or None
         Of TensorFlow, from ``--job_name``/``--task_index`` or ``TF_CONFIG``.
     is_embedded : bool
@@ -92,6 +92,8 @@ def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[
     ----------
     pids : sequence of int, optional
         Look at these only.
+    proc : Path
+        Where the kernel tells of processes.
     """
     wanted = sorted(_pids(proc)) if pids is None else pids
     return [found for pid in wanted if (found := _inspect(proc, pid)) is not None]
@@ -115,7 +117,7 @@ def get(pid: int) -> JvmProcess:
 
 
 def hidden(proc: Path = Path("/proc")) -> int:
-    """How many processes of others this user may not look into."""
+    """How many processes this user may not look into."""
     return sum(
         1
         for pid in _pids(proc)
@@ -149,10 +151,10 @@ def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str 
 
 
 def _flag(command: Sequence[str], name: str) -> str | None:
-    for place, word in enumerate(command):
+    for index, word in enumerate(command):
         match = re.fullmatch(rf"--?{name}(?:=(.*))?", word, re.DOTALL)
         if match is not None:
-            value = match[1] if match[1] is not None else "".join(command[place + 1 : place + 2])
+            value = match[1] if match[1] is not None else "".join(command[index + 1 : index + 2])
             return value or None
     return None
 
@@ -191,7 +193,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
-    uid = int(facts["Uid"].split()[1])
+    uid = int(facts["Uid"].split()[1])  # real, effective, saved, file system
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
     counters = _counters(home, inner)
     role, index = tensorflow_role(command, variables.get("TF_CONFIG"))
@@ -262,7 +264,7 @@ def survives_broken_pipe(process: JvmProcess) -> bool:
     """Whether a process catches or ignores SIGPIPE, as HotSpot and Python both do unless told otherwise."""
     status = _read(Path(f"/proc/{process.pid}/status")) or ""
     facts = status_facts(status)
-    return any(has_signal(facts.get(mask, "0"), SIGPIPE) for mask in ("SigCgt", "SigIgn"))
+    return any(has_signal(facts.get(mask, "0"), Signals.SIGPIPE) for mask in ("SigCgt", "SigIgn"))
 
 
 def has_signal(mask: str, signal: int) -> bool:
@@ -271,7 +273,10 @@ def has_signal(mask: str, signal: int) -> bool:
 
 
 def _vm_thread_blocks(home: Path, signal: int) -> bool:
-    """HotSpot blocks SIGQUIT in all threads that it knows, a host's main thread as well, but in this one."""
+    """Whether the thread ``VM Thread`` blocks a signal.
+
+    HotSpot blocks SIGQUIT in all its other threads, and in a host program's main thread as well.
+    """
     for task in (home / "task").glob("[0-9]*/status"):
         text = _read(task) or ""
         if text.startswith("Name:\tVM Thread\n"):
@@ -298,9 +303,9 @@ def _attachable(
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
     if (
-        not has_signal(facts["SigCgt"], SIGQUIT)
-        or has_signal(facts["SigIgn"], SIGQUIT)
-        or _vm_thread_blocks(home, SIGQUIT)
+        not has_signal(facts["SigCgt"], Signals.SIGQUIT)
+        or has_signal(facts["SigIgn"], Signals.SIGQUIT)
+        or _vm_thread_blocks(home, Signals.SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
     return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"

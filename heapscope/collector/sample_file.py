@@ -1,9 +1,8 @@
-"""Samples on disk: CSV, JSON lines or Parquet, appended to, row by row safe.
+"""Files that samples are appended to: CSV, JSON lines or Parquet.  A kill loses no more than the last round.
 
-CSV and JSON lines get one ``write`` for each round, so that a kill loses the round that was being written and
-no more.  A Parquet file cannot be appended to: rounds go into a journal of JSON lines beside it
-(``.NAME.rows``), which is folded into the file now and then and at the end.  Whoever reads the file reads
-the journal too (`heapscope.analysis.memory.samples`).
+CSV and JSON lines get one ``write`` for each round.  A Parquet file cannot be appended to: rounds go into a
+journal of JSON lines beside it (``.NAME.rows``), which is merged into the file every ten minutes and at the
+end.  Readers read the journal too (`heapscope.analysis.memory.samples`).
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from heapscope import extras
 from heapscope.collector.memory import Sample
-from heapscope.errors import MissingDependency, OutputFailed
+from heapscope.errors import OutputFailed
+from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 
-SUFFIXES = (".parquet", ".csv", ".jsonl")
 COLUMNS = tuple(field.name for field in fields(Sample))
-_FOLD_SECONDS = 600.0
+_MERGE_SECONDS = 600.0
 _MAX_ROW_BYTES = 1 << 16
 _FIRST_BYTES = f'{{"{COLUMNS[0]}"'.encode()
 
@@ -48,30 +48,30 @@ class SampleFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.suffix not in SUFFIXES:
-            raise OutputFailed(path, f"its name should end in {', '.join(SUFFIXES)}")
+        if path.suffix not in SAMPLE_SUFFIXES:
+            raise OutputFailed(path, f"its name should end in {', '.join(SAMPLE_SUFFIXES)}")
         self._is_parquet = path.suffix == ".parquet"
         if self._is_parquet:
-            _pyarrow()
+            extras.pyarrow()
             _check_parquet(path)
-        self._rows = journal_of(path) if self._is_parquet else path
+        self._rows = sample_journal(path) if self._is_parquet else path
         try:
             self._fd = os.open(self._rows, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise OutputFailed(path, error.strerror or str(error)) from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._mend()
+            self._repair()
         except BlockingIOError:
             os.close(self._fd)
             raise OutputFailed(path, "another watch is writing it; name another file") from None
         except BaseException:
             os.close(self._fd)
             raise
-        self._folded_at = time.monotonic()
+        self._merged_at = time.monotonic()
 
     def append(self, samples: Sequence[Sample]) -> None:
-        """Write one round of samples; it is with the kernel when this returns.
+        """Write one round of samples; when this returns, a kill of this process cannot lose it.
 
         Raises
         ------
@@ -84,14 +84,20 @@ class SampleFile:
         else:
             text.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
         self._write(text.getvalue().encode())
-        if self._is_parquet and time.monotonic() - self._folded_at > _FOLD_SECONDS:
-            self._fold()
+        if self._is_parquet and time.monotonic() - self._merged_at > _MERGE_SECONDS:
+            self._merge()
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file.
+
+        Raises
+        ------
+        OutputFailed
+            A Parquet file cannot be written; the samples are in its journal.
+        """
         try:
             if self._is_parquet:
-                self._fold()
+                self._merge()
                 self._rows.unlink(missing_ok=True)
         finally:
             os.close(self._fd)
@@ -103,11 +109,11 @@ class SampleFile:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._fd, size)  # no half rows
+                os.ftruncate(self._fd, size)  # leave no part of a row
             raise OutputFailed(self.path, f"{error.strerror}; the samples before are whole") from None
 
-    def _mend(self) -> None:
-        """Drop the row that a killed watch left half written; refuse a file of something else."""
+    def _repair(self) -> None:
+        """Drop a row that a killed watch left half written; refuse a file that holds something else."""
         size = os.fstat(self._fd).st_size
         expected = (",".join(COLUMNS) + "\n").encode()
         if not size:
@@ -130,33 +136,29 @@ class SampleFile:
             )
         if not tail.endswith(b"\n"):
             os.ftruncate(self._fd, tail_at + tail.rfind(b"\n") + 1)
-            self._mend()
+            self._repair()
 
-    def _fold(self) -> None:
+    def _merge(self) -> None:
         """Append the journal to the Parquet file: a new file takes its name, then the journal is emptied."""
-        pyarrow, parquet = _pyarrow()
+        pyarrow = extras.pyarrow()
         with open(self._rows, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
-        self._folded_at = time.monotonic()
+        self._merged_at = time.monotonic()
         if not rows and self.path.exists():
             return
         table = pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow))
         if self.path.exists():
-            table = pyarrow.concat_tables([parquet.read_table(self.path).cast(_schema(pyarrow)), table])
+            before = pyarrow.parquet.read_table(self.path).cast(_schema(pyarrow))
+            table = pyarrow.concat_tables([before, table])
         part = self.path.with_name(f".{self.path.name}.part")
         try:
-            parquet.write_table(table, part)
+            pyarrow.parquet.write_table(table, part)
             os.replace(part, self.path)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise OutputFailed(self.path, f"{error.strerror}; the samples are in {self._rows}") from None
         # A kill just here leaves rows twice; a reader drops them by process and time.
         os.ftruncate(self._fd, 0)
-
-
-def journal_of(path: Path) -> Path:
-    """Where the newest rows of a Parquet file are while, or after, a watch writes it."""
-    return path.with_name(f".{path.name}.rows")
 
 
 def _is_sample(row: bytes) -> bool:
@@ -167,11 +169,11 @@ def _is_sample(row: bytes) -> bool:
 
 
 def _check_parquet(path: Path) -> None:
-    pyarrow, parquet = _pyarrow()
+    pyarrow = extras.pyarrow()
     if not path.exists():
         return
     try:
-        names = parquet.read_schema(path).names
+        names = pyarrow.parquet.read_schema(path).names
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise OutputFailed(path, f"it exists and is no Parquet file: {error}".splitlines()[0]) from None
     if tuple(names) != COLUMNS:
@@ -185,12 +187,3 @@ def _schema(pyarrow: Any) -> Any:
         return pyarrow.float64() if name.endswith("_seconds") else pyarrow.int64()
 
     return pyarrow.schema([(name, kind(name)) for name in COLUMNS])
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
-    return pyarrow, pyarrow.parquet

@@ -1,12 +1,12 @@
 """A heap dump on its way into a compressed file: through FIFOs as the JVM writes it, or from a file.
 
-Whatever arrives is walked by its top-level records (HPROF: tag u1, time u4, length u4) up to HEAP_DUMP_END:
-what ends elsewhere is no snapshot.
+The bytes are followed from one top-level record to the next (HPROF: tag u1, time u4, length u4) up to
+HEAP_DUMP_END: a stream that ends elsewhere is no snapshot.
 
 Since JDK 22 a dump is written as ``NAME`` and ``NAME.p0``, which the JVM then appends to ``NAME``.  Both
 are FIFOs; at the first byte an empty file takes the second's name, so that nothing is appended twice.
-The JVM keeps the end of ``NAME``, where classes get their names, until the last.  So that every reader of
-dumps finds the records in their order, the part is packed beside and joined behind (`join`).
+The JVM writes the end of ``NAME``, where classes get their names, last.  Every reader of dumps expects those
+records before the objects, so the part is packed into a file of its own and appended at the end (`join`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a dump flows through before it is written; only its name travels to the reader's process.
+    """What a dump flows through before it is written, by name: the reader's process imports it.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Filter:
     options: dict[str, Any] = field(default_factory=dict)
 
     def make(self) -> Any:
-        """The filter itself; slow things, such as compiling, are done when this returns."""
+        """Make the filter; slow work such as compiling is done when this returns."""
         module, _, name = self.factory.partition(":")
         return getattr(import_module(module), name)(self.options)
 
@@ -97,7 +97,7 @@ class Records:
         return self._left == 0
 
     def feed(self, data: bytes) -> bytes:
-        """What may be written now.
+        """The bytes that may be written now.
 
         Raises
         ------
@@ -137,15 +137,32 @@ def read_fifos(
     main: Path,
     part: Path | None,
     output: Sink,
-    is_at: Callable[[int], None],
+    on_progress: Callable[[int], None],
     part_output: Sink | None = None,
 ) -> int:
-    """Read a dump from its FIFOs into ``output`` until the JVM has closed them; the bytes of the dump.
+    """Read a dump from its FIFOs into ``output`` until the JVM has closed them.
 
-    Records of ``part`` go into ``part_output``, and the closing HEAP_DUMP_END is left to the caller; without
-    it they go between those of ``main`` as they come, behind a header of ours where they come before all of
-    ``main``, which the JVM holds back where it is short.  ``is_at`` is told how many bytes were written so
-    far; ``ready`` goes to standard output when the JVM may come.
+    Writes ``ready`` to standard output when the JVM may open them.
+
+    Parameters
+    ----------
+    main : Path
+        The FIFO of the dump itself.
+    part : Path or None
+        The second FIFO of JDK 22 and later.
+    output : Sink
+        Gets the records of ``main``.
+    on_progress : callable (int) -> None
+        Told how many bytes were written so far.
+    part_output : Sink, optional
+        Gets the records of ``part``; the caller then writes the closing HEAP_DUMP_END.  Without it they go
+        into ``output`` between those of ``main`` as they arrive.  The JVM may hold back a short ``main``
+        until the end; a header of ours is then written first.
+
+    Returns
+    -------
+    int
+        Bytes of the dump.
 
     Raises
     ------
@@ -196,7 +213,7 @@ def read_fifos(
                     early = _header()
                     output.write(early)
                 (output if current == main_fd else part_output or output).write(out)
-                is_at(total)
+                on_progress(total)
             if part_output is not None or fds[current].is_between:
                 current = next((fd for fd in fds if fd != current), current)
     if held >= 0:
@@ -226,7 +243,13 @@ END = struct.pack(">BII", _HEAP_DUMP_END, 0, 0)
 
 
 def join(part_fd: int, output_fd: int) -> None:
-    """Append what was packed beside, from its beginning; file systems that can share the blocks."""
+    """Append the packed part to the output; file systems that can do so share the blocks.
+
+    Raises
+    ------
+    OSError
+        The disk is full, say.
+    """
     size = os.fstat(part_fd).st_size
     done = 0
     os.lseek(output_fd, 0, os.SEEK_END)
@@ -261,8 +284,22 @@ def _put_empty_file(part: Path) -> None:
     empty.rename(part)
 
 
-def pack_file(path: Path, output: BinaryIO, is_at: Callable[[int], None]) -> int:
-    """Copy a dump that the JVM has written to ``output``; its bytes.
+def pack_file(path: Path, output: BinaryIO, on_progress: Callable[[int], None]) -> int:
+    """Copy a dump that the JVM has written as a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    output : file object
+        Gets its bytes.
+    on_progress : callable (int) -> None
+        Told how many bytes were written so far.
+
+    Returns
+    -------
+    int
+        Bytes of the dump.
 
     Raises
     ------
@@ -275,7 +312,7 @@ def pack_file(path: Path, output: BinaryIO, is_at: Callable[[int], None]) -> int
             out = records.feed(piece)
             output.write(out)
             total += len(out)
-            is_at(total)
+            on_progress(total)
     if not records.ends_whole:
         raise DumpFailed("the dump ends inside a record")
     output.write(records.rest)

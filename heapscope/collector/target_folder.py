@@ -1,4 +1,4 @@
-"""Where in the target's file system a dump goes: a FIFO into its /tmp, a file where there is room for it."""
+"""The folder of the target that a dump goes to: its /tmp for a FIFO, one with enough room for a file."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from heapscope.units import format_bytes
 
 PREFIX = "heapscope-"
 _FOLDERS = ("/tmp", "/var/tmp")
-# Files there are memory, and count against the limit of the container: TMPFS_MAGIC, RAMFS_MAGIC (statfs(2)).
-_MEMORY = {"tmpfs", "ramfs"}
-# A dump has up to 1.45 bytes for each of the live heap; 2 are never too few.
+# File systems in memory: files there count against the limit of the container.
+_MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
+# A dump takes up to 1.45 bytes for each byte of the live heap (measured).
 _DUMP_PER_HEAP = 2
-# JDK 22 and later write a part and append it to the file before they remove it.
-_PEAK_SINCE_22 = 2
+# JDK 22 and later write a part file and append it to the dump before they remove it: both exist for a while.
+_FIRST_RELEASE_WITH_PARTS = 22
+_COPIES_WITH_PARTS = 2
 
 
 def folder_name(token: str) -> str:
-    """The name of our folder: says who made it, so that `sweep` knows when it was left behind."""
+    """The name of our folder: it has our pid and start time, so that `sweep` knows when we have ended."""
     return f"{PREFIX}{os.getpid()}-{start_ticks(os.getpid())}-{token}"
 
 
 def open_root(process: JvmProcess, folder: str = "/tmp") -> int:
-    """A directory of the target, opened: ``/proc/PID/root`` is gone with the process, what lies in it is not.
+    """Open a directory of the target.
+
+    The path ``/proc/PID/root`` ends with the process; an open directory can be cleaned up after that.
 
     Raises
     ------
     CollectError
-        It is out of reach.
+        Our user may not open it, or it is a link.
     """
     # Step by step and never through a link: an absolute one would lead into our own file system.
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -53,20 +56,32 @@ def open_root(process: JvmProcess, folder: str = "/tmp") -> int:
 
 
 def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
-    """A folder of the target with room for a dump written as a file: its name there, and opened.
+    """A folder of the target with room for a dump that is written as a file.
+
+    Parameters
+    ----------
+    process : JvmProcess
+    release : int
+        Feature release of its JVM; 0 where it is not known.
+
+    Returns
+    -------
+    (str, int)
+        The folder's name in the target, and the open directory.
 
     Raises
     ------
     DumpFailed
-        There is none: too little is free, or it is memory, not disk.
+        No folder has enough free space on a disk.
     """
-    # Not the heap in use: some collectors tell it only after a collection.  What is used was touched.
+    # The committed heap, because some collectors update the used size only at a collection; and no more than
+    # the resident size, because memory that is in use is resident.
     heap_bytes = process.rss_bytes
     if process.heap is not None:
         heap_bytes = min(heap_bytes, process.heap.committed_bytes or heap_bytes)
     # Where the release is not known it may be a new one.
-    peak = 1 if 0 < release < 22 else _PEAK_SINCE_22
-    need = _DUMP_PER_HEAP * peak * heap_bytes
+    copies = 1 if 0 < release < _FIRST_RELEASE_WITH_PARTS else _COPIES_WITH_PARTS
+    need = _DUMP_PER_HEAP * copies * heap_bytes
     seen = []
     for name in _FOLDERS:
         with suppress(CollectError):
@@ -99,11 +114,11 @@ def _is_memory(process: JvmProcess, fd: int) -> bool:
     except OSError:
         return False
     kinds = {line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[2] == wanted}
-    return bool(kinds & _MEMORY)
+    return bool(kinds & _MEMORY_FILE_SYSTEMS)
 
 
 def sweep(process: JvmProcess) -> None:
-    """Remove what a heapscope that was killed left in the target's temporary folders."""
+    """Remove the folders that a killed heapscope left in the target's temporary folders."""
     for name in _FOLDERS:
         with suppress(CollectError, OSError):
             fd = open_root(process, name)

@@ -1,11 +1,12 @@
-"""Files and sockets in the place of another process: its user, its mount and user namespaces.
+"""Connects to sockets and creates files as the user who runs the target process.
 
-Root of the host reaches everything through ``/proc/PID/root``, but two things only the target's own user can
-do: be accepted by a JVM in another user namespace, where our root is nobody, and make files on a file
-system that was mounted there (the kernel says EOVERFLOW).  So a helper process opens the directory as
-root, takes the target's effective ids, which is a matter of the whole process, and does it::
+Root of the host reaches every file through ``/proc/PID/root``.  Two things only the target's own user can do
+where the target is in another user namespace: connect to its JVM, which takes the host's root for an unknown
+user, and create files on a file system that was mounted there (the kernel answers EOVERFLOW).  Effective ids
+belong to a whole process, so a helper process does it: it opens the directory as root, takes the target's
+ids, and sends the open file descriptor back::
 
-    python -m heapscope.collector.target_user CHANNEL_FD FOLDER_FD UID GID connect|create NAME
+    python -m heapscope.collector.target_user SOCKET_FD FOLDER_FD UID GID connect|create NAME
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ _HELPER = (sys.executable, "-m", "heapscope.collector.target_user")
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Effective ids of a process, as we see them; whether it is in another user namespace than we."""
+    """The user who runs a process.
+
+    Attributes
+    ----------
+    uid, gid : int
+        Its effective ids, as numbers of our user namespace.
+    is_foreign : bool
+        Whether it is in another user namespace than we are.
+    """
 
     uid: int
     gid: int
@@ -33,12 +42,14 @@ class Owner:
 
     @property
     def to_act_as(self) -> tuple[int, int] | None:
-        """Ids that root has to take; None for its own process, or where we are not root."""
+        """Ids to take before acting for the target; None for root's own process, or where we are not root."""
         return (self.uid, self.gid) if os.geteuid() == 0 and (self.uid, self.gid) != (0, 0) else None
 
 
 def owner_of(pid: int) -> Owner:
-    """Who runs a process.  Not by ``stat`` of ``/proc/PID``: what is not dumpable seems to be root's.
+    """The user who runs a process.
+
+    From ``status``, not from the owner of ``/proc/PID``: that is root for a process that is not dumpable.
 
     Raises
     ------
@@ -60,7 +71,13 @@ def _is_foreign(pid: int) -> bool:
 
 
 def act_as(ids: tuple[int, int] | None) -> None:
-    """Take effective ids, for this whole process; None takes the real ones back."""
+    """Take effective ids (user, group) for this whole process; None takes the real ones back.
+
+    Raises
+    ------
+    OSError
+        We are not root.
+    """
     if ids is None:
         if os.geteuid() != os.getuid():
             os.seteuid(os.getuid())
@@ -72,7 +89,18 @@ def act_as(ids: tuple[int, int] | None) -> None:
 
 
 def connect(owner: Owner, folder: int, name: str, seconds: float) -> socket.socket:
-    """A connection to the unix socket ``name`` in an open directory, made as the owner where that is needed.
+    """A connection to a unix socket, made as the owner where that is needed.
+
+    Parameters
+    ----------
+    owner : Owner
+        Of the process that listens.
+    folder : int
+        The directory of the socket, opened.
+    name : str
+        The socket's name in it.
+    seconds : float
+        Time limit.
 
     Raises
     ------
@@ -93,7 +121,17 @@ def connect(owner: Owner, folder: int, name: str, seconds: float) -> socket.sock
 
 
 def create(owner: Owner, folder: int, name: str, seconds: float) -> None:
-    """An empty file ``name``, the owner's, in an open directory; one that is there stays.
+    """Create an empty file that belongs to the owner; one that exists stays as it is.
+
+    Parameters
+    ----------
+    owner : Owner
+    folder : int
+        The directory of the file, opened.
+    name : str
+        The file's name in it.
+    seconds : float
+        Time limit.
 
     Raises
     ------
@@ -115,6 +153,7 @@ def create(owner: Owner, folder: int, name: str, seconds: float) -> None:
 
 
 def _ask_helper(owner: Owner, folder: int, what: str, name: str, seconds: float) -> int:
+    """The file descriptor that the helper process opened; its error where it could not."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(seconds + 5)
@@ -133,10 +172,10 @@ def _ask_helper(owner: Owner, folder: int, what: str, name: str, seconds: float)
 
 
 def main() -> None:
-    """The helper: sends the open file descriptor, or the number of the error."""
-    channel_fd, folder, uid, gid = map(int, sys.argv[1:5])
+    """The helper process: sends an open file descriptor, or the number of an error, through a socket."""
+    socket_fd, folder, uid, gid = map(int, sys.argv[1:5])
     what, name = sys.argv[5:7]
-    channel = socket.socket(fileno=channel_fd)
+    answer = socket.socket(fileno=socket_fd)
     try:
         act_as((uid, gid))
         if what == "connect":
@@ -146,9 +185,9 @@ def main() -> None:
         else:
             fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     except OSError as error:
-        channel.send(str(error.errno).encode())
+        answer.send(str(error.errno).encode())
     else:
-        socket.send_fds(channel, [b"0"], [fd])
+        socket.send_fds(answer, [b"0"], [fd])
 
 
 if __name__ == "__main__":

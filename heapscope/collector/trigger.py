@@ -1,7 +1,7 @@
-"""Conditions on a process's memory that call for snapshots: ``rss>8G``, ``old-growth>200M/h``.
+"""Conditions on a process's memory at which snapshots are taken: ``rss>8G``, ``old-growth>200M/h``.
 
-One class histogram first, which costs the process next to nothing, dumps after that while the condition
-still holds; never more than so many of one process.
+The first snapshot is a class histogram, which costs the process little; heap dumps follow while the condition
+holds, up to a number for each process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TRIGGER = re.compile(
     r"\s*([a-z-]+?)(-growth)?\s*>\s*([\d.]+\s*[a-z]*)(?:\s*/\s*(m|h|d|min|hour|day))?\s*",
     re.IGNORECASE,
 )
-# A rate is told after this share of its unit has passed, from at least so many samples.
+# A rate is computed once this share of its unit has passed, from at least so many samples.
 _MIN_SHARE_OF_UNIT = 0.1
 _MIN_SAMPLES = 5
 
@@ -48,6 +48,8 @@ class Trigger:
 
     Attributes
     ----------
+    text : str
+        As it was given.
     column : str
         Of `Sample`.
     limit : float
@@ -62,7 +64,7 @@ class Trigger:
     unit_seconds: float | None
 
     def reason(self, seconds: Sequence[float], values: Sequence[float | None]) -> str | None:
-        """Why it fires now, in words; None where it does not.
+        """Why the condition holds now, in words; None where it does not.
 
         Parameters
         ----------
@@ -89,12 +91,12 @@ class Trigger:
         recent = [(when, value) for when, value in known if when >= known[-1][0] - unit]
         if len(recent) < _MIN_SAMPLES or recent[-1][0] - recent[0][0] < _MIN_SHARE_OF_UNIT * unit:
             return None
-        # What a collection leaves is the level of the old generation, not what is promoted between two: of
-        # two halves one collection each is enough to see it.
-        is_saw = self.column in ("old_after_gc_bytes", "heap_used_bytes")
-        width = max(1, len(recent) // (2 if is_saw else 5))
+        # The level of the old generation is what a collection leaves, not what is promoted between two: one
+        # collection in each half is enough to see it.
+        is_sawtooth = self.column in ("old_after_gc_bytes", "heap_used_bytes")
+        width = max(1, len(recent) // (2 if is_sawtooth else 5))
         first, last = recent[:width], recent[-width:]
-        level = min if is_saw else median
+        level = min if is_sawtooth else median
         growth = level(value for _, value in last) - level(value for _, value in first)
         return float(growth / (median(when for when, _ in last) - median(when for when, _ in first)) * unit)
 
@@ -149,7 +151,7 @@ class _Seen:
 
 
 class Sentinel:
-    """Looks at samples as they come and says which snapshots are due.
+    """Finds out from samples, round by round, which snapshots should be taken.
 
     Parameters
     ----------
@@ -170,7 +172,7 @@ class Sentinel:
     def look(self, samples: Sequence[Sample]) -> list[Due]:
         """Snapshots due after one round of samples; each counts as taken, whether it succeeds or not."""
         due = []
-        # One that has ended does not come back: its successor has another start time.
+        # A process that has ended does not come back: another one with its pid has another start time.
         present = {(sample.pid, sample.start_ticks) for sample in samples}
         self._seen = {key: seen for key, seen in self._seen.items() if key in present}
         for sample in samples:
@@ -196,7 +198,7 @@ class Sentinel:
 
     def _remember(self, seen: _Seen, now: float, sample: Sample) -> None:
         horizon = now - max((t.unit_seconds or 0.0 for t in self._triggers), default=0.0)
-        stale = next((place for place, when in enumerate(seen.seconds) if when >= horizon), len(seen.seconds))
+        stale = next((index for index, when in enumerate(seen.seconds) if when >= horizon), len(seen.seconds))
         seen.seconds = [*seen.seconds[stale:], now]
         for trigger in self._triggers:
             before = seen.columns.get(trigger.column, [])

@@ -1,7 +1,8 @@
-"""Memory of many processes over time: who is watched, when, and at what cost.
+"""Samples of many processes over time: which processes are watched, when, and at what cost.
 
-Targets come and go.  A process that is not (yet) a JVM is looked at again after as long as it has been
-known, so that a JVM that a worker starts late is seen within twice its delay, and the others cost nothing.
+Processes start and end during a watch.  A process without a JVM is looked at again once its known age has
+doubled: a JVM that a worker starts late is seen within twice its delay, and other processes cost next to
+nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Watch:
         self.role = role
         self._host = socket.gethostname()
         self._probes: dict[int, Probe] = {}
-        self._strangers: dict[int, tuple[float, float]] = {}  # pid: first seen, look again at
+        self._without_jvm: dict[int, tuple[float, float]] = {}  # pid: first seen, look again at
         self._walked_seconds = 0.0
         self._began = time.monotonic()
         self._discover()
@@ -102,26 +103,28 @@ class Watch:
         present = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
         if self.pids:
             present &= set(self.pids)
-        self._strangers = {pid: seen for pid, seen in self._strangers.items() if pid in present}
+        self._without_jvm = {pid: seen for pid, seen in self._without_jvm.items() if pid in present}
         due = []
         for pid in present - self._probes.keys():
-            first, again = self._strangers.get(pid, (now, now))
+            first, again = self._without_jvm.get(pid, (now, now))
             if now >= again:
                 due.append(pid)
                 wait = min(max(now - first, 1.0), _MAX_LOOK_AGAIN_SECONDS)
-                self._strangers[pid] = (first, now + wait)
+                self._without_jvm[pid] = (first, now + wait)
         for process in find(sorted(due)):
             # libjvm may be mapped long before a JVM is made, and stays mapped in forked children.
             if process.is_started and self.role in (None, process.role):
                 self._probes[process.pid] = Probe(process)
-                del self._strangers[process.pid]
+                del self._without_jvm[process.pid]
 
 
 def ticks(every: float, seconds: float | None, wait: Callable[[float], bool]) -> Iterator[int]:
-    """Numbers of rounds, ``every`` seconds apart by the clock; rounds that were missed are left out.
+    """Numbers of rounds, at fixed times by the clock; rounds that were missed are left out.
 
     Parameters
     ----------
+    every : float
+        Seconds from one round to the next.
     seconds : float or None
         Length of the watch; None: until ``wait`` says so.
     wait : callable

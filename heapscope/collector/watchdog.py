@@ -1,18 +1,20 @@
-"""The process beside a heap dump that outlives heapscope: ``python -m heapscope.collector.watchdog JOB``.
+"""Reads a heap dump, and lets the JVM go on whatever happens to heapscope or to the reader.
 
-The JVM stands still while it dumps, so a reader that stops would freeze it for good.  Hence two processes:
+The JVM waits while its dump is read, so a reader that stops would freeze it for good.  Hence
+``python -m heapscope.collector.watchdog JOB`` runs beside heapscope and becomes two processes:
 
 - the *reader* reads, walks the records and compresses (`heapscope.collector.stream`);
 - the *watchdog*, its parent, makes the FIFOs and kills the reader when heapscope is gone, when the reader
   is stopped or makes no progress while bytes wait, or when time is up.  A JVM whose reader is gone gets
   EPIPE, ends the dump with an error and goes on.
 
-In file mode there is nobody to kill: the watchdog waits for heapscope's word, then packs the file itself.
+In file mode there is no reader: the watchdog waits for heapscope's message, then packs the file itself.
 
 Everything in the target's file system is done with the target's effective ids.  Whatever happens, its
-folder there and an output that heapscope has not renamed are removed.  Lines on standard output: ``ready``,
-then one of JSON, ``{"dump_bytes": ...}`` or ``{"problem": ...}``.  On standard input, heapscope's
-word that the JVM has answered (`JVM_DONE`, `JVM_FAILED`); its end means that heapscope is gone.
+folder there and an output that heapscope has not renamed are removed.  It writes lines on standard output:
+``ready``, then JSON, ``{"dump_bytes": ...}`` or ``{"problem": ...}``.  It reads on standard input one byte,
+`JVM_DONE` or `JVM_FAILED`, when the JVM has answered heapscope; the end of the input means that heapscope has
+ended.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ NO_WORD = "the JVM wrote no dump"
 NO_FIFO = "no FIFO"
 _TICK_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent ends
 _RELEASE_SECONDS = 0.05
 
 
@@ -106,19 +109,19 @@ class Job:
 
 
 class _Heapscope:
-    """What heapscope says on standard input: a word, and its end."""
+    """What was read on standard input: heapscope's message, and whether heapscope has ended."""
 
     def __init__(self) -> None:
-        self.word = b""
+        self.message = b""
         self.is_gone = False
 
     def listen(self, seconds: float | None) -> None:
-        """Wait for something new, at most so long."""
+        """Wait for input, at most so long; None: until there is some."""
         if self.is_gone:
             time.sleep(seconds or 0)
         elif select.select([0], [], [], seconds)[0]:
-            said = os.read(0, 1)
-            self.word, self.is_gone = said or self.word, not said
+            byte = os.read(0, 1)
+            self.message, self.is_gone = byte or self.message, not byte
 
 
 def _answer(**facts: object) -> None:
@@ -127,15 +130,15 @@ def _answer(**facts: object) -> None:
 
 
 def _reader(job: Job, progress: mmap.mmap) -> int:
-    def is_at(total: int) -> None:
+    def on_progress(total: int) -> None:
         progress[:8] = struct.pack("q", total)
 
     try:
         fifos = job.fifos[0], job.fifos[1] if job.is_split else None
         if job.is_split and job.through is None:
-            # Three zstd frames, as one has it of three files: the head, the part, the end.
+            # Three zstd frames, one behind the other: the head, the part, the end.
             with compressed(job.output_fd) as head, compressed(job.part_fd) as part:
-                total = read_fifos(*fifos, head, is_at, part)
+                total = read_fifos(*fifos, head, on_progress, part)
             join(job.part_fd, job.output_fd)
             with compressed(job.output_fd) as end:
                 end.write(END)
@@ -143,10 +146,10 @@ def _reader(job: Job, progress: mmap.mmap) -> int:
             return 0
         with compressed(job.output_fd) as packed:
             if job.through is None:
-                total = read_fifos(*fifos, packed, is_at)
+                total = read_fifos(*fifos, packed, on_progress)
             else:
-                filtered = Filtered(packed, job.through.make())  # before the JVM may come
-                total = read_fifos(*fifos, filtered, is_at)
+                filtered = Filtered(packed, job.through.make())  # compiles; the JVM must not wait for it
+                total = read_fifos(*fifos, filtered, on_progress)
                 filtered.finish()
         _answer(dump_bytes=total)
     except OSError as error:
@@ -160,18 +163,18 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
     """File mode: wait until heapscope says that the JVM is done, and pack what it wrote."""
     os.write(1, b"ready\n")
     heapscope.listen(None)
-    if heapscope.word != JVM_DONE:
+    if heapscope.message != JVM_DONE:
         return
 
-    def is_at(total: int) -> None:
+    def on_progress(total: int) -> None:
         heapscope.listen(0)
         if heapscope.is_gone:
             raise DumpFailed(GONE)
 
     try:
         with compressed(job.output_fd) as packed:
-            total = pack_file(job.inside / job.name, packed, is_at)
-        # Its bytes are there twice now: give back those of the target first.
+            total = pack_file(job.inside / job.name, packed, on_progress)
+        # The bytes are on disk twice now: free those of the target first.
         _remove(job)
         _answer(dump_bytes=total)
     except OSError as error:
@@ -181,11 +184,11 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
 
 
 def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) -> None:
-    """Wait for the reader, or kill it."""
+    """Wait until the reader ends; kill it where it cannot or must not go on."""
     deadline = time.monotonic() + job.seconds
     seen, since = b"", time.monotonic()
     while True:
-        # First: the JVM may say that it failed because the reader died.
+        # Before the reader is looked at: the JVM may have failed because the reader died.
         heapscope.listen(_TICK_SECONDS)
         ended, status = os.waitpid(reader, os.WNOHANG)
         if ended:
@@ -198,7 +201,7 @@ def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) ->
             seen, since = progress[:8], now
         if heapscope.is_gone:
             problem = GONE
-        elif heapscope.word == JVM_FAILED:
+        elif heapscope.message == JVM_FAILED:
             problem = NO_WORD
         elif _state(reader) in ("T", "t"):
             problem = "the reader was stopped"
@@ -221,21 +224,22 @@ def _state(pid: int) -> str:
 
 
 def _release(job: Job, heapscope: _Heapscope) -> None:
-    """Let a JVM that comes to a FIFO without its reader pass, until it has answered heapscope.
+    """Release a JVM that opens a FIFO whose reader has ended, until it has answered heapscope.
 
-    It would wait in ``open`` for ever; opened for both ways and closed, the FIFO gives it EPIPE.
-    Where heapscope is gone, so is what the JVM says: it gets some time to come.
+    It would wait in ``open`` for ever.  The FIFO is opened here for both directions and closed again, so the
+    JVM's write fails with EPIPE.  Where heapscope has ended nobody gets the JVM's answer, so it is given some
+    time instead.
     """
     deadline = None
-    while not heapscope.word and (deadline is None or time.monotonic() < deadline):
+    while not heapscope.message and (deadline is None or time.monotonic() < deadline):
         for fd in _opened(job):
             os.close(fd)
         heapscope.listen(_RELEASE_SECONDS)
         if heapscope.is_gone and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
-    if heapscope.word:
+    if heapscope.message:
         return
-    # One that has found the name and not yet opened it must still find a reader.
+    # A JVM that has looked up the name but not yet opened the FIFO must still find a reader.
     held = _opened(job)
     _remove(job)
     time.sleep(_TICK_SECONDS)
@@ -244,7 +248,7 @@ def _release(job: Job, heapscope: _Heapscope) -> None:
 
 
 def _remove(job: Job) -> None:
-    """Remove the folder in the target; a JVM that is still at it may just make a file there."""
+    """Remove the folder in the target, again where the JVM creates a file there meanwhile."""
     deadline = time.monotonic() + _GRACE_SECONDS
     while job.inside.exists() and time.monotonic() < deadline:
         shutil.rmtree(job.inside, ignore_errors=True)
@@ -284,7 +288,7 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     reader = os.fork()
     if reader == 0:
         # If even the watchdog is killed, the reader goes with it and the JVM goes on.
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os._exit(1 if os.getppid() != watchdog else _reader(job, progress))
     try:
         _watch(reader, job, heapscope, progress)
@@ -312,7 +316,7 @@ def main() -> None:
     finally:
         _remove(job)
         act_as(None)
-        # heapscope has renamed a whole dump before it goes; what is not renamed may not stay.
+        # heapscope renames a whole dump before it ends; what still has its hidden name is not whole.
         Path(job.output).unlink(missing_ok=True)
 
 

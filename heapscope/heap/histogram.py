@@ -1,106 +1,25 @@
-"""Which classes are watched, and how a pattern picks classes."""
+"""Class histograms: of a dump that was counted, as the JVM has it, as Eclipse MAT has it."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.retention.mat import CLASS_LOADER, boot_loader_bytes
 from heapscope.parser.layout.layout import mirror_bytes, stack_chunk_classes
+from heapscope.parser.names import CLASS
 from heapscope.parser.records import unnamed_class
 from heapscope.parser.tags import BasicType
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.parser.layout.vm_objects import VmObjects
     from heapscope.parser.scan import HeapScan
-
-CLASS = "java.lang.Class"
-
-# What the mission's leak is made of: each leaked connect adds to every one of these.
-WATCHED_CLASSES: tuple[str, ...] = (
-    "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.security.UserGroupInformation",
-    "javax.security.auth.Subject",
-    "org.apache.hadoop.fs.FileSystem$Cache$Key",
-    "org.apache.hadoop.hdfs.DFSClient",
-    "org.apache.hadoop.conf.Configuration",
-)
-
-# A class histogram has no superclasses. These subclasses of the watched classes are known by
-# name (Hadoop 2.6 to 3.5, hadoop-common, -hdfs-client, -aws, -azure, -yarn); dumps in the
-# same series add their own.
-KNOWN_SUPERCLASSES: dict[str, str] = {
-    "org.apache.hadoop.hdfs.DistributedFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.hdfs.ViewDistributedFileSystem": "org.apache.hadoop.hdfs.DistributedFileSystem",
-    "org.apache.hadoop.hdfs.web.WebHdfsFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.hdfs.web.SWebHdfsFileSystem": "org.apache.hadoop.hdfs.web.WebHdfsFileSystem",
-    "org.apache.hadoop.fs.FilterFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.ChecksumFileSystem": "org.apache.hadoop.fs.FilterFileSystem",
-    "org.apache.hadoop.fs.LocalFileSystem": "org.apache.hadoop.fs.ChecksumFileSystem",
-    "org.apache.hadoop.fs.RawLocalFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.HarFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.ftp.FTPFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.sftp.SFTPFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.http.AbstractHttpFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.http.HttpFileSystem": "org.apache.hadoop.fs.http.AbstractHttpFileSystem",
-    "org.apache.hadoop.fs.http.HttpsFileSystem": "org.apache.hadoop.fs.http.AbstractHttpFileSystem",
-    "org.apache.hadoop.fs.viewfs.ViewFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme": "org.apache.hadoop.fs.viewfs.ViewFileSystem",
-    "org.apache.hadoop.fs.s3a.S3AFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem": "org.apache.hadoop.fs.FileSystem",
-    "org.apache.hadoop.fs.azurebfs.SecureAzureBlobFileSystem": (
-        "org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem"
-    ),
-    "org.apache.hadoop.hdfs.HdfsConfiguration": "org.apache.hadoop.conf.Configuration",
-    "org.apache.hadoop.yarn.conf.YarnConfiguration": "org.apache.hadoop.conf.Configuration",
-    "org.apache.hadoop.mapred.JobConf": "org.apache.hadoop.conf.Configuration",
-    "org.apache.hadoop.hive.conf.HiveConf": "org.apache.hadoop.mapred.JobConf",
-}
-
-
-def matching_classes(
-    pattern: str, names: Iterable[str], superclasses: Mapping[str, str], *, subclasses: bool = True
-) -> tuple[str, ...]:
-    """Names that a pattern picks, sorted.
-
-    Parameters
-    ----------
-    pattern : str
-        A class name as in Java source; a simple name without a dot, for that class in any
-        package; or a glob with ``*`` and ``?`` over whole names.
-    names : iterable of str
-        The class names to pick from.
-    superclasses : mapping of str to str
-        Class name to the name of its superclass, as far as known.
-    subclasses : bool
-        Whether subclasses of what the pattern names are picked too.
-    """
-    known = set(names)
-    everyone = known | set(superclasses) | set(superclasses.values())
-    if "*" in pattern or "?" in pattern:
-        # A dollar and brackets are part of names, not of the glob.
-        glob = re.compile(translate(pattern.replace("[", "[[]")))
-        found = {name for name in everyone if glob.match(name)}
-    elif pattern in everyone or "." in pattern:
-        found = {pattern}
-    else:
-        found = {name for name in everyone if name.rsplit(".", 1)[-1] == pattern}
-    if subclasses:
-        children: dict[str, list[str]] = {}
-        for name, parent in superclasses.items():
-            children.setdefault(parent, []).append(name)
-        pending = list(found)
-        while pending:
-            for child in children.get(pending.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    pending.append(child)
-    return tuple(sorted(found & known))
 
 
 def census_of(
@@ -181,3 +100,24 @@ def scan_histogram(scan: HeapScan, sizes_of: Mapping[int, int], bytes_of: Callab
         counts[CLASS] += len(dumped)
         sizes[CLASS] += sum(dumped)
     return sorted_histogram((name, counts[name], sizes[name]) for name in counts)
+
+
+def mat_histogram(graph: HeapGraph) -> Table:
+    """The class histogram as MAT has it: reachable objects only, with the boot loader."""
+    columns = graph.columns
+    n = columns.size_units.size
+    is_reached = np.unpackbits(graph.followed().view(np.uint8), count=n, bitorder="little").astype(bool)
+    of_class = columns.class_index[is_reached]
+    units = columns.size_units[is_reached].astype(np.float64)  # exact up to 2**53
+    counts = np.bincount(of_class, minlength=len(graph.classes)).tolist()
+    sizes = np.bincount(of_class, weights=units, minlength=len(graph.classes)).tolist()
+    rows: dict[str, tuple[int, int]] = {}
+    for java_class, count, size in zip(graph.classes, counts, sizes, strict=True):
+        before = rows.get(java_class.name, (0, 0))
+        if count:
+            rows[java_class.name] = before[0] + count, before[1] + int(size) * columns.unit_bytes
+    loader_bytes = boot_loader_bytes(graph)
+    if loader_bytes:
+        before = rows.get(CLASS_LOADER, (0, 0))
+        rows[CLASS_LOADER] = before[0] + 1, before[1] + loader_bytes
+    return sorted_histogram((name, count, size) for name, (count, size) in rows.items())

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from heapscope.errors import ObjectNotFound
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.fields import (
     FieldColumn,
     follow_path,
@@ -14,7 +17,7 @@ from heapscope.heap.objects.fields import (
     split_path,
 )
 from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none, shown
-from heapscope.parser.tags import BasicType
+from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.retention.paths import MergedPaths
 
 __all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
@@ -38,13 +41,13 @@ class ObjectSet(RichRepr):
 
     Attributes
     ----------
-    heap : Heap
+    graph : HeapGraph
     indices : int64 array, shape (k,)
         Object indices, strictly increasing.
     """
 
-    def __init__(self, heap: Heap, indices: NDArray[np.int64]) -> None:
-        self.heap = heap
+    def __init__(self, graph: HeapGraph, indices: NDArray[np.int64] | Sequence[int]) -> None:
+        self.graph = graph
         self.indices = np.asarray(indices, np.int64)
         self._kept: dict[tuple[str, ...], NDArray[np.uint64]] = {}  # retained sets, as bits
 
@@ -56,10 +59,10 @@ class ObjectSet(RichRepr):
 
     def __iter__(self) -> Iterator[JavaObject]:
         for index in self.indices.tolist():
-            yield JavaObject(self.heap, index, self.heap.columns)
+            yield JavaObject(self.graph, index)
 
     def __contains__(self, candidate: object) -> bool:
-        if not isinstance(candidate, JavaObject) or candidate.heap is not self.heap:
+        if not isinstance(candidate, JavaObject) or candidate.graph is not self.graph:
             return False
         row = int(np.searchsorted(self.indices, candidate.index))
         return row < self.indices.size and int(self.indices[row]) == candidate.index
@@ -70,22 +73,22 @@ class ObjectSet(RichRepr):
     def __getitem__(self, key: slice) -> ObjectSet: ...
     def __getitem__(self, key: int | slice) -> JavaObject | ObjectSet:
         if isinstance(key, slice):
-            return ObjectSet(self.heap, np.sort(self.indices[key]))
-        return JavaObject(self.heap, int(self.indices[key]), self.heap.columns)
+            return ObjectSet(self.graph, np.sort(self.indices[key]))
+        return JavaObject(self.graph, int(self.indices[key]))
 
     def __or__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.heap, np.union1d(self.indices, self._same_heap(other)))
+        return ObjectSet(self.graph, np.union1d(self.indices, self._same_graph(other)))
 
     def __and__(self, other: ObjectSet) -> ObjectSet:
-        found = np.intersect1d(self.indices, self._same_heap(other), assume_unique=True)
-        return ObjectSet(self.heap, found)
+        found = np.intersect1d(self.indices, self._same_graph(other), assume_unique=True)
+        return ObjectSet(self.graph, found)
 
     def __sub__(self, other: ObjectSet) -> ObjectSet:
-        found = np.setdiff1d(self.indices, self._same_heap(other), assume_unique=True)
-        return ObjectSet(self.heap, found)
+        found = np.setdiff1d(self.indices, self._same_graph(other), assume_unique=True)
+        return ObjectSet(self.graph, found)
 
-    def _same_heap(self, other: ObjectSet) -> NDArray[np.int64]:
-        if other.heap is not self.heap:
+    def _same_graph(self, other: ObjectSet) -> NDArray[np.int64]:
+        if other.graph is not self.graph:
             raise ValueError("the sets are of two heaps; object indices mean nothing in the other one")
         return other.indices
 
@@ -93,18 +96,18 @@ class ObjectSet(RichRepr):
         """At most ``count`` of the objects, by chance, the same ones for the same seed."""
         count = min(count, len(self))
         picked = np.random.default_rng(seed).choice(self.indices, count, replace=False)
-        return ObjectSet(self.heap, np.sort(picked))
+        return ObjectSet(self.graph, np.sort(picked))
 
     @property
     def shallow_bytes(self) -> int:
         """Shallow size of the objects together."""
-        columns = self.heap.columns
+        columns = self.graph.columns
         return int(columns.size_units[self.indices].sum(dtype=np.uint64)) * columns.unit_bytes
 
     @property
     def object_ids(self) -> NDArray[np.uint64]:
         """Identifiers, uint64, shape (k,)."""
-        return self.heap.columns.addresses.ids_of(self.indices)
+        return self.graph.columns.addresses.ids_of(self.indices)
 
     def retained(self, without_roots: Sequence[str] = ()) -> ObjectSet:
         """The retained set: what would go if these objects went, themselves included.
@@ -126,25 +129,47 @@ class ObjectSet(RichRepr):
         """
         from heapscope.heap.graph.reachability import indices_in
 
-        return ObjectSet(self.heap, indices_in(self._retained_bits(tuple(without_roots))))
+        return ObjectSet(self.graph, indices_in(self._retained_bits(tuple(without_roots))))
 
     def _retained_bits(self, without_roots: tuple[str, ...]) -> NDArray[np.uint64]:
         if without_roots not in self._kept:
-            self._kept[without_roots] = self.heap.graph.retained_set(self.indices, without_roots)
+            self._kept[without_roots] = self.graph.retained_set(self.indices, without_roots)
         return self._kept[without_roots]
 
     def retained_bytes(self, without_roots: Sequence[str] = ()) -> int:
         """Shallow size of the objects of `retained` together: the retained size of this set."""
         from heapscope.heap.graph.reachability import size_of
 
-        columns = self.heap.columns
+        columns = self.graph.columns
         bits = self._retained_bits(tuple(without_roots))
         size = size_of(bits, columns.size_units)[1] * columns.unit_bytes
-        if self.heap.options.semantics == "mat":
+        if self.graph.options.semantics == "mat":
             from heapscope.heap.retention.mat import boot_loader_lost
 
-            return size + boot_loader_lost(self.heap, self.indices, bits)
+            return size + boot_loader_lost(self.graph, self.indices, bits)
         return size
+
+    @property
+    def is_retained_known(self) -> bool:
+        """Whether `retained` was asked for before, so that it costs nothing."""
+        return () in self._kept
+
+    @property
+    def dominated_bytes(self) -> int:
+        """What each object retains in the dominator tree, added up.
+
+        Less than `retained_bytes` where objects are GC roots or share what they hold, more where one is
+        inside another.
+        """
+        units = self.graph.dominators.retained_units[self.indices]
+        return int(units.sum(dtype=np.uint64)) * self.graph.columns.unit_bytes
+
+    def root_record_count(self, kind: str) -> int:
+        """How many GC root records of a kind (``"JNI global"``) are on these objects."""
+        roots = self.graph.roots
+        tags = [tag for tag, name in ROOT_KIND_NAMES.items() if name == kind]
+        on_kind = np.isin(roots.kinds, np.array(tags, roots.kinds.dtype))
+        return int(np.isin(roots.object_index[on_kind], self.indices).sum())
 
     def paths_to_gc_roots(self) -> MergedPaths:
         """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.
@@ -153,16 +178,27 @@ class ObjectSet(RichRepr):
         """
         from heapscope.heap.retention.paths import merged_paths
 
-        return merged_paths(self.heap, self.indices)
+        return merged_paths(self.graph, self.indices)
+
+    def histogram(self) -> Table:
+        """The set by class: ``class_name, instance_count, shallow_bytes``, the largest first."""
+        columns, classes = self.graph.columns, self.graph.classes
+        class_of = columns.class_index[self.indices]
+        counts = np.bincount(class_of, minlength=len(classes)).tolist()
+        # Sums of whole numbers in float64 are exact up to 2**53.
+        units = np.bincount(class_of, columns.size_units[self.indices], len(classes)).tolist()
+        rows: dict[str, tuple[int, int]] = {}
+        for java_class, count, size in zip(classes, counts, units, strict=True):
+            if count:
+                count_before, size_before = rows.get(java_class.name, (0, 0))
+                rows[java_class.name] = count_before + count, size_before + int(size) * columns.unit_bytes
+        return sorted_histogram((name, count, size) for name, (count, size) in rows.items())
 
     def class_counts(self) -> dict[str, int]:
         """Instances by class name, the most frequent first."""
-        counts = np.bincount(self.heap.columns.class_index[self.indices])
-        named: dict[str, int] = {}
-        for row in np.nonzero(counts)[0].tolist():
-            name = self.heap.classes[row].name
-            named[name] = named.get(name, 0) + int(counts[row])
-        return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
+        table = self.histogram()
+        named = zip(table.column("class_name"), table.column("instance_count"), strict=True)
+        return dict(sorted(named, key=lambda item: (-item[1], item[0])))
 
     def field(self, path: str) -> ObjectSet:
         """The objects that the fields at the end of a path refer to, each once.
@@ -180,8 +216,8 @@ class ObjectSet(RichRepr):
         if column.types.any() and not column.has_references:
             kind = _type_name(column)
             raise ValueError(f"{path!r} is no reference but of type {kind}; values({path!r}) reads it")
-        found = np.unique(self.heap.indices_of(column.references()))
-        return ObjectSet(self.heap, found[found >= 0])
+        found = np.unique(self.graph.indices_of(column.references()))
+        return ObjectSet(self.graph, found[found >= 0])
 
     def values(self, path: str = "") -> NDArray[Any]:
         """What the fields at the end of a path hold, as Python values, in the order of the set.
@@ -213,8 +249,8 @@ class ObjectSet(RichRepr):
         """
         import pandas as pd
 
-        columns = self.heap.columns
-        names = np.array([java_class.name for java_class in self.heap.classes] or [""], object)
+        columns = self.graph.columns
+        names = np.array([java_class.name for java_class in self.graph.classes] or [""], object)
         shallow = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
         known = {
             "object_id": self.object_ids,
@@ -243,7 +279,7 @@ class ObjectSet(RichRepr):
             return self._picked(column.references() == np.uint64(wanted.object_id))
         is_there = column.types != 0
         is_reference = column.types == BasicType.OBJECT
-        is_there[is_reference] = self.heap.indices_of(column.bits[is_reference]) >= 0
+        is_there[is_reference] = self.graph.indices_of(column.bits[is_reference]) >= 0
         if wanted is None:
             return self._picked(~is_there)
         rows = np.nonzero(is_there)[0]
@@ -266,7 +302,7 @@ class ObjectSet(RichRepr):
         ObjectNotFound
             No object on the way has a field of that name; the message names the nearest.
         """
-        column, columns = self._column(path), self.heap.columns
+        column, columns = self._column(path), self.graph.columns
         sizes = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
         groups: dict[tuple[type, Any], tuple[Any, int, int]] = {}
         for code in np.unique(column.types).tolist():
@@ -293,8 +329,8 @@ class ObjectSet(RichRepr):
         names = split_path(path)
         if not names:
             return FieldColumn(np.full(len(self), BasicType.OBJECT, np.uint8), self.object_ids)
-        rows = follow_path(self.heap, self.indices, names[:-1])
-        return read_field(self.heap, rows, names[-1])
+        rows = follow_path(self.graph, self.indices, names[:-1])
+        return read_field(self.graph, rows, names[-1])
 
     def _decoded(self, column: FieldColumn, depth: int | None = None) -> NDArray[Any]:
         from heapscope.heap.objects.values import DEPTH, Decoder
@@ -302,19 +338,49 @@ class ObjectSet(RichRepr):
         values = column.primitives()
         if column.has_references:
             rows = np.nonzero(column.types == BasicType.OBJECT)[0]
-            decoded = Decoder(self.heap).values(column.bits[rows], DEPTH if depth is None else depth)
+            decoded = Decoder(self.graph).values(column.bits[rows], DEPTH if depth is None else depth)
             # One by one: numpy would take lists of one length for rows of a matrix.
             for row, value in zip(rows.tolist(), decoded, strict=True):
                 values[row] = value
         return values
 
     def _picked(self, is_picked: NDArray[np.bool_]) -> ObjectSet:
-        return ObjectSet(self.heap, self.indices[is_picked])
+        return ObjectSet(self.graph, self.indices[is_picked])
 
     def __repr__(self) -> str:
         names = list(self.class_counts())
         what = shown(names[0]) if len(names) == 1 else f"{len(names)} classes"
         return f"<{len(self):,} objects of {what}, {self.shallow_bytes:,} bytes>"
+
+
+def instances_of(
+    graph: HeapGraph, class_name: str = "*", *, subclasses: bool = True, class_objects: bool = False
+) -> ObjectSet:
+    """The instances of a class; see `heapscope.heap.heap.Heap.objects`.
+
+    Parameters
+    ----------
+    class_name : str
+        A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`).
+    subclasses : bool
+        Whether instances of subclasses belong to the set.
+    class_objects : bool
+        Whether the class objects belong to it as well.
+
+    Raises
+    ------
+    ObjectNotFound
+        The dump has no such class; the message names the nearest.
+    """
+    names = {c.name for c in graph.classes}
+    picked = set(matching_classes(class_name, names, graph.superclasses, subclasses=subclasses))
+    if not picked:
+        raise ObjectNotFound(class_name, str(graph.path), names)
+    is_picked = np.array([c.name in picked for c in graph.classes], bool)
+    rows = np.nonzero(is_picked[graph.columns.class_index])[0]
+    if class_objects:
+        rows = np.union1d(rows, graph.class_objects[is_picked & (graph.class_objects >= 0)])
+    return ObjectSet(graph, rows)
 
 
 def _type_name(column: FieldColumn) -> str:

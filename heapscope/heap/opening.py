@@ -7,12 +7,12 @@ from typing import Literal
 
 from heapscope.heap.graph.options import Options
 from heapscope.heap.heap import Heap
-from heapscope.progress import Progress, usual
+from heapscope.progress import Progress, default_progress
 
 
 def open(
     path: str | os.PathLike[str],
-    progress: Progress = usual,
+    progress: Progress = default_progress,
     *,
     semantics: Literal["jvm", "mat"] = "jvm",
     roots: Literal["mat", "plain"] = "mat",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser.kernels import BLOCK_ROWS, MAP_BASE, MAP_BITS, MAP_SHIFT, OK
+from heapscope.parser.kernels import BLOCK_ROWS, GRID_BASE, GRID_BITS, GRID_SHIFT, OK
 
 
 @njit(inline="always")
-def _popcount(word):  # type: ignore[no-untyped-def]
+def _popcount(word):
     """Bits set in a word (Warren, Hacker's Delight 5-1); LLVM makes one instruction of it."""
     word = word - ((word >> uint64(1)) & uint64(0x5555555555555555))
     word = (word & uint64(0x3333333333333333)) + ((word >> uint64(2)) & uint64(0x3333333333333333))
@@ -17,16 +17,16 @@ def _popcount(word):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _index_of(address, places, table, ids):  # type: ignore[no-untyped-def]
+def _index_of(address, grid, table, ids):
     """Object index of an identifier, -1 where the dump has no such object.
 
-    ``places`` and ``table`` as `heapscope.parser.addresses` describes them; without a table the
+    ``grid`` and ``table`` as `heapscope.parser.addresses` describes them; without a table the
     sorted ``ids`` are searched.
     """
     if table.shape[0] > 0:
-        distance = address - places[MAP_BASE]  # below the base it wraps to more than there are
-        bit = distance >> places[MAP_SHIFT]
-        if bit >= places[MAP_BITS] or (bit << places[MAP_SHIFT]) != distance:
+        distance = address - grid[GRID_BASE]  # below the base it wraps to more than there are
+        bit = distance >> grid[GRID_SHIFT]
+        if bit >= grid[GRID_BITS] or (bit << grid[GRID_SHIFT]) != distance:
             return int64(-1)
         row = uintp(bit >> uint64(6))
         mask = uint64(1) << (bit & uint64(63))
@@ -48,7 +48,7 @@ def _index_of(address, places, table, ids):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def merge_words(words, table):  # type: ignore[no-untyped-def]
+def merge_words(words, table):
     """Or ``words`` into the first column of ``table``."""
     for row in range(words.shape[0]):
         word = words[row]
@@ -58,8 +58,8 @@ def merge_words(words, table):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def rank_words(table):  # type: ignore[no-untyped-def]
-    """Write into the second column how many bits are set in the rows above; their whole number.
+def rank_words(table):
+    """Write into the second column how many bits are set in the rows above; the sum of all.
 
     Rows without a bit are left alone: pages that nothing touched stay unmade.
     """
@@ -73,7 +73,7 @@ def rank_words(table):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def expand_ids(places, table, ids):  # type: ignore[no-untyped-def]
+def expand_ids(grid, table, ids):
     """The identifiers of all objects, ascending."""
     i = 0
     for row in range(table.shape[0]):
@@ -81,14 +81,14 @@ def expand_ids(places, table, ids):  # type: ignore[no-untyped-def]
         while word != uint64(0):
             low = word & (~word + uint64(1))
             bit = (uint64(row) << uint64(6)) + _popcount(low - uint64(1))
-            ids[i] = places[MAP_BASE] + (bit << places[MAP_SHIFT])
+            ids[i] = grid[GRID_BASE] + (bit << grid[GRID_SHIFT])
             i += 1
             word ^= low
     return OK
 
 
 @njit(nogil=True)
-def block_ranks(table, ranks):  # type: ignore[no-untyped-def]
+def block_ranks(table, ranks):
     """How many bits are set before each block of BLOCK_ROWS rows, int64."""
     count = int64(0)
     for block in range(ranks.shape[0]):
@@ -99,7 +99,7 @@ def block_ranks(table, ranks):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def select_ids(places, table, first_row, indices, out):  # type: ignore[no-untyped-def]
+def select_ids(grid, table, first_row, indices, out):
     """The identifiers of objects whose ``indices`` ascend, none of them before ``first_row``."""
     i = 0
     for row in range(first_row, table.shape[0]):
@@ -114,7 +114,7 @@ def select_ids(places, table, first_row, indices, out):  # type: ignore[no-untyp
                 rest &= rest - uint64(1)
             low = rest & (~rest + uint64(1))
             bit = (uint64(row) << uint64(6)) + _popcount(low - uint64(1))
-            out[i] = places[MAP_BASE] + (bit << places[MAP_SHIFT])
+            out[i] = grid[GRID_BASE] + (bit << grid[GRID_SHIFT])
             i += 1
         if i == indices.shape[0]:
             break
@@ -122,8 +122,8 @@ def select_ids(places, table, first_row, indices, out):  # type: ignore[no-untyp
 
 
 @njit(nogil=True)
-def indices_of(wanted, places, table, ids, out):  # type: ignore[no-untyped-def]
+def indices_of(wanted, grid, table, ids, out):
     """Object index of each identifier in ``wanted``, -1 where there is none."""
     for i in range(wanted.shape[0]):
-        out[i] = _index_of(wanted[i], places, table, ids)
+        out[i] = _index_of(wanted[i], grid, table, ids)
     return OK

@@ -8,20 +8,39 @@ into an error with the absolute offset.
 
 from __future__ import annotations
 
-from numba import int64, njit, uint64, uintp
+from numba import njit, uint64
 
+from heapscope.parser._record_kernels import (
+    _array_length,
+    _class_dump_end,
+    _class_id,
+    _data_length,
+    _element_type,
+    _id,
+    _instance_head_bytes,
+    _is_primitive,
+    _memory_bytes,
+    _object_id,
+    _primitive_array_head_bytes,
+    _slot,
+    _u1,
+    _u4,
+)
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
     ADDRESS_OR,
     ALIGN,
-    AMOUNT,
+    ARRAY_COUNTS,
+    ARRAY_MEMORY,
     BAD_CLASS,
     BAD_ROOT,
     BAD_TAG,
     BAD_TYPE,
     CLASSES,
+    COLUMNS,
     COUNT,
+    DATA_BYTES,
     ELEMENT_BASE,
     ELEMENT_BYTES,
     FIXED_BYTES,
@@ -33,6 +52,8 @@ from heapscope.parser.kernels import (
     KIND_CHANGED,
     KIND_INSTANCE,
     LENGTH_CHANGED,
+    LISTED,
+    MEMORY_BYTES,
     NEED_BYTES,
     NEED_CLASS_SLOTS,
     NEED_TABLE,
@@ -40,118 +61,22 @@ from heapscope.parser.kernels import (
     OK,
     OVERRUN,
     POSITION,
-    PRIMITIVE_BYTES,
-    PRIMITIVE_COUNTS,
     ROOT_COUNTS,
     ROOTS,
     TABLE_USED,
-    USED,
-    VALUE_BYTES,
+    TYPE_BYTES,
+)
+from heapscope.parser.tags import (
+    RECORD_HEADER_BYTES,
+    RECORD_LENGTH_OFFSET,
+    BasicType,
+    RecordTag,
+    SubRecordTag,
 )
 
-# Positions are made unsigned before they index: numba then leaves out the branch for negative
-# indices, LLVM merges the byte loads into one (movbe), and the scan runs 2.8 times as fast.
-
 
 @njit(inline="always")
-def _u1(buf, position):  # type: ignore[no-untyped-def]
-    return int64(buf[uintp(position)])
-
-
-@njit(inline="always")
-def _u2(buf, position):  # type: ignore[no-untyped-def]
-    p = uintp(position)
-    return (int64(buf[p]) << 8) | int64(buf[p + uintp(1)])
-
-
-@njit(inline="always")
-def _u4(buf, position):  # type: ignore[no-untyped-def]
-    p = uintp(position)
-    return (
-        (int64(buf[p]) << 24)
-        | (int64(buf[p + uintp(1)]) << 16)
-        | (int64(buf[p + uintp(2)]) << 8)
-        | int64(buf[p + uintp(3)])
-    )
-
-
-@njit(inline="always")
-def _u8(buf, position):  # type: ignore[no-untyped-def]
-    p = uintp(position)
-    return (
-        (uint64(buf[p]) << uint64(56))
-        | (uint64(buf[p + uintp(1)]) << uint64(48))
-        | (uint64(buf[p + uintp(2)]) << uint64(40))
-        | (uint64(buf[p + uintp(3)]) << uint64(32))
-        | (uint64(buf[p + uintp(4)]) << uint64(24))
-        | (uint64(buf[p + uintp(5)]) << uint64(16))
-        | (uint64(buf[p + uintp(6)]) << uint64(8))
-        | uint64(buf[p + uintp(7)])
-    )
-
-
-@njit(inline="always")
-def _id(buf, p, idb):  # type: ignore[no-untyped-def]
-    if idb == 8:
-        return _u8(buf, p)
-    return uint64(_u4(buf, p))
-
-
-@njit(inline="always")
-def _slot(table, key):  # type: ignore[no-untyped-def]
-    """Row of ``key`` in an open-addressing table of 2**k rows; a free row if it is absent.
-
-    Multiplicative hashing (Knuth, TAOCP 6.4): identifiers are addresses, equal in their low
-    bits, so the middle bits of the product are taken.
-    """
-    mask = uint64(table.shape[0] - 1)
-    slot = ((key * uint64(0x9E3779B97F4A7C15)) >> uint64(32)) & mask
-    while table[slot, KEY] != key and table[slot, KEY] != uint64(0):
-        slot = (slot + uint64(1)) & mask
-    return slot
-
-
-@njit(inline="always")
-def _class_dump_end(buf, pos, limit, idb, constants):  # type: ignore[no-untyped-def]
-    """(position behind the class dump at ``pos``, status); pos itself when not whole or wrong."""
-    p = pos + 1 + 7 * idb + 8
-    if p + 2 > limit:
-        return pos, NEED_BYTES
-    count = _u2(buf, p)
-    p += 2
-    for _ in range(count):  # constant pool: u2 index, u1 type, value
-        if p + 3 > limit:
-            return pos, NEED_BYTES
-        size = constants[VALUE_BYTES + _u1(buf, p + 2)]
-        if size == 0:
-            return pos, BAD_TYPE
-        p += 3 + size
-    if p + 2 > limit:
-        return pos, NEED_BYTES
-    count = _u2(buf, p)
-    p += 2
-    for _ in range(count):  # statics: id name, u1 type, value
-        if p + idb + 1 > limit:
-            return pos, NEED_BYTES
-        size = constants[VALUE_BYTES + _u1(buf, p + idb)]
-        if size == 0:
-            return pos, BAD_TYPE
-        p += idb + 1 + size
-    if p + 2 > limit:
-        return pos, NEED_BYTES
-    count = _u2(buf, p)
-    p += 2
-    if p + count * (idb + 1) > limit:
-        return pos, NEED_BYTES
-    for _ in range(count):  # instance fields: id name, u1 type
-        if constants[VALUE_BYTES + _u1(buf, p + idb)] == 0:
-            return pos, BAD_TYPE
-        p += idb + 1
-    return p, OK
-
-
-@njit(inline="always")
-def _is_filled(buf, pos, size):  # type: ignore[no-untyped-def]
+def _is_filled(buf, pos, size):
     """Whether all bytes are 0xFF."""
     for p in range(pos, pos + size):  # noqa: SIM110 - numba has no generators
         if _u1(buf, p) != 0xFF:
@@ -159,50 +84,62 @@ def _is_filled(buf, pos, size):  # type: ignore[no-untyped-def]
     return True
 
 
+@njit(inline="always")
+def _is_record_tag(tag):
+    return (
+        RecordTag.UTF8 <= tag <= RecordTag.HEAP_SUMMARY
+        or RecordTag.START_THREAD <= tag <= RecordTag.CONTROL_SETTINGS
+        or tag == RecordTag.HEAP_DUMP_SEGMENT
+        or tag == RecordTag.HEAP_DUMP_END
+    )
+
+
 @njit(nogil=True)
-def walk_records(buf, stop_at_heap, tags, starts, lengths, state):  # type: ignore[no-untyped-def]
-    """List the top-level records from ``state[POSITION]``: tag, body start and body length.
+def list_records(buf, stop_at_heap, tags, starts, lengths, state):
+    """List the top-level records from ``state[POSITION]`` on: tag, body start and body length.
 
     Stops at the end of ``buf`` (OK), at a record that is not whole in it (NEED_BYTES), at a
     heap dump record if ``stop_at_heap`` or if its length is for Python to judge (HEAP_RECORD),
     when the lists are full (NEED_TABLE), or at an unknown tag (BAD_TAG).  ``state`` is left
-    with the position reached and the number of records listed (USED).
+    with the position reached and the number of records listed.
     """
     limit = buf.shape[0]
     pos = state[POSITION]
-    used = state[USED]
+    listed = state[LISTED]
     status = OK
     while pos < limit:
-        if used == tags.shape[0]:
+        if listed == tags.shape[0]:
             status = NEED_TABLE
             break
-        if pos + 9 > limit:
+        body = pos + RECORD_HEADER_BYTES
+        if body > limit:
             status = NEED_BYTES
             break
         tag = _u1(buf, pos)
-        length = _u4(buf, pos + 5)
-        known = (1 <= tag <= 7) or (0x0A <= tag <= 0x0E) or tag == 0x1C or tag == 0x2C
-        if not known:
+        length = _u4(buf, pos + RECORD_LENGTH_OFFSET)
+        if not _is_record_tag(tag):
             status = BAD_TAG
             break
-        if tag == 0x0C or (tag == 0x1C and (stop_at_heap or length == 0)):
+        if tag == RecordTag.HEAP_DUMP or (
+            tag == RecordTag.HEAP_DUMP_SEGMENT and (stop_at_heap or length == 0)
+        ):
             status = HEAP_RECORD
             break
-        if pos + 9 + length > limit:
+        if body + length > limit:
             status = NEED_BYTES
             break
-        tags[used] = tag
-        starts[used] = pos + 9
-        lengths[used] = length
-        used += 1
-        pos += 9 + length
+        tags[listed] = tag
+        starts[listed] = body
+        lengths[listed] = length
+        listed += 1
+        pos = body + length
     state[POSITION] = pos
-    state[USED] = used
+    state[LISTED] = listed
     return status
 
 
 @njit(nogil=True)
-def read_ids(buf, positions, identifier_bytes, out):  # type: ignore[no-untyped-def]
+def read_ids(buf, positions, identifier_bytes, out):
     """Identifiers at ``positions``, which the caller has checked, into uint64 ``out``."""
     for i in range(positions.shape[0]):
         out[i] = _id(buf, positions[i], identifier_bytes)
@@ -210,19 +147,17 @@ def read_ids(buf, positions, identifier_bytes, out):  # type: ignore[no-untyped-
 
 
 @njit(nogil=True)
-def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):  # type: ignore[no-untyped-def]
+def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
     """Count the objects and roots of heap sub-records from ``pos`` up to ``stop``.
 
     Only heads of records are read, never bodies: ``stop`` and the returned position may
     lie behind the buffer, whose owner then skips that many bytes.
 
-    ``table`` (uint64, shape (2**k, 4)) is a hash table by class identifier with a count and
-    an amount: the data length of instances, or the bytes in memory of arrays.  ``spans``
-    (int64, shape (c, 2)) receives start and end of each class dump.  ``totals`` and
-    ``addresses`` go on from what they hold; ``totals[POSITION]`` is left with the position.
+    ``table`` is a class table that counts (see `heapscope.parser.kernels`).  ``spans`` (int64,
+    shape (c, 2)) receives start and end of each class dump.  ``totals`` and ``addresses`` go on
+    from what they hold; ``totals[POSITION]`` is left with the position.
     """
     idb = constants[IDENTIFIER_BYTES]
-    align = constants[ALIGN]
     limit = buf.shape[0]
     objects = totals[OBJECTS]
     roots = totals[ROOTS]
@@ -232,30 +167,29 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
     address_or = addresses[ADDRESS_OR]
     address_min = addresses[ADDRESS_MIN]
     address_max = addresses[ADDRESS_MAX]
-    instance_head = 1 + 2 * idb + 8
-    array_head = 1 + idb + 9
-    reference_base = constants[ELEMENT_BASE + 2]
-    reference_bytes = constants[ELEMENT_BYTES + 2]
-    up = align - 1
+    head = _instance_head_bytes(idb)  # as long as that of an array of references
+    array_head = _primitive_array_head_bytes(idb)
+    # Read once: the compiler cannot know that no write to ``table`` changes them.
+    reference_base = constants[ELEMENT_BASE + BasicType.OBJECT]
+    reference_bytes = constants[ELEMENT_BYTES + BasicType.OBJECT]
+    up = constants[ALIGN] - 1
     status = OK
     while pos < stop:
         if pos >= limit:
             status = NEED_BYTES
             break
         tag = _u1(buf, pos)
-        if tag == 0x21 or tag == 0x22:
-            if pos + instance_head > limit:
-                status = OVERRUN if pos + instance_head > stop else NEED_BYTES
+        if tag == SubRecordTag.INSTANCE_DUMP or tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+            if pos + head > limit:
+                status = OVERRUN if pos + head > stop else NEED_BYTES
                 break
-            address = _id(buf, pos + 1, idb)
-            if tag == 0x21:
-                key = _id(buf, pos + 5 + idb, idb)
-                n = _u4(buf, pos + 5 + 2 * idb)
-                size = instance_head + n
+            key = _class_id(buf, pos, tag, idb)
+            if tag == SubRecordTag.INSTANCE_DUMP:
+                n = _data_length(buf, pos, idb)
+                size = head + n
             else:
-                n = _u4(buf, pos + 5 + idb)
-                key = _id(buf, pos + 9 + idb, idb)
-                size = instance_head + n * idb
+                n = _array_length(buf, pos, idb)
+                size = head + n * idb
             if pos + size > stop:
                 status = OVERRUN
                 break
@@ -270,44 +204,42 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
                     break
                 used += 1
                 table[slot, KEY] = key
-                if tag == 0x21:
+                if tag == SubRecordTag.INSTANCE_DUMP:
                     table[slot, KIND] = KIND_INSTANCE
-                    table[slot, AMOUNT] = n
+                    table[slot, DATA_BYTES] = n
                 else:
                     table[slot, KIND] = KIND_ARRAY
-            if tag == 0x21:
+            if tag == SubRecordTag.INSTANCE_DUMP:
                 if table[slot, KIND] != KIND_INSTANCE:
                     status = KIND_CHANGED
                     break
-                if table[slot, AMOUNT] != uint64(n):
+                if table[slot, DATA_BYTES] != uint64(n):
                     status = LENGTH_CHANGED
                     break
             else:
                 if table[slot, KIND] != KIND_ARRAY:
                     status = KIND_CHANGED
                     break
-                table[slot, AMOUNT] += uint64((reference_base + n * reference_bytes + up) & ~up)
+                table[slot, MEMORY_BYTES] += uint64((reference_base + n * reference_bytes + up) & ~up)
             table[slot, COUNT] += uint64(1)
-        elif tag == 0x23 or tag == 0xC3:
+        elif tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP or tag == SubRecordTag.PRIMITIVE_ARRAY_NODATA:
             if pos + array_head > limit:
                 status = OVERRUN if pos + array_head > stop else NEED_BYTES
                 break
-            address = _id(buf, pos + 1, idb)
-            n = _u4(buf, pos + 5 + idb)
-            kind = _u1(buf, pos + 9 + idb)
-            if kind < 4 or kind > 11:
+            n = _array_length(buf, pos, idb)
+            code = _element_type(buf, pos, idb)
+            if not _is_primitive(code):
                 status = BAD_TYPE
                 break
             size = array_head
-            if tag == 0x23:
-                size += n * constants[VALUE_BYTES + kind]
+            if tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP:
+                size += n * constants[TYPE_BYTES + code]
             if pos + size > stop:
                 status = OVERRUN
                 break
-            totals[PRIMITIVE_COUNTS + kind] += 1
-            in_memory = constants[ELEMENT_BASE + kind] + n * constants[ELEMENT_BYTES + kind]
-            totals[PRIMITIVE_BYTES + kind] += (in_memory + up) & ~up
-        elif tag == 0x20:
+            totals[ARRAY_COUNTS + code] += 1
+            totals[ARRAY_MEMORY + code] += _memory_bytes(code, n, constants)
+        elif tag == SubRecordTag.CLASS_DUMP:
             if classes == spans.shape[0]:
                 status = NEED_CLASS_SLOTS
                 break
@@ -319,7 +251,6 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
             spans[classes, 0] = base + pos
             spans[classes, 1] = base + end
             classes += 1
-            address = _id(buf, pos + 1, idb)
             size = end - pos
         else:
             size = constants[FIXED_BYTES + tag]
@@ -332,14 +263,19 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
             if pos + size > limit:
                 status = NEED_BYTES
                 break
-            if tag == 0xFF and _id(buf, pos + 1, idb) >= uint64(0xFFFFFFFF) and _is_filled(buf, pos, size):
+            if (
+                tag == SubRecordTag.ROOT_UNKNOWN
+                and _object_id(buf, pos, idb) >= uint64(0xFFFFFFFF)
+                and _is_filled(buf, pos, size)
+            ):
                 status = BAD_ROOT  # bytes that were never written, or were erased
                 break
             totals[ROOT_COUNTS + tag] += 1
-            if tag != 0xFE:  # Android's heap name is no root
+            if tag != SubRecordTag.HEAP_DUMP_INFO:  # Android's heap name is no root
                 roots += 1
             pos += size
             continue
+        address = _object_id(buf, pos, idb)
         objects += 1
         address_or |= address
         address_min = min(address_min, address)
@@ -357,33 +293,32 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
 
 
 @njit(nogil=True)
-def merge_tables(table, into):  # type: ignore[no-untyped-def]
-    """Add a class table to one that has room for it; a status where the two contradict."""
+def merge_tables(table, into):
+    """Add a class table that counts to one that has room for it; a status where the two contradict."""
     for row in range(table.shape[0]):
         key = table[row, KEY]
         if key == uint64(0):
             continue
         slot = _slot(into, key)
         if into[slot, KEY] == uint64(0):
-            into[slot, KEY] = key
-            into[slot, AMOUNT] = table[row, AMOUNT]
-            into[slot, KIND] = table[row, KIND]
-        elif into[slot, KIND] != table[row, KIND]:
+            for column in range(COLUMNS):
+                into[slot, column] = table[row, column]
+            continue
+        if into[slot, KIND] != table[row, KIND]:
             return KIND_CHANGED
-        elif into[slot, KIND] == KIND_ARRAY:
-            into[slot, AMOUNT] += table[row, AMOUNT]
-        elif into[slot, AMOUNT] != table[row, AMOUNT]:
+        if into[slot, KIND] == KIND_ARRAY:
+            into[slot, MEMORY_BYTES] += table[row, MEMORY_BYTES]
+        elif into[slot, DATA_BYTES] != table[row, DATA_BYTES]:
             return LENGTH_CHANGED
         into[slot, COUNT] += table[row, COUNT]
     return OK
 
 
 @njit(nogil=True)
-def fill_table(keys, counts, amounts, table):  # type: ignore[no-untyped-def]
-    """Put distinct ``keys`` and their two values into an empty class table with room for them."""
-    for i in range(keys.shape[0]):
-        slot = _slot(table, keys[i])
-        table[slot, KEY] = keys[i]
-        table[slot, COUNT] = counts[i]
-        table[slot, AMOUNT] = amounts[i]
+def fill_table(rows, table):
+    """Put ``rows`` of distinct keys into a class table of any kind that has room for them."""
+    for i in range(rows.shape[0]):
+        slot = _slot(table, rows[i, KEY])
+        for column in range(COLUMNS):
+            table[slot, column] = rows[i, column]
     return OK

@@ -12,24 +12,31 @@ from __future__ import annotations
 from numba import int64, njit, uint32, uint64, uintp
 
 from heapscope.parser._address_kernels import _index_of
-from heapscope.parser._kernels import _class_dump_end, _id, _slot, _u1, _u4
+from heapscope.parser._record_kernels import (
+    _array_length,
+    _class_id,
+    _element_type,
+    _id,
+    _is_object_tag,
+    _memory_bytes,
+    _object_array_head_bytes,
+    _object_id,
+    _record_size,
+    _slot,
+    _u1,
+    _u4,
+)
 from heapscope.parser.kernels import (
-    ALIGN,
-    AMOUNT,
-    BAD_TAG,
-    BAD_TYPE,
-    COUNT,
+    CLASS_INDEX,
     COUNT_CHANGED,
-    ELEMENT_BASE,
-    ELEMENT_BYTES,
-    FIXED_BYTES,
+    GRID_BASE,
+    GRID_BITS,
+    GRID_SHIFT,
     IDENTIFIER_BYTES,
+    INSTANCE_UNITS,
     KEY,
     LISTED,
     LOST,
-    MAP_BASE,
-    MAP_BITS,
-    MAP_SHIFT,
     NEED_BYTES,
     NOTHING,
     OBJECTS,
@@ -38,75 +45,44 @@ from heapscope.parser.kernels import (
     ROOTS,
     SEGMENT,
     UNIT,
-    VALUE_BYTES,
 )
+from heapscope.parser.tags import BasicType, SubRecordTag
 
 
 @njit(inline="always")
-def _size(buf, pos, limit, idb, constants, bodies):  # type: ignore[no-untyped-def]
-    """(bytes of the sub-record at ``pos``, status); with ``bodies`` an object array must be whole."""
-    tag = _u1(buf, pos)
-    if tag == 0x21:
-        if pos + 1 + 2 * idb + 8 > limit:
-            return int64(0), NEED_BYTES
-        size = 1 + 2 * idb + 8 + _u4(buf, pos + 5 + 2 * idb)
-        if bodies and pos + size > limit:
-            return int64(0), NEED_BYTES
-        return size, OK
-    if tag == 0x22:
-        if pos + 1 + 2 * idb + 8 > limit:
-            return int64(0), NEED_BYTES
-        size = 1 + 2 * idb + 8 + _u4(buf, pos + 5 + idb) * idb
-        if bodies and pos + size > limit:
-            return int64(0), NEED_BYTES
-        return size, OK
-    if tag == 0x23 or tag == 0xC3:
-        if pos + 1 + idb + 9 > limit:
-            return int64(0), NEED_BYTES
-        kind = _u1(buf, pos + 9 + idb)
-        if kind < 4 or kind > 11:
-            return int64(0), BAD_TYPE
-        size = 1 + idb + 9
-        if tag == 0x23:
-            size += _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + kind]
-        return size, OK
-    if tag == 0x20:
-        end, status = _class_dump_end(buf, pos, limit, idb, constants)
-        return end - pos, status
-    size = constants[FIXED_BYTES + tag]
-    if size == 0:
-        return int64(0), BAD_TAG
-    if pos + size > limit:
-        return int64(0), NEED_BYTES
-    return size, OK
+def _class_slot(buf, pos, tag, table, idb):
+    """Row of a record's class in a class table, -1 where the table does not have it."""
+    key = _class_id(buf, pos, tag, idb)
+    slot = _slot(table, key)
+    if table[slot, KEY] != key:
+        return int64(-1)
+    return int64(slot)
 
 
 @njit(inline="always")
-def _is_object(tag):  # type: ignore[no-untyped-def]
-    return (0x20 <= tag <= 0x23) or tag == 0xC3
+def _reaches_past(size, slots, first, last, referent, idb):
+    """Whether one of the places of references in an instance lies behind its record's end."""
+    return (first != last and slots[last - 1] + idb > size) or abs(referent) + idb > size
 
 
 @njit(nogil=True)
-def mark_addresses(buf, pos, stop, constants, places, words, lows, highs, state):  # type: ignore[no-untyped-def]
+def mark_addresses(buf, pos, stop, constants, grid, words, lows, highs, state):
     """Set the bit of each object's address in ``words`` (uint64); note each segment's lowest and highest."""
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
-    base = places[MAP_BASE]
-    shift = places[MAP_SHIFT]
-    bits = places[MAP_BITS]
+    base = grid[GRID_BASE]
+    shift = grid[GRID_SHIFT]
+    bits = grid[GRID_BITS]
     segment = uintp(state[SEGMENT])
     low = lows[segment]
     high = highs[segment]
     status = OK
     while pos < stop:
-        if pos >= limit:
-            status = NEED_BYTES
-            break
-        size, status = _size(buf, pos, limit, idb, constants, False)
+        size, status = _record_size(buf, pos, limit, idb, constants, False)
         if status != OK:
             break
-        if _is_object(_u1(buf, pos)):
-            address = _id(buf, pos + 1, idb)
+        if _is_object_tag(_u1(buf, pos)):
+            address = _object_id(buf, pos, idb)
             low = min(low, address)
             high = max(high, address)
             bit = (address - base) >> shift
@@ -122,16 +98,16 @@ def mark_addresses(buf, pos, stop, constants, places, words, lows, highs, state)
 
 
 @njit(nogil=True)
-def find_object(buf, pos, stop, constants, wanted, state):  # type: ignore[no-untyped-def]
+def find_object(buf, pos, stop, constants, wanted, state):
     """Look for the object ``wanted[0]`` in a segment; OK with ``state[POSITION]`` at its record."""
     idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
     status = NEED_BYTES
     while pos < limit:
-        size, status = _size(buf, pos, limit, idb, constants, False)
+        size, status = _record_size(buf, pos, limit, idb, constants, False)
         if status != OK:
             break
-        if _is_object(_u1(buf, pos)) and _id(buf, pos + 1, idb) == wanted[0]:
+        if _is_object_tag(_u1(buf, pos)) and _object_id(buf, pos, idb) == wanted[0]:
             break
         status = NEED_BYTES
         pos += size
@@ -140,24 +116,21 @@ def find_object(buf, pos, stop, constants, wanted, state):  # type: ignore[no-un
 
 
 @njit(nogil=True)
-def collect_ids(buf, pos, stop, constants, ids, state):  # type: ignore[no-untyped-def]
+def collect_ids(buf, pos, stop, constants, ids, state):
     """Write the identifier of each object to ``ids`` from row ``state[OBJECTS]`` on."""
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
     row = state[OBJECTS]
     status = OK
     while pos < stop:
-        if pos >= limit:
-            status = NEED_BYTES
-            break
-        size, status = _size(buf, pos, limit, idb, constants, False)
+        size, status = _record_size(buf, pos, limit, idb, constants, False)
         if status != OK:
             break
-        if _is_object(_u1(buf, pos)):
+        if _is_object_tag(_u1(buf, pos)):
             if row >= ids.shape[0]:
                 status = COUNT_CHANGED
                 break
-            ids[row] = _id(buf, pos + 1, idb)
+            ids[row] = _object_id(buf, pos, idb)
             row += 1
         pos += size
     state[POSITION] = pos
@@ -166,15 +139,15 @@ def collect_ids(buf, pos, stop, constants, ids, state):  # type: ignore[no-untyp
 
 
 @njit(nogil=True)
-def fill_columns(  # type: ignore[no-untyped-def]
+def fill_columns(
     buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots,
-    places, addresses, ids, class_index, sizes, degrees,
+    grid, addresses, ids, class_index, sizes, degrees,
     root_kinds, root_ids, root_first, root_second, state,
 ):  # fmt: skip
     """Write class, shallow size and number of references of each object; and root records.
 
-    ``table`` maps class identifiers to a class index (COUNT) and the size of an instance in
-    units (AMOUNT); ``class_class`` is the index of java.lang.Class.  The references of an instance
+    ``table`` is a class table with CLASS_INDEX and INSTANCE_UNITS; ``class_class`` is the index of
+    java.lang.Class.  The references of an instance
     of class c lie ``slots[slot_starts[c]:slot_starts[c + 1]]`` bytes behind its record's beginning,
     a referent that is followed at ``referent_slots[c]`` if that is above 0; nulls are not counted.
     ``state[OBJECTS]`` counts objects, ``state[ROOTS]`` is the next root row.
@@ -182,53 +155,48 @@ def fill_columns(  # type: ignore[no-untyped-def]
     idb = constants[IDENTIFIER_BYTES]
     unit = constants[UNIT]
     limit = buf.shape[0]
-    up = constants[ALIGN] - 1
-    reference_base = constants[ELEMENT_BASE + 2]
-    reference_bytes = constants[ELEMENT_BYTES + 2]
-    head = 1 + 2 * idb + 8
+    head = _object_array_head_bytes(idb)
     objects = state[OBJECTS]
     root = state[ROOTS]
     status = OK
     while pos < stop:
-        if pos >= limit:
-            status = NEED_BYTES
-            break
-        size, status = _size(buf, pos, limit, idb, constants, True)
+        size, status = _record_size(buf, pos, limit, idb, constants, True)
         if status != OK:
             break
         tag = _u1(buf, pos)
-        if not _is_object(tag):
-            if tag != 0xFE:  # Android's heap name is no root
+        if not _is_object_tag(tag):
+            if tag != SubRecordTag.HEAP_DUMP_INFO:  # Android's heap name is no root
                 if root >= root_kinds.shape[0]:
                     status = COUNT_CHANGED
                     break
                 root_kinds[root] = tag
-                root_ids[root] = _id(buf, pos + 1, idb)
-                root_first[root] = _u4(buf, pos + 1 + idb) if size >= 5 + idb and tag != 0x01 else 0
-                root_second[root] = _u4(buf, pos + 5 + idb) if size >= 9 + idb and tag != 0x01 else 0
+                root_ids[root] = _object_id(buf, pos, idb)
+                # Two numbers behind the object, as far as the kind has them; a JNI global has an identifier.
+                end = pos if tag == SubRecordTag.ROOT_JNI_GLOBAL else pos + size
+                root_first[root] = _u4(buf, pos + 1 + idb) if pos + 5 + idb <= end else 0
+                root_second[root] = _u4(buf, pos + 5 + idb) if pos + 9 + idb <= end else 0
                 root += 1
             pos += size
             continue
-        found = _index_of(_id(buf, pos + 1, idb), places, addresses, ids)
+        found = _index_of(_object_id(buf, pos, idb), grid, addresses, ids)
         if found < 0:
             status = COUNT_CHANGED
             break
         row = uintp(found)
         degree = 0
-        if tag == 0x21 or tag == 0x22:
-            key = _id(buf, pos + 5 + idb if tag == 0x21 else pos + 9 + idb, idb)
-            slot = _slot(table, key)
-            if table[slot, KEY] != key:
+        if tag == SubRecordTag.INSTANCE_DUMP or tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+            slot = _class_slot(buf, pos, tag, table, idb)
+            if slot < 0:
                 status = COUNT_CHANGED
                 break
-            c = uintp(table[slot, COUNT])
+            c = uintp(table[uintp(slot), CLASS_INDEX])
             class_index[row] = int64(c)
-            if tag == 0x21:
-                sizes[row] = table[slot, AMOUNT]
+            if tag == SubRecordTag.INSTANCE_DUMP:
+                sizes[row] = table[uintp(slot), INSTANCE_UNITS]
                 first = slot_starts[c]
                 last = slot_starts[c + uintp(1)]
                 referent = referent_slots[c]
-                if (first != last and slots[last - 1] + idb > size) or abs(referent) + idb > size:
+                if _reaches_past(size, slots, first, last, referent, idb):
                     status = COUNT_CHANGED
                     break
                 for s in range(first, last):
@@ -237,22 +205,20 @@ def fill_columns(  # type: ignore[no-untyped-def]
                 if referent > 0 and _id(buf, pos + referent, idb) != uint64(0):
                     degree += 1
             else:
-                n = _u4(buf, pos + 5 + idb)
-                sizes[row] = ((reference_base + n * reference_bytes + up) & ~up) // unit
+                n = _array_length(buf, pos, idb)
+                sizes[row] = _memory_bytes(BasicType.OBJECT, n, constants) // unit
                 p = pos + head
                 for _ in range(n):
                     if _id(buf, p, idb) != uint64(0):
                         degree += 1
                     p += idb
-        elif tag == 0x20:
+        elif tag == SubRecordTag.CLASS_DUMP:
             sizes[row] = 0
             class_index[row] = class_class
         else:
-            kind = _u1(buf, pos + 9 + idb)
-            n = _u4(buf, pos + 5 + idb)
-            in_memory = constants[ELEMENT_BASE + kind] + n * constants[ELEMENT_BYTES + kind]
-            sizes[row] = ((in_memory + up) & ~up) // unit
-            class_index[row] = primitive_class[kind]
+            code = _element_type(buf, pos, idb)
+            sizes[row] = _memory_bytes(code, _array_length(buf, pos, idb), constants) // unit
+            class_index[row] = primitive_class[code]
         degrees[row] = degree
         objects += 1
         pos += size
@@ -263,20 +229,17 @@ def fill_columns(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def fill_offsets(buf, base, pos, stop, constants, places, addresses, ids, offsets, state):  # type: ignore[no-untyped-def]
+def fill_offsets(buf, base, pos, stop, constants, grid, addresses, ids, offsets, state):
     """Write where the record of each object begins in the dump."""
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
     status = OK
     while pos < stop:
-        if pos >= limit:
-            status = NEED_BYTES
-            break
-        size, status = _size(buf, pos, limit, idb, constants, False)
+        size, status = _record_size(buf, pos, limit, idb, constants, False)
         if status != OK:
             break
-        if _is_object(_u1(buf, pos)):
-            found = _index_of(_id(buf, pos + 1, idb), places, addresses, ids)
+        if _is_object_tag(_u1(buf, pos)):
+            found = _index_of(_object_id(buf, pos, idb), grid, addresses, ids)
             if found < 0:
                 status = COUNT_CHANGED
                 break
@@ -287,7 +250,7 @@ def fill_offsets(buf, base, pos, stop, constants, places, addresses, ids, offset
 
 
 @njit(nogil=True)
-def row_starts(starts, class_index, class_targets):  # type: ignore[no-untyped-def]
+def row_starts(starts, class_index, class_targets):
     """From the number of each object's references to where they begin, in place; their number.
 
     There is one more for a class object that is listed.
@@ -303,9 +266,9 @@ def row_starts(starts, class_index, class_targets):  # type: ignore[no-untyped-d
 
 
 @njit(nogil=True)
-def fill_references(  # type: ignore[no-untyped-def]
+def fill_references(
     buf, pos, stop, constants, table, primitive_class, class_targets, slot_starts, slots, referent_slots,
-    places, addresses, ids, starts, targets, referents, state,
+    grid, addresses, ids, starts, targets, referents, state,
 ):  # fmt: skip
     """Write the object indices that each object refers to, from ``targets[starts[row]]`` on.
 
@@ -316,47 +279,43 @@ def fill_references(  # type: ignore[no-untyped-def]
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
-    head = 1 + 2 * idb + 8
+    head = _object_array_head_bytes(idb)
     lost = state[LOST]
     listed = state[LISTED]
     status = OK
     while pos < stop:
-        if pos >= limit:
-            status = NEED_BYTES
-            break
-        size, status = _size(buf, pos, limit, idb, constants, True)
+        size, status = _record_size(buf, pos, limit, idb, constants, True)
         if status != OK:
             break
         tag = _u1(buf, pos)
-        if tag == 0x20 or not _is_object(tag):
+        if tag == SubRecordTag.CLASS_DUMP or not _is_object_tag(tag):
             pos += size
             continue
         first = int64(0)
         last = int64(0)
         referent = int64(0)
-        if tag == 0x21 or tag == 0x22:
-            key = _id(buf, pos + 5 + idb if tag == 0x21 else pos + 9 + idb, idb)
-            slot = _slot(table, key)
-            if table[slot, KEY] != key:
+        if tag == SubRecordTag.INSTANCE_DUMP or tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+            slot = _class_slot(buf, pos, tag, table, idb)
+            if slot < 0:
                 status = COUNT_CHANGED
                 break
-            c = uintp(table[slot, COUNT])
-            if tag == 0x21:
+            c = uintp(table[uintp(slot), CLASS_INDEX])
+            if tag == SubRecordTag.INSTANCE_DUMP:
                 first = slot_starts[c]
                 last = slot_starts[c + uintp(1)]
                 referent = referent_slots[c]
-                if (first != last and slots[last - 1] + idb > size) or abs(referent) + idb > size:
+                if _reaches_past(size, slots, first, last, referent, idb):
                     status = COUNT_CHANGED
                     break
             else:
-                last = _u4(buf, pos + 5 + idb)
+                last = _array_length(buf, pos, idb)
         else:
-            c = uintp(primitive_class[_u1(buf, pos + 9 + idb)])
+            c = uintp(primitive_class[_element_type(buf, pos, idb)])
         class_target = class_targets[c]
         if first == last and class_target == NOTHING and referent == 0:
             pos += size
             continue
-        found = _index_of(_id(buf, pos + 1, idb), places, addresses, ids)
+        found = _index_of(_object_id(buf, pos, idb), grid, addresses, ids)
         if found < 0:
             status = COUNT_CHANGED
             break
@@ -368,21 +327,21 @@ def fill_references(  # type: ignore[no-untyped-def]
                 break
             targets[uintp(at)] = class_target
             at += 1
-        if tag == 0x21:
+        if tag == SubRecordTag.INSTANCE_DUMP:
             for s in range(first, last):
                 target = _id(buf, pos + slots[uintp(s)], idb)
                 if target != uint64(0):
                     if at >= end:
                         status = COUNT_CHANGED
                         break
-                    t = _index_of(target, places, addresses, ids)
+                    t = _index_of(target, grid, addresses, ids)
                     targets[uintp(at)] = uint32(t & 0xFFFFFFFF)
                     lost += t < 0
                     at += 1
             if referent != 0 and status == OK:
                 target = _id(buf, pos + abs(referent), idb)
                 if target != uint64(0):
-                    t = _index_of(target, places, addresses, ids)
+                    t = _index_of(target, grid, addresses, ids)
                     if referent > 0:
                         if at >= end:
                             status = COUNT_CHANGED
@@ -404,7 +363,7 @@ def fill_references(  # type: ignore[no-untyped-def]
                     if at >= end:
                         status = COUNT_CHANGED
                         break
-                    t = _index_of(target, places, addresses, ids)
+                    t = _index_of(target, grid, addresses, ids)
                     targets[uintp(at)] = uint32(t & 0xFFFFFFFF)
                     lost += t < 0
                     at += 1

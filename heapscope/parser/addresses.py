@@ -9,7 +9,7 @@ are no addresses or lie far apart, a sorted table is searched instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,13 @@ _MAX_BYTES_PER_OBJECT = 64
 _FREE_BYTES = 1 << 31  # of address space; pages that no object touches are never made
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class AddressMap:
     """Identifier -> object index, and back.
 
     Attributes
     ----------
-    places : uint64 array, shape (3,)
+    address_grid : uint64 array, shape (3,)
         Lowest address, log2 of the alignment, number of places.
     table : uint64 array, shape (w, 2)
         Bits of 64 places, and how many bits the rows above have; no rows: `sorted_ids` is used.
@@ -43,28 +43,29 @@ class AddressMap:
         Lowest and highest identifier in each heap segment; no columns where that is not known.
     """
 
-    places: NDArray[np.uint64]
+    address_grid: NDArray[np.uint64]
     table: NDArray[np.uint64]
     sorted_ids: NDArray[np.uint64]
     object_count: int
     segment_ranges: NDArray[np.uint64]
+    _object_ids: NDArray[np.uint64] | None = field(default=None, init=False, repr=False)
 
     def indices_of(self, ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, -1 where the dump has no such object."""
         wanted = np.ascontiguousarray(ids, np.uint64)
         found = np.empty(wanted.size, np.int64)
-        kernels.indices_of(wanted.reshape(-1), self.places, self.table, self.sorted_ids, found)
+        kernels.indices_of(wanted.reshape(-1), self.address_grid, self.table, self.sorted_ids, found)
         return found
 
     def ids_of(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Identifiers of objects, uint64, in the order of ``indices``."""
-        if not self.table.shape[0] or "object_ids" in self.__dict__:
+        if self.has_object_ids:
             return self.object_ids[indices]
         order = np.argsort(indices, kind="stable")
         found = np.empty(indices.size, np.uint64)
         wanted = np.ascontiguousarray(indices[order], np.int64)
         block = int(np.searchsorted(self._block_ranks, wanted[:1].sum(), side="right")) - 1
-        kernels.select_ids(self.places, self.table, max(block, 0) * kernels.BLOCK_ROWS, wanted, found)
+        kernels.select_ids(self.address_grid, self.table, max(block, 0) * kernels.BLOCK_ROWS, wanted, found)
         ids = np.empty_like(found)
         ids[order] = found
         return ids
@@ -75,23 +76,37 @@ class AddressMap:
         kernels.block_ranks(self.table, ranks)
         return ranks
 
-    @cached_property
+    @property
     def object_ids(self) -> NDArray[np.uint64]:
-        """Identifiers of all objects, uint64, shape (n,), strictly increasing."""
+        """Identifiers of all objects, uint64, shape (n,), strictly increasing; made when first asked for."""
         if not self.table.shape[0]:
             return self.sorted_ids
-        ids = np.empty(self.object_count, np.uint64)
-        kernels.expand_ids(self.places, self.table, ids)
-        return ids
+        if self._object_ids is None:
+            self._object_ids = np.empty(self.object_count, np.uint64)
+            kernels.expand_ids(self.address_grid, self.table, self._object_ids)
+        return self._object_ids
+
+    @property
+    def has_object_ids(self) -> bool:
+        """Whether `object_ids` is there already."""
+        return not self.table.shape[0] or self._object_ids is not None
 
 
-def map_places(low: int, high: int, address_bits: int, object_count: int) -> NDArray[np.uint64] | None:
-    """`AddressMap.places` for addresses from ``low`` to ``high``; None where a bitmap would be too large.
+def make_address_grid(low: int, high: int, address_bits: int, object_count: int) -> NDArray[np.uint64] | None:
+    """The grid on which a bitmap has a place for each address an object can begin at.
 
     Parameters
     ----------
+    low, high : int
+        The lowest and the highest address.
     address_bits : int
         All addresses, or-ed: its lowest bit is the alignment.
+    object_count : int
+
+    Returns
+    -------
+    uint64 array, shape (3,), or None
+        `AddressMap.address_grid`; None where a bitmap would be too large.
     """
     if not object_count:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from heapscope.errors import HprofError, TruncatedDump
 from heapscope.parser import kernels
 from heapscope.parser.layout.layout import Layout
-from heapscope.parser.records import Header, RecordList, parse_header
-from heapscope.parser.segment_counts import Counter, Pass, class_dumps_of
+from heapscope.parser.records import Header, RecordList, parse_header, read_record_head
+from heapscope.parser.segment_counts import DumpCounts, SegmentCounts, class_dumps_of
 from heapscope.parser.source import Source
 from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 from heapscope.parser.top_level import check_end, raise_top_level
@@ -67,25 +66,36 @@ class _Window:
         self._buffer, self.data = target, target[:size]
 
 
-def count_stream(source: Source, layout: Layout, limit: int | None, progress: Progress) -> Pass:
-    """Count a dump, or its first ``limit`` bytes.
+def count_stream(source: Source, layout: Layout, limit: int | None, progress: Progress) -> DumpCounts:
+    """Count a dump while it is read from its beginning to its end.
+
+    Parameters
+    ----------
+    source : Source
+    layout : Layout
+        What the sizes of arrays in memory follow from.
+    limit : int or None
+        Count only so many bytes, up to the end of a heap record.
+    progress : Progress
 
     Raises
     ------
     NeedsWholeFile
         `count_file` can count this one.
+    NotHprof, UnsupportedFormat
+        It does not begin as a dump does.
     CorruptRecord, TruncatedDump
     """
     # Closed here and not by the garbage collector, which may run in one of its threads.
-    counter = Counter(str(source.path), 8, layout)
+    counts = SegmentCounts(str(source.path), 8, layout)
     try:
         with closing(source.blocks(progress, phase="counting")) as blocks:
             window = _Window(blocks)
             header = _header(str(source.path), window)
-            counter = Counter(str(source.path), header.identifier_bytes, layout)
-            return _count(str(source.path), header, counter, window, limit)
+            counts = SegmentCounts(str(source.path), header.identifier_bytes, layout)
+            return _count(str(source.path), header, counts, window, limit)
     except HprofError as error:
-        error.objects_before = counter.objects
+        error.objects_before = counts.objects
         raise
 
 
@@ -96,14 +106,16 @@ def _header(path: str, window: _Window) -> Header:
     return parse_header(window.data[:HEADER_BYTES].tobytes(), path)
 
 
-def _count(path: str, header: Header, counter: Counter, window: _Window, limit: int | None) -> Pass:
+def _count(
+    path: str, header: Header, counts: SegmentCounts, window: _Window, limit: int | None
+) -> DumpCounts:
     records = _RecordCollector()
     class_dumps: list[tuple[int, bytes]] = []
     segments: list[tuple[int, int, int, int]] = []
     while limit is None or window.offset < limit:
-        status = records.walk(window)
+        status = records.collect(window)
         if status == kernels.BAD_TAG:
-            head = window.data[window.position :][:9].tobytes()
+            head = window.data[window.position :][:RECORD_HEADER_BYTES].tobytes()
             raise_top_level(path, window.offset, head, 0, status)
         if status != kernels.HEAP_RECORD:
             if _claimed(window) > _MAX_RECORD_BYTES:
@@ -111,7 +123,7 @@ def _count(path: str, header: Header, counter: Counter, window: _Window, limit: 
             if window.refill():
                 continue
             if window.data.size > window.position:
-                head = window.data[window.position :][:9].tobytes()
+                head = window.data[window.position :][:RECORD_HEADER_BYTES].tobytes()
                 size = window.base + window.data.size
                 raise_top_level(path, window.offset, head, size, kernels.NEED_BYTES)
             check_end(path, window.offset, records.all_tags())
@@ -121,11 +133,11 @@ def _count(path: str, header: Header, counter: Counter, window: _Window, limit: 
             raise NeedsWholeFile
         window.position += RECORD_HEADER_BYTES
         start, stop = window.offset, window.offset + length
-        before = counter.objects, counter.roots
+        before = counts.objects, counts.roots
         while window.offset < stop:
-            already = counter.classes
-            window.position = counter.scan(window.data, window.position, stop - window.base, window.base)
-            class_dumps += class_dumps_of(counter, already, window.data, window.base)
+            already = counts.classes
+            window.position = counts.scan(window.data, window.position, stop - window.base, window.base)
+            class_dumps += class_dumps_of(counts, already, window.data, window.base)
             if window.offset < stop and not window.refill():
                 raise TruncatedDump(
                     path,
@@ -134,15 +146,22 @@ def _count(path: str, header: Header, counter: Counter, window: _Window, limit: 
                     f"{window.base + window.data.size - start:,} remain; "
                     "the dump was cut short, take it again",
                 )
-        segments.append((start, stop, counter.objects - before[0], counter.roots - before[1]))
+        segments.append((start, stop, counts.objects - before[0], counts.roots - before[1]))
     size = window.offset
-    return Pass(records.finish(header, path), header, counter, class_dumps, segments, size)
+    return DumpCounts(
+        records=records.finish(header, path),
+        header=header,
+        counts=counts,
+        class_dumps=class_dumps,
+        segments=segments,
+        dump_bytes=size,
+    )
 
 
 def _claimed(window: _Window) -> int:
     """Length that the record at the window's position says it has; 0 where its head is not there yet."""
     head = window.data[window.position :][:RECORD_HEADER_BYTES].tobytes()
-    return int.from_bytes(head[5:], "big") if len(head) == RECORD_HEADER_BYTES else 0
+    return read_record_head(head)[1] if len(head) == RECORD_HEADER_BYTES else 0
 
 
 class _RecordCollector:
@@ -155,18 +174,18 @@ class _RecordCollector:
         self._lengths: list[NDArray[np.int64]] = []
         self._size = 0
 
-    def walk(self, window: _Window) -> int:
-        """Take in all whole records up to the next heap record; the status of `walk_records`."""
+    def collect(self, window: _Window) -> int:
+        """Take in all whole records up to the next heap record; the status of `list_records`."""
         room = 1 << 15
         tags, starts, lengths = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
-        state = np.zeros(kernels.POSITION + 1, np.int64)
+        state = np.zeros(kernels.STATE, np.int64)
         while True:
             first = window.position
             if first > window.data.size:
                 return kernels.NEED_BYTES
-            state[kernels.POSITION], state[kernels.USED] = first, 0
-            status = kernels.walk_records(window.data, 1, tags, starts, lengths, state)
-            window.position, used = int(state[kernels.POSITION]), int(state[kernels.USED])
+            state[kernels.POSITION], state[kernels.LISTED] = first, 0
+            status = kernels.list_records(window.data, 1, tags, starts, lengths, state)
+            window.position, used = int(state[kernels.POSITION]), int(state[kernels.LISTED])
             if used:
                 self._chunks.append(window.data[first : window.position].copy())
                 self._tags.append(tags[:used].copy())
@@ -184,7 +203,7 @@ class _RecordCollector:
                 size = window.base + window.data.size
                 raise_top_level(path, window.offset, head, size, kernels.NEED_BYTES)
         head = window.data[window.position : window.position + RECORD_HEADER_BYTES].tobytes()
-        tag, _, length = struct.unpack(">BII", head)
+        tag, length = read_record_head(head)
         self._tags.append(np.array([tag], np.uint8))
         self._starts.append(np.array([0], np.int64))
         self._lengths.append(np.array([0], np.int64))

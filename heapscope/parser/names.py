@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 
+CLASS = "java.lang.Class"
+
 _PRIMITIVES = {
     "Z": "boolean",
     "C": "char",

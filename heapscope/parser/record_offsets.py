@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.parser import kernels
-from heapscope.parser.segment_pass import sweep
-from heapscope.progress import Progress, silent
+from heapscope.parser.layout.kernel_constants import kernel_constants
+from heapscope.parser.segment_pass import pass_over_segments
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,9 +20,18 @@ if TYPE_CHECKING:
 
 
 def find_offsets(
-    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = silent
+    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = no_progress
 ) -> NDArray[np.uint32] | NDArray[np.int64]:
-    """Where each object's sub-record begins in the inflated dump; uint32 below 4 GiB, else int64.
+    """Where each object's sub-record begins in the inflated dump, shape (n,); uint32 below 4 GiB, else int64.
+
+    Parameters
+    ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
+    addresses : AddressMap
+        Tells which row an object has.
+    progress : Progress
 
     Raises
     ------
@@ -30,23 +40,38 @@ def find_offsets(
     """
     width = "u4" if scan.dump_bytes < 1 << 32 else "i8"
     offsets = np.empty(scan.object_count, width)
-    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
 
     def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
         return kernels.fill_offsets[width](
             window, base, position, stop, constants,
-            addresses.places, addresses.table, addresses.sorted_ids, offsets, state,
+            addresses.address_grid, addresses.table, addresses.sorted_ids, offsets, state,
         )  # fmt: skip
 
-    sweep(source, scan, lambda: step, progress, "locating objects")
+    pass_over_segments(source, scan, lambda: step, progress, "locating objects")
     return offsets
 
 
 def find_offset(source: Source, scan: HeapScan, addresses: AddressMap, index: int) -> int | None:
-    """Where one object's sub-record begins; None where no segment is known to have it."""
+    """Where one object's sub-record begins.
+
+    Parameters
+    ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
+    addresses : AddressMap
+    index : int
+        The object's row.
+
+    Returns
+    -------
+    int or None
+        None where no segment is known to have it.
+    """
     wanted = addresses.ids_of(np.array([index]))
     lows, highs = addresses.segment_ranges
-    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     state = np.zeros(kernels.STATE, np.int64)
     data = source.mapping()
     for row in np.nonzero((lows <= wanted) & (wanted <= highs))[0].tolist():

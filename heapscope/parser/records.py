@@ -21,10 +21,13 @@ from heapscope.parser.tags import (
     FORMAT_VERSIONS,
     HEADER_BYTES,
     MAGIC_PREFIX,
-    VALUE_BYTES,
+    RECORD_HEADER_BYTES,
+    RECORD_LENGTH_OFFSET,
+    TRACE_HEAD_BYTES,
     VALUE_FORMATS,
     BasicType,
     RecordTag,
+    record_body_bytes,
 )
 
 if TYPE_CHECKING:
@@ -141,6 +144,16 @@ def parse_header(data: bytes, path: str | os.PathLike[str]) -> Header:
     return Header(version, identifier_bytes, timestamp_ms)
 
 
+def read_record_head(head: bytes) -> tuple[int, int]:
+    """Tag and body length of a top-level record from its first `RECORD_HEADER_BYTES` bytes."""
+    return head[0], int.from_bytes(head[RECORD_LENGTH_OFFSET:RECORD_HEADER_BYTES], "big")
+
+
+def u4_at(data: NDArray[np.uint8], position: int) -> int:
+    """The big-endian unsigned integer of four bytes at a position that lies inside ``data``."""
+    return int.from_bytes(data[position : position + 4].tobytes(), "big")
+
+
 class RecordList:
     """The top-level records but the heap: where each is, in one array of bytes.
 
@@ -251,7 +264,7 @@ def read_class_names(records: RecordList, identifier_bytes: int) -> ClassNames:
     CorruptRecord
         A record is too short.
     """
-    rows = records.rows(RecordTag.LOAD_CLASS, 8 + 2 * identifier_bytes)
+    rows = records.rows(RecordTag.LOAD_CLASS, record_body_bytes(RecordTag.LOAD_CLASS, identifier_bytes))
     starts = records.starts[rows]
     class_ids = records.ids_at(starts + 4).tolist()
     texts = records.strings(records.ids_at(starts + 8 + identifier_bytes))
@@ -259,7 +272,7 @@ def read_class_names(records: RecordList, identifier_bytes: int) -> ClassNames:
     by_serial: dict[int, int] = {}
     for start, class_id, text in zip(starts.tolist(), class_ids, texts, strict=True):
         by_id.setdefault(class_id, unnamed_class(class_id) if text is None else java_name(text))
-        by_serial.setdefault(int.from_bytes(records.blob[start : start + 4].tobytes(), "big"), class_id)
+        by_serial.setdefault(u4_at(records.blob, start), class_id)
     return ClassNames(by_id, by_serial)
 
 
@@ -288,7 +301,7 @@ class ClassReader:
         # domain, two reserved), u4 instance size, u2 constant pool size
         self._head = struct.Struct(f">x{unit}I6{unit}IH")
         self._values = {code: struct.Struct(">" + form) for code, form in VALUE_FORMATS.items()}
-        self._values[2] = self._id_format
+        self._values[BasicType.OBJECT] = self._id_format
 
     def _text(self, string_id: int) -> str:
         text = self._texts.get(string_id)
@@ -304,7 +317,7 @@ class ClassReader:
         class_id, _, super_id, loader_id, signers_id, domain_id, _, _, declared, constants = head
         p = self._head.size
         for _ in range(constants):
-            p += 3 + (width if data[p + 2] == 2 else VALUE_BYTES[data[p + 2]])
+            p += 3 + self._values[data[p + 2]].size
         count = data[p] << 8 | data[p + 1]
         p += 2
         statics = []
@@ -329,22 +342,33 @@ class ClassReader:
             p += width + 1
         name = self.names.by_id.get(class_id)
         return JavaClass(
-            class_id,
-            unnamed_class(class_id) if name is None else name,
-            super_id,
-            loader_id,
-            signers_id,
-            domain_id,
-            declared,
-            tuple(fields),
-            tuple(statics),
-            offset,
+            class_id=class_id,
+            name=unnamed_class(class_id) if name is None else name,
+            super_id=super_id,
+            loader_id=loader_id,
+            signers_id=signers_id,
+            protection_domain_id=domain_id,
+            declared_bytes=declared,
+            fields=tuple(fields),
+            statics=tuple(statics),
+            offset=offset,
         )
 
 
 def loaded_class(class_id: int, name: str) -> JavaClass:
     """A class that LOAD_CLASS names and no CLASS_DUMP describes."""
-    return JavaClass(class_id, name, 0, 0, 0, 0, 0, (), (), -1)
+    return JavaClass(
+        class_id=class_id,
+        name=name,
+        super_id=0,
+        loader_id=0,
+        signers_id=0,
+        protection_domain_id=0,
+        declared_bytes=0,
+        fields=(),
+        statics=(),
+        offset=-1,
+    )
 
 
 class StackTraces:
@@ -363,10 +387,13 @@ class StackTraces:
         }
         self._traces: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._of_thread: dict[int, int] = {}
-        for body in records.bodies(RecordTag.TRACE, 12):
+        for body in records.bodies(RecordTag.TRACE, TRACE_HEAD_BYTES):
             serial, thread_serial, count = struct.unpack_from(">III", body)
-            count = min(count, (len(body) - 12) // identifier_bytes)
-            self._traces[serial] = thread_serial, struct.unpack_from(f">{count}{unit}", body, 12)
+            count = min(count, (len(body) - TRACE_HEAD_BYTES) // identifier_bytes)
+            self._traces[serial] = (
+                thread_serial,
+                struct.unpack_from(f">{count}{unit}", body, TRACE_HEAD_BYTES),
+            )
             if thread_serial:
                 self._of_thread[thread_serial] = serial
 

@@ -15,20 +15,22 @@ import numpy as np
 
 from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
 from heapscope.parser.broken.coverage import Coverage, Gap
-from heapscope.parser.broken.salvage import DUPLICATE, field_bytes, own_bytes, salvage, without_duplicates
+from heapscope.parser.broken.salvage import DUPLICATE, salvage, without_duplicates
 from heapscope.parser.broken.tolerant import part_paths
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
+from heapscope.parser.instance_data import field_bytes, is_circle, own_bytes
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
     ADDRESS_OR,
-    AMOUNT,
     COUNT,
+    DATA_BYTES,
     KEY,
     KIND,
     KIND_ARRAY,
     KIND_INSTANCE,
+    MEMORY_BYTES,
 )
 from heapscope.parser.layout.layout import Layout, infer_layout
 from heapscope.parser.records import (
@@ -40,10 +42,10 @@ from heapscope.parser.records import (
     loaded_class,
     read_class_names,
 )
-from heapscope.parser.segment_counts import Pass
+from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
-from heapscope.parser.top_level import Walk, walk_file
-from heapscope.progress import Progress, silent
+from heapscope.parser.top_level import TopLevel, read_top_level
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,12 +97,18 @@ class HeapScan:
     coverage: Coverage | None = None  # None: all of the dump was read
 
     @property
+    def segment_bytes(self) -> list[int]:
+        """Length of each heap segment."""
+        found: list[int] = (self.segment_stops - self.segment_starts).tolist()
+        return found
+
+    @property
     def object_count(self) -> int:
         """Objects with a record of their own: instances, arrays and dumped classes."""
         return int(self.segment_objects.sum())
 
 
-def scan(source: Source, progress: Progress = silent) -> HeapScan:
+def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     """Count a dump; of a source that is `Source.is_partial`, what can be read of it.
 
     Raises
@@ -131,7 +139,7 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f", with its {parts:,} unmerged part{'s' * (parts != 1)}"
     elif not source.is_compressed:  # else all of it would have to be inflated to tell
         try:
-            way += f": {salvage(source, _GUESS, silent)}"
+            way += f": {salvage(source, _GUESS, no_progress)}"
         except HprofError:
             return error  # not even the header
     elif error.objects_before is not None:
@@ -155,11 +163,11 @@ def _scan_partial(source: Source, progress: Progress) -> HeapScan:
     """Count what can be read of a broken dump."""
     saved = salvage(source, _GUESS, progress)
     gaps = list(saved.gaps)
-    found = _scan(source, saved.walk, progress)
+    found = _scan(source, saved.top_level, progress)
     unique = without_duplicates(source, found.header.identifier_bytes, found.layout, _segments(found))
     if unique is not None:
         gaps = sorted([*gaps, *unique[1]], key=lambda gap: gap.offset)
-        found = _scan(source, replace(saved.walk, segments=unique[0]), progress)
+        found = _scan(source, replace(saved.top_level, segments=unique[0]), progress)
     return replace(found, coverage=_coverage(source, found, gaps, saved.expected_bytes, saved.is_end_known))
 
 
@@ -190,13 +198,13 @@ def _coverage(
     )
 
 
-def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
+def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapScan:
     """Count a dump, or the records that were saved of it."""
     path = str(source.path)
     known: dict[int, JavaClass] = {}
     reader: ClassReader | None = None
 
-    def classes_of(done: Pass) -> tuple[dict[int, JavaClass], ClassNames]:
+    def classes_of(done: DumpCounts) -> tuple[dict[int, JavaClass], ClassNames]:
         nonlocal reader
         # What the probe of a file decoded serves the whole count; a stream's had fewer names.
         if reader is None or reader.records is not done.records:
@@ -213,27 +221,27 @@ def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
             classes.setdefault(class_id, loaded_class(class_id, name))
         return classes, names
 
-    def layout_of(done: Pass, classes: dict[int, JavaClass]) -> Layout:
+    def layout_of(done: DumpCounts, classes: dict[int, JavaClass]) -> Layout:
         return infer_layout(
             classes,
             identifier_bytes=done.header.identifier_bytes,
-            address_bits=int(done.counter.addresses[ADDRESS_OR]),
-            object_count=done.counter.objects,
+            address_bits=int(done.counts.addresses[ADDRESS_OR]),
+            object_count=done.counts.objects,
             format_version=done.header.version,
         )
 
-    count: Callable[[Layout, int | None, Progress], Pass]
+    count: Callable[[Layout, int | None, Progress], DumpCounts]
     if saved is not None:
         count = partial(count_file, source, saved)
     elif source.is_mapped:
-        count = partial(count_file, source, walk_file(source.mapping(), path))
+        count = partial(count_file, source, read_top_level(source.mapping(), path))
     else:
         count = partial(count_stream, source)
     try:
-        done = count(_GUESS, _PROBE_BYTES, silent)
+        done = count(_GUESS, _PROBE_BYTES, no_progress)
     except NeedsWholeFile:
-        count = partial(count_file, source, walk_file(source.mapping(progress), path))
-        done = count(_GUESS, _PROBE_BYTES, silent)
+        count = partial(count_file, source, read_top_level(source.mapping(progress), path))
+        done = count(_GUESS, _PROBE_BYTES, no_progress)
     while True:
         classes, names = classes_of(done)
         layout = layout_of(done, classes)
@@ -242,10 +250,10 @@ def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
         final = layout_of(done, classes)
         if _geometry(final) == _geometry(layout):
             break
-    counter = done.counter
-    rows = counter.table[counter.table[:, KEY] != 0]
+    counts = done.counts
+    rows = counts.table[counts.table[:, KEY] != 0]
     segments = np.array(done.segments, np.int64).reshape(-1, 4)
-    has_objects = counter.objects > 0
+    has_objects = counts.objects > 0
     wrong = _wrong_classes(path, rows, classes, done.header.identifier_bytes)
     if wrong and saved is None:
         raise next(iter(wrong.values()))
@@ -268,13 +276,13 @@ def _scan(source: Source, saved: Walk | None, progress: Progress) -> HeapScan:
         segment_objects=segments[:, 2].copy(),
         segment_roots=segments[:, 3].copy(),
         instance_counts={int(row[KEY]): int(row[COUNT]) for row in rows},
-        array_bytes={int(row[KEY]): int(row[AMOUNT]) for row in rows if row[KIND] == KIND_ARRAY},
-        primitive_counts=counter.primitive_counts,
-        primitive_bytes=counter.primitive_bytes,
-        root_counts=counter.root_counts,
-        address_min=int(counter.addresses[ADDRESS_MIN]) if has_objects else 0,
-        address_max=int(counter.addresses[ADDRESS_MAX]) if has_objects else 0,
-        address_bits=int(counter.addresses[ADDRESS_OR]),
+        array_bytes={int(row[KEY]): int(row[MEMORY_BYTES]) for row in rows if row[KIND] == KIND_ARRAY},
+        primitive_counts=counts.primitive_counts,
+        primitive_bytes=counts.primitive_bytes,
+        root_counts=counts.root_counts,
+        address_min=int(counts.addresses[ADDRESS_MIN]) if has_objects else 0,
+        address_max=int(counts.addresses[ADDRESS_MAX]) if has_objects else 0,
+        address_bits=int(counts.addresses[ADDRESS_OR]),
         dump_bytes=done.dump_bytes,
     )
 
@@ -294,12 +302,12 @@ def _wrong_classes(
     wrong: dict[int, CorruptRecord] = {}
     own = own_bytes(classes, identifier_bytes)
     for row in rows[rows[:, KIND] == KIND_INSTANCE]:
-        class_id, length = int(row[KEY]), int(row[AMOUNT])
+        class_id, length = int(row[KEY]), int(row[DATA_BYTES])
         java_class = classes.get(class_id)
         if java_class is None or not java_class.is_dumped:
             continue
         total, is_whole = field_bytes(classes, own, class_id)
-        if not is_whole and _is_circle(classes, class_id):
+        if not is_whole and is_circle(classes, class_id):
             problem = f"class {java_class.name} is its own superclass; the dump is damaged"
         elif total != length if is_whole else total > length:
             problem = (
@@ -310,11 +318,3 @@ def _wrong_classes(
             continue
         wrong[class_id] = CorruptRecord(path, java_class.offset, problem)
     return wrong
-
-
-def _is_circle(classes: dict[int, JavaClass], class_id: int) -> bool:
-    seen: set[int] = set()
-    while class_id in classes and class_id not in seen:
-        seen.add(class_id)
-        class_id = classes[class_id].super_id
-    return class_id in seen

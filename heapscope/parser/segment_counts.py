@@ -1,4 +1,4 @@
-"""Counts of heap sub-records, for one thread: the tables behind `kernels.scan_heap`."""
+"""What heap segments hold, counted: the arrays that `kernels.scan_heap` adds to."""
 
 from __future__ import annotations
 
@@ -13,44 +13,67 @@ from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
     ADDRESS_OR,
-    PRIMITIVE_BYTES,
-    PRIMITIVE_COUNTS,
+    ARRAY_COUNTS,
+    ARRAY_MEMORY,
     ROOT_COUNTS,
 )
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.records import Header, RecordList
-from heapscope.parser.tags import RECORD_HEADER_BYTES, RecordTag
+from heapscope.parser.tags import RECORD_HEADER_BYTES, TYPE_CODES, RecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Counter:
-    """Counts of one thread; grows its tables as `scan_heap` asks for room."""
+class SegmentCounts:
+    """Counts of one thread; its tables grow as the kernel asks for room.
+
+    Parameters
+    ----------
+    path : str
+        The file, for errors.
+    identifier_bytes : int
+        Of the dump's header, 4 or 8.
+    layout : Layout
+        What the sizes of arrays in memory follow from.
+
+    Attributes
+    ----------
+    table : uint64 array, shape (2**k, 4)
+        Class table that counts; see `heapscope.parser.kernels`.
+    class_spans : int64 array, shape (c, 2)
+        Where each class dump begins and ends; the first `classes` rows count.
+    totals : int64 array, shape (TOTALS,)
+    addresses : uint64 array, shape (3,)
+        All addresses or-ed, the lowest, the highest.
+    has_met_end : bool
+        Whether a HEAP_DUMP_END was met inside a heap without a length.
+    """
 
     def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
         self._path = path
-        self.has_met_end = False  # a HEAP_DUMP_END inside an open-ended heap
-        self._constants = kernels.constants(identifier_bytes, layout)
-        self.table = np.zeros((1 << 13, 4), np.uint64)
+        self.has_met_end = False
+        self._constants = kernel_constants(identifier_bytes, layout)
+        self.table = np.zeros((1 << 13, kernels.COLUMNS), np.uint64)
         self.class_spans = np.zeros((1 << 10, 2), np.int64)
         self.totals = np.zeros(kernels.TOTALS, np.int64)
         self.addresses = np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
 
     def _grow_table(self) -> None:
-        larger = np.zeros((2 * self.table.shape[0], 4), np.uint64)
+        larger = np.zeros((2 * self.table.shape[0], kernels.COLUMNS), np.uint64)
         kernels.merge_tables(self.table, larger)
         self.table = larger
 
     @property
     def primitive_counts(self) -> NDArray[np.int64]:
         """Primitive arrays by type code, shape (12,)."""
-        return self.totals[PRIMITIVE_COUNTS : PRIMITIVE_COUNTS + 12]
+        return self.totals[ARRAY_COUNTS : ARRAY_COUNTS + TYPE_CODES]
 
     @property
     def primitive_bytes(self) -> NDArray[np.int64]:
         """Their bytes in memory by type code, shape (12,)."""
-        return self.totals[PRIMITIVE_BYTES : PRIMITIVE_BYTES + 12]
+        return self.totals[ARRAY_MEMORY : ARRAY_MEMORY + TYPE_CODES]
 
     @property
     def root_counts(self) -> NDArray[np.int64]:
@@ -59,23 +82,45 @@ class Counter:
 
     @property
     def objects(self) -> int:
+        """Objects with a record of their own: instances, arrays and dumped classes."""
         return int(self.totals[kernels.OBJECTS])
 
     @property
     def roots(self) -> int:
+        """Root records."""
         return int(self.totals[kernels.ROOTS])
 
     @property
     def classes(self) -> int:
+        """Class dumps."""
         return int(self.totals[kernels.CLASSES])
 
     def scan(
         self, window: NDArray[np.uint8], position: int, stop: int, base: int, open_ended: bool = False
     ) -> int:
-        """Count from ``position`` to ``stop`` (both in ``window``, which begins at ``base``).
+        """Count sub-records.
 
-        Returns ``stop``, or the position of the first sub-record that the window cuts, or,
-        behind the window, of the next one to read.
+        Parameters
+        ----------
+        window : uint8 array
+            A part of the dump.
+        position, stop : int
+            From where to where, in ``window``; ``stop`` may lie behind it.
+        base : int
+            Where ``window`` begins in the dump.
+        open_ended : bool
+            Whether the heap has no length, so that its HEAP_DUMP_END lies in front of ``stop``.
+
+        Returns
+        -------
+        int
+            ``stop``, or the position of the first sub-record that the window cuts, or, behind the
+            window, of the next one to read.
+
+        Raises
+        ------
+        CorruptRecord
+            A sub-record contradicts the format or an earlier one.
         """
         position, status = self.follow(window, position, stop, base)
         if status in (kernels.OK, kernels.NEED_BYTES):
@@ -88,7 +133,7 @@ class Counter:
         raise_corrupt(self._path, base + position, status, tag)
 
     def follow(self, window: NDArray[np.uint8], position: int, stop: int, base: int) -> tuple[int, int]:
-        """As `scan`, but whatever is met: the position reached, and the kernel's status there."""
+        """As `scan`, without an error: the position reached, and the kernel's status there."""
         while True:
             status = kernels.scan_heap(
                 window, position, stop, base,
@@ -102,8 +147,24 @@ class Counter:
             else:
                 return position, status
 
-    def add(self, other: Counter) -> None:
-        """Take in the counts of another thread."""
+    def learn(self, rows: NDArray[np.uint64]) -> None:
+        """Take in classes that were counted before, uint64, shape (c, 4); their COUNT is 0.
+
+        An instance that is longer or shorter than they say is then a contradiction.
+        """
+        while 2 * rows.shape[0] > self.table.shape[0] // 2:
+            self._grow_table()
+        kernels.merge_tables(rows, self.table)
+        self.totals[kernels.TABLE_USED] = np.count_nonzero(self.table[:, kernels.KEY])
+
+    def add(self, other: SegmentCounts) -> None:
+        """Take in the counts of another thread.
+
+        Raises
+        ------
+        CorruptRecord
+            The two contradict each other.
+        """
         while self.totals[kernels.TABLE_USED] + other.totals[kernels.TABLE_USED] > self.table.shape[0] // 2:
             self._grow_table()
         if kernels.merge_tables(other.table, self.table) != kernels.OK:
@@ -124,7 +185,24 @@ class Counter:
 
 
 def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
-    """Turn the status of a kernel into the error it stands for."""
+    """Turn the status of a kernel into the error it stands for.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    offset : int
+        Of the sub-record in the inflated dump.
+    status : int
+        Why the kernel stopped there.
+    tag : int
+        The sub-record's first byte.
+
+    Raises
+    ------
+    CorruptRecord
+        Always.
+    """
     raise CorruptRecord(path, offset, f"{problem_of(status, tag)}; the dump is damaged, take it again")
 
 
@@ -142,23 +220,47 @@ def problem_of(status: int, tag: int) -> str:
     }.get(status, f"cannot be read (status {status})")
 
 
-@dataclass
-class Pass:
-    """One count of the whole dump, or of its beginning."""
+@dataclass(frozen=True)
+class DumpCounts:
+    """What was counted in a whole dump, or in its beginning.
+
+    Attributes
+    ----------
+    records : RecordList
+    header : Header
+    counts : SegmentCounts
+        Of all segments together.
+    class_dumps : list of (offset, sub-record)
+    segments : list of (start, stop, objects, roots)
+        Offsets in the inflated dump.
+    dump_bytes : int
+        Of the inflated dump, as far as it was read.
+    """
 
     records: RecordList
     header: Header
-    counter: Counter
-    class_dumps: list[tuple[int, bytes]]  # (offset, sub-record)
-    segments: list[tuple[int, int, int, int]]  # start, stop, objects, roots
+    counts: SegmentCounts
+    class_dumps: list[tuple[int, bytes]]
+    segments: list[tuple[int, int, int, int]]
     dump_bytes: int
 
 
 def class_dumps_of(
-    counter: Counter, already: int, window: NDArray[np.uint8], base: int
+    counts: SegmentCounts, already: int, window: NDArray[np.uint8], base: int
 ) -> list[tuple[int, bytes]]:
-    """Copies of the class dumps in ``window`` that came after the first ``already`` ones."""
+    """Copies of the class dumps in a window, with their offsets.
+
+    Parameters
+    ----------
+    counts : SegmentCounts
+        What counted them.
+    already : int
+        So many class dumps came before; they are left out.
+    window : uint8 array
+    base : int
+        Where ``window`` begins in the dump.
+    """
     return [
         (start, window[start - base : stop - base].tobytes())
-        for start, stop in counter.class_spans[already : counter.classes].tolist()
+        for start, stop in counts.class_spans[already : counts.classes].tolist()
     ]

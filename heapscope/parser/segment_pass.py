@@ -7,8 +7,7 @@ fault one by one, nor counted as this process's memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,8 @@ from heapscope.errors import TruncatedDump
 from heapscope.parser import kernels
 from heapscope.parser.scan import HeapScan
 from heapscope.parser.segment_counts import raise_corrupt
-from heapscope.parser.source import Source, worker_count
+from heapscope.parser.segment_workers import run_workers
+from heapscope.parser.source import Source
 from heapscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _WINDOW_BYTES = 2 << 20
 Step = Callable[["NDArray[np.uint8]", int, int, int, "NDArray[np.int64]"], int]
 
 
-def sweep(
+def pass_over_segments(
     source: Source,
     scan: HeapScan,
     make_step: Callable[[], Step],
@@ -43,8 +43,14 @@ def sweep(
 
     Parameters
     ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
     make_step : callable
         Makes the step of one worker; it is called in that worker.
+    progress : Progress
+    phase : str
+        What the progress says is done.
     counts_objects, counts_roots : bool
         Whether the step counts in ``state[OBJECTS]`` and ``state[ROOTS]``, which begin at the
         segment's first row; checked at its end.
@@ -54,57 +60,31 @@ def sweep(
     CorruptRecord, TruncatedDump
         The file is not what it was when it was counted.
     """
-    path = str(source.path)
     source.mapping(progress)  # inflates a gzip dump, once
     first_object = np.concatenate([[0], np.cumsum(scan.segment_objects)]).tolist()
     first_root = np.concatenate([[0], np.cumsum(scan.segment_roots)]).tolist()
     starts, stops = scan.segment_starts.tolist(), scan.segment_stops.tolist()
-    total = sum(stops) - sum(starts)
-    pending = iter(range(len(starts)))
-    lock = Lock()
-    done = 0
-    failed = Event()
 
-    def run() -> NDArray[np.int64]:
-        nonlocal done
+    def make_worker(failed: Event) -> tuple[Callable[[int], None], NDArray[np.int64]]:
         state = np.zeros(kernels.STATE, np.int64)
         step = make_step()
         window = np.empty(_WINDOW_BYTES, np.uint8)
-        try:
-            while not failed.is_set():
-                with lock:
-                    row = next(pending, None)
-                if row is None:
-                    break
-                state[kernels.OBJECTS], state[kernels.ROOTS] = first_object[row], first_root[row]
-                state[kernels.SEGMENT] = row
-                start, stop = starts[row], stops[row]
-                position = start
-                while position < stop and not failed.is_set():
-                    position = _advance(source, step, window, position, stop, state)
-                is_other = (counts_objects and int(state[kernels.OBJECTS]) != first_object[row + 1]) or (
-                    counts_roots and int(state[kernels.ROOTS]) != first_root[row + 1]
-                )
-                if not failed.is_set() and (is_other or position != stop):
-                    raise_corrupt(path, start, kernels.COUNT_CHANGED, 0)
-                with lock:
-                    done += stop - start
-                    progress(phase, done, total)
-        except BaseException:
-            failed.set()
-            raise
-        return state
 
-    workers = min(worker_count(), max(1, len(starts)))
-    if workers == 1:
-        return [run()]
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run) for _ in range(workers)]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            failed.set()  # Ctrl-C in this thread stops the others at their next window
-            raise
+        def work(row: int) -> None:
+            state[kernels.OBJECTS], state[kernels.ROOTS] = first_object[row], first_root[row]
+            state[kernels.SEGMENT] = row
+            position = starts[row]
+            while position < stops[row] and not failed.is_set():
+                position = _advance(source, step, window, position, stops[row], state)
+            is_other = (counts_objects and int(state[kernels.OBJECTS]) != first_object[row + 1]) or (
+                counts_roots and int(state[kernels.ROOTS]) != first_root[row + 1]
+            )
+            if not failed.is_set() and (is_other or position != stops[row]):
+                raise_corrupt(str(source.path), starts[row], kernels.COUNT_CHANGED, 0)
+
+        return work, state
+
+    return run_workers(scan.segment_bytes, make_worker, progress, phase)
 
 
 def _advance(

@@ -7,28 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import accumulate
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from heapscope.errors import CorruptRecord, UnsupportedFormat
 from heapscope.parser import kernels
-from heapscope.parser.addresses import AddressMap, map_places
-from heapscope.parser.layout.layout import Layout, instance_bytes
+from heapscope.parser.addresses import AddressMap, make_address_grid
+from heapscope.parser.class_tables import ClassTables
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.record_offsets import find_offset, find_offsets
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
-from heapscope.parser.segment_pass import Step, sweep
+from heapscope.parser.segment_pass import Step, pass_over_segments
 from heapscope.parser.source import Source
-from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.parser.tags import BasicType, SubRecordTag
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import DTypeLike, NDArray
 
 MAX_OBJECTS = 2**32 - 2
@@ -94,6 +92,7 @@ class Columns:
         self.roots = roots
         self._find_offsets = find_offsets
         self._find_offset = find_offset
+        self._offsets: NDArray[np.uint32] | NDArray[np.int64] | None = None
         self._found: dict[int, int] = {}
 
     @property
@@ -101,17 +100,24 @@ class Columns:
         """Identifiers, uint64, strictly increasing; made when first asked for."""
         return self.addresses.object_ids
 
-    @cached_property
+    @property
     def offsets(self) -> NDArray[np.uint32] | NDArray[np.int64]:
         """Where each object's sub-record begins in the inflated dump, uint32 or int64.
 
         A pass over the dump, when first asked for: the graph does not need it.
         """
-        return self._find_offsets(self.addresses)
+        if self._offsets is None:
+            self._offsets = self._find_offsets(self.addresses)
+        return self._offsets
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether `offsets` is there already."""
+        return self._offsets is not None
 
     def offset_of(self, index: int) -> int:
         """`offsets` of one object; of the first few, their segments alone are searched."""
-        if "offsets" in self.__dict__ or len(self._found) >= _FEW:
+        if self.has_offsets or len(self._found) >= _FEW:
             return int(self.offsets[index])
         if index not in self._found:
             found = self._find_offset(self.addresses, index)
@@ -138,115 +144,24 @@ def class_list(scan: HeapScan) -> list[JavaClass]:
     return classes
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """What the passes over segments must know of the classes.
-
-    Attributes
-    ----------
-    table : uint64 array, shape (2**k, 4)
-        Class identifier -> (class index, units of an instance), open addressing.
-    slot_starts : int64 array, shape (c + 1,)
-    primitive_class : int64 array, shape (12,)
-        Type code -> class index of its arrays.
-    class_class : int
-        Class index of java.lang.Class.
-    referent_slots : int64 array, shape (c,)
-        Where the referent of a reference object lies, negated if it is not followed; 0: none.
-    slots : int64 array
-        Where the references of an instance lie, in bytes from its record's beginning; of class i
-        ``slots[slot_starts[i]:slot_starts[i + 1]]``, ascending.
-    """
-
-    table: NDArray[np.uint64]
-    slot_starts: NDArray[np.int64]
-    slots: NDArray[np.int64]
-    referent_slots: NDArray[np.int64]
-    primitive_class: NDArray[np.int64]
-    class_class: int
-    constants: NDArray[np.int64]
-
-
-def shapes_of(
-    scan: HeapScan,
-    classes: list[JavaClass],
-    layout: Layout,
-    unit_bytes: int,
-    referents: Mapping[int, tuple[int, bool]],
-) -> Shapes:
-    """What `fill` and `fill_references` need to know.
-
-    Parameters
-    ----------
-    layout : Layout
-        What sizes follow from.
-    referents : mapping
-        Class index of reference objects -> (identifier of the class that declares ``referent``,
-        whether it is followed).
-    """
-    width = scan.header.identifier_bytes
-    head = 1 + 2 * width + 8
-    widths = {code: width if code == BasicType.OBJECT else VALUE_BYTES[code] for code in BasicType}
-    slots: list[int] = []
-    counts: list[int] = []
-    own: dict[int, tuple[list[tuple[int, str]], int]] = {}  # (offset, name) of references, whole bytes
-    for java_class in scan.classes.values():
-        at, found = 0, []
-        for field in java_class.fields:
-            if field.type == BasicType.OBJECT:
-                found.append((at, field.name))
-            at += widths[field.type]
-        own[java_class.class_id] = found, at
-    referent_slots = np.zeros(len(classes), np.int64)
-    for i, java_class in enumerate(classes):
-        before = len(slots)
-        declaring, is_followed = referents.get(i, (-1, False))
-        at = head
-        # The super chain as `scan` followed it: instances are exactly this long.
-        current = scan.classes.get(java_class.class_id)
-        seen: set[int] = set()
-        while current is not None and current.class_id not in seen:
-            seen.add(current.class_id)
-            references, whole = own[current.class_id]
-            for offset, name in references:
-                if current.class_id == declaring and name == "referent":
-                    referent_slots[i] = at + offset if is_followed else -(at + offset)
-                else:
-                    slots.append(at + offset)
-            at += whole
-            current = scan.classes.get(current.super_id) if current.super_id else None
-        counts.append(len(slots) - before)
-    rows = [(c.class_id, i) for i, c in enumerate(classes) if c.class_id]
-    keys = np.array([class_id for class_id, _ in rows], np.uint64)
-    indices = np.array([i for _, i in rows], np.uint64)
-    sizes = instance_bytes(layout, scan.classes)
-    amounts = np.array([sizes.get(class_id, 0) // unit_bytes for class_id, _ in rows], np.uint64)
-    table = np.zeros((1 << max(4, (2 * len(rows)).bit_length()), 4), np.uint64)
-    kernels.fill_table(keys, indices, amounts, table)
-    bootstrap = {c.name: i for i, c in reversed(list(enumerate(classes))) if c.loader_id == 0}
-    primitive_class = np.zeros(12, np.int64)
-    for code in np.nonzero(scan.primitive_counts)[0].tolist():
-        primitive_class[code] = bootstrap[f"{BasicType(code).java_name}[]"]
-    return Shapes(
-        table,
-        np.array([0, *accumulate(counts)], np.int64),
-        np.array(slots, np.int64),
-        referent_slots,
-        primitive_class,
-        bootstrap["java.lang.Class"],
-        kernels.constants(width, layout, unit_bytes),
-    )
-
-
 def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """`Allocate` that nothing keeps."""
     return np.zeros(shape, dtype)
 
 
 def map_addresses(
-    source: Source, scan: HeapScan, progress: Progress = silent, allocate: Allocate = in_memory
+    source: Source, scan: HeapScan, progress: Progress = no_progress, allocate: Allocate = in_memory
 ) -> AddressMap:
-    """Identifiers of all objects.
+    """Which identifiers there are, and which row each object has.
+
+    Parameters
+    ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
+    progress : Progress
+    allocate : Allocate
+        Makes the table of the map.
 
     Raises
     ------
@@ -259,25 +174,17 @@ def map_addresses(
     n = scan.object_count
     if n > MAX_OBJECTS:
         raise UnsupportedFormat(path, None, f"{n:,} objects; heapscope can index {MAX_OBJECTS:,}")
-    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
-    places = map_places(scan.address_min, scan.address_max, scan.address_bits, n)
+    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
+    grid = make_address_grid(scan.address_min, scan.address_max, scan.address_bits, n)
     nothing = np.empty(0, np.uint64)
-    if places is None:
-        ids = np.empty(n, np.uint64)
-
-        def collect() -> Step:
-            return lambda window, base, position, stop, state: kernels.collect_ids(
-                window, position, stop, constants, ids, state
-            )
-
-        sweep(source, scan, collect, progress, "mapping addresses", counts_objects=True)
+    if grid is None:
+        ids = _collect_ids(source, scan, progress)
         ids.sort()
-        twice = np.nonzero(ids[1:] == ids[:-1])[0]
-        if twice.size:
-            _raise_twice(source, scan, int(ids[twice[0]]))
+        if bool((ids[1:] == ids[:-1]).any()):
+            _raise_twice(source, scan)
         unknown = np.empty((2, 0), np.uint64)
         return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n, unknown)
-    rows = (int(places[kernels.MAP_BITS]) + 63) // 64
+    rows = (int(grid[kernels.GRID_BITS]) + 63) // 64
     parts: list[NDArray[np.uint64]] = []
     lock = Lock()
     ranges = np.zeros((2, scan.segment_starts.size), np.uint64)
@@ -289,35 +196,34 @@ def map_addresses(
         with lock:
             parts.append(words)
         return lambda window, base, position, stop, state: kernels.mark_addresses(
-            window, position, stop, constants, places, words, ranges[0], ranges[1], state
+            window, position, stop, constants, grid, words, ranges[0], ranges[1], state
         )
 
-    sweep(source, scan, mark, progress, "mapping addresses")
+    pass_over_segments(source, scan, mark, progress, "mapping addresses")
     # A bitmap over a range with large holes stays memory that nothing touched, and is no file.
     table = (allocate if rows <= n else in_memory)("address_table", (rows, 2), np.uint64)
     while parts:
         kernels.merge_words(parts.pop(), table)
     if kernels.rank_words(table) != n:
-        _raise_twice(source, scan, None)
-    return AddressMap(places, table, nothing, n, ranges)
+        _raise_twice(source, scan)
+    return AddressMap(grid, table, nothing, n, ranges)
 
 
-def _raise_twice(source: Source, scan: HeapScan, object_id: int | None) -> None:
-    """Find the second record at one address, slowly, and say where it is."""
-    constants = kernels.constants(scan.header.identifier_bytes, scan.layout)
+def _collect_ids(source: Source, scan: HeapScan, progress: Progress) -> NDArray[np.uint64]:
+    """Identifiers of all objects in the order of the dump."""
+    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     ids = np.empty(scan.object_count, np.uint64)
-    sweep(
-        source,
-        scan,
-        lambda: (
-            lambda window, base, position, stop, state: kernels.collect_ids(
-                window, position, stop, constants, ids, state
-            )
-        ),
-        silent,
-        "mapping addresses",
-        counts_objects=True,
-    )
+
+    def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
+        return kernels.collect_ids(window, position, stop, constants, ids, state)
+
+    pass_over_segments(source, scan, lambda: step, progress, "mapping addresses", counts_objects=True)
+    return ids
+
+
+def _raise_twice(source: Source, scan: HeapScan) -> NoReturn:
+    """Find the second record at one address, slowly, and say where it is."""
+    ids = _collect_ids(source, scan, no_progress)
     order = np.argsort(ids, kind="stable")
     twice = np.nonzero(ids[order[1:]] == ids[order[:-1]])[0]
     row = int(order[twice[0] + 1]) if twice.size else 0
@@ -334,16 +240,34 @@ def fill(
     source: Source,
     scan: HeapScan,
     addresses: AddressMap,
-    shapes: Shapes,
+    tables: ClassTables,
     unit_bytes: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
     """Columns of all objects and root records, and how many references each object has.
 
-    The latter, uint32 or int64, has shape (n + 1,), for `fill_references` to turn into row starts.
     Class objects and stack chunks have no size and no references yet: what they have, no kernel
     can tell.
+
+    Parameters
+    ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
+    addresses : AddressMap
+    tables : ClassTables
+    unit_bytes : int
+        What the column of sizes counts in, as in ``tables``.
+    progress : Progress
+    allocate : Allocate
+        Makes the columns.
+
+    Returns
+    -------
+    columns : Columns
+    degrees : uint32 or int64 array, shape (n + 1,)
+        References of each object, for `fill_references` to turn into row starts.
 
     Raises
     ------
@@ -351,7 +275,7 @@ def fill(
         The file changed since it was scanned.
     """
     n = scan.object_count
-    classes = "u2" if shapes.referent_slots.size < 1 << 16 else "i4"
+    classes = "u2" if tables.referent_slots.size < 1 << 16 else "i4"
     # Each reference takes an identifier in the dump, but the one to the class object.
     most = scan.dump_bytes // scan.header.identifier_bytes + n
     starts = "u4" if most < 1 << 32 else "i8"
@@ -365,35 +289,38 @@ def fill(
 
     def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
         return kernel(
-            window, position, stop, shapes.constants, shapes.table, shapes.primitive_class,
-            shapes.class_class, shapes.slot_starts, shapes.slots, shapes.referent_slots,
-            addresses.places, addresses.table, addresses.sorted_ids,
+            window, position, stop, tables.constants, tables.table, tables.primitive_class,
+            tables.class_class, tables.slot_starts, tables.slots, tables.referent_slots,
+            addresses.address_grid, addresses.table, addresses.sorted_ids,
             class_index, size_units, degrees,
             root_kinds, root_ids, root_first, root_second, state,
         )  # fmt: skip
 
-    sweep(source, scan, lambda: step, progress, "indexing", counts_objects=True, counts_roots=True)
+    pass_over_segments(
+        source, scan, lambda: step, progress, "indexing", counts_objects=True, counts_roots=True
+    )
     has_frame = np.isin(
         root_kinds,
         [SubRecordTag.ROOT_JNI_LOCAL, SubRecordTag.ROOT_JAVA_FRAME, SubRecordTag.ROOT_JNI_MONITOR],
     )
     is_thread = root_kinds == SubRecordTag.ROOT_THREAD_OBJECT
     found = Roots(
-        root_kinds,
-        root_ids,
-        root_first,
-        np.where(has_frame, root_second.astype(np.int32), np.int32(-1)),
-        np.where(is_thread, root_second, np.uint32(0)),
+        kinds=root_kinds,
+        object_ids=root_ids,
+        thread_serials=root_first,
+        frame_numbers=np.where(has_frame, root_second.astype(np.int32), np.int32(-1)),
+        trace_serials=np.where(is_thread, root_second, np.uint32(0)),
     )
-    return Columns(
-        addresses,
-        class_index,
-        size_units,
-        unit_bytes,
-        found,
-        partial(find_offsets, source, scan, progress=progress),
-        partial(find_offset, source, scan),
-    ), degrees
+    columns = Columns(
+        addresses=addresses,
+        class_index=class_index,
+        size_units=size_units,
+        unit_bytes=unit_bytes,
+        roots=found,
+        find_offsets=partial(find_offsets, source, scan, progress=progress),
+        find_offset=partial(find_offset, source, scan),
+    )
+    return columns, degrees
 
 
 @dataclass(frozen=True)
@@ -421,17 +348,23 @@ def fill_references(
     source: Source,
     scan: HeapScan,
     columns: Columns,
-    shapes: Shapes,
+    tables: ClassTables,
     class_targets: NDArray[np.uint32],
     degrees: NDArray[np.uint32] | NDArray[np.int64],
     reference_objects: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> Edges:
     """Object indices that instances and arrays refer to.
 
     Parameters
     ----------
+    source : Source
+    scan : HeapScan
+        What was counted in it.
+    columns : Columns
+        What `fill` made.
+    tables : ClassTables
     class_targets : uint32 array, shape (c,)
         The class object that instances refer to first; `NO_OBJECT` leaves it out.
     degrees : uint32 or int64 array, shape (n + 1,)
@@ -439,6 +372,9 @@ def fill_references(
         than the records have, room is left at the end of the object's row.
     reference_objects : int
         No more than so many objects have a referent.
+    progress : Progress
+    allocate : Allocate
+        Makes the targets.
 
     Raises
     ------
@@ -465,15 +401,15 @@ def fill_references(
                 with lock:
                     parts.append((referents, state))
             return kernels.fill_references[starts](
-                window, position, stop, shapes.constants, shapes.table, shapes.primitive_class,
-                class_targets, shapes.slot_starts, shapes.slots, shapes.referent_slots,
-                addresses.places, addresses.table, addresses.sorted_ids,
+                window, position, stop, tables.constants, tables.table, tables.primitive_class,
+                class_targets, tables.slot_starts, tables.slots, tables.referent_slots,
+                addresses.address_grid, addresses.table, addresses.sorted_ids,
                 degrees, targets, referents, state,
             )  # fmt: skip
 
         return step
 
-    states = sweep(source, scan, make_step, progress, "following references")
+    states = pass_over_segments(source, scan, make_step, progress, "following references")
     listed = [part[: int(state[kernels.LISTED])] for part, state in parts]
     referents = np.sort(np.concatenate(listed)) if listed else np.empty(0, np.uint64)
     return Edges(degrees, targets, referents, sum(int(state[kernels.LOST]) for state in states))

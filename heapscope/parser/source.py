@@ -35,7 +35,7 @@ import numpy as np
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.parser.tags import MAGIC_PREFIX
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,7 +171,7 @@ class Source:
         """Read the dump at ``offset`` into ``buffer``; the count of bytes read.  Only if `is_mapped`."""
         return os.preadv(self._plain_fd, [buffer], offset)
 
-    def mapping(self, progress: Progress = silent) -> NDArray[np.uint8]:
+    def mapping(self, progress: Progress = no_progress) -> NDArray[np.uint8]:
         """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
         if self._mapping is None:
             if not self.is_mapped:
@@ -230,7 +230,7 @@ class Source:
                 self.pieces.append(Piece(begin, at, "", starts_record))
             begin, starts_record = at, True
 
-    def blocks(self, progress: Progress = silent, phase: str = "reading") -> Generator[memoryview]:
+    def blocks(self, progress: Progress = no_progress, phase: str = "reading") -> Generator[memoryview]:
         """The inflated dump in order, as blocks of a few megabytes, each valid up to the next.
 
         Raises

@@ -1,8 +1,7 @@
-"""The row of top-level records in a dump: where each is, and how long it really is."""
+"""The top-level records of a dump: where each is, and how long it really is."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from heapscope.errors import CorruptRecord, TruncatedDump
 from heapscope.parser import kernels
-from heapscope.parser.records import Header, RecordList, parse_header
+from heapscope.parser.records import Header, RecordList, parse_header, read_record_head
 from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 
 if TYPE_CHECKING:
@@ -18,33 +17,49 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Walk:
-    """The top-level records of a dump."""
+class TopLevel:
+    """The top-level records of a dump.
+
+    Attributes
+    ----------
+    header : Header
+    records : RecordList
+    segments : list of (start, stop)
+        The sub-records of each heap record, as offsets in the inflated dump.
+    is_open_ended : bool
+        Whether the last segment's length was left at 0.
+    dump_bytes : int
+    """
 
     header: Header
     records: RecordList
-    segments: list[tuple[int, int]]  # start and stop of the sub-records of each heap record
-    is_open_ended: bool  # whether the last segment's length was left at 0
+    segments: list[tuple[int, int]]
+    is_open_ended: bool
     dump_bytes: int
 
 
-def walk_file(data: NDArray[np.uint8], path: str) -> Walk:
+def read_top_level(data: NDArray[np.uint8], path: str) -> TopLevel:
     """Find the top-level records of a whole dump, uint8, shape (n,).
 
     Raises
     ------
-    NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
+    NotHprof, UnsupportedFormat
+        It does not begin as a dump does.
+    CorruptRecord
+        A record's tag is unknown.
+    TruncatedDump
+        The last record is not whole, or the heap is missing or without its end.
     """
     header = parse_header(data[:HEADER_BYTES].tobytes(), path)
     tags = np.empty(1 << 16, np.uint8)
     starts = np.empty(1 << 16, np.int64)
     lengths = np.empty(1 << 16, np.int64)
-    state = np.zeros(kernels.POSITION + 1, np.int64)
+    state = np.zeros(kernels.STATE, np.int64)
     state[kernels.POSITION] = HEADER_BYTES
     open_ended = False
     while True:
-        status = kernels.walk_records(data, 0, tags, starts, lengths, state)
-        position, used = int(state[kernels.POSITION]), int(state[kernels.USED])
+        status = kernels.list_records(data, 0, tags, starts, lengths, state)
+        position, used = int(state[kernels.POSITION]), int(state[kernels.LISTED])
         if status == kernels.OK:
             break
         if status == kernels.NEED_TABLE:
@@ -52,20 +67,36 @@ def walk_file(data: NDArray[np.uint8], path: str) -> Walk:
         elif status == kernels.HEAP_RECORD:
             length, open_ended = _heap_length(data, position, path)
             tags[used], starts[used], lengths[used] = data[position], position + RECORD_HEADER_BYTES, length
-            state[kernels.USED] += 1
+            state[kernels.LISTED] += 1
             state[kernels.POSITION] += RECORD_HEADER_BYTES + length
         else:
-            raise_top_level(path, position, data[position : position + 9].tobytes(), data.size, status)
+            raise_top_level(
+                path, position, data[position : position + RECORD_HEADER_BYTES].tobytes(), data.size, status
+            )
     tags, starts, lengths = tags[:used].copy(), starts[:used].copy(), lengths[:used].copy()
     heap = (tags == RecordTag.HEAP_DUMP) | (tags == RecordTag.HEAP_DUMP_SEGMENT)
     check_end(path, int(data.size), tags)
     segments = list(zip(starts[heap].tolist(), (starts[heap] + lengths[heap]).tolist(), strict=True))
     records = RecordList(data, tags, starts, lengths, header.identifier_bytes, path)
-    return Walk(header, records, segments, open_ended, int(data.size))
+    return TopLevel(header, records, segments, open_ended, int(data.size))
 
 
 def check_end(path: str, size: int, tags: NDArray[np.uint8]) -> None:
-    """A dump has a heap, and one in segments ends with HEAP_DUMP_END."""
+    """Check that a dump has a heap, and that one in segments ends with HEAP_DUMP_END.
+
+    Parameters
+    ----------
+    path : str
+        The file, for errors.
+    size : int
+        Bytes of the inflated dump.
+    tags : uint8 array
+        Of all top-level records.
+
+    Raises
+    ------
+    TruncatedDump
+    """
     if RecordTag.HEAP_DUMP_SEGMENT in tags and RecordTag.HEAP_DUMP_END not in tags:
         raise TruncatedDump(
             path,
@@ -85,7 +116,7 @@ def _heap_length(data: NDArray[np.uint8], position: int, path: str) -> tuple[int
     body = position + RECORD_HEADER_BYTES
     if body > data.size:
         raise_top_level(path, position, data[position:].tobytes(), data.size, kernels.NEED_BYTES)
-    tag, _, length = struct.unpack(">BII", data[position:body].tobytes())
+    tag, length = read_record_head(data[position:body].tobytes())
     remaining = data.size - body
     if length == 0:
         followers = (RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT, RecordTag.HEAP_DUMP_END)
@@ -99,12 +130,32 @@ def _heap_length(data: NDArray[np.uint8], position: int, path: str) -> tuple[int
 
 
 def raise_top_level(path: str, position: int, head: bytes, size: int, status: int) -> NoReturn:
+    """Turn the status of a kernel at a top-level record into the error it stands for.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    position : int
+        Of the record in the inflated dump.
+    head : bytes
+        The record's header, as far as it is there.
+    size : int
+        Bytes of the inflated dump.
+    status : int
+        Why the kernel stopped there.
+
+    Raises
+    ------
+    CorruptRecord, TruncatedDump
+        Always one of them.
+    """
     if status == kernels.BAD_TAG:
         raise CorruptRecord(path, position, f"record tag 0x{head[0]:02x} is unknown; the dump is damaged")
     if len(head) < RECORD_HEADER_BYTES:
         claim = f"a record header takes {RECORD_HEADER_BYTES} bytes, {size - position:,} remain"
     else:
-        (length,) = struct.unpack_from(">I", head, 5)
+        _, length = read_record_head(head)
         claim = (
             f"record 0x{head[0]:02x} claims {length:,} bytes, "
             f"{size - position - RECORD_HEADER_BYTES:,} remain"

@@ -17,21 +17,11 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, TypeAlias
 
 from heapscope.parser.names import encode_modified_utf8
-from heapscope.parser.tags import FORMAT_VERSIONS, BasicType, RecordTag, SubRecordTag
+from heapscope.parser.tags import FORMAT_VERSIONS, VALUE_FORMATS, BasicType, RecordTag, SubRecordTag
 
 Value: TypeAlias = int | float | bool | str  # str: one char
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
-_VALUE_FORMATS = {
-    BasicType.BOOLEAN: ">?",
-    BasicType.CHAR: ">H",
-    BasicType.FLOAT: ">f",
-    BasicType.DOUBLE: ">d",
-    BasicType.BYTE: ">b",
-    BasicType.SHORT: ">h",
-    BasicType.INT: ">i",
-    BasicType.LONG: ">q",
-}
 _U4_MAX = 0xFFFFFFFF
 _SPOOL_BYTES = 64 << 20
 
@@ -376,7 +366,7 @@ class HprofWriter:
         trace_serial: int = 0,
     ) -> None:
         """An array of a primitive type; ``elements`` are values, or big-endian bytes of them."""
-        code = _VALUE_FORMATS[element_type][1]
+        code = VALUE_FORMATS[element_type]
         if isinstance(elements, bytes | bytearray | memoryview):
             data = bytes(elements)
         else:
@@ -400,7 +390,7 @@ class HprofWriter:
             return self._id(int(value))
         if kind is BasicType.CHAR and isinstance(value, str):
             value = ord(value)
-        return struct.pack(_VALUE_FORMATS[kind], value)
+        return struct.pack(">" + VALUE_FORMATS[kind], value)
 
     # -- bookkeeping -------------------------------------------------------
 

@@ -29,15 +29,17 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.histogram import WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
-from heapscope.secrets import mask_value, scrub
+from heapscope.secrets import mask_command, mask_value, scrub
+from heapscope.units import iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
+    from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
 FOLDER = "incident"
@@ -89,7 +91,7 @@ def write_bundle(
     patterns: Sequence[str] = WATCHED_CLASSES,
     redact: Redact | None = None,
     force: bool = False,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Bundle:
     """Pack an incident into a zip that only its owner can read; it appears whole or not at all.
 
@@ -176,7 +178,7 @@ class _Packer:
         self.files.append(BundledFile(name, role, len(data), hashlib.sha256(data).hexdigest()))
 
     def copy(self, name: str, role: str, source: IO[bytes], size: int) -> None:
-        """A file that may be larger than memory, as it is: it is compressed already."""
+        """Pack a file that may be larger than memory, without compressing it again."""
         entry = self._entry(name, zipfile.ZIP_STORED)
         entry.file_size = size
         digest = hashlib.sha256()
@@ -187,7 +189,7 @@ class _Packer:
         self.files.append(BundledFile(name, role, size, digest.hexdigest()))
 
     def close(self, bundle: Bundle) -> None:
-        """Manifest and checksums; they are no files of the manifest themselves."""
+        """Write the manifest and the checksums, which the manifest does not list."""
         manifest = render_manifest(bundle)
         self._archive.writestr(self._entry("manifest.json", zipfile.ZIP_DEFLATED), manifest)
         sums = [(file.sha256, file.path) for file in self.files]
@@ -204,7 +206,7 @@ class _Packer:
 
 
 def _pack_reports(packer: _Packer, incident: Incident) -> list[str]:
-    """All forms of the report; what could not be made is said."""
+    """Pack all forms of the report; returns what could not be made, and why."""
     left_out = []
     for ending in ENDINGS:
         try:
@@ -220,7 +222,7 @@ def _pack_reports(packer: _Packer, incident: Incident) -> list[str]:
 
 
 def _names(snapshots: Snapshots) -> list[str]:
-    """A name for each snapshot's files, each once, without what a file system or a shell would mind."""
+    """A name for each snapshot's files: all different, of letters, digits, dots, hyphens and underscores."""
     names: list[str] = []
     for snapshot in snapshots:
         plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in snapshot.name)
@@ -237,12 +239,11 @@ def _described(snapshot: Snapshot, name: str) -> BundledSnapshot:
     with snapshot.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    captured = snapshot.captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
-    return BundledSnapshot(name, snapshot.kind, captured.replace("+00:00", "Z"), size, digest)
+    return BundledSnapshot(name, snapshot.kind, iso_time(snapshot.captured_at, "milliseconds"), size, digest)
 
 
 def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:
-    """What ``heapscope collect`` wrote beside a snapshot, if it did; a file that is none is left alone."""
+    """Pack what ``heapscope collect`` wrote beside a snapshot; other files of that name are left out."""
     sidecar = snapshot.path.with_name(snapshot.path.name + ".json")
     try:
         if sidecar.stat().st_size > _MAX_SIDECAR_BYTES:
@@ -270,7 +271,7 @@ def masked_facts(facts: Any, name: str = "") -> Any:
         return {printable(str(key)): masked_facts(value, str(key)) for key, value in facts.items()}
     if isinstance(facts, list):
         if name == "command":
-            return _masked_command(facts)
+            return [printable(word) for word in mask_command([str(word) for word in facts])]
         return [masked_facts(value, name) for value in facts]
     return printable(scrub(facts)) if isinstance(facts, str) else facts
 
@@ -279,13 +280,8 @@ def _masked(name: str, value: Any) -> Any:
     return printable(mask_value(name, value)) if isinstance(value, str) else masked_facts(value, name)
 
 
-def _masked_command(words: list[Any]) -> list[Any]:
-    """A command line as one text, so that a secret after its flag is seen, and cut into words again."""
-    return printable(scrub(" ".join(str(word) for word in words))).split(" ")
-
-
 def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> list[str]:
-    """A redacted copy; what is broken can be read in part, but not be redacted for sure, and is left out."""
+    """Pack a redacted copy. A broken dump is left out: what cannot be read cannot be redacted for sure."""
     if snapshot.kind != "heap dump":
         packer.data(f"dumps/{name}.histogram.txt", "class histogram", _histogram_text(snapshot).encode())
         return []
@@ -303,7 +299,7 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
 
 
 def _histogram_text(snapshot: Snapshot) -> str:
-    """A class histogram as jcmd prints it: its figures only, whatever else the file says."""
+    """A class histogram as jcmd prints it, with nothing but its figures."""
     lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}", " num     #instances         #bytes  class name"]
     lines.append("-" * 55)
     for number, row in enumerate(snapshot.histogram.rows(), 1):

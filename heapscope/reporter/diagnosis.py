@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.leaks.findings import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.reporter.advice import cure_steps
+from heapscope.reporter.forecast import forecast_clause
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
-from heapscope.units import format_bytes, format_count
+from heapscope.units import format_bytes, format_count, format_time, iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading
     from heapscope.analysis.leaks.hadoop import FileSystemGroup
     from heapscope.heap.retention.paths import Holder
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
-_NEAR = timedelta(minutes=10)  # times as near as that differ in their seconds
-SURENESS = {
+SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
     POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
@@ -39,34 +39,8 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """Where a leak is described."""
-
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileSystems:
-    """File systems of one cluster and one user; see `heapscope.analysis.leaks.hadoop`."""
-
-    class_name: str
-    scheme: str
-    authority: str
-    user: str
-    authentication: str
-    ticket_cache: str
-    file_system_count: int
-    subject_count: int
-    cached_count: int
-    handle_count: int
-    handle_record_count: int
-    retained_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class HolderNode:
-    """A step of the ways from the GC roots, for the picture."""
+    """A step of the paths from the GC roots, for the picture."""
 
     label: str
     member_count: int
@@ -100,9 +74,9 @@ class FindingSection:
     cure: tuple[str, ...]
     healthy: str
     affected: tuple[str, ...]
-    sources: tuple[Reference, ...]
+    sources: tuple[Source, ...]
     evidence: tuple[str, ...]
-    file_systems: tuple[FileSystems, ...]
+    file_systems: tuple[FileSystemGroup, ...]
     values: tuple[Value, ...]
 
     @property
@@ -141,7 +115,7 @@ class FindingSection:
         """Since when, in words."""
         if not self.since:
             return ""
-        moment = f"{self.since[:10]} {self.since[11:19]} UTC"
+        moment = format_time(self.since)
         return f"about {moment}, reckoned back from its speed" if self.since_is_estimate else moment
 
 
@@ -157,8 +131,13 @@ class DiagnosisSection:
     runs_out: tuple[str, ...]  # when memory does, if the heap goes on growing; the soonest first
     figures: tuple[str, ...]  # the heap in numbers, for a process in which nothing was found
     steady: tuple[str, ...]
-    file_systems: tuple[FileSystems, ...]
+    file_systems: tuple[FileSystemGroup, ...]
     values: tuple[Value, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether a leak was found that is more than possible."""
+        return any(finding.confidence != POSSIBLE for finding in self.findings)
 
 
 def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> DiagnosisSection:
@@ -176,7 +155,7 @@ def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> D
         source=printable(diagnosis.source),
         is_dump=diagnosis.is_dump,
         findings=findings,
-        runs_out=tuple(map(_forecast, diagnosis.forecasts)),
+        runs_out=tuple(map(forecast_clause, diagnosis.forecasts)),
         figures=_figures(diagnosis),
         steady=tuple(
             f"{printable(title)}: {_steps(counts)}, no growth" for title, counts in diagnosis.steady
@@ -216,24 +195,20 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         per_hour_low=None if finding.per_hour is None else finding.per_hour.low,
         per_hour_high=None if finding.per_hour is None else finding.per_hour.high,
         bytes_per_hour=finding.bytes_per_hour,
-        since="" if finding.since is None else _iso(finding.since),
+        since="" if finding.since is None else iso_time(finding.since, "seconds"),
         since_is_estimate=finding.since_is_estimate,
         held_by=tuple(printable(_from_static(each)) for each in finding.held_by),
         holders=_nodes(holders.holders, holders.member_count) if holders is not None else (),
         target=printable(holders.target) if holders is not None else "",
         why=printable(finding.why),
-        cure=tuple(map(printable, finding.cure)),
+        cure=tuple(map(printable, cure_steps(finding))),
         healthy=printable(finding.healthy),
         affected=tuple(map(printable, finding.affected)),
-        sources=tuple(Reference(printable(each.label), printable(each.url)) for each in finding.sources),
+        sources=tuple(Source(printable(each.label), printable(each.url)) for each in finding.sources),
         evidence=tuple(printable(each if show_secrets else scrub(each)) for each in finding.evidence),
         file_systems=tuple(map(_file_systems, finding.groups)),
         values=tuple(_value(each, show_secrets) for each in finding.readings),
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _nodes(holders: Sequence[Holder], whole: int) -> tuple[HolderNode, ...]:
@@ -259,7 +234,7 @@ _STATIC = " (static)"
 
 
 def _from_static(line: str) -> str:
-    """A way from a GC root, begun at its last static field: what keeps the class itself says little."""
+    """A path from a GC root without what lies before its last static field, which only keeps the class."""
     count, times, way = line.partition(" x ")
     steps = way.split(" -> ")
     last = max((place for place, step in enumerate(steps) if step.endswith(_STATIC)), default=0)
@@ -267,49 +242,27 @@ def _from_static(line: str) -> str:
 
 
 def _last_static(holder: Holder) -> Holder:
-    """The same for a tree: down to the last static field while there is one way only."""
-    found = at = holder
-    while len(at.children) == 1 and at.children[0].member_count == at.member_count:
-        at = at.children[0]
-        if at.label.endswith(_STATIC):
-            found = at
-    return found
+    """The same for a tree, as far as it has a single branch."""
+    statics = [step for step in holder.chain()[1:] if step.label.endswith(_STATIC)]
+    return statics[-1] if statics else holder
 
 
-def _file_systems(group: FileSystemGroup) -> FileSystems:
-    return FileSystems(
+def _file_systems(group: FileSystemGroup) -> FileSystemGroup:
+    """The same with its texts printable, and masked where they may be secret."""
+    return replace(
+        group,
         class_name=printable(group.class_name),
         scheme=printable(group.scheme),
         authority=printable(group.authority),
         user=printable(group.user),
         authentication=printable(group.authentication),
         ticket_cache=printable(scrub(group.ticket_cache)),
-        file_system_count=group.file_system_count,
-        subject_count=group.subject_count,
-        cached_count=group.cached_count,
-        handle_count=group.handle_count,
-        handle_record_count=group.handle_record_count,
-        retained_bytes=group.retained_bytes,
     )
 
 
 def _value(reading: Reading, show_secrets: bool) -> Value:
     value = reading.value if show_secrets else mask_value(reading.name, reading.value)
     return Value(printable(reading.name), printable(value), printable(reading.source))
-
-
-def _forecast(one: Forecast) -> str:
-    """When a limit is hit, in words."""
-    limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
-    if one.at is None:
-        return f"the {limit} is not reached in 50 years"
-    is_near = one.earliest is not None and one.latest is not None and one.latest - one.earliest < _NEAR
-    shape = "%Y-%m-%d %H:%M:%S" if is_near else "%Y-%m-%d %H:%M"
-    text = f"the {limit} is reached about {one.at:{shape}} UTC"
-    if one.earliest is not None:
-        latest = f"{one.latest:{shape}}" if one.latest is not None else "any time later"
-        text += f" (between {one.earliest:{shape}} and {latest})"
-    return text
 
 
 def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
@@ -329,7 +282,7 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def describe_group(group: FileSystems) -> str:
+def describe_group(group: FileSystemGroup) -> str:
     """A group of file systems in one sentence."""
     where = f"{group.scheme}://{group.authority}" if group.scheme else "a cluster that the heap does not name"
     held = []
@@ -438,7 +391,7 @@ def _bullet(text: str, width: int) -> list[str]:
 
 
 def _way(text: str, width: int) -> list[str]:
-    """A way from a GC root, broken at its arrows."""
+    """A path from a GC root, broken at its arrows."""
     rows, row = [], "  "
     for place, piece in enumerate(text.split(" -> ")):
         joined = f"{row} -> {piece}" if place else row + piece
@@ -462,5 +415,5 @@ def _few(counts: Sequence[int | None]) -> list[int | None]:
 
 
 def _rounded(value: float) -> float:
-    """Three digits that count."""
+    """Rounded to three significant digits."""
     return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""What logs tell of memory, in plain words with a line of bars for time."""
+"""What logs say about memory, in plain words, with a line of bars for events over time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from heapscope.analysis.leaks.logs import LogGroup, LogSummary, reason_of
+from heapscope.analysis.leaks.logs import LogGroup, LogSummary
+from heapscope.reporter.log_meanings import meaning_of, reason_of, title_of
 from heapscope.reporter.text import plural, printable, shorten
 from heapscope.secrets import scrub
 from heapscope.units import format_bytes, format_count, format_duration
@@ -40,8 +41,8 @@ def summary_lines(summary: LogSummary, width: int = 80) -> list[str]:
 
 
 def group_lines(group: LogGroup, width: int = 80) -> list[str]:
-    """One kind of events."""
-    lines = _wrapped(group.title, width, "", "")
+    """The lines of one kind of events."""
+    lines = _wrapped(title_of(group.kind), width, "", "")
     lines += _wrapped(f"{plural(group.count, 'time')}{_when(group)}", width, "  ", "  ")
     lines += [f"  {line}" for line in chart_lines(group)]
     for detail, count in group.details:
@@ -52,7 +53,7 @@ def group_lines(group: LogGroup, width: int = 80) -> list[str]:
         lines += _wrapped(
             f"{format_count(count)} x at {printable(shorten(frame, _DETAIL))}", width, "  ", "      "
         )
-    lines += _wrapped(group.meaning, width, "  ", "  ")
+    lines += _wrapped(meaning_of(group.kind), width, "  ", "  ")
     return lines
 
 
@@ -60,9 +61,11 @@ def chart_lines(group: LogGroup) -> list[str]:
     """Bars: how many in each interval of time, or the figures one after the other."""
     lines = []
     if len(group.numbers) > 1:
-        describe = format_bytes if group.kind in _BYTES else format_count
+        format_value = format_bytes if group.kind in _BYTES else format_count
         numbers = _thinned(group.numbers)
-        lines.append(f"{bars(numbers)}  {describe(group.numbers[0])} -> {describe(group.numbers[-1])}")
+        lines.append(
+            f"{bars(numbers)}  {format_value(group.numbers[0])} -> {format_value(group.numbers[-1])}"
+        )
     elif len(group.times) > 2 and group.times[-1] > group.times[0]:
         counts, seconds = histogram(group.times)
         lines.append(
@@ -72,7 +75,7 @@ def chart_lines(group: LogGroup) -> list[str]:
 
 
 def bars(values: Sequence[float]) -> str:
-    """A bar for each value; nothing is a blank, the largest is full."""
+    """A bar for each value: a blank for 0, a full block for the largest."""
     top = max(values, default=0) or 1
     return "".join(" " if value <= 0 else BARS[min(int(value / top * 8), 7)] for value in values)
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS
+from heapscope.analysis.verdicts import (
+    FLUCTUATES,
+    GROWS,
+    JUMPED,
+    LEVELLED_OFF,
+    PERHAPS,
+    SHRINKS,
+    STEADY,
+    TOO_FEW,
+)
+from heapscope.reporter.forecast import LimitForecast, describe_forecast
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import printable
-from heapscope.units import format_bytes, format_duration
+from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.statistics import Rate
-    from heapscope.analysis.snapshots import Snapshots
 
 _ROWS = 15
 
@@ -38,19 +48,6 @@ class GrowingClass:
     shallow_bytes: tuple[int, ...]
     instance_slope: Slope | None
     bytes_slope: Slope | None
-
-
-@dataclass(frozen=True, slots=True)
-class LimitForecast:
-    """When a limit is hit; times are ISO 8601 in UTC, None without a bound."""
-
-    name: str
-    limit_bytes: int
-    used_bytes: int
-    source: str
-    at: str | None
-    earliest: str | None
-    latest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +97,17 @@ class Outlook:
     expected_by_chance: float
     notes: tuple[str, ...]
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether there are snapshots enough to say that something goes on growing, or does not."""
+        return len(self.heap_bytes) - self.warm_up >= MIN_SNAPSHOTS
 
-def describe_outlook(
-    snapshots: Snapshots, *, force_series: bool = False, limit_bytes: int | None = None
-) -> Outlook | None:
-    """Compute the section; None of fewer than two snapshots.
 
-    Parameters
-    ----------
-    snapshots : Snapshots
-        Of one process, unless ``force_series``.
-    """
-    if len(snapshots) < 2:
-        return None
-    growth = snapshots.growth(force_series=force_series, limit_bytes=limit_bytes)
+def describe_outlook(growth: Growth) -> Outlook:
+    """The section of what grows by class."""
     whole = growth.whole.shallow
     rate = _rate(growth, whole.per_hour, whole.per_snapshot)
-    growing = [key for key in growth.keys if key.verdict in (GROWS, PERHAPS)]
+    growing = [key for key in growth.keys if key.may_grow]
     return Outlook(
         unit=growth.unit,
         verdict=whole.verdict,
@@ -126,22 +117,11 @@ def describe_outlook(
         since=whole.since,
         slope=_slope(rate),
         confidence=rate.confidence if rate is not None else 0.0,
-        forecasts=tuple(
-            LimitForecast(
-                one.limit.name,
-                one.limit.limit_bytes,
-                one.limit.used_bytes,
-                printable(one.limit.source),
-                _iso(one.at),
-                _iso(one.earliest),
-                _iso(one.latest),
-            )
-            for one in growth.forecasts
-        ),
+        forecasts=tuple(map(describe_forecast, growth.forecasts)),
         classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
         class_count=len(growing),
         expected_by_chance=growth.expected_by_chance,
-        notes=tuple(map(printable, growth.notes)),
+        notes=tuple(printable(note_text(note)) for note in growth.notes),
     )
 
 
@@ -165,21 +145,15 @@ def _slope(rate: Rate | None) -> Slope | None:
     return None if rate is None else Slope(rate.value, rate.low, rate.high)
 
 
-def _iso(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-_SAYS = {
+_SAYS: dict[str, str] = {
     GROWS: "The heap grows",
     PERHAPS: "The heap grew in every step, of too few snapshots to be sure",
-    "levelled off": "The heap grew, and has levelled off",
-    "jumped once": "The heap grew in one jump",
-    "fluctuates": "The heap goes up and down, without a trend beyond chance",
-    "shrinks": "The heap shrinks",
-    "steady": "The heap stays as it is",
-    "too few": "Two snapshots show how much more there is, not whether it goes on",
+    LEVELLED_OFF: "The heap grew, and has levelled off",
+    JUMPED: "The heap grew in one jump",
+    FLUCTUATES: "The heap goes up and down, without a trend beyond chance",
+    SHRINKS: "The heap shrinks",
+    STEADY: "The heap stays as it is",
+    TOO_FEW: "Two snapshots show how much more there is, not whether it goes on",
 }
 
 
@@ -195,21 +169,3 @@ def outlook_sentence(outlook: Outlook) -> str:
         return f"{text}."
     ends = f"{format_bytes(slope.low, signed=True)} to {format_bytes(slope.high, signed=True)}"
     return f"{text} ({ends}, {outlook.confidence:.0%} sure)."
-
-
-def forecast_sentence(one: LimitForecast, last: str) -> str:
-    """When a limit is hit, in a sentence; ``last`` is when the last snapshot was taken."""
-    if one.limit_bytes <= one.used_bytes:
-        return f"passed already, {format_bytes(one.used_bytes)} are in use."
-    if one.at is None:
-        return "not within 50 years at this rate."
-
-    def after(moment: str | None, otherwise: str) -> str:
-        if moment is None:
-            return otherwise
-        seconds = (datetime.fromisoformat(moment) - datetime.fromisoformat(last)).total_seconds()
-        return format_duration(seconds)
-
-    at = f"{one.at[:10]} {one.at[11:19]} UTC"
-    spread = f"{after(one.earliest, 'at any time')} to {after(one.latest, 'never')}"
-    return f"reached at {at} if it goes on so, {after(one.at, '')} after the last snapshot ({spread})."

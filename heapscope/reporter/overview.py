@@ -1,4 +1,4 @@
-"""Several processes side by side: a page with a row and a chart for each, and a page of its own behind it."""
+"""Several processes side by side: a page with a row and a chart for each, and a report of each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from heapscope.analysis.growth.same_process import number_in
+from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.verdicts import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
-from heapscope.progress import Progress, silent
+from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.progress import Progress, no_progress
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.text import plural, printable
@@ -42,24 +43,31 @@ class ProcessPage:
 
     @property
     def what(self) -> str:
-        """What leaks, in figures; empty where nothing surely does."""
+        """What leaks, in figures; empty where nothing does."""
         diagnosis = self.incident.diagnosis
-        return diagnosis.findings[0].what if diagnosis is not None and diagnosis.findings else ""
+        return diagnosis.findings[0].what if diagnosis.findings else ""
 
     @property
     def runs_out(self) -> str:
         """When memory runs out, in words; empty without a forecast."""
         diagnosis = self.incident.diagnosis
-        return diagnosis.runs_out[0] if diagnosis is not None and diagnosis.runs_out else ""
+        return diagnosis.runs_out[0] if diagnosis.runs_out else ""
 
 
 def headline(pages: Sequence[ProcessPage]) -> tuple[str, str]:
     """Status of all processes together, and one plain sentence."""
-    leaking = sum(page.incident.status == "leak" for page in pages)
-    if not leaking:
-        return "steady", f"No leak found in {plural(len(pages), 'process', 'processes')}"
-    verb = "leaks" if leaking == 1 else "leak"
-    return "leak", f"{leaking} of {plural(len(pages), 'process', 'processes')} {verb}"
+    of_all = plural(len(pages), "process", "processes")
+    found = [page.incident.diagnosis for page in pages]
+    leaking = sum(each.is_sure for each in found)
+    possible = sum(each.status == LEAK for each in found) - leaking
+    if leaking:
+        more = f", {possible} more may leak" if possible else ""
+        return "leak", f"{leaking} of {of_all} {'leaks' if leaking == 1 else 'leak'}{more}"
+    if possible:
+        return "leak", f"{possible} of {of_all} may leak"
+    grows = any(page.incident.status == "growth" for page in pages)
+    what = "leak" if all(each.status == HEALTHY for each in found) else "known leak"
+    return "growth" if grows else "steady", f"No {what} found in {of_all}"
 
 
 def write_overview(
@@ -70,7 +78,7 @@ def write_overview(
     force: bool = False,
     show_secrets: bool = False,
     limit_bytes: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> list[ProcessPage]:
     """Write a page with all processes side by side, and beside it a report of each.
 
@@ -165,5 +173,5 @@ def _chart(page: ProcessPage, number: int) -> Markup:
         return Markup("")
     when = plots.timeline(incident.snapshots)
     figure = plots.growth_figure(incident.whole_heap, when, "shallow size")
-    words = plots.describe_growth(incident.whole_heap, when, "shallow size")
+    words = plots.growth_sentence(incident.whole_heap, when, "shallow size")
     return Markup(plots.figure_svg(figure, f"process{number}", f"{page.label}: {words}"))

@@ -1,8 +1,9 @@
-"""The page of an incident as PDF: pages that print well, by WeasyPrint, without a browser.
+"""A finished page as PDF: pages that print well, by WeasyPrint, without a browser.
 
-It is the HTML page, laid out with a sheet of its own (``templates/paper.css``).  The same incident gives the
-same bytes: letters are DejaVu's, which matplotlib brings along, dates are those of the data, and the
-document's identifier is a hash of the page.  Nothing is fetched, whatever the page says.
+The page comes from `heapscope.reporter.render.render_paper`, with a style sheet of its own
+(``templates/paper.css``).  The same page gives the same bytes: letters are DejaVu's, which matplotlib brings
+along, dates are those of the page, and the document's identifier is a hash of it.  Nothing is fetched,
+whatever the page says.
 """
 
 from __future__ import annotations
@@ -13,13 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from heapscope.errors import HeapscopeError, MissingDependency
+from heapscope import extras
+from heapscope.errors import HeapscopeError
 from heapscope.units import format_bytes
-
-if TYPE_CHECKING:
-    from heapscope.reporter.incident import Incident
 
 _FACES = (
     ("DejaVu Sans", "normal normal", "DejaVuSans.ttf"),
@@ -29,46 +28,26 @@ _FACES = (
     ("DejaVu Sans Mono", "normal bold", "DejaVuSansMono-Bold.ttf"),
 )
 _FONT_SCHEME = "heapscope-font:"
-# A page that is not ours to bound: a dump may have a hundred thousand variables.
+# A dump may have a hundred thousand variables; a page with more text than this is refused.
 _MAX_PAGE_BYTES = 8_000_000
 
 
-def need_weasyprint() -> Any:
-    """WeasyPrint's module.
+def render_pdf(page: str) -> bytes:
+    """A page as PDF, with bookmarks, page numbers and text that can be searched.
 
-    Raises
-    ------
-    MissingDependency
-        WeasyPrint is not installed.
-    HeapscopeError
-        It is, but the libraries of the system that it draws with are not.
-    """
-    try:
-        import weasyprint
-    except ImportError:
-        raise MissingDependency("WeasyPrint", "A PDF", "pdf") from None
-    except OSError as error:  # it loads Pango through cffi
-        raise HeapscopeError(
-            f"a PDF needs the system's Pango library: {str(error).splitlines()[0]}; on Debian and Ubuntu "
-            "run: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; .html needs none"
-        ) from None
-    return weasyprint
-
-
-def render_pdf(incident: Incident) -> bytes:
-    """The incident as PDF, with bookmarks, page numbers and text that can be searched.
+    Parameters
+    ----------
+    page : str
+        HTML with the rules of `font_faces` in it.
 
     Raises
     ------
     MissingDependency, HeapscopeError
-        As `need_weasyprint`; or the page is too large to be laid out.
+        As `heapscope.extras.weasyprint`; or the page is too large to be laid out.
     """
-    weasyprint = need_weasyprint()
-    from weasyprint.text.fonts import FontConfiguration
+    library = extras.weasyprint()
+    fonts = library.text.fonts.FontConfiguration()
 
-    from heapscope.reporter.render import render_paper
-
-    page = render_paper(incident, _font_faces())
     if len(page) > _MAX_PAGE_BYTES:
         raise HeapscopeError(
             f"this report has {format_bytes(len(page))} of text, which is too much for pages; "
@@ -76,12 +55,13 @@ def render_pdf(incident: Incident) -> bytes:
         )
     identifier = hashlib.sha256(page.encode()).digest()[:16]
     with _quiet():
-        document = weasyprint.HTML(string=page, url_fetcher=_fetch, base_url=None)
-        made: bytes = document.write_pdf(pdf_identifier=identifier, font_config=FontConfiguration())
+        document = library.HTML(string=page, url_fetcher=_fetch, base_url=None)
+        made: bytes = document.write_pdf(pdf_identifier=identifier, font_config=fonts)
     return made
 
 
-def _font_faces() -> str:
+def font_faces() -> str:
+    """CSS rules that say where the letters of a page come from."""
     return "\n".join(
         f'@font-face {{ font-family: "{family}"; font-style: {look.split()[0]}; '
         f'font-weight: {look.split()[1]}; src: url("{_FONT_SCHEME}{file}"); }}'
@@ -90,13 +70,11 @@ def _font_faces() -> str:
 
 
 def _fetch(url: str, *_: object, **__: object) -> Any:
-    """The fonts, and nothing else in the world."""
-    from weasyprint.urls import URLFetcherResponse
-
+    """Our fonts; every other address is refused."""
     name = url.removeprefix(_FONT_SCHEME)
     if name == url or name not in {file for _, _, file in _FACES}:
         raise ValueError("a report fetches nothing")
-    return URLFetcherResponse(url, _font(name), {"Content-Type": "font/ttf"})
+    return extras.weasyprint().urls.URLFetcherResponse(url, _font(name), {"Content-Type": "font/ttf"})
 
 
 @cache
@@ -108,7 +86,7 @@ def _font(name: str) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """WeasyPrint writes every property of an SVG that it takes for CSS to stderr."""
+    """Silence WeasyPrint, which warns on stderr of each SVG property that is no CSS."""
     loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

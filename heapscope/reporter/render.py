@@ -21,17 +21,21 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
+from heapscope import extras
+from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.histogram import WATCHED_CLASSES
-from heapscope.progress import Progress, usual
+from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.progress import Progress, default_progress
 from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.diagnosis import SURENESS, describe_group
-from heapscope.reporter.incident import SCHEMA_VERSION, Incident, WatchedClass, build_incident, clock
-from heapscope.reporter.outlook import forecast_sentence, outlook_sentence
-from heapscope.reporter.pdf import need_weasyprint, render_pdf
+from heapscope.reporter.forecast import forecast_sentence
+from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
+from heapscope.reporter.outlook import outlook_sentence
+from heapscope.reporter.pdf import font_faces, render_pdf
+from heapscope.reporter.rows import WatchedClass
 from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
@@ -40,39 +44,34 @@ ENDINGS = (".html", ".md", ".json", ".pdf")
 
 # GitHub's and GitLab's limits for a comment are 65,536 and 1,000,000 characters.
 MAX_MARKDOWN_CHARACTERS = 64_000
-# Rows of a table and characters of a value, tried in turn until a ticket takes the text.
+# Rows of a table and characters of a value, tried in turn until the text fits into a ticket.
 _MARKDOWN_BUDGETS = ((25, 1000), (25, 200), (10, 120), (5, 60))
 
 _TRENDS = {
     "grew every time": "▲ grew every time",
     "grew": "▲ grew",
     "unchanged": "= unchanged",
-    "varied": "~ up and down",
+    "varied": "~ no clear trend",
     "fell": "▼ fell",
     "absent": "not in the heap",
     "one snapshot": "one snapshot",
 }
+_GROWS = {GROWS: "yes", PERHAPS: "perhaps"}
 
 
 def render_html(incident: Incident) -> str:
-    """One page with everything in it; it reads without scripts and asks nobody for anything."""
+    """One page with everything in it; it can be read without scripts and loads nothing."""
     script = environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
 
 
-def render_paper(incident: Incident, font_faces: str) -> str:
-    """The page as `heapscope.reporter.pdf` lays it out: its own sheet, dates, colours that are no variables.
-
-    Parameters
-    ----------
-    font_faces : str
-        CSS rules that say where letters come from.
-    """
+def render_paper(incident: Incident) -> str:
+    """The page as `heapscope.reporter.pdf` lays it out: its own style sheet, dates, plain colours."""
     from heapscope.reporter.charts.plots import on_paper
 
     sheet = environment().get_template("paper.css").render()
-    page = _render_page(incident, paper=Markup(f"{font_faces}\n{sheet}"), script=None, script_digest="")
+    page = _render_page(incident, paper=Markup(f"{font_faces()}\n{sheet}"), script=None, script_digest="")
     page = re.sub(r"<svg .*?</svg>", lambda match: on_paper(match[0]), page, flags=re.DOTALL)
     # WeasyPrint breaks lines at spaces without width, not at <wbr>.
     return page.replace("<wbr>", "\u200b")
@@ -118,8 +117,13 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 
 
 def render_json(incident: Incident) -> str:
-    """JSON after ``schema/incident-1.schema.json``."""
+    """JSON that follows ``schema/incident-1.schema.json``."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    # Version 1 of the schema has `trend` and `is_growing` for them, and `outlook` has verdicts.
+    for series in (*document["watched_classes"], document["whole_heap"]):
+        del series["verdict"], series["is_larger"]
+    for change in document["changes"]:
+        del change["verdict"]
     for snapshot in document["snapshots"]:
         if not snapshot["uncertain"]:
             del snapshot["read_share"], snapshot["uncertain"]
@@ -136,7 +140,7 @@ def write_report(
     show_secrets: bool = False,
     force_series: bool = False,
     limit_bytes: int | None = None,
-    progress: Progress = usual,
+    progress: Progress = default_progress,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
 
@@ -184,7 +188,7 @@ def write_report(
         )
     check_free(path, force)
     if ending == ".pdf":
-        need_weasyprint()  # before any work is done
+        extras.weasyprint()  # before any work is done
     incident = build_incident(
         snapshots,
         patterns=patterns,
@@ -205,12 +209,12 @@ def write_report(
 
 
 def report_files(incident: Incident, path: Path) -> list[tuple[Path, bytes]]:
-    """What `write_report` writes: each file with its content, pictures first, the report itself last."""
+    """The files that `write_report` writes, each with its content: pictures first, the report itself last."""
     ending = path.suffix.lower()
     if ending == ".html":
         contents = [render_html(incident).encode()]
     elif ending == ".pdf":
-        contents = [render_pdf(incident)]
+        contents = [render_pdf(render_paper(incident))]
     elif ending == ".json":
         contents = [render_json(incident).encode()]
     else:
@@ -288,7 +292,7 @@ def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
                 plots.figure_svg(
                     plots.growth_figure(watched, when, quantity),
                     f"chart{number}{quantity[0]}",
-                    plots.describe_growth(watched, when, quantity),
+                    plots.growth_sentence(watched, when, quantity),
                 )
             )
             for quantity in plots.QUANTITIES
@@ -317,7 +321,7 @@ def _outlook_chart(incident: Incident) -> Markup:
 
     since = incident.snapshots[0].captured_at
     figure = plots.outlook_figure(outlook, since)
-    return Markup(plots.figure_svg(figure, "outlook", plots.describe_outlook(outlook, since)))
+    return Markup(plots.figure_svg(figure, "outlook", plots.outlook_sentence(outlook, since)))
 
 
 def _png_charts(incident: Incident) -> list[bytes]:
@@ -333,19 +337,19 @@ def _png_charts(incident: Incident) -> list[bytes]:
 def span(incident: Incident) -> str:
     """``4 snapshots from 2026-11-23 09:32:35 UTC, over 20 s``."""
     first, last = incident.snapshots[0].captured_at, incident.snapshots[-1].captured_at
-    text = f"{plural(len(incident.snapshots), 'snapshot')} from {clock(first)}"
+    text = f"{plural(len(incident.snapshots), 'snapshot')} from {format_time(first)}"
     seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
     return f"{text}, over {format_duration(seconds)}" if seconds else text
 
 
 def _breakable(text: str) -> Markup:
-    """Escaped, with places for a line break after dots, dollars, slashes and the like."""
+    """Escaped; lines may break after dots, dollars, slashes and the like."""
     parts = re.split(r"(?<=[.$/:;,=&_])", text)
     return Markup("<wbr>").join(escape(part) for part in parts if part)
 
 
 def _words(text: str) -> Markup:
-    """As `_breakable`, but between words first: an option stays on its line while it fits."""
+    """Escaped as `_breakable` does, but lines break between words where they can."""
     return Markup(" ").join(
         Markup('<span class="w">{}</span>').format(_breakable(word)) for word in text.split(" ")
     )
@@ -353,6 +357,7 @@ def _words(text: str) -> Markup:
 
 @cache
 def environment() -> jinja2.Environment:
+    """Jinja with the filters that the templates of reports use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("heapscope.reporter"),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -366,13 +371,14 @@ def environment() -> jinja2.Environment:
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
         bytes=format_bytes,
-        # Of thousands in an hour nobody wants the tenths.
+        # Tenths say nothing beside thousands.
         change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
         capitalize_first=lambda text: text[:1].upper() + text[1:],
         change_bytes=lambda value: format_bytes(value, signed=True),
         count=format_count,
         change_count=lambda value: format_count(value, signed=True),
-        clock=clock,
+        clock=format_time,
+        grows=lambda verdict: _GROWS.get(verdict, "no"),
         plural=plural,
         trend=_TRENDS.__getitem__,
         words=_words,

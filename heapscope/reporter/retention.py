@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.retention.paths import merged_paths
-from heapscope.heap.retention.suspects import describe, find_suspects
+from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 from heapscope.heap.retention.waste import (
     duplicate_classes,
     duplicate_strings,
@@ -48,7 +46,7 @@ class RetainedClass:
     retained_object_count: int
     retained_bytes: int
     dominated_bytes: int  # the sum of what each retains alone, in the dominator tree
-    without_jni_globals_bytes: int | None  # were there no JNI globals; None where none is on them
+    without_jni_globals_bytes: int | None  # retained without JNI globals; None where there are none
     holders: tuple[str, ...]  # "50 x JNI global", "50 x FileSystem.CACHE (static) -> ..."
 
 
@@ -98,6 +96,8 @@ def describe_retention(
 
     Parameters
     ----------
+    heap : Heap
+        Open.
     name : str
         Of the snapshot.
     patterns : sequence of str
@@ -105,7 +105,7 @@ def describe_retention(
     show_secrets : bool
         Whether texts are shown as they are.
     """
-    suspects = find_suspects(heap)
+    suspects = find_suspects(heap.graph)
     consumers = heap.consumers
     watched = [_watched(heap, pattern) for pattern in patterns]
     largest = heap.dominators().top(_ROWS)
@@ -113,7 +113,7 @@ def describe_retention(
         snapshot=printable(name),
         reachability=tuple(Strength(**row) for row in suspects.reachability.rows()),
         reachable_bytes=suspects.reachable_bytes,
-        suspects=tuple(tuple(map(printable, describe(suspect))) for suspect in suspects),
+        suspects=tuple(tuple(map(printable, describe_suspect(suspect))) for suspect in suspects),
         watched_classes=tuple(one for one in watched if one is not None),
         largest_objects=tuple(
             Retainer(
@@ -134,16 +134,16 @@ def describe_retention(
 
 def _waste(heap: Heap, show_secrets: bool) -> tuple[Waste, ...]:
     found = []
-    for row in duplicate_strings(heap, _WASTE_ROWS).rows():
+    for row in duplicate_strings(heap.graph, _WASTE_ROWS).rows():
         text = row["text"] if show_secrets else scrub(row["text"])
         found.append(Waste("duplicate string", printable(text), row["string_count"], row["wasted_bytes"]))
-    for row in wasteful_collections(heap, _WASTE_ROWS).rows():
+    for row in wasteful_collections(heap.graph, _WASTE_ROWS).rows():
         kind = f"{row['kind']} collection"
         found.append(Waste(kind, printable(row["class_name"]), row["collection_count"], row["wasted_bytes"]))
-    for row in thread_locals(heap, _WASTE_ROWS).rows():
+    for row in thread_locals(heap.graph, _WASTE_ROWS).rows():
         name = f"{row['thread_name']}: {row['value_class']}"
         found.append(Waste("thread local", printable(name), 1, row["retained_bytes"]))
-    for row in duplicate_classes(heap).head(_WASTE_ROWS).rows():
+    for row in duplicate_classes(heap.graph).head(_WASTE_ROWS).rows():
         found.append(Waste("duplicate class", printable(row["class_name"]), row["loader_count"], 0))
     return tuple(found)
 
@@ -156,17 +156,14 @@ def _watched(heap: Heap, pattern: str) -> RetainedClass | None:
     if not members:
         return None
     kept = members.retained()
-    roots = heap.roots
-    is_global = np.isin(roots.object_index[roots.kinds == 1], members.indices).any()
-    units = heap.dominators().retained_units[members.indices]
     return RetainedClass(
         printable(pattern),
         len(members),
         len(kept),
         members.retained_bytes(),
-        int(units.sum(dtype=np.uint64)) * heap.columns.unit_bytes,
-        members.retained_bytes([_JNI_GLOBAL]) if is_global else None,
-        tuple(map(printable, merged_paths(heap, members.indices).lines(_BRANCHES))),
+        members.dominated_bytes,
+        members.retained_bytes([_JNI_GLOBAL]) if members.root_record_count(_JNI_GLOBAL) else None,
+        tuple(map(printable, merged_paths(heap.graph, members.indices).lines(_BRANCHES))),
     )
 
 

@@ -70,7 +70,7 @@ def test_retained_sizes_and_distance_to_a_root(both: tuple[Path, HeapFacts]) -> 
             while parents[at] < VIRTUAL_ROOT:
                 steps, at = steps + 1, int(parents[at])
             assert steps == one.steps_to_root
-            kept = ObjectSet(heap, np.array([index])).retained().indices
+            kept = ObjectSet(heap.graph, np.array([index])).retained().indices
             if not np.isin(kept, class_objects).any():
                 compared += 1
                 if sizes[kept].sum() != one.retained_bytes:

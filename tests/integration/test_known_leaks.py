@@ -15,17 +15,9 @@ import pytest
 
 import heapscope
 from heapscope import DifferentProcesses
-from heapscope.analysis.leaks.findings import (
-    CERTAIN,
-    LEAK,
-    LIKELY,
-    POSSIBLE,
-    UNDECIDED,
-    UNKNOWN,
-    Diagnosis,
-    Finding,
-)
+from heapscope.analysis.leaks.findings import UNKNOWN, Diagnosis, Finding
 from heapscope.analysis.leaks.known_leaks import load_catalogue
+from heapscope.analysis.verdicts import CERTAIN, LEAK, LIKELY, POSSIBLE, UNDECIDED
 from tests.support.jvm import Jdk, Jvm, find_jdks, java
 
 ROOT = Path(__file__).parents[2]

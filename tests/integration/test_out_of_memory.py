@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.analysis.leaks.findings import CERTAIN
+from heapscope.analysis.verdicts import CERTAIN
 from heapscope.cli import main
 from tests.support import hadoop
 from tests.support.hadoop import FILE_SYSTEM, KEY, Stage

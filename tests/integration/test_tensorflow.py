@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.analysis.leaks.findings import CERTAIN
+from heapscope.analysis.verdicts import CERTAIN
 from heapscope.cli import main
 from tests.support import hadoop, tensorflow
 from tests.support.hadoop import CLIENT, CONFIGURATION, FILE_SYSTEM, IDENTITY, KEY, SUBJECT, Worker

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,10 +24,9 @@ def test_a_trigger_takes_a_histogram_then_dumps_and_stops(
         words = ["collect", str(jvm.pid), "-o", str(folder), "--every", "0.2s"]
         assert main([*words, "--trigger", "rss>900G", "--for", "0.5s"]) == 0
         assert not folder.exists()
-        grower = threading.Thread(target=_grow, args=(jvm, 8))
-        grower.start()
+        for _ in range(8):
+            grow(jvm)
         assert main([*words, "--trigger", "rss>80M", "--count", "3"]) == 0
-        grower.join()
         names = sorted(path.name for path in folder.glob("jvm.*") if path.suffix != ".json")
         assert [name.partition("Z.")[2] for name in names] == ["histogram.txt", "hprof.zst", "hprof.zst"]
         out = capsys.readouterr().out
@@ -37,12 +34,13 @@ def test_a_trigger_takes_a_histogram_then_dumps_and_stops(
         assert "version" in attach.jcmd(processes.get(jvm.pid), "VM.version")
 
 
-def _grow(jvm: Jvm, steps: int) -> None:
+def grow(jvm: Jvm) -> None:
+    """By 10 MB."""
     assert jvm.process.stdin is not None
-    for _ in range(steps):
-        time.sleep(0.1)
-        jvm.process.stdin.write("\n")
-        jvm.process.stdin.flush()
+    assert jvm.process.stdout is not None
+    jvm.process.stdin.write("\n")
+    jvm.process.stdin.flush()
+    assert jvm.process.stdout.readline() == "grown\n"
 
 
 def test_a_trigger_that_is_none_is_said_before_anything_is_done(

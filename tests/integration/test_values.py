@@ -167,7 +167,7 @@ def heap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def everything(heap: Heap) -> dict[str, JavaObject | None]:
     """The objects in ``Values.ALL``."""
-    inside = contents(heap.object_at(static_reference(heap, "Values", "ALL")))
+    inside = contents(heap.object_at(static_reference(heap.graph, "Values", "ALL")))
     assert inside is not None
     pairs = [
         (heap.object_at(key).text() or "", heap.object_at(value) if value else None)
@@ -205,7 +205,7 @@ def test_every_value_is_what_java_put_there(heap: Heap) -> None:
 
 @pytest.mark.jvm
 def test_all_at_once_is_the_same(heap: Heap) -> None:
-    all_of_them = heap.object_at(static_reference(heap, "Values", "ALL")).value()
+    all_of_them = heap.object_at(static_reference(heap.graph, "Values", "ALL")).value()
     wrong = [name for name in EXPECTED if not is_same(all_of_them[name], EXPECTED[name])]
     assert wrong == []
 

@@ -135,7 +135,7 @@ def check_retained_sets(heap: heapscope.Heap, graph: NaiveGraph, ids: list[int])
 
 
 def objects_of(heap: heapscope.Heap, ids: list[int]) -> ObjectSet:
-    return ObjectSet(heap, np.sort(heap.indices_of(np.array(ids, np.uint64))))
+    return ObjectSet(heap.graph, np.sort(heap.indices_of(np.array(ids, np.uint64))))
 
 
 def check_dump(path: Path, options: dict[str, Any], followed: tuple[str, ...]) -> None:

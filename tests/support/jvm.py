@@ -16,11 +16,13 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,6 +260,27 @@ def _started(jdk: Jdk, command: Sequence[str]) -> Iterator[Jvm]:
     finally:
         process.kill()
         process.communicate()
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Look every 2 ms whether something has happened.
+
+    Raises
+    ------
+    AssertionError
+        It has not within `TIMEOUT_SECONDS`; that is when something is broken, on any machine.
+    """
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {TIMEOUT_SECONDS} s until {what}"
+        time.sleep(0.002)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Send SIGSTOP to a program and wait until it stands still."""
+    process.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{process.pid}/stat")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it has stopped")
 
 
 def _wait_until_ready(output: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""Imports go only down: process, collector | parser, analysis, reporter, cli (DESIGN.md)."""
+"""Imports go only down, never in a circle; those in functions and under ``TYPE_CHECKING`` count as well."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx
 import pytest
 
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets"}
+SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets", "extras"}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    # The one door upwards: a notebook asks the object, and the object asks the reporter how it looks.
-    "rich_repr": {"reporter"},
-    "notebook_progress": set(),
+    "rich_repr": set(),
+    "extras": {"errors"},
+    "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
     "cache": {"errors"},
     "units": {"errors"},
@@ -32,12 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
-    "demo": {"errors"},
+    "demo": {"errors", "extras"},
     "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"collector", "heap", "analysis", "reporter", "cli"},
+    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -45,15 +46,35 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
-    "IPython": {"notebook_progress", "cli"},
-    "weasyprint": {"reporter"},
+    "IPython": {"extras"},
+    "weasyprint": {"extras"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
-    "pyarrow": {"collector", "analysis"},
+    "pyarrow": {"extras"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
+}
+# Inside a room from the bottom up, folders and single files: nothing imports what stands behind it here.
+FLOORS: dict[str, tuple[str, ...]] = {
+    "heap": (
+        "graph",
+        "objects",
+        "retention",
+        "watched_classes",
+        "vm_facts",
+        "histogram",
+        "object_set",
+        "heap",
+    ),
+    "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),
+    "cli": ("common",),
+}
+# Java objects decode into Java objects: a value asks for the collection, the collection for its elements.
+DECODING = {
+    f"heapscope.heap.objects.{name}"
+    for name in ("java_object", "java_collections", "hash_chains", "values", "inspector")
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -96,10 +117,100 @@ def test_imports_go_only_down(path: Path) -> None:
     assert offences(path, path.read_text(encoding="utf-8")) == []
 
 
+def name_of(path: Path) -> str:
+    """``heapscope.heap.graph.index`` of ``heap/graph/index.py``."""
+    parts = ["heapscope", *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Module -> the modules of the package that it imports anywhere, the package's own facade left out."""
+    names = {name_of(path): path for path in MODULES}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        package = ["heapscope", *path.relative_to(PACKAGE).parent.parts]
+        mine = set()
+        for imported in imports_of(path.read_text(encoding="utf-8"), package):
+            while imported and imported not in names:
+                imported = imported.rpartition(".")[0]
+            # A package that is imported for its own sake runs nothing of its modules.
+            if imported not in ("", name, "heapscope") and not name.startswith(f"{imported}."):
+                mine.add(imported)
+        found[name] = mine
+    return found
+
+
+def circles(edges: dict[str, set[str]]) -> list[set[str]]:
+    """The sets of nodes that reach each other, of more than one node."""
+    graph = networkx.DiGraph((a, b) for a, targets in edges.items() for b in targets)
+    return [set(found) for found in networkx.strongly_connected_components(graph) if len(found) > 1]
+
+
+def test_no_circle_of_files_but_the_decoding_of_objects() -> None:
+    assert circles(import_graph()) == [DECODING]
+
+
+def test_no_circle_of_folders() -> None:
+    """Between rooms, and between the folders of one room; a room's own files may use its folders."""
+
+    def folder(name: str) -> tuple[str, ...]:
+        parent = PACKAGE.parent.joinpath(*name.split("."))
+        return tuple(name.split(".")[1:] if parent.is_dir() else name.split(".")[1:-1])
+
+    edges: dict[str, set[str]] = {}
+    for name, imported in import_graph().items():
+        for other in imported:
+            mine, its = folder(name), folder(other)
+            if not mine or not its:
+                continue
+            if mine[0] != its[0]:
+                edges.setdefault(mine[0], set()).add(its[0])
+            elif len(mine) > 1 and len(its) > 1 and mine[1] != its[1]:
+                edges.setdefault("/".join(mine[:2]), set()).add("/".join(its[:2]))
+    assert len(edges) > 8
+    assert circles(edges) == []
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_inside_a_room_imports_go_down_as_well(room: str) -> None:
+    floors = FLOORS[room]
+    assert {each for each in floors if not (PACKAGE / room / each).is_dir()} <= {
+        path.stem for path in (PACKAGE / room).glob("*.py")
+    }
+
+    def floor(name: str) -> int:
+        part = name.split(".")[2] if name.count(".") > 1 else ""
+        return floors.index(part) if part in floors else len(floors)
+
+    offences = [
+        f"{name} imports {other}"
+        for name, imported in import_graph().items()
+        if name.startswith(f"heapscope.{room}.")
+        for other in imported
+        if other.startswith(f"heapscope.{room}.") and floor(other) > floor(name)
+    ]
+    assert offences == []
+
+
+def test_commands_and_reports_compute_nothing_on_columns() -> None:
+    offences = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if room_of(path) in {"cli", "reporter"}
+        for name in imports_of(path.read_text(encoding="utf-8"), [])
+        if name.partition(".")[0] == "numpy"
+    ]
+    assert offences == []
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [
         ("parser/scan.py", "from heapscope.analysis import heap"),
+        (
+            "heap/graph/roots.py",
+            "if TYPE_CHECKING:\n    from heapscope.analysis import x",
+        ),
         ("parser/scan.py", "def f():\n    import heapscope.reporter.render"),
         ("parser/scan.py", "from heapscope.collector.dump import x"),
         ("collector/dump.py", "from heapscope.parser import scan"),
@@ -117,6 +228,15 @@ def test_the_test_sees_imports_that_go_up(module: str, source: str) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_stay_below_500_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 500
+
+
+@pytest.mark.parametrize("room", ["cli", "reporter"])
+def test_what_talks_to_people_computes_nothing_on_columns(room: str) -> None:
+    modules = [path for path in MODULES if room_of(path) == room]
+    assert len(modules) > 10
+    for path in modules:
+        names = imports_of(path.read_text(encoding="utf-8"), ["heapscope", *path.parent.parts])
+        assert not {name.partition(".")[0] for name in names} & {"numpy", "pandas"}, path
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

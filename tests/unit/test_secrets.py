@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from heapscope.secrets import mask_mapping, mask_value, scrub
+from heapscope.secrets import mask_command, mask_mapping, mask_options, mask_value, scrub
 
 # (name, value, the part that must not be seen)
 SECRETS = [
@@ -83,6 +83,12 @@ SHOWN = [
     ("sun.boot.library.path", "/usr/lib/jvm/java-17-openjdk-amd64/lib"),
 ]
 
+# Texts made of one of these are the worst for some pattern.
+UNITS = (
+    *("a", "a=", "://", "-", "a.b-", '"', "x:y@", "-Da", "key ", "1A", "\\", "x:", ":x/", 'key="'),
+    *("-Da=", "--a=", "-XX:", "-XX:a=", "-javaagent:", "-javaagent:a=", " -javaagent:", '"-javaagent:'),
+)
+
 
 @pytest.mark.parametrize(("name", "value", "secret"), SECRETS)
 def test_a_secret_is_not_shown(name: str, value: str, secret: str) -> None:
@@ -153,9 +159,72 @@ def test_scrubbing_twice_changes_nothing_more() -> None:
         assert mask_value("HADOOP_OPTS", once) == once, name
 
 
-def test_a_long_value_is_scrubbed_quickly() -> None:
-    # The longest environment string Linux takes (MAX_ARG_STRLEN) is 128 KiB; no pattern may go quadratic.
-    started = time.process_time()
-    for unit in ("a", "a=", "://", "-", "a.b-", '"', "x:y@", "-Da", "key ", "1A", "\\", "x:", ":x/", 'key="'):
-        scrub(unit * (131072 // len(unit)))
-    assert time.process_time() - started < 20  # under 1 s; one quadratic pattern takes 10 s or more
+def test_scrubbing_takes_time_in_proportion_to_the_text() -> None:
+    """The longest environment string Linux takes (MAX_ARG_STRLEN) is 128 KiB; no pattern may be quadratic."""
+
+    def seconds(size: int) -> float:
+        start = time.thread_time()
+        for unit in UNITS:
+            scrub(unit * (size // len(unit)))
+        return time.thread_time() - start
+
+    # 8 times the text takes 8 times as long, and 30 times or more where one pattern is quadratic.
+    assert seconds(131072) < 20 * min(seconds(16384) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-Xmx1g -Xrs -XX:+UseG1GC", ["-Xmx1g", "-Xrs", "-XX:+UseG1GC"]),
+        ("-Dpassword=hunter2 -Dflag", ["-Dpassword=(masked)", "-Dflag"]),
+        # What a JVM prints has no quotes: the rest of a value is not taken for an option.
+        ("-Dmotto=my secret words -Xint", ["-Dmotto=(masked)", "-Xint"]),
+        ("-Duser.name=my secret name -Xint", ["-Duser.name=my", "(masked)", "-Xint"]),
+        ("-XX:OnOutOfMemoryError=curl -u me:pw", ["-XX:OnOutOfMemoryError=(masked)", "-u", "(masked)"]),
+        ("--add-opens java.base/java.lang=ALL-UNNAMED", ["--add-opens", "java.base/java.lang=ALL-UNNAMED"]),
+        ("-javaagent:/opt/agent.jar=key=abc", ["-javaagent:/opt/agent.jar=(masked)"]),
+        ("hunter2", ["(masked)"]),
+        ("", []),
+    ],
+)
+def test_options_lose_what_may_be_secret(text: str, shown: list[str]) -> None:
+    assert mask_options(text.split()) == shown
+    assert mask_options(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["python", "train.py", "--job_name=ps"], ["python", "train.py", "--job_name=ps"]),
+        (["python3.11", "-u", "train.py", "/data"], ["python3.11", "-u", "train.py", "(masked)"]),
+        (["python", "-m", "my.job", "x"], ["python", "-m", "my.job", "(masked)"]),
+        (["python", "-c", "import x", "y"], ["python", "-c", "(masked)", "(masked)"]),
+        (["python", "-W", "ignore", "a.py"], ["python", "-W", "(masked)", "a.py"]),
+        (["java", "-cp", "/a:/b", "Main", "bob"], ["java", "-cp", "/a:/b", "Main", "(masked)"]),
+        (["java", "-jar", "a.jar", "bob"], ["java", "-jar", "a.jar", "(masked)"]),
+        (["java", "-Danything=x", "Main"], ["java", "-Danything=(masked)", "Main"]),
+        (["serve", "hunter2", "--port", "8020"], ["serve", "(masked)", "--port", "8020"]),
+        (["serve", "--motto", "hunter2"], ["serve", "--motto", "(masked)"]),
+        (["serve", "--db-password=x"], ["serve", "--db-password=(masked)"]),
+        (["serve", "--api-key", "x.py", "y"], ["serve", "--api-key", "(masked)", "(masked)"]),
+        (["serve", "--token", "--verbose"], ["serve", "--token", "--verbose"]),
+        (["serve", "-phunter2", "-p", "hunter2"], ["serve", "(masked)", "-p", "(masked)"]),
+        (["serve", "--url=hdfs://me:pw@host/x"], ["serve", "--url=(masked)"]),
+        (["hdfs://me:pw@host/x"], ["hdfs://(masked)@host/x"]),
+        ([""], [""]),
+        ([], []),
+    ],
+)
+def test_command_lines_lose_what_may_be_secret(words: list[str], shown: list[str]) -> None:
+    assert mask_command(words) == shown
+    assert mask_command(shown) == shown
+
+
+def test_prose_and_measurements_stay() -> None:
+    for text in (
+        "Java heap space: failed reallocation of scalar replaced objects",
+        "took 12 ms -- count=5, size = 7, rate: 3",
+        "use --force when needed",
+        "JNI global refs: 2185, weak refs: 0",
+    ):
+        assert scrub(text) == text

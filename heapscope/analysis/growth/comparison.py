@@ -1,7 +1,7 @@
 """Two runs against each other: what grows in one and not in the other, and whether a cure worked.
 
-Rates are compared per operation where both runs have a work counter, else per hour; a cure
-is proved by what did not grow although at the old rate it would have.
+Rates are compared per operation where both runs have a work counter, else per hour.  A cure is proved by
+classes that did not grow, although at the old rate they would have.
 """
 
 from __future__ import annotations
@@ -12,26 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
-from heapscope.analysis.growth.trends import GROWS, PERHAPS, TOO_FEW, Trend
+from heapscope.analysis.growth.trends import Trend
+from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
+from heapscope.analysis.verdicts import (
+    FIXED,
+    GONE,
+    GROWS,
+    NEW,
+    NOT_FIXED,
+    PERHAPS,
+    STAYS,
+    TOO_EARLY,
+    TOO_FEW,
+    UNSURE,
+    CureVerdict,
+    Outcome,
+)
 from heapscope.errors import HeapscopeError
-from heapscope.heap.histogram import WATCHED_CLASSES, matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GONE, STAYS, UNSURE, NEW = "only in A", "in both", "too early to tell", "only in B"
-FIXED, NOT_FIXED, TOO_EARLY = "fixed", "not fixed", "too early to tell"
-
-# That a cure worked is told of no fewer snapshots, unless a work counter says that load was the same.
-MIN_SNAPSHOTS = 3
-# At the old rate so many more objects, at least, would have shown that nothing changed.
-MIN_EXPECTED = 10
-# Growth that is left below this part of the old rate counts as none.
-_MAX_LEFT = 0.2
-# Every Java program has these, and their numbers follow whatever it does: they show a leak, and
-# never decide whether one is gone.
+# Every Java program has instances of these, and their numbers follow whatever it does: they may show a leak,
+# but do not decide whether it is gone.
 _GENERAL = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
 _PRIMITIVES = frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short"})
 
@@ -45,9 +52,8 @@ class Compared:
     name : str
     first, second : KeyGrowth or None
         None where no snapshot of the run has it.
-    outcome : str
-        Where it grows: ``"only in A"`` (the first run), ``"in both"``, ``"only in B"`` or
-        ``"too early to tell"``.
+    outcome : Outcome
+        Where it grows; A is the first run.
     unit : str
         What rates are per: ``"operation"``, ``"hour"`` or ``"snapshot"``.
     expected : float
@@ -59,7 +65,7 @@ class Compared:
     name: str
     first: KeyGrowth | None
     second: KeyGrowth | None
-    outcome: str
+    outcome: Outcome
     unit: str
     expected: float
     grown: int
@@ -90,7 +96,7 @@ class Comparison(RichRepr):
     second: Growth
     classes: tuple[Compared, ...]
 
-    def having(self, outcome: str) -> tuple[Compared, ...]:
+    def having(self, outcome: Outcome) -> tuple[Compared, ...]:
         """The classes with an outcome."""
         return tuple(one for one in self.classes if one.outcome == outcome)
 
@@ -103,7 +109,7 @@ class Comparison(RichRepr):
         """
         columns: dict[str, list[Any]] = {
             "name": [one.name for one in self.classes],
-            "outcome": [one.outcome for one in self.classes],
+            "outcome": [one.outcome.value for one in self.classes],
             "unit": [one.unit for one in self.classes],
         }
         for run, keys in (("a", [c.first for c in self.classes]), ("b", [c.second for c in self.classes])):
@@ -131,7 +137,7 @@ def rate_of(trend: Trend, unit: str) -> Rate | None:
 
 
 def common_unit(first: Growth, second: Growth) -> str:
-    """What rates of two runs can both be per."""
+    """What the rates of both runs can be per: ``"operation"``, else ``"hour"``, else ``"snapshot"``."""
     if first.axis.operations is not None and second.axis.operations is not None:
         return "operation"
     return "hour" if first.axis.hours is not None and second.axis.hours is not None else "snapshot"
@@ -139,6 +145,11 @@ def common_unit(first: Growth, second: Growth) -> str:
 
 def compare(first: Growth, second: Growth) -> Comparison:
     """What grows in one run and not in the other.
+
+    Parameters
+    ----------
+    first, second : Growth
+        By the same thing.
 
     Raises
     ------
@@ -158,7 +169,7 @@ def compare(first: Growth, second: Growth) -> Comparison:
 
 
 def _rises(key: KeyGrowth) -> bool:
-    return key.verdict in (GROWS, PERHAPS) or (key.verdict == TOO_FEW and key.instances.delta > 0)
+    return key.may_grow or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
 def span(growth: Growth, unit: str) -> float:
@@ -174,7 +185,7 @@ def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth
     expected = max(0.0, 0.0 if rate is None else rate.value) * span(second, unit)
     grown = 0 if other is None else other.instance_counts[-1] - other.instance_counts[skip]
 
-    def told(outcome: str) -> Compared:
+    def told(outcome: Outcome) -> Compared:
         return Compared(name, key, other, outcome, unit, expected, grown)
 
     if not key.instances.delta:  # only its bytes grow: judged by the trend alone
@@ -185,7 +196,7 @@ def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth
         return told(STAYS)
     if key.verdict == TOO_FEW or steady < 2 or rate is None or expected < MIN_EXPECTED:
         return told(UNSURE)
-    if other is None or grown <= 0 or _left(key, other, unit) <= _MAX_LEFT:
+    if other is None or grown <= 0 or _left(key, other, unit) <= MAX_LEFT:
         return told(GONE)
     return told(STAYS if other.verdict == PERHAPS and grown >= expected / 2 else UNSURE)
 
@@ -204,8 +215,7 @@ class Proof(RichRepr):
 
     Attributes
     ----------
-    verdict : str
-        ``"fixed"``, ``"not fixed"`` or ``"too early to tell"``.
+    verdict : CureVerdict
     reason : str
         Why, with figures.
     comparison : Comparison
@@ -214,7 +224,7 @@ class Proof(RichRepr):
         The classes that the verdict rests on.
     """
 
-    verdict: str
+    verdict: CureVerdict
     reason: str
     comparison: Comparison
     decisive: tuple[Compared, ...]
@@ -250,7 +260,7 @@ def prove(before: Growth, after: Growth, patterns: Sequence[str] = ()) -> Proof:
         picked = _ranks(before, patterns)
         decisive = tuple(one for one in grew if one.name in picked)
     else:
-        # Those that people know speak for the others.
+        # The watched classes come first in the reason: readers know them.
         picked = _ranks(before, WATCHED_CLASSES)
         decisive = tuple(one for one in grew if not one.is_general) or grew
         decisive = tuple(sorted(decisive, key=lambda one: picked.get(one.name, len(WATCHED_CLASSES))))

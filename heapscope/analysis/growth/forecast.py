@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.same_process import number_in
-from heapscope.analysis.growth.trends import GROWS, PERHAPS, Trend
+from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.growth.trends import Trend
+from heapscope.analysis.thresholds import MAX_FORECAST_HOURS
+from heapscope.analysis.verdicts import GROWS, PERHAPS
 
-if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
-
-_MAX_HOURS = 24 * 365 * 50  # beyond that it is no forecast
 STATED, HEAP, CONTAINER, MACHINE = "stated limit", "heap limit", "container limit", "machine's memory"
 
 
@@ -66,7 +64,15 @@ class Forecast:
 
 
 def find_limits(snapshots: Sequence[Snapshot], stated_bytes: int | None = None) -> list[Limit]:
-    """The limits that snapshots tell of, as they were at the last one."""
+    """The limits that snapshots tell of, as they were at the last one.
+
+    Parameters
+    ----------
+    snapshots : sequence of Snapshot
+        In order of time; one at least.
+    stated_bytes : int, optional
+        A limit that the caller states.
+    """
     last = snapshots[-1]
     used = last.shallow_bytes
     found = [Limit(STATED, stated_bytes, used, "as stated")] if stated_bytes else []
@@ -110,7 +116,7 @@ def forecast(trend: Trend, limits: Sequence[Limit], last: datetime) -> list[Fore
         return []
 
     def when(left: int, per_hour: float | None) -> datetime | None:
-        if per_hour is None or per_hour <= 0 or left / per_hour > _MAX_HOURS:
+        if per_hour is None or per_hour <= 0 or left / per_hour > MAX_FORECAST_HOURS:
             return None
         return last + timedelta(hours=left / per_hour)
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.errors import HeapscopeError
 from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.snapshots import Snapshots
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
-BY = ("class", "class+", "package", "loader", "path")
+By = Literal["class", "class+", "package", "loader", "path"]
+BY: tuple[By, ...] = get_args(By)
 _OBJECT = "java.lang.Object"
 _ADDRESS = re.compile(r" 0x[0-9a-f]+")
 # Of one name -> (instances, shallow bytes, retained bytes).
@@ -45,48 +47,65 @@ class KeySeries:
 
 
 def series_by(
-    snapshots: Snapshots, by: str, *, retained: bool = False, progress: Progress = silent
+    series: Series, by: By, *, retained: bool = False, progress: Progress = no_progress
 ) -> KeySeries:
-    """Group the objects of every snapshot.
+    """Group the objects of every snapshot by what each is, not by how it is held.
 
     Parameters
     ----------
+    series : Series
     by : str
-        One of `BY`.
+        One of `BY` but ``"path"``, which `heapscope.analysis.growth.path_groups` has.
     retained : bool
-        Whether retained bytes are wanted; with ``"path"`` they always come.
+        Whether retained bytes are wanted.
+    progress : Progress
+        Told how far reading dumps is.
 
     Raises
     ------
     HeapscopeError
-        ``retained``, ``"loader"`` or ``"path"``, and a snapshot is a class histogram.
+        ``retained`` or ``"loader"``, and a snapshot is a class histogram.
     """
-    if retained or by in ("loader", "path"):
-        for one in snapshots:
-            if one.kind != "heap dump":
-                raise HeapscopeError(
-                    f"{one.path}: a class histogram has no references; growth by {by}"
-                    f"{' with retained sizes' if retained else ''} takes heap dumps only"
-                )
-    if by == "path":
-        from heapscope.analysis.growth.path_groups import shape_series
-
-        return shape_series(snapshots, progress)
     if not retained and by != "loader":
-        return _from_histograms(snapshots, by)
+        return _from_histograms(series, by)
+    check_dumps(series, by, retained=retained)
     figures = []
-    for one in snapshots:
+    for one in series:
         heap = one.open(progress)
-        assert heap is not None
+        assert heap is not None  # a dump, as was checked
         with heap:
-            figures.append(_of_heap(heap, by, snapshots.superclasses, retained=retained))
+            figures.append(_of_heap(heap.graph, by, series.superclasses, retained=retained))
     return _aligned(figures, has_retained=retained)
 
 
-def _from_histograms(snapshots: Snapshots, by: str) -> KeySeries:
-    key_of = _keys_of(by, snapshots.superclasses)
+def check_dumps(series: Series, by: By, *, retained: bool = False) -> None:
+    """Check that all snapshots have references.
+
+    Parameters
+    ----------
+    series : Series
+    by : str
+        What the answer is by, for the message.
+    retained : bool
+        Whether retained sizes are wanted, for the message.
+
+    Raises
+    ------
+    HeapscopeError
+        One is a class histogram.
+    """
+    for one in series:
+        if one.kind != DUMP:
+            raise HeapscopeError(
+                f"{one.path}: a class histogram has no references; growth by {by}"
+                f"{' with retained sizes' if retained else ''} takes heap dumps only"
+            )
+
+
+def _from_histograms(series: Series, by: By) -> KeySeries:
+    key_of = _keys_of(by, series.superclasses)
     figures: list[_Figures] = []
-    for one in snapshots:
+    for one in series:
         mine: _Figures = {}
         for row in one.histogram.rows():
             for key in key_of(row["class_name"]):
@@ -96,7 +115,7 @@ def _from_histograms(snapshots: Snapshots, by: str) -> KeySeries:
     return _aligned(figures, has_retained=False)
 
 
-def _keys_of(by: str, superclasses: dict[str, str]) -> Callable[[str], Sequence[str]]:
+def _keys_of(by: By, superclasses: dict[str, str]) -> Callable[[str], Sequence[str]]:
     """The keys that a class belongs to."""
     if by == "package":
         return lambda name: (package_of(name),)
@@ -114,16 +133,16 @@ def ancestors(name: str, superclasses: dict[str, str]) -> list[str]:
     return chain or [name]
 
 
-def _of_heap(heap: Heap, by: str, superclasses: dict[str, str], *, retained: bool) -> _Figures:
-    classes = list(heap.classes)
+def _of_heap(graph: HeapGraph, by: By, superclasses: dict[str, str], *, retained: bool) -> _Figures:
+    classes = list(graph.classes)
     if by == "loader":
         # Addresses change when the collector moves loaders; what grows is their number, or their classes.
-        labels = {i: _ADDRESS.sub("", loader_name(heap, i)) for i in {c.loader_id for c in classes}}
+        labels = {i: _ADDRESS.sub("", loader_name(graph, i)) for i in {c.loader_id for c in classes}}
         keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
     else:
         key_of = _keys_of(by, superclasses)
         keys = [key_of(c.name) for c in classes]
-    return group_totals(heap, keys, retained=retained)
+    return group_totals(graph, keys, retained=retained)
 
 
 def _aligned(figures: Sequence[_Figures], *, has_retained: bool) -> KeySeries:

@@ -1,4 +1,4 @@
-"""Growth over snapshots of one process: by class, class with subclasses, package, loader, path shape.
+"""Growth over snapshots of one process: by class, class with subclasses, package, loader, path.
 
 Each key gets a series of instance counts and shallow bytes, where the graph is wanted of retained
 bytes too, and what those do: `heapscope.analysis.growth.trends`.
@@ -7,53 +7,49 @@ bytes too, and what those do: `heapscope.analysis.growth.trends`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.analysis.growth.axis import find_axis
 from heapscope.analysis.growth.forecast import Forecast, find_limits, forecast
-from heapscope.analysis.growth.grouping import BY, KeySeries, series_by
-from heapscope.analysis.growth.same_process import number_in
-from heapscope.analysis.growth.trends import (
+from heapscope.analysis.growth.grouping import BY, By, KeySeries, series_by
+from heapscope.analysis.growth.notes import Note, NoteKind
+from heapscope.analysis.growth.options import DEFAULTS, SeriesOptions
+from heapscope.analysis.growth.path_groups import path_series
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.trends import Axis, Trend, find_trends
+from heapscope.analysis.thresholds import CLASSES_KEPT, HEAP_GROWTH, SIGNIFICANCE
+from heapscope.analysis.verdicts import (
     FLUCTUATES,
     GROWS,
     JUMPED,
     LEVELLED_OFF,
     PERHAPS,
     SHRINKS,
-    SIGNIFICANCE,
     STEADY,
     TOO_FEW,
-    Axis,
-    Trend,
-    find_trends,
-    warm_up,
+    Verdict,
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
-from heapscope.heap.histogram import CLASS
-from heapscope.progress import Progress, silent
+from heapscope.parser.names import CLASS
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from heapscope.analysis.snapshots import Snapshots
-
-By = Literal["class", "class+", "package", "loader", "path"]
 # Of two quantities of one key the verdict that matters more.
 _ORDER = (GROWS, PERHAPS, JUMPED, LEVELLED_OFF, TOO_FEW, FLUCTUATES, SHRINKS, STEADY)
-# A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.
-_CLASSES_KEPT = 0.9
-_MIN_FILE_TIME_GAP = 1.0  # seconds: files unpacked or copied together have one time
 
 
 @dataclass(frozen=True, slots=True)
 class KeyGrowth:
-    """A class, package, loader or path shape over the snapshots.
+    """A class, package, loader or group of paths over the snapshots.
 
     Attributes
     ----------
@@ -90,14 +86,24 @@ class KeyGrowth:
         return min(self.instances, self.shallow, key=lambda trend: _ORDER.index(trend.verdict))
 
     @property
-    def verdict(self) -> str:
-        """What the key does: one of `heapscope.analysis.growth.trends.VERDICTS`."""
+    def verdict(self) -> Verdict:
+        """What the key does."""
         return self.leading.verdict
 
     @property
     def is_growing(self) -> bool:
         """Instances or shallow bytes grow, and four snapshots or more say so."""
         return self.leading.is_growing
+
+    @property
+    def may_grow(self) -> bool:
+        """It grows, or rose in every step of too few snapshots to be sure."""
+        return self.verdict in (GROWS, PERHAPS)
+
+    @property
+    def is_larger(self) -> bool:
+        """Two snapshots only, and the second has more: what it does they cannot show."""
+        return self.verdict == TOO_FEW and max(self.instances.delta, self.shallow.delta) > 0
 
     @property
     def confidence(self) -> float:
@@ -118,7 +124,7 @@ class Growth(RichRepr):
     ----------
     by : str
         ``"class"``, ``"class+"``, ``"package"``, ``"loader"`` or ``"path"``.
-    snapshots : Snapshots
+    snapshots : Series
         Those compared, in order of time.
     keys : tuple of KeyGrowth
         What grows first, the fastest in bytes (retained where known) first.
@@ -128,17 +134,17 @@ class Growth(RichRepr):
         Where the snapshots lie in time and work; ``axis.skip`` of them are warm-up.
     forecasts : tuple of Forecast
         When limits are hit, the soonest first; empty where the heap does not grow.
-    notes : tuple of str
-        What the reader has to know of the series.
+    notes : tuple of Note
+        What the reader has to know of the series; `heapscope.reporter.growth_notes` has it in words.
     """
 
     by: str
-    snapshots: Snapshots
+    snapshots: Series
     keys: tuple[KeyGrowth, ...]
     whole: KeyGrowth
     axis: Axis
     forecasts: tuple[Forecast, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -171,6 +177,27 @@ class Growth(RichRepr):
         return tuple(key for key in self.keys if key.verdict == PERHAPS)
 
     @property
+    def has_heap_grown(self) -> bool:
+        """The whole heap grows; or it grew, by more than every heap goes up and down."""
+        trend = self.whole.shallow
+        if trend.verdict in (JUMPED, LEVELLED_OFF, TOO_FEW):
+            return trend.delta > HEAP_GROWTH * trend.values[0]
+        return trend.verdict in (GROWS, PERHAPS)
+
+    def follow(self, name: str, instance_counts: Sequence[int], shallow_bytes: Sequence[int]) -> KeyGrowth:
+        """What other figures do over the same snapshots, such as the sums of several classes.
+
+        Parameters
+        ----------
+        name : str
+            What the figures are of.
+        instance_counts, shallow_bytes : sequence of int
+            One for each of `snapshots`.
+        """
+        instances, shallow = find_trends(np.array([instance_counts, shallow_bytes], np.int64), self.axis)
+        return KeyGrowth(name, instances, shallow)
+
+    @property
     def unit(self) -> str:
         """What rates are per: ``"hour"``, or ``"snapshot"`` where times cannot be used."""
         return "snapshot" if self.axis.hours is None else "hour"
@@ -196,7 +223,7 @@ class Growth(RichRepr):
         """
         columns: dict[str, list[Any]] = {
             "name": [key.name for key in self.keys],
-            "verdict": [key.verdict for key in self.keys],
+            "verdict": [key.verdict.value for key in self.keys],
             "confidence": [round(key.confidence, 4) for key in self.keys],
             "since": [
                 self.snapshots[key.since].captured_at if key.verdict in (GROWS, PERHAPS) else None
@@ -231,136 +258,96 @@ class Growth(RichRepr):
 
 
 def find_growth(
-    snapshots: Snapshots,
+    series: Series,
     by: By = "class",
     *,
     retained: bool = False,
-    force_series: bool = False,
-    skip: int | None = None,
-    work: Sequence[float] | None = None,
-    limit_bytes: int | None = None,
-    progress: Progress = silent,
+    options: SeriesOptions = DEFAULTS,
+    progress: Progress = no_progress,
 ) -> Growth:
-    """See `heapscope.Snapshots.growth`.
+    """What grows over snapshots of one process.
+
+    Parameters
+    ----------
+    series : Series
+        Two snapshots or more.
+    by : str
+        See `heapscope.Snapshots.growth`.
+    retained : bool
+        Whether retained sizes are followed too; needs heap dumps.
+    options : SeriesOptions
+    progress : Progress
+        Told how far reading dumps is, where they are read again.
 
     Raises
     ------
     DifferentProcesses
-        The snapshots are of several processes, and ``force_series`` is false.
+        The snapshots are of several processes, and ``options.force_series`` is false.
     HeapscopeError
         Fewer than two snapshots; ``by`` or ``retained`` wants what a class histogram lacks; a work
         counter that falls or does not fit.
     """
     if by not in BY:
         raise HeapscopeError(f"growth by {by!r}; it is one of {', '.join(BY)}")
-    if len(snapshots) < 2:
+    if len(series) < 2:
         raise HeapscopeError(
-            f"{len(snapshots)} snapshot{'s' * (len(snapshots) != 1)} given; growth needs 2, better 4 or more"
+            f"{len(series)} snapshot{'s' * (len(series) != 1)} given; growth needs 2, better 4 or more"
         )
-    snapshots, work, left_out = _whole_dumps(snapshots, work)
-    processes = snapshots.processes(progress)
-    if len(processes) > 1 and not force_series:
-        raise DifferentProcesses([(one.label, [snapshots[i].name for i in one.members]) for one in processes])
-    found = series_by(snapshots, by, retained=retained, progress=progress)
-    axis, notes = _axis(snapshots, skip, work)
-    notes = [*left_out, *notes]
+    series, options, notes = _whole_dumps(series, options)
+    processes = series.processes(progress)
+    if len(processes) > 1 and not options.force_series:
+        raise DifferentProcesses([(one.label, [series[i].name for i in one.members]) for one in processes])
+    found = (
+        path_series(series, progress)
+        if by == "path"
+        else series_by(series, by, retained=retained, progress=progress)
+    )
+    axis, of_axis = find_axis(series, options)
+    notes += of_axis
     if len(processes) > 1:
-        notes.append(f"the snapshots are of {len(processes)} processes, compared as one series as told")
+        notes.append(Note(NoteKind.SEVERAL_PROCESSES, counts=(len(processes),)))
     elif not processes[0].is_certain:
-        notes.append("some snapshots do not tell their process; they are taken for one")
-        notes += _restarts(snapshots)
-    whole = _whole(snapshots, axis, has_retained=found.retained is not None)
-    keys = _keys(found, axis)
-    limits = find_limits(list(snapshots), limit_bytes)
-    forecasts = forecast(whole.shallow, limits, snapshots[-1].captured_at)
-    return Growth(by, snapshots, keys, whole, axis, tuple(forecasts), tuple(notes))
+        notes.append(Note(NoteKind.UNKNOWN_PROCESS))
+        notes += _restarts(series)
+    whole = _whole(series, axis, has_retained=found.retained is not None)
+    limits = find_limits(series, options.limit_bytes)
+    return Growth(
+        by=by,
+        snapshots=series,
+        keys=_keys(found, axis),
+        whole=whole,
+        axis=axis,
+        forecasts=tuple(forecast(whole.shallow, limits, series[-1].captured_at)),
+        notes=tuple(notes),
+    )
 
 
-def _restarts(snapshots: Snapshots) -> list[str]:
+def _restarts(series: Series) -> list[Note]:
     """Where snapshots that do not tell their process look like those of a new one: loaded classes stay."""
-    counts = [
-        dict(
-            zip(one.histogram.column("class_name"), one.histogram.column("instance_count"), strict=True)
-        ).get(CLASS, 0)
-        for one in snapshots
-    ]
+    counts = series.by_class.get(CLASS, ([0] * len(series), []))[0]
     return [
-        f"{before.name} has {count:,} classes, {after.name} only {left:,}: was the process started again?"
-        for (before, count), (after, left) in pairwise(zip(snapshots, counts, strict=True))
-        if left < _CLASSES_KEPT * count
+        Note(NoteKind.FEWER_CLASSES, (before.name, after.name), (count, left))
+        for (before, count), (after, left) in pairwise(zip(series, counts, strict=True))
+        if left < CLASSES_KEPT * count
     ]
 
 
-def _whole_dumps(
-    snapshots: Snapshots, work: Sequence[float] | None
-) -> tuple[Snapshots, Sequence[float] | None, list[str]]:
+def _whole_dumps(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOptions, list[Note]]:
     """Without partial dumps, whose counts are lower bounds, where two others are there; and a note."""
-    partial = [one.name for one in snapshots if one.coverage is not None]
+    partial = tuple(one.name for one in series if one.coverage is not None)
     if not partial:
-        return snapshots, work, []
-    names = ", ".join(partial)
-    places = snapshots.comparable
-    if len(places) == len(snapshots):
-        return snapshots, work, [f"only a part of {names} could be read: what grows may be what is missing"]
-    if work is not None and len(work) == len(snapshots):
-        work = [work[place] for place in places]
-    kept = type(snapshots)(snapshots[place] for place in places)
-    return kept, work, [f"left out, since only a part could be read: {names}"]
+        return series, options, []
+    places = series.comparable
+    if len(places) == len(series):
+        return series, options, [Note(NoteKind.PARTIAL_KEPT, partial)]
+    work = options.work
+    if work is not None and len(work) == len(series):
+        options = replace(options, work=tuple(work[place] for place in places))
+    return series.at(places), options, [Note(NoteKind.PARTIAL_LEFT_OUT, partial)]
 
 
-def _axis(snapshots: Snapshots, skip: int | None, work: Sequence[float] | None) -> tuple[Axis, list[str]]:
-    """Where the snapshots lie, and what has to be said of that."""
-    n, notes = len(snapshots), []
-    hours = _hours(snapshots)
-    if hours is None:
-        notes.append("times of capture are equal or those of copied files: rates are per snapshot")
-    elif any(one.captured_at_source == "file time" for one in snapshots):
-        notes.append("rates rest on the times of files")
-    operations = _operations(snapshots, work)
-    if skip is None:
-        totals = [one.shallow_bytes for one in snapshots], [one.object_count for one in snapshots]
-        skip = max(warm_up(hours or range(n), values) for values in totals)
-        if skip:
-            what = "the first snapshot is" if skip == 1 else f"the first {skip} snapshots are"
-            notes.append(f"{what} taken for warm-up and left out of rates; --warm-up 0 keeps them")
-    elif not 0 <= skip <= n - 2:
-        raise HeapscopeError(f"a warm-up of {skip} of {n} snapshots: 2 at least have to stay")
-    steady = n - skip
-    if steady == 2:
-        notes.append("two snapshots show a difference; whether it goes on growing they cannot show")
-    elif steady == 3:
-        notes.append("three snapshots rise by chance once in six: nothing is more than 'perhaps'")
-    return Axis(hours, operations, n, skip), notes
-
-
-def _hours(snapshots: Snapshots) -> tuple[float, ...] | None:
-    times = [one.captured_at for one in snapshots]
-    least = min((after - before).total_seconds() for before, after in pairwise(times))
-    is_by_file = any(one.captured_at_source == "file time" for one in snapshots)
-    if least <= 0 or (is_by_file and least < _MIN_FILE_TIME_GAP):
-        return None
-    return tuple((one - times[0]).total_seconds() / 3600 for one in times)
-
-
-def _operations(snapshots: Snapshots, work: Sequence[float] | None) -> tuple[float, ...] | None:
-    """The work counter: given, or ``work_count`` of all sidecars."""
-    if work is None:
-        counts = [number_in(one.sidecar, "work_count") for one in snapshots]
-        work = [count for count in counts if count is not None]
-        if len(work) < len(counts):
-            return None
-    if len(work) != len(snapshots):
-        raise HeapscopeError(f"{len(work)} work counts for {len(snapshots)} snapshots; give one for each")
-    if any(after < before for before, after in pairwise(work)):
-        raise HeapscopeError(
-            "the work counter falls from one snapshot to the next; it counts what was done since the start"
-        )
-    return tuple(map(float, work)) if work[-1] > work[0] else None
-
-
-def _whole(snapshots: Snapshots, axis: Axis, *, has_retained: bool) -> KeyGrowth:
-    counts = [one.object_count for one in snapshots]
-    sizes = [one.shallow_bytes for one in snapshots]
+def _whole(series: Series, axis: Axis, *, has_retained: bool) -> KeyGrowth:
+    counts, sizes = [one.object_count for one in series], [one.shallow_bytes for one in series]
     instances, shallow = find_trends(np.array([counts, sizes], np.int64), axis)
     return KeyGrowth("whole heap", instances, shallow, shallow if has_retained else None)
 

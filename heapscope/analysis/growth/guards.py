@@ -14,10 +14,14 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from heapscope.analysis.growth.trends import GROWS
+from heapscope.analysis.growth.growth import Growth
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
+from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError, ObjectNotFound
-from heapscope.heap.histogram import matching_classes
-from heapscope.progress import Progress, silent
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes, format_count, parse_bytes
@@ -25,14 +29,10 @@ from heapscope.units import format_bytes, format_count, parse_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from heapscope.analysis.snapshots import Snapshot, Snapshots
-
 Outcome = Literal["passed", "failed"]
 _LIMIT = re.compile(
     r"\s*(?:(count|shallow|retained)\s*\(([^()]*)\)|([^<>=()]*?))\s*(<=|<|==)\s*([^=\s].*?)\s*", re.DOTALL
 )
-# With fewer snapshots than this a rise in every step counts as growth: a guard rather errs that way.
-_SURE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Checked:
     message : str
         Figures, of each snapshot that fails or of the last.
     hint : str
-        What may be wrong with the guard itself; empty where nothing seems so.
+        What may be wrong with the guard itself; empty where nothing is known to be.
     """
 
     name: str
@@ -160,8 +160,16 @@ def read_guard(text: str) -> Guard:
     return Guard(text.strip(), quantity, name, pattern.endswith("+"), comparison, limit)
 
 
-def check_limits(snapshots: Snapshots, limits: Sequence[str], progress: Progress = silent) -> Checks:
+def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
     """Whether limits hold in every snapshot.
+
+    Parameters
+    ----------
+    series : Series
+    limits : sequence of str
+        As `read_guard` reads them.
+    progress : Progress
+        Told how far reading dumps is, where retained sizes are limited.
 
     Raises
     ------
@@ -170,17 +178,15 @@ def check_limits(snapshots: Snapshots, limits: Sequence[str], progress: Progress
     """
     guards = [read_guard(text) for text in limits]
     values: list[list[int]] = [[] for _ in guards]
-    for snapshot in snapshots:
-        for figures, value in zip(values, _figures(snapshot, guards, snapshots, progress), strict=True):
+    for snapshot in series:
+        for figures, value in zip(values, _figures(snapshot, guards, series, progress), strict=True):
             figures.append(value)
     return Checks(
-        tuple(_judged(guard, figures, snapshots) for guard, figures in zip(guards, values, strict=True))
+        tuple(_judged(guard, figures, series) for guard, figures in zip(guards, values, strict=True))
     )
 
 
-def _figures(
-    snapshot: Snapshot, guards: Sequence[Guard], snapshots: Snapshots, progress: Progress
-) -> list[int]:
+def _figures(snapshot: Snapshot, guards: Sequence[Guard], series: Series, progress: Progress) -> list[int]:
     rows = {row["class_name"]: row for row in snapshot.histogram.rows()}
     found = []
     retained = [guard for guard in guards if guard.quantity == "retained"]
@@ -189,7 +195,7 @@ def _figures(
         if guard.quantity == "retained":
             found.append(sizes[guard])
             continue
-        names = matching_classes(guard.pattern, rows, snapshots.superclasses, subclasses=guard.subclasses)
+        names = matching_classes(guard.pattern, rows, series.superclasses, subclasses=guard.subclasses)
         column = "instance_count" if guard.quantity == "count" else "shallow_bytes"
         found.append(sum(rows[name][column] for name in names))
     return found
@@ -213,10 +219,10 @@ def _retained(snapshot: Snapshot, guards: Sequence[Guard], progress: Progress) -
     return found
 
 
-def _judged(guard: Guard, values: Sequence[int], snapshots: Snapshots) -> Checked:
+def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:
     broken = [
         f"{guard.shown(value)} in {snapshot.name}"
-        for value, snapshot in zip(values, snapshots, strict=True)
+        for value, snapshot in zip(values, series, strict=True)
         if not guard.holds(value)
     ]
     if broken:
@@ -224,50 +230,45 @@ def _judged(guard: Guard, values: Sequence[int], snapshots: Snapshots) -> Checke
         more = f" and {rest} more snapshot{'s' * (rest > 1)} too" if rest > 0 else ""
         return Checked(guard.text, "failed", ", ".join(broken[:3]) + more)
     most = guard.shown(max(values))
-    hint = "" if any(values) else _hint(guard.pattern, snapshots)
+    hint = "" if any(values) else _hint(guard.pattern, series)
     return Checked(guard.text, "passed", f"{most} at most", hint)
 
 
-def _hint(pattern: str, snapshots: Snapshots) -> str:
-    """Where no snapshot knows a class, the guard may be misspelt: it would hold for ever."""
-    known = {name for one in snapshots for name in one.histogram.column("class_name")}
-    known |= snapshots.superclasses.keys()
+def _hint(pattern: str, series: Series) -> str:
+    """Where no snapshot knows a class, the guard may be misspelt, and then it always holds."""
+    known = {name for one in series for name in one.histogram.column("class_name")}
+    known |= series.superclasses.keys()
     if matching_classes(pattern, known, {}, subclasses=False):
         return ""
     near = get_close_matches(pattern, known, n=1, cutoff=0.8)
     return "no snapshot has such a class" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def check_growth(
-    snapshots: Snapshots,
-    patterns: Sequence[str],
-    *,
-    force_series: bool = False,
-    progress: Progress = silent,
-) -> Checks:
+def check_growth(growth: Growth, patterns: Sequence[str]) -> Checks:
     """Whether no class of some patterns grows.
 
     Of four snapshots or more a class fails that grows (`heapscope.analysis.growth.trends`); of two or three
     one whose instances rise in every step.  A pattern that ends in ``+`` has subclasses too.
 
-    Raises
-    ------
-    HeapscopeError
-        Fewer than two snapshots, or of several processes.
+    Parameters
+    ----------
+    growth : Growth
+        By class.
+    patterns : sequence of str
     """
-    growth = snapshots.growth("class", force_series=force_series, progress=progress)
+    series = growth.snapshots
     steady = growth.axis.count - growth.axis.skip
     results = []
     names = {key.name for key in growth.keys}
     for pattern in patterns:
         picked = matching_classes(
-            pattern.removesuffix("+"), names, snapshots.superclasses, subclasses=pattern.endswith("+")
+            pattern.removesuffix("+"), names, series.superclasses, subclasses=pattern.endswith("+")
         )
         grown = []
         for key in growth.keys:
             counts = key.instance_counts[growth.axis.skip :]
             rises = all(before < after for before, after in pairwise(counts))
-            if key.name in picked and (key.verdict == GROWS or (steady < _SURE and rises)):
+            if key.name in picked and (key.verdict == GROWS or (steady < GUARD_SURE_SNAPSHOTS and rises)):
                 grown.append(f"{key.name} {' -> '.join(f'{count:,}' for count in counts[:6])}")
         label = f"no growth of {pattern}"
         if grown:
@@ -275,6 +276,6 @@ def check_growth(
             results.append(Checked(label, "failed", "; ".join(grown[:5]) + more))
         else:
             count = f"{len(picked):,} class{'es' * (len(picked) != 1)}"
-            hint = "" if picked else _hint(pattern.removesuffix("+"), snapshots)
+            hint = "" if picked else _hint(pattern.removesuffix("+"), series)
             results.append(Checked(label, "passed", f"{count} in {steady} snapshots", hint))
     return Checks(tuple(results))

@@ -1,12 +1,12 @@
-"""Path shapes: objects grouped by their shortest path of steps ``Class.field`` from the GC roots.
+"""Path groups: objects grouped by their shortest path of steps ``Class.field`` from the GC roots.
 
-A shape is (the shape before it, how it is held, class).  Shapes of several snapshots are put together
+A group is (the group before it, how it is held, class).  Groups of several snapshots are put together
 by their names, and those whose number of objects, or bytes, grew in every step are kept, as
-LeakCanary's Shark does for heap growth; but only where growth begins: what hangs on a shape that
+LeakCanary's Shark does for heap growth; but only where growth begins: what hangs on a group that
 grows itself grows with it, and its retained bytes count there.
 
 From an object to the next of its class is no step: the buckets of a map and the nodes of a
-list are one shape, however long.
+list are one group, however long.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.analysis.growth.grouping import KeySeries
+from heapscope.analysis.growth import kernels as path_kernels
+from heapscope.analysis.growth.grouping import KeySeries, check_dumps
+from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention.edge_names import labels
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.snapshots import Snapshots
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 DEEPEST = 100
 # Objects whose holders' records are read at a time.
@@ -37,22 +39,22 @@ _NO_LABEL = 0
 
 
 @dataclass(frozen=True)
-class HeapShapes:
-    """The path shapes of one heap; arrays of shape (s,), row 0 being the empty shape.
+class PathGroups:
+    """The path groups of one heap; arrays of shape (s,), row 0 being the empty group.
 
     Attributes
     ----------
     parents : uint32
-        The shape before; lower than the row.
+        The group before; lower than the row.
     labels : list of str
-        How objects of the shape are held: ``HashMap$Node.value``, or a kind of GC root.
+        How objects of the group are held: ``HashMap$Node.value``, or a kind of GC root.
     classes : list of str
         Class name of the objects; of class objects ``class a.B``.
     counts, shallow_bytes, retained_bytes : int64
-        Retained bytes summed over objects that have no ancestor of their shape in the dominator
+        Retained bytes summed over objects that have no ancestor of their group in the dominator
         tree.
     of_object : uint32 array, shape (n,)
-        The shape of each object, `NO_OBJECT` for what the roots do not reach.
+        The group of each object, `NO_OBJECT` for what the roots do not reach.
     """
 
     parents: NDArray[np.uint32]
@@ -63,24 +65,24 @@ class HeapShapes:
     retained_bytes: NDArray[np.int64]
     of_object: NDArray[np.uint32]
 
-    def text(self, shape: int) -> str:
+    def text(self, group: int) -> str:
         """``FileSystem.CACHE (static) -> FileSystem$Cache.map -> java.util.HashMap``."""
-        steps = [self.classes[shape]]
-        at = shape
+        steps = [self.classes[group]]
+        at = group
         while at:
             # A class object that is a root says itself where its static fields are.
-            if self.parents[at] or not self.classes[at].startswith("class ") or at == shape:
+            if self.parents[at] or not self.classes[at].startswith("class ") or at == group:
                 steps.append(self.labels[at])
             at = int(self.parents[at])
         return " -> ".join(reversed(steps))
 
 
-def find_shapes(heap: Heap, progress: Progress = silent) -> HeapShapes:
-    """Group all objects that the GC roots reach by the shape of their shortest path."""
-    columns = heap.columns
-    kinds, kind_names = _kinds(heap)
-    parents = _settled_parents(heap, kinds, kind_names)
-    codes, texts = _tree_labels(heap, parents, progress)
+def find_path_groups(graph: HeapGraph, progress: Progress = no_progress) -> PathGroups:
+    """Group all objects that the GC roots reach by the group of their shortest path."""
+    columns = graph.columns
+    kinds, kind_names = _kinds(graph)
+    parents = _settled_parents(graph, kinds, kind_names)
+    codes, texts = _tree_labels(graph, parents, progress)
     below = np.nonzero(parents < VIRTUAL_ROOT)[0]
     # Class objects are of one class and never links of one another.
     is_link = kinds[below] == kinds[parents[below]]
@@ -92,40 +94,40 @@ def find_shapes(heap: Heap, progress: Progress = silent) -> HeapShapes:
     of_object = np.full(parents.size, NO_OBJECT, np.uint32)
     rows = _composed(parents, links.view(np.uint64), codes, kinds, of_object)
     counts, units = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.uint64)
-    kernels.shape_totals(of_object, columns.size_units, counts, units)
-    return HeapShapes(
+    path_kernels.group_totals(of_object, columns.size_units, counts, units)
+    return PathGroups(
         np.ascontiguousarray(rows[:, 0]),
         [texts[code] for code in rows[:, 1].tolist()],
         [kind_names[kind] for kind in rows[:, 2].tolist()],
         counts,
         units.astype(np.int64) * columns.unit_bytes,
-        _retained(heap, of_object, len(rows)),
+        _retained(graph, of_object, len(rows)),
         of_object,
     )
 
 
-def _kinds(heap: Heap) -> tuple[NDArray[np.uint32], list[str]]:
+def _kinds(graph: HeapGraph) -> tuple[NDArray[np.uint32], list[str]]:
     """The class of each object, class objects each a kind of their own; names of the kinds."""
-    kinds = heap.columns.class_index.astype(np.uint32)
-    names = [c.name for c in heap.classes]
-    own = np.nonzero(heap.class_objects >= 0)[0]
-    kinds[heap.class_objects[own]] = len(names) + own
+    kinds = graph.columns.class_index.astype(np.uint32)
+    names = [c.name for c in graph.classes]
+    own = np.nonzero(graph.class_objects >= 0)[0]
+    kinds[graph.class_objects[own]] = len(names) + own
     return kinds, names + [f"class {name}" for name in names]
 
 
-def _settled_parents(heap: Heap, kinds: NDArray[np.uint32], names: list[str]) -> NDArray[np.uint32]:
+def _settled_parents(graph: HeapGraph, kinds: NDArray[np.uint32], names: list[str]) -> NDArray[np.uint32]:
     """Shortest paths that are the same in every dump where they can be: of two holders the first by name."""
-    references, reach = heap.references, heap.nearest
+    references, reach = graph.references, graph.reachability
     parents = np.array(reach.parents)
     depths, stack = np.empty(parents.size, np.uint32), np.empty(parents.size, np.uint32)
-    kernels.find_depths(parents, depths, stack)
+    path_kernels.find_depths(parents, depths, stack)
     flags = new_flags(references)
     referents = references.referents
     kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
     order = sorted(range(len(names)), key=names.__getitem__)
     ranks = np.empty(len(names), np.uint32)
     ranks[order] = np.arange(len(names), dtype=np.uint32)
-    kernels.settle_parents[references.width](
+    path_kernels.settle_parents[references.width](
         references.indptr, references.indices, flags, np.ascontiguousarray(reach.strong), depths,
         ranks, kinds, parents,
     )  # fmt: skip
@@ -133,7 +135,7 @@ def _settled_parents(heap: Heap, kinds: NDArray[np.uint32], names: list[str]) ->
 
 
 def _tree_labels(
-    heap: Heap, parents: NDArray[np.uint32], progress: Progress
+    graph: HeapGraph, parents: NDArray[np.uint32], progress: Progress
 ) -> tuple[NDArray[np.uint32], list[str]]:
     """How each object is held by its parent, or which kind of GC root it is."""
     known = {"": _NO_LABEL}
@@ -142,10 +144,10 @@ def _tree_labels(
         progress("naming paths", first, parents.size)
         part = parents[first : first + _BATCH]
         targets = np.nonzero(part < VIRTUAL_ROOT)[0]
-        mine, texts = labels(heap, part[targets].astype(np.int64), targets + first)
+        mine, texts = labels(graph, part[targets].astype(np.int64), targets + first)
         rows = np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
         codes[targets + first] = rows[mine]
-    roots = heap.roots
+    roots = graph.roots
     is_root = (roots.object_index >= 0) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
     # Of several kinds the first in the order of the tags, in every dump.
     for tag in sorted(ROOT_KIND_NAMES, reverse=True):
@@ -165,52 +167,59 @@ def _composed(
     kinds: NDArray[np.uint32],
     of_object: NDArray[np.uint32],
 ) -> NDArray[np.uint32]:
-    """Rows of shapes: parent, label, kind, depth; writes the shape of each object."""
-    shapes = np.zeros((1 << 12, 4), np.uint32)
-    table = np.full(2 * len(shapes), NO_OBJECT, np.uint32)
+    """Rows of groups: parent, label, kind, depth; writes the group of each object."""
+    groups = np.zeros((1 << 12, 4), np.uint32)
+    table = np.full(2 * len(groups), NO_OBJECT, np.uint32)
     stack = np.empty(parents.size, np.uint32)
     state = np.zeros(kernels.STATE, np.int64)
     state[kernels.TREE] = 1
-    while kernels.compose(parents, links, labels, kinds, of_object, stack, shapes, table, DEEPEST, state):
-        shapes = np.concatenate([shapes, np.zeros_like(shapes)])
-        table = np.empty(2 * len(shapes), np.uint32)
-        kernels.fill_table(shapes, int(state[kernels.TREE]), table)
-    return shapes[: int(state[kernels.TREE])]
+    while path_kernels.compose(
+        parents, links, labels, kinds, of_object, stack, groups, table, DEEPEST, state
+    ):
+        groups = np.concatenate([groups, np.zeros_like(groups)])
+        table = np.empty(2 * len(groups), np.uint32)
+        path_kernels.fill_table(groups, int(state[kernels.TREE]), table)
+    return groups[: int(state[kernels.TREE])]
 
 
-def _retained(heap: Heap, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
-    graph = heap.graph
+def _retained(graph: HeapGraph, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
     immediate, retained = graph.immediate_dominators, graph.retained_units
-    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
-    kernels.link_children(immediate, children, siblings)
+    children, siblings = child_lists(immediate)
     totals = np.zeros(count, np.uint64)
     width = "u4" if retained.dtype == np.uint32 else "u8"
-    kernels.retained_by_shape[width](
+    path_kernels.retained_by_path_group[width](
         immediate, retained, of_object, children, siblings, np.zeros(count, np.int64), totals
     )
-    found: NDArray[np.int64] = totals.astype(np.int64) * heap.columns.unit_bytes
+    found: NDArray[np.int64] = totals.astype(np.int64) * graph.columns.unit_bytes
     return found
 
 
-def shape_series(snapshots: Snapshots, progress: Progress = silent) -> KeySeries:
-    """Shapes that grew from each snapshot to the next, where growth begins."""
+def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
+    """Groups of paths that grew from each snapshot to the next, where growth begins.
+
+    Raises
+    ------
+    HeapscopeError
+        A snapshot is a class histogram.
+    """
+    check_dumps(series, "path")
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
-    columns: list[tuple[NDArray[np.int64], HeapShapes]] = []
-    for one in snapshots:
+    columns: list[tuple[NDArray[np.int64], PathGroups]] = []
+    for one in series:
         heap = one.open(progress)
-        assert heap is not None  # series_by looked
+        assert heap is not None  # a dump, as was checked
         with heap:
-            shapes = find_shapes(heap, progress)
+            groups = find_path_groups(heap.graph, progress)
         # Parents come first, so theirs are known.
         ids = [0]
         for parent, label, name in zip(
-            shapes.parents[1:].tolist(), shapes.labels[1:], shapes.classes[1:], strict=True
+            groups.parents[1:].tolist(), groups.labels[1:], groups.classes[1:], strict=True
         ):
             ids.append(known.setdefault((ids[parent], label, name), len(known)))
-        columns.append((np.array(ids, np.int64), shapes))
+        columns.append((np.array(ids, np.int64), groups))
     figures = np.zeros((3, len(known), len(columns)), np.int64)
-    for place, (rows, shapes) in enumerate(columns):
-        for plane, values in enumerate((shapes.counts, shapes.shallow_bytes, shapes.retained_bytes)):
+    for place, (rows, groups) in enumerate(columns):
+        for plane, values in enumerate((groups.counts, groups.shallow_bytes, groups.retained_bytes)):
             figures[plane, rows, place] = values
     heads = _heads(figures, np.array([parent for parent, _, _ in known], np.int64))
     rows, last = columns[-1]
@@ -226,7 +235,7 @@ def shape_series(snapshots: Snapshots, progress: Progress = silent) -> KeySeries
 
 
 def _heads(figures: NDArray[np.int64], parents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shapes whose objects or bytes grew in every step, below none whose objects did."""
+    """Groups whose objects or bytes grew in every step, below none whose objects did."""
     counts_grew = (np.diff(figures[0], axis=1) > 0).all(axis=1)
     sizes_grew = (np.diff(figures[1], axis=1) > 0).all(axis=1)
     is_below = counts_grew.copy()  # itself or something above grew; parents have lower rows

@@ -7,7 +7,7 @@ Evidence, of which any two snapshots need one kind in common:
   (``SALT`` in JDK 9 and 10): a static field, in every dump since JDK 9, different in each process
   (but for a JVM that was started from an AOT cache which holds it, JDK 24 and later);
 - of older JVMs where the native halves of the system threads lie, ``java.lang.Thread.eetop``: they
-  live as long as the JVM, at addresses that the system draws at random.
+  live as long as the JVM, at addresses that the system chooses at random.
 
 Object addresses are no evidence: collections move objects.  A class histogram without a sidecar
 tells nothing of its process.
@@ -15,43 +15,22 @@ tells nothing of its process.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.errors import ObjectNotFound
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.heap.heap import Heap
 
-_MAX_SIDECAR_BYTES = 1 << 20
 _SYSTEM_THREADS = ("java.lang.ref.Reference$ReferenceHandler", "java.lang.ref.Finalizer$FinalizerThread")
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """The JSON beside a snapshot, ``<snapshot>.json``; empty where there is none that can be read."""
-    try:
-        with path.with_name(path.name + ".json").open("rb") as file:
-            facts = json.loads(file.read(_MAX_SIDECAR_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def number_in(facts: dict[str, Any], *path: str) -> int | None:
-    """A number in a sidecar; None where it is missing or none."""
-    found: Any = facts
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    return int(found) if is_number and abs(found) < 2**63 else None
-
-
-def evidence_of(snapshot: Snapshot, progress: Progress = silent) -> dict[str, object]:
+def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[str, object]:
     """What tells the process of a snapshot, by kind of evidence."""
     found: dict[str, object] = {}
     pid = number_in(snapshot.sidecar, "process", "pid")
@@ -87,7 +66,7 @@ class Process:
     members : tuple of int
         Their positions.
     label : str
-        The process as people tell it.
+        What the process is called: its pid and host where a sidecar has them.
     is_certain : bool
         Every member has evidence that it belongs here.
     """

@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from heapscope.analysis.growth.same_process import read_sidecar
+from heapscope.analysis.growth.sidecar import read_sidecar
 from heapscope.errors import NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
-from heapscope.progress import Progress, silent, usual
+from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -74,13 +74,25 @@ class Snapshot(RichRepr):
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
 
-    def open(self, progress: Progress = usual) -> Heap | None:
-        """The dump, opened; None for a class histogram."""
+    def open(self, progress: Progress = default_progress) -> Heap | None:
+        """The dump, opened; None for a class histogram.
+
+        Raises
+        ------
+        HprofError
+            The dump cannot be read any more.
+        """
         is_partial = self.coverage is not None
         return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
 
-    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
-        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``."""
+    def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
+        """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``.
+
+        Raises
+        ------
+        HprofError
+            The dump cannot be read any more.
+        """
         if opened is not None:
             return facts_of(opened)
         heap = self.open(progress)
@@ -108,11 +120,23 @@ _SNAPSHOT_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst", ".histogram.txt", ".hi
 
 
 def read_snapshot(
-    path: str | os.PathLike[str], progress: Progress = silent, *, as_jvm: bool = False, partial: bool = False
+    path: str | os.PathLike[str],
+    progress: Progress = no_progress,
+    *,
+    as_jvm: bool = False,
+    partial: bool = False,
 ) -> Snapshot:
-    """Count one heap dump or class histogram; a dump ``as_jvm`` as `Heap.histogram` has it.
+    """Count one heap dump or class histogram.
 
-    With ``partial``, of a broken dump what can be read: `Snapshot.coverage`.
+    Parameters
+    ----------
+    path : str or path-like
+    progress : Progress
+        Told how far counting is.
+    as_jvm : bool
+        Count what the JVM counts and a dump hides; see `Heap.histogram`.
+    partial : bool
+        Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
     Raises
     ------
@@ -125,7 +149,14 @@ def read_snapshot(
         captured_at, source = _captured_at(path, text.captured_at_ms)
         rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
         return Snapshot(
-            path, _short_name(path), HISTOGRAM, captured_at, source, sorted_histogram(rows), {}, {}
+            path=path,
+            name=_short_name(path),
+            kind=HISTOGRAM,
+            captured_at=captured_at,
+            captured_at_source=source,
+            histogram=sorted_histogram(rows),
+            superclasses={},
+            root_counts={},
         )
     with Heap(path, progress, partial=partial) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
@@ -145,16 +176,16 @@ def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
     """An open heap as a snapshot."""
     return Snapshot(
-        heap.path,
-        _short_name(heap.path),
-        DUMP,
-        heap.captured_at,
-        "dump header",
-        heap.histogram(as_jvm=as_jvm),
-        heap.superclasses,
-        heap.root_counts(),
-        heap.vm_facts,
-        heap.coverage,
+        path=heap.path,
+        name=_short_name(heap.path),
+        kind=DUMP,
+        captured_at=heap.captured_at,
+        captured_at_source="dump header",
+        histogram=heap.histogram(as_jvm=as_jvm),
+        superclasses=heap.superclasses,
+        root_counts=heap.root_counts(),
+        vm=heap.vm_facts,
+        coverage=heap.coverage,
     )
 
 

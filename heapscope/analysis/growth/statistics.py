@@ -140,13 +140,15 @@ def _interval_rank(n: int, confidence: float) -> tuple[int, float]:
 
 
 def theil_sen(positions: Floats, values: Floats, confidence: float = CONFIDENCE) -> tuple[Floats, float]:
-    """Slopes of series, robust against a third of wild figures.
+    """Slopes of series, robust where fewer than a third of the figures are wild.
 
     Parameters
     ----------
     positions : float64 array, shape (n,)
         Where the figures lie, not decreasing; hours, say.
     values : float64 array, shape (k, n)
+    confidence : float
+        Wished for the interval.
 
     Returns
     -------

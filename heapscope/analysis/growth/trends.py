@@ -1,8 +1,7 @@
 """What a series of figures does: grows, levels off, fluctuates; since when; what was warm-up.
 
 A leak rises, goes on rising, and falls back little.  Each of these is asked of a series, for
-garbage, caches and pools pass one or two of them.  The limits were set on simulated series of known
-truth; `tests/unit/analysis/test_trends.py` measures false alarms and power again.
+garbage, caches and pools pass one or two of them.  The limits are in `heapscope.analysis.thresholds`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.analysis.growth.statistics import Rate, mann_kendall, rate, rates, theil_sen
+from heapscope.analysis.thresholds import (
+    JUMP,
+    LEAST_SCATTER,
+    MAX_FALL,
+    MIN_STEADY,
+    MIN_TAIL,
+    SIGNIFICANCE,
+    WARM_UP_DEPTH,
+)
+from heapscope.analysis.verdicts import (
+    FLUCTUATES,
+    GROWS,
+    JUMPED,
+    LEVELLED_OFF,
+    PERHAPS,
+    SHRINKS,
+    STEADY,
+    TOO_FEW,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,24 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-GROWS = "grows"
-PERHAPS = "perhaps grows"  # rises in every step, of too few snapshots to be sure
-LEVELLED_OFF = "levelled off"  # rose, and does no more
-JUMPED = "jumped once"  # one step makes nearly all of the rise
-FLUCTUATES = "fluctuates"
-SHRINKS = "shrinks"
-STEADY = "steady"
-TOO_FEW = "too few"
-VERDICTS = (GROWS, PERHAPS, LEVELLED_OFF, JUMPED, FLUCTUATES, SHRINKS, STEADY, TOO_FEW)
-
-# One-sided. Four snapshots that rise in every step just pass (1/24).
-SIGNIFICANCE = 0.05
-# The deepest fall that a growing series may have, and the least its last third must still grow at,
-# as parts of the whole rise and of the whole slope. A sawtooth falls by all of its rise.
-_MAX_FALL = 1 / 3
-_MIN_TAIL = 1 / 3
-_JUMP = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ class Trend:
     ----------
     values : tuple of int
         A figure for each snapshot, those of the warm-up too.
-    verdict : str
-        One of `VERDICTS`.
+    verdict : Verdict
     p_value : float
         The chance that a series without a trend rises as clearly (Mann-Kendall, exact, one-sided).
     per_hour, per_snapshot, per_operation : Rate or None
@@ -61,7 +61,7 @@ class Trend:
     """
 
     values: tuple[int, ...]
-    verdict: str
+    verdict: Verdict
     p_value: float
     per_hour: Rate | None
     per_snapshot: Rate | None
@@ -151,7 +151,7 @@ def _from(trend: Trend, axis: Axis, since: int) -> Trend:
     )
 
 
-def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[str]:
+def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
     k, n = values.shape
     if n < 3:
         return [TOO_FEW if n < 2 or row[0] != row[-1] else STEADY for row in values]
@@ -159,7 +159,7 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[str]:
     if moves.size < k:  # most classes of a heap stay as they are
         found = np.full(k, STEADY, object)
         found[moves] = _verdicts(where, values[moves], p_values[moves])
-        return list(found)
+        return list(map(Verdict, found))
     rise = values[:, -1] - values[:, 0]
     steps = np.diff(values, axis=1)
     fall = (np.maximum.accumulate(values, axis=1) - values).max(axis=1)
@@ -171,9 +171,9 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[str]:
     rises = p_values <= SIGNIFICANCE
     perhaps = ~rises & (n == 3) & (steps > 0).all(axis=1)
     falls = mann_kendall(-values)[1] <= SIGNIFICANCE
-    goes_on = (late >= _MIN_TAIL * slope) & (late > 0)
-    holds = fall <= _MAX_FALL * np.maximum(height, rise)
-    jumps = steps.max(axis=1) > _JUMP * rise
+    goes_on = (late >= MIN_TAIL * slope) & (late > 0)
+    holds = fall <= MAX_FALL * np.maximum(height, rise)
+    jumps = steps.max(axis=1) > JUMP * rise
     # The last that applies.
     found = np.full(k, FLUCTUATES, object)
     found[falls] = SHRINKS
@@ -181,7 +181,7 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[str]:
     found[rises & holds & goes_on] = GROWS
     found[rises & holds & ~goes_on] = LEVELLED_OFF
     found[(rises | perhaps) & holds & goes_on & jumps] = JUMPED
-    return list(found)
+    return list(map(Verdict, found))  # numpy made them texts
 
 
 # One line leaves so many times the residual squares that the best two lines leave, by n snapshots, in
@@ -247,15 +247,9 @@ def _since(where: Floats, figures: Floats) -> int:
         theil_sen(where[first:last], figures[None, first:last])[0][0, 0] for first, last in pairwise(bends)
     ]
     at = len(slopes) - 1
-    while at and slopes[at - 1] >= _MIN_TAIL * slopes[-1]:
+    while at and slopes[at - 1] >= MIN_TAIL * slopes[-1]:
         at -= 1
     return bends[at]
-
-
-# Warm-up lies this many times the widest scatter of the rest below its line.
-_BELOW = 4.0
-_LEAST_SCATTER = 0.01  # of the level
-_MIN_STEADY = 4
 
 
 def warm_up(positions: Sequence[float], values: Sequence[float]) -> int:
@@ -274,7 +268,7 @@ def warm_up(positions: Sequence[float], values: Sequence[float]) -> int:
     rest = figures - slope * where
     level = float(np.median(rest[half:]))
     scatter = float(np.abs(rest[half:] - level).max())
-    scatter = max(scatter, _LEAST_SCATTER * float(np.median(np.abs(figures[half:]))))
-    is_below = rest < level - _BELOW * scatter
+    scatter = max(scatter, LEAST_SCATTER * float(np.median(np.abs(figures[half:]))))
+    is_below = rest < level - WARM_UP_DEPTH * scatter
     cut = int(np.argmin(is_below))  # the first that is not
-    return min(cut, n // 3, n - _MIN_STEADY)
+    return min(cut, n // 3, n - MIN_STEADY)

@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.leaks.known_leaks.schema import Subject
 from heapscope.errors import ObjectNotFound
+from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.graph.reachability import SOFT
-from heapscope.heap.histogram import matching_classes
 from heapscope.heap.object_set import ObjectSet
+from heapscope.heap.objects.environment import system_properties_of
 from heapscope.heap.objects.fields import follow_path, split_path
 from heapscope.heap.objects.java_collections import contents, static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
@@ -24,9 +28,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.analysis.leaks.known_leaks import Subject
-    from heapscope.analysis.snapshots import Snapshot
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 _COMPARISON = re.compile(r"(>=|<=|>|<|!=)\s*(-?\d+(?:\.\d+)?)")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -39,47 +41,53 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _MAX_CHAINS = 4096
 
 
-@dataclass
-class Scene:
-    """One snapshot, as signatures look at it.
+Where = Sequence[tuple[str, str]]  # a path of fields, and what must be there
+
+
+@dataclass(frozen=True, eq=False)
+class SnapshotEvidence:
+    """One snapshot, as signatures look at it; what is looked up twice is kept.
 
     Attributes
     ----------
     snapshot : Snapshot
-    heap : Heap or None
+    graph : HeapGraph or None
         None for a class histogram.
     superclasses : mapping
         Class name to superclass name, as far as the series knows them.
     environment : mapping
         Of the process; empty where nothing tells.
     properties : mapping or None
-        System properties; None reads those of the heap when a signature asks.
+        System properties; None: those in the dump.
     """
 
     snapshot: Snapshot
-    heap: Heap | None
+    graph: HeapGraph | None
     superclasses: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] | None = None
-    _histogram: dict[str, int] | None = None
-    _merged: dict[bytes, MergedPaths] = field(default_factory=dict)
-    _subjects: dict[int, tuple[Subject, ObjectSet, int]] = field(default_factory=dict)
+    _merged: dict[bytes, MergedPaths] = field(default_factory=dict, init=False, repr=False)
+    _subjects: dict[Subject, tuple[ObjectSet, int]] = field(default_factory=dict, init=False, repr=False)
 
-    @property
+    @cached_property
     def histogram(self) -> dict[str, int]:
         """Instances by class name."""
-        if self._histogram is None:
-            table = self.snapshot.histogram
-            self._histogram = dict(
-                zip(table.column("class_name"), table.column("instance_count"), strict=True)
-            )
-        return self._histogram
+        table = self.snapshot.histogram
+        return dict(zip(table.column("class_name"), table.column("instance_count"), strict=True))
 
+    @cached_property
     def system_properties(self) -> Mapping[str, str]:
         """System properties of the process; empty where nothing tells."""
-        if self.properties is None:
-            self.properties = self.heap.system_properties() if self.heap is not None else {}
-        return self.properties
+        if self.properties is not None:
+            return self.properties
+        return system_properties_of(self.graph) if self.graph is not None else {}
+
+    @cached_property
+    def reachable_bytes(self) -> int:
+        """Strongly and softly reachable bytes of the dump: the whole that shares are of, 1 at least."""
+        rows = self._need_graph().reachability_table.rows()
+        sizes: list[int] = [row["shallow_bytes"] for row in rows if row["category"] in ("strong", "soft")]
+        return max(1, sum(sizes))
 
     def names(self, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
         """Classes with instances that patterns pick, subclasses included."""
@@ -90,27 +98,23 @@ class Scene:
             found -= set(matching_classes(pattern, self.histogram, self.superclasses))
         return tuple(sorted(found))
 
-    def count(
-        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
-    ) -> int | None:
+    def count(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> int | None:
         """Instances; None where a class histogram cannot tell."""
         names = self.names(patterns, without)
         if not names or not where:
             return sum(self.histogram[name] for name in names)
-        return None if self.heap is None else len(self.objects(patterns, without, where))
+        return None if self.graph is None else len(self.objects(patterns, without, where))
 
-    def objects(
-        self, patterns: Sequence[str], without: Sequence[str] = (), where: Mapping[str, str] | None = None
-    ) -> ObjectSet:
+    def objects(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> ObjectSet:
         """Instances of a dump; the set is empty where there are none."""
-        heap = self._need_heap()
+        graph = self._need_graph()
         wanted = set(self.names(patterns, without))
         if not wanted:
-            return ObjectSet(heap, np.empty(0, np.int64))
-        is_wanted = np.array([c.name in wanted for c in heap.classes], bool)
-        found = ObjectSet(heap, np.nonzero(is_wanted[heap.columns.class_index])[0])
-        for path, pattern in (where or {}).items():
-            found = ObjectSet(heap, found.indices[matches(self.values(found, path), pattern)])
+            return ObjectSet(graph, np.empty(0, np.int64))
+        is_wanted = np.array([c.name in wanted for c in graph.classes], bool)
+        found = ObjectSet(graph, np.nonzero(is_wanted[graph.columns.class_index])[0])
+        for path, pattern in where:
+            found = ObjectSet(graph, found.indices[matches(self.values(found, path), pattern)])
         return found
 
     def values(self, objects: ObjectSet, path: str) -> list[Any]:
@@ -120,7 +124,7 @@ class Scene:
             missing = [place for place, value in enumerate(found) if value is None]
             if not missing:
                 break
-            rest = ObjectSet(objects.heap, objects.indices[missing])
+            rest = ObjectSet(objects.graph, objects.indices[missing])
             try:
                 decoded = rest.values(way).tolist()
             except ObjectNotFound:  # no class among them has such a field: another version
@@ -131,12 +135,12 @@ class Scene:
 
     def identities(self, objects: ObjectSet, path: str) -> list[Any]:
         """As `values`, but references stay apart by identity: an object index for each."""
-        heap = objects.heap
+        graph = objects.graph
         found = np.full(len(objects), -1, np.int64)
         for way in path.split("|"):
             left = np.nonzero(found < 0)[0]
             try:
-                found[left] = follow_path(heap, objects.indices[left], split_path(way))
+                found[left] = follow_path(graph, objects.indices[left], split_path(way))
             except ObjectNotFound:
                 continue
         if (found >= 0).any():
@@ -145,50 +149,49 @@ class Scene:
 
     def containers(self, location: str, of: Sequence[str] = ()) -> list[JavaObject]:
         """The collections at ``"a.B#field.field"``, or at ``"field.field"`` of the instances of classes."""
-        heap = self._need_heap()
+        graph = self._need_graph()
         class_name, mark, path = location.partition("#")
         if mark:
             first, *rest = path.split(".")
-            start = object_or_none(heap, static_reference(heap, class_name, first))
+            start = object_or_none(graph, static_reference(graph, class_name, first))
             found = start.follow(*rest) if start is not None else None
             return [found] if found is not None else []
         members = self.objects(of)
         try:
-            rows = follow_path(heap, members.indices, split_path(location))
+            rows = follow_path(graph, members.indices, split_path(location))
         except ObjectNotFound:
             return []
-        return [JavaObject(heap, row, heap.columns) for row in np.unique(rows[rows >= 0]).tolist()]
+        return [JavaObject(graph, row) for row in np.unique(rows[rows >= 0]).tolist()]
 
     def rooted(self, kind: str, without: Sequence[str] = ()) -> tuple[ObjectSet, int]:
         """The objects of the one class with most GC root records of a kind, and those records."""
-        heap = self._need_heap()
+        graph = self._need_graph()
         tag = next(tag for tag, name in ROOT_KIND_NAMES.items() if name == kind)
-        roots = heap.roots
+        roots = graph.roots
         rows = roots.object_index[(roots.kinds == tag) & (roots.object_index >= 0)]
-        classes = heap.columns.class_index[rows]
+        classes = graph.columns.class_index[rows]
         # By name, so that no superclass is needed: a proxy of native code extends many things.
         is_left = np.array(
-            [not any(fnmatchcase(c.name, pattern) for pattern in without) for c in heap.classes], bool
+            [not any(fnmatchcase(c.name, pattern) for pattern in without) for c in graph.classes], bool
         )
         rows, classes = rows[is_left[classes]], classes[is_left[classes]]
         if not rows.size:
-            return ObjectSet(heap, np.empty(0, np.int64)), 0
+            return ObjectSet(graph, np.empty(0, np.int64)), 0
         most = int(np.bincount(classes).argmax())
         members = rows[classes == most].astype(np.int64)
-        return ObjectSet(heap, np.unique(members)), int(members.size)
+        return ObjectSet(graph, np.unique(members)), int(members.size)
 
     def subject(self, subject: Subject) -> tuple[ObjectSet, int]:
         """The objects that a finding sizes, and how many pile up: of collections what is in them."""
-        if id(subject) not in self._subjects:  # each condition of a signature asks
-            self._subjects[id(subject)] = (subject, *self._find(subject))
-        _, objects, count = self._subjects[id(subject)]
-        return objects, count
+        if subject not in self._subjects:  # each condition of a signature asks
+            self._subjects[subject] = self._find(subject)
+        return self._subjects[subject]
 
     def _find(self, subject: Subject) -> tuple[ObjectSet, int]:
         if subject.entries:
             found = self.containers(subject.entries)
             indices = np.array(sorted(each.index for each in found), np.int64)
-            return ObjectSet(self._need_heap(), indices), sum(map(entry_count, found))
+            return ObjectSet(self._need_graph(), indices), sum(map(entry_count, found))
         if subject.roots:
             return self.rooted(subject.roots, subject.without)
         objects = self.objects(subject.classes, subject.without, subject.where)
@@ -200,12 +203,12 @@ class Scene:
         """Merged paths to the GC roots, computed once for a set."""
         key = objects.indices.tobytes()
         if key not in self._merged:
-            self._merged[key] = merged_paths(objects.heap, objects.indices)
+            self._merged[key] = merged_paths(objects.graph, objects.indices)
         return self._merged[key]
 
-    def _need_heap(self) -> Heap:
-        assert self.heap is not None, "asked of a class histogram"
-        return self.heap
+    def _need_graph(self) -> HeapGraph:
+        assert self.graph is not None, "asked of a class histogram"
+        return self.graph
 
 
 def held(objects: ObjectSet) -> ObjectSet:
@@ -213,9 +216,9 @@ def held(objects: ObjectSet) -> ObjectSet:
 
     A partial dump may lack the GC roots that hold them, so there all are kept.
     """
-    if not objects or objects.heap.coverage is not None:
+    if not objects or objects.graph.coverage is not None:
         return objects
-    return ObjectSet(objects.heap, objects.indices[objects.heap.categories[objects.indices] <= SOFT])
+    return ObjectSet(objects.graph, objects.indices[objects.graph.categories[objects.indices] <= SOFT])
 
 
 def entry_count(container: JavaObject) -> int:
@@ -230,7 +233,7 @@ def entry_objects(container: JavaObject) -> list[JavaObject]:
     """Keys, values and elements of a collection that are objects; what a weak key refers to as itself."""
     found = contents(container)
     ids = [i for pair in found.items for i in pair] if found is not None else container.element_ids().tolist()
-    objects = (object_or_none(container.heap, each) for each in ids if each)
+    objects = (object_or_none(container.graph, each) for each in ids if each)
     return [each for each in objects if each is not None]
 
 

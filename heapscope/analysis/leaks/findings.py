@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heapscope.analysis.growth.forecast import Forecast
+from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.statistics import Rate, rate
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
-from heapscope.analysis.snapshots import Snapshots
+from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.paths import MergedPaths
 from heapscope.rich_repr import RichRepr
 
-CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
-UNKNOWN = "unknown"
-LEAK, HEALTHY, UNDECIDED = "leak", "no leak found", "too few snapshots"
-MIN_SNAPSHOTS = 3
+UNKNOWN = "unknown"  # the id of growth without a known reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Finding(RichRepr):
         Of the known leak; ``"unknown"`` for growth without a known reason.
     unit : pair of str
         What one of what piles up is called, and what many are.
-    confidence : {"certain", "likely", "possible"}
+    confidence : Confidence
     counts : tuple of int or None
         How many there were in each snapshot; None where that snapshot cannot tell.
     instance_count : int
@@ -50,8 +48,10 @@ class Finding(RichRepr):
         Slope of ``counts`` with its interval (Theil-Sen); None for one snapshot, and where times cannot
         be used.
     since : datetime or None
-        When it began: a snapshot's time, or by the slope, or of one snapshot the oldest instance's own word.
+        When it began: the time of a snapshot, or reckoned back by the slope, or, of one snapshot, the time
+        that the oldest instance has in a field.
     since_is_estimate : bool
+        Whether it was reckoned back by the slope.
     held_by : tuple of str
         Ways from the GC roots, most of them first.
     holders : MergedPaths or None
@@ -66,7 +66,7 @@ class Finding(RichRepr):
     title: str
     class_name: str
     unit: tuple[str, str]
-    confidence: str
+    confidence: Confidence
     counts: tuple[int | None, ...]
     instance_count: int
     retained_bytes: int | None
@@ -103,24 +103,24 @@ class Diagnosis(RichRepr):
 
     Attributes
     ----------
-    status : {"leak", "no leak found", "too few snapshots"}
+    status : Status
     source : str
         Name of the snapshot whose heap was looked at; of a class histogram where there is no dump.
     is_dump : bool
     findings : tuple of Finding
         The surest and largest first.
-    steady : tuple of (str, str)
+    steady : tuple of (str, tuple of int or None)
         Known leaks whose signature fits, but that do not grow: title, and figures.
     groups : tuple of FileSystemGroup
         Hadoop file systems of the heap, leaked or not.
     readings : tuple of Reading
     object_counts, shallow_bytes : tuple of int
         The whole heap, in each snapshot.
-    forecasts : tuple of Forecast
-        When memory runs out if the whole heap goes on growing, the soonest first.
+    growth : Growth or None
+        Of all classes over the snapshots; None of one snapshot.
     """
 
-    status: str
+    status: Status
     source: str
     is_dump: bool
     snapshot_names: tuple[str, ...]
@@ -131,17 +131,17 @@ class Diagnosis(RichRepr):
     steady: tuple[tuple[str, tuple[int | None, ...]], ...]
     groups: tuple[FileSystemGroup, ...]
     readings: tuple[Reading, ...]
-    forecasts: tuple[Forecast, ...] = ()
+    growth: Growth | None = None
+
+    @property
+    def forecasts(self) -> tuple[Forecast, ...]:
+        """When memory runs out if the whole heap goes on growing, the soonest first."""
+        return () if self.growth is None else self.growth.forecasts
 
     @property
     def is_leak(self) -> bool:
         """Whether anything was found."""
         return bool(self.findings)
-
-
-def has_times(snapshots: Snapshots) -> bool:
-    """Whether the times are those of capture; a file's own time may be that of a copy."""
-    return all(each.captured_at_source != "file time" for each in snapshots)
 
 
 def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> Rate | None:
@@ -156,7 +156,17 @@ def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> R
 def began(
     times: Sequence[datetime], counts: Sequence[int | None], per_hour: Rate | None
 ) -> tuple[datetime | None, bool]:
-    """When it began, and whether that is reckoned back by the slope."""
+    """When it began, and whether that is reckoned back by the slope.
+
+    Parameters
+    ----------
+    times : sequence of datetime
+        Of the snapshots.
+    counts : sequence of int or None
+        How many there were in each; None where it cannot tell.
+    per_hour : Rate or None
+        Their slope.
+    """
     known = [(when, count) for when, count in zip(times, counts, strict=True) if count is not None]
     if len(known) < 2 or per_hour is None or per_hour.value <= 0:
         return None, False

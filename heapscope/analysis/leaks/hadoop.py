@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.analysis.leaks.evidence import held
+from heapscope.analysis.leaks.evidence import SnapshotEvidence, held
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.objects.java_collections import contents
 from heapscope.parser.tags import SubRecordTag
-
-if TYPE_CHECKING:
-    from heapscope.analysis.leaks.evidence import Scene
 
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
 CACHE_MAP = "org.apache.hadoop.fs.FileSystem#CACHE.map"
@@ -69,7 +65,7 @@ class FileSystemGroup:
         return self.retained_bytes / self.file_system_count
 
 
-def file_system_groups(scene: Scene) -> tuple[FileSystemGroup, ...]:
+def file_system_groups(evidence: SnapshotEvidence) -> tuple[FileSystemGroup, ...]:
     """The file systems of a dump by class, scheme, authority, user, authentication and ticket cache.
 
     Returns
@@ -77,52 +73,52 @@ def file_system_groups(scene: Scene) -> tuple[FileSystemGroup, ...]:
     tuple of FileSystemGroup
         The largest group first; empty where the dump has no file system.
     """
-    objects = held(scene.objects([FILE_SYSTEM]))
+    objects = held(evidence.objects([FILE_SYSTEM]))
     if not objects:
         return ()
-    columns = [scene.values(objects, path) for path in (_SCHEME, _AUTHORITY, _USER, _AUTHENTICATION)]
+    columns = [evidence.values(objects, path) for path in (_SCHEME, _AUTHORITY, _USER, _AUTHENTICATION)]
     tickets = [
         str(each.get(TICKET_CACHE, "")) if isinstance(each, dict) else ""
-        for each in scene.values(objects, "conf.overlay")
+        for each in evidence.values(objects, "conf.overlay")
     ]
-    heap = objects.heap
-    class_names = [heap.classes[row].name for row in heap.columns.class_index[objects.indices].tolist()]
+    graph = objects.graph
+    class_names = [graph.classes[row].name for row in graph.columns.class_index[objects.indices].tolist()]
     texts = [[str(value or "") for value in column] for column in columns]
     places: dict[tuple[str, str, str, str, str, str], list[int]] = defaultdict(list)
     for place, key in enumerate(zip(class_names, *texts, tickets, strict=True)):
         places[key].append(place)
-    cached = _cached(scene)
-    roots = heap.roots
+    cached = _cached(evidence)
+    roots = graph.roots
     handles = roots.object_index[roots.kinds == SubRecordTag.ROOT_JNI_GLOBAL]
     found = []
     for (class_name, scheme, authority, user, authentication, ticket), rows in places.items():
-        members = ObjectSet(heap, objects.indices[rows])
-        subjects = {each for each in scene.identities(members, _SUBJECT) if each is not None}
+        members = ObjectSet(graph, objects.indices[rows])
+        subjects = {each for each in evidence.identities(members, _SUBJECT) if each is not None}
         mine = handles[np.isin(handles, members.indices)]
         found.append(
             FileSystemGroup(
-                class_name,
-                scheme,
-                authority,
-                user,
-                authentication,
-                ticket,
-                len(members),
-                len(subjects),
-                int(np.isin(members.indices, cached).sum()),
-                int(np.unique(mine).size),
-                int(mine.size),
-                members.retained_bytes(),
+                class_name=class_name,
+                scheme=scheme,
+                authority=authority,
+                user=user,
+                authentication=authentication,
+                ticket_cache=ticket,
+                file_system_count=len(members),
+                subject_count=len(subjects),
+                cached_count=int(np.isin(members.indices, cached).sum()),
+                handle_count=int(np.unique(mine).size),
+                handle_record_count=int(mine.size),
+                retained_bytes=members.retained_bytes(),
             )
         )
     return tuple(sorted(found, key=lambda group: (-group.file_system_count, group.class_name, group.user)))
 
 
-def _cached(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _cached(evidence: SnapshotEvidence) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Object indices of the values of ``FileSystem.CACHE.map``."""
     ids = []
-    for container in scene.containers(CACHE_MAP):
+    for container in evidence.containers(CACHE_MAP):
         inside = contents(container)
         ids += [value for _, value in inside.items] if inside is not None else []
-    assert scene.heap is not None
-    return scene.heap.indices_of(np.array(ids, np.uint64))
+    assert evidence.graph is not None
+    return evidence.graph.indices_of(np.array(ids, np.uint64))

@@ -8,76 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.thresholds import LEAST_CREATED, LEAST_REFERENCES, REFERENCES_GROWTH
 from heapscope.parser.texts.logs import Kind, LogEvent, read_log
 
 TOP = 5
 _KEPT = 100_000  # times of one kind that are kept for the chart
 _DISTINCT = 10_000  # details that are told apart
-# File systems of one URI from which on it is no coincidence; growth of JNI references that is one.
-LEAST_CREATED = 4
-LEAST_REFERENCES, REFERENCES_GROWTH = 1000, 1.5
-
-# What each kind means for a reader who sees it the first time, and what to do next.
-_MEANINGS: dict[Kind, tuple[str, str]] = {
-    "out of memory error": (
-        "OutOfMemoryError: the JVM could not get memory",
-        "Who was refused is seldom who took it. Take a heap dump (-XX:+HeapDumpOnOutOfMemoryError, or "
-        "'heapscope collect PID'), and run 'heapscope diagnose' on it.",
-    ),
-    "file system created": (
-        "Hadoop made a new file system (Creating FS)",
-        "One for each cluster and user is right. Where the number goes on growing, each is left behind: take "
-        "three heap dumps and run 'heapscope diagnose'.",
-    ),
-    "cache bypassed": (
-        "Hadoop made a file system past its cache (fs.*.impl.disable.cache)",
-        "Each must be closed by whoever asked for it; nobody else will.",
-    ),
-    "keytab login": (
-        "A login from a keytab",
-        "Once at the start is right. A login for each piece of work leaves a file system behind each time.",
-    ),
-    "thread dump": ("Thread dumps", "They show what the threads did at that moment."),
-    "jni global references": (
-        "JNI global references, as thread dumps count them",
-        "Their number should stay the same. Where it grows, native code does not give back what it holds: "
-        "'heapscope diagnose' on a heap dump names the class.",
-    ),
-    "crash report": (
-        "The JVM crashed (hs_err)",
-        "The lines below 'Problematic frame' name the library; memory is to blame only where the report says "
-        "so.",
-    ),
-    "native allocation failed": (
-        "The system refused memory to the JVM",
-        "The machine or the container is full, be it by this process or by others: 'heapscope ps' shows "
-        "sizes.",
-    ),
-    "oom killer": (
-        "The kernel's OOM killer ended a process",
-        "At the container limit the process is too large for its container; at the machine limit all of them "
-        "together are. Java heap, direct buffers, threads and C code all count.",
-    ),
-    "heap dump written": ("The JVM wrote a heap dump", "Run 'heapscope diagnose' on it."),
-    "known pattern": ("Lines that hint at a known leak", "See the leaks named below."),
-}
-# An OutOfMemoryError's reason: what ran out.
-_REASONS = (
-    ("Java heap space", "the Java heap is full of objects that are still referred to"),
-    ("GC overhead limit exceeded", "nearly all time goes into collecting garbage, and nearly none is found"),
-    ("Metaspace", "classes fill their memory: class loaders that cannot go, mostly"),
-    ("Compressed class space", "classes fill their memory: class loaders that cannot go, mostly"),
-    ("direct buffer", "direct buffers (memory outside of the heap) reached their limit"),
-    ("Direct buffer", "direct buffers (memory outside of the heap) reached their limit"),
-    (
-        "native thread",
-        "the system gave no more threads: limits of the user or the container, or threads that never end",
-    ),
-    ("Requested array size", "one array was to be larger than an array can be: a wrong length, mostly"),
-    ("Map failed", "the system gave no more address space or mappings (vm.max_map_count)"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +39,6 @@ class LogGroup:
     """
 
     kind: Kind
-    title: str
-    meaning: str
     count: int
     details: tuple[tuple[str, int], ...]
     frames: tuple[tuple[str, int], ...]
@@ -148,6 +85,8 @@ def summarise(
 
     Parameters
     ----------
+    paths : sequence of Path
+        Text files, plain or gzip.
     catalogue : sequence of KnownLeak, optional
         Whose ``log_patterns`` are looked for.
     named : callable, optional
@@ -167,7 +106,7 @@ def summarise(
             named(path)
         for event in read_log(path, either):
             _add(piles.setdefault(event.kind, _Pile()), event, patterns)
-    groups = tuple(_group(kind, piles[kind]) for kind in _MEANINGS if kind in piles)
+    groups = tuple(_group(kind, piles[kind]) for kind in get_args(Kind) if kind in piles)
     hinted = {leak_id for group in groups for leak_id in group.leak_ids}
     return LogSummary(tuple(paths), groups, tuple(leak for leak in leaks if leak.id in hinted))
 
@@ -187,20 +126,17 @@ def _add(pile: _Pile, event: LogEvent, patterns: Iterable[tuple[KnownLeak, re.Pa
 
 
 def _group(kind: Kind, pile: _Pile) -> LogGroup:
-    title, meaning = _MEANINGS[kind]
     times = sorted(pile.times)
     return LogGroup(
-        kind,
-        title,
-        meaning,
-        pile.count,
-        tuple(pile.details.most_common(TOP)),
-        tuple(pile.frames.most_common(TOP)),
-        times[0] if times else None,
-        times[-1] if times else None,
-        tuple(times),
-        tuple(pile.numbers),
-        tuple(pile.hits) if _is_telling(kind, pile) else (),
+        kind=kind,
+        count=pile.count,
+        details=tuple(pile.details.most_common(TOP)),
+        frames=tuple(pile.frames.most_common(TOP)),
+        first=times[0] if times else None,
+        last=times[-1] if times else None,
+        times=tuple(times),
+        numbers=tuple(pile.numbers),
+        leak_ids=tuple(pile.hits) if _is_telling(kind, pile) else (),
     )
 
 
@@ -214,8 +150,3 @@ def _is_telling(kind: Kind, pile: _Pile) -> bool:
         first, last = pile.numbers[0], pile.numbers[-1]
         return len(pile.numbers) > 1 and last >= LEAST_REFERENCES and last >= REFERENCES_GROWTH * first
     return True
-
-
-def reason_of(detail: str) -> str:
-    """What ran out, for the reason that an OutOfMemoryError gives; empty for an unknown one."""
-    return next((meaning for reason, meaning in _REASONS if reason in detail), "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from heapscope.analysis.leaks.evidence import Scene, chains, entry_count, entry_objects, matches
+from heapscope.analysis.leaks.evidence import SnapshotEvidence, chains, entry_count, entry_objects, matches
 from heapscope.analysis.leaks.known_leaks import Condition, KnownLeak
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.units import format_bytes, format_count
@@ -46,20 +46,20 @@ class Match:
     outcomes: tuple[Outcome, ...]
 
 
-def match(leak: KnownLeak, scene: Scene) -> Match | None:
+def match(leak: KnownLeak, evidence: SnapshotEvidence) -> Match | None:
     """The leak with its evidence, None where the signature does not fit.
 
     Conditions are looked at in the order of the signature, and none after one that fails, so a
     signature begins with what is cheap: counts of classes.
     """
-    if scene.heap is None and not leak.class_counts_suffice:
+    if evidence.graph is None and not leak.class_counts_suffice:
         return None
-    if leak.subject.classes and not scene.names(leak.subject.classes, leak.subject.without):
+    if leak.subject.classes and not evidence.names(leak.subject.classes, leak.subject.without):
         return None
     outcomes: list[Outcome] = []
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for condition in leak.signature:
-        outcome = look(condition, leak, scene)
+        outcome = look(condition, leak, evidence)
         outcomes.append(outcome)
         if condition.any_of:
             groups[condition.any_of].append(outcome)
@@ -76,17 +76,17 @@ def match(leak: KnownLeak, scene: Scene) -> Match | None:
     holding = tuple(outcome for outcome in outcomes if outcome.holds)
     return Match(
         leak,
-        scene.heap is not None and None not in musts,
+        evidence.graph is not None and None not in musts,
         sum(each.condition.is_hint for each in holding),
         holding,
     )
 
 
-def look(condition: Condition, leak: KnownLeak, scene: Scene) -> Outcome:
+def look(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Outcome:
     """What one condition finds in a snapshot."""
-    if scene.heap is None and not _is_of_classes(condition, leak):
+    if evidence.graph is None and not _is_of_classes(condition, leak):
         return Outcome(condition, None, None, "")
-    figure, text = _KINDS[condition.kind](condition, leak, scene)
+    figure, text = _KINDS[condition.kind](condition, leak, evidence)
     if figure is None:
         return Outcome(condition, None, None, "")
     holds = figure >= (condition.at_least if condition.at_least is not None else _least(condition, figure))
@@ -107,7 +107,7 @@ def _is_of_classes(condition: Condition, leak: KnownLeak) -> bool:
     """Whether a class histogram can tell."""
     if condition.kind == "count":
         is_subject = condition.operand == ("subject",)
-        where = condition.options.get("where") or (leak.subject.where if is_subject else {})
+        where = condition.where or (leak.subject.where if is_subject else ())
         return not where and not (is_subject and not leak.subject.classes)
     return condition.kind in ("environment", "property") or (
         condition.kind == "ratio" and THREADS not in condition.operand
@@ -117,20 +117,20 @@ def _is_of_classes(condition: Condition, leak: KnownLeak) -> bool:
 Found = tuple[float | None, str]
 
 
-def _count(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _count(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     if condition.operand == ("subject",):
         subject = leak.subject
-        figure = scene.count(subject.classes, subject.without)
-        if scene.heap is not None and (not subject.classes or figure):
-            figure = scene.subject(subject)[1]
+        figure = evidence.count(subject.classes, subject.without)
+        if evidence.graph is not None and (not subject.classes or figure):
+            figure = evidence.subject(subject)[1]
         return figure, f"{format_count(figure or 0)} {leak.unit[figure != 1]}"
-    figure = scene.count(condition.operand, condition.texts("except"), condition.options.get("where"))
+    figure = evidence.count(condition.operand, condition.texts("except"), condition.where)
     return figure, f"{format_count(figure or 0)} instances of {' or '.join(condition.operand)}"
 
 
-def _ratio(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _ratio(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     counts = [
-        scene.snapshot.root_counts.get("thread", 0) if name == THREADS else scene.count([name]) or 0
+        evidence.snapshot.root_counts.get("thread", 0) if name == THREADS else evidence.count([name]) or 0
         for name in condition.operand
     ]
     figure = counts[0] / max(counts[1], 1)
@@ -138,10 +138,10 @@ def _ratio(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     return figure, f"{format_count(counts[0])} {first} for {format_count(counts[1])} {second}"
 
 
-def _distinct(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    objects = scene.subject(leak.subject)[0]
-    found = scene.identities(objects, condition.operand[0])
-    keys = [scene.values(objects, path) for path in condition.texts("per")]
+def _distinct(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    objects = evidence.subject(leak.subject)[0]
+    found = evidence.identities(objects, condition.operand[0])
+    keys = [evidence.values(objects, path) for path in condition.texts("per")]
     groups: dict[tuple[str, ...], set[Any]] = defaultdict(set)
     for place, value in enumerate(found):
         if value is not None:
@@ -154,10 +154,10 @@ def _distinct(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     return float(len(most)), f"{len(most):,} different objects in the field {name}{of_one}"
 
 
-def _entries(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _entries(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     best, where = 0, condition.operand[0]
     for location in condition.operand:
-        for container in scene.containers(location, condition.texts("of")):
+        for container in evidence.containers(location, condition.texts("of")):
             size = entry_count(container)
             if size > best:
                 best, where = size, location
@@ -166,10 +166,10 @@ def _entries(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     return float(best), f"{format_count(best)} entries in {name}"
 
 
-def _loaders(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _loaders(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     loaders: set[int] = set()
     for location in condition.operand:
-        for container in scene.containers(location, condition.texts("of")):
+        for container in evidence.containers(location, condition.texts("of")):
             for each in entry_objects(container):
                 represented = each.represented_class
                 if represented is not None and represented.loader_id:
@@ -179,39 +179,41 @@ def _loaders(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     ), f"classes of {len(loaders):,} class loaders in {_spoken(condition.operand[0])}"
 
 
-def _value(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    objects = scene.subject(leak.subject)[0]
+def _value(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    objects = evidence.subject(leak.subject)[0]
     wanted = condition.options["is"]
-    found = matches(scene.values(objects, condition.operand[0]), wanted)
+    found = matches(evidence.values(objects, condition.operand[0]), wanted)
     number = int(found.sum())
     name = condition.operand[0].partition("|")[0]
     return number / max(len(objects), 1), f"{name} is {wanted} in {number:,} of {len(objects):,}"
 
 
-def _map(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    objects = scene.subject(leak.subject)[0]
+def _map(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    objects = evidence.subject(leak.subject)[0]
     key = condition.options["key"]
     number = sum(
-        isinstance(each, dict) and key in each for each in scene.values(objects, condition.operand[0])
+        isinstance(each, dict) and key in each for each in evidence.values(objects, condition.operand[0])
     )
     return number / max(len(objects), 1), f"{key} is set in {number:,} of {len(objects):,}"
 
 
-def _sum(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _sum(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     of = condition.texts("of")
-    objects = scene.objects(of, (), condition.options.get("where")) if of else scene.subject(leak.subject)[0]
-    numbers = [each for each in scene.values(objects, condition.operand[0]) if isinstance(each, (int, float))]
+    objects = evidence.objects(of, (), condition.where) if of else evidence.subject(leak.subject)[0]
+    numbers = [
+        each for each in evidence.values(objects, condition.operand[0]) if isinstance(each, (int, float))
+    ]
     total = float(sum(numbers))
     return total, f"{condition.operand[0]} of {len(numbers):,} adds up to {format_bytes(total)}"
 
 
-def _held(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    objects = scene.subject(leak.subject)[0]
+def _held(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    objects = evidence.subject(leak.subject)[0]
     if not objects:
         return 0.0, ""
     found = [
         (text, count)
-        for text, count in chains(scene.merged(objects))
+        for text, count in chains(evidence.merged(objects))
         if any(fnmatchcase(text, pattern) for pattern in condition.operand)
     ]
     number = min(sum(count for _, count in found), len(objects))
@@ -223,38 +225,28 @@ def _held(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
     return figure, f"{number:,} of {len(objects):,} held by {found[0][0]}" if found else ""
 
 
-def _roots(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
+def _roots(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     without = condition.texts("except") or leak.subject.without
-    objects, records = scene.rooted(condition.operand[0], without)
+    objects, records = evidence.rooted(condition.operand[0], without)
     if not objects:
         return 0.0, ""
     name = objects[0].class_name
     return float(records), f"{records:,} GC roots of kind {condition.operand[0]} on {len(objects):,} {name}"
 
 
-def _retained(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    objects = scene.subject(leak.subject)[0]
-    assert scene.heap is not None
-    whole = reachable_bytes(scene)
+def _retained(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    objects = evidence.subject(leak.subject)[0]
     size = objects.retained_bytes() if objects else 0
-    return size / max(
-        whole, 1
-    ), f"{format_bytes(size)} retained, {size / max(whole, 1):.1%} of what is reachable"
+    share = size / evidence.reachable_bytes
+    return share, f"{format_bytes(size)} retained, {share:.1%} of what is reachable"
 
 
-def reachable_bytes(scene: Scene) -> int:
-    """Strongly and softly reachable bytes: the whole that shares are of."""
-    assert scene.heap is not None
-    rows = scene.heap.reachability().rows()
-    return sum(row["shallow_bytes"] for row in rows if row["category"] in ("strong", "soft"))
+def _environment(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    return _setting(condition, evidence.environment, "the environment has")
 
 
-def _environment(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    return _setting(condition, scene.environment, "the environment has")
-
-
-def _property(condition: Condition, leak: KnownLeak, scene: Scene) -> Found:
-    return _setting(condition, scene.system_properties(), "the system properties have")
+def _property(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    return _setting(condition, evidence.system_properties, "the system properties have")
 
 
 def _setting(condition: Condition, settings: Any, where: str) -> Found:
@@ -271,7 +263,7 @@ def _spoken(location: str) -> str:
     return f"{simple_name(class_name)}.{path}"
 
 
-_KINDS: dict[str, Callable[[Condition, KnownLeak, Scene], Found]] = {
+_KINDS: dict[str, Callable[[Condition, KnownLeak, SnapshotEvidence], Found]] = {
     "count": _count,
     "ratio": _ratio,
     "distinct": _distinct,

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
-from heapscope.analysis.leaks.findings import (
-    LIKELY,
-    POSSIBLE,
-    UNKNOWN,
-    Finding,
-    began,
-    has_times,
-)
-from heapscope.analysis.leaks.signatures import reachable_bytes
-from heapscope.heap.retention.paths import merged_paths
+from heapscope.analysis.growth.axis import has_file_times
+from heapscope.analysis.growth.growth import Growth, KeyGrowth
+from heapscope.analysis.leaks.evidence import SnapshotEvidence
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART
+from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
+from heapscope.heap.object_set import instances_of
+from heapscope.heap.retention.by_group import find_consumers
 from heapscope.units import format_bytes, format_count
 
-if TYPE_CHECKING:
-    from heapscope.analysis.growth.growth import Growth, KeyGrowth
-    from heapscope.analysis.leaks.evidence import Scene
-
-# The heap must have grown by this part of itself; less is how every heap breathes.
-HEAP_GROWTH = 0.1
-# And the class's instances must retain this part of that growth.
-LEAST_PART = 0.3
 # What other things are made of: named only where nothing else grows with it.
 _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
-def unknown_leak(grown: Growth, scene: Scene, *, own_only: bool = False) -> Finding | None:
+def unknown_leak(growth: Growth, evidence: SnapshotEvidence, *, own_only: bool = False) -> Finding | None:
     """The finding for growth without a known reason; None where nothing leads it, or nothing grows.
 
-    ``own_only`` names no class that other things are made of.
+    Parameters
+    ----------
+    growth : Growth
+        By class.
+    evidence : SnapshotEvidence
+        Of one of its snapshots.
+    own_only : bool
+        Whether a class that other things are made of (`String`, arrays, collections) is no finding.
     """
-    sizes = grown.whole.shallow_bytes
-    growth = sizes[-1] - sizes[0]
-    if grown.whole.shallow.verdict not in (GROWS, PERHAPS) or growth < HEAP_GROWTH * sizes[0]:
+    sizes = growth.whole.shallow_bytes
+    grown_bytes = sizes[-1] - sizes[0]
+    if growth.whole.shallow.verdict not in (GROWS, PERHAPS) or grown_bytes < HEAP_GROWTH * sizes[0]:
         return None
-    candidates = _candidates(grown, scene, growth)
+    candidates = _candidates(growth, evidence, grown_bytes)
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -47,14 +42,16 @@ def unknown_leak(grown: Growth, scene: Scene, *, own_only: bool = False) -> Find
     if own_only and not own:
         return None
     key, _ = max(own or candidates, key=lambda each: each[1])
-    return _finding(key, growth, grown, scene)
+    return _finding(key, grown_bytes, growth, evidence)
 
 
-def _candidates(grown: Growth, scene: Scene, growth: int) -> list[tuple[KeyGrowth, float]]:
+def _candidates(
+    growth: Growth, evidence: SnapshotEvidence, grown_bytes: int
+) -> list[tuple[KeyGrowth, float]]:
     """Classes that grow, and how much of the growth their instances retain."""
-    retained = _retained_by_class(scene)
+    retained = _retained_by_class(evidence)
     found = []
-    for key in (*grown.growing, *grown.perhaps):
+    for key in (*growth.growing, *growth.perhaps):
         counts = key.instance_counts
         if _is_kept(key.name) or counts[-1] <= counts[0]:
             continue
@@ -62,15 +59,15 @@ def _candidates(grown: Growth, scene: Scene, growth: int) -> list[tuple[KeyGrowt
             part = float(key.shallow.delta)
         else:
             part = retained.get(key.name, 0) * (counts[-1] - counts[0]) / counts[-1]
-        if part >= LEAST_PART * growth:
+        if part >= LEAST_PART * grown_bytes:
             found.append((key, part))
     return found
 
 
-def _retained_by_class(scene: Scene) -> dict[str, int] | None:
-    if scene.heap is None:
+def _retained_by_class(evidence: SnapshotEvidence) -> dict[str, int] | None:
+    if evidence.graph is None:
         return None
-    table = scene.heap.consumers.by_class
+    table = find_consumers(evidence.graph).by_class
     return dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
 
 
@@ -83,52 +80,50 @@ def _is_kept(name: str) -> bool:
     return name.startswith(("jdk.internal.", "sun.", "java.lang.invoke.", "java.lang.Class"))
 
 
-def _finding(key: KeyGrowth, growth: int, grown: Growth, scene: Scene) -> Finding:
-    name, counts, snapshots = key.name, key.instance_counts, grown.snapshots
-    times = [each.captured_at for each in snapshots]
-    per_hour = key.instances.per_hour if has_times(snapshots) else None
+def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: SnapshotEvidence) -> Finding:
+    name, counts, series = key.name, key.instance_counts, growth.snapshots
+    times = [each.captured_at for each in series]
+    per_hour = None if has_file_times(series) else key.instances.per_hour
     since, is_estimate = began(times, counts, per_hour)
-    if key.since and grown.axis.skip != key.since:
+    if key.since and growth.axis.skip != key.since:
         since, is_estimate = times[key.since], False
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = None
-    if scene.heap is not None:
-        members = scene.heap.objects(name, subclasses=False)
+    if evidence.graph is not None:
+        members = instances_of(evidence.graph, name, subclasses=False)
         retained = members.retained_bytes()
-        share = retained / max(reachable_bytes(scene), 1)
-        holders = merged_paths(scene.heap, members.indices)
+        share = retained / evidence.reachable_bytes
+        holders = evidence.merged(members)
     return Finding(
-        UNKNOWN,
-        f"{name} {how}, for a reason that is not in the catalogue",
-        name,
-        ("instance", "instances"),
-        LIKELY if scene.heap is not None and key.verdict == GROWS else POSSIBLE,
-        counts,
-        counts[-1],
-        retained,
-        share,
-        per_hour,
-        since,
-        is_estimate,
-        tuple(holders.lines(4)) if holders is not None else (),
-        holders,
-        "Something adds these objects and nothing takes them out again. What holds them, below, names the "
-        "field or the cache where they pile up.",
-        (
+        id=UNKNOWN,
+        title=f"{name} {how}, for a reason that is not in the catalogue",
+        class_name=name,
+        unit=("instance", "instances"),
+        confidence=LIKELY if evidence.graph is not None and key.verdict == GROWS else POSSIBLE,
+        counts=counts,
+        instance_count=counts[-1],
+        retained_bytes=retained,
+        share=share,
+        per_hour=per_hour,
+        since=since,
+        since_is_estimate=is_estimate,
+        held_by=tuple(holders.lines(4)) if holders is not None else (),
+        holders=holders,
+        why="Something adds these objects and nothing takes them out again. What holds them, below, names "
+        "the field or the cache where they pile up.",
+        cure=(
             "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
             "no longer needed.",
-            f"See one of them with its fields: 'heapscope paths DUMP {name} --json' has addresses, "
-            "'heapscope inspect DUMP 0xADDRESS' shows what is there.",
             "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
             "again.",
         ),
-        "The number of instances stays the same, or goes up and down with the load.",
-        (),
-        (),
-        (
+        healthy="The number of instances stays the same, or goes up and down with the load.",
+        affected=(),
+        sources=(),
+        evidence=(
             f"{format_count(counts[0])} -> {format_count(counts[-1])} instances over {len(counts)} "
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
-            f"the whole heap grew by {format_bytes(growth)}",
+            f"the whole heap grew by {format_bytes(grown_bytes)}",
         ),
     )

@@ -9,24 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heapscope import extras
 from heapscope.analysis.memory.verdict import MemoryVerdict, judge
-from heapscope.errors import HeapscopeError, MissingDependency, SampleError
+from heapscope.errors import HeapscopeError, SampleError
+from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SUFFIXES = (".parquet", ".csv", ".jsonl")
 _KEYS = ["host", "pid", "start_ticks"]
 _NEEDED = (*_KEYS, "captured_at", "role", "task_index", "rss_bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Watched(RichRepr):
+class WatchedProcess(RichRepr):
     """One process's samples, in the order of time.
 
     Attributes
     ----------
+    host : str
+        Where it ran.
+    pid : int
+    role, task_index : str, int or None
+        Of TensorFlow.
     samples : DataFrame
         Columns of `heapscope.collector.memory.Sample`; ``captured_at`` as UTC timestamps.
     """
@@ -58,7 +64,14 @@ class Watched(RichRepr):
 
 
 def process_name(pid: int, role: str | None, task_index: int | None) -> str:
-    """What people call a process."""
+    """What to call a process: ``worker:0 (pid 4711)``, or ``pid 4711``.
+
+    Parameters
+    ----------
+    pid : int
+    role, task_index : str, int or None
+        Of TensorFlow.
+    """
     if role is None:
         return f"pid {pid}"
     return f"{role}{'' if task_index is None else f':{task_index}'} (pid {pid})"
@@ -89,13 +102,24 @@ def read_samples(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
     return table.sort_values([*_KEYS, "captured_at"], ignore_index=True)
 
 
-def watched(table: pd.DataFrame) -> list[Watched]:
-    """The processes in a table of samples; one that was restarted counts as two."""
+def watched_processes(table: pd.DataFrame) -> list[WatchedProcess]:
+    """The processes in a table of samples; one that was restarted counts as two.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `read_samples`.
+
+    Returns
+    -------
+    list of WatchedProcess
+        By role, task index and pid; those without a role last.
+    """
     found = []
     for (host, pid, _), rows in table.groupby(_KEYS, sort=False):
         role, index = rows["role"].iloc[0], rows["task_index"].iloc[0]
         found.append(
-            Watched(
+            WatchedProcess(
                 host=str(host),
                 pid=int(pid),
                 role=str(role) if role == role and role is not None else None,
@@ -111,7 +135,7 @@ def _read(path: Path) -> pd.DataFrame:
 
     try:
         if path.suffix == ".parquet":
-            journal = path.with_name(f".{path.name}.rows")
+            journal = sample_journal(path)
             parts = [_rows(journal)] if journal.exists() and journal.stat().st_size else []
             if path.exists() or not parts:
                 parts.insert(0, _parquet(path))
@@ -122,7 +146,7 @@ def _read(path: Path) -> pd.DataFrame:
             table = _rows(path)
         else:
             raise SampleError(
-                path, f"its name should end in {', '.join(_SUFFIXES)}, as 'heapscope watch' writes"
+                path, f"its name should end in {', '.join(SAMPLE_SUFFIXES)}, as 'heapscope watch' writes"
             )
         missing = [name for name in _NEEDED if name not in table.columns]
         if missing:
@@ -163,8 +187,4 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
-    return parquet.read_table(path).to_pandas()
+    return extras.pyarrow().parquet.read_table(path).to_pandas()

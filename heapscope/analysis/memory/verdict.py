@@ -2,18 +2,17 @@
 
 Each cause leaves its own traces in virtual size, resident size inside and outside of the heap's range,
 old generation, metaspace, threads, malloc and native memory tracking; they were measured one by one on
-JDK 17 and 25.
+JDK 17 and 25.  The verdict is data; `heapscope.reporter.memory_text` puts it into words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from heapscope.rich_repr import RichRepr
-from heapscope.units import format_bytes, format_count, format_duration
 
 Cause = Literal[
     "too early",
@@ -28,11 +27,52 @@ Cause = Literal[
     "malloc arenas",
     "native memory",
 ]
+# What was seen, finer than the cause: the same cause may be seen in several ways.
+Pattern = Literal[
+    "too few samples",
+    "nothing grew",
+    "old generation grew in resident memory",
+    "heap grew",
+    "heap grew before any collection",
+    "garbage filled the heap",
+    "heap and garbage grew",
+    "classes grew",
+    "threads grew",
+    "tracked buffers grew",
+    "untracked mappings grew",
+    "main arena grew",
+    "other arenas grew",
+    "JVM's native memory grew",
+    "untracked native mappings grew",
+    "grew in an unknown place",
+]
 Confidence = Literal["high", "medium", "low"]
 Values = Sequence[float | None]
 
-_MIN_SAMPLES = 4
-_SURE_SECONDS = 600.0
+CAUSES: dict[Pattern, Cause] = {
+    "too few samples": "too early",
+    "nothing grew": "steady",
+    "old generation grew in resident memory": "java heap",
+    "heap grew": "java heap",
+    "heap grew before any collection": "java heap or garbage",
+    "garbage filled the heap": "garbage",
+    "heap and garbage grew": "java heap or garbage",
+    "classes grew": "class loaders",
+    "threads grew": "threads",
+    "tracked buffers grew": "direct buffers",
+    "untracked mappings grew": "direct buffers",
+    "main arena grew": "native malloc",
+    "other arenas grew": "malloc arenas",
+    "JVM's native memory grew": "native memory",
+    "untracked native mappings grew": "native memory",
+    "grew in an unknown place": "native memory",
+}
+
+# Fewer samples cannot tell growth from what happens to be between two collections.
+MIN_SAMPLES = 4
+# Start-up is over after some minutes, and only then is a rate told by the hour.
+SURE_SECONDS = 600.0
+# Less than this, or than this share of the beginning, is noise of a JVM at rest.
 _MIN_BYTES = 8e6
 _MIN_SHARE = 0.03
 _MIN_CLASSES = 500
@@ -41,24 +81,38 @@ _MIN_THREADS = 20
 _THREAD_BYTES = 150e3
 _CLASS_BYTES = 20e3
 
-_NEXT: dict[Cause, str] = {
-    "too early": "watch longer",
-    "steady": "nothing to do",
-    "java heap": "take heap dumps: heapscope collect {pid} --every 10m --count 3 -o DIR, "
-    "then heapscope report DIR",
-    "garbage": "no leak: the heap is filled once with garbage before it is collected; "
-    "a smaller -Xmx bounds it",
-    "java heap or garbage": "see what survives: heapscope collect {pid} --kind histogram -o DIR, twice, then "
-    "heapscope trend DIR",
-    "class loaders": "take a heap dump and look for loaders that are held: heapscope collect {pid} -o DIR, "
-    "then heapscope suspects --waste",
-    "threads": "see who starts them: jcmd {pid} Thread.print, or heapscope info on a heap dump",
-    "direct buffers": "see who holds java.nio.DirectByteBuffer: heapscope collect {pid} -o DIR, "
-    "then heapscope paths; -XX:MaxDirectMemorySize bounds them",
-    "native malloc": "the heap is innocent: use a malloc profiler (jemalloc, heaptrack, memray --native)",
-    "malloc arenas": "restart with MALLOC_ARENA_MAX=2; if it still grows, C code leaks",
-    "native memory": "restart with -XX:NativeMemoryTracking=summary in LIBHDFS_OPTS, then watch again",
-}
+EvidenceKind = Literal[
+    "old generation inside resident memory",
+    "old generation",
+    "heap range unknown",
+    "inside the heap",
+    "inside the heap and old generation",
+    "inside and outside the heap",
+    "no collection yet",
+    "classes",
+    "threads",
+    "native memory tracking",
+    "malloc",
+    "no native memory tracking",
+    "levelled off",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEvidence:
+    """One thing that was measured, and speaks for a verdict.
+
+    Attributes
+    ----------
+    kind : str
+        One of `EvidenceKind`.
+    figures : mapping of str to float
+        How much columns of the samples changed (``outside_bytes``: the resident size outside of the heap);
+        of "levelled off", ``bytes`` in the last ``seconds``.
+    """
+
+    kind: EvidenceKind
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +123,25 @@ class MemoryVerdict(RichRepr):
     ----------
     cause : str
         One of `Cause`.
-    title : str
-        The cause in words.
-    evidence : tuple of str
-        Sentences with figures.
-    next_step : str
+    pattern : str
+        One of `Pattern`: how it was seen.
+    evidence : tuple of MemoryEvidence
+        What was measured.
     confidence : {"high", "medium", "low"}
     growth_bytes : int
         Of the resident size, from the first samples to the last.
     bytes_per_hour : float or None
-        None where the samples span no time.
     seconds : float
-        From the first sample to the last.
+        From the first to the last sample.
     sample_count : int
-    changes : dict
+    changes : mapping of str to float
         Column of the samples: how much it changed; what was not measured is missing.
     """
 
     pid: int
     cause: Cause
-    title: str
-    evidence: tuple[str, ...]
-    next_step: str
+    pattern: Pattern
+    evidence: tuple[MemoryEvidence, ...]
     confidence: Confidence
     growth_bytes: int
     bytes_per_hour: float | None
@@ -121,11 +172,16 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     growth = changes.get(column, 0.0)
     start = next((value for value in columns.get(column, ()) if value is not None), 0.0)
     walked = _walked(columns, column)
-    cause, title, evidence, confidence = _cause(
-        changes, growth if walked is None else walked, start, count, columns
-    )
-    if cause == "steady" and span < _SURE_SECONDS:
-        confidence = "medium" if span >= _SURE_SECONDS / 10 else "low"  # slow leaks are the usual ones
+    if count < MIN_SAMPLES:
+        found = _Finding("too few samples", (), "low")
+    else:
+        heap_max = max((v for v in columns.get("heap_max_bytes", ()) if v is not None), default=0.0)
+        found = _find_pattern(changes, growth if walked is None else walked, start, heap_max)
+    cause, confidence = CAUSES[found.pattern], found.confidence
+    if cause == "steady" and span < SURE_SECONDS:
+        # Most leaks are slow: a short watch cannot exclude them.
+        confidence = "medium" if span >= SURE_SECONDS / 10 else "low"
+    evidence = found.evidence
     old = "old_after_gc_bytes"
     if cause == "java heap" and old in changes:
         # Once all of the heap has been touched, only the old generation tells whether it goes on.
@@ -135,9 +191,8 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     return MemoryVerdict(
         pid=pid,
         cause=cause,
-        title=title,
-        evidence=tuple(evidence),
-        next_step=_NEXT[cause].format(pid=pid),
+        pattern=found.pattern,
+        evidence=evidence,
         confidence=confidence,
         growth_bytes=round(growth),
         bytes_per_hour=growth / span * 3600 if span > 0 else None,
@@ -145,27 +200,6 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
         sample_count=count,
         changes=changes,
     )
-
-
-def describe(verdict: MemoryVerdict, name: str) -> list[str]:
-    """Lines of text for people: the verdict in one, its evidence and the next step below.
-
-    Parameters
-    ----------
-    name : str
-        What to call the process, ``worker:0 (pid 4711)`` say.
-    """
-    pace = ""
-    if verdict.cause not in ("too early", "steady") and verdict.bytes_per_hour is not None:
-        # Hours are not told by minutes.
-        hours, unit = (1, "an hour") if verdict.seconds >= _SURE_SECONDS else (1 / 60, "a minute")
-        pace = f", {format_bytes(verdict.bytes_per_hour * hours, signed=True)} {unit}"
-    size = format_bytes(verdict.growth_bytes, signed=True)
-    lines = [f"{name}: {verdict.title}"]
-    lines.append(f"    resident {size} in {format_duration(verdict.seconds)}{pace}")
-    lines += [f"    {sentence}" for sentence in verdict.evidence]
-    lines.append(f"    confidence {verdict.confidence}; next: {verdict.next_step}")
-    return lines
 
 
 def _change(values: Values, *, lowest: bool) -> float | None:
@@ -194,109 +228,117 @@ def _walked(columns: Mapping[str, Values], column: str) -> float | None:
     )
 
 
-_Finding = tuple[Cause, str, list[str], Confidence]
+class _Finding(NamedTuple):
+    pattern: Pattern
+    evidence: tuple[MemoryEvidence, ...]
+    confidence: Confidence
 
 
-def _cause(
-    changes: Mapping[str, float], growth: float, start: float, count: int, columns: Mapping[str, Values]
-) -> _Finding:
-    if count < _MIN_SAMPLES:
-        return "too early", f"too early to tell, {count} of {_MIN_SAMPLES} samples", [], "low"
+def _find_pattern(changes: Mapping[str, float], growth: float, start: float, heap_max: float) -> _Finding:
+    """What the changes look like, of enough samples.
+
+    Parameters
+    ----------
+    changes : mapping of str to float
+        Of each column that was measured.
+    growth : float
+        Bytes that the resident size grew by.
+    start : float
+        Resident bytes at the beginning.
+    heap_max : float
+        Bytes that the heap may grow to; 0 where it is not known.
+    """
     old, threads = changes.get("old_after_gc_bytes"), changes.get("thread_count", 0.0)
-    heap_max = max((v for v in columns.get("heap_max_bytes", ()) if v is not None), default=0.0)
     if growth < max(_MIN_BYTES, _MIN_SHARE * start):
         if old is not None and old >= max(_MIN_BYTES, _MIN_SHARE * heap_max):
-            sentence = (
-                f"the old generation after GC grew by {_size(old)}, inside memory that was resident already"
-            )
-            return "java heap", "the Java heap fills up", [sentence], "medium"
+            evidence = _evidence("old generation inside resident memory", old_after_gc_bytes=old)
+            return _Finding("old generation grew in resident memory", evidence, "medium")
         if threads >= 5 * _MIN_THREADS:
-            return "threads", "threads pile up", [_threads(changes)], "high"
-        return "steady", "steady, nothing grew", [], "high"
+            return _Finding("threads grew", _threads(changes), "high")
+        return _Finding("nothing grew", (), "high")
     heap = changes.get("heap_rss_bytes")
     if heap is None:
         if old is not None and old >= 0.5 * growth:
-            return "java heap", "the Java heap grows", [f"old generation after GC {_size(old)}"], "medium"
-        return (
-            "native memory",
-            "it grows, inside the Java heap or outside",
-            ["where the heap lies is not known (no counters, no attach socket)"],
-            "low",
-        )
-    inside = f"{_size(heap)} of it inside the Java heap"
+            return _Finding("heap grew", _evidence("old generation", old_after_gc_bytes=old), "medium")
+        return _Finding("grew in an unknown place", _evidence("heap range unknown"), "low")
     if heap >= 0.5 * growth:
-        return _inside(heap, old, changes.get("full_gc_count", 0.0) > 0, inside)
-    return _outside(changes, growth - heap, inside)
+        return _inside(heap, old, changes.get("full_gc_count", 0.0) > 0)
+    return _outside(changes, heap, growth - heap)
 
 
-def _inside(heap: float, old: float | None, has_collected_all: bool, inside: str) -> _Finding:
+def _inside(heap: float, old: float | None, has_collected_all: bool) -> _Finding:
+    """Of a process that grew inside the range of its heap: what is held, or garbage."""
     if old is None:
-        sentence = "no collection yet has told garbage from what is held"
-        return "java heap or garbage", "the Java heap grows, or fills with garbage", [inside, sentence], "low"
-    evidence = [f"{inside}, whose old generation after GC changed by {_size(old)}"]
+        # No collection yet has told garbage from what is held.
+        evidence = _evidence("inside the heap", heap_rss_bytes=heap) + _evidence("no collection yet")
+        return _Finding("heap grew before any collection", evidence, "low")
+    evidence = _evidence("inside the heap and old generation", heap_rss_bytes=heap, old_after_gc_bytes=old)
     if old >= 0.4 * heap:
         # Until all of it has been collected once, the old generation holds garbage too.
-        confidence: Confidence = "high" if has_collected_all else "medium"
-        return "java heap", "the Java heap grows", evidence, confidence
+        return _Finding("heap grew", evidence, "high" if has_collected_all else "medium")
     if old < min(0.05 * heap, _MIN_BYTES):
-        return "garbage", "garbage fills heap that was committed but never touched", evidence, "high"
-    return (
-        "java heap or garbage",
-        "the Java heap fills with garbage, and with what is held",
-        evidence,
-        "medium",
-    )
+        return _Finding("garbage filled the heap", evidence, "high")
+    return _Finding("heap and garbage grew", evidence, "medium")
 
 
-def _outside(changes: Mapping[str, float], outside: float, inside: str) -> _Finding:
+def _outside(changes: Mapping[str, float], heap: float, outside: float) -> _Finding:
+    """Of a process that grew outside of its heap: classes, threads, or native memory of some kind."""
     classes, threads = changes.get("class_count", 0.0), changes.get("thread_count", 0.0)
     metaspace = changes.get("metaspace_bytes", 0.0)
     brk, arenas = changes.get("malloc_rss_bytes", 0.0), changes.get("arena_rss_bytes", 0.0)
     other, tracked = changes.get("nmt_other_bytes"), changes.get("nmt_native_bytes")
-    evidence = [f"{inside}, {_size(outside)} outside"]
+    evidence = _evidence("inside and outside the heap", heap_rss_bytes=heap, outside_bytes=outside)
     if classes >= _MIN_CLASSES and max(4 * metaspace, 2 * classes * _CLASS_BYTES) >= outside:
-        evidence.append(f"classes {format_count(classes, signed=True)}, metaspace {_size(metaspace)}")
-        return "class loaders", "classes and their loaders pile up", evidence, "high"
+        evidence += _evidence("classes", class_count=classes, metaspace_bytes=metaspace)
+        return _Finding("classes grew", evidence, "high")
     if threads >= _MIN_THREADS and 2 * threads * _THREAD_BYTES >= outside:
-        return "threads", "threads pile up", [*evidence, _threads(changes)], "high"
-    malloc = f"malloc: main arena {_size(brk)}, other arenas {_size(arenas)}"
+        return _Finding("threads grew", evidence + _threads(changes), "high")
     if other is not None and tracked is not None:
-        evidence.append(f"native memory tracking: Other {_size(other)}, all {_size(tracked)}")
+        evidence += _evidence("native memory tracking", nmt_other_bytes=other, nmt_native_bytes=tracked)
         if other >= 0.5 * outside:
-            return "direct buffers", "direct buffers or Unsafe memory grow", evidence, "high"
+            return _Finding("tracked buffers grew", evidence, "high")
         if tracked >= 0.5 * outside:
-            return "native memory", "the JVM's own native memory grows", evidence, "medium"
-    evidence.append(malloc)
+            return _Finding("JVM's native memory grew", evidence, "medium")
+    evidence += _evidence("malloc", malloc_rss_bytes=brk, arena_rss_bytes=arenas)
     # Without tracking, memory that Java asked for by malloc looks like that of C code.
-    confidence: Confidence = "high" if tracked is not None else "medium"
     if brk >= max(0.5 * outside, arenas):
-        return "native malloc", "native code leaks memory from malloc", evidence, confidence
+        return _Finding("main arena grew", evidence, "high" if tracked is not None else "medium")
     if arenas >= 0.5 * outside:
-        title = "malloc's arenas grow: fragments, or a leak in native threads"
-        return "malloc arenas", title, evidence, "medium" if tracked is not None else "low"
+        return _Finding("other arenas grew", evidence, "medium" if tracked is not None else "low")
     if tracked is not None:
-        return "native memory", "mappings of native code grow", evidence, "medium"
-    evidence.append("native memory tracking is off: direct buffers and native code look alike")
-    return "direct buffers", "mappings outside the heap grow, direct buffers most likely", evidence, "low"
+        return _Finding("untracked native mappings grew", evidence, "medium")
+    evidence += _evidence("no native memory tracking")
+    return _Finding("untracked mappings grew", evidence, "low")
 
 
-def _threads(changes: Mapping[str, float]) -> str:
-    threads = format_count(changes.get("thread_count", 0.0), signed=True)
-    return f"threads {threads}, virtual size {_size(changes.get('vsz_bytes', 0.0))}"
+def _evidence(kind: EvidenceKind, **figures: float) -> tuple[MemoryEvidence, ...]:
+    return (MemoryEvidence(kind, figures),)
 
 
-def _levelling(seconds: Sequence[float], values: Values, growth: float, *, lowest: bool = False) -> list[str]:
-    """A sentence where growth has ended: start-up looks like a leak for a while."""
+def _threads(changes: Mapping[str, float]) -> tuple[MemoryEvidence, ...]:
+    count, size = changes.get("thread_count", 0.0), changes.get("vsz_bytes", 0.0)
+    return _evidence("threads", thread_count=count, vsz_bytes=size)
+
+
+def _levelling(
+    seconds: Sequence[float], values: Values, growth: float, *, lowest: bool = False
+) -> tuple[MemoryEvidence, ...]:
+    """Evidence where growth has ended: start-up looks like a leak for a while.
+
+    Parameters
+    ----------
+    seconds, values : sequence
+        When n samples were taken, ascending, and the value of the column that grew in each.
+    growth : float
+        How much it grew in all.
+    lowest : bool
+        Whether its level is its lowest value, as of the old generation.
+    """
     known = [(when, value) for when, value in zip(seconds, values, strict=True) if value is not None]
-    if len(known) < 3 * _MIN_SAMPLES:
-        return []
+    if len(known) < 3 * MIN_SAMPLES:
+        return ()
     third = known[-len(known) // 3 :]
     last = _change([value for _, value in third], lowest=lowest) or 0.0
     if last > 0.1 * growth:
-        return []
-    spell = format_duration(third[-1][0] - third[0][0])
-    return [f"it has levelled off: {_size(last)} in the last {spell}"]
-
-
-def _size(count: float) -> str:
-    return format_bytes(count, signed=True)
+        return ()
+    return _evidence("levelled off", bytes=last, seconds=third[-1][0] - third[0][0])

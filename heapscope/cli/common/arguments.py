@@ -43,14 +43,14 @@ secrets_option = click.option(
 
 def watched(patterns: Sequence[str]) -> Sequence[str]:
     """The patterns asked for, or the classes of the libhdfs leak."""
-    from heapscope.heap.histogram import WATCHED_CLASSES
+    from heapscope.heap.watched_classes import WATCHED_CLASSES
 
     return patterns or WATCHED_CLASSES
 
 
 def expanded(dumps: Sequence[Path]) -> list[Path]:
     """The dumps, a directory standing for all snapshots in it."""
-    from heapscope.analysis.snapshots import snapshot_files
+    from heapscope.analysis.growth.snapshot import snapshot_files
 
     return [path for dump in dumps for path in snapshot_files(dump)]
 
@@ -126,7 +126,13 @@ class TwoRuns(click.Command):
     many = ("--vs", "--against")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option before each of its arguments."""
+        """Repeat the option before each of its arguments.
+
+        Raises
+        ------
+        click.UsageError
+            The option has none.
+        """
         spread: list[str] = []
         option = ""
         for place, argument in enumerate(args):
@@ -186,6 +192,13 @@ def _subject(context: click.Context, parameter: click.Parameter, value: str) -> 
 def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> ObjectSet:
     """The objects that a subject names.
 
+    Parameters
+    ----------
+    heap : Heap
+    subject : Subject
+    subclasses : bool
+        Whether instances of subclasses are among them.
+
     Raises
     ------
     ObjectNotFound
@@ -193,13 +206,10 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     """
     if subject.address is None:
         return heap.objects(subject.text, subclasses=subclasses)
-    import numpy as np
-
     from heapscope.heap.object_set import ObjectSet
     from heapscope.heap.objects.inspector import find_object
 
-    index = find_object(heap, subject.address).index
-    return ObjectSet(heap, np.array([index], np.int64))
+    return ObjectSet(heap.graph, [find_object(heap.graph, subject.address).index])
 
 
 subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from heapscope.cli.common.answer import Answer, footer, text_rows
+
 if TYPE_CHECKING:
-    from heapscope.cli.common.output import Answer
     from heapscope.table import Table
 
 _display: ContextVar[Callable[[str], None] | None] = ContextVar("display", default=None)
@@ -30,7 +31,7 @@ def is_drawing() -> bool:
 
 
 def draw(thing: object) -> bool:
-    """Draw what analysis found, if answers are drawn and it has a card; whether it was."""
+    """Draw an answer if answers are drawn and it has a card; returns whether it was drawn."""
     display = _display.get()
     if display is None:
         return False
@@ -45,7 +46,6 @@ def draw(thing: object) -> bool:
 
 def draw_answer(answer: Answer, shown: Table) -> None:
     """Draw a table, with all that its text has."""
-    from heapscope.cli.common.output import footer, text_rows
     from heapscope.reporter.notebook.html import card, escaped, grid, name_cell, number_cell, text_cell
 
     display = _display.get()

@@ -1,4 +1,4 @@
-"""Tables and values for people and for programs: text, JSON, CSV; to stdout or to a new file.
+"""Answers shown to people and to programs: text, JSON, CSV; on stdout or in a new file.
 
 Text on a terminal is drawn by rich and fits its width: class names are shortened from the
 left, then whole columns left out, figures never cut.  In a pipe it is plain: every column,
@@ -10,142 +10,35 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from heapscope.cli.common.answer import SCHEMA_VERSION, TERMINAL_ROWS, Answer, Choice, footer, text_rows
 from heapscope.cli.common.notebook_output import draw_answer, is_drawing
-from heapscope.files import check_free, new_file
-from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_count
+from heapscope.files import new_file
+from heapscope.reporter.text import printable
+from heapscope.units import iso_time
 
 if TYPE_CHECKING:
-    from heapscope.analysis.snapshots import Snapshot
+    from heapscope.analysis.growth.snapshot import Snapshot
     from heapscope.table import Table
 
-SCHEMA_VERSION = 1
-TERMINAL_ROWS = 30
 _PIECE = 1 << 15
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"; the wide forms too).
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def shorten(name: str, width: int, ellipsis: str = "…") -> str:
-    """The end of a name, which tells more than its beginning: ``…fs.FileSystem$Cache$Key``."""
-    if len(name) <= width:
-        return name
-    return ellipsis + name[len(name) - width + len(ellipsis) :] if width > len(ellipsis) else ellipsis[:width]
-
-
-def format_time(moment: datetime) -> str:
-    """``2026-11-23 09:22:10 UTC``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def describe(snapshots: Iterable[Snapshot]) -> list[str]:
-    """A line for each snapshot: what it is, when it was taken, how much it holds."""
-    found = list(snapshots)
-    width = max((len(snapshot.name) for snapshot in found), default=0)
-    lines = []
-    for snapshot in found:
-        lines.append(
-            f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
-            f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
-            f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
-        )
-        if snapshot.coverage is not None:
-            summary, *rest = snapshot.coverage.lines()
-            lines += [f"  {summary}", *(f"    {line}" for line in rest)]
-    return lines
-
-
-def total(table: Table, *names: str) -> dict[str, int | float]:
-    """Sums of columns."""
-    return {name: sum(table.column(name)) for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the options of a table ask for; ``rows`` None means not said, 0 all of them."""
-
-    format: Literal["text", "json", "csv"] = "text"
-    rows: int | None = None
-    sort: str | None = None
-    path: Path | None = None
-    force: bool = False
-
-    def check(self) -> None:
-        """Refuse an output that exists before any work is done.
-
-        Raises
-        ------
-        OutputExists, OutputFailed
-        """
-        if self.path is not None:
-            check_free(self.path, self.force)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How a column of a table is shown as text.
-
-    ``importance`` orders what a narrow terminal leaves out: 0 always stays, 9 goes first.
-    """
-
-    name: str
-    label: str
-    importance: int = 0
-    is_signed: bool = False
-    is_text: bool = False
-    decimals: int = 0  # of a fraction; JSON and CSV have all of them
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A table with all that is said around it.
-
-    Attributes
-    ----------
-    kind : str
-        "class histogram", "census", "diff", "trend".
-    table : Table
-        All rows, in their natural order.
-    columns : sequence of Column
-        What the text shows, the last one being text: names, of any length.
-    snapshots : sequence of Snapshot
-        Where the rows come from.
-    totals : mapping of str to number
-        Sums by column; empty where summing makes no sense.
-    total_label : str
-        What the sums are of.
-    rows_are : pair of str
-        Singular and plural for the footer: "class", "classes".
-    heading, notes : sequence of str
-        Lines above and below the text.
-    facts : mapping
-        What JSON says beside the rows.
-    """
-
-    kind: str
-    table: Table
-    columns: Sequence[Column]
-    snapshots: Sequence[Snapshot]
-    totals: Mapping[str, int | float] = field(default_factory=dict)
-    total_label: str = "total"
-    rows_are: tuple[str, str] = ("class", "classes")
-    heading: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
 def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
-    """Options every table has; the command gets them as ``choice``, a `Choice`."""
+    """Options every table has; the command gets them as ``choice``, a `Choice`.
+
+    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.
+    """
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)
@@ -253,7 +146,7 @@ def write(text: str, choice: Choice) -> None:
 
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """A JSON document as text; ASCII only, so that no terminal is steered by it."""
+    """A JSON document as text; ASCII only, so that it has no control characters for a terminal."""
     return json.dumps(document, indent=2, default=_json_value) + "\n"
 
 
@@ -273,7 +166,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def _json_value(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return iso_time(value)
     raise TypeError(f"no JSON form of {type(value).__name__}")
 
 
@@ -292,7 +185,7 @@ def _json_text(answer: Answer, shown: Table) -> str:
 
 
 def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
-    """A table of partial dumps says so in each row: CSV has no other place for it."""
+    """Add the share that was read to each row of a table of partial dumps: CSV has no other place."""
     from heapscope.table import Table
 
     shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
@@ -324,41 +217,6 @@ def _csv_cell(value: object) -> str:
     return guard + printable(str(value))
 
 
-def text_cell(value: object, column: Column) -> str:
-    """One cell as text: thousands separated, a sign where it is a change."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        text = f"{value:,d}" if isinstance(value, int) else f"{value:,.{column.decimals}f}"
-        return f"+{text}" if column.is_signed and value > 0 else text
-    if isinstance(value, datetime):
-        return format_time(value)
-    return printable(str(value))
-
-
-def text_rows(answer: Answer, shown: Table) -> tuple[list[list[str]], list[str]]:
-    """Cells of the rows, and of the line of totals (empty where there is none)."""
-    rows = [[text_cell(row[column.name], column) for column in answer.columns] for row in shown.rows()]
-    if not answer.totals:
-        return rows, []
-    totals = [
-        text_cell(answer.totals[column.name], column) if column.name in answer.totals else ""
-        for column in answer.columns
-    ]
-    totals[-1] = answer.total_label
-    return rows, totals
-
-
-def footer(answer: Answer, shown: Table) -> str:
-    """``30 of 793 classes; --top 0 shows all``."""
-    everything = plural(len(answer.table), *answer.rows_are)
-    if len(shown) == len(answer.table):
-        return everything
-    return f"{len(shown):,} of {everything}; --top 0 shows all"
-
-
 def _plain_text(answer: Answer, shown: Table) -> str:
     rows, totals = text_rows(answer, shown)
     heads = [column.label.replace("\n", " ") for column in answer.columns]
@@ -376,12 +234,3 @@ def _plain_text(answer: Answer, shown: Table) -> str:
     text += map(joined, lines)
     text += ["", footer(answer, shown), *map(printable, answer.notes)]
     return "\n".join(text) + "\n"
-
-
-def encodes(text: str, stream: TextIO) -> bool:
-    """Whether a stream can write these characters."""
-    try:
-        text.encode(stream.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

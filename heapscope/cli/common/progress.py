@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapscope.cli.common.answer import shorten
 from heapscope.cli.common.notebook_output import is_drawing
-from heapscope.progress import Progress, notebook, silent
+from heapscope.progress import Progress, no_progress, notebook_bar
+from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -31,7 +33,7 @@ class Work:
     @property
     def progress(self) -> Progress:
         """To be handed to the analysis."""
-        return silent if self._bars is None else self._update
+        return no_progress if self._bars is None else self._update
 
     def each(self, paths: Sequence[Path]) -> Iterator[Path]:
         """The paths, one after the other; the bars name the one that was taken last."""
@@ -41,9 +43,6 @@ class Work:
 
     def name(self, path: Path, place: str = "") -> None:
         """Name the file that is worked on from now on."""
-        from heapscope.cli.common.output import shorten
-        from heapscope.reporter.text import printable
-
         self._label = shorten(printable(path.name), _NAME_WIDTH) + place
         self._shown = "", 0
 
@@ -71,14 +70,14 @@ class _NotebookWork(Work):
 
 @contextmanager
 def work() -> Iterator[Work]:
-    """Show the progress of long work while it lasts; silent where nobody looks.
+    """Show the progress of long work while it lasts, where stderr is a terminal or a notebook asked.
 
     ::
 
         with work() as at:
             snapshots = heapscope.snapshots(at.each(paths), at.progress)
     """
-    bar = notebook() if is_drawing() else None
+    bar = notebook_bar() if is_drawing() else None
     if bar is not None:
         yield _NotebookWork(bar)
         return

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from heapscope.cli.common.output import (
+from heapscope.cli.common.answer import (
     Answer,
     encodes,
     footer,

@@ -29,17 +29,17 @@ from heapscope.heap.graph.kernels import (
 
 
 @njit(inline="always")
-def _has(flags, v, plane):  # type: ignore[no-untyped-def]
+def _has(flags, v, plane):
     return (flags[uintp(v) >> uintp(6), plane] >> (uint64(v) & uint64(63))) & uint64(1)
 
 
 @njit(inline="always")
-def _set(flags, v, plane):  # type: ignore[no-untyped-def]
+def _set(flags, v, plane):
     flags[uintp(v) >> uintp(6), plane] |= uint64(1) << (uint64(v) & uint64(63))
 
 
 @njit(nogil=True)
-def mark_leaves(starts, flags):  # type: ignore[no-untyped-def]
+def mark_leaves(starts, flags):
     """Plane LEAF: objects that refer to nothing."""
     for v in range(starts.shape[0] - 1):
         if starts[v] == starts[v + 1]:
@@ -48,7 +48,7 @@ def mark_leaves(starts, flags):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def mark(members, flags, plane):  # type: ignore[no-untyped-def]
+def mark(members, flags, plane):
     """Put objects into a plane."""
     for i in range(members.shape[0]):
         _set(flags, members[i], plane)
@@ -56,7 +56,7 @@ def mark(members, flags, plane):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def drop_lost(starts, targets):  # type: ignore[no-untyped-def]
+def drop_lost(starts, targets):
     """Take references that lead nowhere out of a CSR, in place; how many are left."""
     kept = int64(0)
     at = int64(starts[0])
@@ -73,7 +73,7 @@ def drop_lost(starts, targets):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pairs, state, budget):  # type: ignore[no-untyped-def]
+def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pairs, state, budget):
     """Number objects from 1 in depth-first order; 0 is the virtual root.
 
     ``order[i]`` is the object of number i, ``forest[i]`` the number of its parent in the
@@ -149,7 +149,7 @@ def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pa
 
 
 @njit(nogil=True)
-def keep_pairs(pairs, order, flags):  # type: ignore[no-untyped-def]
+def keep_pairs(pairs, order, flags):
     """Drop the pairs whose target is top-level, in place; how many are left."""
     kept = int64(0)
     for i in range(pairs.shape[0]):
@@ -161,7 +161,7 @@ def keep_pairs(pairs, order, flags):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def sort_pairs(pairs, into, shift, counts):  # type: ignore[no-untyped-def]
+def sort_pairs(pairs, into, shift, counts):
     """Sort by as many bits from ``shift`` on as ``counts`` has room for; ties keep their order.
 
     One pass of a radix sort (Knuth, TAOCP 5.2.5): 18 million pairs take two passes of 13 bits and a
@@ -187,7 +187,7 @@ def sort_pairs(pairs, into, shift, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def plant(order, flags, forest, semis):  # type: ignore[no-untyped-def]
+def plant(order, flags, forest, semis):
     """Semidominators as `semidominators` begins with them: the parent, or the root if that is known."""
     for w in range(order.shape[0]):
         semis[w] = uint32(0) if _has(flags, order[w], TOP_LEVEL) else forest[w, ANCESTOR]
@@ -196,7 +196,7 @@ def plant(order, flags, forest, semis):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _evaluate(u, w, forest, semis, trail):  # type: ignore[no-untyped-def]
+def _evaluate(u, w, forest, semis, trail):
     """Vertex of least semidominator on the forest path to ``u``; compresses the path.
 
     Vertices above ``w`` are linked to their ancestors.  ``trail`` has room for the longest path.
@@ -226,7 +226,7 @@ def _evaluate(u, w, forest, semis, trail):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def semidominators(pairs, forest, semis, dominators, trail, state, budget):  # type: ignore[no-untyped-def]
+def semidominators(pairs, forest, semis, dominators, trail, state, budget):
     """Semidominators and, where they follow at once, immediate dominators, from the last number down.
 
     Lengauer and Tarjan, "A fast algorithm for finding dominators in a flowgraph", TOPLAS 1(1),
@@ -274,7 +274,7 @@ def semidominators(pairs, forest, semis, dominators, trail, state, budget):  # t
 
 
 @njit(nogil=True)
-def settle(semis, dominators):  # type: ignore[no-untyped-def]
+def settle(semis, dominators):
     """Immediate dominators where `semidominators` left another vertex."""
     for w in range(1, dominators.shape[0]):
         if dominators[w] != semis[w]:
@@ -283,7 +283,7 @@ def settle(semis, dominators):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def add_up(order, dominators, units, retained):  # type: ignore[no-untyped-def]
+def add_up(order, dominators, units, retained):
     """Retained sizes by number: of each vertex the sum over its dominator tree."""
     for w in range(order.shape[0]):
         retained[w] = 0
@@ -295,7 +295,7 @@ def add_up(order, dominators, units, retained):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def by_object(order, dominators, retained, immediate, sizes):  # type: ignore[no-untyped-def]
+def by_object(order, dominators, retained, immediate, sizes):
     """Dominators and retained sizes from numbers to object indices."""
     for w in range(1, order.shape[0]):
         v = order[w]
@@ -306,7 +306,24 @@ def by_object(order, dominators, retained, immediate, sizes):  # type: ignore[no
 
 
 @njit(nogil=True)
-def breadth_first(starts, targets, flags, queue, parents, state, budget):  # type: ignore[no-untyped-def]
+def link_children(immediate, children, siblings):
+    """First child and next sibling of each object in the dominator tree; the virtual root is the last row."""
+    n = immediate.shape[0]
+    for v in range(n + 1):
+        children[v] = NOTHING
+        siblings[v] = NOTHING
+    for v in range(n - 1, -1, -1):
+        d = immediate[v]
+        if d == NOTHING:
+            continue
+        row = n if d == NOTHING - 1 else int64(d)
+        siblings[v] = children[row]
+        children[row] = v
+    return DONE
+
+
+@njit(nogil=True)
+def breadth_first(starts, targets, flags, queue, parents, state, budget):
     """Visit what the objects in ``queue`` refer to, and what those refer to, nearest first.
 
     ``parents`` of newly visited objects is written.  Of objects in plane SPECIAL the last
@@ -337,7 +354,7 @@ def breadth_first(starts, targets, flags, queue, parents, state, budget):  # typ
 
 
 @njit(nogil=True)
-def incoming(starts, targets, flags, sources, found, state):  # type: ignore[no-untyped-def]
+def incoming(starts, targets, flags, sources, found, state):
     """References to objects in plane VISITED; only counted where ``sources`` has no room."""
     used = int64(0)
     room = sources.shape[0]
@@ -354,7 +371,7 @@ def incoming(starts, targets, flags, sources, found, state):  # type: ignore[no-
 
 
 @njit(nogil=True)
-def flood(starts, targets, flags, stack, state, budget):  # type: ignore[no-untyped-def]
+def flood(starts, targets, flags, stack, state, budget):
     """Visit all that the ``state[TOP]`` objects on the stack reach; leaves are not put on it."""
     top = state[TOP]
     left = budget
@@ -375,7 +392,7 @@ def flood(starts, targets, flags, stack, state, budget):  # type: ignore[no-unty
 
 
 @njit(nogil=True)
-def sum_units(words, units, state):  # type: ignore[no-untyped-def]
+def sum_units(words, units, state):
     """Number and units of the objects whose bits are set."""
     count = int64(0)
     total = uint64(0)
@@ -394,7 +411,7 @@ def sum_units(words, units, state):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def members_of(words, out):  # type: ignore[no-untyped-def]
+def members_of(words, out):
     """The objects whose bits are set, ascending, as far as ``out`` has room."""
     used = 0
     for row in range(words.shape[0]):

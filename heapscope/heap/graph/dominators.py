@@ -16,14 +16,15 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.segments import Allocate, in_memory
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from heapscope.heap.graph.classes import Classes
     from heapscope.heap.graph.references import References
-    from heapscope.heap.heap import Heap
+    from heapscope.parser.segments import Columns
 
 _DIGIT_BITS = 9
 
@@ -53,7 +54,7 @@ class Numbering:
     flags: NDArray[np.uint64]
 
 
-def number(references: References, roots: NDArray[np.uint32], progress: Progress = silent) -> Numbering:
+def number(references: References, roots: NDArray[np.uint32], progress: Progress = no_progress) -> Numbering:
     """Number what the roots reach, depth first.
 
     Parameters
@@ -86,7 +87,7 @@ def number(references: References, roots: NDArray[np.uint32], progress: Progress
 def dominate(
     numbering: Numbering,
     size_units: NDArray[np.uint32],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
     """Immediate dominators, and retained sizes in the units of the shallow ones.
@@ -141,6 +142,24 @@ def _by_target(pairs: NDArray[np.uint64], count: int) -> tuple[NDArray[np.uint64
     return pairs, other
 
 
+def child_lists(immediate: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The dominator tree from the top down: the first child of each object, and its next sibling.
+
+    Parameters
+    ----------
+    immediate : uint32 array, shape (n,)
+        Immediate dominators.
+
+    Returns
+    -------
+    children, siblings : uint32 arrays, shape (n + 1,)
+        `NO_OBJECT` where there is none; the last row is the virtual root's.
+    """
+    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
+    kernels.link_children(immediate, children, siblings)
+    return children, siblings
+
+
 class Dominators:
     """The dominator tree of a heap.
 
@@ -150,28 +169,30 @@ class Dominators:
         Immediate dominator of each object: `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for
         objects that nothing retains, which are reachable over weak references only or not at all.
     retained_units : uint32 or uint64 array, shape (n,)
-        Retained sizes in units of ``heap.columns.unit_bytes``; 0 where nothing retains the object.
+        Retained sizes in units of ``graph.columns.unit_bytes``; 0 where nothing retains the object.
     """
 
     def __init__(
         self,
-        heap: Heap,
+        columns: Columns,
+        classes: Classes,
         immediate: NDArray[np.uint32],
         retained_units: NDArray[np.uint32] | NDArray[np.uint64],
     ) -> None:
-        self._heap = heap
+        self._columns = columns
+        self._classes = classes
         self.immediate = immediate
         self.retained_units = retained_units
 
     @property
     def retained_bytes(self) -> NDArray[np.int64]:
         """Retained size of each object, int64, shape (n,); 0 where nothing retains the object."""
-        found: NDArray[np.int64] = self.retained_units.astype(np.int64) * self._heap.columns.unit_bytes
+        found: NDArray[np.int64] = self.retained_units.astype(np.int64) * self._columns.unit_bytes
         return found
 
     def retained_bytes_of(self, index: int) -> int:
         """Retained size of one object."""
-        return int(self.retained_units[index]) * self._heap.columns.unit_bytes
+        return int(self.retained_units[index]) * self._columns.unit_bytes
 
     @property
     def top_level(self) -> NDArray[np.int64]:
@@ -209,7 +230,7 @@ class Dominators:
             rows, units = rows[units >= least], units[units >= least]
         order = np.lexsort((rows, -units.astype(np.int64)))
         rows = rows[order][: rows.size if count is None else count]
-        columns, classes = self._heap.columns, self._heap.classes
+        columns, classes = self._columns, self._classes
         return Table(
             {
                 "object_id": columns.addresses.ids_of(rows),

@@ -1,314 +1,264 @@
-"""`Graph`: all columns of a heap, each made when something first asks for it, or taken from the index."""
+"""`HeapGraph`: what every function over a heap takes.
+
+Columns, classes, GC roots, references, reachability and dominators of one dump under one set of
+`Options`, each computed when something first asks for it, or taken from the index.  Functions of
+`heapscope.heap.objects`, `heapscope.heap.retention` and `heapscope.analysis` take a `HeapGraph`;
+`heapscope.heap.heap.Heap` is the convenient object for people on top of it.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
-from functools import cached_property, partial
-from threading import Event
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from heapscope.heap.graph import references
-from heapscope.heap.graph.dominators import dominate, number
-from heapscope.heap.graph.index import BrokenIndexError, Store, identity_of, open_index
-from heapscope.heap.graph.reachability import Reachability, held_by, retained_by, walk
-from heapscope.heap.graph.roots import resolve_roots
-from heapscope.parser.addresses import AddressMap
-from heapscope.parser.layout.layout import (
-    Layout,
-    instance_bytes,
-    mat_layout,
-    mirror_bytes,
-    stack_chunk_classes,
-)
-from heapscope.parser.record_offsets import find_offset, find_offsets
-from heapscope.parser.segments import Columns, Roots, Shapes, fill, map_addresses, shapes_of
-from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
+from heapscope.heap.graph.arrays import HeapArrays
+from heapscope.heap.graph.dominators import Dominators
+from heapscope.heap.graph.index import BrokenIndexError
+from heapscope.heap.graph.reachability import held_by, reachability_table, retained_by
+from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.parser.records import StackTraces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from heapscope.heap.graph.classes import Classes
     from heapscope.heap.graph.options import Options
+    from heapscope.heap.graph.reachability import Reachability
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
-    from heapscope.parser.records import JavaClass
+    from heapscope.parser.broken.coverage import Coverage
+    from heapscope.parser.layout.layout import Layout
+    from heapscope.parser.records import RecordList
     from heapscope.parser.scan import HeapScan
+    from heapscope.parser.segments import Columns
     from heapscope.parser.source import Source
     from heapscope.progress import Progress
+    from heapscope.table import Table
 
-    Immediate = NDArray[np.uint32]
-    RetainedUnits = NDArray[np.uint32] | NDArray[np.uint64]
+Computed = TypeVar("Computed")
 
 
-class Graph:
-    """Columns, references, reachability and dominators of one heap under one set of `Options`.
+class HeapGraph:
+    """One heap under one set of `Options`.
 
     Parameters
     ----------
+    source, scan, classes
+        The dump, what the first pass over it counted, and its classes.
+    options : Options
+        What is followed, what is a root.
+    progress : Progress
+        Told how far long work is.
     index_file : Path, optional
         Where the index is, or will be once everything was computed; None: no index.
     index_key : dict, optional
         What beside the dump decides what the index has; the options by default.
+
+    Attributes
+    ----------
+    classes : Classes
+        In the order of ``columns.class_index``.
+    options : Options
     """
 
     def __init__(
         self,
         source: Source,
         scan: HeapScan,
-        classes: list[JavaClass],
+        classes: Classes,
         options: Options,
         progress: Progress,
+        *,
         index_file: Path | None = None,
         index_key: dict[str, str] | None = None,
     ) -> None:
+        self.classes = classes
+        self.options = options
         self._source = source
         self._scan = scan
-        self._classes = classes
-        self._options = options
         self._progress = progress
-        self._key = index_key or asdict(options)
-        # Taken before anything is read: a dump that is written to meanwhile fits no index.
-        self._identity = identity_of(source.path) if index_file else {}
         self._index_file = index_file
-        self._index = open_index(index_file, self._identity, self._key) if index_file else None
-        self._store = Store(None if self._index else index_file)
+        self._index_key = index_key
+        self._arrays = self._new_arrays()
+        self._kept: dict[str, Any] = {}
+        self._lost_count: int | None = None
 
-    def _from_index(self, *names: str) -> list[NDArray[Any]] | None:
-        """Arrays of the index; None where there is none, or one turns out to be broken."""
-        if self._index is None:
-            return None
+    def _new_arrays(self) -> HeapArrays:
+        return HeapArrays(
+            self._source,
+            self._scan,
+            self.classes,
+            self.options,
+            self._progress,
+            index_file=self._index_file,
+            index_key=self._index_key,
+        )
+
+    def _computed(self, name: str) -> Any:
+        """An attribute of the arrays; with a broken index all of them are computed again."""
         try:
-            return [self._index.array(name) for name in names]
-        except (BrokenIndexError, KeyError):
-            # All of it anew, for an index has to be whole; who holds old arrays may keep them.
+            return getattr(self._arrays, name)
+        except BrokenIndexError:
+            # Who holds arrays of the old index may keep them: they were checked, and are mapped.
             assert self._index_file is not None
             with suppress(OSError):
                 self._index_file.unlink()
-            self._index = None
-            self._store = Store(self._index_file)
-            for made in ("columns", "references", "roots", "root_members"):
-                self.__dict__.pop(made, None)
-            return None
+            self._arrays = self._new_arrays()
+            return getattr(self._arrays, name)
+
+    def kept(self, what: str, compute: Callable[[], Computed]) -> Computed:
+        """A fact of this heap, computed once: ``graph.kept("threads", lambda: ...)``.
+
+        Parameters
+        ----------
+        what : str
+            A name that no other fact has.
+        compute : callable
+            Called where the fact is not known yet.
+        """
+        if what not in self._kept:
+            self._kept[what] = compute()
+        found: Computed = self._kept[what]
+        return found
+
+    # --- the dump ---
 
     @property
-    def unit_bytes(self) -> int:
-        """What sizes are counted in."""
-        return 1 if self.layout.rule == "android" else 8
+    def path(self) -> Path:
+        """The file."""
+        return self._source.path
 
-    @cached_property
+    @property
+    def buffer(self) -> NDArray[np.uint8]:
+        """The bytes of the inflated dump, mapped."""
+        return self._source.mapping(self._progress)
+
+    @property
+    def identifier_bytes(self) -> int:
+        """Bytes of an identifier in the dump, 4 or 8."""
+        return self._scan.header.identifier_bytes
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """How much of a broken dump was read; None for a whole one."""
+        return self._scan.coverage
+
+    @property
     def layout(self) -> Layout:
         """What shallow sizes follow from."""
-        layout = self._scan.layout
-        return mat_layout(layout) if self._options.semantics == "mat" else layout
+        return self._arrays.layout
+
+    @property
+    def records(self) -> RecordList:
+        """The dump's top-level records but the heap's."""
+        return self._scan.records
 
     @cached_property
-    def _shapes(self) -> Shapes:
-        return shapes_of(
-            self._scan,
-            self._classes,
-            self.layout,
-            self.unit_bytes,
-            {
-                i: (declaring, self._options.follows(kind))
-                for i, (kind, declaring) in references.reference_classes(self._classes).items()
-            },
-        )
+    def stack_traces(self) -> StackTraces:
+        """Stack traces by serial."""
+        return StackTraces(self._scan.records, self._scan.names, self.identifier_bytes)
 
     @cached_property
-    def _filled(self) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
-        """Columns, and how many references each object has, which `references` turns into row starts."""
-        addresses = map_addresses(self._source, self._scan, self._progress, self._store.array)
-        columns, degrees = fill(
-            self._source, self._scan, addresses, self._shapes, self.unit_bytes, self._progress,
-            self._store.array,
-        )  # fmt: skip
-        if self._scan.coverage is not None and not columns.roots.kinds.size:
-            columns.roots = self._assumed_roots()
-        self._size_class_objects(columns)
-        self._size_stack_chunks(columns)
-        return columns, degrees
+    def superclasses(self) -> dict[str, str]:
+        """Class name to the name of its superclass."""
+        classes = self._scan.classes
+        return {c.name: classes[c.super_id].name for c in classes.values() if c.super_id in classes}
 
-    def _assumed_roots(self) -> Roots:
-        """All classes, where a dump was cut before its GC roots: else nothing would be reachable."""
-        ids = np.array([c.class_id for c in self._classes if c.is_dumped], np.uint64)
-        zeros = np.zeros(ids.size, np.uint32)
-        kinds = np.full(ids.size, SubRecordTag.ROOT_STICKY_CLASS, np.uint8)
-        return Roots(kinds, ids, zeros, np.full(ids.size, -1, np.int32), zeros)
+    # --- objects and references ---
 
-    @cached_property
+    @property
     def columns(self) -> Columns:
         """Columns of all objects in address order, and of all root records."""
-        kept = self._from_index(
-            "class_index", "size_units", "places", "address_table", "sorted_ids", "segment_ranges",
-            "root_kinds", "root_ids", "root_threads", "root_frames", "root_traces",
-        )  # fmt: skip
-        if kept is None:
-            return self._filled[0]
-        class_index, size_units, *maps = kept[:6]
-        return Columns(
-            AddressMap(maps[0], maps[1], maps[2], class_index.size, maps[3]),
-            class_index,
-            size_units,
-            self.unit_bytes,
-            Roots(*kept[6:]),
-            partial(find_offsets, self._source, self._scan, progress=self._progress),
-            partial(find_offset, self._source, self._scan),
-        )
+        found: Columns = self._computed("columns")
+        return found
 
-    def _size_class_objects(self, columns: Columns) -> None:
-        """Shallow sizes of class objects, which carry the statics of their class."""
-        sizes = mirror_bytes(self.layout, self._scan.classes)
-        dumped = [i for i, c in self._scan.classes.items() if c.is_dumped]
-        rows = columns.addresses.indices_of(np.array(dumped, np.uint64))
-        columns.size_units[rows] = [sizes[i] // columns.unit_bytes for i in dumped]
-
-    def _size_stack_chunks(self, columns: Columns) -> None:
-        """A stack chunk carries a piece of a stack; how much, its field ``size`` tells."""
-        if self.layout.rule == "mat":
-            return
-        chunks = set(stack_chunk_classes(self._scan.classes)) & self._scan.instance_counts.keys()
-        for class_index, java_class in enumerate(self._classes):
-            if java_class.class_id not in chunks:
-                continue
-            at = self._field_offset(java_class, "size")
-            rows = np.nonzero(columns.class_index == class_index)[0]
-            if at is None or not rows.size:
-                continue
-            data = self._source.mapping()
-            places = columns.offsets[rows].astype(np.int64)[:, None] + at + np.arange(4)
-            words = np.ascontiguousarray(data[places]).view(">i4").reshape(-1).tolist()
-            layout = self.layout
-            fixed = instance_bytes(layout, self._scan.classes)[java_class.class_id]
-            columns.size_units[rows] = [
-                layout.stack_chunk_bytes(fixed, count) // columns.unit_bytes for count in words
-            ]
-
-    def _field_offset(self, java_class: JavaClass, name: str) -> int | None:
-        """Where an int field lies in the record of an instance."""
-        width = self._scan.header.identifier_bytes
-        at = 1 + 2 * width + 8
-        current: JavaClass | None = java_class
-        seen: set[int] = set()
-        while current is not None and current.class_id not in seen:
-            seen.add(current.class_id)
-            for field in current.fields:
-                if field.name == name and field.type == BasicType.INT:
-                    return at
-                at += width if field.type == BasicType.OBJECT else VALUE_BYTES[field.type]
-            current = self._scan.classes.get(current.super_id) if current.super_id else None
-        return None
-
-    @cached_property
+    @property
     def roots(self) -> RootTable:
-        """GC roots."""
-        return resolve_roots(self.columns, self._classes, self._options)
+        """Root records with the objects they name and the threads those hang on."""
+        found: RootTable = self._computed("roots")
+        return found
 
-    @cached_property
+    @property
     def root_members(self) -> NDArray[np.uint32]:
         """Objects that are GC roots, uint32, ascending."""
-        return self.roots.members()
+        found: NDArray[np.uint32] = self._computed("root_members")
+        return found
 
-    @cached_property
+    @property
     def references(self) -> References:
         """Who refers to whom."""
-        kept = self._from_index("indptr", "indices", "referents")
-        if kept is not None:
-            assert self._index is not None
-            lost = int(self._index.values["lost_count"])
-            return references.restore(
-                kept[0], kept[1], kept[2], self._classes, self.columns, self.roots, self._options, lost
-            )
-        columns, degrees = self._filled
-        return references.build(
-            self._source, self._scan, self._classes, columns, degrees, self._shapes, self.roots,
-            self._options, self._progress, self._store.array,
-        )  # fmt: skip
+        found: References = self._computed("references")
+        self._lost_count = found.lost_count
+        return found
+
+    @property
+    def lost_count(self) -> int | None:
+        """References that lead nowhere; None as long as nobody has asked for the references."""
+        return self._lost_count
 
     @property
     def class_objects(self) -> NDArray[np.int64]:
-        """Object index of each class's class object, -1 where it has none."""
+        """Object index of the class object of each class, int64, shape (c,); -1 where it has none."""
         return self.references.class_objects
 
-    @cached_property
-    def _analysed(self) -> tuple[Immediate, RetainedUnits, Reachability]:
-        kept = self._from_index("immediate", "retained_units", "strong", "soft", "weak", "parents")
-        if kept is not None:
-            return kept[0], kept[1], Reachability(*kept[2:])
-        graph, roots, store = self.references, self.root_members, self._store
-        stopped = Event()
+    def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""
+        return self.columns.addresses.indices_of(object_ids)
 
-        def unless_stopped(phase: str, done: int, total: int) -> None:
-            if stopped.is_set():
-                raise KeyboardInterrupt
+    def index_of(self, object_id: int) -> int:
+        """Object index of one identifier, -1 where the dump has none."""
+        if not 0 <= object_id < 2**64:
+            return -1
+        return int(self.indices_of(np.array([object_id], np.uint64))[0])
 
-        numbering = number(graph, roots, self._progress)
-        with ThreadPoolExecutor(1) as pool:
-            # One thread each: both are bound by the latency of memory, not by its bandwidth.
-            walked = pool.submit(walk, graph, roots, unless_stopped, store.array)
-            try:
-                immediate, retained = dominate(
-                    numbering, self.columns.size_units, self._progress, store.array
-                )
-                reach = walked.result()
-            except BaseException:
-                stopped.set()
-                raise
-        self._save(reach)
-        return immediate, retained, reach
-
-    def _save(self, reach: Reachability) -> None:
-        columns, store = self.columns, self._store
-        addresses, roots = columns.addresses, columns.roots
-        if self._index_file is None:
-            return
-        store.shorten("indices", self.references.indices.size)
-        if not store.has("address_table"):
-            store.add("address_table", addresses.table)
-        for name, values in (
-            ("places", addresses.places),
-            ("sorted_ids", addresses.sorted_ids),
-            ("segment_ranges", addresses.segment_ranges),
-            ("root_kinds", roots.kinds),
-            ("root_ids", roots.object_ids),
-            ("root_threads", roots.thread_serials),
-            ("root_frames", roots.frame_numbers),
-            ("root_traces", roots.trace_serials),
-            ("referents", self.references.referents.pairs),
-            ("strong", reach.strong),
-            ("soft", reach.soft),
-            ("weak", reach.weak),
-        ):
-            store.add(name, values)
-        if identity_of(self._source.path) == self._identity:
-            store.commit(self._identity, self._key, {"lost_count": self.references.lost_count})
-        else:
-            store.abandon()
+    # --- what the roots hold ---
 
     @property
     def reachability(self) -> Reachability:
-        """How the GC roots reach each object."""
-        return self._analysed[2]
+        """How the GC roots reach each object, and shortest paths from them."""
+        found: Reachability = self._computed("reachability")
+        return found
 
     @property
-    def immediate_dominators(self) -> Immediate:
-        """See `heapscope.heap.graph.dominators.Dominators`."""
-        return self._analysed[0]
+    def categories(self) -> NDArray[np.uint8]:
+        """How each object is reached, uint8, shape (n,): 0 strong, 1 soft, 2 weak, 3 unreachable."""
+        return self.reachability.categories
 
     @property
-    def retained_units(self) -> RetainedUnits:
+    def reachability_table(self) -> Table:
+        """Objects and bytes by strength; see `heapscope.heap.heap.Heap.reachability`."""
+        return self.kept("reachability", lambda: reachability_table(self.reachability, self.columns))
+
+    @property
+    def immediate_dominators(self) -> NDArray[np.uint32]:
         """See `heapscope.heap.graph.dominators.Dominators`."""
-        return self._analysed[1]
+        found: NDArray[np.uint32] = self._computed("immediate_dominators")
+        return found
+
+    @property
+    def retained_units(self) -> NDArray[np.uint32] | NDArray[np.uint64]:
+        """See `heapscope.heap.graph.dominators.Dominators`."""
+        found: NDArray[np.uint32] | NDArray[np.uint64] = self._computed("retained_units")
+        return found
+
+    @property
+    def dominators(self) -> Dominators:
+        """The dominator tree, with the retained size of every object."""
+        return self.kept(
+            "dominators",
+            lambda: Dominators(self.columns, self.classes, self.immediate_dominators, self.retained_units),
+        )
 
     def followed(self) -> NDArray[np.uint64]:
         """Bits of all objects that the graph's roots reach, uint64, shape (n // 64 + 1,)."""
         immediate = self.immediate_dominators
-        bits = np.packbits(immediate != references.NO_OBJECT, bitorder="little")
+        bits = np.packbits(immediate != NO_OBJECT, bitorder="little")
         words = np.zeros((immediate.size // 64 + 1) * 8, np.uint8)
         words[: bits.size] = bits
         return words.view(np.uint64)
@@ -316,10 +266,23 @@ class Graph:
     def retained_set(
         self, members: NDArray[np.int64], without_roots: Sequence[str] = ()
     ) -> NDArray[np.uint64]:
-        """Bits of the retained set of some objects; see `heapscope.heap.object_set.ObjectSet.retained`."""
-        graph = self.references
+        """Bits of the retained set of some objects, uint64, shape (n // 64 + 1,).
+
+        Parameters
+        ----------
+        members : int64 array
+            Object indices.
+        without_roots : sequence of str
+            Kinds of GC roots that do not count; see `heapscope.heap.object_set.ObjectSet.retained`.
+
+        Raises
+        ------
+        ValueError
+            There is no such kind of GC root.
+        """
+        references = self.references
         if not without_roots:
-            return retained_by(graph, self.root_members, members, self.followed(), self._progress)
+            return retained_by(references, self.root_members, members, self.followed(), self._progress)
         # The members count as held: that nobody but the left out roots holds them is the point.
-        held = members[self.immediate_dominators[members] != references.NO_OBJECT]
-        return held_by(graph, self.roots.members(without_roots), held, self._progress)
+        held = members[self.immediate_dominators[members] != NO_OBJECT]
+        return held_by(references, self.roots.members(without_roots), held, self._progress)

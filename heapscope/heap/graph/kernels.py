@@ -17,8 +17,6 @@ NEXT, TOP, ROOT, PAIRS, TREE = range(5)
 STATE = 8
 
 _MODULE = "heapscope.heap.graph._kernels"
-_GROUPS = "heapscope.heap.retention._group_kernels"
-_SHAPES = "heapscope.analysis.growth._path_group_kernels"
 _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 
 # starts, flags
@@ -47,6 +45,8 @@ _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them,
 add_up = {width: Kernel(_MODULE, "add_up", f"u4[] u4[] u4[] {width}[]") for width in _SIZES}
 # order, dominators, retained, immediate, sizes
 by_object = {width: Kernel(_MODULE, "by_object", f"u4[] u4[] {width}[] u4[] {width}[]") for width in _SIZES}
+# immediate, children, siblings
+link_children = Kernel(_MODULE, "link_children", "u4[] u4[] u4[]")
 # starts, targets, flags, queue, parents, state, budget
 breadth_first = {
     width: Kernel(_MODULE, "breadth_first", f"{width}[] u4[] u8[4] u4[] u4[] i8[] i8") for width in _WIDTHS
@@ -59,36 +59,3 @@ flood = {width: Kernel(_MODULE, "flood", f"{width}[] u4[] u8[4] u4[] i8[] i8") f
 sum_units = Kernel(_MODULE, "sum_units", "u8[] u4[] i8[]")
 # words, out
 members_of = Kernel(_MODULE, "members_of", "u8[] i8[]")
-# immediate, children, siblings
-link_children = Kernel(_GROUPS, "link_children", "u4[] u4[] u4[]")
-# immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
-# totals; by the types of class_index and retained
-retained_by_group = {
-    (classes, sizes): Kernel(
-        _GROUPS, "retained_by_group", f"u4[] {sizes}[] {classes}[] u4[4] u4[] u4[] i8 u4[] u4[] i8[] u8[]"
-    )
-    for classes in ("u2", "i4")
-    for sizes in _SIZES
-}
-# class_index, units, counts, sums; by the type of class_index
-class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
-# immediate, retained, heaviest; by the type of retained
-heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
-# parents, depths, stack
-find_depths = Kernel(_SHAPES, "find_depths", "u4[] u4[] u4[]")
-# starts, targets, flags, strong, depths, ranks, kinds, parents
-settle_parents = {
-    width: Kernel(_SHAPES, "settle_parents", f"{width}[] u4[] u8[4] u8[] u4[] u4[] u4[] u4[]")
-    for width in _WIDTHS
-}
-# shapes, count, table
-fill_table = Kernel(_SHAPES, "fill_table", "u4[4] i8 u4[]")
-# parents, links, labels, kinds, of_object, stack, shapes, table, deepest, state
-compose = Kernel(_SHAPES, "compose", "u4[] u8[] u4[] u4[] u4[] u4[] u4[4] u4[] i8 i8[]")
-# of_object, units, counts, sums
-shape_totals = Kernel(_SHAPES, "shape_totals", "u4[] u4[] i8[] u8[]")
-# immediate, retained, of_object, children, siblings, depths, totals; by the type of retained
-retained_by_shape = {
-    sizes: Kernel(_SHAPES, "retained_by_shape", f"u4[] {sizes}[] u4[] u4[] u4[] i8[] u8[]")
-    for sizes in _SIZES
-}

@@ -17,7 +17,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.options import ReferentKind
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.segments import Allocate, in_memory
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def new_flags(references: References) -> NDArray[np.uint64]:
 def walk(
     references: References,
     roots: NDArray[np.uint32],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     allocate: Allocate = in_memory,
 ) -> Reachability:
     """Breadth-first from the GC roots: strong references first, then soft, then all.
@@ -126,7 +126,7 @@ def reached_without(
     references: References,
     roots: NDArray[np.uint32],
     avoided: NDArray[np.int64] | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> NDArray[np.uint64]:
     """Bits of what roots reach over the graph when some objects are taken away, roots or not."""
     flood = _Flood(references, roots, progress)
@@ -233,7 +233,7 @@ def retained_by(
     roots: NDArray[np.uint32],
     members: NDArray[np.int64],
     reached: NDArray[np.uint64],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> NDArray[np.uint64]:
     """Bits of the retained set of some objects.
 
@@ -253,7 +253,7 @@ def held_by(
     references: References,
     roots: NDArray[np.uint32],
     members: NDArray[np.int64],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> NDArray[np.uint64]:
     """Bits of what members reach, and roots do not when the members are taken away; with the members."""
     flood = _Flood(references, roots, progress)
@@ -279,7 +279,7 @@ def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[
     return int(state[kernels.NEXT]), int(state[kernels.TOP])
 
 
-def strengths(reach: Reachability, columns: Columns) -> Table:
+def reachability_table(reach: Reachability, columns: Columns) -> Table:
     """See `heapscope.heap.heap.Heap.reachability`."""
     within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
     whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))

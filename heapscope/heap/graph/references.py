@@ -15,7 +15,7 @@ import numpy as np
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.options import Options, ReferentKind
 from heapscope.heap.graph.roots import RootTable
-from heapscope.parser.segments import NO_OBJECT, Allocate, Shapes, fill_references, in_memory
+from heapscope.parser.segments import NO_OBJECT, Allocate, fill_references, in_memory
 from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from heapscope.parser.class_tables import ClassTables
     from heapscope.parser.records import JavaClass
     from heapscope.parser.scan import HeapScan
     from heapscope.parser.segments import Columns
@@ -180,7 +181,7 @@ def build(
     classes: Sequence[JavaClass],
     columns: Columns,
     degrees: Starts,
-    shapes: Shapes,
+    tables: ClassTables,
     roots: RootTable,
     options: Options,
     progress: Progress,
@@ -206,7 +207,7 @@ def build(
     has_referent = np.nonzero(kinds)[0].tolist()
     reference_objects = sum(scan.instance_counts.get(classes[i].class_id, 0) for i in has_referent)
     edges = fill_references(
-        source, scan, columns, shapes, class_targets, degrees, reference_objects, progress, allocate
+        source, scan, columns, tables, class_targets, degrees, reference_objects, progress, allocate
     )
     indptr, indices, lost = edges.indptr, edges.indices, lost + edges.lost_count
     referents = _referents(edges.referents, kinds, columns, options)
@@ -214,9 +215,9 @@ def build(
         places = np.arange(sources.size) - np.repeat(first, counts)
         ends = indptr[rows + 1].astype(np.int64) - counts
         indices[np.repeat(ends, counts) + places] = targets
-        if int(class_targets[shapes.class_class]) != NO_OBJECT:
+        if int(class_targets[tables.class_class]) != NO_OBJECT:
             own = class_objects[class_objects >= 0]
-            indices[indptr[own]] = class_targets[shapes.class_class]
+            indices[indptr[own]] = class_targets[tables.class_class]
         _put_referents_last(indptr, indices, rows, counts, referents)
     width = "u4" if indptr.dtype == np.uint32 else "i8"
     if lost:

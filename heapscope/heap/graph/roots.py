@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
     from heapscope.parser.records import JavaClass
     from heapscope.parser.segments import Columns
 
@@ -89,15 +88,14 @@ def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Optio
     return RootTable(at, roots.kinds, hangs_on, columns.addresses.indices_of(np.array(implied, np.uint64)))
 
 
-def roots_frame(heap: Heap) -> pd.DataFrame:
-    """See `Heap.gc_roots`."""
+def roots_frame(columns: Columns, table: RootTable, classes: Sequence[JavaClass]) -> pd.DataFrame:
+    """GC roots as a DataFrame; see `heapscope.heap.heap.Heap.gc_roots`."""
     import pandas as pd
 
-    columns = heap.columns
     roots = columns.roots
-    at = heap.roots.object_index
+    at = table.object_index
     found = at >= 0
-    names = np.array([c.name for c in heap.classes] or [""], object)
+    names = np.array([c.name for c in classes] or [""], object)
     class_names = np.full(at.size, "", object)
     class_names[found] = names[columns.class_index[at[found]]]
     kinds = sorted(ROOT_KIND_NAMES)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubReco
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.parser.records import JavaClass
 
 _NAMES_SHOWN = 12
@@ -57,10 +56,7 @@ class ClassFields:
     by_name: dict[str, FieldPlace]
 
 
-_known: WeakKeyDictionary[Heap, dict[int, ClassFields]] = WeakKeyDictionary()
-
-
-def class_chain(heap: Heap, java_class: JavaClass) -> list[JavaClass]:
+def class_chain(graph: HeapGraph, java_class: JavaClass) -> list[JavaClass]:
     """A class and its superclasses, as far as the dump has them; ends where a chain loops."""
     chain: list[JavaClass] = []
     seen: set[int] = set()
@@ -68,19 +64,19 @@ def class_chain(heap: Heap, java_class: JavaClass) -> list[JavaClass]:
     while current is not None and current.class_id not in seen:
         seen.add(current.class_id)
         chain.append(current)
-        current = heap.classes.with_id(current.super_id) if current.super_id else None
+        current = graph.classes.with_id(current.super_id) if current.super_id else None
     return chain
 
 
-def class_fields(heap: Heap, class_index: int) -> ClassFields:
-    """Fields of the class in a row of ``heap.classes``."""
-    of_heap = _known.setdefault(heap, {})
+def class_fields(graph: HeapGraph, class_index: int) -> ClassFields:
+    """Fields of the class in a row of ``graph.classes``."""
+    of_heap: dict[int, ClassFields] = graph.kept("class fields", dict)
     found = of_heap.get(class_index)
     if found is None:
         places, offset = [], 0
-        for java_class in class_chain(heap, heap.classes[class_index]):
+        for java_class in class_chain(graph, graph.classes[class_index]):
             for field in java_class.fields:
-                size = heap.identifier_bytes if field.type == BasicType.OBJECT else VALUE_BYTES[field.type]
+                size = graph.identifier_bytes if field.type == BasicType.OBJECT else VALUE_BYTES[field.type]
                 places.append(FieldPlace(field.name, field.type, offset, size, java_class.name))
                 offset += size
         found = ClassFields(tuple(places), {place.name: place for place in reversed(places)})
@@ -153,7 +149,9 @@ def _all_chars() -> NDArray[Any]:
     return np.array([chr(code) for code in range(0x10000)], object)
 
 
-def read_field(heap: Heap, rows: NDArray[np.int64], name: str, *, is_optional: bool = False) -> FieldColumn:
+def read_field(
+    graph: HeapGraph, rows: NDArray[np.int64], name: str, *, is_optional: bool = False
+) -> FieldColumn:
     """A field of many objects.
 
     Parameters
@@ -175,29 +173,29 @@ def read_field(heap: Heap, rows: NDArray[np.int64], name: str, *, is_optional: b
     places = np.nonzero(rows >= 0)[0]
     if not places.size:
         return FieldColumn(types, bits)
-    columns = heap.columns
+    columns = graph.columns
     class_of = columns.class_index[rows[places]]
     order = np.argsort(class_of, kind="stable")
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     is_known = False
     for group in np.split(places[order], starts[1:]):
-        place = class_fields(heap, int(columns.class_index[rows[group[0]]])).by_name.get(name)
+        place = class_fields(graph, int(columns.class_index[rows[group[0]]])).by_name.get(name)
         if place is not None:
             is_known = True
             offsets = columns.offsets[rows[group]].astype(np.int64)
-            there, found = _gather(heap, offsets, place)
+            there, found = _gather(graph, offsets, place)
             types[group[there]] = place.type
             bits[group[there]] = found
     if not is_known and not is_optional:
-        raise _no_such_field(heap, name, np.unique(class_of))
+        raise _no_such_field(graph, name, np.unique(class_of))
     return FieldColumn(types, bits)
 
 
 def _gather(
-    heap: Heap, offsets: NDArray[np.int64], place: FieldPlace
+    graph: HeapGraph, offsets: NDArray[np.int64], place: FieldPlace
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Which of the records have the field, and its bytes as numbers."""
-    buffer, width = heap.buffer, heap.identifier_bytes
+    buffer, width = graph.buffer, graph.identifier_bytes
     length_at = offsets + (1 + width + 4 + width)
     start = length_at + (4 + place.offset)
     is_inside = (offsets >= 0) & (start + place.byte_count <= buffer.size)
@@ -218,7 +216,7 @@ def numbers_at(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) 
     return view[starts].astype(np.uint64)
 
 
-def follow_path(heap: Heap, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.int64]:
+def follow_path(graph: HeapGraph, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.int64]:
     """Object indices reached over reference fields, shape (k,); -1 where the way breaks.
 
     Raises
@@ -227,7 +225,7 @@ def follow_path(heap: Heap, rows: NDArray[np.int64], names: list[str]) -> NDArra
         No object on the way has a field of that name.
     """
     for name in names:
-        rows = heap.indices_of(read_field(heap, rows, name).references())
+        rows = graph.indices_of(read_field(graph, rows, name).references())
     return rows
 
 
@@ -236,11 +234,11 @@ def split_path(path: str) -> list[str]:
     return path.split(".") if path else []
 
 
-def _no_such_field(heap: Heap, name: str, class_indices: NDArray[Any]) -> ObjectNotFound:
+def _no_such_field(graph: HeapGraph, name: str, class_indices: NDArray[Any]) -> ObjectNotFound:
     names: dict[str, None] = {}
     for index in class_indices.tolist():
-        names.update(dict.fromkeys(class_fields(heap, index).by_name))
-    what = heap.classes[int(class_indices[0])].name
+        names.update(dict.fromkeys(class_fields(graph, index).by_name))
+    what = graph.classes[int(class_indices[0])].name
     if class_indices.size > 1:
         what += f" and {class_indices.size - 1:,} more"
     shown = ", ".join(list(names)[:_NAMES_SHOWN]) or "none"

@@ -12,12 +12,12 @@ import numpy as np
 
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.objects.fields import class_chain, class_fields
-from heapscope.heap.objects.java_collections import Shape, contents
+from heapscope.heap.objects.java_collections import CollectionKind, contents
 from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none
 from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.parser.records import JavaClass
 
 ELEMENTS = 32  # shown where nobody asks for more or less
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
-def find_object(heap: Heap, address: int) -> JavaObject:
+def find_object(graph: HeapGraph, address: int) -> JavaObject:
     """The object at an address.
 
     Raises
@@ -146,42 +146,42 @@ def find_object(heap: Heap, address: int) -> JavaObject:
     ObjectNotFound
         There is none; the message names the nearest below and above.
     """
-    row = heap.index_of(address)
+    row = graph.index_of(address)
     if row >= 0:
-        return JavaObject(heap, row, heap.columns)
-    ids = heap.columns.object_ids
+        return JavaObject(graph, row)
+    ids = graph.columns.object_ids
     above = int(np.searchsorted(ids, np.uint64(address))) if 0 <= address < 2**64 else ids.size
     near = []
     for place, side in ((above - 1, "below"), (above, "above")):
         if 0 <= place < ids.size:
-            found = JavaObject(heap, place, heap.columns)
+            found = JavaObject(graph, place)
             at, size = found.object_id, found.shallow_bytes
             away = abs(at - address)
             unit = "byte" if away == 1 else "bytes"
             near.append(f"0x{at:x} {found.class_name} ({size:,} bytes) is {away:,} {unit} {side}")
-    raise ObjectNotFound(f"0x{address:x}", f"{heap.path}; {', '.join(near) or 'it has no objects'}")
+    raise ObjectNotFound(f"0x{address:x}", f"{graph.path}; {', '.join(near) or 'it has no objects'}")
 
 
 def inspect(subject: JavaObject, limit: int = ELEMENTS) -> Inspection:
     """See `JavaObject.describe`."""
-    heap = subject.heap
+    graph = subject.graph
     represented = subject.represented_class
     described = represented or subject.java_class
-    chain = class_chain(heap, described)
+    chain = class_chain(graph, described)
     text, length = _text(subject)
     shape, count, items = _items(subject, limit)
     return Inspection(
         object_id=subject.object_id,
         class_name=subject.class_name,
         shallow_bytes=subject.shallow_bytes,
-        retained_bytes=heap.dominators().retained_bytes_of(subject.index),
-        reachability=_category(heap, subject.index),
-        roots=_roots(heap, subject.index),
-        loader=_reference(heap, described.loader_id),
+        retained_bytes=graph.dominators.retained_bytes_of(subject.index),
+        reachability=_category(graph, subject.index),
+        roots=_roots(graph, subject.index),
+        loader=_reference(graph, described.loader_id),
         represents="" if represented is None else represented.name,
         superclasses=tuple(each.name for each in chain[1:]),
         fields=_fields(subject),
-        statics=() if represented is None else _statics(heap, represented),
+        statics=() if represented is None else _statics(graph, represented),
         text=text,
         text_length=length,
         shape=shape,
@@ -190,14 +190,14 @@ def inspect(subject: JavaObject, limit: int = ELEMENTS) -> Inspection:
     )
 
 
-def _category(heap: Heap, row: int) -> str:
+def _category(graph: HeapGraph, row: int) -> str:
     from heapscope.heap.graph.reachability import CATEGORIES
 
-    return CATEGORIES[int(heap.categories[row])]
+    return CATEGORIES[int(graph.categories[row])]
 
 
-def _roots(heap: Heap, row: int) -> dict[str, int]:
-    table = heap.roots
+def _roots(graph: HeapGraph, row: int) -> dict[str, int]:
+    table = graph.roots
     kinds = table.kinds[table.object_index == row].tolist()
     return dict(Counter(ROOT_KIND_NAMES.get(kind, "unknown") for kind in kinds).most_common())
 
@@ -205,31 +205,31 @@ def _roots(heap: Heap, row: int) -> dict[str, int]:
 def _fields(subject: JavaObject) -> tuple[InspectedField, ...]:
     found = []
     values = subject.field_values()
-    for place in class_fields(subject.heap, subject.class_index).places:
+    for place in class_fields(subject.graph, subject.class_index).places:
         value = values.get(place)
         if value is not None:
-            held = _held(subject.heap, place.type, value)
+            held = _held(subject.graph, place.type, value)
             found.append(InspectedField(place.name, place.declared_in, held))
     return tuple(found)
 
 
-def _statics(heap: Heap, java_class: JavaClass) -> tuple[InspectedField, ...]:
+def _statics(graph: HeapGraph, java_class: JavaClass) -> tuple[InspectedField, ...]:
     return tuple(
-        InspectedField(static.name, java_class.name, _held(heap, static.type, static.value))
+        InspectedField(static.name, java_class.name, _held(graph, static.type, static.value))
         for static in java_class.statics
     )
 
 
-def _held(heap: Heap, kind: BasicType, value: Value) -> Held:
+def _held(graph: HeapGraph, kind: BasicType, value: Value) -> Held:
     if kind == BasicType.OBJECT:
-        return _reference(heap, int(value))
+        return _reference(graph, int(value))
     if kind == BasicType.CHAR:
         return Held(kind.java_name, chr(int(value)))
     return Held(kind.java_name, value)
 
 
-def _reference(heap: Heap, object_id: int) -> Held:
-    target = object_or_none(heap, object_id)
+def _reference(graph: HeapGraph, object_id: int) -> Held:
+    target = object_or_none(graph, object_id)
     if target is None:
         return Held(BasicType.OBJECT.java_name, None, object_id)
     value = None if target.element_count else target.value(depth=0)
@@ -255,7 +255,7 @@ def _text(subject: JavaObject) -> tuple[str | None, int]:
 
 
 def _items(subject: JavaObject, limit: int) -> tuple[str, int | None, tuple[Item, ...]]:
-    heap = subject.heap
+    graph = subject.graph
     tag = subject.record_tag
     if tag in (SubRecordTag.PRIMITIVE_ARRAY_DUMP, SubRecordTag.PRIMITIVE_ARRAY_NODATA):
         kind = subject.class_name.removesuffix("[]")
@@ -268,16 +268,16 @@ def _items(subject: JavaObject, limit: int) -> tuple[str, int | None, tuple[Item
         )
     if tag == SubRecordTag.OBJECT_ARRAY_DUMP:
         ids = enumerate(subject.element_ids(limit).tolist())
-        held = tuple(Item(place, None, _reference(heap, object_id)) for place, object_id in ids)
+        held = tuple(Item(place, None, _reference(graph, object_id)) for place, object_id in ids)
         return "array", subject.element_count, held
     inside = contents(subject)
     if inside is None:
         return "", None, ()
-    is_map = inside.shape is Shape.MAP
+    is_map = inside.kind is CollectionKind.MAP
     items = tuple(
-        Item(place, _reference(heap, first), _reference(heap, second))
+        Item(place, _reference(graph, first), _reference(graph, second))
         if is_map
-        else Item(place, None, _reference(heap, first))
+        else Item(place, None, _reference(graph, first))
         for place, (first, second) in enumerate(islice(inside.items, max(limit, 0)))
     )
     count: int | None = len(items)
@@ -285,7 +285,7 @@ def _items(subject: JavaObject, limit: int) -> tuple[str, int | None, tuple[Item
         # Counting a million entries would take seconds; a size that contradicts them is none.
         claimed = _claimed_size(subject)
         count = claimed if claimed is not None and claimed >= len(items) else None
-    return inside.shape.value, count, items
+    return inside.kind.value, count, items
 
 
 def _claimed_size(collection: JavaObject) -> int | None:

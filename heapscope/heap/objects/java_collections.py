@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,13 +24,13 @@ from heapscope.parser.tags import BasicType
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 _MAX_WRAPPERS = 16
 _MAX_COPIES = 1_000_000
 
 
-class Shape(Enum):
+class CollectionKind(Enum):
     """What a collection is in Python."""
 
     LIST = "list"
@@ -50,12 +49,23 @@ class Contents:
         order in which Java would iterate, as far as that does not depend on chance.
     """
 
-    shape: Shape
+    kind: CollectionKind
     items: Items
 
 
+def _map_of(items: Items) -> Contents:
+    return Contents(CollectionKind.MAP, items)
+
+
+def _list_of(items: Items) -> Contents:
+    return Contents(CollectionKind.LIST, items)
+
+
+def _set_of(items: Items) -> Contents:
+    return Contents(CollectionKind.SET, items)
+
+
 _Reader = Callable[[JavaObject, int], Contents | None]
-_readers: WeakKeyDictionary[Heap, dict[int, _Reader | None]] = WeakKeyDictionary()
 
 
 def contents(collection: JavaObject, depth: int = 0) -> Contents | None:
@@ -66,26 +76,26 @@ def contents(collection: JavaObject, depth: int = 0) -> Contents | None:
     depth : int
         How many wrappers (``Collections.unmodifiableMap`` and its like) were opened on the way.
     """
-    reader = _reader_of(collection.heap, collection.class_index)
+    reader = _reader_of(collection.graph, collection.class_index)
     return None if reader is None or depth > _MAX_WRAPPERS else reader(collection, depth)
 
 
-def is_collection(heap: Heap, class_index: int) -> bool:
+def is_collection(graph: HeapGraph, class_index: int) -> bool:
     """Whether a class is, or extends, a collection of the JDK that `contents` knows."""
-    return _reader_of(heap, class_index) is not None
+    return _reader_of(graph, class_index) is not None
 
 
-def _reader_of(heap: Heap, class_index: int) -> _Reader | None:
-    known = _readers.setdefault(heap, {})
+def _reader_of(graph: HeapGraph, class_index: int) -> _Reader | None:
+    known: dict[int, _Reader | None] = graph.kept("collection readers", dict)
     if class_index not in known:
-        names = (java_class.name for java_class in class_chain(heap, heap.classes[class_index]))
+        names = (java_class.name for java_class in class_chain(graph, graph.classes[class_index]))
         known[class_index] = next((_READERS[name] for name in names if name in _READERS), None)
     return known[class_index]
 
 
-def static_reference(heap: Heap, class_name: str, field: str) -> int:
+def static_reference(graph: HeapGraph, class_name: str, field: str) -> int:
     """Identifier in a static field, 0 where class or field are missing."""
-    java_class = heap.classes.named(class_name)
+    java_class = graph.classes.named(class_name)
     if java_class is not None:
         for static in java_class.statics:
             if static.name == field and static.type == BasicType.OBJECT:
@@ -102,13 +112,13 @@ def _table(owner: JavaObject, name: str = "table") -> NDArray[np.uint64]:
 
 
 def _hash_map(java_map: JavaObject, depth: int) -> Contents:
-    return Contents(Shape.MAP, hash_items(java_map.heap, _table(java_map)))
+    return _map_of(hash_items(java_map.graph, _table(java_map)))
 
 
 def _linked_hash_map(java_map: JavaObject, depth: int) -> Contents:
-    if "head" not in class_fields(java_map.heap, java_map.class_index).by_name:
+    if "head" not in class_fields(java_map.graph, java_map.class_index).by_name:
         return _hash_map(java_map, depth)  # up to JDK 7, and on old Androids
-    return Contents(Shape.MAP, _linked(java_map, "head", "after", "key", "value"))
+    return _map_of(_linked(java_map, "head", "after", "key", "value"))
 
 
 def _hashtable(java_map: JavaObject, depth: int) -> Contents | None:
@@ -118,49 +128,53 @@ def _hashtable(java_map: JavaObject, depth: int) -> Contents | None:
 
 
 def _concurrent_hash_map(java_map: JavaObject, depth: int) -> Contents:
-    return Contents(Shape.MAP, _concurrent_items(java_map))
+    return _map_of(_concurrent_items(java_map))
 
 
 def _concurrent_items(java_map: JavaObject) -> Items:
-    heap = java_map.heap
+    graph = java_map.graph
     table = java_map.follow("table")
     tables: set[int] = set()
     while table is not None and table.index not in tables:
         tables.add(table.index)
         heads = table.element_ids()
         heads = heads[heads != 0]
-        rows = heap.indices_of(heads)
+        rows = graph.indices_of(heads)
         table = None
-        for class_index in np.unique(heap.columns.class_index[rows[rows >= 0]]).tolist():
-            name = heap.classes[class_index].name.rpartition("$")[2]
+        for class_index in np.unique(graph.columns.class_index[rows[rows >= 0]]).tolist():
+            name = graph.classes[class_index].name.rpartition("$")[2]
             if name not in ("TreeBin", "ForwardingNode", "ReservationNode"):
                 continue
-            special = np.nonzero((rows >= 0) & (heap.columns.class_index[rows] == class_index))[0]
+            special = np.nonzero((rows >= 0) & (graph.columns.class_index[rows] == class_index))[0]
             heads[special] = 0
             if name == "TreeBin":  # its nodes are linked as well
-                heads[special] = read_field(heap, rows[special], "first", is_optional=True).references()
+                heads[special] = read_field(graph, rows[special], "first", is_optional=True).references()
             elif name == "ForwardingNode":
                 # The table is growing: bins that were moved are in the next table, and only they.
-                forward = JavaObject(heap, int(rows[special[0]]), heap.columns)
+                forward = JavaObject(graph, int(rows[special[0]]))
                 table = forward.follow("nextTable")
-        yield from hash_items(heap, heads)
+        yield from hash_items(graph, heads)
 
 
 def _weak_hash_map(java_map: JavaObject, depth: int) -> Contents:
-    null_key = static_reference(java_map.heap, "java.util.WeakHashMap", "NULL_KEY")
-    items = hash_items(java_map.heap, _table(java_map))
+    null_key = static_reference(java_map.graph, "java.util.WeakHashMap", "NULL_KEY")
+    items = hash_items(java_map.graph, _table(java_map))
     # A key that was collected has left its entry behind.
-    return Contents(Shape.MAP, ((0 if key == null_key else key, value) for key, value in items if key))
+    return Contents(
+        CollectionKind.MAP, ((0 if key == null_key else key, value) for key, value in items if key)
+    )
 
 
 def _alternating(java_map: JavaObject, null_key: int) -> Contents:
     ids = _table(java_map).tolist()
     pairs = zip(ids[::2], ids[1::2], strict=False)
-    return Contents(Shape.MAP, ((0 if key == null_key else key, value) for key, value in pairs if key))
+    return Contents(
+        CollectionKind.MAP, ((0 if key == null_key else key, value) for key, value in pairs if key)
+    )
 
 
 def _identity_hash_map(java_map: JavaObject, depth: int) -> Contents:
-    null_key = static_reference(java_map.heap, "java.util.IdentityHashMap", "NULL_KEY")
+    null_key = static_reference(java_map.graph, "java.util.IdentityHashMap", "NULL_KEY")
     return _alternating(java_map, null_key)
 
 
@@ -169,25 +183,27 @@ def _immutable_map(java_map: JavaObject, depth: int) -> Contents:
 
 
 def _enum_map(java_map: JavaObject, depth: int) -> Contents:
-    null = static_reference(java_map.heap, "java.util.EnumMap", "NULL")
+    null = static_reference(java_map.graph, "java.util.EnumMap", "NULL")
     pairs = zip(_table(java_map, "keyUniverse").tolist(), _table(java_map, "vals").tolist(), strict=False)
-    return Contents(Shape.MAP, ((key, 0 if value == null else value) for key, value in pairs if value))
+    return Contents(
+        CollectionKind.MAP, ((key, 0 if value == null else value) for key, value in pairs if value)
+    )
 
 
 # --- trees and links ---
 
 
 def _tree_map(java_map: JavaObject, depth: int) -> Contents:
-    return Contents(Shape.MAP, _tree_items(java_map))
+    return _map_of(_tree_items(java_map))
 
 
 def _tree_items(java_map: JavaObject) -> Items:
-    heap = java_map.heap
+    graph = java_map.graph
     seen: set[int] = set()
     pending: list[tuple[int, int, int]] = []
     at = java_map.references("root")[0]
     while True:
-        node = object_or_none(heap, at)
+        node = object_or_none(graph, at)
         if node is not None and node.index not in seen:
             seen.add(node.index)
             at, right, key, value = node.references("left", "right", "key", "value")
@@ -201,14 +217,14 @@ def _tree_items(java_map: JavaObject) -> Items:
 
 def _linked(owner: JavaObject, first: str, following: str, key: str, value: str = "") -> Items:
     """(key, value) of nodes that are linked; a value that the nodes do not have is 0."""
-    heap = owner.heap
+    graph = owner.graph
     seen: set[int] = set()
     node = owner.follow(first)
     while node is not None and node.index not in seen:
         seen.add(node.index)
         key_id, value_id, next_id = node.references(key, value, following)
         yield key_id, value_id
-        node = object_or_none(heap, next_id)
+        node = object_or_none(graph, next_id)
 
 
 def _linked_list(first: str, *, has_gaps: bool = False) -> _Reader:
@@ -216,7 +232,7 @@ def _linked_list(first: str, *, has_gaps: bool = False) -> _Reader:
 
     def read(collection: JavaObject, depth: int) -> Contents:
         items = _linked(collection, first, "next", "item")
-        return Contents(Shape.LIST, (item for item in items if item[0]) if has_gaps else items)
+        return _list_of((item for item in items if item[0]) if has_gaps else items)
 
     return read
 
@@ -231,16 +247,16 @@ def _skip_list_map(java_map: JavaObject, depth: int) -> Contents:
             break
         index = lower
     if index is None:
-        return Contents(Shape.MAP, iter(()))
+        return _map_of(iter(()))
     # A null key has the list's head, and a marker of a removal; a removed node has no value.
     # The value is called value on JDK 8, val since.
     name = "val" if "val" in _names_of(index.follow("node")) else "value"
     items = _linked(index, "node", "next", "key", name)
-    return Contents(Shape.MAP, (item for item in items if item[0] and item[1]))
+    return _map_of(item for item in items if item[0] and item[1])
 
 
 def _names_of(node: JavaObject | None) -> Iterable[str]:
-    return () if node is None else class_fields(node.heap, node.class_index).by_name
+    return () if node is None else class_fields(node.graph, node.class_index).by_name
 
 
 # --- arrays ---
@@ -260,7 +276,7 @@ def _array_list(array: str, size: str = "") -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents:
         ids = _table(collection, array)
         count = _clamped(collection.get(size), ids.size) if size else ids.size
-        return Contents(Shape.LIST, _elements(ids[:count].tolist()))
+        return _list_of(_elements(ids[:count].tolist()))
 
     return read
 
@@ -275,7 +291,9 @@ def _ring(array: str, first: str, *, count: str = "", end: str = "") -> _Reader:
             length = _clamped(collection.get(count), ids.size)
         else:
             length = (_clamped(collection.get(end), ids.size) - start) % max(ids.size, 1)
-        return Contents(Shape.LIST, _elements(np.concatenate([ids[start:], ids[:start]])[:length].tolist()))
+        return Contents(
+            CollectionKind.LIST, _elements(np.concatenate([ids[start:], ids[:start]])[:length].tolist())
+        )
 
     return read
 
@@ -290,7 +308,7 @@ def _sub_list(*roots: str) -> _Reader:
             return None
         start = _clamped(collection.get("offset"), 2**31)
         size = _clamped(collection.get("size"), 2**31)
-        return Contents(Shape.LIST, islice(inner.items, start, start + size))
+        return _list_of(islice(inner.items, start, start + size))
 
     return read
 
@@ -299,20 +317,20 @@ def _copies(collection: JavaObject, depth: int) -> Contents | None:
     # The only collection that has more elements than the heap has references.
     count = _clamped(collection.get("n"), _MAX_COPIES + 1)
     one = collection.references("element")[0]
-    return None if count > _MAX_COPIES else Contents(Shape.LIST, repeat((one, 0), count))
+    return None if count > _MAX_COPIES else _list_of(repeat((one, 0), count))
 
 
 def _immutable_set(collection: JavaObject, depth: int) -> Contents:
     ids = _table(collection, "elements")
-    return Contents(Shape.SET, _elements(ids[ids != 0].tolist()))
+    return _set_of(_elements(ids[ids != 0].tolist()))
 
 
-def _one_or_two(shape: Shape) -> _Reader:
+def _one_or_two(kind: CollectionKind) -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents:
         # What stands for no second element was null up to JDK 14.
-        nothing = static_reference(collection.heap, "java.util.ImmutableCollections", "EMPTY")
+        nothing = static_reference(collection.graph, "java.util.ImmutableCollections", "EMPTY")
         first, second = collection.references("e0", "e1")
-        return Contents(shape, _elements([first] if second in (0, nothing) else [first, second]))
+        return Contents(kind, _elements([first] if second in (0, nothing) else [first, second]))
 
     return read
 
@@ -324,14 +342,14 @@ def _enum_set(collection: JavaObject, depth: int) -> Contents:
     mask = int(bits) if words is None and bits is not None else 0
     if words is not None:
         mask = int.from_bytes(words.elements().astype("<i8", casting="unsafe").tobytes(), "little")
-    return Contents(Shape.SET, _elements([each for i, each in enumerate(universe) if mask >> i & 1]))
+    return _set_of(_elements([each for i, each in enumerate(universe) if mask >> i & 1]))
 
 
 # --- wrappers, views and the rest ---
 
 
 def _inside(field: str) -> _Reader:
-    """What another collection has, in that one's shape."""
+    """What another collection has, of that one's kind."""
 
     def read(collection: JavaObject, depth: int) -> Contents | None:
         inner = collection.follow(field)
@@ -346,9 +364,9 @@ def _keys(field: str) -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents | None:
         java_map = collection.follow(field)
         if java_map is None:
-            return Contents(Shape.SET, iter(()))
+            return _set_of(iter(()))
         inner = contents(java_map, depth + 1)
-        return None if inner is None else Contents(Shape.SET, ((key, 0) for key, _ in inner.items))
+        return None if inner is None else _set_of(((key, 0) for key, _ in inner.items))
 
     return read
 
@@ -359,7 +377,7 @@ def _values(field: str) -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents | None:
         java_map = collection.follow(field)
         inner = None if java_map is None else contents(java_map, depth + 1)
-        return None if inner is None else Contents(Shape.LIST, ((value, 0) for _, value in inner.items))
+        return None if inner is None else _list_of(((value, 0) for _, value in inner.items))
 
     return read
 
@@ -367,19 +385,19 @@ def _values(field: str) -> _Reader:
 def _as_set(read_list: _Reader) -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents | None:
         found = read_list(collection, depth)
-        return None if found is None else Contents(Shape.SET, found.items)
+        return None if found is None else _set_of(found.items)
 
     return read
 
 
-def _fixed(shape: Shape, *names: str) -> _Reader:
+def _fixed(kind: CollectionKind, *names: str) -> _Reader:
     """What single fields hold: one element each, or one key and its value."""
 
     def read(collection: JavaObject, depth: int) -> Contents:
         ids = collection.references(*names)
-        if shape is Shape.MAP:
-            return Contents(shape, iter([(ids[0], ids[1])] if ids else []))
-        return Contents(shape, _elements(ids))
+        if kind is CollectionKind.MAP:
+            return Contents(kind, iter([(ids[0], ids[1])] if ids else []))
+        return Contents(kind, _elements(ids))
 
     return read
 
@@ -419,27 +437,27 @@ _UTIL: dict[str, _Reader] = {
     "Collections$SetFromMap": _keys("m"),
     "Collections$AsLIFOQueue": _inside("q"),
     "Collections$CopiesList": _copies,
-    "Collections$SingletonList": _fixed(Shape.LIST, "element"),
-    "Collections$SingletonSet": _fixed(Shape.SET, "element"),
-    "Collections$SingletonMap": _fixed(Shape.MAP, "k", "v"),
-    "Collections$EmptyList": _fixed(Shape.LIST),
-    "Collections$EmptySet": _fixed(Shape.SET),
-    "Collections$EmptyMap": _fixed(Shape.MAP),
+    "Collections$SingletonList": _fixed(CollectionKind.LIST, "element"),
+    "Collections$SingletonSet": _fixed(CollectionKind.SET, "element"),
+    "Collections$SingletonMap": _fixed(CollectionKind.MAP, "k", "v"),
+    "Collections$EmptyList": _fixed(CollectionKind.LIST),
+    "Collections$EmptySet": _fixed(CollectionKind.SET),
+    "Collections$EmptyMap": _fixed(CollectionKind.MAP),
     "ImmutableCollections$ListN": _array_list("elements"),
-    "ImmutableCollections$List12": _one_or_two(Shape.LIST),
+    "ImmutableCollections$List12": _one_or_two(CollectionKind.LIST),
     "ImmutableCollections$SubList": _sub_list("root"),
     "ImmutableCollections$SetN": _immutable_set,
-    "ImmutableCollections$Set12": _one_or_two(Shape.SET),
+    "ImmutableCollections$Set12": _one_or_two(CollectionKind.SET),
     "ImmutableCollections$MapN": _immutable_map,
-    "ImmutableCollections$Map1": _fixed(Shape.MAP, "k0", "v0"),
+    "ImmutableCollections$Map1": _fixed(CollectionKind.MAP, "k0", "v0"),
     # JDK 9 and 10
-    "ImmutableCollections$List0": _fixed(Shape.LIST),
-    "ImmutableCollections$List1": _fixed(Shape.LIST, "e0"),
-    "ImmutableCollections$List2": _fixed(Shape.LIST, "e0", "e1"),
-    "ImmutableCollections$Set0": _fixed(Shape.SET),
-    "ImmutableCollections$Set1": _fixed(Shape.SET, "e0"),
-    "ImmutableCollections$Set2": _fixed(Shape.SET, "e0", "e1"),
-    "ImmutableCollections$Map0": _fixed(Shape.MAP),
+    "ImmutableCollections$List0": _fixed(CollectionKind.LIST),
+    "ImmutableCollections$List1": _fixed(CollectionKind.LIST, "e0"),
+    "ImmutableCollections$List2": _fixed(CollectionKind.LIST, "e0", "e1"),
+    "ImmutableCollections$Set0": _fixed(CollectionKind.SET),
+    "ImmutableCollections$Set1": _fixed(CollectionKind.SET, "e0"),
+    "ImmutableCollections$Set2": _fixed(CollectionKind.SET, "e0", "e1"),
+    "ImmutableCollections$Map0": _fixed(CollectionKind.MAP),
 }
 _CONCURRENT: dict[str, _Reader] = {
     "ConcurrentHashMap": _concurrent_hash_map,

@@ -14,7 +14,7 @@ from heapscope.rich_repr import RichRepr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.heap.objects.inspector import Inspection
     from heapscope.parser.records import JavaClass
     from heapscope.parser.segments import Columns
@@ -36,16 +36,14 @@ class JavaObject(RichRepr):
     Equal to another one where both are the same object of the same heap; `value` decodes it.
     """
 
-    __slots__ = ("_columns", "heap", "index")
+    __slots__ = ("graph", "index")
 
-    def __init__(self, heap: Heap, index: int, columns: Columns) -> None:
-        self.heap = heap
+    def __init__(self, graph: HeapGraph, index: int) -> None:
+        self.graph = graph
         self.index = index
-        # Given, not asked of the heap: sizes of stack chunks are read while columns are made.
-        self._columns = columns
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, JavaObject) and self.heap is other.heap and self.index == other.index
+        return isinstance(other, JavaObject) and self.graph is other.graph and self.index == other.index
 
     def __hash__(self) -> int:
         return hash(self.index)
@@ -54,18 +52,18 @@ class JavaObject(RichRepr):
     def object_id(self) -> int:
         """The dump's identifier."""
         _, offset = self._record  # each begins with its tag and the identifier
-        raw = self.heap.buffer[offset + 1 : offset + 1 + self.heap.identifier_bytes]
+        raw = self.graph.buffer[offset + 1 : offset + 1 + self.graph.identifier_bytes]
         return int.from_bytes(raw.tobytes(), "big")
 
     @property
     def class_index(self) -> int:
-        """Row of its class in ``heap.classes``."""
-        return int(self._columns.class_index[self.index])
+        """Row of its class in ``graph.classes``."""
+        return int(self.graph.columns.class_index[self.index])
 
     @property
     def java_class(self) -> JavaClass:
         """Its class."""
-        return self.heap.classes[self.class_index]
+        return self.graph.classes[self.class_index]
 
     @property
     def class_name(self) -> str:
@@ -76,12 +74,12 @@ class JavaObject(RichRepr):
     def represented_class(self) -> JavaClass | None:
         """The class that a class object stands for; None for another object."""
         is_class = self.record_tag == SubRecordTag.CLASS_DUMP
-        return self.heap.classes.with_id(self.object_id) if is_class else None
+        return self.graph.classes.with_id(self.object_id) if is_class else None
 
     @property
     def shallow_bytes(self) -> int:
         """Its shallow size."""
-        return int(self._columns.size_units[self.index]) * self._columns.unit_bytes
+        return int(self.graph.columns.size_units[self.index]) * self.graph.columns.unit_bytes
 
     @property
     def record_tag(self) -> int:
@@ -91,17 +89,17 @@ class JavaObject(RichRepr):
     @property
     def _record(self) -> tuple[int, int]:
         """(sub-record tag, offset) of its record."""
-        offset = self._columns.offset_of(self.index)
-        return (int(self.heap.buffer[offset]) if offset >= 0 else 0), offset
+        offset = self.graph.columns.offset_of(self.index)
+        return (int(self.graph.buffer[offset]) if offset >= 0 else 0), offset
 
     def _field_bytes(self) -> bytes:
         """Bytes of its fields, empty where it is no instance."""
         tag, offset = self._record
         if tag != SubRecordTag.INSTANCE_DUMP:
             return b""
-        start = offset + 1 + 2 * self.heap.identifier_bytes + 8
-        length = int.from_bytes(self.heap.buffer[start - 4 : start].tobytes(), "big")
-        return self.heap.buffer[start : start + length].tobytes()
+        start = offset + 1 + 2 * self.graph.identifier_bytes + 8
+        length = int.from_bytes(self.graph.buffer[start - 4 : start].tobytes(), "big")
+        return self.graph.buffer[start : start + length].tobytes()
 
     def fields(self) -> dict[str, Value]:
         """Field values by name, own class first; references as identifiers, 0 is null.
@@ -116,18 +114,18 @@ class JavaObject(RichRepr):
     def field_values(self) -> dict[FieldPlace, Value]:
         """As `fields`, with every field: those of one name in several classes are told apart."""
         data = self._field_bytes()
-        places = class_fields(self.heap, self.class_index).places if data else ()
+        places = class_fields(self.graph, self.class_index).places if data else ()
         found = ((place, _value_at(data, place)) for place in places)
         return {place: value for place, value in found if value is not None}
 
     def get(self, name: str) -> Value | None:
         """Value of a field, None where the object has no such field."""
-        place = class_fields(self.heap, self.class_index).by_name.get(name)
+        place = class_fields(self.graph, self.class_index).by_name.get(name)
         return None if place is None else _value_at(self._field_bytes(), place)
 
     def references(self, *names: str) -> tuple[int, ...]:
         """Identifiers in reference fields; 0 for null, and where the object has no such field."""
-        known = class_fields(self.heap, self.class_index).by_name
+        known = class_fields(self.graph, self.class_index).by_name
         data = self._field_bytes()
         found = []
         for name in names:
@@ -142,7 +140,7 @@ class JavaObject(RichRepr):
         for name in names:
             if found is None:
                 return None
-            found = object_or_none(self.heap, found.references(name)[0], self._columns)
+            found = object_or_none(self.graph, found.references(name)[0])
         return found
 
     def value(self, depth: int | None = None) -> Any:
@@ -196,8 +194,8 @@ class JavaObject(RichRepr):
             SubRecordTag.PRIMITIVE_ARRAY_NODATA,
         ):
             return 0
-        head = offset + 1 + self.heap.identifier_bytes + 4
-        return int.from_bytes(self.heap.buffer[head : head + 4].tobytes(), "big")
+        head = offset + 1 + self.graph.identifier_bytes + 4
+        return int.from_bytes(self.graph.buffer[head : head + 4].tobytes(), "big")
 
     @property
     def has_elements(self) -> bool:
@@ -209,10 +207,10 @@ class JavaObject(RichRepr):
         tag, offset = self._record
         if tag != SubRecordTag.OBJECT_ARRAY_DUMP:
             return np.empty(0, np.uint64)
-        width = self.heap.identifier_bytes
+        width = self.graph.identifier_bytes
         count = self.element_count if limit is None else min(self.element_count, limit)
         start = offset + 1 + width + 4 + 4 + width
-        raw = self.heap.buffer[start : start + count * width].tobytes()
+        raw = self.graph.buffer[start : start + count * width].tobytes()
         return np.frombuffer(raw, ">u8" if width == 8 else ">u4").astype(np.uint64)
 
     def elements(self, limit: int | None = None) -> NDArray[np.generic]:
@@ -220,10 +218,10 @@ class JavaObject(RichRepr):
         tag, offset = self._record
         if tag != SubRecordTag.PRIMITIVE_ARRAY_DUMP:
             return np.empty(0, np.int8)
-        head = offset + 1 + self.heap.identifier_bytes + 4
+        head = offset + 1 + self.graph.identifier_bytes + 4
         count = self.element_count if limit is None else min(self.element_count, limit)
-        code = int(self.heap.buffer[head + 4])
-        raw = self.heap.buffer[head + 5 : head + 5 + count * VALUE_BYTES[code]].tobytes()
+        code = int(self.graph.buffer[head + 4])
+        raw = self.graph.buffer[head + 5 : head + 5 + count * VALUE_BYTES[code]].tobytes()
         values = np.frombuffer(raw, _ELEMENT_DTYPES[code])
         return values.astype(values.dtype.newbyteorder("="))
 
@@ -269,12 +267,12 @@ def _value_at(data: bytes, place: FieldPlace) -> Value | None:
     return value
 
 
-def object_or_none(heap: Heap, object_id: Value | None, columns: Columns | None = None) -> JavaObject | None:
+def object_or_none(graph: HeapGraph, object_id: Value | None) -> JavaObject | None:
     """The object behind a reference; None for null, for no reference, and for one that leads nowhere."""
     if not isinstance(object_id, int) or not 0 < object_id < 2**64:
         return None
-    row = _row_of(heap.columns if columns is None else columns, object_id)
-    return None if row < 0 else JavaObject(heap, row, columns or heap.columns)
+    row = _row_of(graph.columns, object_id)
+    return None if row < 0 else JavaObject(graph, row)
 
 
 def _row_of(columns: Columns, object_id: int) -> int:
@@ -284,7 +282,7 @@ def _row_of(columns: Columns, object_id: int) -> int:
         ids = addresses.sorted_ids
         row = int(np.searchsorted(ids, np.uint64(object_id)))
         return row if row < ids.size and int(ids[row]) == object_id else -1
-    low, shift, count = addresses.places.tolist()
+    low, shift, count = addresses.address_grid.tolist()
     place, rest = divmod(object_id - low, 1 << shift)
     if rest or not 0 <= place < count:
         return -1

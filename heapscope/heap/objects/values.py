@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.objects.fields import class_chain, read_field
-from heapscope.heap.objects.java_collections import Shape, contents, is_collection
+from heapscope.heap.objects.java_collections import CollectionKind, contents, is_collection
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.parser.tags import BasicType, SubRecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 DEPTH = 8  # of collections inside collections that are decoded
 _MAX_DEPTH = 64
@@ -56,10 +56,10 @@ _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not Basi
 
 def decode(java_object: JavaObject, depth: int = DEPTH) -> Any:
     """See `JavaObject.value`."""
-    return Decoder(java_object.heap).value(java_object, depth)
+    return Decoder(java_object.graph).value(java_object, depth)
 
 
-def read_strings(heap: Heap, rows: NDArray[np.int64]) -> list[str | None]:
+def read_strings(graph: HeapGraph, rows: NDArray[np.int64]) -> list[str | None]:
     """Texts of many ``java.lang.String``; see `JavaObject.text`.
 
     Parameters
@@ -67,10 +67,10 @@ def read_strings(heap: Heap, rows: NDArray[np.int64]) -> list[str | None]:
     rows : int64 array, shape (k,)
         Object indices; -1, and an object that is no string with an array, give None.
     """
-    columns, buffer, width = heap.columns, heap.buffer, heap.identifier_bytes
-    arrays = heap.indices_of(read_field(heap, rows, "value", is_optional=True).references())
+    columns, buffer, width = graph.columns, graph.buffer, graph.identifier_bytes
+    arrays = graph.indices_of(read_field(graph, rows, "value", is_optional=True).references())
     coder, first, count = (
-        read_field(heap, rows, name, is_optional=True) for name in ("coder", "offset", "count")
+        read_field(graph, rows, name, is_optional=True) for name in ("coder", "offset", "count")
     )
     offsets = np.full(rows.size, -1, np.int64)
     offsets[arrays >= 0] = columns.offsets[arrays[arrays >= 0]]
@@ -103,9 +103,9 @@ def read_strings(heap: Heap, rows: NDArray[np.int64]) -> list[str | None]:
 class Decoder:
     """Decodes objects of one heap; objects that share something share its Python value."""
 
-    def __init__(self, heap: Heap) -> None:
-        self.heap = heap
-        self._left = _FREE_ELEMENTS + _ELEMENTS_PER_OBJECT * heap.columns.class_index.size
+    def __init__(self, graph: HeapGraph) -> None:
+        self.graph = graph
+        self._left = _FREE_ELEMENTS + _ELEMENTS_PER_OBJECT * graph.columns.class_index.size
         self._kinds: dict[int, str] = {}
         self._done: dict[tuple[int, int], Any] = {}
         self._open: set[int] = set()
@@ -133,13 +133,13 @@ class Decoder:
     def values(self, object_ids: NDArray[np.uint64], depth: int = DEPTH) -> list[Any]:
         """Many objects, by identifier; None for null and for an identifier that leads nowhere."""
         if object_ids.size < _FEW:
-            found = (object_or_none(self.heap, object_id) for object_id in object_ids.tolist())
+            found = (object_or_none(self.graph, object_id) for object_id in object_ids.tolist())
             return [None if each is None else self.value(each, depth) for each in found]
         unique, places = np.unique(object_ids, return_inverse=True)
-        rows = self.heap.indices_of(unique)
+        rows = self.graph.indices_of(unique)
         values: list[Any] = [None] * unique.size
         there = np.nonzero(rows >= 0)[0]
-        class_of = self.heap.columns.class_index[rows[there]]
+        class_of = self.graph.columns.class_index[rows[there]]
         order = np.argsort(class_of, kind="stable")
         starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
         for group in np.split(there[order], starts[1:]) if there.size else ():
@@ -148,25 +148,25 @@ class Decoder:
         return [values[place] for place in places.tolist()]
 
     def _of_one_class(self, rows: NDArray[np.int64], depth: int) -> Iterator[Any]:
-        heap, columns = self.heap, self.heap.columns
+        graph, columns = self.graph, self.graph.columns
         kind = self._kind(int(columns.class_index[rows[0]]))
-        objects = (JavaObject(heap, row, columns) for row in rows.tolist())
+        objects = (JavaObject(graph, row) for row in rows.tolist())
         if kind == "number":
-            column = read_field(heap, rows, "value", is_optional=True)
+            column = read_field(graph, rows, "value", is_optional=True)
             if column.types.all():
                 return iter(column.primitives().tolist())
         if kind not in ("string", "enum"):
             return (self.value(each, depth) for each in objects)
         strings = rows
         if kind == "enum":
-            strings = heap.indices_of(read_field(heap, rows, "name", is_optional=True).references())
-        texts = read_strings(heap, strings)
+            strings = graph.indices_of(read_field(graph, rows, "name", is_optional=True).references())
+        texts = read_strings(graph, strings)
         return (each if text is None else text for each, text in zip(objects, texts, strict=True))
 
     def _kind(self, class_index: int) -> str:
         kind = self._kinds.get(class_index)
         if kind is None:
-            kind = self._kinds[class_index] = _kind_of(self.heap, class_index)
+            kind = self._kinds[class_index] = _kind_of(self.graph, class_index)
         return kind
 
     def _container(self, java_object: JavaObject, kind: str, depth: int) -> Any:
@@ -203,10 +203,10 @@ class Decoder:
                 return java_object
             flat += pair
         decoded = np.array(flat, np.uint64)
-        if found.shape is Shape.LIST:
+        if found.kind is CollectionKind.LIST:
             return self.values(decoded[::2], depth - 1)
-        keys = self._distinct(decoded[::2], depth - 1, must_hash=found.shape is Shape.MAP)
-        if found.shape is Shape.SET:
+        keys = self._distinct(decoded[::2], depth - 1, must_hash=found.kind is CollectionKind.MAP)
+        if found.kind is CollectionKind.SET:
             return keys if any(map(_is_unhashable, keys)) else set(keys)
         return dict(zip(keys, self.values(decoded[1::2], depth - 1), strict=True))
 
@@ -221,7 +221,7 @@ class Decoder:
         for object_id, key in zip(object_ids.tolist(), self.values(object_ids, depth), strict=True):
             is_unhashable = _is_unhashable(key)
             if (is_unhashable and must_hash) or (not is_unhashable and key in seen):
-                key, is_unhashable = object_or_none(self.heap, object_id), False
+                key, is_unhashable = object_or_none(self.graph, object_id), False
             if not is_unhashable:
                 seen.add(key)
             keys.append(key)
@@ -232,14 +232,14 @@ def _is_unhashable(value: object) -> bool:
     return isinstance(value, (dict, list, set, np.ndarray))
 
 
-def _kind_of(heap: Heap, class_index: int) -> str:
-    java_class = heap.classes[class_index]
+def _kind_of(graph: HeapGraph, class_index: int) -> str:
+    java_class = graph.classes[class_index]
     if java_class.is_array:
         # "byte[]" is one of primitives, "byte[][]" one of references.
         return "primitive array" if java_class.name[:-2] in _PRIMITIVES else "array"
-    names = (each.name for each in class_chain(heap, java_class))
+    names = (each.name for each in class_chain(graph, java_class))
     kind = next((_KINDS[name] for name in names if name in _KINDS), None)
-    return kind or ("collection" if is_collection(heap, class_index) else "other")
+    return kind or ("collection" if is_collection(graph, class_index) else "other")
 
 
 def _boxed(java_object: JavaObject, kind: str) -> Any:

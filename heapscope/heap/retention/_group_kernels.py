@@ -1,14 +1,14 @@
-"""Compiled loops over the finished dominator tree; called through `heapscope.heap.graph.kernels` only."""
+"""Compiled loops over the finished dominator tree; called through `heapscope.heap.retention.kernels` only."""
 
 from __future__ import annotations
 
-from numba import int64, njit, uint32, uint64
+from numba import njit, uint32, uint64
 
 from heapscope.heap.graph.kernels import DONE, NOTHING
 
 
 @njit(nogil=True)
-def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-def]
+def class_totals(class_index, units, counts, sums):
     """Objects and units of each class."""
     for v in range(class_index.shape[0]):
         c = class_index[v]
@@ -17,25 +17,8 @@ def class_totals(class_index, units, counts, sums):  # type: ignore[no-untyped-d
     return DONE
 
 
-@njit(nogil=True)
-def link_children(immediate, children, siblings):  # type: ignore[no-untyped-def]
-    """First child and next sibling of each object in the dominator tree; the virtual root is the last row."""
-    n = immediate.shape[0]
-    for v in range(n + 1):
-        children[v] = NOTHING
-        siblings[v] = NOTHING
-    for v in range(n - 1, -1, -1):
-        d = immediate[v]
-        if d == NOTHING:
-            continue
-        row = n if d == NOTHING - 1 else int64(d)
-        siblings[v] = children[row]
-        children[row] = v
-    return DONE
-
-
 @njit(inline="always")
-def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
+def _own_group(v, owners, owner_groups):
     """Group of the class that a class object stands for; ``owners`` are sorted."""
     low = 0
     high = owners.shape[0]
@@ -51,7 +34,7 @@ def _own_group(v, owners, owner_groups):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def retained_by_group(  # type: ignore[no-untyped-def]
+def retained_by_group(
     immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
     totals,
 ):  # fmt: skip
@@ -91,7 +74,7 @@ def retained_by_group(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def heaviest_children(immediate, retained, heaviest):  # type: ignore[no-untyped-def]
+def heaviest_children(immediate, retained, heaviest):
     """The child of each object in the dominator tree that retains most, the first of equals."""
     for v in range(heaviest.shape[0]):
         heaviest[v] = NOTHING

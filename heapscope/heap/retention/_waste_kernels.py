@@ -1,23 +1,14 @@
-"""Compiled loops over the contents of arrays; called through `heapscope.heap.retention.waste_kernels`."""
+"""Compiled loops over the contents of arrays; called through `heapscope.heap.retention.kernels`."""
 
 from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-
-@njit(inline="always")
-def _u4(buf, position):  # type: ignore[no-untyped-def]
-    p = uintp(position)
-    return (
-        (int64(buf[p]) << 24)
-        | (int64(buf[p + uintp(1)]) << 16)
-        | (int64(buf[p + uintp(2)]) << 8)
-        | int64(buf[p + uintp(3)])
-    )
+from heapscope.parser._record_kernels import _u4
 
 
 @njit(nogil=True)
-def hash_arrays(buf, offsets, seeds, identifier_bytes, widths, hashes, lengths):  # type: ignore[no-untyped-def]
+def hash_arrays(buf, offsets, seeds, identifier_bytes, widths, hashes, lengths):
     """A hash of 64 bits of the contents of each primitive array, and its bytes; 0 and -1 for what is none.
 
     FNV-1a with whole words (Fowler, Noll, Vo); equal hashes are compared before anybody believes them.

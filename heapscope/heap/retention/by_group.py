@@ -1,4 +1,4 @@
-"""Who retains the heap, summed over classes, packages and class loaders.
+"""Who retains the graph, summed over classes, packages and class loaders.
 
 The retained size of a group is the sum over its members that have no ancestor of the group in
 the dominator tree, as Eclipse MAT sums: none is counted twice.  It is a lower bound of what the
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph import kernels
+from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.references import NO_OBJECT
-from heapscope.heap.histogram import CLASS
 from heapscope.heap.objects.java_object import object_or_none
+from heapscope.heap.retention import kernels
+from heapscope.parser.names import CLASS
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 BOOT_LOADER = "<boot loader>"
 
@@ -41,12 +42,16 @@ class Consumers:
     by_loader: Table
 
 
-def find_consumers(heap: Heap) -> Consumers:
-    """Sum shallow and retained sizes over classes, packages and class loaders."""
-    class_names = [c.name for c in heap.classes]
+def find_consumers(graph: HeapGraph) -> Consumers:
+    """Shallow and retained sizes summed over classes, packages and class loaders."""
+    return graph.kept("consumers", lambda: _find_consumers(graph))
+
+
+def _find_consumers(graph: HeapGraph) -> Consumers:
+    class_names = [c.name for c in graph.classes]
     packages = [package_of(name) for name in class_names]
-    loader_ids = [c.loader_id for c in heap.classes]
-    loaders = {loader_id: loader_name(heap, loader_id) for loader_id in set(loader_ids)}
+    loader_ids = [c.loader_id for c in graph.classes]
+    loaders = {loader_id: loader_name(graph, loader_id) for loader_id in set(loader_ids)}
     loader_names = [loaders[loader_id] for loader_id in loader_ids]
     names: list[list[str]] = []
     groups = np.full((len(class_names), 4), NO_OBJECT, np.uint32)
@@ -57,16 +62,16 @@ def find_consumers(heap: Heap) -> Consumers:
         groups[:, column] = [rows[name] for name in keys]
         names.append(distinct)
         first += len(distinct)
-    columns = heap.columns
+    columns = graph.columns
     owners = np.empty(0, np.int64)
-    if heap.options.semantics == "mat":  # whose sets of a class have its class object too
-        owners = np.nonzero(heap.class_objects >= 0)[0]
-        owners = owners[np.argsort(heap.class_objects[owners])]
-    totals = _retained(heap, groups, first, owners)
-    if heap.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
+    if graph.options.semantics == "mat":  # whose sets of a class have its class object too
+        owners = np.nonzero(graph.class_objects >= 0)[0]
+        owners = owners[np.argsort(graph.class_objects[owners])]
+    totals = _retained(graph, groups, first, owners)
+    if graph.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
         from heapscope.heap.retention.mat import boot_loader_bytes
 
-        boot = boot_loader_bytes(heap) // columns.unit_bytes
+        boot = boot_loader_bytes(graph) // columns.unit_bytes
         totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
     counts, units = np.zeros(len(class_names), np.int64), np.zeros(len(class_names), np.uint64)
     kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
@@ -107,11 +112,11 @@ def package_of(class_name: str) -> str:
     return class_name.partition("/")[0].rpartition(".")[0] or "<default>"
 
 
-def loader_name(heap: Heap, loader_id: int) -> str:
+def loader_name(graph: HeapGraph, loader_id: int) -> str:
     """A class loader as people tell it: class, address, and its name where it has one."""
     if loader_id == 0:
         return BOOT_LOADER
-    loader = object_or_none(heap, loader_id)
+    loader = object_or_none(graph, loader_id)
     if loader is None:
         return f"<loader at 0x{loader_id:x}>"
     name = loader.follow("name")
@@ -120,27 +125,26 @@ def loader_name(heap: Heap, loader_id: int) -> str:
 
 
 def _retained(
-    heap: Heap, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
+    graph: HeapGraph, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
     """Units that each group retains; the class objects of ``owners`` belong to their class's group."""
-    graph, class_index = heap.graph, heap.columns.class_index
+    graph, class_index = graph, graph.columns.class_index
     immediate, retained = graph.immediate_dominators, graph.retained_units
-    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
+    children, siblings = child_lists(immediate)
     depths = np.zeros(group_count, np.int64)
     totals = np.zeros(group_count, np.uint64)
-    kernels.link_children(immediate, children, siblings)
-    class_class = next((i for i, c in enumerate(heap.classes) if c.name == CLASS and c.loader_id == 0), -1)
+    class_class = next((i for i, c in enumerate(graph.classes) if c.name == CLASS and c.loader_id == 0), -1)
     sizes = "u4" if retained.dtype == np.uint32 else "u8"
     kernels.retained_by_group[_width(class_index), sizes](
         immediate, retained, class_index, groups,
-        heap.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
+        graph.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
         children, siblings, depths, totals,
     )  # fmt: skip
     return totals
 
 
 def group_totals(
-    heap: Heap, keys: Sequence[Sequence[str]], *, retained: bool = True
+    graph: HeapGraph, keys: Sequence[Sequence[str]], *, retained: bool = True
 ) -> dict[str, tuple[int, int, int]]:
     """Objects, shallow and retained bytes of groups of classes.
 
@@ -151,7 +155,7 @@ def group_totals(
     retained : bool
         Whether retained bytes are summed, which needs the reference graph; else they are 0.
     """
-    columns, class_count = heap.columns, len(keys)
+    columns, class_count = graph.columns, len(keys)
     counts, units = np.zeros(class_count, np.int64), np.zeros(class_count, np.uint64)
     kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
     rows = {name: row for row, name in enumerate(sorted({name for mine in keys for name in mine}))}
@@ -169,6 +173,6 @@ def group_totals(
     for first in range(0, columns_of.shape[1] if retained else 0, 3):
         groups = np.full((class_count, 4), NO_OBJECT, np.uint32)
         groups[:, :3] = columns_of[:, first : first + 3]
-        whole[2] += _retained(heap, groups, len(rows), np.empty(0, np.int64)).astype(np.int64)
+        whole[2] += _retained(graph, groups, len(rows), np.empty(0, np.int64)).astype(np.int64)
     whole[1:] *= columns.unit_bytes
     return {name: tuple(whole[:, row].tolist()) for name, row in rows.items() if whole[:, row].any()}

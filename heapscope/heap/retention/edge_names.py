@@ -16,7 +16,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType, SubRecordTag
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 CLASS = "<class>"
 ELEMENT = "[]"
@@ -29,24 +29,24 @@ def simple_name(class_name: str) -> str:
     return plain.rpartition(".")[2] + slash + number
 
 
-def are_class_objects(heap: Heap, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+def are_class_objects(graph: HeapGraph, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of many objects are the class object of a class."""
-    own = np.sort(heap.class_objects[heap.class_objects >= 0])
+    own = np.sort(graph.class_objects[graph.class_objects >= 0])
     if not own.size:
         return np.zeros(indices.size, bool)
     found: NDArray[np.bool_] = own[np.minimum(np.searchsorted(own, indices), own.size - 1)] == indices
     return found
 
 
-def names(heap: Heap, source: int, target: int) -> list[str]:
+def names(graph: HeapGraph, source: int, target: int) -> list[str]:
     """All names by which an object refers to another one.
 
     ``map`` for a field, ``[17]`` for an element, ``static CACHE``, ``<class>``, ``<super>``,
     ``<loader>``, ``<signers>``, ``<protection domain>``, ``<Java frame>`` and the like for what
     lies on a thread's stack.
     """
-    holder = JavaObject(heap, source, heap.columns)
-    wanted = JavaObject(heap, target, heap.columns).object_id
+    holder = JavaObject(graph, source)
+    wanted = JavaObject(graph, target).object_id
     found: list[str] = []
     represented = holder.represented_class
     if represented is not None:
@@ -70,17 +70,17 @@ def names(heap: Heap, source: int, target: int) -> list[str]:
             for place, value in holder.field_values().items()
             if place.type == BasicType.OBJECT and value == wanted
         ]
-    roots = heap.roots
+    roots = graph.roots
     hung = (roots.hangs_on == source) & (roots.object_index == target)
     found += sorted({f"<{ROOT_KIND_NAMES[kind]}>" for kind in roots.kinds[hung].tolist()})
-    class_object = int(heap.class_objects[int(heap.columns.class_index[source])])
+    class_object = int(graph.class_objects[int(graph.columns.class_index[source])])
     if class_object == target:
         found.append(CLASS)
     return found or [UNKNOWN]
 
 
 def labels(
-    heap: Heap, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    graph: HeapGraph, sources: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], list[str]]:
     """The first of `names` for each of many pairs, with the holder's class: ``HashMap$Node.value``.
 
@@ -93,42 +93,42 @@ def labels(
         Row in the second.
     texts : list of str
     """
-    columns = heap.columns
+    columns = graph.columns
     texts: dict[str, int] = {}
     codes = np.full(sources.size, -1, np.int64)
     class_of = columns.class_index[sources].astype(np.int64)
     ids = columns.addresses.ids_of(targets)
-    is_class_object = are_class_objects(heap, sources)
+    is_class_object = are_class_objects(graph, sources)
     # Class objects differ from each other: one by one, each pair once.
     for row in np.nonzero(is_class_object)[0].tolist():
-        codes[row] = texts.setdefault(_static_label(heap, int(sources[row]), int(targets[row])), len(texts))
+        codes[row] = texts.setdefault(_static_label(graph, int(sources[row]), int(targets[row])), len(texts))
     rest = np.nonzero(~is_class_object)[0]
     order = rest[np.argsort(class_of[rest], kind="stable")]
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     for group in np.split(order, starts[1:]) if order.size else []:
         index = int(class_of[group[0]])
-        name = simple_name(heap.classes[index].name)
-        if heap.classes[index].is_array:
+        name = simple_name(graph.classes[index].name)
+        if graph.classes[index].is_array:
             codes[group] = texts.setdefault(name, len(texts))
             continue
-        offsets = columns.offsets[sources[group]].astype(np.int64) + 1 + 2 * heap.identifier_bytes + 8
+        offsets = columns.offsets[sources[group]].astype(np.int64) + 1 + 2 * graph.identifier_bytes + 8
         left = np.arange(group.size)
-        for place in class_fields(heap, index).places:
+        for place in class_fields(graph, index).places:
             if place.type != BasicType.OBJECT or not left.size:
                 continue
-            held = numbers_at(heap.buffer, offsets[left] + place.offset, place.byte_count)
+            held = numbers_at(graph.buffer, offsets[left] + place.offset, place.byte_count)
             is_it = held == ids[group[left]]
             if is_it.any():
                 codes[group[left[is_it]]] = texts.setdefault(f"{name}.{place.name}", len(texts))
                 left = left[~is_it]
         for row in group[left].tolist():  # stacks of threads, and class objects: few
-            held_by = names(heap, int(sources[row]), int(targets[row]))[0]
+            held_by = names(graph, int(sources[row]), int(targets[row]))[0]
             codes[row] = texts.setdefault(f"{name} {held_by}", len(texts))
     return codes, list(texts)
 
 
-def _static_label(heap: Heap, source: int, target: int) -> str:
-    represented = JavaObject(heap, source, heap.columns).represented_class
+def _static_label(graph: HeapGraph, source: int, target: int) -> str:
+    represented = JavaObject(graph, source).represented_class
     name = simple_name(represented.name) if represented is not None else "Class"
-    first = names(heap, source, target)[0]
+    first = names(graph, source, target)[0]
     return f"{name}.{first[7:]} (static)" if first.startswith("static ") else f"{name} {first}"

@@ -16,6 +16,7 @@ import numpy as np
 from heapscope.heap.graph.reachability import CATEGORIES, avoiding
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.rich_repr import RichRepr
@@ -23,7 +24,7 @@ from heapscope.rich_repr import RichRepr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 _MAX_STEPS = 120  # of a merged path; a list of a million nodes is no shape to look at
 LONG = "..."
@@ -82,9 +83,9 @@ class Path(RichRepr):
         return found
 
 
-def root_kinds(heap: Heap, index: int) -> dict[str, int]:
+def root_kinds(graph: HeapGraph, index: int) -> dict[str, int]:
     """Kinds of an object's root records that make it a root, with their number; most frequent first."""
-    roots = heap.roots
+    roots = graph.roots
     mine = (roots.object_index == index) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
     counts = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist())
     if not counts and index in roots.implied:
@@ -92,7 +93,7 @@ def root_kinds(heap: Heap, index: int) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def shortest_path(heap: Heap, index: int) -> Path | None:
+def shortest_path(graph: HeapGraph, index: int) -> Path | None:
     """A shortest path to an object over references of the best strength there is.
 
     Returns
@@ -100,10 +101,10 @@ def shortest_path(heap: Heap, index: int) -> Path | None:
     Path or None
         None where the GC roots do not reach the object at all.
     """
-    return _path(heap, index, heap.nearest.parents)
+    return _path(graph, index, graph.reachability.parents)
 
 
-def paths(heap: Heap, index: int, count: int = 5) -> list[Path]:
+def paths(graph: HeapGraph, index: int, count: int = 5) -> list[Path]:
     """Paths to an object, the shortest first; each enters it from another object, or is its own root.
 
     Parameters
@@ -111,29 +112,29 @@ def paths(heap: Heap, index: int, count: int = 5) -> list[Path]:
     count : int
         No more than so many.
     """
-    first = shortest_path(heap, index)
+    first = shortest_path(graph, index)
     if first is None or count <= 1:
         return [first] if first else []
-    parents = avoiding(heap.references, heap.graph.root_members, np.array([index]))
-    sources, _ = heap.references.incoming(np.array([index]))
+    parents = avoiding(graph.references, graph.root_members, np.array([index]))
+    sources, _ = graph.references.incoming(np.array([index]))
     found = [first]
-    if len(first.steps) > 1 and root_kinds(heap, index):
-        found.append(_described(heap, [index]))
+    if len(first.steps) > 1 and root_kinds(graph, index):
+        found.append(_described(graph, [index]))
     entries = np.unique(sources[(parents[sources] != NO_OBJECT) & (sources != index)]).tolist()
     others = [_walk_up(parents, entry) for entry in entries]
     for chain in sorted(others, key=len):
         if len(found) >= count:
             break
-        path = _described(heap, [*chain, index])
+        path = _described(graph, [*chain, index])
         if [step.object_index for step in path.steps] != [step.object_index for step in first.steps]:
             found.append(path)
     return found[:count]
 
 
-def _path(heap: Heap, index: int, parents: NDArray[np.uint32]) -> Path | None:
+def _path(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> Path | None:
     if int(parents[index]) == NO_OBJECT:
         return None
-    return _described(heap, _walk_up(parents, index))
+    return _described(graph, _walk_up(parents, index))
 
 
 def _walk_up(parents: NDArray[np.uint32], index: int) -> list[int]:
@@ -144,18 +145,18 @@ def _walk_up(parents: NDArray[np.uint32], index: int) -> list[int]:
     return chain[::-1]
 
 
-def _described(heap: Heap, chain: list[int]) -> Path:
-    referents = heap.references.referents
+def _described(graph: HeapGraph, chain: list[int]) -> Path:
+    referents = graph.references.referents
     kinds = {1: "soft", 2: "weak", 3: "phantom", 4: "final"}
     steps = []
-    dominators = heap.dominators()
+    dominators = graph.dominators
     for place, index in enumerate(chain):
-        one = JavaObject(heap, index, heap.columns)
+        one = JavaObject(graph, index)
         represented = one.represented_class
         references: tuple[str, ...] = ()
         strength = "strong"
         if place + 1 < len(chain):
-            references = tuple(names(heap, index, chain[place + 1]))
+            references = tuple(names(graph, index, chain[place + 1]))
             at = int(np.searchsorted(referents.sources, np.uint32(index)))
             is_referent = (
                 at < referents.sources.size
@@ -176,21 +177,21 @@ def _described(heap: Heap, chain: list[int]) -> Path:
             )
         )
     return Path(
-        root_kinds(heap, chain[0]),
-        _thread_name(heap, chain[0]),
+        root_kinds(graph, chain[0]),
+        _thread_name(graph, chain[0]),
         tuple(steps),
-        CATEGORIES[int(heap.categories[chain[-1]])],
+        CATEGORIES[int(graph.categories[chain[-1]])],
     )
 
 
-def _thread_name(heap: Heap, index: int) -> str:
+def _thread_name(graph: HeapGraph, index: int) -> str:
     """Name of the thread an object is, or on whose stack it lies as a root."""
-    roots = heap.columns.roots
-    mine = (heap.roots.object_index == index) & (heap.roots.hangs_on < 0) & (roots.thread_serials > 0)
+    roots = graph.columns.roots
+    mine = (graph.roots.object_index == index) & (graph.roots.hangs_on < 0) & (roots.thread_serials > 0)
     serials = roots.thread_serials[mine]
     if not serials.size:
         return ""
-    return next((t.name for t in heap.threads() if t.serial == int(serials[0])), "")
+    return next((t.name for t in threads_of(graph) if t.serial == int(serials[0])), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,13 @@ class Holder:
     retained_bytes: int
     example_id: int
     children: tuple[Holder, ...] = ()
+
+    def chain(self) -> list[Holder]:
+        """This step and those after it, down to where the ways part or members are left behind."""
+        found = [self]
+        while len(found[-1].children) == 1 and found[-1].children[0].member_count == self.member_count:
+            found.append(found[-1].children[0])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +278,8 @@ def _draw(
 ) -> None:
     shown = [holder for holder in holders[:limit] if holder.member_count >= least] or list(holders[:1])
     for holder in shown:
-        steps = [holder.label]
-        at = holder
-        # A chain without a fork is one line.
-        while len(at.children) == 1 and at.children[0].member_count == at.member_count:
-            at = at.children[0]
-            steps.append(at.label)
+        chain = holder.chain()  # one line
+        steps, at = [step.label for step in chain], chain[-1]
         is_own_root = depth == 0 and not at.children and len(steps) == 1 and holder.label in _ROOT_NAMES
         if not at.children and not is_own_root:
             steps.append(target)
@@ -290,7 +294,7 @@ def _draw(
 _ROOT_NAMES = frozenset(ROOT_KIND_NAMES.values()) | {"system class"}
 
 
-def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
+def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
     """All ways in which the members of a set are held, by shape.
 
     A member's holders are its own GC root records, and every object that refers to it and
@@ -302,16 +306,16 @@ def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
     members : int64 array
         Object indices, strictly increasing.
     """
-    dominators, references = heap.dominators(), heap.references
-    parents = avoiding(references, heap.graph.root_members, members)
+    dominators, references = graph.dominators, graph.references
+    parents = avoiding(references, graph.root_members, members)
     sources, targets = references.incoming(members)
     is_holder = parents[sources] != NO_OBJECT
     sources, targets = sources[is_holder].astype(np.int64), targets[is_holder].astype(np.int64)
-    shapes = _Shapes(heap, parents)
+    shapes = _Shapes(graph, parents)
     tree = _Tree()
     for shape, held in _grouped(shapes.of_pairs(sources, targets), targets):
         tree.add(shapes.steps_of(shape), held)
-    roots = heap.roots
+    roots = graph.roots
     own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
     places = np.searchsorted(members, roots.object_index)  # np.isin would hash all members
     own &= places < members.size
@@ -323,13 +327,13 @@ def merged_paths(heap: Heap, members: NDArray[np.int64]) -> MergedPaths:
         tree.add(["system class"], implied)
     rest = np.setdiff1d(members, tree.members(), assume_unique=True)
     is_dominated = dominators.immediate[rest] != NO_OBJECT
-    lost = Counter(CATEGORIES[c] for c in heap.categories[rest[~is_dominated]].tolist())
-    class_names = {heap.classes[c].name for c in np.unique(heap.columns.class_index[members]).tolist()}
+    lost = Counter(CATEGORIES[c] for c in graph.categories[rest[~is_dominated]].tolist())
+    class_names = {graph.classes[c].name for c in np.unique(graph.columns.class_index[members]).tolist()}
     only = simple_name(next(iter(class_names), ""))
     return MergedPaths(
         int(members.size),
         only if len(class_names) == 1 else f"{len(class_names)} classes",
-        tree.holders(heap),
+        tree.holders(graph),
         int(is_dominated.sum()),
         dict(lost.most_common()),
     )
@@ -358,8 +362,8 @@ def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
 class _Shapes:
     """Interned sequences of step labels: a shape is (the shape before it, a label)."""
 
-    def __init__(self, heap: Heap, parents: NDArray[np.uint32]) -> None:
-        self._heap = heap
+    def __init__(self, graph: HeapGraph, parents: NDArray[np.uint32]) -> None:
+        self._graph = graph
         self._parents = parents
         self._labels: dict[str, int] = {}
         self._shapes: list[tuple[int, int]] = [(-1, -1)]  # 0 is the empty one
@@ -398,11 +402,11 @@ class _Shapes:
     ) -> NDArray[np.int64]:
         if not sources.size:
             return shape
-        codes, texts = labels(self._heap, sources, targets)
+        codes, texts = labels(self._graph, sources, targets)
         # From a node to the next of its kind is no step of its own: the bucket's chain, the list.
-        class_index = self._heap.columns.class_index
+        class_index = self._graph.columns.class_index
         is_link = class_index[sources] == class_index[targets]
-        is_link &= ~are_class_objects(self._heap, sources)
+        is_link &= ~are_class_objects(self._graph, sources)
         codes = np.where(is_link, -1, codes)
         width = len(texts) + 1
         keys, inverse = np.unique(shape * width + codes + 1, return_inverse=True)
@@ -454,23 +458,25 @@ class _Tree:
         """All that were added, ascending."""
         return _distinct(np.concatenate(self._members)) if self._members else np.empty(0, np.int64)
 
-    def holders(self, heap: Heap) -> tuple[Holder, ...]:
-        units, unit = heap.dominators().retained_units, heap.columns.unit_bytes
-        return tuple(holder for holder, _ in _held(self._root, units, unit, heap))
+    def holders(self, graph: HeapGraph) -> tuple[Holder, ...]:
+        units, unit = graph.dominators.retained_units, graph.columns.unit_bytes
+        return tuple(holder for holder, _ in _held(self._root, units, unit, graph))
 
 
-def _held(node: _Node, units: NDArray[Any], unit: int, heap: Heap) -> list[tuple[Holder, NDArray[np.int64]]]:
+def _held(
+    node: _Node, units: NDArray[Any], unit: int, graph: HeapGraph
+) -> list[tuple[Holder, NDArray[np.int64]]]:
     """Each child with the members below it, most members first; shapes are no deeper than `_MAX_STEPS`."""
     found = []
     for label, child in node.below.items():
-        inner = _held(child, units, unit, heap)
+        inner = _held(child, units, unit, graph)
         parts = [members for _, members in inner] + ([child.ending] if child.ending.size else [])
         members = parts[0] if len(parts) == 1 else _distinct(np.concatenate(parts))
         holder = Holder(
             label,
             int(members.size),
             int(units[members].sum(dtype=np.uint64)) * unit,
-            JavaObject(heap, int(members[0]), heap.columns).object_id,
+            JavaObject(graph, int(members[0])).object_id,
             tuple(holder for holder, _ in inner),
         )
         found.append((holder, members))

@@ -1,4 +1,4 @@
-"""Leak suspects: what retains a large share of the heap, and where in it things pile up.
+"""Leak suspects: what retains a large share of the graph, and where in it things pile up.
 
 Two shapes, as in Eclipse MAT's report: one object that retains much, and a class whose many
 instances retain much together though none does alone, each being held by several others or a
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.heap.graph import kernels
 from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.retention import kernels
 from heapscope.heap.retention.paths import MergedPaths, Path, merged_paths, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
@@ -25,7 +25,7 @@ from heapscope.rich_repr import RichRepr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.table import Table
 
 # MAT's: a suspect retains a tenth of the heap; things pile up where a child retains less than 70 %
@@ -34,7 +34,7 @@ SHARE = 0.1
 DROP = 0.7
 _MAX_STEPS = 10_000  # down a list; below that it is the list that piles up
 _SHOWN = 5
-# What is large in every small heap, and why: named as such, behind what may be a leak.
+# What is large in every small graph, and why: named as such, behind what may be a leak.
 ORDINARY = {
     "java.util.zip.ZipFile$Source": "the directories of open archives: the class path, mostly",
     "jdk.internal.loader.ClassLoaders$AppClassLoader": "the classes of the application",
@@ -137,7 +137,7 @@ class Suspects(RichRepr):
         return iter(self.suspects)
 
 
-def find_suspects(heap: Heap, share: float = SHARE) -> Suspects:
+def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
     """Find what retains at least a share of all that is reachable.
 
     Parameters
@@ -152,7 +152,7 @@ def find_suspects(heap: Heap, share: float = SHARE) -> Suspects:
     """
     if not 0 < share <= 1:
         raise ValueError(f"share={share}; it lies between 0 and 1")
-    tree, columns = heap.dominators(), heap.columns
+    tree, columns = graph.dominators, graph.columns
     top = tree.top_level
     units = tree.retained_units[top].astype(np.int64)
     whole = int(units.sum())
@@ -165,68 +165,68 @@ def find_suspects(heap: Heap, share: float = SHARE) -> Suspects:
         kernels.heaviest_children[width](tree.immediate, tree.retained_units, heaviest)
         order = np.argsort(-units[is_large], kind="stable")
         for index in top[is_large][order].tolist():
-            found.append(_object_suspect(heap, index, whole, heaviest))
+            found.append(_object_suspect(graph, index, whole, heaviest))
     # Class objects are each a class of their own; together they are no suspect.
     rest, of_rest = top[~is_large], units[~is_large]
-    is_class_object = np.isin(rest, heap.class_objects[heap.class_objects >= 0])
+    is_class_object = np.isin(rest, graph.class_objects[graph.class_objects >= 0])
     rest, of_rest = rest[~is_class_object], of_rest[~is_class_object]
     classes = columns.class_index[rest]
-    sums = np.bincount(classes, of_rest, len(heap.classes))
+    sums = np.bincount(classes, of_rest, len(graph.classes))
     for class_index in np.argsort(-sums, kind="stable").tolist():
         if sums[class_index] < least:
             break
         members = rest[classes == class_index]
         if members.size > 1:
-            found.append(_group_suspect(heap, members, int(sums[class_index]), whole))
+            found.append(_group_suspect(graph, members, int(sums[class_index]), whole))
     found.sort(key=lambda suspect: (bool(suspect.ordinary), -suspect.retained_bytes))
     reached = np.count_nonzero(tree.immediate != NO_OBJECT)
-    return Suspects(whole * columns.unit_bytes, int(reached), heap.reachability(), tuple(found), share)
+    return Suspects(whole * columns.unit_bytes, int(reached), graph.reachability_table, tuple(found), share)
 
 
-def _object_suspect(heap: Heap, index: int, whole: int, heaviest: NDArray[np.uint32]) -> Suspect:
-    tree = heap.dominators()
+def _object_suspect(graph: HeapGraph, index: int, whole: int, heaviest: NDArray[np.uint32]) -> Suspect:
+    tree = graph.dominators
     size = tree.retained_bytes_of(index)
     return Suspect(
         "object",
-        _name(heap, index),
-        (JavaObject(heap, index, heap.columns).object_id,),
+        _name(graph, index),
+        (JavaObject(graph, index).object_id,),
         1,
         size,
         size,
         int(tree.retained_units[index]) / whole,
-        _root_kinds(heap, np.array([index])),
-        shortest_path(heap, index),
+        _root_kinds(graph, np.array([index])),
+        shortest_path(graph, index),
         None,
-        _accumulation(heap, index, heaviest),
+        _accumulation(graph, index, heaviest),
     )
 
 
-def _group_suspect(heap: Heap, members: NDArray[np.int64], units: int, whole: int) -> Suspect:
-    columns = heap.columns
-    _, exact = size_of(heap.graph.retained_set(members), columns.size_units)
+def _group_suspect(graph: HeapGraph, members: NDArray[np.int64], units: int, whole: int) -> Suspect:
+    columns = graph.columns
+    _, exact = size_of(graph.retained_set(members), columns.size_units)
     return Suspect(
         "group",
-        heap.classes[int(columns.class_index[members[0]])].name,
+        graph.classes[int(columns.class_index[members[0]])].name,
         tuple(columns.addresses.ids_of(members[:_SHOWN]).tolist()),
         int(members.size),
         exact * columns.unit_bytes,
         units * columns.unit_bytes,
         exact / whole,
-        _root_kinds(heap, members),
+        _root_kinds(graph, members),
         None,
-        merged_paths(heap, members),
+        merged_paths(graph, members),
         None,
     )
 
 
-def _root_kinds(heap: Heap, members: NDArray[np.int64]) -> dict[str, int]:
-    roots = heap.roots
+def _root_kinds(graph: HeapGraph, members: NDArray[np.int64]) -> dict[str, int]:
+    roots = graph.roots
     mine = np.isin(roots.object_index, members) & (roots.hangs_on < 0)
     return dict(Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist()).most_common())
 
 
-def _accumulation(heap: Heap, index: int, heaviest: NDArray[np.uint32]) -> AccumulationPoint:
-    tree, columns = heap.dominators(), heap.columns
+def _accumulation(graph: HeapGraph, index: int, heaviest: NDArray[np.uint32]) -> AccumulationPoint:
+    tree, columns = graph.dominators, graph.columns
     way = [index]
     while len(way) < _MAX_STEPS:
         child = int(heaviest[way[-1]])
@@ -244,17 +244,17 @@ def _accumulation(heap: Heap, index: int, heaviest: NDArray[np.uint32]) -> Accum
     sums = np.bincount(of_class, tree.retained_units[below], 1)
     rows = np.argsort(-sums, kind="stable")[:_SHOWN].tolist()
     piles = tuple(
-        Pile(heap.classes[row].name, int(counts[row]), int(sums[row]) * columns.unit_bytes)
+        Pile(graph.classes[row].name, int(counts[row]), int(sums[row]) * columns.unit_bytes)
         for row in rows
         if counts[row]
     )
-    one = JavaObject(heap, point, columns)
+    one = JavaObject(graph, point)
     return AccumulationPoint(
         one.object_id,
-        _name(heap, point),
+        _name(graph, point),
         one.shallow_bytes,
         tree.retained_bytes_of(point),
-        tuple(_name(heap, step) for step in _without_runs(way, classes.tolist())),
+        tuple(_name(graph, step) for step in _without_runs(way, classes.tolist())),
         piles,
     )
 
@@ -264,13 +264,13 @@ def _without_runs(way: list[int], classes: list[int]) -> list[int]:
     return [step for place, step in enumerate(way) if not place or classes[place] != classes[place - 1]]
 
 
-def _name(heap: Heap, index: int) -> str:
-    one = JavaObject(heap, index, heap.columns)
+def _name(graph: HeapGraph, index: int) -> str:
+    one = JavaObject(graph, index)
     represented = one.represented_class
     return f"class {represented.name}" if represented is not None else one.class_name
 
 
-def describe(suspect: Suspect) -> list[str]:
+def describe_suspect(suspect: Suspect) -> list[str]:
     """A suspect in plain words: what, how much, held by what, piled up where."""
     lines = []
     ordinary = [f"ordinary: {suspect.ordinary}"] if suspect.ordinary else []

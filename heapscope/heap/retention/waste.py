@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph import kernels
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
+from heapscope.heap.objects.threads import threads_of
+from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import loader_name
-from heapscope.heap.retention.waste_kernels import hash_arrays
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapscope.heap.heap import Heap
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 _TEXT_CHARACTERS = 80
 _SPARSE = 3  # fuller than a third is as collections grow
@@ -39,14 +39,14 @@ _COLLECTIONS = {
 _HIDDEN = ("/0x", "$$Lambda", "LambdaForm$")
 
 
-def _rows_of(heap: Heap, class_name: str) -> NDArray[np.int64]:
+def _rows_of(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     """Instances of the classes of a name, subclasses left out; empty where there is none."""
-    is_it = np.array([c.name == class_name for c in heap.classes], bool)
-    found: NDArray[np.int64] = np.nonzero(is_it[heap.columns.class_index])[0]
+    is_it = np.array([c.name == class_name for c in graph.classes], bool)
+    found: NDArray[np.int64] = np.nonzero(is_it[graph.columns.class_index])[0]
     return found
 
 
-def duplicate_strings(heap: Heap, count: int = 20) -> Table:
+def duplicate_strings(graph: HeapGraph, count: int = 20) -> Table:
     """Texts that several strings hold.
 
     Returns
@@ -56,17 +56,17 @@ def duplicate_strings(heap: Heap, count: int = 20) -> Table:
         String of a text takes, and every array beyond the first; the most wasteful first.
         A text is cut after 80 characters.
     """
-    strings = _rows_of(heap, "java.lang.String")
-    columns = heap.columns
-    arrays = heap.indices_of(read_field(heap, strings, "value", is_optional=True).references())
-    coders = read_field(heap, strings, "coder", is_optional=True).bits
+    strings = _rows_of(graph, "java.lang.String")
+    columns = graph.columns
+    arrays = graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
+    coders = read_field(graph, strings, "coder", is_optional=True).bits
     strings, coders, arrays = strings[arrays >= 0], coders[arrays >= 0], arrays[arrays >= 0]
     hashes, lengths = np.empty(strings.size, np.uint64), np.empty(strings.size, np.int64)
     widths = np.zeros(12, np.int64)
     widths[list(VALUE_BYTES)] = list(VALUE_BYTES.values())
     offsets = columns.offsets[arrays].astype(np.int64)
-    hash_arrays(
-        heap.buffer, offsets, np.ascontiguousarray(coders), heap.identifier_bytes, widths, hashes, lengths
+    kernels.hash_arrays(
+        graph.buffer, offsets, np.ascontiguousarray(coders), graph.identifier_bytes, widths, hashes, lengths
     )
     keep = lengths >= 0
     strings, arrays, hashes = strings[keep], arrays[keep], hashes[keep]
@@ -85,7 +85,7 @@ def duplicate_strings(heap: Heap, count: int = 20) -> Table:
         if len(rows) >= count and bound[place] * columns.unit_bytes <= sorted(row[3] for row in rows)[-count]:
             break
         members = order[starts[place] : starts[place] + counts[place]]
-        rows.append(_duplicate(heap, strings[members], arrays[members]))
+        rows.append(_duplicate(graph, strings[members], arrays[members]))
     rows = sorted((row for row in rows if row[1] > 1), key=lambda row: (-row[3], row[0]))[:count]
     return Table(
         {
@@ -98,32 +98,32 @@ def duplicate_strings(heap: Heap, count: int = 20) -> Table:
 
 
 def _duplicate(
-    heap: Heap, strings: NDArray[np.int64], arrays: NDArray[np.int64]
+    graph: HeapGraph, strings: NDArray[np.int64], arrays: NDArray[np.int64]
 ) -> tuple[str, int, int, int]:
     """Text, strings, arrays and wasted bytes of one group, which is compared byte for byte."""
-    columns = heap.columns
+    columns = graph.columns
     distinct = np.unique(arrays)
     offsets = columns.offsets[distinct].astype(np.int64)
-    width = heap.identifier_bytes
+    width = graph.identifier_bytes
     head = 1 + width + 9
-    first = JavaObject(heap, int(distinct[0]), columns)
+    first = JavaObject(graph, int(distinct[0]))
     size = int(first.elements().nbytes)
-    content = heap.buffer[offsets[0] + head : offsets[0] + head + size]
+    content = graph.buffer[offsets[0] + head : offsets[0] + head + size]
     is_same = np.ones(distinct.size, bool)
     for begin in range(0, size, 64):  # in pieces: a group may have a million members
         left = np.nonzero(is_same)[0]
         piece = content[begin : begin + 64]
         places = offsets[left][:, None] + (head + begin + np.arange(piece.size))
-        is_same[left] = (heap.buffer[np.minimum(places, heap.buffer.size - 1)] == piece).all(axis=1)
+        is_same[left] = (graph.buffer[np.minimum(places, graph.buffer.size - 1)] == piece).all(axis=1)
     distinct = distinct[is_same]
     strings = strings[np.isin(arrays, distinct)]
     units = columns.size_units
     wasted = (strings.size - 1) * int(units[strings[0]]) + (distinct.size - 1) * int(units[distinct[0]])
-    text = JavaObject(heap, int(strings[0]), columns).text() or ""
+    text = JavaObject(graph, int(strings[0])).text() or ""
     return text[:_TEXT_CHARACTERS], int(strings.size), int(distinct.size), wasted * columns.unit_bytes
 
 
-def wasteful_collections(heap: Heap, count: int = 20) -> Table:
+def wasteful_collections(graph: HeapGraph, count: int = 20) -> Table:
     """Collections whose array is empty, or filled to less than a third.
 
     Returns
@@ -134,18 +134,18 @@ def wasteful_collections(heap: Heap, count: int = 20) -> Table:
     """
     rows: list[tuple[str, str, int, int]] = []
     for class_name, (array_field, size_field, slots) in _COLLECTIONS.items():
-        members = _rows_of(heap, class_name)
+        members = _rows_of(graph, class_name)
         if not members.size:
             continue
-        arrays = heap.indices_of(read_field(heap, members, array_field, is_optional=True).references())
-        sizes = read_field(heap, members, size_field, is_optional=True).bits.astype(np.int64)
+        arrays = graph.indices_of(read_field(graph, members, array_field, is_optional=True).references())
+        sizes = read_field(graph, members, size_field, is_optional=True).bits.astype(np.int64)
         has_array = arrays >= 0
         arrays, sizes = arrays[has_array], sizes[has_array] * slots
         _, inverse, holders = np.unique(arrays, return_inverse=True, return_counts=True)
         is_own = holders[inverse] == 1  # the array that all empty lists share is nobody's
         arrays, sizes = arrays[is_own], sizes[is_own]
-        lengths = _lengths(heap, arrays)
-        free = np.maximum(lengths - sizes, 0) * heap.layout.reference_bytes
+        lengths = _lengths(graph, arrays)
+        free = np.maximum(lengths - sizes, 0) * graph.layout.reference_bytes
         is_empty = (sizes == 0) & (lengths > 0)
         is_sparse = ~is_empty & (lengths >= _SPARSE_SLOTS) & (sizes * _SPARSE < lengths)
         for kind, chosen in (("empty", is_empty), ("sparse", is_sparse)):
@@ -162,13 +162,13 @@ def wasteful_collections(heap: Heap, count: int = 20) -> Table:
     )
 
 
-def _lengths(heap: Heap, arrays: NDArray[np.int64]) -> NDArray[np.int64]:
+def _lengths(graph: HeapGraph, arrays: NDArray[np.int64]) -> NDArray[np.int64]:
     """Elements of arrays, int64."""
-    at = heap.columns.offsets[arrays].astype(np.int64) + 1 + heap.identifier_bytes + 4
-    return numbers_at(heap.buffer, at, 4).astype(np.int64)
+    at = graph.columns.offsets[arrays].astype(np.int64) + 1 + graph.identifier_bytes + 4
+    return numbers_at(graph.buffer, at, 4).astype(np.int64)
 
 
-def thread_locals(heap: Heap, count: int = 20) -> Table:
+def thread_locals(graph: HeapGraph, count: int = 20) -> Table:
     """Values of thread locals, what retains most first.
 
     Returns
@@ -177,15 +177,15 @@ def thread_locals(heap: Heap, count: int = 20) -> Table:
         ``thread_name, key_class, value_class, retained_bytes, object_id``; the identifier is the
         value's.  A key that was collected has no class.
     """
-    tree = heap.dominators()
+    tree = graph.dominators
     rows: list[tuple[str, str, str, int, int]] = []
-    for thread in heap.threads():
-        owner = object_or_none(heap, thread.object_id)
+    for thread in threads_of(graph):
+        owner = object_or_none(graph, thread.object_id)
         for name in ("threadLocals", "inheritableThreadLocals") if owner is not None else ():
             assert owner is not None
             table = owner.follow(name, "table")
             for entry_id in table.element_ids().tolist() if table is not None else ():
-                entry = object_or_none(heap, entry_id)
+                entry = object_or_none(graph, entry_id)
                 value = entry.follow("value") if entry is not None else None
                 if entry is None or value is None:
                     continue
@@ -212,7 +212,7 @@ def thread_locals(heap: Heap, count: int = 20) -> Table:
     )
 
 
-def duplicate_classes(heap: Heap) -> Table:
+def duplicate_classes(graph: HeapGraph) -> Table:
     """Classes of one name that several loaders loaded.
 
     Returns
@@ -221,13 +221,13 @@ def duplicate_classes(heap: Heap) -> Table:
         ``class_name, loader_count, instance_count, loaders``, most loaders first; hidden classes,
         of lambdas say, are left out.
     """
-    columns = heap.columns
-    counts, units = np.zeros(len(heap.classes), np.int64), np.zeros(len(heap.classes), np.uint64)
+    columns = graph.columns
+    counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
     width = "u2" if columns.class_index.dtype == np.uint16 else "i4"
     kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
     loaders: dict[str, set[int]] = defaultdict(set)
     instances: dict[str, int] = defaultdict(int)
-    for java_class, count in zip(heap.classes, counts.tolist(), strict=True):
+    for java_class, count in zip(graph.classes, counts.tolist(), strict=True):
         if java_class.is_dumped and not any(mark in java_class.name for mark in _HIDDEN):
             loaders[java_class.name].add(java_class.loader_id)
             instances[java_class.name] += count
@@ -238,7 +238,7 @@ def duplicate_classes(heap: Heap) -> Table:
             "loader_count": np.array([len(loaders[n]) for n in names], np.int64),
             "instance_count": np.array([instances[n] for n in names], np.int64),
             "loaders": [
-                ", ".join(loader_name(heap, i) for i in sorted(loaders[n])[:3])
+                ", ".join(loader_name(graph, i) for i in sorted(loaders[n])[:3])
                 + (", ..." if len(loaders[n]) > 3 else "")
                 for n in names
             ],

@@ -1,13 +1,32 @@
-"""Compiled loops that look for whole records behind a damage; called through `kernels` only."""
+"""Compiled loops that look for whole records behind a damage.
+
+Called through `heapscope.parser.broken.kernels` only.
+"""
 
 from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import _class_dump_end, _id, _slot, _u1, _u4
+from heapscope.parser._record_kernels import (
+    _array_length,
+    _class_dump_end,
+    _class_id,
+    _data_length,
+    _element_type,
+    _instance_head_bytes,
+    _is_object_tag,
+    _is_primitive,
+    _object_array_head_bytes,
+    _object_id,
+    _primitive_array_head_bytes,
+    _record_size,
+    _slot,
+    _u1,
+    _u4,
+)
+from heapscope.parser.broken.kernels import CHAIN, MAX_UTF8_BYTES, TOP_LEVEL_CHAIN
 from heapscope.parser.kernels import (
-    AMOUNT,
-    CHAIN,
+    DATA_BYTES,
     FIXED_BYTES,
     HEAP_RECORD,
     IDENTIFIER_BYTES,
@@ -19,87 +38,106 @@ from heapscope.parser.kernels import (
     OBJECTS,
     OK,
     POSITION,
-    VALUE_BYTES,
+    TYPE_BYTES,
 )
+from heapscope.parser.tags import (
+    FRAME_BODY,
+    LOAD_CLASS_BODY,
+    RECORD_HEADER_BYTES,
+    RECORD_LENGTH_OFFSET,
+    TRACE_HEAD_BYTES,
+    RecordTag,
+    SubRecordTag,
+    can_begin_heap,
+)
+
+_can_begin_heap = njit(inline="always")(can_begin_heap)
 
 
 @njit(inline="always")
-def _is_place(address, limits):  # type: ignore[no-untyped-def]
+def _is_place(address, limits):
     """Whether an identifier can be an address of this heap: ``limits`` has the highest and the low bits."""
     return address != uint64(0) and address <= limits[0] and (address & limits[1]) == uint64(0)
 
 
 @njit(inline="always")
-def _plausible(buf, pos, stop, constants, table, limits):  # type: ignore[no-untyped-def]
+def _plausible(buf, pos, stop, constants, table, limits):
     """Bytes of the sub-record at ``pos``, 0 where there cannot be one.
 
-    Negated for a root, which has little that could contradict it.
+    Negated for a root, which has little that could contradict it.  ``table`` has KIND and DATA_BYTES of
+    the classes that are known; KIND 0 where nobody knows what a class is.
     """
     idb = constants[IDENTIFIER_BYTES]
     tag = _u1(buf, pos)
-    if tag == 0x21 or tag == 0x22:
-        if pos + 1 + 2 * idb + 8 > stop or not _is_place(_id(buf, pos + 1, idb), limits):
+    if tag == SubRecordTag.INSTANCE_DUMP or tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+        if pos + _instance_head_bytes(idb) > stop or not _is_place(_object_id(buf, pos, idb), limits):
             return int64(0)
-        key = _id(buf, pos + 5 + idb if tag == 0x21 else pos + 9 + idb, idb)
-        n = _u4(buf, pos + 5 + 2 * idb if tag == 0x21 else pos + 5 + idb)
+        key = _class_id(buf, pos, tag, idb)
         slot = _slot(table, key)
         if key == uint64(0) or table[slot, KEY] != key:
             return int64(0)
         kind = table[slot, KIND]
-        if tag == 0x21:
-            if kind == KIND_ARRAY or (kind == KIND_INSTANCE and table[slot, AMOUNT] != uint64(n)):
+        if tag == SubRecordTag.INSTANCE_DUMP:
+            n = _data_length(buf, pos, idb)
+            if kind == KIND_ARRAY or (kind == KIND_INSTANCE and table[slot, DATA_BYTES] != uint64(n)):
                 return int64(0)
-            size = 1 + 2 * idb + 8 + n
+            size = _instance_head_bytes(idb) + n
         else:
             if kind == KIND_INSTANCE:
                 return int64(0)
-            size = 1 + 2 * idb + 8 + n * idb
+            size = _object_array_head_bytes(idb) + _array_length(buf, pos, idb) * idb
         return size if pos + size <= stop else int64(0)
-    if tag == 0x23 or tag == 0xC3:
-        if pos + 10 + idb > stop or not _is_place(_id(buf, pos + 1, idb), limits):
+    if tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP or tag == SubRecordTag.PRIMITIVE_ARRAY_NODATA:
+        if pos + _primitive_array_head_bytes(idb) > stop or not _is_place(_object_id(buf, pos, idb), limits):
             return int64(0)
-        kind = _u1(buf, pos + 9 + idb)
-        if kind < 4 or kind > 11:
+        code = _element_type(buf, pos, idb)
+        if not _is_primitive(code):
             return int64(0)
-        size = 10 + idb
-        if tag == 0x23:
-            size += _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + kind]
+        size = _primitive_array_head_bytes(idb)
+        if tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP:
+            size += _array_length(buf, pos, idb) * constants[TYPE_BYTES + code]
         return size if pos + size <= stop else int64(0)
-    if tag == 0x20:
+    if tag == SubRecordTag.CLASS_DUMP:
         if pos + 1 + idb > stop:
             return int64(0)
-        key = _id(buf, pos + 1, idb)
+        key = _object_id(buf, pos, idb)
         if key == uint64(0) or table[_slot(table, key), KEY] != key:
             return int64(0)
         end, status = _class_dump_end(buf, pos, stop, idb, constants)
         return end - pos if status == OK else int64(0)
     size = constants[FIXED_BYTES + tag]
-    if size == 0 or pos + size > stop or not _is_place(_id(buf, pos + 1, idb), limits):
+    if size == 0 or pos + size > stop or not _is_place(_object_id(buf, pos, idb), limits):
         return int64(0)
     return -size
 
 
 @njit(inline="always")
-def _is_heap_record(buf, pos, constants, table, limits):  # type: ignore[no-untyped-def]
+def _is_heap_tag(tag):
+    return tag == RecordTag.HEAP_DUMP or tag == RecordTag.HEAP_DUMP_SEGMENT
+
+
+@njit(inline="always")
+def _is_heap_record(buf, pos, constants, table, limits):
     """Whether a heap record, or the record that ends the heap, can begin at ``pos``."""
     limit = buf.shape[0]
-    if pos + 9 > limit:
+    body = pos + RECORD_HEADER_BYTES
+    if body > limit:
         return False
     tag = _u1(buf, pos)
-    length = _u4(buf, pos + 5)
-    if tag == 0x2C:
+    length = _u4(buf, pos + RECORD_LENGTH_OFFSET)
+    if tag == RecordTag.HEAP_DUMP_END:
         return length == 0
-    if tag != 0x1C and tag != 0x0C:
+    if not _is_heap_tag(tag):
         return False
     return (
-        length <= limit - pos - 9
+        length <= limit - body
         and length > 0
-        and _plausible(buf, pos + 9, pos + 9 + length, constants, table, limits) != 0
+        and _plausible(buf, body, body + length, constants, table, limits) != 0
     )
 
 
 @njit(nogil=True)
-def find_record(buf, pos, stop, known_stop, constants, table, limits, state):  # type: ignore[no-untyped-def]
+def find_record(buf, pos, stop, known_stop, constants, table, limits, state):
     """Look for the next whole record from ``pos`` on, up to ``stop``.
 
     OK with ``state[POSITION]`` at a sub-record, HEAP_RECORD with it at a top-level record, NEED_BYTES
@@ -108,7 +146,7 @@ def find_record(buf, pos, stop, known_stop, constants, table, limits, state):  #
     """
     while pos < stop:
         tag = _u1(buf, pos)
-        if tag == 0x1C or tag == 0x0C or tag == 0x2C:
+        if _is_heap_tag(tag) or tag == RecordTag.HEAP_DUMP_END:
             if not known_stop and _is_heap_record(buf, pos, constants, table, limits):
                 state[POSITION] = pos
                 return HEAP_RECORD
@@ -139,44 +177,48 @@ def find_record(buf, pos, stop, known_stop, constants, table, limits, state):  #
     return NEED_BYTES
 
 
+@njit(inline="always")
+def _is_possible(buf, pos, tag, length, identifier_bytes, is_first):
+    """Whether a top-level record at ``pos``, whose header is in the buffer, can be so long."""
+    limit = buf.shape[0]
+    body = pos + RECORD_HEADER_BYTES
+    if tag == RecordTag.UTF8:
+        return identifier_bytes <= length <= MAX_UTF8_BYTES + identifier_bytes
+    if tag == RecordTag.LOAD_CLASS:
+        return length == LOAD_CLASS_BODY[0] + LOAD_CLASS_BODY[1] * identifier_bytes
+    if tag == RecordTag.FRAME:
+        return length == FRAME_BODY[0] + FRAME_BODY[1] * identifier_bytes
+    if tag == RecordTag.TRACE:
+        head = body + TRACE_HEAD_BYTES
+        if length < TRACE_HEAD_BYTES or head > limit:
+            return False
+        return length == TRACE_HEAD_BYTES + _u4(buf, head - 4) * identifier_bytes
+    if tag == RecordTag.HEAP_DUMP_END:
+        return length == 0
+    # Its records are looked at later; a type of sub-record is asked for.
+    if not _is_heap_tag(tag) or length == 0 or body >= limit or (is_first and length > limit - body):
+        return False
+    return _can_begin_heap(_u1(buf, body))
+
+
 @njit(nogil=True)
-def find_top_level(buf, pos, identifier_bytes, state):  # type: ignore[no-untyped-def]
-    """Look for three top-level records in a row from ``pos`` on; OK with ``state[POSITION]`` there."""
+def find_top_level(buf, pos, identifier_bytes, state):
+    """Look for a few top-level records in a row from ``pos`` on; OK with ``state[POSITION]`` there.
+
+    A heap record alone will do.
+    """
     limit = buf.shape[0]
     while pos < limit:
         p = pos
         count = 0
-        while p + 9 <= limit and count < 3:
+        while p + RECORD_HEADER_BYTES <= limit and count < TOP_LEVEL_CHAIN:
             tag = _u1(buf, p)
-            length = _u4(buf, p + 5)
-            if tag == 0x01:
-                if length < identifier_bytes or length > 0x10000 + identifier_bytes:
-                    break
-            elif tag == 0x02:
-                if length != 8 + 2 * identifier_bytes:
-                    break
-            elif tag == 0x04:
-                if length != 8 + 4 * identifier_bytes:
-                    break
-            elif tag == 0x05:
-                if length < 12 or p + 21 > limit or length != 12 + _u4(buf, p + 17) * identifier_bytes:
-                    break
-            elif tag == 0x2C:
-                if length != 0:
-                    break
-            elif tag == 0x0C or tag == 0x1C:
-                # Its records are looked at later; a type of sub-record is asked for.
-                if length == 0 or p + 10 > limit or (count == 0 and length > limit - p - 9):
-                    break
-                first = _u1(buf, p + 9)
-                if not (0x20 <= first <= 0x23 or 1 <= first <= 8 or first >= 0x89):
-                    break
-                count = 3
-            else:
+            length = _u4(buf, p + RECORD_LENGTH_OFFSET)
+            if not _is_possible(buf, p, tag, length, identifier_bytes, count == 0):
                 break
-            count += 1
-            p += 9 + length
-        if count >= 3 or (count > 0 and p == limit):
+            count = TOP_LEVEL_CHAIN if _is_heap_tag(tag) else count + 1
+            p += RECORD_HEADER_BYTES + length
+        if count >= TOP_LEVEL_CHAIN or (count > 0 and p == limit):
             state[POSITION] = pos
             return OK
         pos += 1
@@ -184,8 +226,20 @@ def find_top_level(buf, pos, identifier_bytes, state):  # type: ignore[no-untype
     return NEED_BYTES
 
 
+@njit(inline="always")
+def _keep(ranges, used, begin, end):
+    """Add a range that is not empty; how many there are, -1 where the list is full."""
+    if begin == end:
+        return used
+    if used >= ranges.shape[0]:
+        return int64(-1)
+    ranges[used, 0] = begin
+    ranges[used, 1] = end
+    return used + 1
+
+
 @njit(nogil=True)
-def drop_records(buf, pos, stop, constants, drop, ranges, state):  # type: ignore[no-untyped-def]
+def drop_records(buf, pos, stop, constants, drop, ranges, state):
     """Split a range of whole sub-records where an object is to be left out.
 
     ``drop[row]`` says so of the object that is ``row`` in the order of the dump, beginning with
@@ -194,48 +248,21 @@ def drop_records(buf, pos, stop, constants, drop, ranges, state):  # type: ignor
     """
     idb = constants[IDENTIFIER_BYTES]
     row = state[OBJECTS]
-    used = 0
+    used = int64(0)
     begin = pos
     while pos < stop:
-        tag = _u1(buf, pos)
-        size = int64(0)
-        if tag == 0x21:
-            if pos + 9 + 2 * idb <= stop:
-                size = 9 + 2 * idb + _u4(buf, pos + 5 + 2 * idb)
-        elif tag == 0x22:
-            if pos + 9 + 2 * idb <= stop:
-                size = 9 + 2 * idb + _u4(buf, pos + 5 + idb) * idb
-        elif tag == 0x23 or tag == 0xC3:
-            if pos + 10 + idb <= stop:
-                size = 10 + idb
-                if tag == 0x23:
-                    size += _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + _u1(buf, pos + 9 + idb)]
-        elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, stop, idb, constants)
-            if status == OK:
-                size = end - pos
-        else:
-            size = constants[FIXED_BYTES + tag]
-        if size == 0 or pos + size > stop:
+        size, status = _record_size(buf, pos, stop, idb, constants, True)
+        if status != OK or pos + size > stop:
             return int64(-1)
-        if (0x20 <= tag <= 0x23) or tag == 0xC3:
+        if _is_object_tag(_u1(buf, pos)):
             if row >= drop.shape[0]:
                 return int64(-1)
             if drop[uintp(row)] != 0:
-                if pos > begin:
-                    if used >= ranges.shape[0]:
-                        return int64(-1)
-                    ranges[used, 0] = begin
-                    ranges[used, 1] = pos
-                    used += 1
+                used = _keep(ranges, used, begin, pos)
+                if used < 0:
+                    return used
                 begin = pos + size
             row += 1
         pos += size
-    if pos > begin:
-        if used >= ranges.shape[0]:
-            return int64(-1)
-        ranges[used, 0] = begin
-        ranges[used, 1] = pos
-        used += 1
     state[OBJECTS] = row
-    return int64(used)
+    return _keep(ranges, used, begin, pos)

@@ -17,6 +17,10 @@ import numpy as np
 
 from heapscope.parser import kernels
 from heapscope.parser.broken.coverage import Gap, describe_share
+from heapscope.parser.broken.kernels import MAX_UTF8_BYTES, drop_records, find_record, find_top_level
+from heapscope.parser.hash_table import hash_table
+from heapscope.parser.instance_data import field_bytes, own_bytes
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.records import (
     ClassReader,
     Header,
@@ -24,16 +28,25 @@ from heapscope.parser.records import (
     RecordList,
     parse_header,
     read_class_names,
+    read_record_head,
 )
-from heapscope.parser.segment_counts import Counter, problem_of
+from heapscope.parser.segment_counts import SegmentCounts, problem_of
 from heapscope.parser.source import Piece, Source
-from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, VALUE_BYTES, BasicType, RecordTag
-from heapscope.parser.top_level import Walk
+from heapscope.parser.tags import (
+    FRAME_BODY,
+    HEADER_BYTES,
+    LOAD_CLASS_BODY,
+    RECORD_BODIES,
+    RECORD_HEADER_BYTES,
+    TRACE_HEAD_BYTES,
+    RecordTag,
+    can_begin_heap,
+    record_body_bytes,
+)
+from heapscope.parser.top_level import TopLevel
 from heapscope.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from heapscope.parser.layout.layout import Layout
@@ -42,33 +55,39 @@ _HEAP = (RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT)
 # Of a body: plain bytes, identifiers.
 _LEAST_BYTES = {
     RecordTag.UTF8: (0, 1),
-    RecordTag.LOAD_CLASS: (8, 2),
-    RecordTag.FRAME: (8, 4),
-    RecordTag.TRACE: (12, 0),
-    RecordTag.START_THREAD: (8, 4),
+    RecordTag.LOAD_CLASS: LOAD_CLASS_BODY,
+    RecordTag.FRAME: FRAME_BODY,
+    RecordTag.TRACE: (TRACE_HEAD_BYTES, 0),
+    RecordTag.START_THREAD: RECORD_BODIES[RecordTag.START_THREAD],
 }
 _TAGS = frozenset(int(tag) for tag in RecordTag)
 DUPLICATE = "an earlier object has this address"
-_MAX_UTF8_BYTES = 0x10000  # a class file says the length of a name in two bytes
 
 
 @dataclass(frozen=True)
 class Salvage:
     """What was found: the records as if they were whole, and what lies between them."""
 
-    walk: Walk
+    top_level: TopLevel
     gaps: list[Gap]
     expected_bytes: int
     is_end_known: bool
     object_count: int  # those at the address of another one included
 
     def __str__(self) -> str:
-        read_bytes = self.walk.dump_bytes - sum(gap.length for gap in self.gaps)
+        read_bytes = self.top_level.dump_bytes - sum(gap.length for gap in self.gaps)
         return describe_share(read_bytes, self.expected_bytes, self.is_end_known, self.object_count)
 
 
 def salvage(source: Source, layout: Layout, progress: Progress) -> Salvage:
     """Find what can be read of a broken dump.
+
+    Parameters
+    ----------
+    source : Source
+    layout : Layout
+        A guess will do: no size is taken from it.
+    progress : Progress
 
     Raises
     ------
@@ -84,30 +103,11 @@ def salvage(source: Source, layout: Layout, progress: Progress) -> Salvage:
     second = _Round(data, path, header, layout, classes, loaded)
     second.run(source.pieces, progress)
     records = second.records()
-    walk = Walk(header, records, second.ranges, False, int(data.size))
+    top_level = TopLevel(header, records, second.ranges, False, int(data.size))
     known, expected = second.end(source.pieces)
     return Salvage(
-        walk, sorted(second.gaps, key=lambda gap: gap.offset), expected, known, second.object_count
+        top_level, sorted(second.gaps, key=lambda gap: gap.offset), expected, known, second.object_count
     )
-
-
-def own_bytes(classes: Mapping[int, JavaClass], identifier_bytes: int) -> dict[int, int]:
-    """Bytes that the fields a class declares itself take in an instance record, of all dumped classes."""
-    value_bytes = {**VALUE_BYTES, BasicType.OBJECT: identifier_bytes}
-    return {i: sum([value_bytes[f.type] for f in c.fields]) for i, c in classes.items() if c.is_dumped}
-
-
-def field_bytes(classes: Mapping[int, JavaClass], own: dict[int, int], class_id: int) -> tuple[int, bool]:
-    """Bytes that the fields of a class and its superclasses take in an instance record.
-
-    And whether the chain of superclasses is whole; one that leads in a circle is not.
-    """
-    total, steps = 0, 0
-    while class_id in own and steps <= len(own):
-        total += own[class_id]
-        class_id = classes[class_id].super_id
-        steps += 1
-    return total, class_id == 0
 
 
 @dataclass
@@ -123,8 +123,8 @@ class _Round:
 
     def __post_init__(self) -> None:
         self._width = self.header.identifier_bytes
-        self._constants = kernels.constants(self._width, self.layout)
-        self._counter = Counter(self.path, self._width, self.layout)
+        self._constants = kernel_constants(self._width, self.layout)
+        self._counts = SegmentCounts(self.path, self._width, self.layout)
         self._tags: list[NDArray[np.uint8]] = []
         self._starts: list[NDArray[np.int64]] = []
         self._lengths: list[NDArray[np.int64]] = []
@@ -134,7 +134,7 @@ class _Round:
         self._claimed_end = 0
         self._has_heap_dump = False
         self._limits = np.array([np.iinfo(np.uint64).max, 0], np.uint64)
-        self._table = np.zeros((16, 4), np.uint64)
+        self._table = hash_table([])
         self._learn()
 
     def _learn(self) -> None:
@@ -142,28 +142,20 @@ class _Round:
         ids = sorted(({*self.known} | self.loaded) - {0})
         if not ids:
             return
-        kinds, amounts = [], []
+        rows = []
         own = own_bytes(self.known, self._width)
         for class_id in ids:
             found = self.known.get(class_id)
             size, is_whole = field_bytes(self.known, own, class_id)
-            is_array = found is not None and found.is_array
             # Nothing but its name tells the class of an array: it has no fields.
             is_exact = found is not None and found.is_dumped and is_whole and (found.is_named or size > 0)
-            kinds.append(kernels.KIND_ARRAY if is_array else kernels.KIND_INSTANCE if is_exact else 0)
-            amounts.append(0 if is_array else size)
-        table = np.zeros((1 << max(4, (2 * len(ids)).bit_length()), 4), np.uint64)
+            if found is not None and found.is_array:
+                rows.append((class_id, 0, 0, kernels.KIND_ARRAY))
+            else:
+                rows.append((class_id, 0, size, kernels.KIND_INSTANCE if is_exact else 0))
+        self._table = hash_table(rows)
+        self._counts.learn(np.ascontiguousarray(self._table[self._table[:, kernels.KIND] != 0]))
         keys = np.array(ids, np.uint64)
-        kernels.fill_table(keys, np.array(kinds, np.uint64), np.array(amounts, np.uint64), table)
-        table[:, kernels.KIND] = table[:, kernels.COUNT]
-        table[:, kernels.COUNT] = 0
-        self._table = table
-        sure = table[table[:, kernels.KIND] != 0]
-        counter = self._counter
-        while 2 * sure.shape[0] > counter.table.shape[0] // 2:
-            counter.table = np.zeros((2 * counter.table.shape[0], 4), np.uint64)
-        kernels.merge_tables(np.ascontiguousarray(sure), counter.table)
-        counter.totals[kernels.TABLE_USED] = sure.shape[0]
         low = int(np.bitwise_or.reduce(keys))
         self._limits = np.array([min(2 * ids[-1], 2**64 - 1), (low & -low) - 1], np.uint64)
 
@@ -173,7 +165,7 @@ class _Round:
             position = max(piece.start, HEADER_BYTES)
             if not piece.starts_record:
                 position = self._resume(piece.start, piece.stop)
-            self._walk(position, piece.stop)
+            self._read(position, piece.stop)
             progress("looking for whole records", piece.stop, int(self.data.size))
         for piece, after in zip(pieces, [*(each.start for each in pieces[1:]), pieces[-1].stop], strict=True):
             if piece.problem:
@@ -181,14 +173,14 @@ class _Round:
         if not self.gaps and not self._has_end():
             self.gaps.append(Gap(int(self.data.size), 0, "HEAP_DUMP_END is missing"))
 
-    def _walk(self, position: int, end: int) -> None:
+    def _read(self, position: int, end: int) -> None:
         """Top-level records from ``position`` to ``end``."""
         view = self.data[:end]
         tags, starts, lengths = self._room
         while position < end:
-            self._state[kernels.POSITION], self._state[kernels.USED] = position, 0
-            status = kernels.walk_records(view, 1, tags, starts, lengths, self._state)
-            used = int(self._state[kernels.USED])
+            self._state[kernels.POSITION], self._state[kernels.LISTED] = position, 0
+            status = kernels.list_records(view, 1, tags, starts, lengths, self._state)
+            used = int(self._state[kernels.LISTED])
             self._list(tags[:used].copy(), starts[:used].copy(), lengths[:used].copy())
             position = int(self._state[kernels.POSITION])
             if status == kernels.HEAP_RECORD:
@@ -207,7 +199,7 @@ class _Round:
         if status == kernels.NEED_BYTES and self._is_possible(tag, length):
             self._miss(position, end, f"the file ends inside this record (0x{tag:02x})")
             return end
-        kernels.find_top_level(self.data[:end], position + 1, self._width, self._state)
+        find_top_level(self.data[:end], position + 1, self._width, self._state)
         found = int(self._state[kernels.POSITION])
         problem = (
             f"record tag 0x{tag:02x} is unknown" if tag not in _TAGS else f"record 0x{tag:02x} is damaged"
@@ -217,21 +209,18 @@ class _Round:
 
     def _head(self, position: int, end: int) -> tuple[int, int]:
         """Tag and length of a top-level record; length -1 where its head is cut."""
-        tag = int(self.data[position])
         if position + RECORD_HEADER_BYTES > end:
-            return tag, -1
-        return tag, int.from_bytes(self.data[position + 5 : position + RECORD_HEADER_BYTES].tobytes(), "big")
+            return int(self.data[position]), -1
+        return read_record_head(self.data[position : position + RECORD_HEADER_BYTES].tobytes())
 
     def _is_possible(self, tag: int, length: int) -> bool:
         """Whether a record of that kind can be so long, or its head is cut."""
         if length < 0:
             return tag in _TAGS
         if tag == RecordTag.UTF8:
-            return self._width <= length <= _MAX_UTF8_BYTES + self._width
-        if tag == RecordTag.LOAD_CLASS:
-            return length == 8 + 2 * self._width
-        if tag == RecordTag.FRAME:
-            return length == 8 + 4 * self._width
+            return self._width <= length <= MAX_UTF8_BYTES + self._width
+        if tag in (RecordTag.LOAD_CLASS, RecordTag.FRAME):
+            return length == record_body_bytes(RecordTag(tag), self._width)
         return length == 0 if tag == RecordTag.HEAP_DUMP_END else tag in _TAGS
 
     def _begins(self, position: int, end: int) -> bool:
@@ -243,8 +232,7 @@ class _Round:
             return False
         body = position + RECORD_HEADER_BYTES
         if tag in _HEAP and length > 0 and body < end:
-            first = int(self.data[body])
-            return 0x20 <= first <= 0x23 or 1 <= first <= 8 or first >= 0x89
+            return can_begin_heap(int(self.data[body]))
         return True
 
     def _heap(self, position: int, end: int) -> int:
@@ -279,7 +267,7 @@ class _Round:
         is_known = begin < stop <= end and self._begins(stop, end)
         until = stop if is_known else end
         if not self.ranges and not stop:
-            kernels.find_top_level(self.data[:end], begin, self._width, self._state)
+            find_top_level(self.data[:end], begin, self._width, self._state)
             found = int(self._state[kernels.POSITION])
             self._miss(begin, found, "not the beginning of a record")
             return found
@@ -296,7 +284,7 @@ class _Round:
         """
         view = self.data[:end]
         while position < stop:
-            reached, status = self._counter.follow(view, position, stop, 0)
+            reached, status = self._counts.follow(view, position, stop, 0)
             if reached > position:
                 self.ranges.append((position, min(reached, stop)))
             if status == kernels.OK:
@@ -316,7 +304,7 @@ class _Round:
 
     def _search(self, position: int, stop: int, end: int, is_known: bool) -> tuple[int, bool]:
         """The next whole record, ``stop`` where there is none; and whether it is a top-level one."""
-        status = kernels.find_record(
+        status = find_record(
             self.data[:end], position, stop, int(is_known),
             self._constants, self._table, self._limits, self._state,
         )  # fmt: skip
@@ -329,7 +317,7 @@ class _Round:
     @property
     def object_count(self) -> int:
         """Objects in all ranges."""
-        return self._counter.objects
+        return self._counts.objects
 
     def records(self) -> RecordList:
         """The top-level records that were found."""
@@ -350,7 +338,7 @@ class _Round:
         names = read_class_names(records, self._width)
         reader = ClassReader(self._width, records, names)
         found: dict[int, JavaClass] = {}
-        spans = self._counter.class_spans[: self._counter.classes].tolist()
+        spans = self._counts.class_spans[: self._counts.classes].tolist()
         for start, stop in spans:
             read = reader.read(self.data[start:stop].tobytes(), start)
             found.setdefault(read.class_id, read)
@@ -376,17 +364,24 @@ def without_duplicates(
     layout: Layout,
     segments: list[tuple[int, int, int, int]],
 ) -> tuple[list[tuple[int, int]], list[Gap]] | None:
-    """Ranges of sub-records without those at an address that an earlier one has.
-
-    None where there are none.
+    """Leave out objects at an address that an earlier one has.
 
     Parameters
     ----------
+    source : Source
+    identifier_bytes : int
+        Of the dump's header, 4 or 8.
+    layout : Layout
     segments : list of (start, stop, objects, roots)
         Whole sub-records.
+
+    Returns
+    -------
+    (ranges, gaps) or None
+        Ranges of sub-records that stay, and what lies between them; None where all stay.
     """
     data = source.mapping()
-    constants = kernels.constants(identifier_bytes, layout)
+    constants = kernel_constants(identifier_bytes, layout)
     ids = np.empty(sum(objects for _, _, objects, _ in segments), np.uint64)
     state = np.zeros(kernels.STATE, np.int64)
     for start, stop, _, _ in segments:
@@ -404,7 +399,7 @@ def without_duplicates(
     for start, stop, objects, _ in segments:
         left = np.zeros((int(drop[row : row + objects].sum()) + 1, 2), np.int64)
         state[kernels.OBJECTS] = row
-        used = kernels.drop_records(data, start, stop, constants, drop, left, state)
+        used = drop_records(data, start, stop, constants, drop, left, state)
         kept = [(int(a), int(b)) for a, b in left[: max(used, 0)].tolist()]
         ranges += kept
         places = [start, *(place for pair in kept for place in pair), stop]

@@ -1,6 +1,7 @@
-"""Compiled loops of `heapscope.parser.layout.vm_objects`, which calls them as kernels.
+"""Compiled loops that look for objects of the VM; called through `heapscope.parser.layout.kernels` only.
 
-As in `_kernels`: every index is checked against the buffer, a status says why a kernel stopped.
+As in `heapscope.parser._kernels`: every index is checked against the buffer, a status says why a kernel
+stopped.
 """
 
 from __future__ import annotations
@@ -8,31 +9,42 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import _class_dump_end, _id, _slot, _u1, _u4
-from heapscope.parser.kernels import (
-    AMOUNT,
-    BAD_TAG,
-    BAD_TYPE,
-    COUNT,
-    FIXED_BYTES,
-    IDENTIFIER_BYTES,
-    OK,
-    OVERRUN,
-    VALUE_BYTES,
+from heapscope.parser._record_kernels import (
+    _array_length,
+    _class_id,
+    _data_length,
+    _element_type,
+    _id,
+    _instance_head_bytes,
+    _is_object_tag,
+    _object_array_head_bytes,
+    _object_id,
+    _record_size,
+    _slot,
+    _u1,
 )
+from heapscope.parser.kernels import IDENTIFIER_BYTES, NEED_BYTES, OK, OVERRUN
+from heapscope.parser.layout.kernels import (
+    BYTE_ARRAYS,
+    END_REFERENCE,
+    FIRST_REFERENCE,
+    HANDLES,
+    INT_ARRAYS,
+    NEED_ROOM,
+    OBJECT_ARRAYS,
+)
+from heapscope.parser.tags import BasicType, SubRecordTag
 
-NEED_ROOM = 20  # more objects than the first pass counted
 _GOLDEN = 0x9E3779B97F4A7C15
-_BYTE, _INT = 8, 10
 
 
 @njit(inline="always")
-def _bit(key, shift):  # type: ignore[no-untyped-def]
+def _bit(key, shift):
     return (key * uint64(_GOLDEN)) >> shift
 
 
 @njit(nogil=True)
-def collect(  # type: ignore[no-untyped-def]
+def collect(
     buf, pos, stop, constants, array_class, min_length, sample,
     int_arrays, byte_arrays, object_arrays, handles, used,
 ):  # fmt: skip
@@ -47,76 +59,49 @@ def collect(  # type: ignore[no-untyped-def]
     idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
     while pos < limit:
-        tag = _u1(buf, pos)
-        if tag == 0x21 or tag == 0x22:
-            head = 1 + 2 * idb + 8
-            if pos + head > limit:
-                return OVERRUN
-            if tag == 0x21:
-                size = head + _u4(buf, pos + 5 + 2 * idb)
-            else:
-                n = _u4(buf, pos + 5 + idb)
-                size = head + n * idb
-                if (
-                    n >= min_length
-                    and _id(buf, pos + 9 + idb, idb) == uint64(array_class)
-                    and pos + size <= limit
-                ):
-                    if used[2] == object_arrays.shape[0]:
-                        return NEED_ROOM
-                    object_arrays[used[2], 0] = _id(buf, pos + 1, idb)
-                    object_arrays[used[2], 1] = pos
-                    used[2] += 1
-        elif tag == 0x23 or tag == 0xC3:
-            head = 1 + idb + 9
-            if pos + head > limit:
-                return OVERRUN
-            n = _u4(buf, pos + 5 + idb)
-            kind = int64(_u1(buf, pos + 9 + idb))  # wide enough to index with, as plain Python too
-            if kind < 4 or kind > 11:
-                return BAD_TYPE
-            size = head
-            if tag == 0x23:
-                size += n * constants[VALUE_BYTES + kind]
-            if int_arrays.shape[0] > 0:
-                address = _id(buf, pos + 1, idb)
-                if kind == _INT:
-                    if used[0] == int_arrays.shape[0]:
-                        return NEED_ROOM
-                    int_arrays[used[0], 0] = address
-                    int_arrays[used[0], 1] = n
-                    used[0] += 1
-                elif (
-                    kind == _BYTE
-                    and used[1] < byte_arrays.shape[0]
-                    and _bit(address, uint64(sample)) == uint64(0)
-                ):
-                    byte_arrays[used[1]] = address
-                    used[1] += 1
-        elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, constants)
-            if status != OK:
-                return OVERRUN
-            size = end - pos
-        else:
-            size = constants[FIXED_BYTES + tag]
-            if size == 0:
-                return BAD_TAG
-            if pos + size > limit:
-                return OVERRUN
-            if tag == 0x01:
-                if used[3] == handles.shape[0]:
-                    return NEED_ROOM
-                handles[used[3]] = _id(buf, pos + 1, idb)
-                used[3] += 1
+        size, status = _record_size(buf, pos, limit, idb, constants, True)
+        if status != OK:
+            return OVERRUN if status == NEED_BYTES else status
         if pos + size > limit:
             return OVERRUN
+        tag = _u1(buf, pos)
+        if tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+            if _array_length(buf, pos, idb) >= min_length and _class_id(buf, pos, tag, idb) == uint64(
+                array_class
+            ):
+                if used[OBJECT_ARRAYS] == object_arrays.shape[0]:
+                    return NEED_ROOM
+                object_arrays[used[OBJECT_ARRAYS], 0] = _object_id(buf, pos, idb)
+                object_arrays[used[OBJECT_ARRAYS], 1] = pos
+                used[OBJECT_ARRAYS] += 1
+        elif tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP or tag == SubRecordTag.PRIMITIVE_ARRAY_NODATA:
+            if int_arrays.shape[0] > 0:
+                address = _object_id(buf, pos, idb)
+                code = _element_type(buf, pos, idb)
+                if code == BasicType.INT:
+                    if used[INT_ARRAYS] == int_arrays.shape[0]:
+                        return NEED_ROOM
+                    int_arrays[used[INT_ARRAYS], 0] = address
+                    int_arrays[used[INT_ARRAYS], 1] = _array_length(buf, pos, idb)
+                    used[INT_ARRAYS] += 1
+                elif (
+                    code == BasicType.BYTE
+                    and used[BYTE_ARRAYS] < byte_arrays.shape[0]
+                    and _bit(address, uint64(sample)) == uint64(0)
+                ):
+                    byte_arrays[used[BYTE_ARRAYS]] = address
+                    used[BYTE_ARRAYS] += 1
+        elif tag == SubRecordTag.ROOT_JNI_GLOBAL:
+            if used[HANDLES] == handles.shape[0]:
+                return NEED_ROOM
+            handles[used[HANDLES]] = _object_id(buf, pos, idb)
+            used[HANDLES] += 1
         pos += size
     return OK
 
 
 @njit(nogil=True)
-def fill_bloom(keys, bits, shift):  # type: ignore[no-untyped-def]
+def fill_bloom(keys, bits, shift):
     """Set the bit of each key in ``bits`` (uint64 words; 2**(64 - shift) bits)."""
     for i in range(keys.shape[0]):
         bit = _bit(keys[i], uint64(shift))
@@ -127,7 +112,7 @@ def fill_bloom(keys, bits, shift):  # type: ignore[no-untyped-def]
 # The arrays that are passed on here are counted as referenced anew at each call, for 30 ns: so
 # the test that nearly all references fail stands in the loops of `check`.
 @njit(nogil=True)
-def _mark(key, wanted, seen):  # type: ignore[no-untyped-def]
+def _mark(key, wanted, seen):
     """Note that ``key`` was met, if it is one of the sorted ``wanted``."""
     row, behind = 0, wanted.shape[0]
     while row < behind:
@@ -141,20 +126,20 @@ def _mark(key, wanted, seen):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _may_be_wanted(key, bits, shift):  # type: ignore[no-untyped-def]
+def _may_be_wanted(key, bits, shift):
     bit = _bit(key, shift)
     return (bits[bit >> uint64(6)] >> (bit & uint64(63))) & uint64(1) != uint64(0)
 
 
 @njit(nogil=True)
-def check(  # type: ignore[no-untyped-def]
+def check(
     buf, pos, stop, constants, table, reference_offsets,
     wanted, bits, shift, seen, ids, is_there, next_ids,
 ):  # fmt: skip
     """Which of the sorted ``wanted`` objects are referred to, and which ``ids`` are objects.
 
-    ``table``: class table whose COUNT and AMOUNT are the span of the class in
-    ``reference_offsets``, the bytes of an instance's data at which references stand.
+    ``table``: class table with FIRST_REFERENCE and END_REFERENCE, the rows of the class in
+    ``reference_offsets``, which says at which bytes of an instance's data references stand.
     ``seen`` (uint8) is set for wanted objects that a field, an array or a root refers to.
     ``is_there`` (uint8) is set for those of the sorted ``ids`` at which an object lies,
     ``next_ids`` (uint64) lowered to the next object behind each.
@@ -171,77 +156,42 @@ def check(  # type: ignore[no-untyped-def]
     span = 0
     span_end = 0
     while pos < limit:
+        size, status = _record_size(buf, pos, limit, idb, constants, True)
+        if status != OK:
+            return OVERRUN if status == NEED_BYTES else status
+        if pos + size > limit:
+            return OVERRUN
         tag = _u1(buf, pos)
-        address = uint64(0)
-        if tag == 0x21:
-            head = 1 + 2 * idb + 8
-            if pos + head > limit:
-                return OVERRUN
-            n = _u4(buf, pos + 5 + 2 * idb)
-            size = head + n
-            if pos + size > limit:
-                return OVERRUN
-            address = _id(buf, pos + 1, idb)
-            if any_wanted:
-                key = _id(buf, pos + 5 + idb, idb)
-                if key != last_class:  # instances of a class often lie together
-                    last_class = key
-                    slot = _slot(table, key)
-                    span = int64(table[slot, COUNT])
-                    span_end = int64(table[slot, AMOUNT])
-                for i in range(span, span_end):
-                    offset = reference_offsets[uintp(i)]
-                    if offset + idb > n:
-                        break
-                    met = _id(buf, pos + head + offset, idb)
-                    if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
-                        _mark(met, wanted, seen)
-        elif tag == 0x22:
-            head = 1 + 2 * idb + 8
-            if pos + head > limit:
-                return OVERRUN
-            n = _u4(buf, pos + 5 + idb)
-            size = head + n * idb
-            if pos + size > limit:
-                return OVERRUN
-            address = _id(buf, pos + 1, idb)
-            if any_wanted:
-                for i in range(n):
-                    met = _id(buf, pos + head + i * idb, idb)
-                    if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
-                        _mark(met, wanted, seen)
-        elif tag == 0x23 or tag == 0xC3:
-            head = 1 + idb + 9
-            if pos + head > limit:
-                return OVERRUN
-            kind = int64(_u1(buf, pos + 9 + idb))  # wide enough to index with, as plain Python too
-            if kind < 4 or kind > 11:
-                return BAD_TYPE
-            size = head
-            if tag == 0x23:
-                size += _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + kind]
-            address = _id(buf, pos + 1, idb)
-        elif tag == 0x20:
-            end, status = _class_dump_end(buf, pos, limit, idb, constants)
-            if status != OK:
-                return OVERRUN
-            size = end - pos
-            address = _id(buf, pos + 1, idb)
-        else:
-            size = constants[FIXED_BYTES + tag]
-            if size == 0:
-                return BAD_TAG
-            if pos + size > limit:
-                return OVERRUN
-            if any_wanted and tag != 0xFE:
-                _mark(_id(buf, pos + 1, idb), wanted, seen)
+        address = _object_id(buf, pos, idb) if _is_object_tag(tag) else uint64(0)
+        if any_wanted and tag == SubRecordTag.INSTANCE_DUMP:
+            key = _class_id(buf, pos, tag, idb)
+            if key != last_class:  # instances of a class often lie together
+                last_class = key
+                slot = _slot(table, key)
+                span = int64(table[slot, FIRST_REFERENCE])
+                span_end = int64(table[slot, END_REFERENCE])
+            n = _data_length(buf, pos, idb)
+            values = pos + _instance_head_bytes(idb)
+            for i in range(span, span_end):
+                offset = reference_offsets[uintp(i)]
+                if offset + idb > n:
+                    break
+                met = _id(buf, values + offset, idb)
+                if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
+                    _mark(met, wanted, seen)
+        elif any_wanted and tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+            elements = pos + _object_array_head_bytes(idb)
+            for i in range(_array_length(buf, pos, idb)):
+                met = _id(buf, elements + i * idb, idb)
+                if low <= met <= high and _may_be_wanted(met, bits, uint64(shift)):
+                    _mark(met, wanted, seen)
+        elif any_wanted and not _is_object_tag(tag) and tag != SubRecordTag.HEAP_DUMP_INFO:
+            _mark(_object_id(buf, pos, idb), wanted, seen)
         if any_ids and first <= address < bound:
             row = np.searchsorted(ids, address, side="right") - 1
             if ids[row] == address:
                 is_there[row] = 1
             elif address < next_ids[row]:
                 next_ids[row] = address
-        if pos + size > limit:
-            return OVERRUN
         pos += size
     return OK

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from heapscope.parser.tags import BasicType
+from heapscope.parser.tags import VALUE_BYTES, BasicType
 
 if TYPE_CHECKING:
     from heapscope.parser.records import JavaClass
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
 CONTENDED_PADDING_BYTES = 128
 
 NEWEST_RELEASE = 999  # "to this day" in the tables
-
-# Bytes of a field in the heap; references depend on the VM.
-PRIMITIVE_BYTES: dict[BasicType, int] = {
-    BasicType.BOOLEAN: 1,
-    BasicType.BYTE: 1,
-    BasicType.CHAR: 2,
-    BasicType.SHORT: 2,
-    BasicType.FLOAT: 4,
-    BasicType.INT: 4,
-    BasicType.DOUBLE: 8,
-    BasicType.LONG: 8,
-}
 
 
 class InjectedField(NamedTuple):
@@ -177,7 +165,7 @@ _REFERENCES_FIRST = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FieldLayout:
     """The placed instance fields of a class, its superclasses' included."""
 
     end_bytes: int  # where the last field ends, padding behind it included
@@ -219,7 +207,7 @@ def own_fields(java_class: JavaClass, release: int, reference_bytes: int, word_b
                 own.is_contended_class, groups = row.is_whole_class, row.groups
     for declared in java_class.fields:
         is_reference = declared.type == BasicType.OBJECT
-        size = reference_bytes if is_reference else PRIMITIVE_BYTES[declared.type]
+        size = reference_bytes if is_reference else VALUE_BYTES[declared.type]
         group = groups.get(declared.name)
         if group is not None:
             own.contended.setdefault(group, []).append((size, is_reference))
@@ -236,14 +224,14 @@ def own_fields(java_class: JavaClass, release: int, reference_bytes: int, word_b
             elif injected.kind == "address":
                 own.primitives.append(word_bytes)
             else:
-                own.primitives.append(PRIMITIVE_BYTES[BasicType[injected.kind]])
+                own.primitives.append(VALUE_BYTES[BasicType[injected.kind]])
     return own
 
 
 def place_fields_since_15(
-    above: Shape, own: OwnFields, reference_bytes: int, *, is_reference_run_kept: bool
-) -> Shape:
-    """Shape of a class from its superclass's, by the rule of JDK 15 and later.
+    above: FieldLayout, own: OwnFields, reference_bytes: int, *, is_reference_run_kept: bool
+) -> FieldLayout:
+    """Fields of a class from those of its superclass, by the rule of JDK 15 and later.
 
     Primitives go first, the biggest first, then references; each into the smallest gap
     that fits, else to the end.  Nothing goes into a gap beside contended fields.
@@ -311,7 +299,7 @@ def place_fields_since_15(
     is_contended = own.is_contended_class or bool(own.contended)
     if is_contended:
         end += CONTENDED_PADDING_BYTES
-    return Shape(
+    return FieldLayout(
         end_bytes=end,
         fields_end_bytes=fields_end,
         gaps=tuple(sorted(gaps)),
@@ -321,8 +309,8 @@ def place_fields_since_15(
     )
 
 
-def place_fields_before_15(above: Shape, own: OwnFields, reference_bytes: int) -> Shape:
-    """Shape of a class from its superclass's, by the rule of JDK 8 to 14.
+def place_fields_before_15(above: FieldLayout, own: OwnFields, reference_bytes: int) -> FieldLayout:
+    """Fields of a class from those of its superclass, by the rule of JDK 8 to 14.
 
     Each class begins where its superclass ended, rounded up to a reference; longs first, then
     ints, shorts, bytes, references.  The gap before the first long takes what fits.
@@ -358,7 +346,7 @@ def place_fields_before_15(above: Shape, own: OwnFields, reference_bytes: int) -
     if own.is_contended_class:
         offset += CONTENDED_PADDING_BYTES
     end = align_up(offset, reference_bytes)
-    return Shape(end_bytes=end, fields_end_bytes=end, has_fields=end > start)
+    return FieldLayout(end_bytes=end, fields_end_bytes=end, has_fields=end > start)
 
 
 def static_fields_bytes(java_class: JavaClass, reference_bytes: int, word_bytes: int) -> int:
@@ -369,7 +357,7 @@ def static_fields_bytes(java_class: JavaClass, reference_bytes: int, word_bytes:
     # HotSpot shows the constant pool's objects and a lock as if they were statics: <resolved_references>.
     types = [static.type for static in java_class.statics if not static.name.startswith("<")]
     offset = types.count(BasicType.OBJECT) * reference_bytes
-    for size in sorted((PRIMITIVE_BYTES[t] for t in types if t != BasicType.OBJECT), reverse=True):
+    for size in sorted((VALUE_BYTES[t] for t in types if t != BasicType.OBJECT), reverse=True):
         offset = align_up(offset, size) + size
     return align_up(offset, word_bytes)
 

@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.parser.layout.hotspot_fields import (
-    PRIMITIVE_BYTES,
-    Shape,
+    FieldLayout,
     align_up,
     feature_release,
     own_fields,
@@ -36,7 +35,7 @@ from heapscope.parser.layout.hotspot_fields import (
     place_fields_since_15,
     static_fields_bytes,
 )
-from heapscope.parser.tags import BasicType
+from heapscope.parser.tags import TYPE_CODES, VALUE_BYTES, BasicType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +58,6 @@ _ANDROID_VERSION = "1.0.3"
 _CLASS = "java.lang.Class"
 _STACK_CHUNK = "jdk.internal.vm.StackChunk"
 _FILLERS = ("jdk.internal.vm.FillerElement[]", "jdk.internal.vm.FillerArray")  # the latter up to 21.0.2
-_TYPE_CODES = 12  # BasicType has codes 2 to 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Layout:
     @property
     def array_base_bytes(self) -> NDArray[np.int64]:
         """Where elements begin, shape (12,), by type code; 0 where the code is none."""
-        bases = np.zeros(_TYPE_CODES, np.int64)
+        bases = np.zeros(TYPE_CODES, np.int64)
         for element_type, base in self.array_bases:
             bases[element_type] = base
         return bases
@@ -97,15 +95,15 @@ class Layout:
     @property
     def array_scale_bytes(self) -> NDArray[np.int64]:
         """Bytes of an element, shape (12,), by type code; 0 where the code is none."""
-        scales = np.zeros(_TYPE_CODES, np.int64)
-        for element_type, size in PRIMITIVE_BYTES.items():
+        scales = np.zeros(TYPE_CODES, np.int64)
+        for element_type, size in VALUE_BYTES.items():
             scales[element_type] = size
         scales[BasicType.OBJECT] = self.reference_bytes
         return scales
 
     def array_bytes(self, element_type: BasicType, length: int) -> int:
         """Shallow bytes of an array of ``length`` elements."""
-        scale = PRIMITIVE_BYTES.get(element_type, self.reference_bytes)
+        scale = VALUE_BYTES.get(element_type, self.reference_bytes)
         return align_up(dict(self.array_bases)[element_type] + length * scale, self.alignment_bytes)
 
     def stack_chunk_bytes(self, instance_bytes: int, size_words: int) -> int:
@@ -225,9 +223,9 @@ def instance_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int
     """
     if layout.rule == "android":
         return {class_id: c.declared_bytes for class_id, c in classes.items()}
-    shapes = _shapes(layout, classes)
+    placed = _field_layouts(layout, classes)
     step = max(layout.alignment_bytes, layout.word_bytes)
-    return {class_id: align_up(shape.end_bytes, step) for class_id, shape in shapes.items()}
+    return {class_id: align_up(fields.end_bytes, step) for class_id, fields in placed.items()}
 
 
 def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, int]:
@@ -247,7 +245,7 @@ def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, 
     if layout.rule == "mat":
         return {
             class_id: align_up(
-                sum(PRIMITIVE_BYTES.get(s.type, layout.reference_bytes) for s in c.statics),
+                sum(VALUE_BYTES.get(s.type, layout.reference_bytes) for s in c.statics),
                 layout.alignment_bytes,
             )
             for class_id, c in classes.items()
@@ -274,31 +272,31 @@ def filler_class(classes: Mapping[int, JavaClass]) -> int | None:
     return next((i for i, c in classes.items() if c.name in _FILLERS and c.loader_id == 0), None)
 
 
-def _shapes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, Shape]:
-    """Shape of each class; superclasses first, without recursion."""
-    root = Shape(end_bytes=layout.object_header_bytes, fields_end_bytes=layout.object_header_bytes)
-    shapes: dict[int, Shape] = {}
+def _field_layouts(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, FieldLayout]:
+    """The placed fields of each class; superclasses first, without recursion."""
+    root = FieldLayout(end_bytes=layout.object_header_bytes, fields_end_bytes=layout.object_header_bytes)
+    placed: dict[int, FieldLayout] = {}
     for class_id in classes:
         chain: list[JavaClass] = []
         seen: set[int] = set()
         current = class_id
-        while current in classes and current not in shapes and current not in seen:
+        while current in classes and current not in placed and current not in seen:
             seen.add(current)
             chain.append(classes[current])
             current = classes[current].super_id
-        above = shapes.get(current, root)
+        above = placed.get(current, root)
         for java_class in reversed(chain):
             above = _place(layout, above, java_class)
-            shapes[java_class.class_id] = above
-    return shapes
+            placed[java_class.class_id] = above
+    return placed
 
 
-def _place(layout: Layout, above: Shape, java_class: JavaClass) -> Shape:
+def _place(layout: Layout, above: FieldLayout, java_class: JavaClass) -> FieldLayout:
     reference = layout.reference_bytes
     if layout.rule == "mat":
-        sizes = sum(PRIMITIVE_BYTES.get(f.type, reference) for f in java_class.fields)
+        sizes = sum(VALUE_BYTES.get(f.type, reference) for f in java_class.fields)
         end = align_up(above.end_bytes + sizes, reference)
-        return Shape(end_bytes=end, fields_end_bytes=end)
+        return FieldLayout(end_bytes=end, fields_end_bytes=end)
     own = own_fields(java_class, layout.release, reference, layout.word_bytes)
     if layout.rule == "hotspot-9":
         return place_fields_before_15(above, own, reference)
@@ -338,7 +336,7 @@ def _alignment(address_bits: int, object_count: int) -> int:
 
 def _array_bases(header: int, reference_bytes: int, object_base: int) -> tuple[tuple[BasicType, int], ...]:
     return tuple(
-        (t, object_base if t == BasicType.OBJECT else align_up(header, min(PRIMITIVE_BYTES[t], 8)))
+        (t, object_base if t == BasicType.OBJECT else align_up(header, min(VALUE_BYTES[t], 8)))
         for t in BasicType
     )
 

@@ -22,19 +22,23 @@ with the archives these JDKs ship and with others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.machine_code import Kernel
-from heapscope.parser import kernels
+from heapscope.parser.hash_table import hash_table
+from heapscope.parser.instance_data import ReferenceFields
+from heapscope.parser.kernels import OK
+from heapscope.parser.layout import kernels
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.layout.layout import Layout, filler_class, instance_bytes
-from heapscope.parser.records import JavaClass
+from heapscope.parser.records import JavaClass, u4_at
 from heapscope.parser.segment_counts import raise_corrupt
-from heapscope.parser.source import worker_count
-from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
+from heapscope.parser.segment_workers import run_workers
+from heapscope.parser.tags import BasicType, SubRecordTag, array_length_offset, object_array_head_bytes
+from heapscope.progress import no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,16 +55,6 @@ _LOCKS_SINCE = 22  # before, the lock of a class object is not archived
 _ARRAYS_TWICE_SINCE = 25
 # No class object is this much larger than one without statics.
 _MAX_STATICS_BYTES = 1 << 16
-
-
-_MODULE = "heapscope.parser.layout._kernels"
-# buf, pos, stop, constants, array_class, min_length, sample, int_arrays, byte_arrays, object_arrays,
-# handles, used
-_collect_objects = Kernel(_MODULE, "collect", "u1[] i8 i8 i8[] i8 i8 i8 u8[2] u8[] u8[2] u8[] i8[]")
-# keys, bits, shift
-_fill_bloom = Kernel(_MODULE, "fill_bloom", "u8[] u8[] i8")
-# buf, pos, stop, constants, table, reference_offsets, wanted, bits, shift, seen, ids, is_there, next_ids
-_check_objects = Kernel(_MODULE, "check", "u1[] i8 i8 i8[] u8[4] i8[] u8[] u8[] i8 u1[] u8[] u1[] u8[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +98,8 @@ def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObj
         The file, for errors.
     data : uint8 array
         The whole (inflated) dump.
+    scan : HeapScan
+        What was counted in it.
 
     Raises
     ------
@@ -149,17 +145,11 @@ def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObj
     )
 
 
-def _each_segment(scan: HeapScan, work: Callable[[int], None]) -> None:
-    with ThreadPoolExecutor(worker_count()) as pool:
-        for _ in pool.map(work, range(scan.segment_starts.size)):
-            pass
-
-
 def _collect(
     path: str, data: NDArray[np.uint8], scan: HeapScan, array_class: int, has_fillers: bool
 ) -> _Found:
     idb = scan.header.identifier_bytes
-    constants = kernels.constants(idb, scan.layout)
+    constants = kernel_constants(idb, scan.layout)
     totals = {
         "ints": int(scan.primitive_counts[BasicType.INT]) if has_fillers else 0,
         "objects": scan.instance_counts.get(array_class, 0),
@@ -178,21 +168,21 @@ def _collect(
             np.empty(min(int(scan.segment_roots[row]), totals["handles"]), np.uint64),
         )
         used = np.zeros(4, np.int64)
-        status = _collect_objects(
+        status = kernels.collect(
             data, scan.segment_starts[row], scan.segment_stops[row], constants,
             array_class, MIN_ARCHIVE_LENGTH, sample,
             room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, used,
         )  # fmt: skip
-        if status != kernels.OK:
+        if status != OK:
             raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
         parts[row] = _Found(
-            room.int_arrays[: used[0]].copy(),
-            room.byte_arrays[: used[1]].copy(),
-            room.object_arrays[: used[2]].copy(),
-            room.handles[: used[3]].copy(),
+            room.int_arrays[: used[kernels.INT_ARRAYS]].copy(),
+            room.byte_arrays[: used[kernels.BYTE_ARRAYS]].copy(),
+            room.object_arrays[: used[kernels.OBJECT_ARRAYS]].copy(),
+            room.handles[: used[kernels.HANDLES]].copy(),
         )
 
-    _each_segment(scan, collect)
+    run_workers(scan.segment_bytes, lambda failed: (collect, None), no_progress, "")
     parts.append(_no_objects())
     return _Found(
         np.concatenate([part.int_arrays for part in parts]),
@@ -218,9 +208,9 @@ def _archived_ids(
     rows = found.object_arrays[np.isin(found.object_arrays[:, 0], found.handles)]
     elements = [np.empty(0, np.uint64)]
     for position in rows[:, 1].astype(np.int64).tolist():
-        head = position + 1 + 2 * idb + 8
-        length = int.from_bytes(data[position + 5 + idb : position + 9 + idb].tobytes(), "big")
-        elements.append(data[head : head + length * idb].view(f">u{idb}").astype(np.uint64))
+        begin = position + object_array_head_bytes(idb)
+        length = u4_at(data, position + array_length_offset(idb))
+        elements.append(data[begin : begin + length * idb].view(f">u{idb}").astype(np.uint64))
     dumped = np.array([0, *(i for i, c in scan.classes.items() if c.is_dumped)], np.uint64)
     ids, counts = np.unique(np.concatenate(elements), return_counts=True)
     is_other = ~np.isin(ids, dumped)
@@ -232,31 +222,31 @@ def _check(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint64]]:
     """Of ``wanted``: which are referred to; of ``absent``: which are objects, and what comes next."""
     idb = scan.header.identifier_bytes
-    constants = kernels.constants(idb, scan.layout)
+    constants = kernel_constants(idb, scan.layout)
     table, offsets = _reference_table(scan)
     bits_log2 = max(16, (32 * wanted.size).bit_length())  # 1 false answer in 32 to 64
     shift = 64 - bits_log2
     bits = np.zeros(1 << (bits_log2 - 6), np.uint64)
-    _fill_bloom(wanted, bits, shift)
+    kernels.fill_bloom(wanted, bits, shift)
     seen = np.zeros(wanted.size, np.uint8)
     is_there = np.zeros(absent.size, np.uint8)
     ends = np.append(absent[1:], absent[-1:] + np.uint64(_MAX_STATICS_BYTES))
-    next_ids = np.tile(ends, (worker_count(), 1))
-    rows_of = np.array_split(np.arange(scan.segment_starts.size), worker_count())
 
-    def check(worker: int) -> None:
-        for row in rows_of[worker].tolist():
+    def make_worker(failed: Event) -> tuple[Callable[[int], None], NDArray[np.uint64]]:
+        next_ids = ends.copy()
+
+        def work(row: int) -> None:
             # Threads only ever write the same 1 to seen and is_there.
-            status = _check_objects(
+            status = kernels.check(
                 data, scan.segment_starts[row], scan.segment_stops[row], constants,
-                table, offsets, wanted, bits, shift, seen, absent, is_there, next_ids[worker],
+                table, offsets, wanted, bits, shift, seen, absent, is_there, next_ids,
             )  # fmt: skip
-            if status != kernels.OK:
+            if status != OK:
                 raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
 
-    with ThreadPoolExecutor(worker_count()) as pool:
-        for _ in pool.map(check, range(worker_count())):
-            pass
+        return work, next_ids
+
+    next_ids = run_workers(scan.segment_bytes, make_worker, no_progress, "")
     held = [
         [c.loader_id, c.signers_id, c.protection_domain_id]
         + [int(s.value) for s in c.statics if s.type == BasicType.OBJECT]
@@ -264,32 +254,20 @@ def _check(
     ]
     statics = np.array(sorted({i for ids in held for i in ids}), np.uint64)
     is_referred = seen.astype(bool) | np.isin(wanted, statics)
-    return is_referred, is_there.astype(bool), next_ids.min(axis=0)
+    return is_referred, is_there.astype(bool), np.min(next_ids, axis=0)
 
 
 def _reference_table(scan: HeapScan) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Class table with the span of each class in an array of offsets of references."""
-    idb = scan.header.identifier_bytes
+    """Class table with FIRST_REFERENCE and END_REFERENCE, and the offsets that these are rows of."""
+    fields = ReferenceFields(scan.classes, scan.header.identifier_bytes)
     offsets: list[int] = []
     rows: list[tuple[int, int, int]] = []
     for class_id in scan.instance_counts:
-        current = scan.classes.get(class_id)
-        if current is None or not class_id or class_id in scan.array_bytes:
-            continue
-        start, at = len(offsets), 0
-        seen: set[int] = set()
-        while current is not None and current.class_id not in seen:
-            seen.add(current.class_id)
-            for field in current.fields:
-                if field.type == BasicType.OBJECT:
-                    offsets.append(at)
-                at += VALUE_BYTES.get(field.type, idb)
-            current = scan.classes.get(current.super_id)
-        rows.append((class_id, start, len(offsets)))
-    table = np.zeros((1 << max(4, (2 * len(rows)).bit_length()), 4), np.uint64)
-    keys = np.array(rows, np.uint64).reshape(-1, 3)
-    kernels.fill_table(keys[:, 0].copy(), keys[:, 1].copy(), keys[:, 2].copy(), table)
-    return table, np.array(offsets, np.int64)
+        if class_id in scan.classes and class_id not in scan.array_bytes:
+            start = len(offsets)
+            offsets += [offset for offset, _, _ in fields.of(class_id)]
+            rows.append((class_id, start, len(offsets)))
+    return hash_table(rows), np.array(offsets, np.int64)
 
 
 def _unloaded_bytes(

@@ -1,52 +1,69 @@
-"""The compiled loop that takes values out of heap sub-records; called through `kernels` only."""
+"""The compiled loop that takes values out of heap sub-records.
+
+Called through `heapscope.parser.redaction.kernels` only.
+"""
 
 from __future__ import annotations
 
 from numba import int64, njit, uint64, uintp
 
-from heapscope.parser._kernels import _id, _slot, _u1, _u4
+from heapscope.parser._record_kernels import (
+    _array_length,
+    _class_id,
+    _data_length,
+    _element_type,
+    _instance_head_bytes,
+    _is_object_tag,
+    _is_primitive,
+    _primitive_array_head_bytes,
+    _slot,
+    _u1,
+)
 from heapscope.parser.kernels import (
-    AMOUNT,
     BAD_TAG,
     BAD_TYPE,
-    COUNT,
-    FIRST_OBJECT,
     FIXED_BYTES,
-    HEAP_NAME,
     IDENTIFIER_BYTES,
-    IS_WAITING,
     KEY,
-    KIND,
     LENGTH_CHANGED,
     LISTED,
-    MET_CLASS,
     NEED_BYTES,
-    NEED_CLASS,
     NEED_TABLE,
     OK,
     OVERRUN,
     POSITION,
-    VALUE_BYTES,
+    TYPE_BYTES,
+)
+from heapscope.parser.redaction.kernels import (
+    END_SPAN,
+    FIRST_OBJECT,
+    FIRST_SPAN,
+    HEAP_NAME,
+    IS_WAITING,
+    LENGTH,
+    MET_CLASS,
+    NEED_CLASS,
     WIPES,
 )
+from heapscope.parser.tags import BasicType, SubRecordTag
 
 
 @njit(nogil=True)
-def redact(buf, pos, stop, constants, table, spans, text_bytes, texts, state):  # type: ignore[no-untyped-def]
+def redact(buf, pos, stop, constants, table, spans, text_bytes, texts, state):
     """Zero the values of heap sub-records from ``pos`` up to ``stop``, in place.
 
-    ``table`` maps a class to rows ``COUNT`` to ``AMOUNT`` of ``spans`` (int64, shape (n, 2): offset and
-    length of what is zeroed in an instance's data) and to the length of that data (``KIND``).  Arrays of
-    bytes or chars of no more than ``text_bytes`` bytes are left and listed in ``texts`` (int64, shape
-    (n, 2), ``state[LISTED]`` of them), for the caller to judge.
+    ``table`` maps a class to rows FIRST_SPAN to END_SPAN of ``spans`` (int64, shape (n, 2): offset and
+    length of what is zeroed in an instance's data) and to the LENGTH of that data.  Arrays of bytes or
+    chars of no more than ``text_bytes`` bytes are left and listed in ``texts`` (int64, shape (n, 2): where
+    it begins and ends, the latter negated for chars; ``state[LISTED]`` of them), for the caller to judge.
 
     ``state[POSITION]`` is left at the first record that is not done; behind the buffer where a body goes
     on there, whose bytes are to be zeroed if ``state[WIPES]``.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
-    head = 1 + 2 * idb + 8
-    array_head = 1 + idb + 9
+    head = _instance_head_bytes(idb)  # as long as that of an array of references
+    array_head = _primitive_array_head_bytes(idb)
     listed = int64(0)
     status = OK
     state[WIPES] = 0
@@ -55,58 +72,58 @@ def redact(buf, pos, stop, constants, table, spans, text_bytes, texts, state):  
             status = NEED_BYTES
             break
         tag = _u1(buf, pos)
-        if state[IS_WAITING] != 0 and (tag == 0x21 or tag == 0x22 or tag == 0x23 or tag == 0xC3):
+        if state[IS_WAITING] != 0 and tag != SubRecordTag.CLASS_DUMP and _is_object_tag(tag):
             status = FIRST_OBJECT
             break
-        if tag == 0x21:
+        if tag == SubRecordTag.INSTANCE_DUMP:
             if pos + head > limit:
                 status = OVERRUN if pos + head > stop else NEED_BYTES
                 break
-            n = _u4(buf, pos + 5 + 2 * idb)
+            n = _data_length(buf, pos, idb)
             if pos + head + n > stop:
                 status = OVERRUN
                 break
-            key = _id(buf, pos + 5 + idb, idb)
+            key = _class_id(buf, pos, tag, idb)
             slot = _slot(table, key)
             if key == uint64(0) or table[slot, KEY] != key:
                 status = NEED_CLASS
                 break
-            if table[slot, KIND] != uint64(n):
+            if table[slot, LENGTH] != uint64(n):
                 status = LENGTH_CHANGED
                 break
             if pos + head + n > limit:
                 status = NEED_BYTES
                 break
-            for s in range(int64(table[slot, COUNT]), int64(table[slot, AMOUNT])):
+            for s in range(int64(table[slot, FIRST_SPAN]), int64(table[slot, END_SPAN])):
                 begin = pos + head + spans[uintp(s), 0]
                 for p in range(begin, begin + spans[uintp(s), 1]):
                     buf[uintp(p)] = 0
             pos += head + n
-        elif tag == 0x22:
+        elif tag == SubRecordTag.OBJECT_ARRAY_DUMP:
             if pos + head > limit:
                 status = OVERRUN if pos + head > stop else NEED_BYTES
                 break
-            size = head + _u4(buf, pos + 5 + idb) * idb
+            size = head + _array_length(buf, pos, idb) * idb
             if pos + size > stop:
                 status = OVERRUN
                 break
             pos += size
-        elif tag == 0x23 or tag == 0xC3:
+        elif tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP or tag == SubRecordTag.PRIMITIVE_ARRAY_NODATA:
             if pos + array_head > limit:
                 status = OVERRUN if pos + array_head > stop else NEED_BYTES
                 break
-            kind = _u1(buf, pos + 9 + idb)
-            if kind < 4 or kind > 11:
+            code = _element_type(buf, pos, idb)
+            if not _is_primitive(code):
                 status = BAD_TYPE
                 break
             size = int64(0)
-            if tag == 0x23:
-                size = _u4(buf, pos + 5 + idb) * constants[VALUE_BYTES + kind]
+            if tag == SubRecordTag.PRIMITIVE_ARRAY_DUMP:
+                size = _array_length(buf, pos, idb) * constants[TYPE_BYTES + code]
             begin = pos + array_head
             if begin + size > stop:
                 status = OVERRUN
                 break
-            if size <= text_bytes and (kind == 5 or kind == 8) and size > 0:
+            if size <= text_bytes and (code == BasicType.CHAR or code == BasicType.BYTE) and size > 0:
                 if begin + size > limit:
                     status = NEED_BYTES
                     break
@@ -114,7 +131,7 @@ def redact(buf, pos, stop, constants, table, spans, text_bytes, texts, state):  
                     status = NEED_TABLE
                     break
                 texts[uintp(listed), 0] = begin
-                texts[uintp(listed), 1] = begin + size if kind == 8 else -(begin + size)
+                texts[uintp(listed), 1] = begin + size if code == BasicType.BYTE else -(begin + size)
                 listed += 1
             else:
                 for p in range(begin, min(begin + size, limit)):
@@ -122,10 +139,10 @@ def redact(buf, pos, stop, constants, table, spans, text_bytes, texts, state):  
                 if begin + size > limit:
                     state[WIPES] = 1
             pos = begin + size
-        elif tag == 0x20:
+        elif tag == SubRecordTag.CLASS_DUMP:
             status = MET_CLASS
             break
-        elif tag == 0xFE:
+        elif tag == SubRecordTag.HEAP_DUMP_INFO:
             status = HEAP_NAME
             break
         else:

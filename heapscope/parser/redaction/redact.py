@@ -25,18 +25,36 @@ from numpy.typing import NDArray
 
 from heapscope.errors import CorruptRecord, NeedsClasses, TruncatedDump
 from heapscope.parser import kernels
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.layout.layout import infer_layout
-from heapscope.parser.records import Header, parse_header
+from heapscope.parser.records import Header, parse_header, read_record_head, u4_at
+from heapscope.parser.redaction.kernels import (
+    FIRST_OBJECT,
+    HEAP_NAME,
+    IS_WAITING,
+    MET_CLASS,
+    NEED_CLASS,
+    WIPES,
+    redact,
+)
 from heapscope.parser.redaction.names import NameHider, is_jdk, is_layout, keeps_field, keeps_static
 from heapscope.parser.redaction.tables import Names, SpanTable
 from heapscope.parser.segment_counts import raise_corrupt
 from heapscope.parser.tags import (
     HEADER_BYTES,
     MAGIC_PREFIX,
+    RECORD_BODIES,
     RECORD_HEADER_BYTES,
+    TRACE_HEAD_BYTES,
     VALUE_BYTES,
     BasicType,
     RecordTag,
+    SubRecordTag,
+    class_head_bytes,
+    instance_class_offset,
+    instance_head_bytes,
+    instance_length_offset,
+    record_body_bytes,
 )
 
 _GUESS = infer_layout({}, identifier_bytes=8, address_bits=0, object_count=0, format_version="1.0.2")
@@ -48,21 +66,9 @@ _NO_END = 1 << 62
 _TWO_PASSES = "; a stream cannot be redacted then, but the file can: heapscope redact"
 _TAGS = frozenset(int(tag) for tag in RecordTag)
 _HEAP = (RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT)
-# Bodies that are numbers alone, plain bytes and identifiers: nothing may follow these.
-_FIXED_BODIES = {
-    RecordTag.LOAD_CLASS: (8, 2),
-    RecordTag.UNLOAD_CLASS: (4, 0),
-    RecordTag.FRAME: (8, 4),
-    RecordTag.HEAP_SUMMARY: (24, 0),
-    RecordTag.START_THREAD: (8, 4),
-    RecordTag.END_THREAD: (4, 0),
-    RecordTag.CONTROL_SETTINGS: (6, 0),
-    RecordTag.HEAP_DUMP_END: (0, 0),
-}
-
 # Lists of numbers: bytes up to the items, the last four of which count them; bytes and identifiers of one.
 _LISTS = {
-    RecordTag.TRACE: (12, 0, 1),
+    RecordTag.TRACE: (TRACE_HEAD_BYTES, 0, 1),
     RecordTag.ALLOC_SITES: (34, 25, 0),
     RecordTag.CPU_SAMPLES: (8, 8, 0),
 }
@@ -199,7 +205,7 @@ class Redactor:
             self._header = parse_header(self._head, self._path)
             self._width = self._header.identifier_bytes
             self._id = struct.Struct(">Q" if self._width == 8 else ">I")
-            self._constants = kernels.constants(self._width, _GUESS)
+            self._constants = kernel_constants(self._width, _GUESS)
             position = HEADER_BYTES
         while True:
             if self._skip:
@@ -253,7 +259,7 @@ class Redactor:
         if buffer.size < body:
             return -1
         head = buffer[position:body].tobytes()
-        tag, length = head[0], int.from_bytes(head[5:], "big")
+        tag, length = read_record_head(head)
         if tag == RecordTag.UTF8 and (run := self._names.read(buffer, position, self._width)):
             return run
         where = self._base + position
@@ -273,14 +279,13 @@ class Redactor:
         if body + length > buffer.size:
             return -1
         exact = length
-        if tag in _FIXED_BODIES:
-            plain, identifiers = _FIXED_BODIES[RecordTag(tag)]
-            exact = plain + identifiers * self._width
+        if tag in RECORD_BODIES:
+            exact = record_body_bytes(RecordTag(tag), self._width)
         elif tag in _LISTS and length < _LISTS[RecordTag(tag)][0]:
             exact = 0
         elif tag in _LISTS:
             start, plain, identifiers = _LISTS[RecordTag(tag)]
-            count = int.from_bytes(buffer[body + start - 4 : body + start].tobytes(), "big")
+            count = u4_at(buffer, body + start - 4)
             exact = min(length, start + count * (plain + identifiers * self._width))
         if length < exact:
             raise CorruptRecord(
@@ -298,9 +303,9 @@ class Redactor:
         """Sub-records; how many bytes, -1 where the next is not whole yet."""
         stop = self._heap_stop - self._base
         state = self._state
-        state[kernels.IS_WAITING] = self._held is not None and not self._is_learning
+        state[IS_WAITING] = self._held is not None and not self._is_learning
         text_bytes = _TEXT_BYTES if self._keep is not None and not self._is_learning else -1
-        status = kernels.redact(
+        status = redact(
             buffer, position, stop, self._constants, self._rows.table, self._rows.spans,
             text_bytes, self._text_spans, state,
         )  # fmt: skip
@@ -309,22 +314,22 @@ class Redactor:
             self._judge(buffer, int(state[kernels.LISTED]))
         self._put(out, buffer, position, min(reached, buffer.size))
         if reached > buffer.size:
-            self._skip, self._wipes = reached - buffer.size, bool(state[kernels.WIPES])
+            self._skip, self._wipes = reached - buffer.size, bool(state[WIPES])
             return buffer.size - position
         if status in (kernels.OK, kernels.NEED_TABLE):
             return reached - position
         if status == kernels.NEED_BYTES:
             return reached - position or -1
-        if status == kernels.FIRST_OBJECT:
+        if status == FIRST_OBJECT:
             self._release(out)
             return reached - position
-        if status == kernels.NEED_CLASS:
+        if status == NEED_CLASS:
             self._add_class(buffer, reached)
             return reached - position
         end = reached
-        if status == kernels.MET_CLASS:
+        if status == MET_CLASS:
             end = self._class_dump(buffer, reached, min(stop, buffer.size), is_last=stop <= buffer.size)
-        elif status == kernels.HEAP_NAME:
+        elif status == HEAP_NAME:
             end = reached + 5 + self._width
             if end > stop:
                 raise_corrupt(self._path, self._base + reached, kernels.OVERRUN, int(buffer[reached]))
@@ -363,10 +368,10 @@ class Redactor:
             end, found = self._read_class(data, buffer, start)
         except (IndexError, struct.error):
             if is_last:
-                raise_corrupt(self._path, self._base + start, kernels.OVERRUN, 0x20)
+                raise_corrupt(self._path, self._base + start, kernels.OVERRUN, SubRecordTag.CLASS_DUMP)
             return start
         except KeyError:
-            raise_corrupt(self._path, self._base + start, kernels.BAD_TYPE, 0x20)
+            raise_corrupt(self._path, self._base + start, kernels.BAD_TYPE, SubRecordTag.CLASS_DUMP)
         (class_id,) = self._id.unpack_from(data, 1)
         self._classes.setdefault(class_id, found)
         return start + end
@@ -376,7 +381,7 @@ class Redactor:
         (class_id,), (super_id,) = id_at(data, 1), id_at(data, 5 + width)
         name = self._names.class_name(class_id)
         is_public = is_jdk(name)
-        p = 1 + 7 * width + 8
+        p = class_head_bytes(width)
         wipe = [(5 + 5 * width, 5 + 7 * width)]  # two identifiers that are reserved
         for _ in range(data[p] << 8 | data[p + 1]):  # constants: u2 index, u1 type, value
             p += 2
@@ -421,12 +426,12 @@ class Redactor:
 
     def _add_class(self, buffer: NDArray[np.uint8], position: int) -> None:
         """Where an instance of a class met for the first time has values to zero."""
-        head = buffer[position : position + 9 + 2 * self._width].tobytes()
-        (class_id,) = self._id.unpack_from(head, 5 + self._width)
-        length = int.from_bytes(head[-4:], "big")
+        head = buffer[position : position + instance_head_bytes(self._width)].tobytes()
+        (class_id,) = self._id.unpack_from(head, instance_class_offset(self._width))
+        length = u4_at(buffer, position + instance_length_offset(self._width))
         where = self._base + position
         if not class_id:
-            raise_corrupt(self._path, where, kernels.BAD_CLASS, 0x21)
+            raise_corrupt(self._path, where, kernels.BAD_CLASS, SubRecordTag.INSTANCE_DUMP)
         wipes: list[list[int]] = []
         at, current, seen = 0, class_id, set()
         while current in self._classes and current not in seen:
@@ -459,7 +464,7 @@ class Redactor:
 _TINY_DUMP = (
     b"JAVA PROFILE 1.0.2\0" + struct.pack(">IQ", 8, 0)
     + struct.pack(">BII", RecordTag.HEAP_DUMP_SEGMENT, 0, 19)
-    + struct.pack(">BQIIBB", 0x23, 8, 0, 1, BasicType.BYTE, 7)
+    + struct.pack(">BQIIBB", SubRecordTag.PRIMITIVE_ARRAY_DUMP, 8, 0, 1, BasicType.BYTE, 7)
 )  # fmt: skip
 
 

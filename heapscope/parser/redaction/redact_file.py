@@ -13,7 +13,7 @@ from heapscope.errors import HeapscopeError, NeedsClasses
 from heapscope.files import new_file
 from heapscope.parser.redaction.redact import Redactor
 from heapscope.parser.source import Source, worker_count
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 _GZIP_LEVEL = 1  # of igzip's 0 to 3: zeros are most of it
 _ZSTD_LEVEL = 1
@@ -29,7 +29,7 @@ def redact_file(
     key: bytes | None = None,
     force: bool = False,
     partial: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write a copy of a dump without its secrets: see `heapscope.parser.redaction.redact`.
 

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heapscope.parser import kernels
+from heapscope.parser.hash_table import hash_table
 from heapscope.parser.names import decode_modified_utf8
 from heapscope.parser.redaction.names import HEAP_NAMES, NameHider, is_jdk
 from heapscope.parser.tags import RecordTag
-
-_HASH = 0x9E3779B97F4A7C15  # as in `_kernels._slot`
-_WORD = (1 << 64) - 1
 
 
 class Names:
@@ -28,7 +26,7 @@ class Names:
         self._serials: dict[int, int] = {}
         room = 1 << 13
         self._room = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
-        self._state = np.zeros(kernels.POSITION + 1, np.int64)
+        self._state = np.zeros(kernels.STATE, np.int64)
 
     def text(self, name_id: int) -> str:
         """Text of a record, empty where there is none."""
@@ -41,10 +39,10 @@ class Names:
     def read(self, buffer: NDArray[np.uint8], position: int, width: int) -> int:
         """Take in the whole UTF8 records from ``position`` on; their bytes together."""
         tags, starts, lengths = self._room
-        self._state[kernels.POSITION], self._state[kernels.USED] = position, 0
-        kernels.walk_records(buffer, 1, tags, starts, lengths, self._state)
-        others = np.nonzero(tags[: int(self._state[kernels.USED])] != RecordTag.UTF8)[0]
-        count = int(others[0]) if others.size else int(self._state[kernels.USED])
+        self._state[kernels.POSITION], self._state[kernels.LISTED] = position, 0
+        kernels.list_records(buffer, 1, tags, starts, lengths, self._state)
+        others = np.nonzero(tags[: int(self._state[kernels.LISTED])] != RecordTag.UTF8)[0]
+        count = int(others[0]) if others.size else int(self._state[kernels.LISTED])
         short = np.nonzero(lengths[:count] < width)[0]
         count = int(short[0]) if short.size else count
         if not count:
@@ -99,33 +97,42 @@ class Names:
 
 
 class SpanTable:
-    """Class -> where the data of its instances has values to zero, as `kernels.redact` wants it."""
+    """Class -> where the data of its instances has values to zero, as the kernel wants it.
+
+    Attributes
+    ----------
+    table : uint64 array, shape (2**k, 4)
+        Class table with FIRST_SPAN, END_SPAN and LENGTH.
+    spans : int64 array, shape (s, 2)
+        Offset and length of each run of values.
+    """
 
     def __init__(self) -> None:
-        self.table = np.zeros((1 << 10, 4), np.uint64)
+        self.table = hash_table([], room=1 << 8)
         self.spans = np.zeros((1 << 12, 2), np.int64)
         self._rows: list[tuple[int, int, int, int]] = []
         self._used = 0
 
     def add(self, class_id: int, wipes: Sequence[Sequence[int]], length: int) -> None:
-        """Add a class: (offset, bytes) of each run of values, and how long the data is."""
+        """Add a class.
+
+        Parameters
+        ----------
+        class_id : int
+        wipes : sequence of (offset, bytes)
+            Each run of values to zero.
+        length : int
+            How long the data of an instance is.
+        """
         first, last = self._used, self._used + len(wipes)
         while last > self.spans.shape[0]:
             self.spans = np.concatenate([self.spans, np.zeros_like(self.spans)])
         if wipes:
             self.spans[first:last] = wipes
         self._used = last
-        self._rows.append((class_id, first, last, length))
+        row = class_id, first, last, length
+        self._rows.append(row)
         if 2 * len(self._rows) > self.table.shape[0]:
-            self.table = np.zeros((2 * self.table.shape[0], 4), np.uint64)
-            for row in self._rows:
-                self._put(row)
+            self.table = hash_table(self._rows, room=2 * len(self._rows))
         else:
-            self._put(self._rows[-1])
-
-    def _put(self, row: tuple[int, int, int, int]) -> None:
-        mask = self.table.shape[0] - 1
-        slot = ((row[0] * _HASH & _WORD) >> 32) & mask
-        while self.table[slot, kernels.KEY]:
-            slot = (slot + 1) & mask
-        self.table[slot] = row
+            kernels.fill_table(np.array([row], np.uint64), self.table)

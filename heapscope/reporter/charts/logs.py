@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from heapscope.analysis.leaks.logs import LogGroup
 from heapscope.reporter.charts.plots import GRID, INK, MUTED, OKABE_ITO, chart_style, save
+from heapscope.reporter.log_meanings import title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def draw_events(axes: Axes, group: LogGroup, colour: str) -> Axes:
     )
     axes.set_ylim(0, max(values) * 1.12)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-    axes.set_title(group.title, loc="left", color=INK, fontsize=10)
+    axes.set_title(title_of(group.kind), loc="left", color=INK, fontsize=10)
     axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)

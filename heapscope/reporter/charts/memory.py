@@ -21,25 +21,26 @@ from heapscope.reporter.charts.plots import (
     chart_style,
     save,
 )
+from heapscope.reporter.memory_text import verdict_title
 from heapscope.reporter.text import plural, printable, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from heapscope.analysis.memory.samples import Watched
+    from heapscope.analysis.memory.samples import WatchedProcess
 
 MAX_PANELS = 12
 _PANEL_INCHES = (9.0, 2.6)
 _MAX_TITLE = 90
 
 
-def draw_memory(axes: Axes, process: Watched) -> Axes:
+def draw_memory(axes: Axes, process: WatchedProcess) -> Axes:
     """Draw one process's memory over time.
 
     Parameters
     ----------
     axes : Axes
-    process : Watched
+    process : WatchedProcess
         Its samples, n rows; values that were not measured leave a gap to be bridged.
     """
     seconds = process.seconds()
@@ -76,7 +77,7 @@ def draw_memory(axes: Axes, process: Watched) -> Axes:
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
-    title = printable(f"{process.name}: {process.verdict().title}")
+    title = printable(f"{process.name}: {verdict_title(process.verdict())}")
     axes.set_title(shorten(title, _MAX_TITLE), loc="left", color=INK, fontsize=11)
     return axes
 
@@ -91,13 +92,13 @@ class MemoryFigure(Figure):
         return picture.getvalue()
 
 
-def memory_figure(found: Sequence[Watched]) -> MemoryFigure:
+def memory_figure(found: Sequence[WatchedProcess]) -> MemoryFigure:
     """One panel for each process, those that grew most first, `MAX_PANELS` at most.
 
     Parameters
     ----------
-    found : sequence of Watched
-        From `heapscope.watched`; one at least.
+    found : sequence of WatchedProcess
+        From `heapscope.watched_processes`; one at least.
     """
     ordered = sorted(found, key=lambda process: -process.verdict().growth_bytes)[:MAX_PANELS]
     width, height = _PANEL_INCHES
@@ -115,8 +116,17 @@ def memory_figure(found: Sequence[Watched]) -> MemoryFigure:
     return figure
 
 
-def write_picture(found: Sequence[Watched], path: Path, *, force: bool = False) -> None:
-    """Write `memory_figure` as PNG, SVG or PDF, by the name's ending; it appears whole or not at all.
+def write_picture(found: Sequence[WatchedProcess], path: Path, *, force: bool = False) -> None:
+    """Write `memory_figure` as a file that appears whole or not at all.
+
+    Parameters
+    ----------
+    found : sequence of WatchedProcess
+        One at least.
+    path : Path
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    force : bool
+        Whether a file that exists is overwritten.
 
     Raises
     ------

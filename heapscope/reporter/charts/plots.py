@@ -24,9 +24,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from heapscope.analysis.growth.trends import GROWS, PERHAPS
-from heapscope.reporter.incident import SnapshotRow, WatchedClass, clock
-from heapscope.units import format_bytes, format_count
+from heapscope.analysis.verdicts import GROWS, PERHAPS
+from heapscope.reporter.rows import SnapshotRow, WatchedClass
+from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ QUANTITIES: tuple[Quantity, ...] = ("instances", "shallow size")
 OKABE_ITO = {"blue": "#0072B2", "vermillion": "#D55E00", "sky": "#56B4E9", "orange": "#E69F00"}
 
 # On paper and in PNG. In SVG each of these becomes a CSS variable of the page, so that the
-# chart follows light and dark; no two may be equal, and none may be matplotlib's own black.
+# chart suits light and dark; no two may be equal, and none may be matplotlib's own black.
 INK = "#1f2328"
 MUTED = "#59636e"
 GRID = "#d9dee3"
@@ -92,7 +92,7 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
         size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
-            f"{unit} since {clock(snapshots[0].captured_at)}",
+            f"{unit} since {format_time(snapshots[0].captured_at)}",
             None,
             partial,
         )
@@ -122,7 +122,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         What the values are; also names the y axis.
     """
     colour = _COLOURS[quantity]
-    describe = format_bytes if quantity == "shallow size" else format_count
+    format_value = format_bytes if quantity == "shallow size" else format_count
     top = max(*values, 1)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -171,12 +171,20 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
-    _label_ends(axes, when.positions, [describe(value) for value in values], values)
+    _label_ends(axes, when.positions, [format_value(value) for value in values], values)
     return axes
 
 
 def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
-    """A figure with one panel: counts or bytes of one watched class."""
+    """A figure with one panel.
+
+    Parameters
+    ----------
+    watched : WatchedClass
+    when : Timeline
+        Where its snapshots lie.
+    quantity : {"instances", "shallow size"}
+    """
     with chart_style():
         figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
         draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
@@ -250,7 +258,7 @@ def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=MUTED)
     axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(f"{unit} since {clock(since)}", color=MUTED)
+    axes.set_xlabel(f"{unit} since {format_time(since)}", color=MUTED)
     axes.tick_params(length=0, labelcolor=MUTED, pad=5)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
@@ -326,12 +334,12 @@ def outlook_picture(outlook: Outlook, since: str) -> bytes:
     return picture.getvalue()
 
 
-def describe_outlook(outlook: Outlook, since: str) -> str:
+def outlook_sentence(outlook: Outlook, since: str) -> str:
     """The chart as a sentence."""
     values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
-    text = f"Line chart of the whole heap since {clock(since)}: {values}"
+    text = f"Line chart of the whole heap since {format_time(since)}: {values}"
     limit = _limit_in_sight(outlook, since)
-    return text if limit is None else f"{text}; {limit.label} would be reached at {clock(limit.at)}"
+    return text if limit is None else f"{text}; {limit.label} would be reached at {format_time(limit.at)}"
 
 
 def figure_svg(figure: Figure, prefix: str, description: str) -> str:
@@ -351,7 +359,7 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
         save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Its style element would hold for the whole page.
+    # Its style element would apply to the whole page.
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|xlink:href="#|\burl\(#)', rf"\g<1>{prefix}-", svg)
     for colour, variable in _CSS_VARIABLES.items():
@@ -387,10 +395,18 @@ def on_paper(svg: str) -> str:
     return svg
 
 
-def describe_growth(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
-    """A chart as a sentence."""
-    describe = format_bytes if quantity == "shallow size" else format_count
-    values = ", ".join(describe(value) for value in _values(watched, quantity))
+def growth_sentence(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
+    """`growth_figure` as a sentence, for people who do not see it.
+
+    Parameters
+    ----------
+    watched : WatchedClass
+    when : Timeline
+        Where its snapshots lie.
+    quantity : {"instances", "shallow size"}
+    """
+    format_value = format_bytes if quantity == "shallow size" else format_count
+    values = ", ".join(format_value(value) for value in _values(watched, quantity))
     label = "; ".join([when.label, *_hollow_note(when)])
     return f"Line chart of {watched.class_name}, {quantity} by {label}: {values}"
 
@@ -420,7 +436,7 @@ def chart_style() -> Iterator[None]:
 def save(figure: Figure, file: IO[Any] | Path, **settings: Any) -> None:
     """`Figure.savefig` without warnings of letters that the font lacks."""
     with warnings.catch_warnings():
-        # A snapshot's name may have letters that DejaVu lacks: boxes in a PNG, no more.
+        # A snapshot's name may have letters that DejaVu lacks: a PNG shows boxes for them.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure.savefig(file, **settings)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heapscope.reporter.diagnosis import (
     SURENESS,
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from heapscope.analysis.leaks.findings import Diagnosis, Finding
 
 
-def _diagnosis(diagnosis: Diagnosis) -> str:
+def diagnosis_card(diagnosis: Diagnosis) -> str:
+    """What leaks, and what to do."""
     section = describe_diagnosis(diagnosis)
     under = f"{plural(len(diagnosis.snapshot_names), 'snapshot')}; looked at: {section.source}"
     several = len(section.findings) > 1
@@ -34,7 +34,8 @@ def _diagnosis(diagnosis: Diagnosis) -> str:
     return card(section.headline, under, ends + body + steady)
 
 
-def _finding(finding: Finding) -> str:
+def finding_card(finding: Finding) -> str:
+    """One leak."""
     section = describe_finding(finding)
     return card(section.title, "", _body(section, is_open=True, has_title=False))
 
@@ -68,6 +69,3 @@ def _body(finding: FindingSection, *, is_open: bool, has_title: bool = True) -> 
     state = " open" if is_open else ""
     title = f'<details class="hs-suspect"{state}><summary><b>{escaped(finding.title)}</b></summary>'
     return f"{title}<div>{body}</div></details>"
-
-
-CARDS: Mapping[str, Callable[[Any], str]] = {"Diagnosis": _diagnosis, "Finding": _finding}

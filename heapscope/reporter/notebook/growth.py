@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from heapscope.analysis.growth.comparison import NEW, STAYS
 from heapscope.analysis.growth.statistics import Rate
+from heapscope.analysis.verdicts import NEW, STAYS
+from heapscope.reporter.forecast import forecast_line
+from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.notebook.html import (
     bar,
     card,
@@ -24,14 +25,14 @@ from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.comparison import Compared, Comparison, Proof
-    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.guards import Checks
 
 _ROWS = 10
 
 
-def _growth(growth: Growth) -> str:
+def growth_card(growth: Growth) -> str:
+    """What grows over snapshots, and when memory runs out."""
     whole = growth.whole
     rate = _per(growth, whole)
     pace = "" if rate is None else f", {format_bytes(rate.value, signed=True)} per {growth.unit}"
@@ -59,8 +60,8 @@ def _growth(growth: Growth) -> str:
     note = f"and {format_count(left)} more that grow" if left > 0 else ""
     heads = (growth.by.rstrip("+").capitalize(), "", "instances", f"bytes per {growth.unit}", "sure")
     table = grid(heads, rows, note) if rows else "<p>Nothing grows.</p>"
-    ends = lines_list(_forecast(one) for one in growth.forecasts)
-    return card("What grows", under, totals + table + ends + lines_list(growth.notes))
+    ends = lines_list(forecast_line(one, growth.snapshots[-1].captured_at) for one in growth.forecasts)
+    return card("What grows", under, totals + table + ends + lines_list(map(note_text, growth.notes)))
 
 
 def _first_to_last(key: KeyGrowth) -> str:
@@ -71,17 +72,8 @@ def _per(growth: Growth, key: KeyGrowth) -> Rate | None:
     return key.shallow.per_hour if growth.unit == "hour" else key.shallow.per_snapshot
 
 
-def _forecast(one: Forecast) -> str:
-    limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
-    if one.at is None:
-        return f"{limit}: not within 50 years at this rate"
-    text = f"{limit}: about {one.at:%Y-%m-%d %H:%M:%S} UTC at this rate"
-    if one.earliest is not None and one.latest is not None:
-        text += f", between {one.earliest:%Y-%m-%d %H:%M:%S} and {one.latest:%Y-%m-%d %H:%M:%S}"
-    return text
-
-
-def _comparison(comparison: Comparison) -> str:
+def comparison_card(comparison: Comparison) -> str:
+    """What grows in one of two runs."""
     kept = [one for one in comparison.classes if one.outcome in (STAYS, NEW)] or list(comparison.classes)
     counts = {one.outcome: 0 for one in comparison.classes}
     for one in comparison.classes:
@@ -90,7 +82,8 @@ def _comparison(comparison: Comparison) -> str:
     return card("Two runs: what grows", _runs(comparison), totals + _compared(kept))
 
 
-def _proof(proof: Proof) -> str:
+def proof_card(proof: Proof) -> str:
+    """Whether a cure worked."""
     return card(
         f"The cure: {proof.verdict}",
         _runs(proof.comparison),
@@ -128,7 +121,8 @@ def _compared(classes: Any) -> str:
     return grid(heads, rows, note) if rows else "<p>No class grew.</p>"
 
 
-def _checks(checks: Checks) -> str:
+def checks_card(checks: Checks) -> str:
+    """Guards, and which of them did not hold."""
     failed = len(checks.failed)
     title = "All guards hold" if checks else f"{plural(failed, 'guard')} of {len(checks)} did not hold"
     rows = [
@@ -142,11 +136,3 @@ def _checks(checks: Checks) -> str:
     ]
     share = bar((len(checks) - failed) / max(len(checks), 1), tag="span")
     return card(title, "", f"<p>{share}</p>" + grid(("", "Guard", "found", "hint"), rows, ""))
-
-
-CARDS: Mapping[str, Callable[[Any], str]] = {
-    "Checks": _checks,
-    "Comparison": _comparison,
-    "Growth": _growth,
-    "Proof": _proof,
-}

@@ -15,7 +15,7 @@ import pytest
 
 import heapscope
 from heapscope.cli import main
-from heapscope.cli.common.output import Choice
+from heapscope.cli.common.answer import Choice
 from tests.unit.cli.conftest import Ran, Run, histogram_text
 
 COMMANDS = ["histogram", "census", "info", "report"]

@@ -12,7 +12,7 @@ import pytest
 import heapscope
 from heapscope import notebook_progress
 from heapscope.cli.magic import split_line
-from heapscope.progress import notebook, usual
+from heapscope.progress import default_progress, notebook_bar
 from tests.unit.cli.conftest import FILE_SYSTEM
 from tests.unit.reporter.test_render import Page
 
@@ -150,8 +150,8 @@ def test_words_are_made_as_a_shell_makes_them(tmp_path: Path, monkeypatch: pytes
 
 
 def test_in_a_terminal_there_is_no_bar(shell: Any) -> None:
-    assert notebook() is None
-    usual("counting", 1, 2)
+    assert notebook_bar() is None
+    default_progress("counting", 1, 2)
 
 
 class Clock:
@@ -174,31 +174,31 @@ def test_long_work_shows_one_bar_that_goes_away(shell: Any, monkeypatch: pytest.
     monkeypatch.setattr(notebook_progress, "_bar", None)
     clock = Clock()
     monkeypatch.setattr(notebook_progress, "time", clock)
-    bar = notebook()
+    bar = notebook_bar()
     assert bar is not None
-    assert bar is notebook()
+    assert bar is notebook_bar()
     try:
         bar("counting", 0, 100)
         bar("counting", 100, 100)
         assert shows == []  # too short for anybody to see
         clock.now += 1
-        usual("<b>reading", 10, 100)
+        default_progress("<b>reading", 10, 100)
         clock.now += 0.05
-        usual("<b>reading", 11, 100)  # too soon
+        default_progress("<b>reading", 11, 100)  # too soon
         clock.now += 0.3
-        usual("<b>reading", 50, 100)
+        default_progress("<b>reading", 50, 100)
         clock.now += 0.3
-        usual("<b>reading", 100, 100)
+        default_progress("<b>reading", 100, 100)
         assert [update for update, _ in shows] == [False, True, True]
         assert "10%" in shows[0][1]
         assert "&lt;b&gt;reading" in shows[0][1]
         assert "50%" in shows[1][1]
         assert shows[2][1] == ""
-        usual("then", 1, 4)
+        default_progress("then", 1, 4)
         shell.events.trigger("post_run_cell", None)
         assert shows[-1] == (True, "")
         clock.now += 0.1
-        usual("another cell", 0, 10)  # a cell of its own waits again
+        default_progress("another cell", 0, 10)  # a cell of its own waits again
         assert shows[-1] == (True, "")
     finally:
         shell.events.unregister("post_run_cell", bar._end)  # type: ignore[attr-defined]
@@ -208,6 +208,8 @@ def test_opening_a_dump_in_a_notebook_tells_the_bar(
     shell: Any, monkeypatch: pytest.MonkeyPatch, dump: Path
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("heapscope.progress.notebook", lambda: lambda phase, done, total: told.append(phase))
+    monkeypatch.setattr(
+        "heapscope.progress.notebook_bar", lambda: lambda phase, done, total: told.append(phase)
+    )
     with heapscope.open(dump):
         assert told

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from heapscope.cli.watch_history import History, Key
+from heapscope.analysis.memory.history import WatchHistory
 from heapscope.cli.watch_screen import Screen, sparkline
 from heapscope.collector.memory import Sample
-from heapscope.collector.watch import ticks
 from tests.unit.cli.conftest import Run
 from tests.unit.collector.test_sample_file import sample
 
@@ -23,10 +23,10 @@ def grown(number: int, **changes: object) -> Sample:
 
 
 def test_the_table_fits_80_columns_and_shows_who_grew_most_first() -> None:
-    history = History()
+    history = WatchHistory()
     for number in range(20):
         quiet = sample(number, pid=8, rss_bytes=50_000_000, role="\x1b[31mevil")
-        history.add([quiet, grown(number, old_after_gc_bytes=number * 20_000_000)])
+        history.add(map(asdict, [quiet, grown(number, old_after_gc_bytes=number * 20_000_000)]))
     console = Console(file=io.StringIO(), width=80, height=24, highlight=False, markup=False)
     console.print(Screen(console).drawn([quiet, grown(19)], history))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -40,9 +40,9 @@ def test_the_table_fits_80_columns_and_shows_who_grew_most_first() -> None:
 
 
 def test_more_processes_than_lines() -> None:
-    history = History()
+    history = WatchHistory()
     samples = [sample(1, pid=pid, rss_bytes=pid) for pid in range(1, 100)]
-    history.add(samples)
+    history.add(map(asdict, samples))
     console = Console(file=io.StringIO(), width=80, height=24, highlight=False, markup=False)
     console.print(Screen(console).drawn(samples, history))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -63,30 +63,6 @@ def test_more_processes_than_lines() -> None:
 def test_sparklines(values: list[float], bars: str) -> None:
     assert sparkline(values, 5)[: len(bars)] == bars[:5]
     assert len(sparkline(values, 5)) == min(len(values), 5)
-
-
-def test_a_long_watch_is_thinned_and_keeps_its_ends() -> None:
-    history = History()
-    for number in range(5000):
-        moment = f"2026-11-25T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00"
-        history.add([sample(1, captured_at=moment, rss_bytes=number * 1_000_000)])
-    seen = history[Key(7, 99)]
-    assert len(seen.seconds) <= 721
-    assert (seen.columns["rss_bytes"][0], seen.columns["rss_bytes"][-1]) == (0, 4999 * 1_000_000)
-    assert seen.verdict().seconds == 4999
-
-
-def test_rounds_that_were_missed_are_left_out() -> None:
-    slept: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        slept.append(seconds)
-        return len(slept) == 3
-
-    assert list(ticks(10, None, wait)) == [0, 1, 2]
-    assert slept == pytest.approx([10, 20, 30], abs=0.5)  # nobody really slept
-    assert list(ticks(10, 25, lambda _: False)) == [0, 1, 2]
-    assert list(ticks(10, 5, lambda _: False)) == [0]
 
 
 def test_misuse_is_one_line(run: Run, tmp_path: Path) -> None:

@@ -1,10 +1,25 @@
-"""Roles from command lines, signal masks."""
+"""Processes that host a JVM: found, named and judged by what ``/proc`` says."""
 
 from __future__ import annotations
 
+import os
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from heapscope.collector.processes import has_signal, tensorflow_role
+from heapscope.collector.processes import (
+    find,
+    get,
+    has_signal,
+    is_running,
+    survives_broken_pipe,
+    tensorflow_role,
+)
+from heapscope.errors import JvmNotFound
+from tests.unit.collector.living import jvm_process
 
 
 @pytest.mark.parametrize(
@@ -31,3 +46,128 @@ def test_roles(command: list[str], config: str | None, expected: tuple[str | Non
 def test_signal_masks_count_from_one() -> None:
     assert has_signal("0000000000000004", 3)
     assert not has_signal("0000000000000003", 3)
+
+
+CAUGHT = f"{1 << 2:016x}"  # SIGQUIT, which is 3
+
+
+@dataclass
+class FakeProc:
+    """A ``/proc`` of files."""
+
+    root: Path
+
+    def add(
+        self,
+        pid: int,
+        *,
+        command: tuple[str, ...] = ("java", "Main"),
+        maps: str = "7f00-7f01 r-xp 00000000 fe:01 12  /jdk/lib/server/libjvm.so\n",
+        state: str = "S (sleeping)",
+        threads: tuple[str, ...] = ("java", "VM Thread", "Signal Dispatch"),
+        catches: str = CAUGHT,
+        blocks: str = "0",
+        environ: dict[str, str] | None = None,
+        inner: int | None = None,
+    ) -> Path:
+        """A process that hosts a JVM, unless told otherwise; its folder."""
+        home = self.root / str(pid)
+        (home / "root/tmp").mkdir(parents=True)
+        (home / "maps").write_text(maps)
+        (home / "stat").write_text(f"{pid} (a) b) S 1 {'0 ' * 17}4242 0\n")
+        (home / "status").write_text(
+            f"Name:\tjava\nState:\t{state}\nUid:\t0\t0\t0\t0\nNSpid:\t{pid}\t{inner or pid}\n"
+            f"VmSize:\t  2000 kB\nVmRSS:\t   1000 kB\nSigIgn:\t0\nSigCgt:\t{catches}\n"
+        )
+        (home / "cmdline").write_text("\0".join([*command, ""]))
+        (home / "environ").write_text("".join(f"{k}={v}\0" for k, v in (environ or {}).items()))
+        for number, name in enumerate(threads):
+            task = home / "task" / str(pid + number)
+            task.mkdir(parents=True)
+            (task / "comm").write_text(f"{name}\n")
+            (task / "status").write_text(f"Name:\t{name}\nSigBlk:\t{blocks}\n")
+        return home
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    (tmp_path / "uptime").write_text("1000.0 1.0\n")
+    (tmp_path / "self").mkdir()
+    return FakeProc(tmp_path)
+
+
+def test_a_jvm_is_what_maps_libjvm(proc: FakeProc) -> None:
+    proc.add(7)
+    proc.add(8, maps="7f00-7f01 r-xp 00000000 fe:01 12  /usr/bin/python3\n")
+    proc.add(9, maps="")
+    (found,) = find(proc=proc.root)
+    assert (found.pid, found.libjvm) == (7, "/jdk/lib/server/libjvm.so")
+    assert (found.vsz_bytes, found.rss_bytes) == (2000 << 10, 1000 << 10)
+    assert found.start_ticks == 4242
+    assert found.is_started
+    assert found.heap is None  # no hsperfdata
+    assert find([8, 9, 10], proc=proc.root) == []
+
+
+def test_the_program_that_hosts_it_its_role_and_the_pid_inside(proc: FakeProc) -> None:
+    proc.add(7, command=("/usr/bin/python3", "train.py", "--job_name=worker", "--task_index=2"), inner=1)
+    proc.add(8, command=("/jdk/bin/java", "Main"))
+    embedded, plain = find(proc=proc.root)
+    assert (embedded.is_embedded, embedded.role, embedded.task_index) == (True, "worker", 2)
+    assert (embedded.namespace_pid, plain.namespace_pid) == (1, 8)
+    assert not plain.is_embedded
+
+
+def test_only_variables_that_matter_are_kept(proc: FakeProc) -> None:
+    proc.add(7, environ={"KRB5CCNAME": "FILE:/x", "PASSWORD": "hunter2", "MALLOC_ARENA_MAX": "2"})
+    (found,) = find(proc=proc.root)
+    assert found.environment == {"KRB5CCNAME": "FILE:/x", "MALLOC_ARENA_MAX": "2"}
+    assert "hunter2" not in repr(found)
+
+
+def test_the_leak_of_libhdfs_takes_the_variable_and_the_library(proc: FakeProc) -> None:
+    maps = "7f00-7f01 r-xp 00 fe:01 12  /jdk/libjvm.so\n7f02-7f03 r-xp 00 fe:01 13  /lib/libhdfs.so.0.0.0\n"
+    ticket = {"KERB_TICKET_CACHE_PATH": "/tmp/krb5cc_7"}
+    proc.add(7, maps=maps, environ=ticket)
+    proc.add(8, maps=maps)
+    proc.add(9, environ=ticket)
+    assert [process.is_suspect for process in find(proc=proc.root)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("facts", "attach", "words"),
+    [
+        ({}, "signal", "--allow-sigquit"),
+        ({"state": "T (stopped)"}, "no", "stopped"),
+        ({"threads": ("python",)}, "no", "no JVM runs in it"),
+        ({"threads": ("java", "VM Thread")}, "no", "-Xrs"),
+        ({"catches": "0"}, "no", "not caught by the JVM"),
+        ({"blocks": CAUGHT}, "no", "not caught by the JVM"),
+    ],
+)
+def test_whether_it_can_be_attached_to_is_seen_from_outside(
+    proc: FakeProc, facts: dict[str, Any], attach: str, words: str
+) -> None:
+    proc.add(7, **facts)
+    (found,) = find(proc=proc.root)
+    assert found.attach == attach
+    assert words in found.attach_reason
+
+
+def test_a_socket_is_enough(proc: FakeProc) -> None:
+    home = proc.add(7, threads=("java", "VM Thread"), inner=1)
+    fd = os.open(home / "root/tmp", os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/fd/{fd}/.java_pid1")
+        os.close(fd)
+        (found,) = find(proc=proc.root)
+    assert (found.attach, found.attach_reason) == ("yes", "")
+
+
+def test_this_process_is_still_the_one_that_was_looked_at() -> None:
+    process = jvm_process()
+    assert is_running(process)
+    assert not is_running(replace(process, start_ticks=process.start_ticks - 1))
+    with pytest.raises(JvmNotFound, match=f"process {process.pid}: .*heapscope ps"):
+        get(process.pid)
+    assert survives_broken_pipe(process)  # Python ignores SIGPIPE

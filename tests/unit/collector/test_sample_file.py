@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.memory.samples import read_samples, watched
+from heapscope.analysis.memory.samples import read_samples, watched_processes
 from heapscope.collector.memory import Sample
-from heapscope.collector.sample_file import SampleFile, journal_of
+from heapscope.collector.sample_file import SampleFile
 from heapscope.errors import OutputFailed, SampleError
+from heapscope.files import sample_journal
 
 SUFFIXES = ["csv", "jsonl", "parquet"]
 
@@ -49,8 +50,8 @@ def test_what_was_written_is_read_back(path: Path) -> None:
     assert (first["role"], first["task_index"], first["gc_seconds"]) == ('a,\n"b"', 3, 0.25)
     assert first["heap_rss_bytes"] == 1 << 40
     assert first["pss_bytes"] != first["pss_bytes"]  # not measured
-    assert [process.pid for process in watched(table)] == [7, 8]
-    assert watched(table)[1].seconds() == [0.0, 1.0]
+    assert [process.pid for process in watched_processes(table)] == [7, 8]
+    assert watched_processes(table)[1].seconds() == [0.0, 1.0]
     assert sorted(entry.name for entry in path.parent.iterdir()) == [path.name]
 
 
@@ -73,7 +74,7 @@ def test_a_row_that_a_kill_left_half_written_goes(path: Path, cut: int) -> None:
     file = SampleFile(path)
     file.append([sample(1)])
     file.append([sample(2)])
-    rows = journal_of(path) if path.suffix == ".parquet" else path
+    rows = sample_journal(path) if path.suffix == ".parquet" else path
     left = rows.read_bytes()
     rows_torn = left[: max(1, len(left) - cut)]
     import os
@@ -92,9 +93,9 @@ def test_a_journal_that_was_folded_but_not_emptied_counts_once(tmp_path: Path) -
     path = tmp_path / "w.parquet"
     file = SampleFile(path)
     file.append([sample(1)])
-    rows = journal_of(path).read_bytes()
+    rows = sample_journal(path).read_bytes()
     file.close()
-    journal_of(path).write_bytes(rows)
+    sample_journal(path).write_bytes(rows)
     assert len(read_samples([path])) == 1
     written(path, [sample(2)])
     assert list(read_samples([path])["rss_bytes"]) == [1, 2]

@@ -111,14 +111,13 @@ def test_a_part_before_all_of_a_short_main_stream_gets_a_header(magic: bytes, tm
         with open(main, "wb", buffering=0) as dump:
             with open(part, "wb", buffering=0) as piece:
                 piece.write(objects)
-            while not part.is_file():
-                pass
-            time.sleep(0.05)
+            while not output.getvalue():  # the part is taken first
+                time.sleep(0.001)
             dump.write(header + rest + END)
 
+    output = io.BytesIO()
     writer = threading.Thread(target=jvm)
     writer.start()
-    output = io.BytesIO()
     try:
         if b"1.0.1" in magic:
             with pytest.raises(DumpFailed, match="header of the dump"):

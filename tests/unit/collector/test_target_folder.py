@@ -8,36 +8,14 @@ from pathlib import Path
 import pytest
 
 from heapscope.collector import target_folder
-from heapscope.collector.processes import JvmProcess
 from heapscope.errors import CollectError
-
-
-def process(pid: int) -> JvmProcess:
-    return JvmProcess(
-        pid=pid,
-        namespace_pid=pid,
-        start_ticks=1,
-        user="me",
-        command=("java",),
-        role=None,
-        task_index=None,
-        is_embedded=False,
-        is_started=True,
-        jvm_version=None,
-        libjvm="/x/libjvm.so",
-        heap=None,
-        vsz_bytes=0,
-        rss_bytes=1000,
-        age_seconds=0.0,
-        attach="yes",
-        attach_reason="",
-    )
+from tests.unit.collector.living import jvm_process
 
 
 def test_a_link_is_not_followed_out_of_the_target(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("/etc")
-    us = process(os.getpid())
+    us = jvm_process()
     os.close(target_folder.open_root(us, str(tmp_path / "folder")))
     with pytest.raises(CollectError, match=r"Not a directory|symbolic links"):
         target_folder.open_root(us, str(tmp_path / "link"))
@@ -55,7 +33,7 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.
     for folder in (dead, living, others):
         folder.mkdir()
         (folder / "dump").write_bytes(b"x")
-    target_folder.sweep(process(os.getpid()))
+    target_folder.sweep(jvm_process())
     assert sorted(tmp_path.iterdir()) == sorted([living, others])
 
 
@@ -67,8 +45,8 @@ def test_room_is_asked_for_the_worst(
     monkeypatch.setattr(target_folder, "_is_memory", lambda process, fd: False)
     monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor - 1)
     with pytest.raises(CollectError, match=r"make room, or use --kind histogram"):
-        target_folder.room_for_file(process(os.getpid()), release)
+        target_folder.room_for_file(jvm_process(), release)
     monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor)
-    name, fd = target_folder.room_for_file(process(os.getpid()), release)
+    name, fd = target_folder.room_for_file(jvm_process(), release)
     os.close(fd)
     assert name == str(tmp_path)

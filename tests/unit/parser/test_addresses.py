@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.parser.addresses import AddressMap, map_places
+from heapscope.parser.addresses import AddressMap, make_address_grid
 from tests.support.dumps import DumpBuilder
 
 FAR = 0x7F00_0000_0000_0000
@@ -53,7 +53,7 @@ def test_some_identifiers_in_any_order(tmp_path: Path) -> None:
     with heapscope.open(near().dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
         found = address_map(heap)
         rows = np.random.default_rng(1).permutation(found.object_count)[:40]
-        assert "object_ids" not in found.__dict__
+        assert not found.has_object_ids
         few = found.ids_of(rows)
         assert few.tolist() == found.object_ids[rows].tolist()
         assert found.ids_of(rows[:1]).tolist() == few[:1].tolist()
@@ -77,11 +77,11 @@ def test_records_are_found_one_by_one_and_all_at_once(tmp_path: Path) -> None:
     path = near().dump().save(tmp_path / "a.hprof")
     with heapscope.open(path, use_index=False) as heap:
         few = [heap.columns.offset_of(row) for row in range(0, 60, 3)]
-        assert "offsets" not in heap.columns.__dict__
+        assert not heap.columns.has_offsets
         assert few == heap.columns.offsets[0:60:3].tolist()
 
 
 def test_a_bitmap_is_made_only_where_it_pays() -> None:
-    assert map_places(0x1000, 0x2000, 0x3008, 10) is not None
-    assert map_places(0x1000, 1 << 60, 0x1008, 10) is None
-    assert map_places(0, 0, 0, 0) is None
+    assert make_address_grid(0x1000, 0x2000, 0x3008, 10) is not None
+    assert make_address_grid(0x1000, 1 << 60, 0x1008, 10) is None
+    assert make_address_grid(0, 0, 0, 0) is None

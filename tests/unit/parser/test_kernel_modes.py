@@ -18,7 +18,7 @@ from tests.unit.analysis.leak import leak_dump
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import hashlib, json, sys, tempfile, heapscope
-from heapscope.analysis.growth.path_groups import find_shapes
+from heapscope.analysis.growth.path_groups import find_path_groups
 from heapscope.parser.redaction.redact import Redactor
 from heapscope.heap.retention.waste import duplicate_strings
 data = open(sys.argv[1], "rb").read()
@@ -32,7 +32,7 @@ with tempfile.NamedTemporaryFile(suffix=".hprof") as file:
         broken = [list(heap.histogram().rows()), heap.coverage.to_dict()]
 with heapscope.open(sys.argv[1], use_index=False) as heap:
     tree, systems = heap.dominators(), heap.objects("FileSystem")
-    shapes = find_shapes(heap)
+    shapes = find_path_groups(heap.graph)
     print(json.dumps([
         list(heap.histogram().rows()),
         len(heap.gc_roots),
@@ -47,7 +47,7 @@ with heapscope.open(sys.argv[1], use_index=False) as heap:
         heap.references.incoming(systems.indices)[0].tolist(),
         list(heap.consumers.by_class.rows()),
         len(heap.suspects()),
-        list(duplicate_strings(heap).rows()),
+        list(duplicate_strings(heap.graph).rows()),
         [shapes.text(i) for i in range(1, len(shapes.labels))],
         shapes.counts.tolist(),
         shapes.retained_bytes.tolist(),

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from heapscope.analysis.snapshots import ProcessFacts, Snapshot, Snapshots
+from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
+from heapscope.analysis.snapshots import Snapshots
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.tags import BasicType
-from heapscope.progress import Progress, silent
+from heapscope.progress import Progress, no_progress
 
 START = datetime(2026, 11, 23, 9, 14, 2, 120_000, tzinfo=UTC)
 
@@ -91,10 +92,10 @@ class HandmadeSnapshot(Snapshot):
 
     made_up_facts: ProcessFacts | None = None
 
-    def open(self, progress: Progress = silent) -> Heap | None:
+    def open(self, progress: Progress = no_progress) -> Heap | None:
         return None
 
-    def facts(self, progress: Progress = silent, opened: Heap | None = None) -> ProcessFacts | None:
+    def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
         return self.made_up_facts
 
 

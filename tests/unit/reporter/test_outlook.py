@@ -16,7 +16,7 @@ import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.reporter.charts import plots
 from heapscope.reporter.incident import build_incident
-from heapscope.reporter.outlook import Outlook, describe_outlook, forecast_sentence, outlook_sentence
+from heapscope.reporter.outlook import Outlook, describe_outlook, outlook_sentence
 from heapscope.reporter.render import outlook_name, render_html
 from tests.unit.reporter.series import series
 
@@ -28,9 +28,19 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
-    found = describe_outlook(grown(*counts, hours=hours), limit_bytes=limit)
-    assert found is not None
-    return found
+    return describe_outlook(grown(*counts, hours=hours).growth(limit_bytes=limit))
+
+
+CASES = {
+    "limit near": outlook(1000, 1900, 3100, 3900, 5200, limit=8_000_000),
+    "limit far": outlook(1000, 1010, 1021, 1029, limit=10**9),
+    "no limit": outlook(100, 200, 300, 400),
+    "fluctuates": outlook(100, 150, 90, 120, limit=10**6),
+    "two": outlook(100, 200, limit=10**6),
+    "passed": outlook(100, 200, 300, 400, limit=300_000),
+    "long": outlook(*range(1000, 31_000, 1000), hours=24, limit=100_000_000),
+    "seconds": outlook(100, 200, 300, 400, hours=1 / 3600, limit=10**6),
+}
 
 
 @pytest.mark.parametrize(
@@ -52,23 +62,6 @@ def test_the_heap_in_a_sentence(counts: tuple[int, ...], says: str) -> None:
     assert re.search(says, outlook_sentence(outlook(*counts)))
 
 
-def test_forecasts_in_a_sentence() -> None:
-    last = "2026-11-23T12:14:02.120Z"
-    (one,) = outlook(100, 200, 300, 400, limit=1_000_000).forecasts
-    assert forecast_sentence(one, last) == (
-        "reached at 2026-11-23 18:14:02 UTC if it goes on so, 6 h after the last snapshot (6 h to 6 h)."
-    )
-    (one,) = outlook(100, 150, 300, 400, limit=1_000_000).forecasts
-    assert forecast_sentence(one, last).endswith("(4 h to 12 h).")
-    (one,) = outlook(100, 200, 300, 400, limit=300_000).forecasts
-    assert forecast_sentence(one, last) == "passed already, 400 kB are in use."
-    (one,) = outlook(1000, 1001, 1002, 1003, limit=10**15).forecasts
-    assert forecast_sentence(one, last) == "not within 50 years at this rate."
-    # The slowest of the slopes leads nowhere.
-    (one,) = outlook(100, 100, 200, 300, 400, limit=1_000_000).forecasts
-    assert "to never)" in forecast_sentence(one, last)
-
-
 def test_of_one_snapshot_there_is_none() -> None:
     incident = build_incident(grown(100))
     assert incident.outlook is None
@@ -84,18 +77,6 @@ def test_without_times_there_is_no_picture() -> None:
     page = render_html(incident)
     assert "per snapshot" in page
     assert 'class="outlook"' not in page
-
-
-CASES = {
-    "limit near": outlook(1000, 1900, 3100, 3900, 5200, limit=8_000_000),
-    "limit far": outlook(1000, 1010, 1021, 1029, limit=10**9),
-    "no limit": outlook(100, 200, 300, 400),
-    "fluctuates": outlook(100, 150, 90, 120, limit=10**6),
-    "two": outlook(100, 200, limit=10**6),
-    "passed": outlook(100, 200, 300, 400, limit=300_000),
-    "long": outlook(*range(1000, 31_000, 1000), hours=24, limit=100_000_000),
-    "seconds": outlook(100, 200, 300, 400, hours=1 / 3600, limit=10**6),
-}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -137,7 +118,7 @@ def test_the_line_meets_the_limit_when_the_forecast_says() -> None:
     hour, height = float(np.asarray(dot.get_xdata())[0]), float(np.asarray(dot.get_ydata())[0])
     assert height == 8_000_000
     assert y0 + (y1 - y0) * (hour - x0) / (x1 - x0) == pytest.approx(height, rel=1e-3)
-    assert plots.describe_outlook(one, SINCE).endswith(
+    assert plots.outlook_sentence(one, SINCE).endswith(
         "; stated limit 8.00 MB would be reached at 2026-11-23 15:54:02 UTC"
     )
 
@@ -150,7 +131,7 @@ def test_the_same_figures_give_the_same_bytes_and_follow_the_page() -> None:
 
 
 def test_snapshots_of_another_process_are_left_out_and_told(tmp_path: Path) -> None:
-    from tests.unit.analysis.growth.test_growth import leak_series
+    from tests.unit.analysis.growth.series_of_dumps import leak_series
 
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from heapscope import extras
 from heapscope.errors import HeapscopeError, MissingDependency
 from heapscope.reporter import pdf, render
 from heapscope.reporter.charts.plots import on_paper
@@ -32,7 +33,7 @@ def incident() -> Incident:
 
 @pytest.fixture(scope="module")
 def made(incident: Incident) -> bytes:
-    return render_pdf(incident)
+    return render_pdf(render_paper(incident))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_text_that_does_not_fit_stays_on_the_page(incident: Incident) -> None:
     long = "app." + "Very" * 60 + "LongName"
     grown = replace(incident.watched_classes[0], class_name=long)
     one = replace(incident, watched_classes=(grown,), changes=(), process=None, headline="x " * 400)
-    found = words(pypdf.PdfReader(io.BytesIO(render_pdf(one))))
+    found = words(pypdf.PdfReader(io.BytesIO(render_pdf(render_paper(one)))))
     assert long in found.replace(" ", "")
 
 
@@ -107,7 +108,8 @@ def test_the_same_input_gives_the_same_bytes_in_every_process(made: bytes) -> No
         "from tests.unit.reporter.series import series\n"
         "from heapscope.reporter.incident import build_incident\n"
         "from heapscope.reporter.pdf import render_pdf\n"
-        "print(hashlib.sha256(render_pdf(build_incident(series()))).hexdigest())\n"
+        "from heapscope.reporter.render import render_paper\n"
+        "print(hashlib.sha256(render_pdf(render_paper(build_incident(series())))).hexdigest())\n"
     )
     root = str(Path(__file__).parents[3])
     other = {**os.environ, "PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "PYTHONPATH": root}
@@ -136,7 +138,7 @@ def test_our_fonts_are_fetched() -> None:
 
 
 def test_the_paper_has_no_script_and_no_variable_in_its_charts(incident: Incident) -> None:
-    page = render_paper(incident, "")
+    page = render_paper(incident)
     assert "<script" not in page
     assert "var(" not in "".join(part.partition("</svg>")[0] for part in page.split("<svg ")[1:])
 
@@ -181,14 +183,14 @@ def test_without_pango_the_packages_are_named(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(builtins, "__import__", importing)
     with pytest.raises(HeapscopeError, match=r"cannot load library 'libpango-1\.0-0'; .*apt-get install"):
-        pdf.need_weasyprint()
+        extras.weasyprint()
 
 
 @pytest.mark.pdf
 def test_a_report_too_large_for_pages_is_refused(incident: Incident, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "_MAX_PAGE_BYTES", 10_000)
     with pytest.raises(HeapscopeError, match=r"too much for pages; write \.html"):
-        render_pdf(incident)
+        render_pdf(render_paper(incident))
 
 
 @pytest.mark.pdf

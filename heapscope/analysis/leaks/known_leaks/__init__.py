@@ -35,8 +35,8 @@ that waits for the collector.
 ``value``       a path of fields of the subject and what it ``is``; in a ``share`` of the subject
 ``map``         a path to a map, and the ``key`` that a ``share`` of the subject has in it
 ``sum``         numbers at a path of fields, added up
-``held``        shapes of paths to the GC roots (``"*FileSystem.CACHE (static)*"``) that hold a ``share``, or
-                so many ``members``
+``held``        ways from the GC roots, as patterns (``"*FileSystem.CACHE (static)*"``), that hold a
+                ``share``, or so many ``members``
 ``roots``       GC root records of that kind on the class that has most of them; ``except`` as above
 ``retained``    the subject's exact retained size as a part of what is reachable
 ``environment`` a variable of the process, in the heap's own copy or beside the snapshot

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from heapscope.analysis.verdicts import CERTAIN, LIKELY, Confidence
 from heapscope.errors import KnownLeaksError
 from heapscope.parser.tags import ROOT_KIND_NAMES
 
-CONFIDENCES = ("certain", "likely")
+CONFIDENCES = (CERTAIN, LIKELY)
 DEFAULT_SHARE = 0.5
 
 # What each kind of condition may say beside what all may: name -> type.
@@ -79,11 +80,11 @@ class Subject:
     Attributes
     ----------
     classes : tuple of str
-        Patterns as `heapscope.heap.histogram.matching_classes` has them.
+        Patterns as `heapscope.heap.graph.class_patterns.matching_classes` has them.
     without : tuple of str
         Patterns of classes that do not count.
-    where : dict
-        Path of fields -> what is there.
+    where : tuple of (str, str)
+        A path of fields, and what must be there; of all of them.
     entries : str
         ``"a.B#field.field"``.
     roots : str
@@ -94,7 +95,7 @@ class Subject:
 
     classes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: tuple[tuple[str, str], ...] = ()
     entries: str = ""
     roots: str = ""
     garbage: bool = False
@@ -134,6 +135,11 @@ class Condition:
         """The part of the subject for which it must be true."""
         return float(self.options.get("share", DEFAULT_SHARE))
 
+    @property
+    def where(self) -> tuple[tuple[str, str], ...]:
+        """The paths of fields by which instances are picked, and what must be there."""
+        return tuple(self.options.get("where", {}).items())
+
     def texts(self, name: str) -> tuple[str, ...]:
         """An option that is a text or a list of texts."""
         return _texts(self.options.get(name, ()))
@@ -155,7 +161,7 @@ class KnownLeak:
     cure: tuple[str, ...]
     healthy: str
     sources: tuple[Source, ...]
-    confidence: str
+    confidence: Confidence
     subject: Subject
     signature: tuple[Condition, ...]
     is_general: bool
@@ -194,7 +200,7 @@ def read_family(path: Path) -> list[KnownLeak]:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """Complains with the file and the place in it."""
+    """Makes errors that name the file and the place in it."""
 
     path: Path
     place: str
@@ -265,22 +271,22 @@ def _leak(table: Any, family: str, path: Path, place: str) -> KnownLeak:
         except re.error as error:
             raise check.fail(f"log_patterns: {pattern!r} is no regular expression: {error}") from None
     return KnownLeak(
-        table["id"],
-        family,
-        table["title"],
-        (unit[0], unit[1]),
-        check.text_list("affected", table["affected"]),
-        _joined(table["why"]),
-        tuple(map(_joined, check.text_list("cure", table["cure"]))),
-        _joined(table["healthy"]),
-        tuple(sources),
-        table["confidence"],
-        _subject(table["subject"], _Check(path, f"{place}, subject")),
-        signature,
-        table.get("is_general", False),
-        table.get("class_counts_suffice", False),
-        patterns,
-        table.get("born", ""),
+        id=table["id"],
+        family=family,
+        title=table["title"],
+        unit=(unit[0], unit[1]),
+        affected=check.text_list("affected", table["affected"]),
+        why=_joined(table["why"]),
+        cure=tuple(map(_joined, check.text_list("cure", table["cure"]))),
+        healthy=_joined(table["healthy"]),
+        sources=tuple(sources),
+        confidence=Confidence(table["confidence"]),
+        subject=_subject(table["subject"], _Check(path, f"{place}, subject")),
+        signature=signature,
+        is_general=table.get("is_general", False),
+        class_counts_suffice=table.get("class_counts_suffice", False),
+        log_patterns=patterns,
+        born=table.get("born", ""),
     )
 
 
@@ -298,7 +304,14 @@ def _subject(table: Any, check: _Check) -> Subject:
     where = table.get("where", {})
     _where(where, check)
     classes, without = _texts(table.get("class", ())), _texts(table.get("except", ()))
-    return Subject(classes, without, where, entries, roots, table.get("garbage", False))
+    return Subject(
+        classes=classes,
+        without=without,
+        where=tuple(where.items()),
+        entries=entries,
+        roots=roots,
+        garbage=table.get("garbage", False),
+    )
 
 
 def _condition(table: Any, check: _Check) -> Condition:
@@ -334,14 +347,14 @@ def _condition(table: Any, check: _Check) -> Condition:
         except (KeyError, IndexError, ValueError):
             raise check.fail("say may have {figure} in it, and no other braces") from None
     return Condition(
-        kind,
-        operand,
-        {key: table[key] for key in _OPTIONS[kind] if key in table},
-        table.get("at_least"),
-        table.get("at_most"),
-        table.get("any", ""),
-        table.get("hint", False),
-        table.get("say", ""),
+        kind=kind,
+        operand=operand,
+        options={key: table[key] for key in _OPTIONS[kind] if key in table},
+        at_least=table.get("at_least"),
+        at_most=table.get("at_most"),
+        any_of=table.get("any", ""),
+        is_hint=table.get("hint", False),
+        say=table.get("say", ""),
     )
 
 

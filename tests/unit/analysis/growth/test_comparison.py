@@ -8,8 +8,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from heapscope.analysis.growth.comparison import GONE, Compared
+from heapscope.analysis.growth.comparison import Compared
 from heapscope.analysis.snapshots import Snapshots
+from heapscope.analysis.verdicts import GONE
 from heapscope.errors import HeapscopeError
 from tests.unit.reporter.series import series
 
@@ -126,7 +127,7 @@ def test_what_grows_in_one_run_and_not_in_the_other() -> None:
     assert frame.loc[LEAK, "instance_count_a_rate"] == pytest.approx(100)
     assert frame.loc[LEAK, "instance_count_b_expected"] == 300
     assert frame.loc["a.New", "instance_count_a_last"] == 0
-    assert [one.name for one in compared.having("only in A")] == [LEAK]
+    assert [one.name for one in compared.having(GONE)] == [LEAK]
 
 
 def test_other_groups_compare_too_and_only_with_their_like() -> None:

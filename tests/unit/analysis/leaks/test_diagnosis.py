@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 import heapscope
+from heapscope.analysis.growth.sidecar import variables_in
+from heapscope.analysis.growth.snapshot import read_snapshot
 from heapscope.analysis.growth.statistics import Rate
-from heapscope.analysis.leaks.diagnosis import sidecar_environment
-from heapscope.analysis.leaks.findings import HEALTHY, LEAK, POSSIBLE, UNKNOWN, began, slope_per_hour
+from heapscope.analysis.leaks.findings import UNKNOWN, began, slope_per_hour
 from heapscope.analysis.leaks.known_leaks import load_catalogue
-from heapscope.analysis.snapshots import read_snapshot
+from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, POSSIBLE
 from heapscope.errors import HeapscopeError, NotHprof
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import leak_dump
@@ -178,7 +179,7 @@ def test_the_sidecar_tells_what_the_heap_does_not(tmp_path: Path) -> None:
 def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
     path = leak_dump(tmp_path)
     path.with_name("leak.hprof.json").write_text(text, "utf-8")
-    assert sidecar_environment(read_snapshot(path)) == {}
+    assert variables_in(read_snapshot(path).sidecar) == {}
     assert heapscope.diagnose(path).readings == ()
 
 
@@ -200,7 +201,7 @@ def test_what_goes_up_and_down_is_no_leak_where_the_signature_proves_nothing(tmp
     assert found.findings == ()
     assert [counts for _, counts in found.steady] == [fluctuates]
     # One that the heap proves is one however it came.
-    certain = [replace(each, confidence="certain") for each in own]
+    certain = [replace(each, confidence=CERTAIN) for each in own]
     assert len(heapscope.diagnose(dumps, catalogue=certain).findings) == 1
     rises = [logins_dump(tmp_path, "leak", count, 60 * i) for i, count in enumerate((10, 31, 29, 52, 70))]
     assert [each.id for each in heapscope.diagnose(rises, catalogue=own).findings] == ["app-logins"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 import pytest
 
-from heapscope.analysis.memory.verdict import Cause, MemoryVerdict, Values, describe, judge
+from heapscope.analysis.memory.verdict import CAUSES, Cause, MemoryVerdict, Pattern, Values, judge
 
 MB = 1e6
 
@@ -105,10 +106,11 @@ def test_start_up_that_has_ended_is_said() -> None:
     rss = [100 * MB + min(i, 10) * 20 * MB for i in range(40)]
     heap = [min(i, 10) * 20 * MB for i in range(40)]
     found = judge(1, [60.0 * i for i in range(40)], {"rss_bytes": rss, "heap_rss_bytes": heap})
-    assert any("levelled off: 0 B in the last" in sentence for sentence in found.evidence)
+    (levelled,) = [each for each in found.evidence if each.kind == "levelled off"]
+    assert levelled.figures == {"bytes": 0, "seconds": 13 * 60}
     grows = [100 * MB + i * 20 * MB for i in range(40)]
     found = judge(1, [60.0 * i for i in range(40)], {"rss_bytes": grows, "heap_rss_bytes": heap})
-    assert not any("levelled" in sentence for sentence in found.evidence)
+    assert "levelled off" not in {each.kind for each in found.evidence}
 
 
 def test_a_heap_that_is_touched_in_full_has_not_levelled_off_while_its_old_generation_grows() -> None:
@@ -118,10 +120,10 @@ def test_a_heap_that_is_touched_in_full_has_not_levelled_off_while_its_old_gener
     columns = {"rss_bytes": rss, "heap_rss_bytes": heap, "old_after_gc_bytes": old}
     found = judge(1, [60.0 * i for i in range(40)], columns)
     assert found.cause == "java heap"
-    assert not any("levelled" in sentence for sentence in found.evidence)
+    assert "levelled off" not in {each.kind for each in found.evidence}
     columns["old_after_gc_bytes"] = [min(i, 10) * 16 * MB for i in range(40)]
     found = judge(1, [60.0 * i for i in range(40)], columns)
-    assert any("levelled" in sentence for sentence in found.evidence)
+    assert "levelled off" in {each.kind for each in found.evidence}
 
 
 def test_parts_are_compared_where_they_were_measured() -> None:
@@ -143,12 +145,16 @@ def test_pages_mapped_three_times_count_once() -> None:
     assert found.growth_bytes == pytest.approx(160e6)
 
 
-def test_words() -> None:
-    lines = describe(verdict({"rss": 324, "heap_rss": 323, "old_after_gc": 280}), "worker:0 (pid 4711)")
-    assert lines == [
-        "worker:0 (pid 4711): the Java heap grows",
-        "    resident +273 MB in 19 min, +862 MB an hour",
-        "    +272 MB of it inside the Java heap, whose old generation after GC changed by +236 MB",
-        "    confidence medium; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 -o DIR, "
-        "then heapscope report DIR",
-    ]
+def test_evidence_is_what_was_measured() -> None:
+    found = verdict({"rss": 324, "heap_rss": 323, "old_after_gc": 280})
+    (evidence,) = found.evidence
+    assert evidence.kind == "inside the heap and old generation"
+    assert evidence.figures == {
+        "heap_rss_bytes": found.changes["heap_rss_bytes"],
+        "old_after_gc_bytes": found.changes["old_after_gc_bytes"],
+    }
+
+
+def test_every_pattern_has_a_cause() -> None:
+    assert set(CAUSES) == set(get_args(Pattern))
+    assert set(CAUSES.values()) == set(get_args(Cause))

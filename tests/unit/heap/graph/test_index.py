@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.heap.graph import heap_graph as graph_module
+from heapscope.heap.graph import arrays as graph_module
 from heapscope.heap.graph import index as index_module
 from tests.support.dumps import DumpBuilder
 
@@ -261,7 +261,7 @@ def test_two_writers_at_once(dump: Path, folder: Path) -> None:
 
 _HANG = """
 import sys, time, heapscope
-from heapscope.heap.graph import heap_graph as graph
+from heapscope.heap.graph import arrays as graph
 def dominate(*arguments):
     print("half way", flush=True)
     time.sleep(600)

@@ -73,17 +73,19 @@ def test_every_type_in_a_class_and_its_subclass(
     rows = rows_of(heap, "a.Base", "a.Sub")
     assert rows.size == 10
     for name, (kind, value) in VALUES.items():
-        column = read_field(heap, rows, name)
+        column = read_field(heap.graph, rows, name)
         assert {BasicType(code).java_name for code in column.types.tolist()} == {kind}
         expected = chr(value) if kind == "char" else value
         assert column.primitives().tolist() == [expected] * 10
-    assert sorted(read_field(heap, rows, "before").primitives().tolist()) == sorted([*range(5)] * 2)
+    assert sorted(read_field(heap.graph, rows, "before").primitives().tolist()) == sorted([*range(5)] * 2)
 
 
 def test_dtypes_are_those_of_the_fields(opened: Open) -> None:
     heap = opened(everything)
     rows = rows_of(heap, "a.Base")
-    found = {name: read_field(heap, rows, name).primitives().dtype.str for name in VALUES if name != "c"}
+    found = {
+        name: read_field(heap.graph, rows, name).primitives().dtype.str for name in VALUES if name != "c"
+    }
     assert found == {
         "z": "|b1", "f": "<f4", "d": "<f8", "b": "|i1", "s": "<i2", "i": "<i4", "l": "<i8",
     }  # fmt: skip
@@ -93,7 +95,7 @@ def test_one_at_a_time_is_the_same(opened: Open) -> None:
     heap = opened(everything)
     for each in heap.objects("a.*"):
         for name, value in each.fields().items():
-            column = read_field(heap, np.array([each.index]), name)
+            column = read_field(heap.graph, np.array([each.index]), name)
             if column.has_references:
                 assert column.references().tolist() == [value]
             elif name != "c":
@@ -103,13 +105,13 @@ def test_one_at_a_time_is_the_same(opened: Open) -> None:
 def test_rows_without_the_field(opened: Open) -> None:
     heap = opened(everything)
     rows = np.concatenate([rows_of(heap, "a.Base", "a.Sub", "a.Other"), [-1]])
-    small = read_field(heap, rows, "small")
+    small = read_field(heap.graph, rows, "small")
     assert np.count_nonzero(small.types) == 5
     assert sorted(each for each in small.primitives().tolist() if each is not None) == [-4, -3, -2, -1, 0]
-    missing = read_field(heap, rows, "d").primitives()
+    missing = read_field(heap.graph, rows, "d").primitives()
     assert missing.dtype == np.float64
     assert np.count_nonzero(np.isnan(missing)) == 6
-    flags = read_field(heap, rows, "z").primitives().tolist()
+    flags = read_field(heap.graph, rows, "z").primitives().tolist()
     assert flags.count(True) == 10
     assert flags.count(None) == 6
 
@@ -117,7 +119,7 @@ def test_rows_without_the_field(opened: Open) -> None:
 def test_a_reference_is_an_identifier_and_no_number(opened: Open) -> None:
     heap = opened(everything)
     rows = rows_of(heap, "a.Sub", "a.Other", "a.Base")
-    column = read_field(heap, rows, "own")
+    column = read_field(heap.graph, rows, "own")
     assert column.has_references
     assert sorted(set(column.references().tolist()))[:2] == [0, 0xDEAD]
     assert column.primitives().tolist() == [None] * rows.size
@@ -140,22 +142,22 @@ def test_one_name_with_several_types(opened: Open) -> None:
 def test_arrays_and_class_objects_have_no_fields(opened: Open) -> None:
     heap = opened(everything)
     rows = np.concatenate([rows_of(heap, "a.Base[]", "java.lang.Class"), rows_of(heap, "a.Base")[:1]])
-    assert np.count_nonzero(read_field(heap, rows, "i").types) == 1
+    assert np.count_nonzero(read_field(heap.graph, rows, "i").types) == 1
 
 
 def test_a_wrong_name_lists_the_nearest(opened: Open) -> None:
     heap = opened(everything)
     with pytest.raises(ObjectNotFound, match=r"'befor' not found in the fields of a\.Base .*nearest: before"):
-        read_field(heap, rows_of(heap, "a.Base"), "befor")
+        read_field(heap.graph, rows_of(heap, "a.Base"), "befor")
     with pytest.raises(ObjectNotFound, match="and 2 more"):
-        read_field(heap, rows_of(heap, "a.Base", "a.Sub", "a.Other"), "q")
-    assert not read_field(heap, rows_of(heap, "a.Base"), "befor", is_optional=True).types.any()
+        read_field(heap.graph, rows_of(heap, "a.Base", "a.Sub", "a.Other"), "q")
+    assert not read_field(heap.graph, rows_of(heap, "a.Base"), "befor", is_optional=True).types.any()
 
 
 def test_no_rows(opened: Open) -> None:
     heap = opened(everything)
-    assert read_field(heap, np.array([], np.int64), "whatever").bits.size == 0
-    assert read_field(heap, np.array([-1, -1]), "whatever").types.tolist() == [0, 0]
+    assert read_field(heap.graph, np.array([], np.int64), "whatever").bits.size == 0
+    assert read_field(heap.graph, np.array([-1, -1]), "whatever").types.tolist() == [0, 0]
 
 
 def test_the_character_0_is_a_character(opened: Open) -> None:
@@ -183,7 +185,7 @@ def test_where_a_field_lies(opened: Open) -> None:
         d.instance("a.A", x=7)
 
     heap = opened(write)
-    assert [each.name for each in class_chain(heap, heap.classes["a.A"])] == ["a.A", "java.lang.Object"]
+    assert [each.name for each in class_chain(heap.graph, heap.classes["a.A"])] == ["a.A", "java.lang.Object"]
     index = next(i for i, each in enumerate(heap.classes) if each.name == "a.A")
-    (place,) = class_fields(heap, index).places
+    (place,) = class_fields(heap.graph, index).places
     assert (place.name, place.offset, place.byte_count, place.declared_in) == ("x", 0, 4, "a.A")

@@ -148,7 +148,7 @@ def test_many_strings_at_once_are_the_same(tmp_path: Path) -> None:
         dump = build(lambda d: [d.string(f"{i} \u0416" if i % 2 else f"{i}") for i in range(50)], jdk=jdk)
         with heapscope.open(dump.save(tmp_path / f"{jdk}.hprof")) as heap:
             strings = heap.objects("java.lang.String")
-            texts = read_strings(heap, strings.indices)
+            texts = read_strings(heap.graph, strings.indices)
             assert texts == [each.text() for each in strings]
             assert sorted(text or "" for text in texts) == sorted(dump.truth.strings.values())
             assert strings.values().tolist() == texts
@@ -510,4 +510,4 @@ def test_a_decoder_gives_shared_things_once(tmp_path: Path) -> None:
 def assert_shared(heap: Heap) -> None:
     first, second, third = heap.objects("a.Holder").values("held")
     assert first is second is third
-    assert Decoder(heap).values(np.array([0, 0xDEAD], np.uint64)) == [None, None]
+    assert Decoder(heap.graph).values(np.array([0, 0xDEAD], np.uint64)) == [None, None]

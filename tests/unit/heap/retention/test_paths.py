@@ -61,7 +61,7 @@ def test_a_class_without_instances_has_no_holders(tmp_path: Path) -> None:
 def test_one_object(tmp_path: Path) -> None:
     with heapscope.open(leak_dump(tmp_path, has_globals=False), use_index=False) as heap:
         index = int(heap.objects(DISTRIBUTED).indices[-1])
-        path = shortest_path(heap, index)
+        path = shortest_path(heap.graph, index)
         assert path is not None
         assert path.root_kinds == {"system class": 1}
         assert [step.class_name for step in path.steps][:2] == [
@@ -77,7 +77,7 @@ def test_one_object(tmp_path: Path) -> None:
 def test_a_root_is_its_own_path_and_the_cache_another(tmp_path: Path) -> None:
     with heapscope.open(leak_dump(tmp_path), use_index=False) as heap:
         index = int(heap.objects(DISTRIBUTED).indices[-1])
-        first, second = paths(heap, index)
+        first, second = paths(heap.graph, index)
         assert (first.root_kinds, len(first.steps)) == ({"JNI global": 2}, 1)
         assert len(second.steps) > 4
         assert first.lines()[0] == "GC root: JNI global x 2"
@@ -91,12 +91,12 @@ def test_soft_and_weak_steps_are_marked(tmp_path: Path) -> None:
     lost = d.instance("java.lang.Object")
     d.root("UNKNOWN", d.instance("java.lang.ref.WeakReference", referent=held))
     with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
-        path = shortest_path(heap, heap.index_of(held))
+        path = shortest_path(heap.graph, heap.index_of(held))
         assert path is not None
         assert (path.strength, path.steps[0].strength) == ("weak", "weak")
         assert ".referent (weak) -> java.lang.Object" in str(path)
-        assert shortest_path(heap, heap.index_of(lost)) is None
-        assert merged_paths(heap, np.array([heap.index_of(held)])).lost_counts == {"weak": 1}
+        assert shortest_path(heap.graph, heap.index_of(lost)) is None
+        assert merged_paths(heap.graph, np.array([heap.index_of(held)])).lost_counts == {"weak": 1}
 
 
 def test_a_list_is_one_step_whatever_its_length(tmp_path: Path) -> None:
@@ -129,14 +129,16 @@ def test_names_of_all_kinds(tmp_path: Path) -> None:
             for name, i in {"one": one, "both": both, "row": row, "class": d.class_id("a.Pair"),
                             "sub": d.class_id("a.Sub")}.items()
         }  # fmt: skip
-        assert names(heap, at["both"], at["one"]) == ["left", "right"]
-        assert names(heap, at["row"], at["one"]) == ["[1]", "[2]"]
-        assert names(heap, at["class"], at["one"]) == ["static held"]
-        assert names(heap, at["class"], at["row"]) == ["<resolved_references>"]
-        assert names(heap, at["sub"], at["class"]) == ["<super>"]
-        assert names(heap, at["both"], at["class"]) == ["<class>"]
+        assert names(heap.graph, at["both"], at["one"]) == ["left", "right"]
+        assert names(heap.graph, at["row"], at["one"]) == ["[1]", "[2]"]
+        assert names(heap.graph, at["class"], at["one"]) == ["static held"]
+        assert names(heap.graph, at["class"], at["row"]) == ["<resolved_references>"]
+        assert names(heap.graph, at["sub"], at["class"]) == ["<super>"]
+        assert names(heap.graph, at["both"], at["class"]) == ["<class>"]
         pairs = [("both", "one"), ("row", "one"), ("class", "one"), ("sub", "class"), ("both", "class")]
-        codes, texts = labels(heap, np.array([at[a] for a, _ in pairs]), np.array([at[b] for _, b in pairs]))
+        codes, texts = labels(
+            heap.graph, np.array([at[a] for a, _ in pairs]), np.array([at[b] for _, b in pairs])
+        )
         assert [texts[code] for code in codes.tolist()] == [
             "Pair.left", "Object[]", "Pair.held (static)", "Sub <super>", "Pair <class>"
         ]  # fmt: skip
@@ -145,4 +147,4 @@ def test_names_of_all_kinds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_more_paths_than_asked_for(tmp_path: Path, count: int) -> None:
     with heapscope.open(leak_dump(tmp_path), use_index=False) as heap:
-        assert len(paths(heap, int(heap.objects(DISTRIBUTED).indices[0]), count)) == count
+        assert len(paths(heap.graph, int(heap.objects(DISTRIBUTED).indices[0]), count)) == count

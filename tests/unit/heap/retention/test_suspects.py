@@ -8,7 +8,7 @@ import pytest
 
 import heapscope
 from heapscope.heap.retention.by_group import BOOT_LOADER, package_of
-from heapscope.heap.retention.suspects import describe
+from heapscope.heap.retention.suspects import describe_suspect
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import DISTRIBUTED, FILE_SYSTEM, leak_dump
 
@@ -22,7 +22,7 @@ def test_the_leak_through_native_code_is_a_group(tmp_path: Path) -> None:
     assert suspect.retained_bytes == exact > 20 * 4000
     assert suspect.root_kinds == {"JNI global": 40}
     assert suspect.share == suspect.retained_bytes / found.reachable_bytes > 0.9
-    assert describe(suspect)[1].startswith("held: 20 x FileSystem.CACHE (static) -> ")
+    assert describe_suspect(suspect)[1].startswith("held: 20 x FileSystem.CACHE (static) -> ")
 
 
 def test_without_native_handles_it_piles_up_in_the_cache(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_without_native_handles_it_piles_up_in_the_cache(tmp_path: Path) -> None
     assert point.class_name == "java.util.HashMap$Node[]"
     assert point.way[0] == f"class {FILE_SYSTEM}"
     assert {pile.class_name for pile in point.piles} == {"java.util.HashMap$Node"}
-    assert "accumulated in java.util.HashMap$Node[]" in "\n".join(describe(suspect))
+    assert "accumulated in java.util.HashMap$Node[]" in "\n".join(describe_suspect(suspect))
 
 
 def test_what_is_small_is_no_suspect(tmp_path: Path) -> None:

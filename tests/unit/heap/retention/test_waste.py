@@ -32,7 +32,7 @@ def test_duplicate_strings(tmp_path: Path, jdk: int) -> None:
     d.string("Ā")  # the bytes of this one, as UTF-16, are those of the next as Latin-1
     d.string("\x00\x01")
     with heapscope.open(save(d, tmp_path), use_index=False) as heap:
-        rows = list(duplicate_strings(heap).rows())
+        rows = list(duplicate_strings(heap.graph).rows())
         sizes = heap.objects("java.lang.String")
         string_bytes = sizes.shallow_bytes // len(sizes)
     assert [(row["text"], row["string_count"], row["array_count"]) for row in rows] == [
@@ -49,10 +49,10 @@ def test_the_most_wasteful_come_first_and_no_more_than_asked_for(tmp_path: Path)
         for _ in range(2):
             d.string("x" * length)
     with heapscope.open(save(d, tmp_path), use_index=False) as heap:
-        every = duplicate_strings(heap, 100).column("wasted_bytes")
+        every = duplicate_strings(heap.graph, 100).column("wasted_bytes")
         assert len(every) == 29
         assert every == sorted(every, reverse=True)
-        assert duplicate_strings(heap, 3).column("wasted_bytes") == every[:3]
+        assert duplicate_strings(heap.graph, 3).column("wasted_bytes") == every[:3]
 
 
 def test_collections_without_entries_and_with_few(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_collections_without_entries_and_with_few(tmp_path: Path) -> None:
     d.hash_map({f"k{i}": None for i in range(12)}, buckets=16)
     d.instance("java.util.HashMap")  # no table: nothing is wasted
     with heapscope.open(save(d, tmp_path), use_index=False) as heap:
-        rows = list(wasteful_collections(heap).rows())
+        rows = list(wasteful_collections(heap.graph).rows())
     assert rows == [
         {"class_name": "java.util.HashMap", "kind": "sparse", "collection_count": 1, "wasted_bytes": 63 * 4},
         {"class_name": "java.util.HashMap", "kind": "empty", "collection_count": 1, "wasted_bytes": 16 * 4},
@@ -87,7 +87,7 @@ def test_thread_locals(tmp_path: Path) -> None:
     thread = d.instance("a.LocalThread", name="worker", threadLocals=locals_)
     d.root("THREAD_OBJECT", thread, thread_serial=9, frame=1)
     with heapscope.open(save(d, tmp_path), use_index=False) as heap:
-        rows = list(thread_locals(heap).rows())
+        rows = list(thread_locals(heap.graph).rows())
     assert [(row["thread_name"], row["key_class"], row["value_class"]) for row in rows] == [
         ("worker", "java.lang.ThreadLocal", "byte[]"),
         ("worker", "", "java.lang.String"),
@@ -107,6 +107,6 @@ def test_classes_of_one_name(tmp_path: Path) -> None:
     path = tmp_path / "a.hprof"
     path.write_bytes(dump.data.replace(b"a/Plugln", b"a/Plugin"))
     with heapscope.open(path, use_index=False) as heap:
-        (row,) = duplicate_classes(heap).rows()
+        (row,) = duplicate_classes(heap.graph).rows()
     assert (row["class_name"], row["loader_count"], row["instance_count"]) == ("a.Plugin", 2, 1)
     assert row["loaders"].startswith("java.lang.Object 0x")

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from heapscope.reporter.charts import plots
-from heapscope.reporter.incident import SnapshotRow, WatchedClass
+from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count
 from tests.unit.reporter.series import START
 
@@ -163,6 +163,6 @@ def test_letters_that_the_font_lacks_are_no_error() -> None:
 
 def test_a_chart_as_a_sentence() -> None:
     snapshots, one = SERIES["few"]
-    assert plots.describe_growth(one, plots.timeline(snapshots), "shallow size") == (
+    assert plots.growth_sentence(one, plots.timeline(snapshots), "shallow size") == (
         "Line chart of a.Cache$Key, shallow size by minutes since 2026-11-23 09:14:02 UTC: 48 B, 96 B, 144 B"
     )

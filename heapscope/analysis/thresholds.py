@@ -1,0 +1,87 @@
+"""Where analysis draws its lines, each with its reason: a source, a measurement, or a rule that it follows
+from.  A limit that was chosen, and neither measured nor derived, says so.
+
+``tests/unit/analysis/growth/test_trends.py`` measures false alarms and power of the limits of trends on
+simulated series of known truth.
+"""
+
+from __future__ import annotations
+
+# --- whether a series of figures grows (growth/trends.py) ---
+
+# One-sided.  Four snapshots that rise in every step just pass: one order of 4! = 24 does, 1/24 = 0.042.
+SIGNIFICANCE = 0.05
+# The deepest fall that a growing series may have, as a part of its whole rise.  A sawtooth falls by all of
+# its rise; a leak under a heap that is collected now and then falls by little.
+MAX_FALL = 1 / 3
+# What the last third of a growing series must still grow at, as a part of the whole slope: a cache that
+# fills and levels off has a slope of 0 there.
+MIN_TAIL = 1 / 3
+# One step that makes more of the rise than this is a jump (a library loaded, a cache filled at once), not
+# growth that goes on.
+JUMP = 0.8
+
+# --- what is warm-up (growth/trends.py) ---
+
+# Warm-up lies this many times the widest scatter of the steady half below its line.
+WARM_UP_DEPTH = 4.0
+# A steady half scatters by this part of its level at least: else the smallest change would count as warm-up
+# where the rest is all but equal.  Chosen; of noise without warm-up 5 % at most is cut (measured there too).
+LEAST_SCATTER = 0.01
+# Snapshots that warm-up always leaves: with fewer nothing can pass `SIGNIFICANCE`.
+MIN_STEADY = 4
+
+# --- how many snapshots say something ---
+
+# Two snapshots show a difference and not whether it goes on; three rise by chance once in 3! = 6.  From
+# three on a leak is named, a heap called free of one, and a cure called one.
+MIN_SNAPSHOTS = 3
+# Below these a rise in every step fails a guard against growth, although it may be chance: a guard rather
+# stops a build once too often than lets a leak pass.
+GUARD_SURE_SNAPSHOTS = 4
+
+# --- whether snapshots are of one process, and when they were taken (growth/growth.py) ---
+
+# A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.  Chosen: it
+# only adds a question to the answer.
+CLASSES_KEPT = 0.9
+# Seconds between the times of files, at least: files that were unpacked or copied together have one time.
+MIN_FILE_TIME_GAP = 1.0
+
+# --- whether a cure worked (growth/comparison.py) ---
+
+# At the old rate so many more instances, at least, would have shown that nothing changed: a Poisson count of
+# 10 is 0 once in 22,000 times.
+MIN_EXPECTED = 10
+# Growth that surely lies below this part of the old rate counts as none.  Chosen: a cure that leaves a fifth
+# of a leak is none, and warm-up of the new process makes the same classes grow a little.
+MAX_LEFT = 0.2
+
+# --- forecasts (growth/forecast.py) ---
+
+# Hours.  A limit that is reached later than in fifty years is not reached while the machine runs.
+MAX_FORECAST_HOURS = 24 * 365 * 50
+
+# --- whether the whole heap has grown, and which class leads that (growth.py, unknown_leak.py) ---
+
+# The heap must have grown by this part of itself: garbage and load move every heap.  Chosen; the healthy
+# sample dumps grow by 0.04 %, the leaking ones by 13 to 18 % from one to the next.
+HEAP_GROWTH = 0.1
+# The instances of the class that is named must retain this part of that growth.  Chosen: below a third
+# other classes together explain more.
+LEAST_PART = 0.3
+
+# --- known leaks (leaks/diagnosis.py) ---
+
+# "Most of it": of a finding's objects that an earlier finding retains, of growth that findings account for.
+OVERLAP = 0.5
+
+# --- logs (leaks/logs.py) ---
+
+# Hadoop file systems, or logins, of one URI or principal in one log.  One is right; restarts or several users
+# in the same log make two or three of them.  Chosen.
+LEAST_CREATED = 4
+# JNI global references in thread dumps.  Below a thousand they cost nothing (some kilobytes).  A healthy JVM
+# with libhdfs had 2,140 and, minutes later, 2,185 (the sample dumps); half as many again is growth.  Chosen.
+LEAST_REFERENCES = 1000
+REFERENCES_GROWTH = 1.5

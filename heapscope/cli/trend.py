@@ -1,0 +1,116 @@
+"""``heapscope trend``: how every class grew over all snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
+from heapscope.cli.common.arguments import (
+    class_option,
+    dumps_argument,
+    expanded,
+    force_series_option,
+    partial_option,
+    subclasses_option,
+)
+from heapscope.cli.common.output import show, table_options
+from heapscope.cli.common.progress import work
+from heapscope.cli.common.wrapping import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapscope.analysis.growth.tables import ClassGrowth
+    from heapscope.table import Table
+
+_COLUMNS = (
+    Column("instance_count_first", "instances\nfirst", 4),
+    Column("instance_count_last", "instances\nlast", 1),
+    Column("instance_count_delta", "instances\nchange", 3, is_signed=True),
+    Column("instance_count_per_snapshot", "instances\nper snapshot", 0, is_signed=True, decimals=1),
+    Column("shallow_bytes_first", "shallow bytes\nfirst", 4),
+    Column("shallow_bytes_last", "shallow bytes\nlast", 2),
+    Column("shallow_bytes_delta", "shallow bytes\nchange", 3, is_signed=True),
+    Column("shallow_bytes_per_snapshot", "shallow bytes\nper snapshot", 0, is_signed=True),
+    Column("is_growing", "grows", is_text=True),
+    Column("class_name", "class", is_text=True),
+)
+_SUMS = tuple(column.name for column in _COLUMNS[:-2])
+
+
+@click.command(short_help="Growth of every class over all dumps.")
+@dumps_argument
+@class_option
+@subclasses_option
+@force_series_option
+@partial_option
+@table_options(
+    "shallow_bytes_per_snapshot",
+    "instance_count_per_snapshot",
+    "shallow_bytes_delta",
+    "instance_count_delta",
+    "shallow_bytes_last",
+    "instance_count_last",
+    "shallow_bytes_first",
+    "instance_count_first",
+    "is_growing",
+    "class_name",
+)
+def trend(
+    dumps: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    no_subclasses: bool,
+    force_series: bool,
+    partial: bool,
+    choice: Choice,
+) -> None:
+    """How classes grew from the first DUMP to the last, the largest growth in bytes first.
+
+    A class "grows" if it rises beyond chance (4 DUMPs at least), or in every step of 3; two DUMPs cannot
+    tell. With --class each PATTERN is one row, the classes that it names and their subclasses taken together.
+    """
+    from heapscope.analysis.snapshots import snapshots
+
+    if no_subclasses and not patterns:
+        raise click.UsageError("--no-subclasses needs --class.")
+    with work() as at:
+        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+    everything = found.trend_table()
+    growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
+    show(
+        Answer(
+            "trend",
+            _growth_table(growth) if patterns else everything,
+            _COLUMNS,
+            found,
+            totals={} if patterns else total(everything, *_SUMS),
+            rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
+            heading=snapshot_lines(found),
+            notes=wrapped(left_out).split("\n") if left_out else [],
+        ),
+        choice,
+    )
+
+
+def _growth_table(growth: Sequence[ClassGrowth]) -> Table:
+    """The columns of `Snapshots.trend_table` for patterns."""
+    from heapscope.table import Table
+
+    return Table(
+        {
+            "class_name": [one.class_name for one in growth],
+            "instance_count_first": [one.instance_counts[0] for one in growth],
+            "instance_count_last": [one.instance_counts[-1] for one in growth],
+            "instance_count_delta": [one.instance_count_delta for one in growth],
+            "instance_count_per_snapshot": [one.instance_count_per_snapshot for one in growth],
+            "shallow_bytes_first": [one.shallow_bytes[0] for one in growth],
+            "shallow_bytes_last": [one.shallow_bytes[-1] for one in growth],
+            "shallow_bytes_delta": [one.shallow_bytes_delta for one in growth],
+            "shallow_bytes_per_snapshot": [one.shallow_bytes_per_snapshot for one in growth],
+            "is_growing": [one.is_growing for one in growth],
+        }
+    )

@@ -1,0 +1,80 @@
+"""Optional libraries: imported here and nowhere else; where one is missing, the error names the pip line.
+
+Each is imported when it is used, for most people never use it.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from heapscope.errors import HeapscopeError, MissingDependency
+
+
+def pyarrow() -> Any:
+    """The module ``pyarrow`` with ``pyarrow.parquet``, for Parquet files.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
+    return pyarrow
+
+
+def weasyprint() -> Any:
+    """The module ``weasyprint`` with ``weasyprint.text.fonts`` and ``weasyprint.urls``, for PDFs.
+
+    Raises
+    ------
+    MissingDependency
+        WeasyPrint is not installed.
+    HeapscopeError
+        It is, but the libraries of the system that it draws with are not.
+    """
+    try:
+        import weasyprint
+        import weasyprint.text.fonts
+        import weasyprint.urls
+    except ImportError:
+        raise MissingDependency("WeasyPrint", "A PDF", "pdf") from None
+    except OSError as error:  # it loads Pango through cffi
+        raise HeapscopeError(
+            f"a PDF needs the system's Pango library: {str(error).splitlines()[0]}; on Debian and Ubuntu "
+            "run: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; .html needs none"
+        ) from None
+    return weasyprint
+
+
+def ipython_display() -> Any:
+    """The module ``IPython.display``, for HTML in notebooks.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        from IPython import display
+    except ImportError:
+        raise MissingDependency("IPython", "HTML in a notebook", "notebook") from None
+    return display
+
+
+def need_jpype(purpose: str) -> None:
+    """Look whether JPype is installed, without importing it: another process will.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it: the beginning of the message.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    if find_spec("jpype") is None:
+        raise MissingDependency("jpype1", purpose, "demo")

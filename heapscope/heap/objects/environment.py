@@ -1,0 +1,79 @@
+"""Environment and system properties of the process, read from its heap.
+
+Sources: OpenJDK ``java/lang/ProcessEnvironment.java`` (Unix), ``java/util/Properties.java``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from heapscope.heap.objects.java_collections import CollectionKind, contents, static_reference
+from heapscope.heap.objects.java_object import JavaObject, object_or_none
+
+if TYPE_CHECKING:
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+
+def static_object(graph: HeapGraph, class_name: str, field: str) -> JavaObject | None:
+    """The object in a static field, None where class, field or object are missing."""
+    return object_or_none(graph, static_reference(graph, class_name, field))
+
+
+def map_entries(java_map: JavaObject) -> Iterator[tuple[JavaObject, JavaObject | None]]:
+    """Key and value objects of a map of the JDK; null keys are left out."""
+    inside = contents(java_map)
+    if inside is not None and inside.kind is CollectionKind.MAP:
+        for key_id, value_id in inside.items:
+            key = object_or_none(java_map.graph, key_id)
+            if key is not None:
+                yield key, object_or_none(java_map.graph, value_id)
+
+
+def environment_of(graph: HeapGraph) -> dict[str, str]:
+    """Environment variables; see `heapscope.heap.heap.Heap.environment`."""
+    return graph.kept("environment", lambda: _read_environment(graph))
+
+
+def _read_environment(graph: HeapGraph) -> dict[str, str]:
+    variables = static_object(graph, "java.lang.ProcessEnvironment", "theEnvironment")
+    if variables is None:
+        return {}
+    # Windows: theEnvironment is a ProcessEnvironment, itself a HashMap of strings.
+    found = {
+        name: value
+        for key, val in map_entries(variables)
+        if (name := _external_text(key)) is not None and (value := _external_text(val)) is not None
+    }
+    return dict(sorted(found.items()))
+
+
+def _external_text(item: JavaObject | None) -> str | None:
+    """Text of a String, or of an ExternalData (Variable, Value): ``str`` beside ``bytes``."""
+    if item is None:
+        return None
+    text = item.text()
+    if text is None and (string := item.follow("str")) is not None:
+        text = string.text()
+    if text is None and (raw := item.follow("bytes")) is not None:
+        text = raw.elements().tobytes().decode("utf-8", "replace")
+    return text
+
+
+def system_properties_of(graph: HeapGraph) -> dict[str, str]:
+    """System properties; see `heapscope.heap.heap.Heap.system_properties`."""
+    return graph.kept("system properties", lambda: _read_system_properties(graph))
+
+
+def _read_system_properties(graph: HeapGraph) -> dict[str, str]:
+    properties = static_object(graph, "java.lang.System", "props")
+    found: dict[str, str] = {}
+    seen: set[int] = set()
+    while properties is not None and properties.index not in seen:
+        seen.add(properties.index)
+        for key, value in map_entries(properties):
+            name, text = key.text(), value.text() if value is not None else None
+            if name is not None and text is not None:
+                found.setdefault(name, text)
+        properties = properties.follow("defaults")
+    return dict(sorted(found.items()))

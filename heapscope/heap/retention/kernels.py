@@ -1,0 +1,25 @@
+"""The compiled loops of `_group_kernels` and `_waste_kernels`, callable without numba."""
+
+from __future__ import annotations
+
+from heapscope.machine_code import Kernel
+
+_GROUPS = "heapscope.heap.retention._group_kernels"
+_WASTE = "heapscope.heap.retention._waste_kernels"
+_SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them, 34 GB
+
+# immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
+# totals; by the types of class_index and retained
+retained_by_group = {
+    (classes, sizes): Kernel(
+        _GROUPS, "retained_by_group", f"u4[] {sizes}[] {classes}[] u4[4] u4[] u4[] i8 u4[] u4[] i8[] u8[]"
+    )
+    for classes in ("u2", "i4")
+    for sizes in _SIZES
+}
+# class_index, units, counts, sums; by the type of class_index
+class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
+# immediate, retained, heaviest; by the type of retained
+heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
+# buf, offsets, seeds, identifier_bytes, widths, hashes, lengths
+hash_arrays = Kernel(_WASTE, "hash_arrays", "u1[] i8[] u8[] i8 i8[] u8[] i8[]")

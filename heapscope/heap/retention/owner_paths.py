@@ -1,0 +1,336 @@
+"""The field that a developer would open: paths to objects that prefer the program's own fields.
+
+A shortest path is an accident: the stack frame that holds a map for a moment is nearer than the static field
+that owns it.  Here each object gets the path that tells a developer most.  In this order: from static fields
+of the program's classes, of libraries' classes, of the JDK's classes; from threads (their fields, thread
+locals and local variables); from other GC roots.  Within one of these the shortest path is taken.  No path
+leads through a class loader or a class object while there is another one: they connect everything with
+everything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.graph import kernels
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.reachability import BUDGET, new_flags
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.objects.fields import class_chain, class_fields
+from heapscope.heap.objects.java_object import JavaObject, object_or_none
+from heapscope.heap.objects.threads import threads_of
+from heapscope.heap.retention.edge_names import CLASS, names, simple_name
+from heapscope.parser.names import CLASS as CLASS_NAME
+from heapscope.parser.tags import ROOT_KIND_NAMES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+_CLASS_LOADER = "java.lang.ClassLoader"
+_THREAD = "java.lang.Thread"
+_THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
+_MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
+
+STATIC, FIELD, ELEMENT, STACK, OTHER = "static", "field", "element", "stack", "other"
+THREAD_LOCAL, LOADER = "thread local", "class loader"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStep:
+    """One step of a path: an object, and how it holds the next one.
+
+    Attributes
+    ----------
+    object_index : int
+    class_name : str
+        Class that declares the field; of an array its class, of a stack frame ``java.lang.Thread``.
+    name : str
+        Field name; ``[]`` for an element; ``<Java frame>`` and the like for other ways.
+    kind : str
+        ``"static"``, ``"field"``, ``"element"``, ``"stack"`` or ``"other"``.
+    """
+
+    object_index: int
+    class_name: str
+    name: str
+    kind: str
+
+    @property
+    def label(self) -> str:
+        """``SessionRegistry.sessions``, with ``(static)`` where it is; ``HashMap$Node[]`` for an element."""
+        name = simple_name(self.class_name)
+        if self.kind == ELEMENT:
+            return name
+        return f"{name}.{self.name} (static)" if self.kind == STATIC else f"{name}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The field that owns an object.
+
+    Attributes
+    ----------
+    field : str
+        ``com.acme.SessionRegistry.sessions``; for what only a stack, a GC root or a loader holds a text
+        that says so.
+    kind : str
+        ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
+    origin : ClassOrigin
+        Whose field it is.
+    held_index : int
+        The object that the field refers to.
+    steps : tuple of OwnerStep
+        The whole path, from the GC root on.
+    thread_name : str
+        Of a thread local, a stack, or a field that only a thread leads to; else empty.
+    """
+
+    field: str
+    kind: str
+    origin: ClassOrigin
+    held_index: int
+    steps: tuple[OwnerStep, ...]
+    thread_name: str = ""
+
+    @property
+    def way(self) -> tuple[str, ...]:
+        """The path as labels, repeated ones once; what comes before the first field is left out."""
+        labels = [step.label for step in self.steps if step.kind in (STATIC, FIELD, ELEMENT)]
+        return tuple(label for place, label in enumerate(labels) if not place or labels[place - 1] != label)
+
+
+def origins_of(graph: HeapGraph) -> NDArray[np.uint8]:
+    """`ClassOrigin` of each class, uint8, shape (c,)."""
+    return graph.kept(
+        "class origins", lambda: np.array([class_origin(c.name) for c in graph.classes], np.uint8)
+    )
+
+
+def extends(graph: HeapGraph, class_name: str) -> NDArray[np.bool_]:
+    """Which classes are, or extend, a class; bool, shape (c,)."""
+    return graph.kept(
+        f"extends {class_name}",
+        lambda: np.array(
+            [any(each.name == class_name for each in class_chain(graph, c)) for c in graph.classes], bool
+        ),
+    )
+
+
+def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
+    """The object before on the preferred path to each object.
+
+    Returns
+    -------
+    uint32 array, shape (n,)
+        `VIRTUAL_ROOT` where a path begins, `NO_OBJECT` for what the roots do not reach.
+    """
+    return graph.kept("owner parents", lambda: _find_parents(graph))
+
+
+def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
+    references, class_index = graph.references, graph.columns.class_index
+    is_held = graph.immediate_dominators != NO_OBJECT
+    flags = new_flags(references)
+    parents = np.full(references.object_count, NO_OBJECT, np.uint32)
+    queue = np.empty(references.object_count + 1, np.uint32)
+    state = np.zeros(kernels.STATE, np.int64)
+    class_objects = graph.class_objects
+    has_object = np.nonzero(class_objects >= 0)[0]
+    has_object = has_object[is_held[class_objects[has_object]]]
+    loaders = np.nonzero(extends(graph, _CLASS_LOADER)[class_index])[0]
+    threads = np.nonzero(extends(graph, _THREAD)[class_index])[0]
+    mirrors = np.nonzero(extends(graph, CLASS_NAME)[class_index])[0]  # also of int and void
+    connecting = np.union1d(mirrors, loaders)
+    blocked = np.union1d(connecting, threads).astype(np.uint32)
+    kernels.mark(blocked, flags, kernels.VISITED)
+
+    def visit(frontier: NDArray[np.uint32]) -> None:
+        """Go on from objects whose parents are known."""
+        kernels.mark(frontier, flags, kernels.VISITED)
+        used = int(state[kernels.TOP])
+        queue[used : used + frontier.size] = frontier
+        state[kernels.TOP] = used + frontier.size
+        while kernels.breadth_first[references.width](
+            references.indptr, references.indices, flags, queue, parents, state, BUDGET
+        ):
+            pass
+
+    def begin(seeds: NDArray[np.int64]) -> None:
+        new = seeds[parents[seeds] == NO_OBJECT].astype(np.uint32)
+        parents[new] = VIRTUAL_ROOT
+        visit(new)
+
+    origins = origins_of(graph)[has_object]
+    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
+        begin(class_objects[has_object[origins == origin]])
+    root_members = graph.root_members.astype(np.int64)
+    begin(np.intersect1d(threads, root_members))
+    # Now also through class loaders, class objects and threads that something known refers to.
+    left = connecting[(parents[connecting] == NO_OBJECT) & is_held[connecting]]
+    left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & is_held[threads]])
+    while left.size:
+        sources, targets = references.incoming(left)
+        known = parents[sources] != NO_OBJECT
+        found, first = np.unique(targets[known], return_index=True)
+        if not found.size:
+            break
+        parents[found] = sources[known][first]
+        visit(found.astype(np.uint32))
+        left = left[parents[left] == NO_OBJECT]
+    begin(root_members)
+    return parents
+
+
+def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None = None) -> list[OwnerStep]:
+    """The steps of the preferred path to an object, from the GC root on; empty where nothing holds it.
+
+    Nodes of one list follow each other without a step of their own.
+
+    Parameters
+    ----------
+    parents : uint32 array, optional
+        `owner_parents` by default.
+    """
+    parents = owner_parents(graph) if parents is None else parents
+    class_index = graph.columns.class_index
+    found: list[OwnerStep] = []
+    at, is_linked = index, False
+    while len(found) < _MAX_STEPS and int(parents[at]) < VIRTUAL_ROOT:
+        before = int(parents[at])
+        if class_index[before] == class_index[at] and found and int(parents[before]) < VIRTUAL_ROOT:
+            is_linked = True
+        else:
+            step = _step(graph, before, at)
+            # A list's nodes hold as an array's slots do: one for each element.
+            found.append(replace(step, kind=ELEMENT) if is_linked and step.kind == FIELD else step)
+            is_linked = False
+        at = before
+    return found[::-1]
+
+
+def _step(graph: HeapGraph, source: int, target: int) -> OwnerStep:
+    holder = JavaObject(graph, source)
+    represented = holder.represented_class
+    first = names(graph, source, target)[0]
+    if represented is not None:
+        if first.startswith("static "):
+            return OwnerStep(source, represented.name, first[7:], STATIC)
+        return OwnerStep(source, represented.name, first, OTHER)
+    if first.startswith("["):
+        return OwnerStep(source, holder.class_name, "[]", ELEMENT)
+    if first == CLASS:
+        return OwnerStep(source, holder.class_name, first, OTHER)
+    if first.startswith("<"):
+        return OwnerStep(source, holder.class_name, first, STACK)
+    declared_in = next(
+        place.declared_in for place in class_fields(graph, holder.class_index).places if place.name == first
+    )
+    return OwnerStep(source, declared_in, first, FIELD)
+
+
+def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> Owner:
+    """The field that owns an object: the last field of the program on its preferred path.
+
+    Without one the last field of a library; else the thread local, the static field of the JDK, the class
+    loader, the local variable or the GC root that holds it.
+
+    Parameters
+    ----------
+    index : int
+        Object index.
+    is_one_of_many : bool
+        Whether the object is one of many of its kind: then it is the field with the collection that is
+        looked for, not the field by which an element of it holds the object.
+    """
+    steps = tuple(path_steps(graph, index))
+    targets = [step.object_index for step in steps[1:]] + [index]
+    thread_name = _thread_name(graph, steps[0].object_index if steps else index)
+
+    def owner(place: int, kind: str, origin: ClassOrigin, text: str = "") -> Owner:
+        name = text or f"{steps[place].class_name}.{steps[place].name}"
+        return Owner(name, kind, origin, targets[place], steps, thread_name)
+
+    local = _thread_local(graph, steps)
+    elements = [place for place, step in enumerate(steps) if step.kind == ELEMENT]
+    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
+        named = [
+            place
+            for place, step in enumerate(steps)
+            if step.kind in (STATIC, FIELD)
+            and class_origin(step.class_name) == origin
+            and not (step.kind == FIELD and _is_link(graph, step, targets[place]))
+        ]
+        above = [place for place in named if elements and place < elements[-1]] if is_one_of_many else []
+        if named:
+            place = (above or named)[-1]
+            return owner(place, steps[place].kind, origin)
+        if local is not None and local[2] == origin:
+            return owner(local[0], THREAD_LOCAL, origin, local[1])
+    if local is not None:
+        return owner(local[0], THREAD_LOCAL, local[2], local[1])
+    loader = next((place for place, step in enumerate(steps) if _is_loader(graph, step.object_index)), None)
+    if loader is not None:
+        name = f"class loader {JavaObject(graph, steps[loader].object_index).class_name}"
+        return owner(loader, LOADER, ClassOrigin.JDK, name)
+    for kind in (STATIC, STACK, FIELD):
+        place_of_kind = next((place for place, step in enumerate(steps) if step.kind == kind), None)
+        if place_of_kind is not None:
+            text = ""
+            if kind == STACK:
+                text = f"a local variable of thread {thread_name!r}" if thread_name else "a local variable"
+            return owner(place_of_kind, kind, ClassOrigin.JDK, text)
+    first = steps[0].object_index if steps else index
+    return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, index, steps, thread_name)
+
+
+def _is_loader(graph: HeapGraph, index: int) -> bool:
+    return bool(extends(graph, _CLASS_LOADER)[int(graph.columns.class_index[index])])
+
+
+def _is_link(graph: HeapGraph, step: OwnerStep, target: int) -> bool:
+    """Whether a field leads from an object to another one of its class, as ``next`` does."""
+    class_index = graph.columns.class_index
+    return bool(class_index[step.object_index] == class_index[target])
+
+
+def _thread_local(graph: HeapGraph, steps: tuple[OwnerStep, ...]) -> tuple[int, str, ClassOrigin] | None:
+    """The static field with the ThreadLocal under which a thread keeps a value; None where there is none.
+
+    Returns
+    -------
+    tuple of (int, str, ClassOrigin) or None
+        Place of the step to the value, the field, whose it is.
+    """
+    for place, step in enumerate(steps):
+        if step.class_name != _THREAD_LOCAL_ENTRY or step.name != "value":
+            continue
+        key = object_or_none(graph, JavaObject(graph, step.object_index).references("referent")[0])
+        if key is None:
+            return place, "a ThreadLocal that is gone", ClassOrigin.JDK
+        above = [each for each in path_steps(graph, key.index) if each.kind in (STATIC, FIELD)]
+        # A thread's own table refers to the key as well; only what owns the key tells its name.
+        if above and not above[-1].class_name.startswith(("java.lang.ThreadLocal", "java.lang.ref.")):
+            name = f"{above[-1].class_name}.{above[-1].name}"
+            return place, name, class_origin(above[-1].class_name)
+        return place, f"a ThreadLocal of class {key.class_name}", class_origin(key.class_name)
+    return None
+
+
+def _thread_name(graph: HeapGraph, index: int) -> str:
+    """Name of the thread that an object is; empty where it is none."""
+    if not extends(graph, _THREAD)[int(graph.columns.class_index[index])]:
+        return ""
+    object_id = JavaObject(graph, index).object_id
+    return next((thread.name for thread in threads_of(graph) if thread.object_id == object_id), "")
+
+
+def _root_text(graph: HeapGraph, index: int) -> str:
+    roots = graph.roots
+    kinds = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[roots.object_index == index].tolist())
+    return f"a GC root ({kinds.most_common(1)[0][0]})" if kinds else "no field"

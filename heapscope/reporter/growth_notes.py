@@ -1,0 +1,49 @@
+"""The notes of a growth in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from heapscope.analysis.growth.notes import Note, NoteKind
+
+
+def note_text(note: Note) -> str:
+    """A note as a sentence, without a capital letter and without a full stop."""
+    return _TEXTS[note.kind](note)
+
+
+def _fewer_classes(note: Note) -> str:
+    (before, after), (count, left) = note.names, note.counts
+    return f"{before} has {count:,} classes, {after} only {left:,}: was the process started again?"
+
+
+def _warm_up(note: Note) -> str:
+    skip = note.counts[0]
+    what = "the first snapshot is" if skip == 1 else f"the first {skip} snapshots are"
+    return f"{what} taken for warm-up and left out of rates; --warm-up 0 keeps them"
+
+
+_TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.PARTIAL_KEPT: lambda note: (
+        f"only a part of {', '.join(note.names)} could be read: what grows may be what is missing"
+    ),
+    NoteKind.PARTIAL_LEFT_OUT: lambda note: (
+        f"left out, since only a part could be read: {', '.join(note.names)}"
+    ),
+    NoteKind.SEVERAL_PROCESSES: lambda note: (
+        f"the snapshots are of {note.counts[0]} processes, compared as one series as told"
+    ),
+    NoteKind.UNKNOWN_PROCESS: lambda note: "some snapshots do not tell their process; they are taken for one",
+    NoteKind.FEWER_CLASSES: _fewer_classes,
+    NoteKind.NO_TIMES: lambda note: (
+        "times of capture are equal or those of copied files: rates are per snapshot"
+    ),
+    NoteKind.FILE_TIMES: lambda note: "rates rest on the times of files",
+    NoteKind.WARM_UP: _warm_up,
+    NoteKind.TWO_SNAPSHOTS: lambda note: (
+        "two snapshots show a difference; whether it goes on growing they cannot show"
+    ),
+    NoteKind.THREE_SNAPSHOTS: lambda note: (
+        "three snapshots rise by chance once in six: nothing is more than 'perhaps'"
+    ),
+}

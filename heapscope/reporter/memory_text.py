@@ -1,0 +1,116 @@
+"""Verdicts of `heapscope.analysis.memory.verdict` in words: titles, evidence and next steps."""
+
+from __future__ import annotations
+
+from heapscope.analysis.memory.verdict import (
+    MIN_SAMPLES,
+    SURE_SECONDS,
+    Cause,
+    EvidenceKind,
+    MemoryEvidence,
+    MemoryVerdict,
+    Pattern,
+)
+from heapscope.units import format_bytes, format_count, format_duration
+
+_TITLES: dict[Pattern, str] = {
+    "too few samples": "too early to tell, {count} of {needed} samples",
+    "nothing grew": "steady, nothing grew",
+    "old generation grew in resident memory": "the Java heap fills up",
+    "heap grew": "the Java heap grows",
+    "heap grew before any collection": "the Java heap grows, or fills with garbage",
+    "garbage filled the heap": "garbage fills heap that was committed but never touched",
+    "heap and garbage grew": "the Java heap fills with garbage, and with what is held",
+    "classes grew": "classes and their loaders pile up",
+    "threads grew": "threads pile up",
+    "tracked buffers grew": "direct buffers or Unsafe memory grow",
+    "untracked mappings grew": "mappings outside the heap grow, direct buffers most likely",
+    "main arena grew": "native code leaks memory from malloc",
+    "other arenas grew": "malloc's arenas grow: fragments, or a leak in native threads",
+    "JVM's native memory grew": "the JVM's own native memory grows",
+    "untracked native mappings grew": "mappings of native code grow",
+    "grew in an unknown place": "it grows, inside the Java heap or outside",
+}
+_NEXT_STEPS: dict[Cause, str] = {
+    "too early": "watch longer",
+    "steady": "nothing to do",
+    "java heap": "take heap dumps: heapscope collect {pid} --every 10m --count 3 -o DIR, "
+    "then heapscope report DIR",
+    "garbage": "no leak: the heap is filled once with garbage before it is collected; "
+    "a smaller -Xmx bounds it",
+    "java heap or garbage": "see what survives: heapscope collect {pid} --kind histogram -o DIR, twice, then "
+    "heapscope trend DIR",
+    "class loaders": "take a heap dump and look for loaders that are held: heapscope collect {pid} -o DIR, "
+    "then heapscope suspects --waste",
+    "threads": "see who starts them: jcmd {pid} Thread.print, or heapscope info on a heap dump",
+    "direct buffers": "see who holds java.nio.DirectByteBuffer: heapscope collect {pid} -o DIR, "
+    "then heapscope paths; -XX:MaxDirectMemorySize bounds them",
+    "native malloc": "the heap is innocent: use a malloc profiler (jemalloc, heaptrack, memray --native)",
+    "malloc arenas": "restart with MALLOC_ARENA_MAX=2; if it still grows, C code leaks",
+    "native memory": "restart with -XX:NativeMemoryTracking=summary in LIBHDFS_OPTS, then watch again",
+}
+# Figures are filled in by name: sizes and counts with their sign.
+_SENTENCES: dict[EvidenceKind, str] = {
+    "old generation inside resident memory": "the old generation after GC grew by {old_after_gc_bytes}, "
+    "inside memory that was resident already",
+    "old generation": "old generation after GC {old_after_gc_bytes}",
+    "heap range unknown": "where the heap lies is not known (no counters, no attach socket)",
+    "inside the heap": "{heap_rss_bytes} of it inside the Java heap",
+    "inside the heap and old generation": "{heap_rss_bytes} of it inside the Java heap, whose old generation "
+    "after GC changed by {old_after_gc_bytes}",
+    "inside and outside the heap": "{heap_rss_bytes} of it inside the Java heap, {outside_bytes} outside",
+    "no collection yet": "no collection yet has told garbage from what is held",
+    "classes": "classes {class_count}, metaspace {metaspace_bytes}",
+    "threads": "threads {thread_count}, virtual size {vsz_bytes}",
+    "native memory tracking": "native memory tracking: Other {nmt_other_bytes}, all {nmt_native_bytes}",
+    "malloc": "malloc: main arena {malloc_rss_bytes}, other arenas {arena_rss_bytes}",
+    "no native memory tracking": "native memory tracking is off: direct buffers and native code look alike",
+    "levelled off": "it has levelled off: {bytes} in the last {seconds}",
+}
+
+
+def verdict_title(verdict: MemoryVerdict) -> str:
+    """What grew, in a few words."""
+    return _TITLES[verdict.pattern].format(count=verdict.sample_count, needed=MIN_SAMPLES)
+
+
+def next_step(verdict: MemoryVerdict) -> str:
+    """What to do next, with the commands to type."""
+    return _NEXT_STEPS[verdict.cause].format(pid=verdict.pid)
+
+
+def evidence_sentence(evidence: MemoryEvidence) -> str:
+    """What was measured, as a sentence with figures."""
+    return _SENTENCES[evidence.kind].format(
+        **{name: _figure(name, value) for name, value in evidence.figures.items()}
+    )
+
+
+def describe_verdict(verdict: MemoryVerdict, name: str) -> list[str]:
+    """Lines of text for people: the verdict in one, its evidence and the next step below.
+
+    Parameters
+    ----------
+    verdict : MemoryVerdict
+    name : str
+        What to call the process, ``worker:0 (pid 4711)`` say.
+    """
+    pace = ""
+    if verdict.cause not in ("too early", "steady") and verdict.bytes_per_hour is not None:
+        # Some minutes do not tell what an hour brings.
+        hours, unit = (1, "an hour") if verdict.seconds >= SURE_SECONDS else (1 / 60, "a minute")
+        pace = f", {format_bytes(verdict.bytes_per_hour * hours, signed=True)} {unit}"
+    size = format_bytes(verdict.growth_bytes, signed=True)
+    lines = [f"{name}: {verdict_title(verdict)}"]
+    lines.append(f"    resident {size} in {format_duration(verdict.seconds)}{pace}")
+    lines += [f"    {evidence_sentence(each)}" for each in verdict.evidence]
+    lines.append(f"    confidence {verdict.confidence}; next: {next_step(verdict)}")
+    return lines
+
+
+def _figure(name: str, value: float) -> str:
+    if name.endswith("seconds"):
+        return format_duration(value)
+    if name.endswith("_count"):
+        return format_count(value, signed=True)
+    return format_bytes(value, signed=True)

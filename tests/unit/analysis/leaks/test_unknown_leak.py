@@ -1,0 +1,52 @@
+"""Growth that no known leak explains: which class is named, and when none is."""
+
+from __future__ import annotations
+
+import pytest
+
+from heapscope.analysis.leaks.evidence import SnapshotEvidence
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding
+from heapscope.analysis.leaks.unknown_leak import unknown_leak
+from heapscope.analysis.verdicts import POSSIBLE
+from tests.unit.reporter.series import series
+
+Classes = dict[str, tuple[tuple[int, ...], int]]
+BASE = {"java.util.HashMap$Node": ((1000, 1000, 1000, 1000), 32)}
+
+
+def found(classes: Classes, *, own_only: bool = False) -> Finding | None:
+    snapshots = series(classes)
+    evidence = SnapshotEvidence(snapshots[-1], None, {})
+    return unknown_leak(snapshots.growth(), evidence, own_only=own_only)
+
+
+def test_the_class_that_leads_the_growth_is_named() -> None:
+    leak = found({**BASE, "a.Session": ((100, 200, 300, 400), 100), "a.Small": ((1, 2, 3, 4), 16)})
+    assert leak is not None
+    assert (leak.id, leak.class_name, leak.confidence) == (UNKNOWN, "a.Session", POSSIBLE)
+    assert leak.counts == (100, 200, 300, 400)
+    assert leak.retained_bytes is None
+
+
+def test_an_own_class_goes_before_what_it_is_made_of() -> None:
+    made_of: Classes = {"byte[]": ((100, 200, 300, 400), 200), "a.Session": ((100, 200, 300, 400), 150)}
+    leak = found({**BASE, **made_of})
+    assert leak is not None
+    assert leak.class_name == "a.Session"
+    alone = found({**BASE, "byte[]": made_of["byte[]"]})
+    assert alone is not None
+    assert alone.class_name == "byte[]"
+    assert found({**BASE, "byte[]": made_of["byte[]"]}, own_only=True) is None
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        {"a.B": ((1000, 1001, 1002, 1003), 100)},  # the heap hardly grows
+        {"a.B": ((100, 300, 90, 310), 100)},  # it goes up and down
+        {"java.lang.invoke.X": ((100, 200, 300, 400), 100)},  # the JVM's own, as it warms up
+        {f"a.C{i}": ((10, 20, 30, 40), 100) for i in range(10)},  # nothing leads
+    ],
+)
+def test_nothing_is_named_where_nothing_leads(classes: Classes) -> None:
+    assert found({**BASE, **classes}) is None

@@ -1,0 +1,95 @@
+"""``collect --trigger``: snapshots when a condition fires, until every process has had its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from heapscope.cli.triggered import collect_when
+from heapscope.collector import watch
+from heapscope.collector.memory import Sample
+from heapscope.collector.processes import JvmProcess
+from heapscope.collector.trigger import parse_trigger
+from heapscope.errors import DumpFailed
+from tests.unit.collector.living import jvm_process
+from tests.unit.collector.test_trigger import at
+
+
+class Rounds:
+    """A watch of one process that gains 100 MB between two rounds, 10 s apart; it ends after ``length``."""
+
+    def __init__(self, length: int = 100) -> None:
+        self.length, self.number, self.is_closed = length, 0, False
+        self.process = replace(jvm_process(), pid=7, start_ticks=99)
+
+    def __call__(self, pids: Sequence[int], role: str | None) -> Rounds:
+        return self
+
+    @property
+    def processes(self) -> list[JvmProcess]:
+        return [self.process]
+
+    @property
+    def is_over(self) -> bool:
+        return self.number >= self.length
+
+    def sample(self) -> list[Sample]:
+        self.number += 1
+        return [at(10 * self.number, rss_bytes=self.number * 100_000_000)]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    made = Rounds()
+
+    def at_once(every: float, seconds: float | None, wait: Callable[[float], bool]) -> Iterator[int]:
+        yield from range(1000 if seconds is None else int(seconds / every))
+
+    monkeypatch.setattr(watch, "Watch", made)
+    monkeypatch.setattr(watch, "ticks", at_once)
+    return made
+
+
+def run(taken: list[str], trigger: str, *, seconds: float | None = None, fails: bool = False) -> object:
+    def take(process: JvmProcess, kind: str) -> None:
+        taken.append(kind)
+        if fails:
+            raise DumpFailed("the JVM refuses")
+
+    triggers = [parse_trigger(trigger)]
+    return collect_when(triggers, take, pids=[7], role=None, count=3, every=60.0, seconds=seconds)
+
+
+def test_it_ends_when_all_snapshots_are_taken(rounds: Rounds, capsys: pytest.CaptureFixture[str]) -> None:
+    taken: list[str] = []
+    assert run(taken, "rss>1GB") is None
+    assert taken == ["histogram", "dump", "dump"]
+    assert (rounds.number, rounds.is_closed) == (11 + 12, True)  # two waits of 60 s
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == "process 7: rss 1.10 GB (rss>1GB): a class histogram"
+
+
+def test_it_ends_with_the_process_or_with_its_time(rounds: Rounds) -> None:
+    taken: list[str] = []
+    rounds.length = 5
+    assert run(taken, "rss>1GB") is None
+    assert rounds.number == 5
+    rounds.number, rounds.length = 0, 100
+    assert run(taken, "rss>1GB", seconds=30) is None
+    assert rounds.number == 3
+    assert taken == []
+
+
+def test_a_snapshot_that_fails_is_told_and_the_watch_goes_on(
+    rounds: Rounds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken: list[str] = []
+    assert isinstance(run(taken, "rss>1GB", fails=True), DumpFailed)
+    assert taken == ["histogram", "dump", "dump"]
+    assert capsys.readouterr().err == "heapscope: the JVM refuses\n" * 3
+    assert rounds.is_closed

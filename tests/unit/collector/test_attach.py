@@ -1,0 +1,146 @@
+"""The attach protocol against a listener of this process: what is sent, what every answer means."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heapscope.collector import attach
+from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+from tests.unit.collector.living import jvm_process
+
+PROCESS = jvm_process()
+
+
+@contextmanager
+def listener(answer: Callable[[socket.socket], None]) -> Iterator[None]:
+    """An attach socket of this process; ``answer`` serves its one connection."""
+    path = Path(f"/tmp/.java_pid{os.getpid()}")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            path.unlink()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process hosts no JVM: it is taken for the one that was looked at."""
+    monkeypatch.setattr(attach, "_same", lambda process: process)
+
+
+def test_a_request_has_version_command_and_three_arguments() -> None:
+    sent: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        sent.append(connection.recv(1000))
+        connection.sendall(b"0\n17.0.15\n")
+
+    with listener(answer):
+        assert attach.jcmd(PROCESS, "VM.version") == "17.0.15\n"
+    assert sent == [b"1\0jcmd\0VM.version\0\0\0"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "is_understood"),
+    [
+        (b"1\nUnknown diagnostic command\n", "status 1: Unknown diagnostic command", True),
+        (b"101\n", "status 101: no text", False),
+        (b"", "status nothing", True),
+    ],
+)
+def test_a_rejection_has_the_words_of_the_jvm(reply: bytes, words: str, is_understood: bool) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(reply)
+
+    with listener(answer), pytest.raises(AttachRefused, match=words) as caught:
+        attach.jcmd(PROCESS, "No.such_thing")
+    assert caught.value.is_understood == is_understood
+
+
+def test_no_answer_ends_in_a_timeout() -> None:
+    is_over = threading.Event()
+
+    def keep_silent(_: socket.socket) -> None:
+        is_over.wait()
+
+    with listener(keep_silent):
+        try:
+            with pytest.raises(AttachTimeout, match="no answer"):
+                attach.jcmd(PROCESS, "VM.version", seconds=0.01)
+        finally:
+            is_over.set()
+
+
+def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach, "_MAX_REPLY_BYTES", 1000)
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"0" * 2000)
+
+    with listener(answer), pytest.raises(AttachRefused, match="does not end"):
+        attach.jcmd(PROCESS, "VM.version")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("no", "it is stopped"), ("signal", r"--allow-sigquit.*StartAttachListener")]
+)
+def test_nothing_is_sent_where_it_could_harm(state: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *sent: pytest.fail(f"sent {sent}"))
+    process = replace(PROCESS, attach=state, attach_reason="it is stopped")  # type: ignore[arg-type]
+    with pytest.raises(AttachRefused, match=words):
+        attach.jcmd(process, "VM.version")
+
+
+def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    with socket.socket(socket.AF_UNIX) as server:
+
+        def open_socket(fd: int, number: int) -> None:
+            sent.append(number)
+            assert Path(f"/tmp/.attach_pid{os.getpid()}").exists()
+            server.bind(f"/tmp/.java_pid{os.getpid()}")
+            server.listen()
+
+        monkeypatch.setattr(signal, "pidfd_send_signal", open_socket)
+        try:
+            attach.connect(replace(PROCESS, attach="signal"), allow_sigquit=True).close()
+        finally:
+            Path(f"/tmp/.java_pid{os.getpid()}").unlink(missing_ok=True)
+    assert sent == [signal.SIGQUIT]
+    assert not Path(f"/tmp/.attach_pid{os.getpid()}").exists()
+
+
+def test_without_a_socket_it_is_refused() -> None:
+    with pytest.raises(AttachRefused, match="does not answer"):
+        attach.connect(PROCESS)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("x" * 17, ()), ("jcmd", ("a", "b", "c", "d")), ("jcmd", ("a\0b",)), ("jcmd", ("x" * 1025,))],
+)
+def test_what_the_protocol_cannot_say_is_not_sent(command: str, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CollectError, match=r"no attach request|longer than 1,024 bytes"):
+        attach.request(PROCESS, command, *arguments)

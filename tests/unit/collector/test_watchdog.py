@@ -1,0 +1,132 @@
+"""The process beside a dump: what its job is, and that nothing is left when heapscope is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heapscope.collector.stream import Filter
+from heapscope.collector.watchdog import GONE, NO_FIFO, Job, _bytes_wait
+
+JOB = Job(
+    root=-1,
+    folder="heapscope-1-2-0123abcd",
+    name="dump.hprof",
+    is_streamed=True,
+    is_split=True,
+    owner=None,
+    output="/out/x.part",
+    output_fd=-1,
+    seconds=60.0,
+    stall_seconds=20.0,
+)
+
+
+def test_a_job_travels_as_json() -> None:
+    job = replace(JOB, owner=None, through=Filter("a:b", {"seed": 7}))
+    assert Job.from_json(job.to_json()) == job
+    assert Job.from_json(JOB.to_json()) == JOB
+
+
+def test_a_jvm_opens_one_fifo_or_two_or_none() -> None:
+    assert [path.name for path in JOB.fifos] == ["dump.hprof", "dump.hprof.p0"]
+    assert [path.name for path in replace(JOB, is_split=False).fifos] == ["dump.hprof"]
+    assert replace(JOB, is_streamed=False).fifos == []
+
+
+def test_waiting_bytes_are_seen_and_left_there(tmp_path: Path) -> None:
+    root = os.open(tmp_path, os.O_RDONLY)
+    job = replace(JOB, root=root, is_split=False)
+    job.inside.mkdir()
+    os.mkfifo(job.fifos[0])
+    pipe = os.open(job.fifos[0], os.O_RDWR | os.O_NONBLOCK)
+    assert not _bytes_wait(job)
+    os.write(pipe, b"abc")
+    assert _bytes_wait(job)
+    assert os.read(pipe, 10) == b"abc"
+    os.close(pipe)
+    os.close(root)
+
+
+@contextmanager
+def watchdog(folder: Path, **changes: object) -> Iterator[subprocess.Popen[str]]:
+    """A watchdog of a job in a folder, started."""
+    root, output = os.open(folder, os.O_RDONLY), folder / "x.part"
+    fd = os.open(output, os.O_CREAT | os.O_WRONLY, 0o600)
+    job = replace(JOB, root=root, output=str(output), output_fd=fd, is_split=False, **changes)  # type: ignore[arg-type]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "heapscope.collector.watchdog", job.to_json()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=[root, fd],
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(root)
+        os.close(fd)
+
+
+def said_at_the_end(process: subprocess.Popen[str]) -> dict[str, object]:
+    """What a watchdog says when heapscope is gone."""
+    out, _ = process.communicate(timeout=60)
+    found: dict[str, object] = json.loads(out.splitlines()[-1]) if out else {}
+    return found
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_when_heapscope_is_gone_nothing_is_left(is_streamed: bool, tmp_path: Path) -> None:
+    with watchdog(tmp_path, is_streamed=is_streamed) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert (tmp_path / JOB.folder).is_dir()
+        answer = said_at_the_end(process)
+        assert answer == ({"problem": GONE} if is_streamed else {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_written_before_heapscope_was_gone_is_packed(tmp_path: Path) -> None:
+    with watchdog(tmp_path, is_streamed=False) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (tmp_path / JOB.folder / JOB.name).write_bytes(b"JAVA PROFILE 1.0.2\0 is all that was written")
+        process.stdin.write(".")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"problem": "the dump ends inside a record"}
+        said_at_the_end(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dump_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    with watchdog(tmp_path, seconds=0.01) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert "0.01 s" in json.loads(process.stdout.readline())["problem"]
+
+
+def test_a_folder_without_fifos_is_told_apart(tmp_path: Path) -> None:
+    with watchdog(tmp_path, name="no/such/folder") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["problem"] == NO_FIFO
+
+
+def test_interrupts_are_for_heapscope_alone(tmp_path: Path) -> None:
+    with watchdog(tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert said_at_the_end(process) == {"problem": GONE}
+    assert list(tmp_path.iterdir()) == []

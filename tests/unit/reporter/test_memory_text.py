@@ -1,0 +1,79 @@
+"""Verdicts on memory in words: each has a title, its evidence as sentences, and a next step."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from heapscope.analysis.memory.verdict import (
+    CAUSES,
+    Cause,
+    EvidenceKind,
+    MemoryEvidence,
+    MemoryVerdict,
+    Pattern,
+)
+from heapscope.reporter.memory_text import describe_verdict, evidence_sentence, next_step, verdict_title
+
+COLUMNS = (
+    "old_after_gc_bytes heap_rss_bytes outside_bytes metaspace_bytes vsz_bytes nmt_other_bytes "
+    "nmt_native_bytes malloc_rss_bytes arena_rss_bytes bytes class_count thread_count seconds"
+)
+FIGURES = dict.fromkeys(COLUMNS.split(), 5e6)
+
+
+def made(pattern: Pattern, *evidence: MemoryEvidence, seconds: float = 1140.0) -> MemoryVerdict:
+    return MemoryVerdict(
+        pid=4711,
+        cause=CAUSES[pattern],
+        pattern=pattern,
+        evidence=evidence,
+        confidence="medium",
+        growth_bytes=273_000_000,
+        bytes_per_hour=862_000_000,
+        seconds=seconds,
+        sample_count=3,
+        changes={},
+    )
+
+
+def test_lines() -> None:
+    figures = {"heap_rss_bytes": 272e6, "old_after_gc_bytes": 236e6}
+    verdict = made("heap grew", MemoryEvidence("inside the heap and old generation", figures))
+    assert describe_verdict(verdict, "worker:0 (pid 4711)") == [
+        "worker:0 (pid 4711): the Java heap grows",
+        "    resident +273 MB in 19 min, +862 MB an hour",
+        "    +272 MB of it inside the Java heap, whose old generation after GC changed by +236 MB",
+        "    confidence medium; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 -o DIR, "
+        "then heapscope report DIR",
+    ]
+
+
+def test_a_rate_is_told_by_the_minute_until_minutes_have_passed_and_not_of_what_is_steady() -> None:
+    assert "+14.4 MB a minute" in describe_verdict(made("heap grew", seconds=300), "x")[1]
+    for pattern in ("nothing grew", "too few samples"):
+        assert "an hour" not in describe_verdict(made(pattern), "x")[1]
+
+
+def test_every_pattern_has_a_title_of_its_own() -> None:
+    titles = [verdict_title(made(pattern)) for pattern in get_args(Pattern)]
+    assert len(set(titles)) == len(titles) == len(CAUSES)
+    assert "3 of 4 samples" in verdict_title(made("too few samples"))
+
+
+def test_every_cause_has_a_next_step() -> None:
+    steps = {CAUSES[pattern]: next_step(made(pattern)) for pattern in get_args(Pattern)}
+    assert steps.keys() == set(get_args(Cause))
+    assert all(steps.values())
+    assert "{" not in "".join(steps.values())
+
+
+@pytest.mark.parametrize("kind", get_args(EvidenceKind))
+def test_every_kind_of_evidence_is_a_sentence_with_its_figures(kind: EvidenceKind) -> None:
+    sentence = evidence_sentence(MemoryEvidence(kind, FIGURES))
+    assert "{" not in sentence
+    is_without = kind in ("heap range unknown", "no collection yet", "no native memory tracking")
+    assert any(figure in sentence for figure in ("5 MB", "5.00 MB", "5,000,000")) == (not is_without), (
+        sentence
+    )
