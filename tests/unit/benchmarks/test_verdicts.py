@@ -367,12 +367,9 @@ def test_the_schedule_is_the_same_every_time_and_goes_on() -> None:
 
 
 def test_names_of_verdicts_are_those_of_heapscope() -> None:
-    from heapscope.analysis.growth import comparison
-    from heapscope.analysis.leaks import findings
+    from heapscope.analysis.verdicts import CureVerdict, Status
 
-    assert (answers.LEAK, answers.HEALTHY, judging.UNDECIDED) == (
-        findings.LEAK, findings.HEALTHY, findings.UNDECIDED,
-    )  # fmt: skip
-    assert (judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT) == (
-        comparison.FIXED, comparison.NOT_FIXED, comparison.TOO_EARLY,
-    )  # fmt: skip
+    assert {answers.LEAK, answers.HEALTHY, judging.UNDECIDED} == {each.value for each in Status}
+    assert {judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT} == {
+        each.value for each in CureVerdict
+    }
