@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.analysis.growth.axis import has_file_times
-from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.growth.trends import Axis, find_trends
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per_hour
+from heapscope.analysis.leaks.owner_growth import opened_dumps
 from heapscope.analysis.thresholds import (
     HEAP_GROWTH,
     LEAST_OFF_HEAP_BYTES,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from heapscope.analysis.growth.series import Series
     from heapscope.analysis.leaks.evidence import SnapshotEvidence
 
-_OPENED = 8  # dumps that are opened, as for other figures that no class histogram has
 UNITS = {
     DIRECT: ("direct buffer", "direct buffers"),
     WRAPPED: ("buffer of native memory", "buffers of native memory"),
@@ -89,13 +88,11 @@ def series_off_heap(
     totals = off_heap_totals(graph)
     if not (_is_much(totals, evidence.snapshot.shallow_bytes) or _has_more(totals, series)):
         return tuple(found)
-    dumps = [place for place, each in enumerate(series) if each.kind == DUMP]
-    if len(dumps) > _OPENED:
-        dumps = [dumps[i] for i in np.linspace(0, len(dumps) - 1, _OPENED).astype(int).tolist()]
-    for place in dumps:
-        if series[place] is evidence.snapshot:
+    for place, each in enumerate(series):
+        if each is evidence.snapshot:
             found[place] = find_off_heap(graph)
-        elif (heap := series[place].open(progress)) is not None:
+    for place in opened_dumps(series):
+        if found[place] is None and (heap := series[place].open(progress)) is not None:
             with heap:
                 found[place] = find_off_heap(heap.graph)
     return tuple(found)

@@ -9,7 +9,7 @@ of its streams takes.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,9 @@ _LEAST_HANDLES = 100  # fewer are no pile
 _LEAST_ADDRESS, _MOST_ADDRESS = 1 << 16, 1 << 48
 _ADDRESS_SHARE = 0.95
 _LARGE = 0.1  # part of the heap's objects from which on it is worth following all references
-_MAX_LOOKUPS = 300  # owners that are looked up for one kind
+# Owners that are looked up for one class: of objects that are reached over the same classes, and in all, but
+# one for each such way.
+_LOOKUPS_OF_WAY, _MAX_LOOKUPS = 24, 300
 _CLIMBED = 64  # steps of a preferred path by which objects are grouped before that
 
 
@@ -348,27 +350,29 @@ def _by_owner(graph: HeapGraph, rows: NDArray[np.int64]) -> list[tuple[_Holder, 
         Who owns them, and which of ``rows``.
     """
     is_held = graph.immediate_dominators[rows] != NO_OBJECT
-    members: dict[tuple[str, str], list[NDArray[np.int64]]] = defaultdict(list)
-    holders = {(UNREACHABLE, "unreachable"): _Holder(UNREACHABLE, "unreachable", ())}
     gone, held = np.nonzero(~is_held)[0], np.nonzero(is_held)[0]
-    if gone.size:
-        members[UNREACHABLE, "unreachable"].append(gone)
+    found = [(_Holder(UNREACHABLE, "unreachable", ()), gone)] if gone.size else []
     fine, coarse = _ways(graph, rows[held])
     _, first, group_of, sizes = np.unique(fine, return_index=True, return_inverse=True, return_counts=True)
-    parts = np.split(held[np.argsort(group_of, kind="stable")], np.cumsum(sizes)[:-1])
-    owners: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for place, group in enumerate(np.argsort(-sizes, kind="stable").tolist()):
-        way = int(coarse[first[group]])
-        # A way that nobody has looked at is looked at once, however many there were before.
-        if place < _MAX_LOOKUPS or not owners[way]:
+    holders: dict[tuple[str, str], tuple[int, _Holder]] = {}
+    holder_of = np.full(sizes.size, -1, np.int64)
+    ways = coarse[first]
+    by_size = np.argsort(-sizes, kind="stable")
+    looked_up = 0
+    for way in dict.fromkeys(ways[by_size].tolist()):
+        groups = by_size[ways[by_size] == np.uint64(way)]
+        most = _LOOKUPS_OF_WAY if looked_up < _MAX_LOOKUPS else 1
+        counts: Counter[int] = Counter()
+        for group in groups[:most].tolist():
             owner = owner_of(graph, int(rows[held[first[group]]]), is_one_of_many=held.size > 1)
-            key = owner.field, owner.kind
-            holders.setdefault(key, _Holder(*key, owner.way))
-            owners[way][key] += int(sizes[group])
-        else:
-            key = owners[way].most_common(1)[0][0]
-        members[key].append(parts[group])
-    return [(holders[key], np.concatenate(each)) for key, each in members.items()]
+            holder = _Holder(owner.field, owner.kind, owner.way)
+            number, _ = holders.setdefault((owner.field, owner.kind), (len(holders), holder))
+            holder_of[group] = number
+            counts[number] += int(sizes[group])
+            looked_up += 1
+        holder_of[groups[most:]] = counts.most_common(1)[0][0]
+    of_row = holder_of[group_of]
+    return [*found, *((holder, held[of_row == number]) for number, holder in holders.values())]
 
 
 def _ways(graph: HeapGraph, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
