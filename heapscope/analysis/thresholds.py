@@ -95,3 +95,15 @@ LEAST_CREATED = 4
 # with libhdfs had 2,140 and, minutes later, 2,185 (the sample dumps); half as many again is growth.  Chosen.
 LEAST_REFERENCES = 1000
 REFERENCES_GROWTH = 1.5
+
+# --- memory outside of the heap (leaks/off_heap.py) ---
+
+# One dump of a healthy server with a pool of buffers shows as much outside as inside.  It says something
+# where there are at least 16 MiB, one chunk of a Netty arena up to 4.1.74, ...
+LEAST_OFF_HEAP_BYTES = 16 << 20
+# ... and four times as much as the heap's objects.  Chosen; the leaks that were measured show 6 to 46 times.
+OFF_HEAP_FACTOR = 4
+# The JVM throws OutOfMemoryError at the limit of direct memory; a part of it that is near.  Chosen.
+NEAR_LIMIT = 0.8
+# So many more objects whose size is not known, at least, are growth.  Chosen: fewer are noise of the load.
+LEAST_OFF_HEAP_COUNT = 10

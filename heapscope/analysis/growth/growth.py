@@ -312,7 +312,8 @@ def find_growth(
         notes += _restarts(series)
     whole = _whole(series, axis, has_retained=found.retained is not None)
     keys = _keys(found, axis)
-    limits = find_limits(series, options.limit_bytes)
+    is_growing = whole.shallow.verdict in (GROWS, PERHAPS)
+    limits = find_limits(series, options.limit_bytes) if is_growing else []
     forecasts = tuple(forecast(whole.shallow, limits, series[-1].captured_at))
     if forecasts and by in ("class", "class+") and not _has_own_growth(keys):
         # Garbage, dead space and the JDK's warm-up make a heap larger that will never be full of them.

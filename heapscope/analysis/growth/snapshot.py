@@ -10,16 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from heapscope.analysis.growth.sidecar import read_sidecar
-from heapscope.errors import NotHprof
+from heapscope.analysis.growth.sidecar import options_in, read_sidecar
+from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
+from heapscope.heap.objects.environment import stated_direct_limit
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
 from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
+from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
     from heapscope.parser.broken.coverage import Coverage
@@ -28,6 +30,7 @@ Kind = Literal["heap dump", "class histogram"]
 TimeSource = Literal["dump header", "text", "sidecar", "file time"]
 DUMP: Kind = "heap dump"
 HISTOGRAM: Kind = "class histogram"
+_DIRECT_OPTION = "-XX:MaxDirectMemorySize="
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,23 @@ class Snapshot(RichRepr):
     def sidecar(self) -> dict[str, Any]:
         """What ``heapscope collect`` wrote beside the snapshot; empty where there is nothing."""
         return read_sidecar(self.path)
+
+    @cached_property
+    def stated_direct_bytes(self) -> int | None:
+        """``-XX:MaxDirectMemorySize``; None where it was not given, and where nothing tells.
+
+        Opens the dump where its sidecar does not have the option.
+        """
+        for option in options_in(self.sidecar):
+            if option.startswith(_DIRECT_OPTION):
+                with suppress(ValueError):
+                    return parse_bytes(option.removeprefix(_DIRECT_OPTION))
+        with suppress(HeapscopeError, OSError):  # it may be gone by now
+            heap = self.open(no_progress)
+            if heap is not None:
+                with heap:
+                    return stated_direct_limit(heap.graph)
+        return None
 
     @property
     def object_count(self) -> int:

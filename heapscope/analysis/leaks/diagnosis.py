@@ -24,7 +24,9 @@ from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, slope_per_hour
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
 from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.analysis.leaks.signatures import Match, match
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
 from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP, OWNERS_SHOWN, OWNERS_SHOWN_SHARE
@@ -39,6 +41,7 @@ from heapscope.analysis.verdicts import (
     Confidence,
 )
 from heapscope.heap.objects.environment import environment_of
+from heapscope.heap.retention.off_heap import off_heap_if_large
 from heapscope.heap.retention.owner_paths import owner_of
 from heapscope.heap.retention.suspects import Suspect, find_suspects
 from heapscope.progress import Progress, no_progress
@@ -101,14 +104,18 @@ def find_leaks(
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
         findings, steady = _findings(matches, series, evidence, groups, readings, progress)
+        off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
         if growth is not None and enough:
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
                 grown = growing_owner(growth.snapshots, evidence, progress)
                 unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
-                if unknown is not None:  # first: most of the growth is its own
-                    findings.insert(0, unknown)
+                if unknown is not None and not (off_heap is not None and is_same_growth(unknown, off_heap)):
+                    findings.insert(0, unknown)  # first: most of the growth is its own
+        if off_heap is not None and not is_named(off_heap, findings):
+            findings.append(off_heap)
+        outside = None if graph is None else off_heap_if_large(graph)
         owners = () if findings or enough else _owners(evidence)
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
@@ -126,6 +133,8 @@ def find_leaks(
         owners=owners,
         pid=number_in(chosen.sidecar, "process", "pid"),
         folder=chosen.path.parent,
+        off_heap=outside,
+        resident=None if outside is None else resident_memory(chosen, outside),
     )
 
 
