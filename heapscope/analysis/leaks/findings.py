@@ -174,6 +174,19 @@ def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> R
     return rate(hours, [count for _, count in known])
 
 
+def growth_rate(
+    growth: Growth | None, times: Sequence[datetime], counts: Sequence[int | None]
+) -> Rate | None:
+    """The slope of a series per hour, over the snapshots that a growth takes the slopes of classes over.
+
+    So that a finding and the table of classes have one rate.  A series with holes has its own slope.
+    """
+    known = [count for count in counts if count is not None]
+    if growth is None or len(known) != growth.axis.count:
+        return slope_per_hour(times, counts)
+    return growth.follow("", known, known).instances.per_hour
+
+
 def began(
     times: Sequence[datetime], counts: Sequence[int | None], per_hour: Rate | None
 ) -> tuple[datetime | None, bool]:

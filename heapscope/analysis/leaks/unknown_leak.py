@@ -7,7 +7,7 @@ from itertools import pairwise
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per_hour
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, growth_rate
 from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
@@ -173,7 +173,7 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
     counts = grown.counts
     content = owned.content_class or "java.lang.Object"
     times = [each.captured_at for each in series]
-    per_hour = None if has_file_times(series) else slope_per_hour(times, counts)
+    per_hour = None if has_file_times(series) else growth_rate(growth, times, counts)
     since, is_estimate = began(times, counts, per_hour)
     rows = content_members(graph, owned.held_indices, content) if owned.content_class else owned.pile_indices
     members = ObjectSet(graph, rows if rows.size else owned.pile_indices)
