@@ -83,7 +83,7 @@ def _without_leak(
     if is_absent:
         return "absent", "no watched class is in any snapshot"
     if growth.axis.count - growth.axis.skip < MIN_SNAPSHOTS:
-        return UNDECIDED_STATUS, f"two snapshots are too few to tell: {nothing} between them"
+        return UNDECIDED_STATUS, "two snapshots are too few to tell whether something grows"
     return "steady", nothing
 
 

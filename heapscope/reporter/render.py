@@ -1,6 +1,7 @@
 """Incidents as HTML, Markdown, JSON and PDF, and as files.
 
-The same incident gives the same bytes: no time of day, no absolute path, no random id.
+The same incident gives the same bytes: no time of day, no random id; and no path but, as it was given, in the
+commands that it advises.
 """
 
 from __future__ import annotations

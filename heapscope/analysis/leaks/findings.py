@@ -68,6 +68,10 @@ class Finding(RichRepr):
         Steps ``Class.field`` from where it begins to that field's collection.
     other_holders : tuple of str
         Who else holds the collection.
+    dump : Path or None
+        The heap dump that was looked at; None of class histograms.
+    example_id : int or None
+        Identifier of one of the objects in that dump.
     """
 
     id: str
@@ -95,6 +99,8 @@ class Finding(RichRepr):
     owner: str = ""
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
+    dump: Path | None = None
+    example_id: int | None = None
 
     @property
     def bytes_each(self) -> float | None:

@@ -125,9 +125,10 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         since, is_estimate = times[key.since], False
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
-    retained = share = holders = None
+    retained = share = holders = example = None
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
+        example = _example(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(members)
@@ -162,6 +163,8 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(grown_bytes)}",
         ),
+        dump=None if evidence.graph is None else evidence.snapshot.path,
+        example_id=example,
     )
 
 
@@ -215,4 +218,11 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         owner=owned.owner.field,
         owner_way=owned.owner.way,
         other_holders=others,
+        dump=evidence.snapshot.path,
+        example_id=_example(members),
     )
+
+
+def _example(members: ObjectSet) -> int | None:
+    """Identifier of the newest of some objects, as far as addresses tell."""
+    return int(members.object_ids[-1]) if len(members) else None
