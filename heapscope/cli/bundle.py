@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.common.arguments import class_option, dumps_argument, expanded, partial_option, watched
+from heapscope.cli.common.arguments import class_option, dumps_argument, expanded, partial_option
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.reporter.text import plural, printable
@@ -55,7 +55,7 @@ def bundle(
         made = write_bundle(
             found,
             output,
-            patterns=watched(patterns),
+            patterns=patterns,
             redact=redact_file if with_dumps else None,
             force=force,
             progress=at.progress,

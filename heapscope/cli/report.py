@@ -14,7 +14,6 @@ from heapscope.cli.common.arguments import (
     limit_option,
     partial_option,
     secrets_option,
-    watched,
 )
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
@@ -69,7 +68,7 @@ def report(
             pages = write_overview(
                 found,
                 output,
-                patterns=watched(patterns),
+                patterns=patterns,
                 force=force,
                 show_secrets=show_secrets,
                 limit_bytes=limit_bytes,
@@ -83,7 +82,7 @@ def report(
         incident = write_report(
             found,
             output,
-            patterns=watched(patterns),
+            patterns=patterns,
             force=force,
             show_secrets=show_secrets,
             force_series=force_series,

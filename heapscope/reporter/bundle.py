@@ -29,7 +29,6 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
@@ -88,7 +87,7 @@ def write_bundle(
     snapshots: Snapshots,
     path: str | os.PathLike[str],
     *,
-    patterns: Sequence[str] = WATCHED_CLASSES,
+    patterns: Sequence[str] = (),
     redact: Redact | None = None,
     force: bool = False,
     progress: Progress = default_progress,

@@ -21,7 +21,7 @@ from heapscope.analysis.growth.sidecar import number_in, variables_in
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.trends import Axis, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, slope_per_hour
+from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, growth_rate
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
 from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
@@ -103,7 +103,7 @@ def find_leaks(
         groups = file_system_groups(evidence) if graph is not None else ()
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
-        findings, steady = _findings(matches, series, evidence, groups, readings, progress)
+        findings, steady = _findings(matches, series, growth, evidence, groups, readings, progress)
         off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
         if growth is not None and enough:
             delta = growth.whole.shallow.delta
@@ -165,6 +165,7 @@ def _readings(snapshot: Snapshot, variables: Mapping[str, str], living: Mapping[
 def _findings(
     matches: Sequence[Match],
     series: Series,
+    growth: Growth | None,
     evidence: SnapshotEvidence,
     groups: tuple[FileSystemGroup, ...],
     readings: Sequence[Reading],
@@ -186,7 +187,7 @@ def _findings(
             continue
         if objects is None and any(each.class_name == found.leak.subject.classes[0] for each in findings):
             continue
-        findings.append(_finding(found, counts, series, evidence, objects, groups, readings))
+        findings.append(_finding(found, counts, series, growth, evidence, objects, groups, readings))
         if objects is not None:
             explained.append(objects.retained() | objects)
     order = {CERTAIN: 0, LIKELY: 1, POSSIBLE: 2}
@@ -258,6 +259,7 @@ def _finding(
     found: Match,
     counts: tuple[int | None, ...],
     series: Series,
+    growth: Growth | None,
     evidence: SnapshotEvidence,
     objects: ObjectSet | None,
     groups: tuple[FileSystemGroup, ...],
@@ -265,7 +267,7 @@ def _finding(
 ) -> Finding:
     leak = found.leak
     times = [each.captured_at for each in series]
-    rate = None if has_file_times(series) else slope_per_hour(times, counts)
+    rate = None if has_file_times(series) else growth_rate(growth, times, counts)
     since, is_estimate = began(times, counts, rate)
     if since is None and objects is not None and leak.born:
         since = _first_born(leak, evidence, objects)
