@@ -30,10 +30,11 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
     roots, JVM, environment and system properties as the heap itself holds them.
     """
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.growth.snapshot import read_snapshot
 
     with work() as at:
-        snapshot = snapshots(at.each([dump]), at.progress, directories=False, partial=partial)[0]
+        at.name(dump)
+        snapshot = read_snapshot(dump, at.progress, partial=partial)
         facts = snapshot.facts(at.progress)
     if as_json:
         sys.stdout.write(json_text(_document(snapshot, facts, show_secrets)))
@@ -81,6 +82,8 @@ def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -
     if snapshot.coverage is not None:
         told = snapshot.coverage.lines()
         known += [("read", told[0]), *(("", line) for line in told[1:])]
+    if snapshot.is_cut:
+        known.append(("read", "no Total line: the text may be cut, and classes may be missing"))
     if facts is None:
         return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]
     layout = facts.layout

@@ -158,6 +158,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
         **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
+        **({"incomplete": True} if snapshot.is_cut else {}),
     }
 
 
@@ -185,10 +186,13 @@ def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
     """A table of partial dumps says so in each row: CSV has no other place for it."""
     from heapscope.table import Table
 
+    columns = dict(shown.columns)
     shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
-    if not shares:
-        return shown
-    return Table({**shown.columns, "read_share": [min(shares)] * len(shown)})
+    if shares:
+        columns["read_share"] = [min(shares)] * len(shown)
+    if any(snapshot.is_cut for snapshot in snapshots):
+        columns["is_complete"] = [False] * len(shown)
+    return Table(columns)
 
 
 def _csv_text(shown: Table) -> str:

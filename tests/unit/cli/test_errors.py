@@ -207,12 +207,12 @@ def test_interrupted(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", interrupt)
+    monkeypatch.setattr("heapscope.analysis.growth.snapshot.read_snapshot", interrupt)
     assert run("histogram", series[0]) == Ran(130, "", "heapscope: interrupted\n")
 
 
 def test_a_bug_keeps_its_traceback(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("heapscope.analysis.growth.snapshot.read_snapshot", lambda *_, **__: 1 // 0)
     ran = run("histogram", series[0])
     assert (ran.code, ran.out) == (70, "")
     assert "ZeroDivisionError" in ran.err
