@@ -12,6 +12,7 @@ from heapscope.cli.common.arguments import (
     DUMP,
     TwoRuns,
     allow_absent_option,
+    check_names,
     dumps_argument,
     expanded,
     force_series_option,
@@ -158,6 +159,7 @@ def check(
                 force_series=force_series,
                 progress=at.progress,
             )
+        check_names(before, patterns, allow_absent=allow_absent)
         if cured is not None:
             work_done = None if work_before is None or work_after is None else (work_before, work_after)
             proof = before.prove(

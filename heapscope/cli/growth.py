@@ -108,7 +108,7 @@ def growth(
 
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
-        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
         grown = found.growth(
             by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_done,
             limit_bytes=limit_bytes, progress=at.progress,

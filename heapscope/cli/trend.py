@@ -82,7 +82,7 @@ def trend(
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
-        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
     check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []

@@ -38,18 +38,18 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\$\$[A-Z][A-Za-z]*By[A-Z][A-Za-z]*)\$\$[0-9a-f]+(?:_\d+)?(?=$|\$)", r"\1"),
         (r"(\bGenerated(?:Method|(?:Serialization)?Constructor)Accessor)\d+$", r"\1"),
         (r"(\$ByteBuddy)\$[A-Za-z0-9]+", r"\1"),
-        (r"(\$Hibernate[A-Za-z]*)\$[A-Za-z0-9]+", r"\1"),
+        (r"(\$Hibernate(?:Basic)?(?:Proxy|Instantiator|AccessOptimizer))\$[A-Za-z0-9]{6,}", r"\1"),
         (r"(\$MockitoMock)\$\d+", r"\1"),
         (r"(?<=\$)auxiliary\$[A-Za-z0-9]+$", "auxiliary"),
         (r"(\$\$_(?:javassist|jvst))(?:[0-9a-f]+)?_[0-9a-f]+$", r"\1"),
-        (r"((?:^|\.)Script)(?:\d+|_?(?=[0-9a-f]*\d)[0-9a-f]{6,})(?=$|\$)", r"\1"),
+        (r"(^Script)(?:\d+|_?(?=[0-9a-f]*\d)[0-9a-f]{6,})(?=$|\$)", r"\1"),
         (r"((?:^|[.$])\$?line)(?=[0-9a-f]*\d)[0-9a-f]+(?=\.\$(?:read|eval|print))", r"\1"),
         (r"(\brs\$line)\$\d+(?=$|\$)", r"\1"),
         (r"(\bammonite\.\$sess\.cmd)\d+(?=$|\$)", r"\1"),
         (r"(\bREPL\.\$JShell)\$\d+[A-Z]*(?=$|\$)", r"\1"),
         (r"(\bnashorn\.internal\.scripts\.[A-Za-z$]*?)\$?\d+(?=$|\$)", r"\1"),
         (r"(_jsp)_\d+(?=$|\$)", r"\1"),
-        (r"(\$Jsp[A-Za-z]*)\$?\d+$", r"\1"),
+        (r"(\$JspServlet)\$?\d+$", r"\1"),
         (r"(\bGeneratedClass\$[A-Z][A-Za-z]*)\d+(?=$|\$)", r"\1"),
         (r"(\$Access4Jackson[A-Z][A-Za-z]*?erializer)[0-9a-f]+$", r"\1"),
         (r"(\bASMAccessorImpl)_\d+$", r"\1"),
@@ -75,7 +75,9 @@ def stable_name(class_name: str) -> str:
         return class_name
     element = class_name.rstrip("[]")
     dimensions = class_name[len(element) :]
-    stable = element
-    for pattern, replacement in _RULES:
-        stable = pattern.sub(replacement, stable)
+    stable, before = element, ""
+    while stable != before:  # a proxy of a proxy has two marks; each rule makes the name shorter
+        before = stable
+        for pattern, replacement in _RULES:
+            stable = pattern.sub(replacement, stable)
     return stable + dimensions if stable else class_name

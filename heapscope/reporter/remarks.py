@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth.capture_time import UNDATED
+from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.thresholds import MIN_SNAPSHOTS
 

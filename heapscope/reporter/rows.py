@@ -51,7 +51,7 @@ class SnapshotRow:
     name: str
     kind: str  # "heap dump" or "class histogram"
     captured_at: str
-    captured_at_source: str  # see `heapscope.analysis.growth.capture_time.TimeSource`
+    captured_at_source: str  # see `heapscope.analysis.growth.time_source.TimeSource`
     object_count: int
     shallow_bytes: int
     read_share: float = 1.0  # below 1, or with `uncertain`: of a broken dump what could be read

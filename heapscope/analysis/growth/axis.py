@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from heapscope.analysis.growth.capture_time import GUESSED
 from heapscope.analysis.growth.notes import Note, NoteKind
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.growth.time_source import GUESSED
 from heapscope.analysis.growth.trends import Axis, warm_up
 from heapscope.errors import HeapscopeError
 

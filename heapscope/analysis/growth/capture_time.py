@@ -6,35 +6,13 @@ import re
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal
 
 from heapscope.analysis.growth.sidecar import read_sidecar
+from heapscope.analysis.growth.time_source import FILE_TIME, TimeSource
 from heapscope.errors import HprofError, MissingDependency
 from heapscope.parser.records import parse_header
 from heapscope.parser.source import Source
 from heapscope.parser.tags import HEADER_BYTES
-
-TimeSource = Literal[
-    "dump header",
-    "text",
-    "sidecar",
-    "name",
-    "dump beside it",
-    "order in the text",
-    "given order",
-    "name order",
-    "file time",
-]
-HEADER: TimeSource = "dump header"
-TEXT: TimeSource = "text"
-ORDER_IN_TEXT: TimeSource = "order in the text"  # several undated class histograms in one file
-GIVEN_ORDER: TimeSource = "given order"
-NAME_ORDER: TimeSource = "name order"
-FILE_TIME: TimeSource = "file time"
-# Times that nobody wrote down as times of capture.
-GUESSED = ("name", "dump beside it")
-# Where a snapshot has one of these, its time is none, though its place may be known.
-UNDATED = frozenset({ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER, FILE_TIME})
 
 _DUMP_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst")
 _ENDINGS = (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Self, overload
 
-from heapscope.analysis.growth.capture_time import GIVEN_ORDER, NAME_ORDER
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.growth.snapshot_order import check_order
-from heapscope.errors import HeapscopeError
+from heapscope.analysis.growth.time_source import GIVEN_ORDER, NAME_ORDER
+from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, default_progress
@@ -108,8 +108,15 @@ class Series(Sequence[Snapshot]):
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = default_progress) -> tuple[Self, str]:
+    def of_one_process(self, progress: Progress = default_progress, *, least: int = 1) -> tuple[Self, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
+
+        Parameters
+        ----------
+        progress : Progress
+            Told how far reading dumps is.
+        least : int
+            How many snapshots it has to have, at least.
 
         Returns
         -------
@@ -117,11 +124,20 @@ class Series(Sequence[Snapshot]):
             These, where they are of one process.
         left_out : str
             A sentence; empty where nothing was.
+
+        Raises
+        ------
+        DifferentProcesses
+            No process has ``least`` snapshots, and several have some.
         """
         processes = self.processes(progress)
         if len(processes) <= 1:
             return self, ""
         best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
+        if len(best.members) < least:
+            raise DifferentProcesses(
+                [(one.label, [self[place].name for place in one.members]) for one in processes]
+            )
         rest, others = len(self) - len(best.members), len(processes) - 1
         left_out = (
             f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "

@@ -10,16 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from heapscope.analysis.growth.capture_time import (
-    HEADER,
-    ORDER_IN_TEXT,
-    TEXT,
-    UNDATED,
-    TimeSource,
-    find_capture_time,
-    short_name,
-)
+from heapscope.analysis.growth.capture_time import find_capture_time, short_name
 from heapscope.analysis.growth.sidecar import read_sidecar
+from heapscope.analysis.growth.time_source import HEADER, ORDER_IN_TEXT, TEXT, UNDATED, TimeSource
 from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram

@@ -9,8 +9,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
-from heapscope.analysis.growth.capture_time import FILE_TIME, GIVEN_ORDER, HEADER, NAME_ORDER, TEXT
 from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, HEADER, NAME_ORDER, TEXT
 from heapscope.errors import HeapscopeError
 
 Order = Literal["given", "name"]

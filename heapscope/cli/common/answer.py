@@ -11,13 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from heapscope.analysis.growth.capture_time import (
-    FILE_TIME,
-    GIVEN_ORDER,
-    GUESSED,
-    NAME_ORDER,
-    ORDER_IN_TEXT,
-)
+from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, GUESSED, NAME_ORDER, ORDER_IN_TEXT
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time

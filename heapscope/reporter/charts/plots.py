@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from heapscope.analysis.growth.capture_time import UNDATED
+from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count, format_time

@@ -211,7 +211,7 @@ def test_no_such_object_names_its_neighbours(run: Run, path: Path, made: Made) -
     assert "above" not in run("inspect", path, hex(2**64 - 1)).err
 
 
-@pytest.mark.parametrize("address", ["", "x", "0x", "0xg", "e0000000", "-1", str(2**64), "1.5"])
+@pytest.mark.parametrize("address", ["", "x", "0x", "0xg", "e000000g", "-1", str(2**64), "1.5"])
 def test_no_address_is_wrong_usage(run: Run, path: Path, address: str) -> None:
     ran = run("inspect", path, "--", address)
     assert (ran.code, ran.out) == (2, "")

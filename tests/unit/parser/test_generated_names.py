@@ -37,8 +37,8 @@ ROOT = Path(__file__).parents[3]
         ("com.acme.Service$$EnhancerByGuice$$123456789", "com.acme.Service$$EnhancerByGuice"),
         ("sun.reflect.GeneratedMethodAccessor12", "sun.reflect.GeneratedMethodAccessor"),
         (
-            "jdk.internal.reflect.GeneratedConstructorAccessor3",
-            "jdk.internal.reflect.GeneratedConstructorAccessor",
+            "sun.reflect.GeneratedConstructorAccessor3",
+            "sun.reflect.GeneratedConstructorAccessor",
         ),
         (
             "sun.reflect.GeneratedSerializationConstructorAccessor1",
@@ -81,6 +81,9 @@ def test_the_stable_part_of_a_generated_name(name: str, stable: str) -> None:
         "com.acme.Script12Reader",
         "com.acme.GeneratedReport12",
         "com.acme.Proxy12",
+        "com.acme.Script2",
+        "com.acme.Web$JspReader$1",
+        "com.acme.Web$HibernateConfig$Bean",
         "com.acme.Base64",
         "com.acme.line12.Reader",
         "org.apache.jsp.index_jsp",
@@ -123,8 +126,16 @@ PARTS = st.sampled_from(
         "ab12",
         "[]",
         ".",
+        "EnhancerByCGLIB",
+        "Script",
+        "_",
+        "jvst",
+        "javassist",
+        "line",
+        "jdk.proxy2.",
+        "ByteBuddy",
+        "auxiliary",
     ]
-    + ["EnhancerByCGLIB", "Script", "_", "jvst", "javassist", "line", "jdk.proxy2.", "ByteBuddy", "auxiliary"]
 )
 
 

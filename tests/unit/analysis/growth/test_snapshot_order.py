@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
+from heapscope.analysis.growth.snapshot_order import Order
 from heapscope.errors import HeapscopeError
 from tests.unit.cli.conftest import histogram_text, write_histogram
 
@@ -36,7 +37,7 @@ def test_what_needs_an_order_asks_for_it(copied: list[Path]) -> None:
 
 @pytest.mark.parametrize(("order", "counts"), [("name", (1, 2, 10)), ("given", (10, 1, 2))])
 def test_the_order_that_is_told_is_kept_and_said(
-    copied: list[Path], order: str, counts: tuple[int, ...]
+    copied: list[Path], order: Order, counts: tuple[int, ...]
 ) -> None:
     growth = heapscope.snapshots([copied[2], *copied[:2]], order=order).growth()
     assert growth["a.B"].instance_counts == counts
