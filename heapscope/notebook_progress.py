@@ -1,7 +1,7 @@
 """A progress bar in a notebook: one line that is updated in place, and gone when the work is done.
 
 Plain HTML through IPython's display protocol, so that every front end shows it without widgets.  Work of less
-than half a second shows nothing, and five updates a second are enough for anybody.
+than half a second shows nothing, and the bar moves five times a second at most.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ class Progress(Protocol):
 
 
 def default_progress(phase: str, done: int, total: int, /) -> None:
-    """Show a bar in a notebook, nothing elsewhere: the default of what people call."""
+    """Show a bar in a notebook, nothing elsewhere: the default of what people call; see `Progress`."""
     shown = notebook_bar()
     if shown is not None:
         shown(phase, done, total)
@@ -29,4 +29,4 @@ def notebook_bar() -> Progress | None:
 
 
 def no_progress(phase: str, done: int, total: int, /) -> None:
-    """Ignore progress; the default of all that others call."""
+    """Ignore progress: the default of what other functions call; see `Progress`."""

@@ -160,7 +160,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _drop_output() -> None:
-    """What is left in the buffer would fail once more when the interpreter ends."""
+    """Send stdout to /dev/null: what is left in the buffer would fail again when Python ends."""
     with suppress(OSError, ValueError):  # no file at all: stdout was replaced, in a test say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""``heapscope explain-log``: what logs tell of memory."""
+"""``heapscope explain-log``: what logs say about memory."""
 
 from __future__ import annotations
 

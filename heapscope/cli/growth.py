@@ -140,7 +140,7 @@ def _lines(notes: Sequence[str]) -> list[str]:
 
 
 def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
-    """A path is read from its beginning to its end, which no column of a table has room for."""
+    """A path is longer than any column of a table: paths are listed one below the other."""
     import sys
 
     limit = choice.rows

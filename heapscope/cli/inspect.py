@@ -122,6 +122,9 @@ def lines(found: Inspection, width: int | None = None, ellipsis: str = "…") ->
 
     Parameters
     ----------
+    found : Inspection
+    ellipsis : str
+        What stands for the part of a line that is cut.
     width : int, optional
         Longer lines are cut: class names from the left, texts from the right.
     """
@@ -245,7 +248,7 @@ class _Text:
         return f"{value} {self.named(held.class_name, held.object_id, taken + len(value) + 1)}"
 
     def named(self, class_name: str, object_id: int, taken: int = 0) -> str:
-        """Class and address."""
+        """Class and address; ``taken`` columns of the line are used already."""
         address = f"0x{object_id:x}"
         return f"{self.name(class_name, taken + len(address) + 1)} {address}"
 

@@ -21,7 +21,11 @@ READY = "ready"
 
 
 def read_hdfs(connects: int, seconds: float) -> list[Any]:
-    """Connect ``connects`` times, evenly over ``seconds``; returns the handles, which nobody closes."""
+    """Connect ``connects`` times, evenly over ``seconds``; returns the handles, which nobody closes.
+
+    The first connect loads Hadoop's classes, which takes some seconds; `READY` is written after it, so that
+    all that grows from then on is the leak.
+    """
     jpype: Any = import_module("jpype")
     options = shlex.split(os.environ["LIBHDFS_OPTS"])  # libhdfs reads these two as well
     jvm = Path(os.environ["JAVA_HOME"], "lib", "server", "libjvm.so")
@@ -30,18 +34,20 @@ def read_hdfs(connects: int, seconds: float) -> list[Any]:
     file_system_class = jpype.JClass("org.apache.hadoop.fs.FileSystem")
     uri = jpype.JClass("java.net.URI")(NAME_NODE)
     ticket_cache = os.environ.get("KERB_TICKET_CACHE_PATH")
-    sys.stdout.write(f"{READY}\n")
-    sys.stdout.flush()
     # JPype holds a JNI global reference for every Java object that Python holds: exactly what
     # libhdfs's hdfsConnect returns, and what TensorFlow never gave back.
     handles = []
-    began = time.monotonic()
+    began = 0.0
     for number in range(connects):
         # hdfsBuilderConnect: new Configuration, the ticket cache path, FileSystem.get(uri, conf, user).
         configuration = configuration_class()
         if ticket_cache is not None:
             configuration.set("hadoop.security.kerberos.ticket.cache.path", ticket_cache)
         handles.append(file_system_class.get(uri, configuration, None))
+        if number == 0:
+            sys.stdout.write(f"{READY}\n")
+            sys.stdout.flush()
+            began = time.monotonic()
         time.sleep(max(0.0, began + (number + 1) * seconds / connects - time.monotonic()))
     return handles
 

@@ -178,7 +178,7 @@ class _Packer:
         self.files.append(BundledFile(name, role, len(data), hashlib.sha256(data).hexdigest()))
 
     def copy(self, name: str, role: str, source: IO[bytes], size: int) -> None:
-        """A file that may be larger than memory, as it is: it is compressed already."""
+        """Pack a file that may be larger than memory, without compressing it again."""
         entry = self._entry(name, zipfile.ZIP_STORED)
         entry.file_size = size
         digest = hashlib.sha256()
@@ -189,7 +189,7 @@ class _Packer:
         self.files.append(BundledFile(name, role, size, digest.hexdigest()))
 
     def close(self, bundle: Bundle) -> None:
-        """Manifest and checksums; they are no files of the manifest themselves."""
+        """Write the manifest and the checksums, which the manifest does not list."""
         manifest = render_manifest(bundle)
         self._archive.writestr(self._entry("manifest.json", zipfile.ZIP_DEFLATED), manifest)
         sums = [(file.sha256, file.path) for file in self.files]
@@ -206,7 +206,7 @@ class _Packer:
 
 
 def _pack_reports(packer: _Packer, incident: Incident) -> list[str]:
-    """All forms of the report; what could not be made is said."""
+    """Pack all forms of the report; returns what could not be made, and why."""
     left_out = []
     for ending in ENDINGS:
         try:
@@ -222,7 +222,7 @@ def _pack_reports(packer: _Packer, incident: Incident) -> list[str]:
 
 
 def _names(snapshots: Snapshots) -> list[str]:
-    """A name for each snapshot's files, each once, without what a file system or a shell would mind."""
+    """A name for each snapshot's files: all different, of letters, digits, dots, hyphens and underscores."""
     names: list[str] = []
     for snapshot in snapshots:
         plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in snapshot.name)
@@ -243,7 +243,7 @@ def _described(snapshot: Snapshot, name: str) -> BundledSnapshot:
 
 
 def _pack_sidecar(packer: _Packer, snapshot: Snapshot, name: str) -> None:
-    """What ``heapscope collect`` wrote beside a snapshot, if it did; a file that is none is left alone."""
+    """Pack what ``heapscope collect`` wrote beside a snapshot; other files of that name are left out."""
     sidecar = snapshot.path.with_name(snapshot.path.name + ".json")
     try:
         if sidecar.stat().st_size > _MAX_SIDECAR_BYTES:
@@ -281,7 +281,7 @@ def _masked(name: str, value: Any) -> Any:
 
 
 def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> list[str]:
-    """A redacted copy; what is broken can be read in part, but not be redacted for sure, and is left out."""
+    """Pack a redacted copy. A broken dump is left out: what cannot be read cannot be redacted for sure."""
     if snapshot.kind != "heap dump":
         packer.data(f"dumps/{name}.histogram.txt", "class histogram", _histogram_text(snapshot).encode())
         return []
@@ -299,7 +299,7 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
 
 
 def _histogram_text(snapshot: Snapshot) -> str:
-    """A class histogram as jcmd prints it: its figures only, whatever else the file says."""
+    """A class histogram as jcmd prints it, with nothing but its figures."""
     lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}"] if snapshot.is_dated else []
     lines += [" num     #instances         #bytes  class name"]
     lines.append("-" * 55)

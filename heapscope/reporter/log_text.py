@@ -1,4 +1,4 @@
-"""What logs tell of memory, in plain words with a line of bars for time."""
+"""What logs say about memory, in plain words, with a line of bars for events over time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def summary_lines(summary: LogSummary, width: int = 80) -> list[str]:
 
 
 def group_lines(group: LogGroup, width: int = 80) -> list[str]:
-    """One kind of events."""
+    """The lines of one kind of events."""
     lines = _wrapped(title_of(group.kind), width, "", "")
     lines += _wrapped(f"{plural(group.count, 'time')}{_when(group)}", width, "  ", "  ")
     lines += [f"  {line}" for line in chart_lines(group)]
@@ -75,7 +75,7 @@ def chart_lines(group: LogGroup) -> list[str]:
 
 
 def bars(values: Sequence[float]) -> str:
-    """A bar for each value; nothing is a blank, the largest is full."""
+    """A bar for each value: a blank for 0, a full block for the largest."""
     top = max(values, default=0) or 1
     return "".join(" " if value <= 0 else BARS[min(int(value / top * 8), 7)] for value in values)
 

@@ -1,4 +1,4 @@
-"""Several processes side by side: a page with a row and a chart for each, and a page of its own behind it."""
+"""Several processes side by side: a page with a row and a chart for each, and a report of each."""
 
 from __future__ import annotations
 

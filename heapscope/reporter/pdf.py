@@ -28,7 +28,7 @@ _FACES = (
     ("DejaVu Sans Mono", "normal bold", "DejaVuSansMono-Bold.ttf"),
 )
 _FONT_SCHEME = "heapscope-font:"
-# A page that is not ours to bound: a dump may have a hundred thousand variables.
+# A dump may have a hundred thousand variables; a page with more text than this is refused.
 _MAX_PAGE_BYTES = 8_000_000
 
 
@@ -70,7 +70,7 @@ def font_faces() -> str:
 
 
 def _fetch(url: str, *_: object, **__: object) -> Any:
-    """The fonts, and nothing else in the world."""
+    """Our fonts; every other address is refused."""
     name = url.removeprefix(_FONT_SCHEME)
     if name == url or name not in {file for _, _, file in _FACES}:
         raise ValueError("a report fetches nothing")
@@ -86,7 +86,7 @@ def _font(name: str) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """WeasyPrint writes every property of an SVG that it takes for CSS to stderr."""
+    """Silence WeasyPrint, which warns on stderr of each SVG property that is no CSS."""
     loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from heapscope.parser.layout.layout import Layout
 
 # Variables from which a JVM, or what embeds it, takes options. HotSpot keeps its command line
-# outside the heap, so these are all the options that a dump tells.
+# outside the heap, so a dump shows no other options.
 _OPTION_VARIABLES = ("LIBHDFS_OPTS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS")
 
 # Label, then system properties or environment variables (upper case) that make up the value.
@@ -41,7 +41,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class LayoutSection:
-    """How objects lie in this heap, which shallow sizes follow from; all figures in bytes."""
+    """How objects are laid out in this heap, which decides their shallow sizes; all figures in bytes."""
 
     rule: str
     confidence: str  # "exact" or "estimated"

@@ -44,7 +44,7 @@ ENDINGS = (".html", ".md", ".json", ".pdf")
 
 # GitHub's and GitLab's limits for a comment are 65,536 and 1,000,000 characters.
 MAX_MARKDOWN_CHARACTERS = 64_000
-# Rows of a table and characters of a value, tried in turn until a ticket takes the text.
+# Rows of a table and characters of a value, tried in turn until the text fits into a ticket.
 _MARKDOWN_BUDGETS = ((25, 1000), (25, 200), (10, 120), (5, 60))
 
 _TRENDS = {
@@ -60,7 +60,7 @@ _GROWS = {GROWS: "yes", PERHAPS: "perhaps"}
 
 
 def render_html(incident: Incident) -> str:
-    """One page with everything in it; it reads without scripts and asks nobody for anything."""
+    """One page with everything in it; it can be read without scripts and loads nothing."""
     script = environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _render_page(incident, paper="", script=Markup(script), script_digest=digest)
@@ -117,7 +117,7 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 
 
 def render_json(incident: Incident) -> str:
-    """JSON after ``schema/incident-1.schema.json``."""
+    """JSON that follows ``schema/incident-1.schema.json``."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
     # Version 1 of the schema has `trend` and `is_growing` for them, and `outlook` has verdicts.
     for series in (*document["watched_classes"], document["whole_heap"]):
@@ -209,7 +209,7 @@ def write_report(
 
 
 def report_files(incident: Incident, path: Path) -> list[tuple[Path, bytes]]:
-    """What `write_report` writes: each file with its content, pictures first, the report itself last."""
+    """The files that `write_report` writes, each with its content: pictures first, the report itself last."""
     ending = path.suffix.lower()
     if ending == ".html":
         contents = [render_html(incident).encode()]
@@ -343,13 +343,13 @@ def span(incident: Incident) -> str:
 
 
 def _breakable(text: str) -> Markup:
-    """Escaped, with places for a line break after dots, dollars, slashes and the like."""
+    """Escaped; lines may break after dots, dollars, slashes and the like."""
     parts = re.split(r"(?<=[.$/:;,=&_])", text)
     return Markup("<wbr>").join(escape(part) for part in parts if part)
 
 
 def _words(text: str) -> Markup:
-    """As `_breakable`, but between words first: an option stays on its line while it fits."""
+    """Escaped as `_breakable` does, but lines break between words where they can."""
     return Markup(" ").join(
         Markup('<span class="w">{}</span>').format(_breakable(word)) for word in text.split(" ")
     )
@@ -357,6 +357,7 @@ def _words(text: str) -> Markup:
 
 @cache
 def environment() -> jinja2.Environment:
+    """Jinja with the filters that the templates of reports use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("heapscope.reporter"),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -370,7 +371,7 @@ def environment() -> jinja2.Environment:
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
         bytes=format_bytes,
-        # Of thousands in an hour nobody wants the tenths.
+        # Tenths say nothing beside thousands.
         change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
         capitalize_first=lambda text: text[:1].upper() + text[1:],
         change_bytes=lambda value: format_bytes(value, signed=True),

@@ -46,7 +46,7 @@ class RetainedClass:
     retained_object_count: int
     retained_bytes: int
     dominated_bytes: int  # the sum of what each retains alone, in the dominator tree
-    without_jni_globals_bytes: int | None  # were there no JNI globals; None where none is on them
+    without_jni_globals_bytes: int | None  # retained without JNI globals; None where there are none
     holders: tuple[str, ...]  # "50 x JNI global", "50 x FileSystem.CACHE (static) -> ..."
 
 
@@ -96,6 +96,8 @@ def describe_retention(
 
     Parameters
     ----------
+    heap : Heap
+        Open.
     name : str
         Of the snapshot.
     patterns : sequence of str

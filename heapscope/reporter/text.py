@@ -21,7 +21,7 @@ _MARKDOWN_UNSAFE = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""The text with every character that acts written out: ``\x1b``, ``\u202e``, ``\n``."""
+    r"""The text, every control or invisible character written out: ``\x1b``, ``\u202e``, ``\n``."""
     if _PLAIN.fullmatch(text):
         return text
     return "".join(
@@ -37,17 +37,25 @@ def shorten(text: str, limit: int) -> str:
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:
-    """``1 class``, ``1,204 classes``; the plural form defaults to an appended s."""
+    """``1 class``, ``1,204 classes``.
+
+    Parameters
+    ----------
+    count : int
+    singular : str
+    plural_form : str, optional
+        By default the singular with an s.
+    """
     return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def markdown_text(text: str) -> str:
-    """Plain text for GitHub-flavoured Markdown, also in a table cell: shows as it is, does nothing."""
+    """Plain text for GitHub-flavoured Markdown, also in a table cell: nothing in it is markup."""
     return _MARKDOWN_UNSAFE.sub(lambda match: f"&#{ord(match[0])};", printable(text))
 
 
 def markdown_code(text: str) -> str:
-    """A code span, in which Markdown, mentions and formulas sleep; `markdown_text` where none can be.
+    """A code span, in which Markdown, mentions and formulas have no effect; else `markdown_text`.
 
     A backtick would end the span, and a bar would end the table cell before the span is seen.
     """

@@ -86,17 +86,18 @@ def events_until_left(browser: Any) -> list[dict[str, Any]]:
 
     def is_blank(entry: dict[str, Any]) -> bool:
         one = event(entry)
-        return bool(one["method"] == "Page.frameNavigated") and one["params"]["frame"]["url"] == "about:blank"
+        is_arrival = one["method"] == "Page.frameNavigated"
+        return is_arrival and bool(one["params"]["frame"]["url"] == "about:blank")
 
     browser.get("about:blank")
     return [event(entry) for entry in until(browser, "performance", is_blank)]
 
 
-def complaints(browser: Any) -> list[str]:
+def complaints(browser: Any) -> list[dict[str, Any]]:
     """What the console of the open page has, up to a mark that is written last."""
     browser.execute_script("console.error('the mark')")
     *found, _ = until(browser, "browser", lambda entry: "the mark" in entry["message"])
-    return [entry["message"] for entry in found]
+    return found
 
 
 def requests(happened: list[dict[str, Any]]) -> list[str]:

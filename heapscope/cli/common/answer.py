@@ -26,7 +26,7 @@ TERMINAL_ROWS = 30
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the options of a table ask for; ``rows`` None means not said, 0 all of them."""
+    """What the options of a table ask for; ``rows`` is None where they do not say, 0 for all."""
 
     format: Literal["text", "json", "csv"] = "text"
     rows: int | None = None
@@ -130,7 +130,7 @@ def total(table: Table, *names: str) -> dict[str, int | float]:
 
 
 def text_cell(value: object, column: Column) -> str:
-    """One cell as text: thousands separated, a sign where it is a change."""
+    """One cell as text: thousands are separated, changes have a sign."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -165,7 +165,16 @@ def footer(answer: Answer, shown: Table) -> str:
 
 
 def shorten(name: str, width: int, ellipsis: str = "…") -> str:
-    """The end of a name, which tells more than its beginning: ``…fs.FileSystem$Cache$Key``."""
+    """The end of a name, which tells more than its beginning: ``…fs.FileSystem$Cache$Key``.
+
+    Parameters
+    ----------
+    name : str
+    width : int
+        Characters at most.
+    ellipsis : str
+        What stands for the part that is left out.
+    """
     if len(name) <= width:
         return name
     return ellipsis + name[len(name) - width + len(ellipsis) :] if width > len(ellipsis) else ellipsis[:width]

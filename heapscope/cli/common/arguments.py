@@ -187,7 +187,13 @@ class TwoRuns(click.Command):
     many = ("--vs", "--against")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option before each of its arguments."""
+        """Repeat the option before each of its arguments.
+
+        Raises
+        ------
+        click.UsageError
+            The option has none.
+        """
         spread: list[str] = []
         option = ""
         for place, argument in enumerate(args):
@@ -246,6 +252,13 @@ def _subject(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> ObjectSet:
     """The objects that a subject names.
+
+    Parameters
+    ----------
+    heap : Heap
+    subject : Subject
+    subclasses : bool
+        Whether instances of subclasses are among them.
 
     Raises
     ------

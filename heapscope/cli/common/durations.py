@@ -10,7 +10,20 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """Seconds of a text such as ``30s``; the callback of an option."""
+    """Seconds of a text such as ``30s``; the callback of an option.
+
+    Parameters
+    ----------
+    context, parameter
+        As click hands them to a callback.
+    value : str or None
+        None: the option was not given.
+
+    Raises
+    ------
+    click.BadParameter
+        The text is no duration.
+    """
     if value is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)

@@ -31,7 +31,7 @@ def is_drawing() -> bool:
 
 
 def draw(thing: object) -> bool:
-    """Draw what analysis found, if answers are drawn and it has a card; whether it was."""
+    """Draw an answer if answers are drawn and it has a card; returns whether it was drawn."""
     display = _display.get()
     if display is None:
         return False

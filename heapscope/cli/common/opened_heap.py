@@ -39,7 +39,7 @@ def reachability_line(heap: Heap) -> str:
 
 
 def with_addresses(table: Table) -> Table:
-    """``object_id`` as people write it, ``object_index`` left out: it means nothing outside."""
+    """The table with addresses in place of ``object_id``, without ``object_index``, which only we use."""
     from heapscope.table import Table
 
     columns = {

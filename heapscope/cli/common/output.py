@@ -35,7 +35,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
-    """Options every table has; the command gets them as ``choice``, a `Choice`."""
+    """Options every table has; the command gets them as ``choice``, a `Choice`.
+
+    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.
+    """
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)
@@ -143,7 +146,7 @@ def write(text: str, choice: Choice) -> None:
 
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """A JSON document as text; ASCII only, so that no terminal is steered by it."""
+    """A JSON document as text; ASCII only, so that it has no control characters for a terminal."""
     return json.dumps(document, indent=2, default=_json_value) + "\n"
 
 
@@ -183,7 +186,7 @@ def _json_text(answer: Answer, shown: Table) -> str:
 
 
 def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
-    """A table of partial dumps says so in each row: CSV has no other place for it."""
+    """Add the share that was read to each row of a table of partial dumps: CSV has no other place."""
     from heapscope.table import Table
 
     columns = dict(shown.columns)

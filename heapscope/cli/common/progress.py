@@ -70,7 +70,7 @@ class _NotebookWork(Work):
 
 @contextmanager
 def work() -> Iterator[Work]:
-    """Show the progress of long work while it lasts; silent where nobody looks.
+    """Show the progress of long work while it lasts, where stderr is a terminal or a notebook asked.
 
     ::
 

@@ -1,4 +1,4 @@
-"""Sentences and paths as wide as a terminal is, no wider; as they are everywhere else."""
+"""Sentences and paths broken to the width of the terminal; left whole in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wrapped(line: str) -> str:
 
 
 def folded(line: str) -> str:
-    """A line that may hold text of the dump, as the terminal can hold it.
+    """A line that may have text of the dump in it, broken to the width of the terminal.
 
     Broken at its arrows, else between words; whole in a pipe.
     """
@@ -44,7 +44,7 @@ def folded(line: str) -> str:
     rows, row = [], ""
     for piece in line.split(" -> "):
         joined = f"{row} -> {piece}" if row else piece
-        if row and len(joined) > width:
+        if row and len(joined) + len(" ->") > width:
             rows.append(f"{row} ->")
             row = indent + piece
         else:

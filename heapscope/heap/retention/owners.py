@@ -53,6 +53,8 @@ _OPENED = (
     "java.lang.ThreadLocal$ThreadLocalMap$Entry",
 )
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
+# Beside a collection, not in it.
+_ASIDE = ("java.lang.ref.ReferenceQueue", "java.lang.ref.Finalizer", "java.util.concurrent.locks.")
 # Values that say nothing of what piles up: a map from names to sessions is one of sessions.
 _PLAIN = frozenset(
     {
@@ -303,23 +305,25 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
         The program's class before a library's before the JDK's; empty where nothing is found.
     """
     origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    is_reference, opened = extends(graph, "java.lang.ref.Reference"), _is_opened(graph)
+    opened = _is_opened(graph)
+    # What holds the collection is not in it, though its elements refer to it as the outer object does.
+    holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
     weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
     pending = deque((index, 0) for index in containers[:_CONTENT_SAMPLES].tolist())
     seen: set[int] = set()
     while pending and len(seen) < _CONTENT_LOOKS:
         at, depth = pending.popleft()
-        if at in seen or (depth and opened[at]):
+        if at in seen or at in holders or (depth and opened[at]):
             continue
         seen.add(at)
         name = graph.classes[int(class_index[at])].name
         origin = ClassOrigin(int(origins[int(class_index[at])]))
         is_array = name.endswith("[]") and name not in _PLAIN
-        if depth and not is_array and not (origin == ClassOrigin.JDK and _is_node(name)):
+        if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
             weights[origin][name] += int(graph.retained_units[at]) + 1
             if origin > ClassOrigin.JDK:
                 continue
-        if depth < _CONTENT_DEPTH and name not in _PLAIN and not is_reference[int(class_index[at])]:
+        if depth < _CONTENT_DEPTH and name not in _PLAIN and not name.startswith(_ASIDE):
             below = references.outgoing(at)
             step = max(1, below.size // _CONTENT_SAMPLES)
             pending += [(each, depth + 1) for each in below[::step].tolist()]
@@ -396,6 +400,6 @@ def _first_of_lists(
     return first
 
 
-def _is_node(class_name: str) -> bool:
-    """Whether a class of the JDK is a part of a collection: ``HashMap$Node``, ``LinkedList$Node``."""
-    return class_name.startswith("java.util.") and "$" in class_name
+def _is_structure(class_name: str) -> bool:
+    """Whether a class of the JDK is a collection, or a part of one: ``HashMap``, ``LinkedList$Node``."""
+    return class_name.startswith(("java.util.", "java.lang.ref.")) and class_name not in _PLAIN

@@ -116,9 +116,9 @@ class Suspect(RichRepr):
         Of the group's members.
     accumulation : AccumulationPoint or None
         For an object.
-    field : str
+    owner : str
         The field that owns it: ``com.acme.SessionRegistry.sessions``; where no field does, what holds it.
-    field_kind : str
+    owner_kind : str
         ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
     collection_class : str
         Class of what the field refers to.
@@ -145,8 +145,8 @@ class Suspect(RichRepr):
     path: Path | None
     holders: MergedPaths | None
     accumulation: AccumulationPoint | None
-    field: str
-    field_kind: str
+    owner: str
+    owner_kind: str
     collection_class: str
     content_class: str
     content_count: int
@@ -247,8 +247,8 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
         path=None if single is None else _path_to(graph, owned, single),
         holders=merged_paths(graph, subject) if single is None else None,
         accumulation=None if single is None else _accumulation(graph, single, heaviest),
-        field=owner.field,
-        field_kind=owner.kind,
+        owner=owner.field,
+        owner_kind=owner.kind,
         collection_class=_name(graph, owner.held_index) if has_container else "",
         content_class=content,
         content_count=content_count,
@@ -376,10 +376,10 @@ def describe_suspect(suspect: Suspect) -> list[str]:
 
 
 def _headline(suspect: Suspect) -> str:
-    where = suspect.field
-    if suspect.field_kind == STATIC:
+    where = suspect.owner
+    if suspect.owner_kind == STATIC:
         where = f"static {where}"
-    elif suspect.field_kind == THREAD_LOCAL:
+    elif suspect.owner_kind == THREAD_LOCAL:
         where = f"thread local {where}"
     if suspect.collection_class and suspect.kind == "object":
         where += f" ({suspect.collection_class} 0x{suspect.object_ids[0]:x})"

@@ -163,9 +163,17 @@ class _Reader:
         self.pid: int | None = None
 
     def fail(self, problem: str) -> HistogramError:
+        """The error of the line that is read."""
         return HistogramError(self.path, self.line, self.offset, problem)
 
     def read(self) -> list[ClassHistogramText]:
+        """All lines.
+
+        Raises
+        ------
+        HistogramError
+            See `read_histograms`.
+        """
         position, end = 0, len(self.text)
         while position < end:
             line_end = self.text.find(b"\n", position)
@@ -236,6 +244,13 @@ class _Reader:
         self.start()
 
     def add_row(self, body: bytes) -> None:
+        """Take in a line that must be a row.
+
+        Raises
+        ------
+        HistogramError
+            It is none, or not the next.
+        """
         match = _ROW.fullmatch(body)
         if match is None:
             shown = decode_modified_utf8(body[:60])
@@ -260,6 +275,13 @@ class _Reader:
         self.rows[class_name] = (known_count + count, known_size + size)
 
     def check_total(self, count: int, size: int) -> None:
+        """Compare the ``Total`` line with the sums of the rows.
+
+        Raises
+        ------
+        HistogramError
+            They differ.
+        """
         for what, claimed, summed in (
             ("instances", count, self.instance_total),
             ("bytes", size, self.bytes_total),

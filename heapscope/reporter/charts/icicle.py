@@ -1,4 +1,4 @@
-"""The ways from the GC roots to what leaks, as a picture: an icicle of steps, without scripts.
+"""The paths from the GC roots to what leaks, as a picture: an icicle of steps, without scripts.
 
 From top to bottom: the GC roots, then each step ``Class.field`` on the way, then what is held.  A step is
 as wide as the share of what is held that way; what two ways hold is drawn below both.
@@ -20,7 +20,7 @@ _GAP = 2
 # Of the system fonts at 12.5 px: wide enough for the widest of them.
 _CHARACTER = 7.2
 _MARGIN = 9
-_LEAST = 3.0  # narrower than this is no step to look at
+_LEAST = 3.0  # a narrower step cannot be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _below(nodes: Sequence[HolderNode], x: float, width: float, row: int, target
 
 
 def holder_picture(finding: FindingSection) -> str:
-    """SVG element of the ways that hold what leaks; empty where nothing is known of them."""
+    """SVG element of the paths that hold what leaks; empty where none is known."""
     if not finding.holders:
         return ""
     drawn = boxes(finding.holders, finding.target)

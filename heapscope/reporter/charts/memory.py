@@ -117,7 +117,16 @@ def memory_figure(found: Sequence[WatchedProcess]) -> MemoryFigure:
 
 
 def write_picture(found: Sequence[WatchedProcess], path: Path, *, force: bool = False) -> None:
-    """Write `memory_figure` as PNG, SVG or PDF, by the name's ending; it appears whole or not at all.
+    """Write `memory_figure` as a file that appears whole or not at all.
+
+    Parameters
+    ----------
+    found : sequence of WatchedProcess
+        One at least.
+    path : Path
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    force : bool
+        Whether a file that exists is overwritten.
 
     Raises
     ------

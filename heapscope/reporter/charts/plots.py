@@ -40,7 +40,7 @@ QUANTITIES: tuple[Quantity, ...] = ("instances", "shallow size")
 OKABE_ITO = {"blue": "#0072B2", "vermillion": "#D55E00", "sky": "#56B4E9", "orange": "#E69F00"}
 
 # On paper and in PNG. In SVG each of these becomes a CSS variable of the page, so that the
-# chart follows light and dark; no two may be equal, and none may be matplotlib's own black.
+# chart suits light and dark; no two may be equal, and none may be matplotlib's own black.
 INK = "#1f2328"
 MUTED = "#59636e"
 GRID = "#d9dee3"
@@ -177,7 +177,15 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
 
 
 def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
-    """A figure with one panel: counts or bytes of one watched class."""
+    """A figure with one panel.
+
+    Parameters
+    ----------
+    watched : WatchedClass
+    when : Timeline
+        Where its snapshots lie.
+    quantity : {"instances", "shallow size"}
+    """
     with chart_style():
         figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
         draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
@@ -352,7 +360,7 @@ def figure_svg(figure: Figure, prefix: str, description: str) -> str:
         save(figure, text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Its style element would hold for the whole page.
+    # Its style element would apply to the whole page.
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|xlink:href="#|\burl\(#)', rf"\g<1>{prefix}-", svg)
     for colour, variable in _CSS_VARIABLES.items():
@@ -389,7 +397,15 @@ def on_paper(svg: str) -> str:
 
 
 def growth_sentence(watched: WatchedClass, when: Timeline, quantity: Quantity) -> str:
-    """A chart as a sentence."""
+    """`growth_figure` as a sentence, for people who do not see it.
+
+    Parameters
+    ----------
+    watched : WatchedClass
+    when : Timeline
+        Where its snapshots lie.
+    quantity : {"instances", "shallow size"}
+    """
     format_value = format_bytes if quantity == "shallow size" else format_count
     values = ", ".join(format_value(value) for value in _values(watched, quantity))
     label = "; ".join([when.label, *_hollow_note(when)])
@@ -421,7 +437,7 @@ def chart_style() -> Iterator[None]:
 def save(figure: Figure, file: IO[Any] | Path, **settings: Any) -> None:
     """`Figure.savefig` without warnings of letters that the font lacks."""
     with warnings.catch_warnings():
-        # A snapshot's name may have letters that DejaVu lacks: boxes in a PNG, no more.
+        # A snapshot's name may have letters that DejaVu lacks: a PNG shows boxes for them.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure.savefig(file, **settings)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def diagnosis_card(diagnosis: Diagnosis) -> str:
+    """What leaks, and what to do."""
     section = describe_diagnosis(diagnosis)
     under = f"{plural(len(diagnosis.snapshot_names), 'snapshot')}; looked at: {section.source}"
     several = len(section.findings) > 1
@@ -34,6 +35,7 @@ def diagnosis_card(diagnosis: Diagnosis) -> str:
 
 
 def finding_card(finding: Finding) -> str:
+    """One leak."""
     section = describe_finding(finding)
     return card(section.title, "", _body(section, is_open=True, has_title=False))
 

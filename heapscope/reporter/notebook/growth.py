@@ -33,6 +33,7 @@ _ROWS = 10
 
 
 def growth_card(growth: Growth) -> str:
+    """What grows over snapshots, and when memory runs out."""
     whole = growth.whole
     rate = _per(growth, whole)
     pace = "" if rate is None else f", {format_bytes(rate.value, signed=True)} per {growth.unit}"
@@ -73,6 +74,7 @@ def _per(growth: Growth, key: KeyGrowth) -> Rate | None:
 
 
 def comparison_card(comparison: Comparison) -> str:
+    """What grows in one of two runs."""
     kept = [one for one in comparison.classes if one.outcome in (STAYS, NEW)] or list(comparison.classes)
     counts = {one.outcome: 0 for one in comparison.classes}
     for one in comparison.classes:
@@ -82,6 +84,7 @@ def comparison_card(comparison: Comparison) -> str:
 
 
 def proof_card(proof: Proof) -> str:
+    """Whether a cure worked."""
     return card(
         f"The cure: {proof.verdict}",
         _runs(proof.comparison),
@@ -120,6 +123,7 @@ def _compared(classes: Any) -> str:
 
 
 def checks_card(checks: Checks) -> str:
+    """Guards, and which of them did not hold."""
     failed = len(checks.failed)
     title = "All guards hold" if checks else f"{plural(failed, 'guard')} of {len(checks)} did not hold"
     rows = [

@@ -30,6 +30,7 @@ _SNAPSHOT_ROWS = 20
 
 
 def heap_card(heap: Heap) -> str:
+    """A heap dump: its totals and its largest classes."""
     histogram = heap.histogram()
     layout = heap.layout
     coverage = heap.coverage
@@ -66,6 +67,7 @@ def _classes(histogram: Table, title: str) -> str:
 
 
 def snapshot_card(snapshot: Snapshot) -> str:
+    """One snapshot: its totals and its largest classes."""
     under = f"{snapshot.kind} · captured {format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"
     totals = figures(
         (format_count(snapshot.object_count), "objects"),
@@ -76,6 +78,7 @@ def snapshot_card(snapshot: Snapshot) -> str:
 
 
 def snapshots_card(snapshots: Snapshots) -> str:
+    """Snapshots in time: a row each, and the classes that grow."""
     if not len(snapshots):
         return card("No snapshots", "", "")
     first, last = snapshots[0], snapshots[-1]

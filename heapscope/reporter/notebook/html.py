@@ -1,4 +1,4 @@
-"""The pieces that cards in notebooks are made of; whatever comes in as text goes out escaped."""
+"""The pieces of cards in notebooks; they escape every text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,20 @@ def _style() -> str:
 
 
 def escaped(text: str) -> str:
-    """Text from anywhere: nothing in it acts on a page or a reader."""
+    """Text from anywhere, made harmless: escaped, and control characters written out."""
     return escape(printable(text))
 
 
 def card(title: str, under: str, body: str) -> str:
-    """A card: a title, a line below it, and HTML."""
+    """A card.
+
+    Parameters
+    ----------
+    title, under : str
+        Text, and the text of a line below it; empty: none.
+    body : str
+        HTML.
+    """
     head = f'<div class="hs-title">{escaped(title)}</div>\n' if title else ""
     head += f'<div class="hs-under">{escaped(under)}</div>\n' if under else ""
     return f'<div class="hs"><style>{_style()}</style>{head}{body}</div>'
@@ -42,7 +50,17 @@ def figures(*pairs: tuple[str, ...]) -> str:
 
 
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
-    """A table of cells from `name_cell` and its kin; a column of figures has its head on the right."""
+    """A table; a column of figures has its head on the right.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Texts of the head.
+    rows : sequence of sequences of str
+        HTML of cells, from `name_cell`, `text_cell`, `number_cell` or `bar`.
+    note : str
+        A text below the table; empty: none.
+    """
     is_figure = [bool(rows) and all('class="n"' in row[place] for row in rows) for place in range(len(heads))]
     head = "".join(
         f"<th{' class=n' if right else ''}>{escaped(text)}</th>"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def process_card(process: WatchedProcess) -> str:
+    """A watched process: its memory over time, and what that means."""
     samples = process.samples
     resident = [float(value) for value in samples["rss_bytes"]]
     totals = [(format_bytes(resident[-1]), "resident", sparkline(resident))]
@@ -35,6 +36,7 @@ def process_card(process: WatchedProcess) -> str:
 
 
 def verdict_card(verdict: MemoryVerdict) -> str:
+    """What the memory of a process does."""
     return _card_of_verdict(verdict, f"pid {verdict.pid}", "")
 
 

@@ -30,6 +30,7 @@ _MAX_TEXT = 400
 
 
 def objects_card(found: ObjectSet) -> str:
+    """A set of objects by class."""
     histogram = found.histogram()
     totals = [
         (format_count(len(found)), "object" if len(found) == 1 else "objects"),
@@ -60,7 +61,7 @@ def objects_card(found: ObjectSet) -> str:
 
 
 def object_card(one: JavaObject) -> str:
-    """An object and its fields; what it retains, which may take long, `JavaObject.describe` tells."""
+    """An object and its fields. What it retains may take long to compute: see `JavaObject.describe`."""
     represented = one.represented_class
     totals = [(format_bytes(one.shallow_bytes), "shallow size")]
     rows: list[tuple[str, ...]]

@@ -29,6 +29,7 @@ _PATH_ROWS = 40
 
 
 def merged_paths_card(paths: MergedPaths) -> str:
+    """Who holds the members of a set, as a tree."""
     found = plural(paths.member_count, "instance")
     rest = []
     if paths.inner_count:
@@ -69,6 +70,7 @@ def _branches(
 
 
 def path_card(path: Path) -> str:
+    """A path from a GC root to an object."""
     kinds = ", ".join(f"{kind} x {count:,}" if count > 1 else kind for kind, count in path.root_kinds.items())
     thread = f" of thread {path.thread_name!r}" if path.thread_name else ""
     rows = []
@@ -92,6 +94,7 @@ def path_card(path: Path) -> str:
 
 
 def suspects_card(suspects: Suspects) -> str:
+    """All leak suspects of a heap."""
     under = (
         f"{format_bytes(suspects.reachable_bytes)} in {format_count(suspects.reachable_count)} objects are "
         f"reachable; a suspect retains {suspects.share:.0%} of that or more"
@@ -103,6 +106,7 @@ def suspects_card(suspects: Suspects) -> str:
 
 
 def suspect_card(suspect: Suspect) -> str:
+    """One leak suspect."""
     return card("Leak suspect", "", _suspect_body(suspect, is_open=True))
 
 

@@ -23,6 +23,7 @@ _MAX_CELL = 120
 
 
 def table_card(table: Table) -> str:
+    """The first rows of a table."""
     names = table.names
     rows = [tuple(_cell(name, value) for name, value in row.items()) for row in table.head(_ROWS).rows()]
     rest = len(table) - len(rows)

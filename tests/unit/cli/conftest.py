@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,10 @@ from heapscope.cli import main
 from tests.support.dumps import DumpBuilder, build
 
 HEADER = " num     #instances         #bytes  class name (module)\n" + "-" * 55 + "\n"
+
+
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
+SYSTEM = "org.apache.hadoop.hdfs.DistributedFileSystem"
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,34 @@ def dump(tmp_path: Path) -> Path:
     path = tmp_path / "two.hprof"
     path.write_bytes(build(write).data)
     return path
+
+
+def histograms(folder: Path, counts: list[int], *, name: str = "s", step: int = 600) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    return [
+        write_histogram(
+            folder / f"{name}{i}.txt",
+            [(SYSTEM, count, 480 * count), ("java.lang.String", 5000, 120_000), ("org.app.Pool", 7, 700)],
+            i * step,
+        )
+        for i, count in enumerate(counts)
+    ]
+
+
+@pytest.fixture
+def leak(tmp_path: Path) -> list[Path]:
+    return histograms(tmp_path / "leak", [1000, 2000, 3000, 4000])
+
+
+@pytest.fixture
+def cured(tmp_path: Path) -> list[Path]:
+    return histograms(tmp_path / "cured", [1, 1, 1, 1], name="c")
+
+
+# --- growth ---
+
+
+def rows_of(ran: Ran) -> list[dict[str, Any]]:
+    assert ran.code == 0, ran.err
+    rows: list[dict[str, Any]] = json.loads(ran.out)["rows"]
+    return rows

@@ -208,6 +208,8 @@ def test_opening_a_dump_in_a_notebook_tells_the_bar(
     shell: Any, monkeypatch: pytest.MonkeyPatch, dump: Path
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("heapscope.progress.notebook", lambda: lambda phase, done, total: told.append(phase))
+    monkeypatch.setattr(
+        "heapscope.progress.notebook_bar", lambda: lambda phase, done, total: told.append(phase)
+    )
     with heapscope.open(dump):
         assert told

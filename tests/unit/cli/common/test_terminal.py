@@ -1,4 +1,4 @@
-"""What people see: tables as wide as the terminal, bars while they wait."""
+"""Tables on a terminal: as wide as it is, no wider."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from heapscope.analysis.snapshots import snapshots
-from heapscope.cli.common.answer import Answer, Column, shorten, snapshot_lines, total
-from heapscope.cli.common.progress import COMPILING, work
+from heapscope.cli.common.answer import Answer, Column, snapshot_lines, total
 from heapscope.cli.common.terminal import draw
 from heapscope.cli.diff import _COLUMNS as _DIFF_COLUMNS
 from heapscope.cli.histogram import _COLUMNS
 from heapscope.cli.trend import _COLUMNS as _TREND_COLUMNS
-from heapscope.progress import no_progress
 from heapscope.table import Table
 from tests.unit.cli.conftest import write_histogram
 
 LONG = "org.apache.hadoop.security.UserGroupInformation$HadoopLoginModule$Inner$Deeper"
+
+
 ROOT = Path(__file__).parents[4]
 
 
@@ -48,6 +48,36 @@ def large(tmp_path: Path) -> list[Path]:
         )
         for i in (1, 2, 3)
     ]
+
+
+def on_terminal(*words: str | Path, columns: int = 80, cache: Path) -> tuple[int, str]:
+    """Run heapscope on a pseudo-terminal; its exit code and all that it wrote there."""
+    main, other = pty.openpty()
+    environment = {
+        **os.environ,
+        "COLUMNS": str(columns),
+        "TERM": "xterm-256color",
+        "HEAPSCOPE_CACHE_DIR": str(cache),
+        "PYTHONIOENCODING": "utf-8",
+    }
+    for name in ("NO_COLOR", "FORCE_COLOR", "NUMBA_CACHE_DIR"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "heapscope", *map(str, words)],
+        stdin=other, stdout=other, stderr=other, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    os.close(other)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(main, 1 << 16)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(main)
+    return process.wait(60), seen.decode()
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 240])
@@ -85,50 +115,6 @@ def test_names_are_text_and_no_markup(tmp_path: Path) -> None:
     assert r"a.\x1b[2JC" in lines
 
 
-def test_shorten_keeps_the_end() -> None:
-    assert shorten("java.lang.String", 16) == "java.lang.String"
-    assert shorten("java.lang.String", 10) == "…ng.String"
-    assert shorten("java.lang.String", 10, "...") == "....String"
-    assert shorten("java.lang.String", 1) == "…"
-
-
-def test_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with work() as at:
-        assert at.progress is no_progress
-        assert list(at.each([tmp_path / "a", tmp_path / "b"])) == [tmp_path / "a", tmp_path / "b"]
-    assert capsys.readouterr() == ("", "")
-
-
-def on_terminal(*words: str | Path, columns: int = 80, cache: Path) -> tuple[int, str]:
-    """Run heapscope on a pseudo-terminal; its exit code and all that it wrote there."""
-    main, other = pty.openpty()
-    environment = {
-        **os.environ,
-        "COLUMNS": str(columns),
-        "TERM": "xterm-256color",
-        "HEAPSCOPE_CACHE_DIR": str(cache),
-        "PYTHONIOENCODING": "utf-8",
-    }
-    for name in ("NO_COLOR", "FORCE_COLOR", "NUMBA_CACHE_DIR"):
-        environment.pop(name, None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "heapscope", *map(str, words)],
-        stdin=other, stdout=other, stderr=other, env=environment, cwd=ROOT,
-    )  # fmt: skip
-    os.close(other)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(main, 1 << 16)
-        except OSError:  # Linux: the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(main)
-    return process.wait(60), seen.decode()
-
-
 def test_a_terminal_gets_thirty_rows_that_fit(tmp_path: Path) -> None:
     path = write_histogram(tmp_path / "many.txt", [(f"a.{LONG}{i}", 1, 16) for i in range(100)], 1)
     code, seen = on_terminal("histogram", path, columns=60, cache=tmp_path)
@@ -137,33 +123,3 @@ def test_a_terminal_gets_thirty_rows_that_fit(tmp_path: Path) -> None:
     assert plain.count("Inner$Deeper") == 30
     assert "30 of 100 classes; --top 0 shows all" in plain
     assert all(cell_len(line) <= 60 for line in plain.splitlines() if "Deeper" in line)
-
-
-def test_the_first_compilation_is_announced(tmp_path: Path) -> None:
-    path = write_histogram(tmp_path / "a.txt", [("a.B", 1, 16)], 1)
-    _, seen = on_terminal("histogram", path, cache=tmp_path / "new")
-    assert COMPILING in seen
-
-
-def test_bars_show_percent_and_time_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stderr = Terminal()
-    monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr("heapscope.machine_code.is_compiled", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    with work() as at:
-        for path in at.each([tmp_path / "a.hprof", tmp_path / "\x1b[31mb.hprof"]):
-            assert path.parent == tmp_path
-            at.progress("counting", 25, 100)
-            at.progress("counting", 50, 100)
-            assert at._bars is not None
-            at._bars.refresh()
-    seen = stderr.getvalue()
-    assert "counting a.hprof (1 of 2)" in seen
-    assert r"counting \x1b[31mb.hprof (2 of 2)" in seen
-    assert "50%" in seen
-    assert re.search(r"-:--:--|\d:\d\d:\d\d", seen)
-    assert COMPILING not in seen

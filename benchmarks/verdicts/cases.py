@@ -1,0 +1,228 @@
+"""The programs, and the truth about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["unknown leak", "known leak", "healthy"]
+UNKNOWN: Kind = "unknown leak"
+KNOWN: Kind = "known leak"
+HEALTHY: Kind = "healthy"
+SERIAL, PARALLEL, G1 = "-XX:+UseSerialGC", "-XX:+UseParallelGC", "-XX:+UseG1GC"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A program of ``programs/``, and what is true of it.
+
+    Attributes
+    ----------
+    name : str
+        How it is called in the table and by ``--only``.
+    main : str
+        Full name of the class with ``main``.
+    kind : str
+        ``"unknown leak"``, ``"known leak"`` or ``"healthy"``.
+    what : str
+        What it plays.
+    owner : str
+        Of a leak: the field that a developer opens, ``SimpleClass.field``.
+    classes : tuple of str
+        The classes that pile up one for one; any of them is the right answer.
+    text_classes : tuple of str
+        Further classes that are right where there are only class histograms, which show no owner.
+    known : str
+        Of a known leak: its id in the catalogue.
+    arguments : tuple of str
+        Of the program, after the mode.
+    collector : str
+        The JVM's option for its garbage collector.
+    live : bool
+        Whether snapshots leave garbage out, as they do by default.
+    has_texts : bool
+        Whether it is asked about class histograms too: they cannot tell garbage, or what is held softly only,
+        from what is held for good, and do not say that they have garbage in them.
+    off_heap_bytes : int
+        What lies outside of the Java heap at the last step, where that is what piles up; else 0.
+    options : tuple of str
+        More options of the JVM.
+    """
+
+    name: str
+    main: str
+    kind: Kind
+    what: str
+    owner: str = ""
+    classes: tuple[str, ...] = ()
+    text_classes: tuple[str, ...] = ()
+    known: str = ""
+    arguments: tuple[str, ...] = ()
+    collector: str = SERIAL
+    live: bool = True
+    has_texts: bool = True
+    off_heap_bytes: int = 0
+    options: tuple[str, ...] = ()
+
+    @property
+    def has_program_class(self) -> bool:
+        """Whether a class of the program piles up; not only strings or buffers of the JDK."""
+        return any(not name.startswith("java.") for name in self.classes)
+
+
+_CRM = tuple(
+    f"com.acme.crm.{name}"
+    for name in ("Name", "Address", "Phone", "Account", "Contract", "Consent", "Visits", "Rating", "Region")
+)
+_DIRECT = ("-XX:MaxDirectMemorySize=256m",)
+
+UNKNOWN_LEAKS = (
+    Case(
+        "static-map", "com.acme.shop.Shop", UNKNOWN, "a static map, beside an innocent one",
+        "SessionRegistry.sessions", ("com.acme.shop.Session",),
+    ),
+    Case(
+        "static-map-on-stack", "com.acme.trading.Exchange", UNKNOWN,
+        "a static map that two running threads hold in local variables too",
+        "OrderBook.open", ("com.acme.trading.Order",), collector=PARALLEL,
+    ),
+    Case(
+        "thread-local", "com.acme.web.Gateway", UNKNOWN, "a thread local in the threads of a pool",
+        "RequestContext.CURRENT", ("com.acme.web.RequestTrace",), collector=G1,
+    ),
+    Case(
+        "listeners", "com.acme.portal.Portal", UNKNOWN, "lambdas that listen to a bus",
+        "EventBus.listeners", ("com.acme.portal.Dashboard",),
+    ),
+    Case(
+        "singleton-cache", "com.acme.pricing.PriceServer", UNKNOWN,
+        "a field of a singleton; snapshots with garbage",
+        "PriceCache.quotes", ("com.acme.pricing.Quote",), live=False, has_texts=False,
+    ),
+    Case(
+        "queue", "com.acme.mail.MailServer", UNKNOWN, "a LinkedBlockingQueue that nobody drains",
+        "Outbox.pending", ("com.acme.mail.Mail",),
+    ),
+    Case(
+        "scheduled-tasks", "com.acme.calls.CallCenter", UNKNOWN, "tasks of a ScheduledThreadPoolExecutor",
+        "TimeoutService.timer", ("com.acme.calls.Timeout", "com.acme.calls.Call"), collector=G1,
+    ),
+    Case(
+        "delay-queue", "com.acme.lease.LeaseServer", UNKNOWN, "a DelayQueue",
+        "LeaseTable.expiring", ("com.acme.lease.Lease",),
+    ),
+    Case(
+        "two-lists", "com.acme.monitor.Monitor", UNKNOWN, "two lists of one object, one of which grows",
+        "Collector.history", ("com.acme.monitor.Sample",), collector=PARALLEL,
+    ),
+    Case(
+        "plugin-loader", "com.acme.plugin.PluginHost", UNKNOWN, "a static of a class of a plugin's loader",
+        "RuleEngine.compiled", ("com.acme.plugin.CompiledRule",),
+    ),
+    Case(
+        "raw-arrays", "com.acme.gallery.Gallery", UNKNOWN, "small objects with large int[]",
+        "Gallery.thumbnails", ("com.acme.gallery.Thumbnail",),
+    ),
+    Case(
+        "ten-classes", "com.acme.crm.Crm", UNKNOWN, "ten classes that rise in step",
+        "CustomerStore.loaded", ("com.acme.crm.Customer",), _CRM,
+    ),
+    Case(
+        "direct-buffers", "com.acme.stream.Recorder", UNKNOWN, "direct buffers beside a small heap",
+        "FrameStore.kept", ("java.nio.DirectByteBuffer",),
+        off_heap_bytes=8 * 124 * 96 * 1024, options=_DIRECT,
+    ),
+    Case(
+        "wrong-lru", "com.acme.geo.MapServer", UNKNOWN, "an LRU map with a wrong limit",
+        "TileCache.tiles", ("com.acme.geo.Tile",),
+    ),
+    Case(
+        "inner-classes", "com.acme.desk.Desktop", UNKNOWN, "anonymous objects that hold their outer ones",
+        "Menu.actions", ("com.acme.desk.Document", "com.acme.desk.Document$1"),
+    ),
+    Case(
+        "weak-map", "com.acme.model.Modeler", UNKNOWN, "a WeakHashMap whose values refer to keys",
+        "MetadataCache.byType", ("com.acme.model.Metadata", "com.acme.model.EntityType"),
+    ),
+    Case(
+        "linked-list", "com.acme.ledger.Ledger", UNKNOWN, "a linked list of the program's own",
+        "Journal.first", ("com.acme.ledger.Posting",), collector=G1,
+    ),
+    Case(
+        "strings", "com.acme.imports.Importer", UNKNOWN, "strings in a set: no class of the program grows",
+        "Importer.seen", ("java.lang.String",),
+    ),
+    Case(
+        "array-table", "com.acme.chat.ChatServer", UNKNOWN, "an array of the program's own that grows",
+        "ConnectionTable.slots", ("com.acme.chat.Connection",),
+    ),
+)  # fmt: skip
+
+_LAKE = "com.acme.lake.Lake"
+KNOWN_LEAKS = (
+    Case(
+        "delete-on-exit", "com.acme.convert.TempFiles", KNOWN, "File.deleteOnExit()",
+        known="jdk-delete-on-exit",
+    ),
+    Case(
+        "shutdown-hooks", "com.acme.jobs.JobRunner", KNOWN, "shutdown hooks", known="jdk-shutdown-hooks",
+    ),
+    Case("deflaters", "com.acme.archive.Archiver", KNOWN, "Deflaters without end()", known="jdk-inflaters"),
+    Case(
+        "proxy-users", _LAKE, KNOWN, "Hadoop file systems of a proxy user, in uneven steps",
+        known="hadoop-fs-per-proxy-user", arguments=("fs-proxy",),
+    ),
+    Case(
+        "remote-users", _LAKE, KNOWN, "Hadoop file systems of a remote user, in uneven steps",
+        known="hadoop-fs-per-remote-user", arguments=("fs-remote",),
+    ),
+    Case(
+        "keytabs", _LAKE, KNOWN, "Hadoop file systems of a keytab, in uneven steps",
+        known="hadoop-fs-per-keytab-login", arguments=("fs-keytab",),
+    ),
+    Case(
+        "statistics", _LAKE, KNOWN, "Hadoop's statistics of threads",
+        known="hadoop-fs-statistics-per-thread", arguments=("statistics",),
+    ),
+    Case("s3a", _LAKE, KNOWN, "metrics of S3A", known="s3a-metrics", arguments=("s3a",)),
+    Case(
+        "spark", _LAKE, KNOWN, "listeners of Spark sessions",
+        known="spark-execution-listener-bus", arguments=("spark",),
+    ),
+    Case(
+        "aws", _LAKE, KNOWN, "connection managers of AWS clients",
+        known="aws-idle-connection-reaper", arguments=("aws",),
+    ),
+)  # fmt: skip
+
+HEALTHY_PROGRAMS = (
+    Case("warm-up", "com.acme.boot.Boot", HEALTHY, "classes load and the JDK's caches fill for six steps"),
+    Case(
+        "full-cache", "com.acme.books.Books", HEALTHY,
+        "a bounded cache that fills and levels off; snapshots with garbage",
+        collector=PARALLEL, live=False, has_texts=False,
+    ),
+    Case(
+        "full-cache-live", "com.acme.books.Books", HEALTHY, "the same without garbage", collector=G1,
+    ),
+    Case(
+        "sawtooth", "com.acme.logs.Logs", HEALTHY,
+        "a buffer that fills and is emptied; snapshots with garbage", live=False, has_texts=False,
+    ),
+    Case("batch", "com.acme.payroll.Payroll", HEALTHY, "a batch with phases"),
+    Case("idle", "com.acme.clinic.Clinic", HEALTHY, "a server that nobody asks", collector=G1),
+    Case("sessions", "com.acme.forum.Forum", HEALTHY, "many sessions that come and go"),
+    Case("loaded-once", "com.acme.taxes.Taxes", HEALTHY, "a table that is loaded once and stays"),
+    Case(
+        "vocabulary", "com.acme.search.Search", HEALTHY, "ever fewer new words of a bounded vocabulary",
+    ),
+    Case(
+        "soft-cache", "com.acme.photos.Photos", HEALTHY, "a cache that soft references hold",
+        collector=G1, has_texts=False,
+    ),
+    Case("buffer-pool", "com.acme.camera.Camera", HEALTHY, "a pool of direct buffers", options=_DIRECT),
+)  # fmt: skip
+
+CASES = (*UNKNOWN_LEAKS, *KNOWN_LEAKS, *HEALTHY_PROGRAMS)
+# For --quick: one of each sort of answer.
+QUICK = ("static-map", "thread-local", "two-lists", "direct-buffers", "delete-on-exit", "full-cache", "idle")

@@ -1,0 +1,39 @@
+"""Optional libraries: a missing one is an error that names its pip line."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heapscope import extras
+from heapscope.errors import MissingDependency
+
+EXTRAS: list[tuple[str, Callable[[], Any]]] = [
+    ("pyarrow", extras.pyarrow),
+    ("weasyprint", extras.weasyprint),
+    ("IPython", extras.ipython_display),
+    ("jpype", lambda: extras.need_jpype("A test")),
+]
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+@pytest.mark.parametrize(("module", "load"), EXTRAS, ids=[module for module, _ in EXTRAS])
+def test_a_missing_library_names_an_extra_that_brings_it(
+    module: str, load: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr("heapscope.extras.find_spec", lambda _: None)
+    with pytest.raises(MissingDependency) as caught:
+        load()
+    found = re.search(r"pip install 'heapscope\[(\w+)\]'", str(caught.value))
+    assert found is not None
+    requirements = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"][found[1]]
+    assert any(line.lower().startswith(module.lower()) for line in requirements)
