@@ -40,13 +40,11 @@ MIN_SNAPSHOTS = 3
 # stops a build once too often than lets a leak pass.
 GUARD_SURE_SNAPSHOTS = 4
 
-# --- whether snapshots are of one process, and when they were taken (growth/growth.py) ---
+# --- whether snapshots are of one process (growth/growth.py) ---
 
 # A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.  Chosen: it
 # only adds a question to the answer.
 CLASSES_KEPT = 0.9
-# Seconds between the times of files, at least: files that were unpacked or copied together have one time.
-MIN_FILE_TIME_GAP = 1.0
 
 # --- whether a cure worked (growth/comparison.py) ---
 
@@ -56,6 +54,10 @@ MIN_EXPECTED = 10
 # Growth that surely lies below this part of the old rate counts as none.  Chosen: a cure that leaves a fifth
 # of a leak is none, and warm-up of the new process makes the same classes grow a little.
 MAX_LEFT = 0.2
+
+# What grows at this part of a rate, at least, grows as before, or in step with the class that is asked about.
+# Chosen: the middle between none of the growth and all of it.
+IN_STEP = 0.5
 
 # --- forecasts (growth/forecast.py) ---
 

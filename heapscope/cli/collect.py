@@ -35,6 +35,7 @@ class _Settings:
     stream: bool
     allow_sigquit: bool
     redact: bool
+    work_count: int | None
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -70,6 +71,13 @@ class _Settings:
 @click.option(
     "--redact", is_flag=True, help="Take values out of dumps in the stream: no secret gets on a disk."
 )
+@click.option(
+    "--work",
+    "work_count",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Operations that the processes have done so far; growth is then judged per operation.",
+)
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
@@ -91,6 +99,7 @@ def collect(
     method: Method | None,
     no_stream: bool,
     redact: bool,
+    work_count: int | None,
     allow_sigquit: bool,
     output: Path,
 ) -> None:
@@ -100,10 +109,16 @@ def collect(
 
     The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
     """
-    if bool(pids) == bool(role):
+    if not pids and role is None:
+        raise click.UsageError("No process is named: give a PID ('heapscope ps' lists them), or --role NAME.")
+    if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")
+    if work_count is not None and (triggers or (count or 1) > 1):
+        raise click.UsageError(
+            "--work is the count of one moment: it goes with one snapshot of each process."
+        )
     if redact and no_stream:
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
     settings = _Settings(
@@ -114,6 +129,7 @@ def collect(
         stream=not no_stream,
         allow_sigquit=allow_sigquit,
         redact=redact,
+        work_count=work_count,
     )
     if triggers:
         problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
@@ -227,6 +243,7 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         method=settings.method,
         stream=settings.stream,
         allow_sigquit=allow_sigquit,
+        work_count=settings.work_count,
         through=Filter(_REDACTOR) if settings.redact and settings.kind == "dump" else None,
         notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
     )

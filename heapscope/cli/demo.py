@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import click
 
 from heapscope.errors import MissingDependency, NoDemo, OutputExists
 from heapscope.reporter.text import printable
 
-# All times are multiplied by it; tests make it smaller.
-PACE = 1.0
-_LEAK_SECONDS, _CURED_SECONDS = 30.0, 14.0
+if TYPE_CHECKING:
+    from heapscope.demo.cluster import Cluster
+
+# Snapshots before the cure, and after it, at so many equal parts of the reads: of fewer, none names a leak.
+_SNAPSHOTS = 3
+# The fewest reads of each worker: two thirds of them, 70 kB each, are more than the 8 MB from which on
+# 'watch' speaks of growth.
+_LEAST_CONNECTS = 240
+# Samples before and after the reads that are watched: a level is the median of ten at most.
+_LEVEL_SAMPLES = 10
+_POLL_SECONDS = 0.1
 
 
 @click.command(short_help="Replay the libhdfs incident here: find it, cure it, prove it.")
 @click.option(
     "--connects",
-    type=click.IntRange(30),
+    type=click.IntRange(_LEAST_CONNECTS),
     default=300,
     show_default=True,
     help="Reads of each worker; each leaves a file system behind.",
@@ -39,8 +52,8 @@ _LEAK_SECONDS, _CURED_SECONDS = 30.0, 14.0
 )
 def demo(connects: int, output: Path) -> None:
     """Start a parameter server and two workers that read HDFS and leak as libhdfs does, then find the leak,
-    restart the workers without the variable that causes it, and prove that it is gone. Two minutes; every
-    command is printed before it runs.
+    restart the workers without the variable that causes it, and prove that it is gone. Some minutes; every
+    command is printed before it runs, and waits for the reads, not for the clock.
 
     Real Hadoop classes in real JVMs: needs heapscope[demo] and a JDK 11 to 23. Without them the same story
     is told from sample_dumps/, where that folder is.
@@ -69,34 +82,78 @@ def demo(connects: int, output: Path) -> None:
             f"as TensorFlow 1.13 does, through Hadoop {hadoop.version} in a JVM of its own "
             f"(JDK {hadoop.release})."
         )
-        with Cluster(hadoop, cluster, connects=connects, seconds=_LEAK_SECONDS * PACE, leaks=True) as started:
-            _find(story, started.worker_pids, output)
+        with Cluster(hadoop, cluster, leaks=True) as started:
+            _find(story, started, connects, output)
         _name(story, output)
         story.say(
             "The workers are restarted without KERB_TICKET_CACHE_PATH; KRB5CCNAME names the ticket now."
         )
-        with Cluster(
-            hadoop, cluster, connects=connects, seconds=_CURED_SECONDS * PACE, leaks=False
-        ) as started:
-            time.sleep(2.0 * PACE)
-            words = map(str, started.worker_pids)
-            story.run("collect", *words, "--every", _seconds(5), "--count", "3", "-o", output / "after")
+        with Cluster(hadoop, cluster, leaks=False) as started:
+            for done in _parts(connects):
+                started.read_until(done)
+                _collect(story, started, done, output / "after")
         _prove(story, _series(output / "before"), _series(output / "after"), output)
 
 
-def _find(story: _Story, pids: Sequence[int], output: Path) -> None:
-    # By pid, not by role: workers of somebody else must not be dumped.
-    words = list(map(str, pids))
+def _parts(connects: int) -> list[int]:
+    """Reads that are done when a snapshot is taken."""
+    return [connects * part // _SNAPSHOTS for part in range(1, _SNAPSHOTS + 1)]
+
+
+def _find(story: _Story, cluster: Cluster, connects: int, output: Path) -> None:
+    pids = cluster.worker_pids
+    first, *parts = _parts(connects)
     story.say("Who hosts a JVM? The variable that causes the leak is flagged before anything is asked.")
     story.run("ps", "--role", "worker")
+    cluster.read_until(first)
     story.say("What grows? A second terminal watches the workers ...")
-    watch = story.start(
-        "watch", *words, "--every", _seconds(1), "--for", _seconds(26), "-o", output / "watch.csv"
-    )
-    story.say("... while heap dumps stream into a folder; nothing is written to the workers' disk.")
-    story.run("collect", *words, "--every", _seconds(8), "--count", "3", "-o", output / "before")
-    story.say("The second terminal says in the end:")
-    story.finish(watch)
+    samples = output / "watch.csv"
+    watch = story.start("watch", *map(str, pids), "--every", "1s", "-o", samples)
+    try:
+        _await_samples(watch.process, samples, pids, _LEVEL_SAMPLES)
+        story.say(
+            "... while heap dumps stream into a folder after every so many reads; nothing is written to the "
+            "workers' disk."
+        )
+        _collect(story, cluster, first, output / "before")
+        for done in parts:
+            cluster.read_until(done)
+            _collect(story, cluster, done, output / "before")
+        _await_samples(watch.process, samples, pids, _LEVEL_SAMPLES)
+        story.say("The second terminal is ended with Ctrl-C, and says:")
+        story.finish(watch)
+    finally:
+        if watch.process.poll() is None:
+            watch.process.kill()
+            watch.process.wait()
+
+
+def _collect(story: _Story, cluster: Cluster, done: int, folder: Path) -> None:
+    # By pid, not by role: workers of somebody else must not be dumped.
+    story.run("collect", *map(str, cluster.worker_pids), "--work", str(done), "-o", folder)
+
+
+def _await_samples(watch: subprocess.Popen[bytes], path: Path, pids: Sequence[int], more: int) -> None:
+    """Wait until a watch has written so many samples more of each process.
+
+    Raises
+    ------
+    NoDemo
+        The watch ended.
+    """
+    wanted = {pid: count + more for pid, count in _sample_counts(path, pids).items()}
+    while any(count < wanted[pid] for pid, count in _sample_counts(path, pids).items()):
+        if watch.poll() is not None:
+            raise NoDemo(f"'heapscope watch' ended with {watch.returncode} before its samples were there")
+        time.sleep(_POLL_SECONDS)
+
+
+def _sample_counts(path: Path, pids: Sequence[int]) -> dict[int, int]:
+    if not path.exists():
+        return dict.fromkeys(pids, 0)
+    with path.open(newline="") as file:
+        rows = Counter(row["pid"] for row in csv.DictReader(file))
+    return {pid: rows[str(pid)] for pid in pids}
 
 
 def _name(story: _Story, output: Path) -> None:
@@ -128,10 +185,6 @@ def _from_samples(story: _Story, samples: Path, output: Path) -> None:
     _report(story, leak, output)
 
 
-def _seconds(count: float) -> str:
-    return f"{count * PACE:g}s"
-
-
 def _series(folder: Path) -> Path:
     """Dumps of the first worker: of two processes each is a series of its own."""
     return folder / "worker-0.*.hprof.zst"
@@ -143,6 +196,13 @@ def _samples() -> Path | None:
         if (folder / "leak-1.hprof.gz").exists():
             return folder
     return None
+
+
+class _Started(NamedTuple):
+    """A command in the background, and the file that takes what it says."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[str]
 
 
 class _Story:
@@ -160,19 +220,24 @@ class _Story:
         if done.returncode:
             raise NoDemo(f"'heapscope {words[0]}' ended with {done.returncode}; what it said is above")
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path) -> _Started:
         """Print a command and let it run in the background."""
         self._print(words)
-        return subprocess.Popen(_command(words), stdout=subprocess.PIPE, text=True)
+        # A file takes all it says; a pipe that nobody reads would stop it once that is full.
+        said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by `finish`
+        return _Started(subprocess.Popen(_command(words), stdout=said), said)
 
-    def finish(self, process: subprocess.Popen[str]) -> None:
-        """Wait for a command and print how it ended: its last verdicts."""
-        out, _ = process.communicate()
-        lines = out.splitlines()
+    def finish(self, started: _Started) -> None:
+        """End a command as Ctrl-C does and print how it ended: its last verdicts."""
+        started.process.send_signal(signal.SIGINT)
+        code = started.process.wait()
+        with started.said as file:
+            file.seek(0)
+            lines = file.read().splitlines()
         first = next((place for place, line in enumerate(lines) if line.startswith("worker")), 0)
         sys.stdout.write("".join(f"{printable(line)}\n" for line in lines[first:]))
-        if process.returncode:
-            raise NoDemo(f"'heapscope watch' ended with {process.returncode}")
+        if code:
+            raise NoDemo(f"'heapscope watch' ended with {code}")
 
     def _print(self, words: Sequence[str | Path]) -> None:
         shown = " ".join(str(word) if "*" in str(word) else shlex.quote(str(word)) for word in words)

@@ -33,12 +33,13 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     roots, memory outside of the heap that objects stand for, JVM, environment and system properties
     as the heap itself holds them.
     """
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.growth.snapshot import read_snapshot
     from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
     with work() as at:
-        snapshot = snapshots(at.each([dump]), at.progress, directories=False, partial=partial)[0]
+        at.name(dump)
+        snapshot = read_snapshot(dump, at.progress, partial=partial)
         facts = None
         heap = snapshot.open(at.progress)
         if heap is not None:
@@ -99,6 +100,8 @@ def _lines(
     if snapshot.coverage is not None:
         told = snapshot.coverage.lines()
         known += [("read", told[0]), *(("", line) for line in told[1:])]
+    if snapshot.is_cut:
+        known.append(("read", "no Total line: the text may be cut, and classes may be missing"))
     if facts is None:
         return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]
     layout = facts.layout

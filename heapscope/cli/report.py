@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,9 +13,8 @@ from heapscope.cli.common.arguments import (
     expanded,
     force_series_option,
     limit_option,
-    partial_option,
+    reading_options,
     secrets_option,
-    watched,
 )
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
@@ -38,7 +38,7 @@ _SUFFIXES = (".html", ".md", ".json", ".pdf")
 @secrets_option
 @limit_option
 @force_series_option
-@partial_option
+@reading_options
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
     dumps: tuple[Path, ...],
@@ -47,7 +47,7 @@ def report(
     show_secrets: bool,
     limit_bytes: int | None,
     force_series: bool,
-    partial: bool,
+    reading: dict[str, Any],
     force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
@@ -62,14 +62,14 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
         if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
             from heapscope.reporter.overview import headline, write_overview
 
             pages = write_overview(
                 found,
                 output,
-                patterns=watched(patterns),
+                patterns=patterns,
                 force=force,
                 show_secrets=show_secrets,
                 limit_bytes=limit_bytes,
@@ -83,7 +83,7 @@ def report(
         incident = write_report(
             found,
             output,
-            patterns=watched(patterns),
+            patterns=patterns,
             force=force,
             show_secrets=show_secrets,
             force_series=force_series,

@@ -77,6 +77,8 @@ class SnapshotOptions:
         Time limit of the JVM's answer.
     notice : callable (str) -> None
         Told, in one line, when another way than the usual one is taken.
+    work_count : int or None
+        Operations that the process has done so far, for the sidecar.
     """
 
     kind: Kind = "dump"
@@ -85,6 +87,7 @@ class SnapshotOptions:
     through: Filter | None = None
     seconds: float = DUMP_SECONDS
     notice: Notice = ignore_notice
+    work_count: int | None = None
 
 
 def collect(
@@ -99,6 +102,7 @@ def collect(
     through: Filter | None = None,
     seconds: float = DUMP_SECONDS,
     notice: Notice = ignore_notice,
+    work_count: int | None = None,
 ) -> Collected:
     """Take one snapshot of a JVM into ``folder``, which is made (0700) where it is missing.
 
@@ -125,6 +129,8 @@ def collect(
         Time limit; a dump that takes longer is given up, the JVM goes on.
     notice : callable (str) -> None
         Told, in one line, when another way than the usual one is taken.
+    work_count : int, optional
+        Operations that the process has done so far; rates are per operation where all sidecars have it.
 
     Raises
     ------
@@ -142,7 +148,13 @@ def collect(
         return open_channel(process, method, allow_sigquit=allow_sigquit, notice=notice)
 
     options = SnapshotOptions(
-        kind=kind, live=live, stream=stream, through=through, seconds=seconds, notice=notice
+        kind=kind,
+        live=live,
+        stream=stream,
+        through=through,
+        seconds=seconds,
+        notice=notice,
+        work_count=work_count,
     )
     return take(process, folder, channel, options)
 
@@ -190,6 +202,7 @@ def take(
         "live": options.live,
         "redacted": options.through is not None and options.kind == "dump",
         "host": socket.gethostname(),
+        **({} if options.work_count is None else {"work_count": options.work_count}),
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
         **found,

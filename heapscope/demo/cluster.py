@@ -24,8 +24,6 @@ class Cluster:
     ----------
     folder : Path
         Staged by `heapscope.demo.hadoop.stage`.
-    connects : int
-        Reads of each worker, over ``seconds``.
     leaks : bool
         Whether ``KERB_TICKET_CACHE_PATH`` is set.
 
@@ -35,15 +33,33 @@ class Cluster:
         On entering: a process ended before it was ready; its last line says why.
     """
 
-    def __init__(self, hadoop: Hadoop, folder: Path, *, connects: int, seconds: float, leaks: bool) -> None:
+    def __init__(self, hadoop: Hadoop, folder: Path, *, leaks: bool) -> None:
         self._variables = environment(hadoop, folder, leaks=leaks)
-        self._words = [f"--connects={connects}", f"--seconds={seconds}"]
         self._processes: list[subprocess.Popen[str]] = []
 
     @property
     def worker_pids(self) -> list[int]:
         """By task index."""
         return [process.pid for process in self._processes[1:]]
+
+    def read_until(self, count: int) -> None:
+        """Have every worker read until it has done so ``count`` times, and wait for that.
+
+        Raises
+        ------
+        NoDemo
+            A worker ended.
+        """
+        workers = self._processes[1:]
+        with suppress(OSError):  # of a worker that ended: its answer is missing below
+            for process in workers:
+                assert process.stdin is not None
+                process.stdin.write(f"{count}\n")
+                process.stdin.flush()
+        for process in workers:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != str(count):
+                raise NoDemo(f"worker {process.pid} of the demo ended before its {count:,} reads were done")
 
     def __enter__(self) -> Cluster:
         try:
@@ -75,7 +91,6 @@ class Cluster:
                         "heapscope.demo.worker",
                         f"--job_name={role}",
                         f"--task_index={index}",
-                        *self._words,
                     ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

@@ -127,6 +127,7 @@ def environment(hadoop: Hadoop, folder: Path, *, leaks: bool) -> dict[str, str]:
     ticket = str(folder / "krb5cc_demo")
     options = (
         "-Xmx128m",
+        "-Xmn8m",  # a small young generation is soon touched whole: what grows after that is the leak
         "-XX:+UseSerialGC",
         "-XX:+StartAttachListener",
         f"-Duser.name={USER}",

@@ -35,6 +35,7 @@ import numpy as np
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.texts.class_histogram import is_histogram
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ class Source:
         head = os.pread(self._fd, 4096, 0)
         self.is_zstd = head.startswith(ZSTD_MAGIC)
         self.is_gzip = head.startswith(GZIP_MAGIC)
+        if not head.startswith(MAGIC_PREFIX) and is_histogram(os.pread(self._fd, 64 << 10, 0)):
+            raise NotHprof(
+                self.path,
+                None,
+                "is a class histogram, which has no objects and no references; this takes a heap dump: "
+                "jcmd PID GC.heap_dump FILE, or 'heapscope collect'",
+            )
         if not self.is_compressed and not head.startswith(MAGIC_PREFIX):
             raise NotHprof(
                 self.path,

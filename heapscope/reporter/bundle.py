@@ -29,7 +29,6 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
-from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
@@ -88,7 +87,7 @@ def write_bundle(
     snapshots: Snapshots,
     path: str | os.PathLike[str],
     *,
-    patterns: Sequence[str] = WATCHED_CLASSES,
+    patterns: Sequence[str] = (),
     redact: Redact | None = None,
     force: bool = False,
     progress: Progress = default_progress,
@@ -300,10 +299,12 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
 
 def _histogram_text(snapshot: Snapshot) -> str:
     """A class histogram as jcmd prints it, with nothing but its figures."""
-    lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}", " num     #instances         #bytes  class name"]
+    lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}"] if snapshot.is_dated else []
+    lines += [" num     #instances         #bytes  class name"]
     lines.append("-" * 55)
     for number, row in enumerate(snapshot.histogram.rows(), 1):
         count, size = row["instance_count"], row["shallow_bytes"]
         lines.append(f"{number:4d}: {count:14d} {size:15d}  {printable(row['class_name'])}")
-    lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
+    if not snapshot.is_cut:
+        lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
     return "\n".join(lines) + "\n"

@@ -86,6 +86,7 @@ class FindingSection:
     owner: str = ""  # the field that owns them; empty where that cannot be told
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
+    off_heap_bytes: int | None = None  # outside of the Java heap, where that is the leak
 
     @property
     def what(self) -> str:
@@ -108,14 +109,12 @@ class FindingSection:
         steps = " -> ".join("?" if count is None else format_count(count) for count in _few(self.counts))
         if not self.per_hour or self.per_hour <= 0:
             return steps
-        is_slow = self.per_hour < 1
-        factor, unit = (24, "a day") if is_slow else (1, "an hour")
-        text = f"{steps}; about {format_count(_rounded(self.per_hour * factor))} {unit}"
+        text = f"{steps}; about {_rounded(self.per_hour)} an hour"
         if self.per_hour_low is not None and self.per_hour_high is not None:
-            low, high = (_rounded(each * factor) for each in (self.per_hour_low, self.per_hour_high))
-            text += f" ({format_count(low)} to {format_count(high)})" if low != high else ""
+            low, high = _rounded(self.per_hour_low), _rounded(self.per_hour_high)
+            text += f" ({low} to {high})" if low != high else ""
         if self.bytes_per_hour:
-            text += f", {format_bytes(self.bytes_per_hour * factor)} {unit}"
+            text += f", {format_bytes(self.bytes_per_hour)} an hour"
         return text
 
     @property
@@ -246,6 +245,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         owner=printable(finding.owner),
         owner_way=tuple(map(printable, finding.owner_way)),
         other_holders=tuple(map(printable, finding.other_holders)),
+        off_heap_bytes=finding.off_heap_bytes,
     )
 
 
@@ -464,6 +464,6 @@ def _few(counts: Sequence[int | None]) -> list[int | None]:
     return [counts[round(i * (len(counts) - 1) / 7)] for i in range(8)]
 
 
-def _rounded(value: float) -> float:
-    """Rounded to three significant digits."""
-    return float(f"{value:.3g}")
+def _rounded(value: float) -> str:
+    """With three significant digits; below one an hour with two."""
+    return f"{value:.2g}" if 0 < abs(value) < 1 else format_count(float(f"{value:.3g}"))

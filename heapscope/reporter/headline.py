@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS, HEALTHY, JUMPED, LEAK, LEVELLED_OFF, PERHAPS
 from heapscope.reporter.rows import ABSENT, SnapshotRow, WatchedClass
-from heapscope.reporter.text import plural
+from heapscope.reporter.text import format_rate, plural
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth
     from heapscope.reporter.diagnosis import DiagnosisSection
 
+# Two snapshots of which the second has no more: too few to call a process healthy.
+UNDECIDED_STATUS = "undecided"
 _HEAP_DOES = {
     GROWS: "the whole heap grows",
     PERHAPS: "the whole heap perhaps grows",
@@ -28,7 +31,11 @@ _HEAP_DOES = {
 
 
 def headline(
-    diagnosis: DiagnosisSection, growth: Growth | None, watched: Sequence[WatchedClass]
+    diagnosis: DiagnosisSection,
+    growth: Growth | None,
+    watched: Sequence[WatchedClass],
+    *,
+    are_asked_for: bool = True,
 ) -> tuple[str, str]:
     """Status and one plain sentence.
 
@@ -38,23 +45,29 @@ def headline(
     growth : Growth or None
         The one that the diagnosis rests on; None of one snapshot.
     watched : sequence of WatchedClass
+    are_asked_for : bool
+        Whether somebody named these classes; else the report chose them.
     """
     if diagnosis.status == LEAK:
         return "leak", diagnosis.headline
-    status, sentence = _without_leak(growth, watched)
+    status, sentence = _without_leak(growth, watched, are_asked_for)
     if diagnosis.status != HEALTHY or status == "absent":
         return status, sentence[:1].upper() + sentence[1:]
     joined = f"{diagnosis.headline}, but" if status == "growth" else f"{diagnosis.headline}:"
     return status, f"{joined} {sentence}"
 
 
-def _without_leak(growth: Growth | None, watched: Sequence[WatchedClass]) -> tuple[str, str]:
-    is_absent = all(one.trend == ABSENT for one in watched)
+def _without_leak(
+    growth: Growth | None, watched: Sequence[WatchedClass], are_asked_for: bool
+) -> tuple[str, str]:
+    is_absent = are_asked_for and all(one.trend == ABSENT for one in watched)
     if growth is None:
         if is_absent:
             return "absent", "no watched class is in the snapshot"
         return "one snapshot", "one snapshot only: nothing to compare"
-    of_classes = f"of {plural(len(watched), 'watched class', 'watched classes')}"
+    which = ("watched class", "watched classes") if are_asked_for else ("class shown", "classes shown")
+    of_classes = f"of {plural(len(watched), *which)}"
+    nothing = "no watched class grew" if are_asked_for else "nothing grew"
     growing = sum(one.may_grow for one in watched)
     if growing:
         perhaps = "" if any(one.verdict == GROWS for one in watched) else "perhaps "
@@ -65,11 +78,13 @@ def _without_leak(growth: Growth | None, watched: Sequence[WatchedClass]) -> tup
     if growth.has_heap_grown:
         words = _HEAP_DOES.get(growth.whole.shallow.verdict)
         if words is None:
-            return "growth", "no watched class grew, but the whole heap did"
+            return "growth", f"{nothing}, but the whole heap did" if are_asked_for else "the whole heap grew"
         return "growth", words
     if is_absent:
         return "absent", "no watched class is in any snapshot"
-    return "steady", "no watched class grew"
+    if growth.axis.count - growth.axis.skip < MIN_SNAPSHOTS:
+        return UNDECIDED_STATUS, "two snapshots are too few to tell whether something grows"
+    return "steady", nothing
 
 
 def verdict_lines(
@@ -115,7 +130,7 @@ def _growth_line(one: WatchedClass, unit: str) -> str:
     return (
         f"{one.class_name}: {format_count(one.instance_counts[0])} -> "
         f"{format_count(one.instance_counts[-1])} {unit} "
-        f"({format_count(one.instance_count_per_snapshot, signed=True)} per snapshot), "
+        f"({format_rate(one.instance_count_per_unit)} per {one.unit}), "
         f"{format_bytes(one.shallow_bytes[0])} -> {format_bytes(one.shallow_bytes[-1])} "
-        f"({format_bytes(one.shallow_bytes_per_snapshot, signed=True)} per snapshot)"
+        f"({format_bytes(one.shallow_bytes_per_unit, signed=True)} per {one.unit})"
     )

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from heapscope import __version__
 from heapscope.analysis.growth.snapshot import DUMP
+from heapscope.analysis.growth.subjects import find_subjects
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.errors import HeapscopeError
-from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, no_progress
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.headline import headline, verdict_lines
 from heapscope.reporter.outlook import Outlook, describe_outlook
-from heapscope.reporter.process import ProcessSection, describe_process
+from heapscope.reporter.process import ProcessSection, describe_process, process_name
 from heapscope.reporter.remarks import Remark, remarks
 from heapscope.reporter.retention import RetentionSection, describe_retention
 from heapscope.reporter.rows import (
@@ -41,6 +41,7 @@ from heapscope.reporter.rows import (
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
+    from heapscope.analysis.leaks.findings import Diagnosis
     from heapscope.analysis.snapshots import Snapshots
 
 SCHEMA_VERSION = 1
@@ -51,7 +52,8 @@ class Incident:
     """Everything a report shows."""
 
     title: str
-    status: str  # "leak", "growth", "steady", "absent" or "one snapshot"
+    process_name: str  # main class or command line, role, pid and host, as far as known; empty: nothing is
+    status: str  # "leak", "growth", "steady", "absent", "undecided" or "one snapshot"
     headline: str
     verdict: tuple[str, ...]
     remarks: tuple[Remark, ...]
@@ -73,7 +75,7 @@ class Incident:
 def build_incident(
     snapshots: Snapshots,
     *,
-    patterns: Sequence[str] = WATCHED_CLASSES,
+    patterns: Sequence[str] = (),
     top: int = 25,
     show_secrets: bool = False,
     force_series: bool = False,
@@ -87,7 +89,8 @@ def build_incident(
     snapshots : Snapshots
         At least one, in order of capture.
     patterns : sequence of str
-        The watched classes; see `heapscope.heap.graph.class_patterns`.
+        The watched classes; see `heapscope.heap.graph.class_patterns`.  By default those that
+        `heapscope.analysis.growth.subjects` chooses by what was found.
     top : int
         Rows of the histogram diff and of the largest classes.
     show_secrets : bool
@@ -120,18 +123,20 @@ def build_incident(
     with nullcontext() if heap is None else heap:
         facts = last.facts(progress, heap)
         found = find_leaks(snapshots, growth, opened=None if heap is None else heap.graph, progress=progress)
+        subjects = tuple(patterns) or find_subjects(snapshots, growth, _leading(found))
         retention = (
-            None if heap is None else describe_retention(heap, last.name, patterns, show_secrets=show_secrets)
+            None if heap is None else describe_retention(heap, last.name, subjects, show_secrets=show_secrets)
         )
     diagnosis = describe_diagnosis(found, show_secrets=show_secrets)
     rows = tuple(map(snapshot_row, snapshots))
     compared = snapshots.comparable
-    watched = tuple(watched_row(one, growth, compared) for one in snapshots.watched(tuple(patterns)))
+    watched = tuple(watched_row(one, growth, compared) for one in snapshots.watched(subjects))
     whole_heap = whole_heap_row(rows, growth)
     changes, changed_class_count = change_rows(snapshots, growth, top)
-    status, sentence = headline(diagnosis, growth, watched)
+    status, sentence = headline(diagnosis, growth, watched, are_asked_for=bool(patterns))
     return Incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
+        process_name=process_name(last, facts, show_secrets=show_secrets),
         status=status,
         headline=sentence,
         verdict=verdict_lines(rows, diagnosis, watched, whole_heap),
@@ -157,6 +162,13 @@ def build_incident(
         if facts is None
         else describe_process(facts, printable(last.name), show_secrets=show_secrets),
         retention=retention,
-        outlook=None if growth is None else describe_outlook(growth, found.forecasts),
+        outlook=None if growth is None else describe_outlook(growth, has_leak=found.is_leak),
         diagnosis=diagnosis,
     )
+
+
+def _leading(found: Diagnosis) -> tuple[str, ...]:
+    """The classes that a diagnosis names: those that leak, else what the largest owners hold."""
+    if found.findings:
+        return tuple(one.class_name for one in found.findings)
+    return tuple(one.content_class or one.class_name for one in found.owners)

@@ -11,12 +11,13 @@ _MEANINGS: Mapping[Kind, tuple[str, str]] = {
     "out of memory error": (
         "OutOfMemoryError: the JVM could not get memory",
         "Who was refused is seldom who took it. Take a heap dump (-XX:+HeapDumpOnOutOfMemoryError, or "
-        "'heapscope collect PID'), and run 'heapscope diagnose' on it.",
+        "'heapscope collect PID -o dumps'), and run 'heapscope diagnose dumps'.",
     ),
     "file system created": (
         "Hadoop made a new file system (Creating FS)",
         "One for each cluster and user is right. Where the number goes on growing, each is left behind: take "
-        "three heap dumps and run 'heapscope diagnose'.",
+        "three heap dumps ('heapscope collect PID -o dumps --every 10m --count 3'), and run "
+        "'heapscope diagnose dumps'.",
     ),
     "cache bypassed": (
         "Hadoop made a file system past its cache (fs.*.impl.disable.cache)",

@@ -34,17 +34,18 @@ _TITLES: dict[Pattern, str] = {
 _NEXT_STEPS: dict[Cause, str] = {
     "too early": "watch longer",
     "steady": "nothing to do",
-    "java heap": "take heap dumps: heapscope collect {pid} --every 10m --count 3 -o DIR, "
-    "then heapscope report DIR",
+    "java heap": "take heap dumps: heapscope collect {pid} --every 10m --count 3 -o dumps-{pid}, "
+    "then heapscope report dumps-{pid} -o dumps-{pid}.html",
     "garbage": "no leak: the heap is filled once with garbage before it is collected; "
     "a smaller -Xmx bounds it",
-    "java heap or garbage": "see what survives: heapscope collect {pid} --kind histogram -o DIR, twice, then "
-    "heapscope trend DIR",
-    "class loaders": "take a heap dump and look for loaders that are held: heapscope collect {pid} -o DIR, "
-    "then heapscope suspects --waste",
-    "threads": "see who starts them: jcmd {pid} Thread.print, or heapscope info on a heap dump",
-    "direct buffers": "see who holds java.nio.DirectByteBuffer: heapscope collect {pid} -o DIR, "
-    "then heapscope paths; -XX:MaxDirectMemorySize bounds them",
+    "java heap or garbage": "see what survives: heapscope collect {pid} --kind histogram -o dumps-{pid}, "
+    "twice, then heapscope trend dumps-{pid}",
+    "class loaders": "take a heap dump and look for loaders that are held: heapscope collect {pid} "
+    "-o dumps-{pid}, then heapscope suspects --waste dumps-{pid}/*.hprof.zst",
+    "threads": "see who starts them: jcmd {pid} Thread.print, or heapscope collect {pid} -o dumps-{pid}, "
+    "then heapscope info dumps-{pid}/*.hprof.zst",
+    "direct buffers": "see who holds them: heapscope collect {pid} -o dumps-{pid}, then heapscope paths "
+    "dumps-{pid}/*.hprof.zst java.nio.DirectByteBuffer; -XX:MaxDirectMemorySize bounds them",
     "native malloc": "the heap is innocent: use a malloc profiler (jemalloc, heaptrack, memray --native)",
     "malloc arenas": "restart with MALLOC_ARENA_MAX=2; if it still grows, C code leaks",
     "native memory": "restart with -XX:NativeMemoryTracking=summary in LIBHDFS_OPTS, then watch again",

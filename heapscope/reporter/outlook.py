@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,11 +22,11 @@ from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.statistics import Rate
 
 _ROWS = 15
+_NO_FORECAST = "no time is given when memory runs out: no leak was found, so the growth may end by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +104,19 @@ class Outlook:
         return len(self.heap_bytes) - self.warm_up >= MIN_SNAPSHOTS
 
 
-def describe_outlook(growth: Growth, forecasts: Sequence[Forecast]) -> Outlook:
+def describe_outlook(growth: Growth, *, has_leak: bool = True) -> Outlook:
     """The section of what grows by class.
 
     Parameters
     ----------
     growth : Growth
-        By class.
-    forecasts : sequence of Forecast
-        Those of the diagnosis: where nothing leaks, no date is named.
+    has_leak : bool
+        Whether a leak was found; else memory is not said to run out, and a note says why.
     """
     whole = growth.whole.shallow
     rate = _rate(growth, whole.per_hour, whole.per_snapshot)
     growing = [key for key in growth.keys if key.may_grow]
+    no_forecast = (_NO_FORECAST,) if growth.forecasts and not has_leak else ()
     return Outlook(
         unit=growth.unit,
         verdict=whole.verdict,
@@ -127,11 +126,11 @@ def describe_outlook(growth: Growth, forecasts: Sequence[Forecast]) -> Outlook:
         since=whole.since,
         slope=_slope(rate),
         confidence=rate.confidence if rate is not None else 0.0,
-        forecasts=tuple(map(describe_forecast, forecasts)),
+        forecasts=tuple(map(describe_forecast, growth.forecasts)) if has_leak else (),
         classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
         class_count=len(growing),
         expected_by_chance=growth.expected_by_chance,
-        notes=tuple(printable(note_text(note)) for note in growth.notes),
+        notes=(*(printable(note_text(note)) for note in growth.notes), *no_forecast),
     )
 
 

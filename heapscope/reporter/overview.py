@@ -17,7 +17,6 @@ from heapscope.analysis.growth.sidecar import number_in
 from heapscope.analysis.verdicts import HEALTHY, LEAK
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, no_progress
 from heapscope.reporter import render
 from heapscope.reporter.incident import Incident, build_incident
@@ -74,7 +73,7 @@ def write_overview(
     snapshots: Snapshots,
     path: str | os.PathLike[str],
     *,
-    patterns: Sequence[str] = WATCHED_CLASSES,
+    patterns: Sequence[str] = (),
     force: bool = False,
     show_secrets: bool = False,
     limit_bytes: int | None = None,
@@ -101,8 +100,6 @@ def write_overview(
     OutputFailed
         The system refuses to write.  Nothing half-written is left.
     """
-    from heapscope.analysis.snapshots import Snapshots as Series
-
     path = Path(path)
     if path.suffix.lower() != ".html":
         raise HeapscopeError(f"{path}: several processes side by side are a page; its name ends in .html")
@@ -112,7 +109,7 @@ def write_overview(
         check_free(each, force)
     pages = []
     for process, own in zip(processes, paths, strict=True):
-        series = Series(snapshots[place] for place in process.members)
+        series = snapshots.at(process.members)
         incident = build_incident(
             series,
             patterns=patterns,

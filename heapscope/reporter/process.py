@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.growth.sidecar import number_in
 from heapscope.reporter.text import printable
-from heapscope.secrets import mask_value
+from heapscope.secrets import mask_command, mask_value
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.snapshot import ProcessFacts
+    from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
     from heapscope.parser.layout.layout import Layout
 
 # Variables from which a JVM, or what embeds it, takes options. HotSpot keeps its command line
@@ -106,6 +107,55 @@ def describe_process(facts: ProcessFacts, snapshot: str, *, show_secrets: bool) 
         identifier_bytes=facts.identifier_bytes,
         layout=_describe_layout(facts.layout),
     )
+
+
+_MAX_COMMAND = 90  # characters of a heading
+
+
+def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets: bool = False) -> str:
+    """What a process is called: ``org.example.Train, worker 3, pid 4711 on host-3``.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Its sidecar, where it has one, tells most.
+    facts : ProcessFacts or None
+        What the heap tells.
+    show_secrets : bool
+        Whether arguments are shown as they are.
+
+    Returns
+    -------
+    str
+        Printable and masked; empty where neither tells anything.
+    """
+    found = snapshot.sidecar.get("process")
+    process = found if isinstance(found, dict) else {}
+    properties = {} if facts is None else facts.system_properties
+    environment = {} if facts is None else facts.environment
+    parts = [_program(process.get("command"), properties.get("sun.java.command", ""), show_secrets)]
+    if isinstance(role := process.get("role"), str) and role:
+        index = number_in(snapshot.sidecar, "process", "task_index")
+        parts.append(role if index is None else f"{role} {index}")
+    pid = number_in(snapshot.sidecar, "process", "pid")
+    host = snapshot.sidecar.get("host")
+    host = host if isinstance(host, str) and host else environment.get("HOSTNAME", "")
+    where = [f"pid {pid}"] if pid is not None else []
+    if host:
+        where.append(f"on {host if show_secrets else mask_value('HOSTNAME', host)}")
+    parts.append(" ".join(where))
+    return printable(", ".join(part for part in parts if part))
+
+
+def _program(command: object, java_command: str, show_secrets: bool) -> str:
+    """The main class, jar or script of a process; else its command line, shortened."""
+    if java_command:
+        text = java_command if show_secrets else mask_value("sun.java.command", java_command)
+        return text.partition(" (")[0][:_MAX_COMMAND]
+    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        return ""
+    text = " ".join(command if show_secrets else mask_command(command))
+    return text if len(text) <= _MAX_COMMAND else f"{text[:_MAX_COMMAND]}…"
 
 
 def _summary(

@@ -1,6 +1,7 @@
 """Incidents as HTML, Markdown, JSON and PDF, and as files.
 
-The same incident gives the same bytes: no time of day, no absolute path, no random id.
+The same incident gives the same bytes: no time of day, no random id; and no path but, as it was given, in the
+commands that it advises.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from heapscope import extras
+from heapscope.analysis.growth.subjects import MAX_SUBJECTS
 from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
-from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.diagnosis import SURENESS, describe_group
@@ -34,7 +35,7 @@ from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
 from heapscope.reporter.outlook import outlook_sentence
 from heapscope.reporter.pdf import font_faces, render_pdf
 from heapscope.reporter.rows import WatchedClass
-from heapscope.reporter.text import markdown_code, markdown_text, plural, shorten
+from heapscope.reporter.text import format_rate, markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def write_report(
     snapshots: Snapshots,
     path: str | os.PathLike[str],
     *,
-    patterns: Sequence[str] = WATCHED_CLASSES,
+    patterns: Sequence[str] = (),
     top: int = 25,
     force: bool = False,
     show_secrets: bool = False,
@@ -152,7 +153,7 @@ def write_report(
         ``.html`` for one page, ``.md`` for a ticket with PNG charts beside it, ``.json`` for
         programs, ``.pdf`` for paper.  Missing folders are made.
     patterns : sequence of str
-        The watched classes.
+        The watched classes; by default the report chooses them by what it found.
     top : int
         Rows of the histogram diff and of the largest classes.
     force : bool
@@ -256,10 +257,11 @@ def outlook_name(incident: Incident, stem: str) -> list[str]:
 
 
 def charted(incident: Incident) -> tuple[WatchedClass, ...]:
-    """The watched classes that have something to draw, each once."""
+    """The watched classes that have something to draw, each once, as many as a reader looks at."""
     if len(incident.snapshots) == 1:
         return ()
-    return tuple({one.class_name: one for one in incident.watched_classes if one.trend != "absent"}.values())
+    present = {one.class_name: one for one in incident.watched_classes if one.trend != "absent"}
+    return tuple(present.values())[:MAX_SUBJECTS]
 
 
 def _render_markdown(
@@ -371,8 +373,7 @@ def environment() -> jinja2.Environment:
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
         bytes=format_bytes,
-        # Tenths say nothing beside thousands.
-        change_rate=lambda value: format_count(round(value) if abs(value) >= 100 else value, signed=True),
+        change_rate=format_rate,
         capitalize_first=lambda text: text[:1].upper() + text[1:],
         change_bytes=lambda value: format_bytes(value, signed=True),
         count=format_count,

@@ -51,7 +51,7 @@ class SnapshotRow:
     name: str
     kind: str  # "heap dump" or "class histogram"
     captured_at: str
-    captured_at_source: str  # "dump header", "text", "sidecar" or "file time"
+    captured_at_source: str  # see `heapscope.analysis.growth.time_source.TimeSource`
     object_count: int
     shallow_bytes: int
     read_share: float = 1.0  # below 1, or with `uncertain`: of a broken dump what could be read
@@ -79,6 +79,10 @@ class WatchedClass:
         one snapshot.
     is_larger : bool
         `KeyGrowth.is_larger`: there are two snapshots only, and the second has more.
+    unit : str
+        What the two rates that follow are per: ``"hour"``, or ``"snapshot"`` where times cannot be used.
+    instance_count_per_unit, shallow_bytes_per_unit : float
+        The slope, as diagnosis and outlook have it; 0 of one snapshot.
     """
 
     class_name: str
@@ -92,6 +96,9 @@ class WatchedClass:
     shallow_bytes_per_snapshot: float
     verdict: str = ""
     is_larger: bool = False
+    unit: str = "snapshot"
+    instance_count_per_unit: float = 0.0
+    shallow_bytes_per_unit: float = 0.0
 
     @property
     def may_grow(self) -> bool:
@@ -126,6 +133,9 @@ class ClassSize:
 def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
     """One snapshot as a row."""
     coverage = snapshot.coverage
+    uncertain = [] if coverage is None else coverage.lines()
+    if snapshot.is_cut:
+        uncertain.append("no Total line, so the text may be cut and classes may be missing")
     return SnapshotRow(
         name=printable(snapshot.name),
         kind=snapshot.kind,
@@ -134,7 +144,7 @@ def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
         object_count=int(snapshot.object_count),
         shallow_bytes=int(snapshot.shallow_bytes),
         read_share=1.0 if coverage is None else coverage.share,
-        uncertain=() if coverage is None else tuple(map(printable, coverage.lines())),
+        uncertain=tuple(map(printable, uncertain)),
     )
 
 
@@ -160,13 +170,14 @@ def watched_row(counted: ClassGrowth, growth: Growth | None, compared: Sequence[
         tuple(map(int, counted.instance_counts)),
         tuple(map(int, counted.shallow_bytes)),
         grown,
+        growth,
     )
 
 
 def whole_heap_row(rows: Sequence[SnapshotRow], growth: Growth | None) -> WatchedClass:
     """The whole heap as a row."""
     counts, sizes = tuple(row.object_count for row in rows), tuple(row.shallow_bytes for row in rows)
-    return _row(WHOLE_HEAP, (), counts, sizes, None if growth is None else growth.whole)
+    return _row(WHOLE_HEAP, (), counts, sizes, None if growth is None else growth.whole, growth)
 
 
 def _row(
@@ -175,6 +186,7 @@ def _row(
     counts: tuple[int, ...],
     sizes: tuple[int, ...],
     grown: KeyGrowth | None,
+    growth: Growth | None,
 ) -> WatchedClass:
     steps = max(1, len(counts) - 1)
     return WatchedClass(
@@ -189,7 +201,17 @@ def _row(
         shallow_bytes_per_snapshot=(sizes[-1] - sizes[0]) / steps,
         verdict="" if grown is None else grown.verdict,
         is_larger=grown is not None and grown.is_larger,
+        unit="snapshot" if growth is None else growth.unit,
+        instance_count_per_unit=_slope(growth, None if grown is None else grown.instances),
+        shallow_bytes_per_unit=_slope(growth, None if grown is None else grown.shallow),
     )
+
+
+def _slope(growth: Growth | None, trend: Trend | None) -> float:
+    if growth is None or trend is None:
+        return 0.0
+    rate = trend.per_snapshot if growth.axis.hours is None else trend.per_hour
+    return 0.0 if rate is None else rate.value
 
 
 def _trend(counts: Sequence[int], trend: Trend | None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from heapscope.units import format_count
+
 # Controls, format characters (bidirectional overrides, zero width), surrogates that are no
 # pair, line and paragraph separators: all of them act on a reader instead of being read.
 _ACTING_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -34,6 +36,13 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text):,} characters)"
+
+
+def format_rate(value: float) -> str:
+    """A rate with its sign: ``+8,031``, ``+12.5``, ``+0.042``."""
+    if abs(value) >= 100:
+        value = round(value)  # tenths say nothing beside thousands
+    return f"{value:+.2g}" if 0 < abs(value) < 1 else format_count(value, signed=True)
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:

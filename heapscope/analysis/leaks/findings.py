@@ -70,6 +70,12 @@ class Finding(RichRepr):
         Steps ``Class.field`` from where it begins to that field's collection.
     other_holders : tuple of str
         Who else holds the collection.
+    off_heap_bytes : int or None
+        What they stand for outside of the Java heap, where that is the leak and its size is known.
+    dump : Path or None
+        The heap dump that was looked at; None of class histograms.
+    example_id : int or None
+        Identifier of one of the objects in that dump.
     """
 
     id: str
@@ -97,6 +103,9 @@ class Finding(RichRepr):
     owner: str = ""
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
+    off_heap_bytes: int | None = None
+    dump: Path | None = None
+    example_id: int | None = None
 
     @property
     def bytes_each(self) -> float | None:
@@ -180,6 +189,19 @@ def slope_per_hour(times: Sequence[datetime], counts: Sequence[int | None]) -> R
         return None
     hours = [(when - known[0][0]).total_seconds() / 3600 for when, _ in known]
     return rate(hours, [count for _, count in known])
+
+
+def growth_rate(
+    growth: Growth | None, times: Sequence[datetime], counts: Sequence[int | None]
+) -> Rate | None:
+    """The slope of a series per hour, over the snapshots that a growth takes the slopes of classes over.
+
+    So that a finding and the table of classes have one rate.  A series with holes has its own slope.
+    """
+    known = [count for count in counts if count is not None]
+    if growth is None or len(known) != growth.axis.count:
+        return slope_per_hour(times, counts)
+    return growth.follow("", known, known).instances.per_hour
 
 
 def began(

@@ -284,6 +284,8 @@ def _finding(
         affected=(),
         sources=(),
         evidence=tuple(evidence),
+        owner=pile.owner,
+        off_heap_bytes=size,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per_hour
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, growth_rate
 from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
@@ -125,9 +125,10 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         since, is_estimate = times[key.since], False
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
-    retained = share = holders = None
+    retained = share = holders = example = None
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
+        example = _example(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(members)
@@ -162,6 +163,8 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(grown_bytes)}",
         ),
+        dump=None if evidence.graph is None else evidence.snapshot.path,
+        example_id=example,
     )
 
 
@@ -173,7 +176,7 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
     counts = grown.counts
     content = owned.content_class or "java.lang.Object"
     times = [each.captured_at for each in series]
-    per_hour = None if has_file_times(series) else slope_per_hour(times, counts)
+    per_hour = None if has_file_times(series) else growth_rate(growth, times, counts)
     since, is_estimate = began(times, counts, per_hour)
     rows = content_members(graph, owned.held_indices, content) if owned.content_class else owned.pile_indices
     members = ObjectSet(graph, rows if rows.size else owned.pile_indices)
@@ -215,4 +218,11 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         owner=owned.owner.field,
         owner_way=owned.owner.way,
         other_holders=others,
+        dump=evidence.snapshot.path,
+        example_id=_example(members),
     )
+
+
+def _example(members: ObjectSet) -> int | None:
+    """Identifier of the newest of some objects, as far as addresses tell."""
+    return int(members.object_ids[-1]) if len(members) else None

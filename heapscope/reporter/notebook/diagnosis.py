@@ -29,6 +29,8 @@ def diagnosis_card(diagnosis: Diagnosis) -> str:
     )
     if not section.findings:
         body += lines_list(section.figures)
+    body += lines_list(f"holds the heap now: {one.text}" for one in section.owners)
+    body += lines_list(f"to see what grows: {step}" for step in section.next_steps)
     ends = lines_list(f"if it goes on: {each}" for each in section.runs_out[:1])
     steady = lines_list(f"looked like a known leak: {each}" for each in section.steady)
     return card(section.headline, under, ends + body + steady)
@@ -50,6 +52,9 @@ def _body(finding: FindingSection, *, is_open: bool, has_title: bool = True) -> 
         totals.append((format_bytes(finding.retained_bytes), f"retained together{share}", ""))
     pairs = [
         ("Class", finding.class_name),
+        ("Where", finding.owner),
+        ("The way there", " → ".join(finding.owner_way) if len(finding.owner_way) > 1 else ""),
+        ("Also held by", "; ".join(finding.other_holders)),
         ("Since", finding.began),
         ("Growth", finding.speed.replace("->", "→")),
         ("How sure", SURENESS.get(finding.confidence, finding.confidence)),

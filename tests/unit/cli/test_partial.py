@@ -127,12 +127,12 @@ def test_a_report_says_so_everywhere(tmp_path: Path) -> None:
     for ending in ("html", "md", "json"):
         heapscope.report(found, tmp_path / f"r.{ending}", patterns=["FileSystem"])
     page = (tmp_path / "r.html").read_text()
-    assert "c is a part of a dump" in page
+    assert "c is a part of a heap dump" in page
     assert "<strong>partial</strong>" in page
     assert "hollow: of a partial dump, at least so much" in page
     ticket = (tmp_path / "r.md").read_text()
     assert "**partial**" in ticket
-    assert "c is a part of a dump" in ticket
+    assert "c is a part of a heap dump" in ticket
     document = json.loads((tmp_path / "r.json").read_text())
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert [snapshot.get("read_share", 1) < 1 for snapshot in document["snapshots"]] == [

@@ -33,7 +33,7 @@ def test_a_process_that_does_not_start_ends_all_and_says_why(
     monkeypatch.setattr(subprocess, "Popen", note)
     with (
         pytest.raises(NoDemo, match="of the demo did not start: "),
-        Cluster(NO_JVM, tmp_path, connects=1, seconds=0.0, leaks=True),
+        Cluster(NO_JVM, tmp_path, leaks=True),
     ):
         pass
     assert len(started) == 1 + WORKERS
@@ -41,14 +41,18 @@ def test_a_process_that_does_not_start_ends_all_and_says_why(
 
 
 def test_what_is_ready_is_ended_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = f"import sys; print({READY!r}, flush=True); sys.stdin.read()"
+    code = (
+        f"import sys; print({READY!r}, flush=True); [print(line, end='', flush=True) for line in sys.stdin]"
+    )
     popen = subprocess.Popen
     monkeypatch.setattr(
         subprocess,
         "Popen",
         lambda words, **options: popen([sys.executable, "-c", code, *words[3:]], **options),
     )
-    with Cluster(NO_JVM, tmp_path, connects=1, seconds=0.0, leaks=True) as started:
+    with Cluster(NO_JVM, tmp_path, leaks=True) as started:
+        started.read_until(7)
+        started.read_until(9)
         pids = started.worker_pids
         assert len(set(pids)) == WORKERS
         commands = [Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in pids]
@@ -57,3 +61,17 @@ def test_what_is_ready_is_ended_with_the_block(tmp_path: Path, monkeypatch: pyte
             f"--task_index={number}" for number in range(WORKERS)
         ]
     assert all(map(is_gone, pids))
+
+
+def test_a_worker_that_ends_before_its_reads_are_done_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import sys; print({READY!r}, flush=True); sys.stdin.readline()"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess,
+        "Popen",
+        lambda words, **options: popen([sys.executable, "-c", code, *words[3:]], **options),
+    )
+    with Cluster(NO_JVM, tmp_path, leaks=True) as started, pytest.raises(NoDemo, match="ended before its 7"):
+        started.read_until(7)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from heapscope.demo import worker
-from heapscope.demo.worker import READY, read_hdfs
+from heapscope.demo.worker import READY, HdfsReader
 
 
 def test_a_parameter_server_is_ready_and_ends_with_its_input() -> None:
@@ -20,7 +20,7 @@ def test_a_parameter_server_is_ready_and_ends_with_its_input() -> None:
 
 @pytest.mark.parametrize("ticket", ["/tmp/krb5cc_demo", None])
 def test_every_read_connects_and_keeps_its_handle(
-    ticket: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ticket: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: list[tuple[str, str]] = []
     started: list[tuple[object, ...]] = []
@@ -48,9 +48,10 @@ def test_every_read_connects_and_keeps_its_handle(
     monkeypatch.delenv("KERB_TICKET_CACHE_PATH", raising=False)
     if ticket is not None:
         monkeypatch.setenv("KERB_TICKET_CACHE_PATH", ticket)
-    handles = read_hdfs(5, 0.0)
-    assert len(set(map(id, handles))) == 5
+    reader = HdfsReader()
+    for count in (1, 5, 3):
+        reader.read_until(count)
+    assert len(set(map(id, reader.handles))) == 5
     assert started == [("/jdk/lib/server/libjvm.so", "-Xmx1m", "-Xrs", ["/a", "/b"])]
-    assert capsys.readouterr().out == f"{READY}\n"
     key = "hadoop.security.kerberos.ticket.cache.path"
     assert settings == ([] if ticket is None else [(key, ticket)] * 5)

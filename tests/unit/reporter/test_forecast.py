@@ -16,7 +16,7 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
     growth = grown(*counts, hours=hours).growth(limit_bytes=limit)
-    return describe_outlook(growth, growth.forecasts)
+    return describe_outlook(growth)
 
 
 def test_forecasts_in_a_sentence() -> None:

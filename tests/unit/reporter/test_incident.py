@@ -23,12 +23,11 @@ def test_a_leak_is_said_first_with_its_figures() -> None:
     assert incident.verdict[0] == f"{first.what}: {first.speed}"
     assert first.cure[0] in incident.verdict[1]
     assert incident.verdict[2] == (
-        "org.apache.hadoop.fs.FileSystem: 10 -> 160 instances (+50 per snapshot), "
-        "480 B -> 7.68 kB (+2.40 kB per snapshot)"
+        "org.apache.hadoop.fs.FileSystem: 10 -> 160 instances (+300 per hour), "
+        "480 B -> 7.68 kB (+14.4 kB per hour)"
     )
     assert incident.verdict[-2] == (
-        "Whole heap: 24,413 -> 27,613 objects (+1,066.7 per snapshot), "
-        "2.51 MB -> 2.77 MB (+84.7 kB per snapshot)"
+        "Whole heap: 24,413 -> 27,613 objects (+6,410 per hour), 2.51 MB -> 2.77 MB (+508 kB per hour)"
     )
     assert incident.verdict[-1] == "In no snapshot: org.apache.hadoop.hdfs.DFSClient"
 

@@ -45,8 +45,8 @@ def test_lines() -> None:
         "worker:0 (pid 4711): the Java heap grows",
         "    resident +273 MB in 19 min, +862 MB an hour",
         "    +272 MB of it inside the Java heap, whose old generation after GC changed by +236 MB",
-        "    confidence medium; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 -o DIR, "
-        "then heapscope report DIR",
+        "    confidence medium; next: take heap dumps: heapscope collect 4711 --every 10m --count 3 "
+        "-o dumps-4711, then heapscope report dumps-4711 -o dumps-4711.html",
     ]
 
 
