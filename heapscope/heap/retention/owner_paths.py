@@ -199,15 +199,14 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     # Now also through class loaders, class objects and threads that something known refers to.
     left = connecting[(parents[connecting] == NO_OBJECT) & is_held[connecting]]
     left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & is_held[threads]])
-    while left.size:
-        sources, targets = references.incoming(left)
-        known = parents[sources] != NO_OBJECT
-        found, first = np.unique(targets[known], return_index=True)
-        if not found.size:
-            break
-        parents[found] = sources[known][first]
-        visit(found.astype(np.uint32))
-        left = left[parents[left] == NO_OBJECT]
+    unblocked = np.zeros_like(flags)
+    kernels.mark(left.astype(np.uint32), unblocked, kernels.VISITED)
+    flags[:, kernels.VISITED] &= ~unblocked[:, kernels.VISITED]
+    sources, targets = references.incoming(left)
+    known = parents[sources] != NO_OBJECT
+    found, first = np.unique(targets[known], return_index=True)
+    parents[found] = sources[known][first]
+    visit(found.astype(np.uint32))
     begin(root_members)
     return parents
 
