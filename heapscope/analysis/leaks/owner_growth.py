@@ -19,6 +19,7 @@ from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
+from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.owners import Owned, content_members, find_owned
 from heapscope.progress import Progress, no_progress
@@ -98,7 +99,8 @@ def growing_owner(
     (whole_trend,) = find_trends(np.array([reachable], np.int64), axis)
     if whole_trend.verdict not in (GROWS, PERHAPS) or gained < HEAP_GROWTH * reachable[0] * unit:
         return None
-    candidates = [name for name in names if name in last and _is_told(last[name])]
+    graph = evidence.graph
+    candidates = [name for name in names if name in last and _is_told(graph, last[name])]
     if not candidates:
         return None
     trends = find_trends(np.array([names[name] for name in candidates], np.int64), axis)
@@ -145,7 +147,16 @@ def _figures_of(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]
     return owned, int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64)), counts
 
 
-def _is_told(owned: Owned) -> bool:
-    """Whether it is a leak of somebody's code: the JDK's own tables grow as it warms up."""
+def _is_told(graph: HeapGraph, owned: Owned) -> bool:
+    """Whether growth of it is a leak of somebody's code.
+
+    The JDK's own tables grow as it warms up, and what only soft references hold goes before memory runs out.
+    """
     origin = max(owned.owner.origin, class_origin(owned.content_class or "java.lang.Object"))
-    return origin > ClassOrigin.JDK
+    if origin == ClassOrigin.JDK:
+        return False
+    rows = owned.pile_indices
+    if owned.content_class:
+        members = content_members(graph, owned.held_indices, owned.content_class)
+        rows = members if members.size else rows
+    return 2 * int(np.count_nonzero(graph.categories[rows] == STRONG)) >= rows.size
