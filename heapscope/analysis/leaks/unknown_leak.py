@@ -16,6 +16,7 @@ from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
 from heapscope.heap.retention.owner_paths import other_holders
 from heapscope.heap.retention.owners import content_members
+from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
@@ -104,7 +105,11 @@ def _retained_by_class(evidence: SnapshotEvidence) -> dict[str, int] | None:
     if evidence.graph is None:
         return None
     table = find_consumers(evidence.graph).by_class
-    return dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
+    found: dict[str, int] = {}
+    for name, size in zip(table.column("name"), table.column("retained_bytes"), strict=True):
+        stable = stable_name(name)  # as growth names them: generated classes are one
+        found[stable] = found.get(stable, 0) + size
+    return found
 
 
 def _is_material(name: str) -> bool:
