@@ -23,6 +23,7 @@ from benchmarks.verdicts.answers import (
     Reading,
     ask,
     contradictions_of_report,
+    failure,
     read_check,
     read_diagnosis,
     read_growth,
@@ -77,11 +78,12 @@ def _diagnosed(files: Sequence[Path], classes: Classes, work: Path, count: str) 
     if len(files) > 1:
         grown = ask("growth", *files, "--json")
         deaths, mistakes = (*reading.deaths, *read_growth(grown)), wrong_limits(grown, HEAP_BYTES)
+        mistakes = mistakes if grown.document else (failure(grown),)
         reading = replace(reading, deaths=deaths, mistakes=mistakes)
     if count == "8":
         page = work / "report.json"
         report = ask("report", *files, "-o", page, document=page)
-        more = contradictions_of_report(report.document)
+        more = contradictions_of_report(report.document) if report.document else [failure(report)]
         reading = replace(reading, contradictions=tuple(dict.fromkeys((*reading.contradictions, *more))))
     return reading
 
