@@ -70,6 +70,16 @@ HEAP_GROWTH = 0.1
 # The instances of the class that is named must retain this part of that growth.  Chosen: below a third
 # other classes together explain more.
 LEAST_PART = 0.3
+# A field is followed over dumps if it owns this part of what is reachable.  Chosen: a leak that matters owns
+# more, and each field costs a look at its elements.
+OWNER_SHARE = 0.01
+# Dumps that are opened for figures that no class histogram has: opening takes seconds a gigabyte.
+SERIES_DUMPS = 8
+# Where nothing is known to leak, so many fields that own at least this part of the heap are named.
+OWNERS_SHOWN, OWNERS_SHOWN_SHARE = 3, 0.05
+# How near the number of instances that a class of the program gained must come to that of the raw material
+# (arrays, strings) for it to be made of it.
+ONE_FOR_ONE = 0.1
 
 # --- known leaks (leaks/diagnosis.py) ---
 

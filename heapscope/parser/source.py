@@ -172,7 +172,13 @@ class Source:
         return os.preadv(self._plain_fd, [buffer], offset)
 
     def mapping(self, progress: Progress = no_progress) -> NDArray[np.uint8]:
-        """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
+        """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident.
+
+        Raises
+        ------
+        TruncatedDump, HprofError
+            A compressed file is cut or damaged, or there is no room to inflate it.
+        """
         if self._mapping is None:
             if not self.is_mapped:
                 made = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding
+import shlex
+
+from heapscope.analysis.leaks.findings import UNKNOWN, Diagnosis, Finding
+from heapscope.analysis.verdicts import UNDECIDED
 
 
 def cure_steps(finding: Finding) -> list[str]:
@@ -15,3 +18,12 @@ def cure_steps(finding: Finding) -> list[str]:
             "addresses, 'heapscope inspect DUMP 0xADDRESS' shows what is there.",
         )
     return steps
+
+
+def next_snapshot_steps(diagnosis: Diagnosis) -> list[str]:
+    """The commands that take the next snapshot and diagnose it with the others; none after a verdict."""
+    if diagnosis.status != UNDECIDED or diagnosis.findings:
+        return []
+    folder = shlex.quote(str(diagnosis.folder or "."))
+    pid = "PID" if diagnosis.pid is None else str(diagnosis.pid)
+    return [f"heapscope collect {pid} -o {folder}", f"heapscope diagnose {folder}"]

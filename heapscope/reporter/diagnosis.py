@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
-from heapscope.reporter.advice import cure_steps
+from heapscope.heap.retention.suspects import describe_suspect
+from heapscope.reporter.advice import cure_steps, next_snapshot_steps
 from heapscope.reporter.forecast import forecast_clause
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading
     from heapscope.analysis.leaks.hadoop import FileSystemGroup
     from heapscope.heap.retention.paths import Holder
+    from heapscope.heap.retention.suspects import Suspect
 
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
@@ -78,6 +80,9 @@ class FindingSection:
     evidence: tuple[str, ...]
     file_systems: tuple[FileSystemGroup, ...]
     values: tuple[Value, ...]
+    owner: str = ""  # the field that owns them; empty where that cannot be told
+    owner_way: tuple[str, ...] = ()
+    other_holders: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
@@ -120,6 +125,18 @@ class FindingSection:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerSection:
+    """A field that owns a large part of a heap."""
+
+    owner: str
+    class_name: str  # what piles up there
+    instance_count: int
+    retained_bytes: int
+    share: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiagnosisSection:
     """The diagnosis of a process; text is printable and masked."""
 
@@ -133,6 +150,8 @@ class DiagnosisSection:
     steady: tuple[str, ...]
     file_systems: tuple[FileSystemGroup, ...]
     values: tuple[Value, ...]
+    owners: tuple[OwnerSection, ...] = ()  # what holds the heap, where too few snapshots show no leak
+    next_steps: tuple[str, ...] = ()  # commands that would tell more
 
     @property
     def is_sure(self) -> bool:
@@ -162,6 +181,19 @@ def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> D
         ),
         file_systems=tuple(map(_file_systems, diagnosis.groups)),
         values=tuple(_value(each, show_secrets) for each in diagnosis.readings),
+        owners=tuple(map(_owner, diagnosis.owners)),
+        next_steps=tuple(next_snapshot_steps(diagnosis)),
+    )
+
+
+def _owner(suspect: Suspect) -> OwnerSection:
+    return OwnerSection(
+        owner=printable(suspect.owner),
+        class_name=printable(suspect.content_class or suspect.class_name),
+        instance_count=suspect.content_count or suspect.instance_count,
+        retained_bytes=suspect.retained_bytes,
+        share=suspect.share,
+        text=printable(describe_suspect(suspect)[0]),
     )
 
 
@@ -208,6 +240,9 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         evidence=tuple(printable(each if show_secrets else scrub(each)) for each in finding.evidence),
         file_systems=tuple(map(_file_systems, finding.groups)),
         values=tuple(_value(each, show_secrets) for each in finding.readings),
+        owner=printable(finding.owner),
+        owner_way=tuple(map(printable, finding.owner_way)),
+        other_holders=tuple(map(printable, finding.other_holders)),
     )
 
 
@@ -278,6 +313,11 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
         )
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
+    if diagnosis.growth is not None and not diagnosis.is_leak and diagnosis.growth.forecasts:
+        lines.append(
+            "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
+            "is not said when it would be full"
+        )
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
     return tuple(lines)
 
@@ -304,16 +344,17 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     """The diagnosis in plain words, for a terminal or a ticket."""
     lines = textwrap.wrap(section.headline, width)
     if section.runs_out:
-        if section.findings:
-            text = f"If it goes on, {section.runs_out[0]}."
-        else:
-            text = (
-                f"The heap grows all the same (see 'heapscope growth'): if it goes on, {section.runs_out[0]}."
-            )
-        lines += textwrap.wrap(text, width)
+        lines += textwrap.wrap(f"If it goes on, {section.runs_out[0]}.", width)
     if not section.findings:
         lines += [""]
         lines += [row for each in section.figures for row in _bullet(each, width)]
+    if section.owners:
+        said = "What holds the heap now; so few snapshots show what is large, not what grows:"
+        lines += ["", *textwrap.wrap(said, width)]
+        lines += [row for each in section.owners for row in _bullet(each.text, width)]
+    if section.next_steps:
+        said = "To see what grows, let the process work for a while, then take the next snapshot:"
+        lines += ["", *textwrap.wrap(said, width), *(f"  {step}" for step in section.next_steps)]
     for finding in section.findings:
         lines += ["", *_finding_lines(finding, width, is_first=finding is section.findings[0])]
     if section.steady:
@@ -326,6 +367,7 @@ def _finding_lines(finding: FindingSection, width: int, is_first: bool) -> list[
     lines = [] if is_first else [*textwrap.wrap(finding.title, width), ""]
     rows = [
         ("What", f"{finding.what} ({finding.class_name})"),
+        ("Where", finding.owner),
         ("Since", finding.began),
         ("Growth", finding.speed),
         ("Sure?", SURENESS[finding.confidence]),

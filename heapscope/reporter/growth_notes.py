@@ -46,4 +46,7 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.THREE_SNAPSHOTS: lambda note: (
         "three snapshots rise by chance once in six: nothing is more than 'perhaps'"
     ),
+    NoteKind.NO_FORECAST: lambda note: (
+        "no forecast: no class of the program or of a library grows, only the JDK's own"
+    ),
 }

@@ -157,6 +157,6 @@ def build_incident(
         if facts is None
         else describe_process(facts, printable(last.name), show_secrets=show_secrets),
         retention=retention,
-        outlook=None if growth is None else describe_outlook(growth),
+        outlook=None if growth is None else describe_outlook(growth, found.forecasts),
         diagnosis=diagnosis,
     )

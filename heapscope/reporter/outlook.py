@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.forecast import Forecast
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.statistics import Rate
 
@@ -103,8 +105,16 @@ class Outlook:
         return len(self.heap_bytes) - self.warm_up >= MIN_SNAPSHOTS
 
 
-def describe_outlook(growth: Growth) -> Outlook:
-    """The section of what grows by class."""
+def describe_outlook(growth: Growth, forecasts: Sequence[Forecast]) -> Outlook:
+    """The section of what grows by class.
+
+    Parameters
+    ----------
+    growth : Growth
+        By class.
+    forecasts : sequence of Forecast
+        Those of the diagnosis: where nothing leaks, no date is named.
+    """
     whole = growth.whole.shallow
     rate = _rate(growth, whole.per_hour, whole.per_snapshot)
     growing = [key for key in growth.keys if key.may_grow]
@@ -117,7 +127,7 @@ def describe_outlook(growth: Growth) -> Outlook:
         since=whole.since,
         slope=_slope(rate),
         confidence=rate.confidence if rate is not None else 0.0,
-        forecasts=tuple(map(describe_forecast, growth.forecasts)),
+        forecasts=tuple(map(describe_forecast, forecasts)),
         classes=tuple(_class(growth, key) for key in growing[:_ROWS]),
         class_count=len(growing),
         expected_by_chance=growth.expected_by_chance,

@@ -35,6 +35,7 @@ from heapscope.analysis.verdicts import (
     Verdict,
 )
 from heapscope.errors import DifferentProcesses, HeapscopeError
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.parser.names import CLASS
 from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
@@ -310,14 +311,19 @@ def find_growth(
         notes.append(Note(NoteKind.UNKNOWN_PROCESS))
         notes += _restarts(series)
     whole = _whole(series, axis, has_retained=found.retained is not None)
+    keys = _keys(found, axis)
     limits = find_limits(series, options.limit_bytes)
+    forecasts = tuple(forecast(whole.shallow, limits, series[-1].captured_at))
+    if forecasts and by in ("class", "class+") and not _has_own_growth(keys):
+        # Garbage, dead space and the JDK's warm-up make a heap larger that will never be full of them.
+        forecasts, notes = (), [*notes, Note(NoteKind.NO_FORECAST)]
     return Growth(
         by=by,
         snapshots=series,
-        keys=_keys(found, axis),
+        keys=keys,
         whole=whole,
         axis=axis,
-        forecasts=tuple(forecast(whole.shallow, limits, series[-1].captured_at)),
+        forecasts=forecasts,
         notes=tuple(notes),
     )
 
@@ -366,3 +372,11 @@ def _keys(found: KeySeries, axis: Axis) -> tuple[KeyGrowth, ...]:
         return _ORDER.index(key.verdict), -value, -size.delta, key.name
 
     return tuple(sorted(keys, key=place))
+
+
+def _has_own_growth(keys: Sequence[KeyGrowth]) -> bool:
+    """Whether a class of the program or of a library grows."""
+    return any(
+        key.verdict in (GROWS, PERHAPS) and class_origin(key.name.rstrip("+")) > ClassOrigin.JDK
+        for key in keys
+    )

@@ -19,6 +19,7 @@ class NoteKind(StrEnum):
     WARM_UP = "warm-up left out"  # [counts: snapshots], found by itself
     TWO_SNAPSHOTS = "two snapshots"
     THREE_SNAPSHOTS = "three snapshots"
+    NO_FORECAST = "no forecast"  # the heap grows, and no class of the program or of a library does
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, slope_per_hour
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
 from heapscope.analysis.leaks.signatures import Match, match
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
-from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP, OWNERS_SHOWN, OWNERS_SHOWN_SHARE
 from heapscope.analysis.verdicts import (
     CERTAIN,
     FLUCTUATES,
@@ -38,6 +39,8 @@ from heapscope.analysis.verdicts import (
     Confidence,
 )
 from heapscope.heap.objects.environment import environment_of
+from heapscope.heap.retention.owner_paths import owner_of
+from heapscope.heap.retention.suspects import Suspect, find_suspects
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
 
 # Variables that say why a file system is made anew, and where to look instead.
 TELLING_VARIABLES = ("KERB_TICKET_CACHE_PATH", "KRB5CCNAME")
-_SERIES_DUMPS = 8  # dumps that are opened for a figure no class histogram has
 
 
 def find_leaks(
@@ -103,9 +105,11 @@ def find_leaks(
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
-                unknown = unknown_leak(growth, evidence, own_only=bool(findings))
+                grown = growing_owner(growth.snapshots, evidence, progress)
+                unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
                 if unknown is not None:  # first: most of the growth is its own
                     findings.insert(0, unknown)
+        owners = () if findings or enough else _owners(evidence)
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
         source=chosen.name,
@@ -119,7 +123,17 @@ def find_leaks(
         groups=groups,
         readings=tuple(readings),
         growth=growth,
+        owners=owners,
+        pid=number_in(chosen.sidecar, "process", "pid"),
+        folder=chosen.path.parent,
     )
+
+
+def _owners(evidence: SnapshotEvidence) -> tuple[Suspect, ...]:
+    """What holds the heap where nothing is known to leak: the largest owners, what every JVM has last."""
+    if evidence.graph is None:
+        return ()
+    return find_suspects(evidence.graph, OWNERS_SHOWN_SHARE).suspects[:OWNERS_SHOWN]
 
 
 def _readings(snapshot: Snapshot, variables: Mapping[str, str], living: Mapping[str, str]) -> list[Reading]:
@@ -208,9 +222,7 @@ def _counts(
     if subject.classes and evidence.count(subject.classes, subject.without) == _picked(leak, evidence):
         of_each = (SnapshotEvidence(each, None, series.superclasses) for each in series)
         return tuple(each.count(subject.classes, subject.without) for each in of_each)
-    dumps = [place for place, each in enumerate(series) if each.kind == DUMP]
-    if len(dumps) > _SERIES_DUMPS:
-        dumps = [dumps[i] for i in np.linspace(0, len(dumps) - 1, _SERIES_DUMPS).astype(int).tolist()]
+    dumps = opened_dumps(series)
     found: list[int | None] = [None] * len(series)
     for place in dumps:
         snapshot = series[place]
@@ -248,13 +260,14 @@ def _finding(
     since, is_estimate = began(times, counts, rate)
     if since is None and objects is not None and leak.born:
         since = _first_born(leak, evidence, objects)
-    retained = share = holders = None
+    retained = share = holders = owner = None
     class_name = leak.subject.classes[0] if leak.subject.classes else leak.subject.entries
     if objects:
         retained = objects.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(objects)
         class_name = class_name or next(iter(objects.class_counts()))
+        owner = owner_of(objects.graph, int(objects.indices[0]), is_one_of_many=len(objects) > 1)
     is_of_file_systems = leak.subject.classes == (FILE_SYSTEM,)
     return Finding(
         id=leak.id,
@@ -279,6 +292,8 @@ def _finding(
         evidence=tuple(outcome.text for outcome in found.outcomes if outcome.text),
         groups=groups if is_of_file_systems else (),
         readings=tuple(readings) if is_of_file_systems else (),
+        owner="" if owner is None or owner.place < 0 else owner.field,
+        owner_way=() if owner is None else owner.way,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from heapscope.analysis.growth.forecast import Forecast
 from heapscope.analysis.growth.growth import Growth
@@ -13,6 +14,7 @@ from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.paths import MergedPaths
+from heapscope.heap.retention.suspects import Suspect
 from heapscope.rich_repr import RichRepr
 
 UNKNOWN = "unknown"  # the id of growth without a known reason
@@ -60,6 +62,12 @@ class Finding(RichRepr):
     groups : tuple of FileSystemGroup
         For leaks of Hadoop file systems.
     readings : tuple of Reading
+    owner : str
+        The field that owns them, ``com.acme.SessionRegistry.sessions``; empty where that cannot be told.
+    owner_way : tuple of str
+        Steps ``Class.field`` from where it begins to that field's collection.
+    other_holders : tuple of str
+        Who else holds the collection.
     """
 
     id: str
@@ -84,6 +92,9 @@ class Finding(RichRepr):
     evidence: tuple[str, ...]
     groups: tuple[FileSystemGroup, ...] = ()
     readings: tuple[Reading, ...] = ()
+    owner: str = ""
+    owner_way: tuple[str, ...] = ()
+    other_holders: tuple[str, ...] = ()
 
     @property
     def bytes_each(self) -> float | None:
@@ -118,6 +129,13 @@ class Diagnosis(RichRepr):
         The whole heap, in each snapshot.
     growth : Growth or None
         Of all classes over the snapshots; None of one snapshot.
+    owners : tuple of Suspect
+        Of too few snapshots in which nothing was found, if a heap dump is among them: the fields that own
+        most of it.
+    pid : int or None
+        Of the process, where a sidecar tells.
+    folder : Path or None
+        Where the snapshot lies that was looked at.
     """
 
     status: Status
@@ -132,11 +150,14 @@ class Diagnosis(RichRepr):
     groups: tuple[FileSystemGroup, ...]
     readings: tuple[Reading, ...]
     growth: Growth | None = None
+    owners: tuple[Suspect, ...] = ()
+    pid: int | None = None
+    folder: Path | None = None
 
     @property
     def forecasts(self) -> tuple[Forecast, ...]:
-        """When memory runs out if the whole heap goes on growing, the soonest first."""
-        return () if self.growth is None else self.growth.forecasts
+        """When memory runs out if the leak goes on, the soonest first; none where no leak was found."""
+        return self.growth.forecasts if self.growth is not None and self.is_leak else ()
 
     @property
     def is_leak(self) -> bool:

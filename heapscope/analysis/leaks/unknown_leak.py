@@ -7,18 +7,28 @@ from itertools import pairwise
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
-from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per_hour
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
-from heapscope.heap.object_set import instances_of
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
+from heapscope.heap.retention.owner_paths import other_holders
+from heapscope.heap.retention.owners import content_members
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
 _MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
-def unknown_leak(growth: Growth, evidence: SnapshotEvidence, *, own_only: bool = False) -> Finding | None:
+def unknown_leak(
+    growth: Growth,
+    evidence: SnapshotEvidence,
+    grown: OwnerGrowth | None = None,
+    *,
+    own_only: bool = False,
+) -> Finding | None:
     """The finding for growth without a known reason; None where nothing leads it, or nothing grows.
 
     Parameters
@@ -27,13 +37,19 @@ def unknown_leak(growth: Growth, evidence: SnapshotEvidence, *, own_only: bool =
         By class.
     evidence : SnapshotEvidence
         Of one of its snapshots.
+    grown : OwnerGrowth, optional
+        The field that takes most of the growth, where dumps tell.
     own_only : bool
         Whether a class that other things are made of (`String`, arrays, collections) is no finding.
     """
+    if grown is not None and not (own_only and _is_material(grown.owned.content_class)):
+        return _finding_of_owner(grown, growth, evidence)
     sizes = growth.whole.shallow_bytes
     grown_bytes = sizes[-1] - sizes[0]
     if growth.whole.shallow.verdict not in (GROWS, PERHAPS) or grown_bytes < HEAP_GROWTH * sizes[0]:
         return None
+    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
+        return None  # what grows there is garbage, dead space, or the JDK's own
     candidates = _candidates(growth, evidence, grown_bytes)
     if not candidates:
         return None
@@ -48,20 +64,40 @@ def unknown_leak(growth: Growth, evidence: SnapshotEvidence, *, own_only: bool =
 def _candidates(
     growth: Growth, evidence: SnapshotEvidence, grown_bytes: int
 ) -> list[tuple[KeyGrowth, float]]:
-    """Classes that grow, and how much of the growth their instances retain."""
+    """Classes that grow, and how much of the growth their instances account for.
+
+    Of class histograms, which have no references, a class of the program or of a library accounts for what
+    grows one for one with it as well: the arrays, strings and nodes that its instances are made of.
+    """
     retained = _retained_by_class(evidence)
-    found = []
-    for key in (*growth.growing, *growth.perhaps):
-        counts = key.instance_counts
-        if _is_kept(key.name) or counts[-1] <= counts[0]:
-            continue
-        if retained is None:
-            part = float(key.shallow.delta)
-        else:
-            part = retained.get(key.name, 0) * (counts[-1] - counts[0]) / counts[-1]
-        if part >= LEAST_PART * grown_bytes:
-            found.append((key, part))
-    return found
+    rising = [
+        key for key in (*growth.growing, *growth.perhaps) if _gained(key) > 0 and not _is_kept(key.name)
+    ]
+    if retained is not None:
+        parts = [(key, retained.get(key.name, 0) * _gained(key) / key.instance_counts[-1]) for key in rising]
+        return [each for each in parts if each[1] >= LEAST_PART * grown_bytes]
+    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
+        own = [key for key in rising if class_origin(key.name) == origin]
+        material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
+        if own:
+            together = sum(key.shallow.delta for key in (*own, *material))
+            if together < LEAST_PART * grown_bytes:
+                continue
+            return [(key, _accounted(key, material)) for key in own]
+    return [
+        (key, float(key.shallow.delta)) for key in rising if key.shallow.delta >= LEAST_PART * grown_bytes
+    ]
+
+
+def _gained(key: KeyGrowth) -> int:
+    return key.instance_counts[-1] - key.instance_counts[0]
+
+
+def _accounted(key: KeyGrowth, material: list[KeyGrowth]) -> float:
+    """Bytes of a class's growth, with those of the raw material that grew one for one with it."""
+    gained = _gained(key)
+    mine = (each for each in material if abs(_gained(each) - gained) <= ONE_FOR_ONE * gained)
+    return float(key.shallow.delta + sum(each.shallow.delta for each in mine))
 
 
 def _retained_by_class(evidence: SnapshotEvidence) -> dict[str, int] | None:
@@ -126,4 +162,57 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(grown_bytes)}",
         ),
+    )
+
+
+def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvidence) -> Finding:
+    """The finding for a field that grows."""
+    assert evidence.graph is not None
+    graph, owned = evidence.graph, grown.owned
+    series = growth.snapshots
+    counts = grown.counts
+    content = owned.content_class or "java.lang.Object"
+    times = [each.captured_at for each in series]
+    per_hour = None if has_file_times(series) else slope_per_hour(times, counts)
+    since, is_estimate = began(times, counts, per_hour)
+    rows = content_members(graph, owned.held_indices, content) if owned.content_class else owned.pile_indices
+    members = ObjectSet(graph, rows if rows.size else owned.pile_indices)
+    retained = members.retained_bytes()
+    holders = evidence.merged(members)
+    others = other_holders(graph, owned.owner.held_index) if owned.owner.place >= 0 else ()
+    known = [count for count in counts if count is not None]
+    return Finding(
+        id=UNKNOWN,
+        title=f"{content} piles up in {owned.owner.field}, for a reason that is not in the catalogue",
+        class_name=content,
+        unit=("instance", "instances"),
+        confidence=LIKELY if grown.trend.verdict == GROWS else POSSIBLE,
+        counts=counts,
+        instance_count=len(members),
+        retained_bytes=retained,
+        share=retained / evidence.reachable_bytes,
+        per_hour=per_hour,
+        since=since,
+        since_is_estimate=is_estimate,
+        held_by=tuple(holders.lines(4)),
+        holders=holders,
+        why="Something adds these objects to that field and nothing takes them out again.",
+        cure=(
+            f"Look at what adds to {owned.owner.field}: where it is a cache, give it a limit; else take "
+            "entries out when they are no longer needed.",
+            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
+            "again.",
+        ),
+        healthy="The number of instances stays the same, or goes up and down with the load.",
+        affected=(),
+        sources=(),
+        evidence=(
+            f"{owned.owner.field} owns {' -> '.join(map(format_count, known))} instances of {content}",
+            f"it takes {format_bytes(grown.gained_bytes)} of the {format_bytes(grown.heap_gained_bytes)} by "
+            "which what is reachable grew",
+            *(f"also held by {each}" for each in others),
+        ),
+        owner=owned.owner.field,
+        owner_way=owned.owner.way,
+        other_holders=others,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numba import njit, uint32, uint64
 
-from heapscope.heap.graph.kernels import DONE, NOTHING
+from heapscope.heap.graph._kernels import _has, _set
+from heapscope.heap.graph.kernels import DONE, LEAF, NOTHING, SPECIAL, VISITED
 
 
 @njit(nogil=True)
@@ -85,4 +86,33 @@ def heaviest_children(immediate, retained, heaviest):
         before = heaviest[d]
         if before == NOTHING or retained[v] > retained[before]:
             heaviest[d] = v
+    return DONE
+
+
+@njit(nogil=True)
+def mark_nested(immediate, members, flags, nested):
+    """Which members have another one above them in the dominator tree.
+
+    Plane VISITED has the members.  Objects on the way up are marked, so that each is passed once: plane LEAF
+    below a member, plane SPECIAL where no member is above.
+    """
+    top = uint32(NOTHING - 1)
+    for i in range(members.shape[0]):
+        at = immediate[members[i]]
+        is_below = False
+        while at < top:
+            if _has(flags, at, VISITED) or _has(flags, at, LEAF):
+                is_below = True
+                break
+            if _has(flags, at, SPECIAL):
+                break
+            at = immediate[at]
+        nested[i] = 1 if is_below else 0
+        plane = LEAF if is_below else SPECIAL
+        at = immediate[members[i]]
+        while at < top:
+            if _has(flags, at, VISITED) or _has(flags, at, LEAF) or _has(flags, at, SPECIAL):
+                break
+            _set(flags, at, plane)
+            at = immediate[at]
     return DONE

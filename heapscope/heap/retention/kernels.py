@@ -21,5 +21,7 @@ retained_by_group = {
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
 # immediate, retained, heaviest; by the type of retained
 heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
+# immediate, members, flags, nested
+mark_nested = Kernel(_GROUPS, "mark_nested", "u4[] u4[] u8[4] u1[]")
 # buf, offsets, seeds, identifier_bytes, widths, hashes, lengths
 hash_arrays = Kernel(_WASTE, "hash_arrays", "u1[] i8[] u8[] i8 i8[] u8[] i8[]")

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _CLASS_LOADER = "java.lang.ClassLoader"
+# Lists of the JVM that every object with a cleaner or a finalizer hangs on, whoever owns it.
+_CLEANERS = (
+    *("jdk.internal.ref.PhantomCleanable", "jdk.internal.ref.Cleaner", "sun.misc.Cleaner"),
+    *("jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer", "java.lang.ref.ReferenceQueue"),
+)
 _THREAD = "java.lang.Thread"
 _THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
 _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
@@ -83,6 +88,8 @@ class Owner:
         ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
     origin : ClassOrigin
         Whose field it is.
+    place : int
+        Which of the steps is that field; -1 where no field is the owner.
     held_index : int
         The object that the field refers to.
     steps : tuple of OwnerStep
@@ -94,14 +101,20 @@ class Owner:
     field: str
     kind: str
     origin: ClassOrigin
+    place: int
     held_index: int
     steps: tuple[OwnerStep, ...]
     thread_name: str = ""
 
     @property
     def way(self) -> tuple[str, ...]:
-        """The path as labels, repeated ones once; what comes before the first field is left out."""
-        labels = [step.label for step in self.steps if step.kind in (STATIC, FIELD, ELEMENT)]
+        """The path as labels, from its first field on, repeated ones once.
+
+        It ends inside the collection that the owner's field refers to: an element of it is one of many.
+        """
+        elements = (i for i, step in enumerate(self.steps) if step.kind == ELEMENT and i > self.place)
+        end = next(elements, len(self.steps)) if self.place >= 0 else len(self.steps)
+        labels = [step.label for step in self.steps[:end] if step.kind in (STATIC, FIELD, ELEMENT)]
         return tuple(label for place, label in enumerate(labels) if not place or labels[place - 1] != label)
 
 
@@ -146,7 +159,8 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     loaders = np.nonzero(extends(graph, _CLASS_LOADER)[class_index])[0]
     threads = np.nonzero(extends(graph, _THREAD)[class_index])[0]
     mirrors = np.nonzero(extends(graph, CLASS_NAME)[class_index])[0]  # also of int and void
-    connecting = np.union1d(mirrors, loaders)
+    cleaners = [np.nonzero(extends(graph, name)[class_index])[0] for name in _CLEANERS]
+    connecting = np.unique(np.concatenate([mirrors, loaders, *cleaners]))
     blocked = np.union1d(connecting, threads).astype(np.uint32)
     kernels.mark(blocked, flags, kernels.VISITED)
 
@@ -170,7 +184,18 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
         begin(class_objects[has_object[origins == origin]])
     root_members = graph.root_members.astype(np.int64)
-    begin(np.intersect1d(threads, root_members))
+    running = np.intersect1d(threads, root_members)
+    parents[running] = VIRTUAL_ROOT
+    # What threads refer to by a field or from their stack: first what is the program's, for a queue is owned
+    # by the service in a local variable of main, not by the worker that waits for it.
+    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
+        for thread in running.tolist():
+            held = references.outgoing(thread).astype(np.int64)
+            held = held[(parents[held] == NO_OBJECT) & (origins_of(graph)[class_index[held]] == origin)]
+            held = np.setdiff1d(held, blocked)
+            parents[held] = thread
+            visit(held.astype(np.uint32))
+    visit(running.astype(np.uint32))
     # Now also through class loaders, class objects and threads that something known refers to.
     left = connecting[(parents[connecting] == NO_OBJECT) & is_held[connecting]]
     left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & is_held[threads]])
@@ -200,16 +225,14 @@ def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None 
     parents = owner_parents(graph) if parents is None else parents
     class_index = graph.columns.class_index
     found: list[OwnerStep] = []
-    at, is_linked = index, False
+    at = index
     while len(found) < _MAX_STEPS and int(parents[at]) < VIRTUAL_ROOT:
         before = int(parents[at])
-        if class_index[before] == class_index[at] and found and int(parents[before]) < VIRTUAL_ROOT:
-            is_linked = True
-        else:
-            step = _step(graph, before, at)
+        if class_index[before] != class_index[at]:
+            found.append(_step(graph, before, at))
+        elif found and found[-1].kind == FIELD:
             # A list's nodes hold as an array's slots do: one for each element.
-            found.append(replace(step, kind=ELEMENT) if is_linked and step.kind == FIELD else step)
-            is_linked = False
+            found[-1] = replace(found[-1], kind=ELEMENT)
         at = before
     return found[::-1]
 
@@ -254,7 +277,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
 
     def owner(place: int, kind: str, origin: ClassOrigin, text: str = "") -> Owner:
         name = text or f"{steps[place].class_name}.{steps[place].name}"
-        return Owner(name, kind, origin, targets[place], steps, thread_name)
+        return Owner(name, kind, origin, place, targets[place], steps, thread_name)
 
     local = _thread_local(graph, steps)
     elements = [place for place, step in enumerate(steps) if step.kind == ELEMENT]
@@ -266,10 +289,10 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
             and class_origin(step.class_name) == origin
             and not (step.kind == FIELD and _is_link(graph, step, targets[place]))
         ]
-        above = [place for place in named if elements and place < elements[-1]] if is_one_of_many else []
+        if is_one_of_many and elements:
+            named = [place for place in named if place < elements[-1]]
         if named:
-            place = (above or named)[-1]
-            return owner(place, steps[place].kind, origin)
+            return owner(named[-1], steps[named[-1]].kind, origin)
         if local is not None and local[2] == origin:
             return owner(local[0], THREAD_LOCAL, origin, local[1])
     if local is not None:
@@ -286,11 +309,57 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
                 text = f"a local variable of thread {thread_name!r}" if thread_name else "a local variable"
             return owner(place_of_kind, kind, ClassOrigin.JDK, text)
     first = steps[0].object_index if steps else index
-    return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, index, steps, thread_name)
+    return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, -1, index, steps, thread_name)
 
 
 def _is_loader(graph: HeapGraph, index: int) -> bool:
     return bool(extends(graph, _CLASS_LOADER)[int(graph.columns.class_index[index])])
+
+
+def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...]:
+    """Who else refers to an object, beside the last object on its preferred path and what it holds itself.
+
+    Parameters
+    ----------
+    index : int
+        Object index.
+    most : int
+        No more than so many.
+
+    Returns
+    -------
+    tuple of str
+        ``"OrderBook.open (static)"``, ``"a local variable of thread 'matching'"``.
+    """
+    before = int(owner_parents(graph)[index])
+    sources, _ = graph.references.incoming(np.array([index]))
+    immediate = graph.immediate_dominators
+    found: dict[str, None] = {}
+    for source in np.unique(sources).tolist():
+        if source in (before, index) or len(found) >= most:
+            continue
+        if int(immediate[source]) == NO_OBJECT or _is_dominated_by(graph, source, index):
+            continue
+        thread_name = _thread_name(graph, source)
+        step = _step(graph, source, index)
+        found[f"a local variable of thread {thread_name!r}" if thread_name else step.label] = None
+    roots = graph.roots
+    kinds = roots.kinds[(roots.object_index == index) & (roots.hangs_on < 0)]
+    for kind in np.unique(kinds).tolist():
+        found[f"a GC root ({ROOT_KIND_NAMES[kind]})"] = None
+    return tuple(found)[:most]
+
+
+def _is_dominated_by(graph: HeapGraph, index: int, above: int) -> bool:
+    immediate = graph.immediate_dominators
+    at = index
+    for _ in range(_MAX_STEPS):
+        at = int(immediate[at])
+        if at == above:
+            return True
+        if at >= VIRTUAL_ROOT:
+            return False
+    return False
 
 
 def _is_link(graph: HeapGraph, step: OwnerStep, target: int) -> bool:

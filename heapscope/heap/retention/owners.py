@@ -9,7 +9,7 @@ each key) come together.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,17 @@ import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.references import VIRTUAL_ROOT
-from heapscope.heap.retention.owner_paths import Owner, extends, origins_of, owner_of
+from heapscope.heap.retention.owner_paths import (
+    LOADER,
+    OTHER,
+    STACK,
+    Owner,
+    extends,
+    origins_of,
+    owner_of,
+    owner_parents,
+)
+from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +42,8 @@ _SAMPLED = 64  # members of a group whose owners are looked up
 _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are opened
 _CONTENT_SAMPLES = 400  # elements whose classes say what piles up
 _CONTENT_DEPTH = 8
+_CONTENT_LOOKS = 4000  # objects that are looked at for it
+_CLIMBED = 64  # steps from an element up to its collection
 _OPENED = (
     "java.lang.Thread",
     "java.lang.ClassLoader",
@@ -40,6 +52,9 @@ _OPENED = (
     "java.lang.ThreadLocal$ThreadLocalMap$Entry[]",
     "java.lang.ThreadLocal$ThreadLocalMap$Entry",
 )
+_PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
+# Beside a collection, not in it.
+_ASIDE = ("java.lang.ref.ReferenceQueue", "java.lang.ref.Finalizer", "java.util.concurrent.locks.")
 # Values that say nothing of what piles up: a map from names to sessions is one of sessions.
 _PLAIN = frozenset(
     {
@@ -60,6 +75,8 @@ class Owned:
     pile_indices : int64 array
         Object indices of the objects that things pile up in, or of what piles up where no single object
         does; what retains most first.
+    held_indices : int64 array
+        Object indices of what the field refers to, in each object that has it.
     is_group : bool
         Whether these are instances that no single object dominates.
     dominated_units : int
@@ -72,6 +89,7 @@ class Owned:
 
     owner: Owner
     pile_indices: NDArray[np.int64] = field(repr=False)
+    held_indices: NDArray[np.int64] = field(repr=False)
     is_group: bool
     dominated_units: int
     content_class: str
@@ -118,13 +136,21 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
             Owned(
                 owner=parts[0][1],
                 pile_indices=members,
+                held_indices=np.unique(np.array([owner.held_index for _, owner in parts], np.int64)),
                 is_group=parts[0][0].is_group,
                 dominated_units=units,
-                content_class=content_class(graph, members),
+                content_class=_content_of(graph, parts[0][1], members),
                 thread_names=tuple(threads),
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.dominated_units, each.owner.field)))
+
+
+def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> str:
+    if owner.kind in (OTHER, STACK, LOADER) and owner.held_index in members:
+        classes = np.bincount(graph.columns.class_index[members])
+        return graph.classes[int(classes.argmax())].name
+    return content_class(graph, np.array([owner.held_index]))
 
 
 def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
@@ -231,7 +257,7 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
             continue
         index = int(piece.members[0])
         owner = owner_of(graph, index)
-        if piece.is_group or _is_array(graph, index):
+        if piece.is_group or _is_object_array(graph, index):
             found.append((piece, owner))
         else:
             singles[owner.field].append((piece, owner))
@@ -242,8 +268,9 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
     return found
 
 
-def _is_array(graph: HeapGraph, index: int) -> bool:
-    return graph.classes[int(graph.columns.class_index[index])].is_array
+def _is_object_array(graph: HeapGraph, index: int) -> bool:
+    name = graph.classes[int(graph.columns.class_index[index])].name
+    return name.endswith("[]") and name.removesuffix("[]") not in _PRIMITIVES
 
 
 def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
@@ -261,15 +288,15 @@ def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
     return found
 
 
-def content_class(graph: HeapGraph, piles: NDArray[np.int64]) -> str:
-    """What piles up in some objects: the class that most of their elements are of, or lead to.
+def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
+    """What piles up in some objects: the class whose instances retain most of those found first below them.
 
     Nodes, entries, arrays and collections of the JDK are looked through; strings and numbers count only where
     there is nothing else.
 
     Parameters
     ----------
-    piles : int64 array
+    containers : int64 array
         Object indices.
 
     Returns
@@ -278,38 +305,101 @@ def content_class(graph: HeapGraph, piles: NDArray[np.int64]) -> str:
         The program's class before a library's before the JDK's; empty where nothing is found.
     """
     origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    counts: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
-    pending = [(index, 0) for index in piles[:_CONTENT_SAMPLES].tolist()]
+    opened = _is_opened(graph)
+    # What holds the collection is not in it, though its elements refer to it as the outer object does.
+    holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
+    weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
+    pending = deque((index, 0) for index in containers[:_CONTENT_SAMPLES].tolist())
     seen: set[int] = set()
-    class_objects = set(graph.class_objects.tolist())
-    is_reference = extends(graph, "java.lang.ref.Reference")
-    while pending and len(seen) < 4 * _CONTENT_SAMPLES:
-        at, depth = pending.pop(0)
-        if at in seen or at in class_objects:
+    while pending and len(seen) < _CONTENT_LOOKS:
+        at, depth = pending.popleft()
+        if at in seen or at in holders or (depth and opened[at]):
             continue
         seen.add(at)
         name = graph.classes[int(class_index[at])].name
         origin = ClassOrigin(int(origins[int(class_index[at])]))
-        if not name.endswith("[]") and (depth or piles.size > 1):
+        is_array = name.endswith("[]") and name not in _PLAIN
+        if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
+            weights[origin][name] += int(graph.retained_units[at]) + 1
             if origin > ClassOrigin.JDK:
-                counts[origin][name] += 1
                 continue
-            counts[ClassOrigin.JDK][name] += 1
-        elif name in _PLAIN:
-            counts[ClassOrigin.JDK][name] += 1
-        if depth < _CONTENT_DEPTH and name not in _PLAIN and not is_reference[int(class_index[at])]:
+        if depth < _CONTENT_DEPTH and name not in _PLAIN and not name.startswith(_ASIDE):
             below = references.outgoing(at)
             step = max(1, below.size // _CONTENT_SAMPLES)
             pending += [(each, depth + 1) for each in below[::step].tolist()]
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
-        if counts[origin]:
-            return counts[origin].most_common(1)[0][0]
-    telling = [(name, count) for name, count in counts[ClassOrigin.JDK].most_common() if name not in _PLAIN]
-    plain = [(name, count) for name, count in counts[ClassOrigin.JDK].most_common() if name in _PLAIN]
-    telling = [(name, count) for name, count in telling if not _is_node(name)]
-    return (telling or plain or [("", 0)])[0][0]
+        if weights[origin]:
+            return weights[origin].most_common(1)[0][0]
+    ordered = [name for name, _ in weights[ClassOrigin.JDK].most_common()]
+    return next((name for name in ordered if name not in _PLAIN), ordered[0] if ordered else "")
 
 
-def _is_node(class_name: str) -> bool:
-    """Whether a class of the JDK is a part of a collection: ``HashMap$Node``, ``LinkedList$Node``."""
-    return class_name.startswith("java.util.") and "$" in class_name
+def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name: str) -> NDArray[np.int64]:
+    """The instances of a class that some objects hold: on their preferred path, or in their dominator tree.
+
+    Parameters
+    ----------
+    containers : int64 array
+        Object indices, ascending.
+    class_name : str
+        Subclasses do not count.
+
+    Returns
+    -------
+    int64 array
+        Object indices, strictly increasing.
+    """
+    is_it = np.array([c.name == class_name for c in graph.classes], bool)
+    rows = np.nonzero(is_it[graph.columns.class_index])[0]
+    found = np.zeros(rows.size, bool)
+    for tree in (owner_parents(graph), graph.immediate_dominators):
+        rest = np.nonzero(~found)[0]
+        found[rest] = _are_below(graph, tree, rows[rest], containers)
+    return rows[found]
+
+
+def _are_below(
+    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which objects have one of the containers above them in a tree."""
+    below = np.zeros(rows.size, bool)
+    left, at = np.arange(rows.size), rows.astype(np.int64)
+    for step in range(_CLIMBED):
+        at = tree[at].astype(np.int64)
+        place = np.minimum(np.searchsorted(containers, at), containers.size - 1)
+        is_there = containers[place] == at
+        below[left[is_there]] = True
+        goes_on = ~is_there & (at < VIRTUAL_ROOT)
+        left, at = left[goes_on], at[goes_on]
+        if not left.size:
+            break
+        if step % 8 == 7:  # nodes of a list: at once to the first of it
+            at = _first_of_lists(graph, tree, at, containers)
+    return below
+
+
+def _first_of_lists(
+    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each object the first, below the containers, of the objects of its class that lead to it."""
+    class_index = graph.columns.class_index
+    first = rows.copy()
+    for node_class in np.unique(class_index[rows]).tolist():
+        nodes = np.nonzero(class_index == node_class)[0]
+        above = tree[nodes].astype(np.int64)
+        place = np.minimum(np.searchsorted(nodes, above), nodes.size - 1)
+        goes_on = (nodes[place] == above) & ~np.isin(above, containers)
+        top = np.where(goes_on, place, np.arange(nodes.size))
+        while True:
+            further = top[top]
+            if (further == top).all():
+                break
+            top = further
+        mine = class_index[rows] == node_class
+        first[mine] = nodes[top[np.searchsorted(nodes, rows[mine])]]
+    return first
+
+
+def _is_structure(class_name: str) -> bool:
+    """Whether a class of the JDK is a collection, or a part of one: ``HashMap``, ``LinkedList$Node``."""
+    return class_name.startswith(("java.util.", "java.lang.ref.")) and class_name not in _PLAIN

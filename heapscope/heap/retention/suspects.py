@@ -1,9 +1,11 @@
-"""Leak suspects: what retains a large share of the graph, and where in it things pile up.
+"""Leak suspects: what holds a large share of the heap, by the field that owns it.
 
-Two shapes, as in Eclipse MAT's report: one object that retains much, and a class whose many
-instances retain much together though none does alone, each being held by several others or a
-GC root itself.  The second is how native code leaks: a file system that libhdfs keeps a JNI
-global reference to has no dominator but the virtual root.
+The field is the one that a developer opens in the editor (`heapscope.heap.retention.owners`); class loaders,
+class objects, threads and tables of collections are looked through.  Two forms, as in Eclipse MAT's report:
+one object that retains much, with the point where things pile up in it; and instances of one class that
+retain much together though none does alone, each being held by several others or a GC root itself.  The
+second is how native code leaks: a file system that libhdfs keeps a JNI global reference to has no dominator
+but the virtual root.
 """
 
 from __future__ import annotations
@@ -14,11 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import size_of
-from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.paths import MergedPaths, Path, merged_paths, shortest_path
+from heapscope.heap.retention.by_group import dominated_bytes
+from heapscope.heap.retention.owner_paths import (
+    FIELD,
+    LOADER,
+    OTHER,
+    STATIC,
+    THREAD_LOCAL,
+    other_holders,
+    owner_parents,
+)
+from heapscope.heap.retention.owners import Owned, content_members, find_owned
+from heapscope.heap.retention.paths import MergedPaths, Path, merged_paths, path_along, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
 
@@ -28,17 +42,30 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.table import Table
 
-# MAT's: a suspect retains a tenth of the heap; things pile up where a child retains less than 70 %
-# of its parent.
+# MAT's: a suspect retains a tenth of the heap; things pile up where a child retains less than 70 % of its
+# parent.
 SHARE = 0.1
 DROP = 0.7
 _MAX_STEPS = 10_000  # down a list; below that it is the list that piles up
 _SHOWN = 5
-# What is large in every small graph, and why: named as such, behind what may be a leak.
-ORDINARY = {
-    "java.util.zip.ZipFile$Source": "the directories of open archives: the class path, mostly",
-    "jdk.internal.loader.ClassLoaders$AppClassLoader": "the classes of the application",
-}
+# One object stands for a suspect where it retains nearly all that piled up.
+_NEARLY_ALL = 0.9
+_MOST = 0.5
+_MAX_PATH = 500  # steps of a path that is described object by object
+_ARCHIVES = "the directories of open archives: the class path, mostly"
+# Packages whose static fields are the JDK's own business, however large they are in a small heap.
+_INTERNAL = (
+    *(
+        "jdk.",
+        "sun.",
+        "com.sun.",
+        "java.lang.Module",
+        "java.lang.invoke.",
+        "java.lang.module.",
+        "java.util.zip.",
+    ),
+    *("java.lang.System.", "java.util.jar.", "java.security.", "java.lang.CharacterData", "java.util.Locale"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +96,9 @@ class Suspect(RichRepr):
     Attributes
     ----------
     kind : str
-        ``"object"``: one object; ``"group"``: instances of one class that nothing else dominates.
+        ``"object"``: one object; ``"group"``: instances that no single object retains.
     class_name : str
-        Of a class object: ``"class a.B"``.
+        Of the object, or of the members; of a class object ``"class a.B"``.
     object_ids : tuple of int
         Of the object, or of the first members of the group.
     instance_count : int
@@ -84,11 +111,27 @@ class Suspect(RichRepr):
     root_kinds : dict
         Root records on the members, by kind.
     path : Path or None
-        To the object.
+        To the object, over the field.
     holders : MergedPaths or None
         Of the group's members.
     accumulation : AccumulationPoint or None
         For an object.
+    owner : str
+        The field that owns it: ``com.acme.SessionRegistry.sessions``; where no field does, what holds it.
+    owner_kind : str
+        ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
+    collection_class : str
+        Class of what the field refers to.
+    content_class, content_count : str, int
+        What piles up there; empty and 0 where that cannot be told.
+    way : tuple of str
+        Steps from the GC root to it, ``Class.field`` each.
+    thread_names : tuple of str
+        Threads whose thread locals or stacks lead to it.
+    other_holders : tuple of str
+        Of an object: who refers to it beside that field.
+    ordinary : str
+        Why it is no leak although it is large; empty where nothing says so.
     """
 
     kind: str
@@ -102,11 +145,15 @@ class Suspect(RichRepr):
     path: Path | None
     holders: MergedPaths | None
     accumulation: AccumulationPoint | None
-
-    @property
-    def ordinary(self) -> str:
-        """Why it is no leak although it is large; empty where nothing says so."""
-        return ORDINARY.get(self.class_name, "")
+    owner: str
+    owner_kind: str
+    collection_class: str
+    content_class: str
+    content_count: int
+    way: tuple[str, ...]
+    thread_names: tuple[str, ...]
+    other_holders: tuple[str, ...]
+    ordinary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,71 +199,101 @@ def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
     """
     if not 0 < share <= 1:
         raise ValueError(f"share={share}; it lies between 0 and 1")
-    tree, columns = graph.dominators, graph.columns
-    top = tree.top_level
-    units = tree.retained_units[top].astype(np.int64)
-    whole = int(units.sum())
-    least = max(1, share * whole)
-    found: list[Suspect] = []
-    is_large = units >= least
-    if is_large.any():
-        heaviest = np.empty(tree.immediate.size, np.uint32)
-        width = "u4" if tree.retained_units.dtype == np.uint32 else "u8"
-        kernels.heaviest_children[width](tree.immediate, tree.retained_units, heaviest)
-        order = np.argsort(-units[is_large], kind="stable")
-        for index in top[is_large][order].tolist():
-            found.append(_object_suspect(graph, index, whole, heaviest))
-    # Class objects are each a class of their own; together they are no suspect.
-    rest, of_rest = top[~is_large], units[~is_large]
-    is_class_object = np.isin(rest, graph.class_objects[graph.class_objects >= 0])
-    rest, of_rest = rest[~is_class_object], of_rest[~is_class_object]
-    classes = columns.class_index[rest]
-    sums = np.bincount(classes, of_rest, len(graph.classes))
-    for class_index in np.argsort(-sums, kind="stable").tolist():
-        if sums[class_index] < least:
-            break
-        members = rest[classes == class_index]
-        if members.size > 1:
-            found.append(_group_suspect(graph, members, int(sums[class_index]), whole))
+    tree = graph.dominators
+    whole = int(tree.retained_units[tree.top_level].sum(dtype=np.uint64))
+    heaviest = np.empty(tree.immediate.size, np.uint32)
+    width = "u4" if tree.retained_units.dtype == np.uint32 else "u8"
+    kernels.heaviest_children[width](tree.immediate, tree.retained_units, heaviest)
+    found = [_suspect(graph, owned, whole, heaviest) for owned in find_owned(graph, share)]
     found.sort(key=lambda suspect: (bool(suspect.ordinary), -suspect.retained_bytes))
     reached = np.count_nonzero(tree.immediate != NO_OBJECT)
-    return Suspects(whole * columns.unit_bytes, int(reached), graph.reachability_table, tuple(found), share)
-
-
-def _object_suspect(graph: HeapGraph, index: int, whole: int, heaviest: NDArray[np.uint32]) -> Suspect:
-    tree = graph.dominators
-    size = tree.retained_bytes_of(index)
-    return Suspect(
-        "object",
-        _name(graph, index),
-        (JavaObject(graph, index).object_id,),
-        1,
-        size,
-        size,
-        int(tree.retained_units[index]) / whole,
-        _root_kinds(graph, np.array([index])),
-        shortest_path(graph, index),
-        None,
-        _accumulation(graph, index, heaviest),
+    return Suspects(
+        whole * graph.columns.unit_bytes, int(reached), graph.reachability_table, tuple(found), share
     )
 
 
-def _group_suspect(graph: HeapGraph, members: NDArray[np.int64], units: int, whole: int) -> Suspect:
-    columns = graph.columns
-    _, exact = size_of(graph.retained_set(members), columns.size_units)
+def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.uint32]) -> Suspect:
+    tree, columns, owner = graph.dominators, graph.columns, owned.owner
+    content = owned.content_class
+    has_container = owner.kind in (STATIC, FIELD, THREAD_LOCAL)
+    members = owned.pile_indices
+    if has_container and content:
+        members = content_members(graph, owned.held_indices, content)
+    content_count = int(members.size) if content else 0
+    single = _single(graph, owned)
+    if single is None:
+        units = size_of(graph.retained_set(np.unique(members)), columns.size_units)[1] if members.size else 0
+        if units < _MOST * owned.dominated_units:  # what piles up is not what was found in the collection
+            members = owned.pile_indices
+            units = size_of(graph.retained_set(np.unique(members)), columns.size_units)[1]
+        classes = np.bincount(columns.class_index[members])
+        name = graph.classes[int(classes.argmax())].name
+        ids = columns.addresses.ids_of(members[:_SHOWN]).tolist()
+        dominated = dominated_bytes(graph, np.unique(members)) // columns.unit_bytes
+    else:
+        units = dominated = int(tree.retained_units[single])
+        name = _name(graph, single)
+        ids = [JavaObject(graph, single).object_id]
+    subject = np.unique(members) if single is None else np.array([single])
     return Suspect(
-        "group",
-        graph.classes[int(columns.class_index[members[0]])].name,
-        tuple(columns.addresses.ids_of(members[:_SHOWN]).tolist()),
-        int(members.size),
-        exact * columns.unit_bytes,
-        units * columns.unit_bytes,
-        exact / whole,
-        _root_kinds(graph, members),
-        None,
-        merged_paths(graph, members),
-        None,
+        kind="group" if single is None else "object",
+        class_name=name,
+        object_ids=tuple(ids),
+        instance_count=int(subject.size),
+        retained_bytes=units * columns.unit_bytes,
+        dominated_bytes=dominated * columns.unit_bytes,
+        share=units / whole,
+        root_kinds=_root_kinds(graph, subject),
+        path=None if single is None else _path_to(graph, owned, single),
+        holders=merged_paths(graph, subject) if single is None else None,
+        accumulation=None if single is None else _accumulation(graph, single, heaviest),
+        owner=owner.field,
+        owner_kind=owner.kind,
+        collection_class=_name(graph, owner.held_index) if has_container else "",
+        content_class=content,
+        content_count=content_count,
+        way=owner.way,
+        thread_names=owned.thread_names,
+        other_holders=() if single is None else other_holders(graph, single),
+        ordinary=_why_ordinary(owned),
     )
+
+
+def _single(graph: HeapGraph, owned: Owned) -> int | None:
+    """The one object that retains nearly all that piled up; None for a group."""
+    retained = graph.retained_units
+    candidates = [int(index) for index in owned.pile_indices[:1]] if owned.pile_indices.size == 1 else []
+    if owned.owner.kind in (STATIC, FIELD):
+        candidates.insert(0, owned.owner.held_index)
+    for index in candidates:
+        if int(retained[index]) >= _NEARLY_ALL * owned.dominated_units:
+            return index
+    return None
+
+
+def _path_to(graph: HeapGraph, owned: Owned, index: int) -> Path | None:
+    """The owner's path to an object; a shortest one where that leads through a long list."""
+    chain = [index]
+    parents = owner_parents(graph)
+    while len(chain) < _MAX_PATH and int(parents[chain[-1]]) < VIRTUAL_ROOT:
+        chain.append(int(parents[chain[-1]]))
+    return shortest_path(graph, index) if len(chain) == _MAX_PATH else path_along(graph, chain[::-1])
+
+
+def _why_ordinary(owned: Owned) -> str:
+    """Why what a field owns is no leak; empty where nothing says so."""
+    owner = owned.owner
+    if class_origin(owned.content_class or "java.lang.Object") > ClassOrigin.JDK:
+        return ""
+    if owner.field == "java.util.zip.ZipFile$Source.files":
+        return _ARCHIVES
+    if owner.kind == LOADER:
+        return "what a class loader keeps of the classes it loaded"
+    if owner.kind in (STATIC, FIELD) and owner.field.startswith(_INTERNAL):
+        return "a part of the JDK that every JVM has"
+    if owner.kind == OTHER and "system class" in owner.field:
+        return "constants of the JDK's classes"
+    return ""
 
 
 def _root_kinds(graph: HeapGraph, members: NDArray[np.int64]) -> dict[str, int]:
@@ -235,7 +312,7 @@ def _accumulation(graph: HeapGraph, index: int, heaviest: NDArray[np.uint32]) ->
         way.append(child)
     classes = columns.class_index[way]
     # A list's nodes each dominate the rest of it: its first node is where things pile up.
-    while len(way) > 2 and classes[len(way) - 1] == classes[len(way) - 2]:
+    while len(way) > 1 and classes[len(way) - 1] == classes[len(way) - 2]:
         way.pop()
     point = way[-1]
     below = np.nonzero(tree.immediate == np.uint32(point))[0]
@@ -271,37 +348,46 @@ def _name(graph: HeapGraph, index: int) -> str:
 
 
 def describe_suspect(suspect: Suspect) -> list[str]:
-    """A suspect in plain words: what, how much, held by what, piled up where."""
-    lines = []
-    ordinary = [f"ordinary: {suspect.ordinary}"] if suspect.ordinary else []
-    if suspect.kind == "group":
-        lines.append(
-            f"{suspect.instance_count:,} instances of {suspect.class_name} retain "
-            f"{suspect.retained_bytes:,} bytes together, {suspect.share:.1%} of what is reachable; "
-            "no single object retains them"
-        )
-        lines += ordinary
-        if suspect.holders is not None:
-            lines += [f"held: {line}" for line in suspect.holders.lines(4)]
-        return lines
-    lines.append(
-        f"{suspect.class_name} 0x{suspect.object_ids[0]:x} retains {suspect.retained_bytes:,} bytes, "
-        f"{suspect.share:.1%} of what is reachable"
-    )
-    lines += ordinary
+    """A suspect in plain words: how much, of what, in which field; who else holds it; where it piles up."""
+    lines = [_headline(suspect)]
+    if suspect.ordinary:
+        lines.append(f"ordinary: {suspect.ordinary}")
+    if suspect.way:
+        lines.append(f"way: {' -> '.join(suspect.way[:10])}")
+    if suspect.thread_names:
+        names = ", ".join(suspect.thread_names[:_SHOWN])
+        rest = len(suspect.thread_names) - _SHOWN
+        lines.append(f"threads: {names}" + (f" and {rest:,} more" if rest > 0 else ""))
     point = suspect.accumulation
     if point is not None:
         if point.object_id != suspect.object_ids[0]:
             lines.append(
                 f"accumulated in {point.class_name} 0x{point.object_id:x}, {point.retained_bytes:,} bytes"
             )
-            lines.append(f"on the way: {' -> '.join(point.way[:8])}")
         lines += [
             f"there: {pile.object_count:,} x {pile.class_name}, {pile.retained_bytes:,} bytes"
             for pile in point.piles
         ]
-    if suspect.path is not None and len(suspect.path.steps) > 1:
-        lines += [f"held: {line.strip()}" for line in suspect.path.lines()]
-    elif suspect.root_kinds:
-        lines.append(f"GC root: {', '.join(suspect.root_kinds)}")
+    if suspect.holders is not None:
+        lines += [f"held: {line}" for line in suspect.holders.lines(4)]
+    elif suspect.other_holders:
+        lines.append(f"also held by: {', '.join(suspect.other_holders)}")
     return lines
+
+
+def _headline(suspect: Suspect) -> str:
+    where = suspect.owner
+    if suspect.owner_kind == STATIC:
+        where = f"static {where}"
+    elif suspect.owner_kind == THREAD_LOCAL:
+        where = f"thread local {where}"
+    if suspect.collection_class and suspect.kind == "object":
+        where += f" ({suspect.collection_class} 0x{suspect.object_ids[0]:x})"
+    what = f"{suspect.share:.1%} of what is reachable, {suspect.retained_bytes:,} bytes"
+    if suspect.content_class and suspect.content_count:
+        what += f": {suspect.content_count:,} {suspect.content_class}"
+    elif suspect.kind == "group":
+        what += f": {suspect.instance_count:,} {suspect.class_name}"
+    else:
+        what += f": {suspect.class_name} 0x{suspect.object_ids[0]:x}"
+    return f"{what} in {where}"

@@ -119,9 +119,17 @@ class _Reader:
         self.bytes_total = 0
 
     def fail(self, problem: str) -> HistogramError:
+        """The error of the line that is read."""
         return HistogramError(self.path, self.line, self.offset, problem)
 
     def read(self) -> ClassHistogramText:
+        """All lines.
+
+        Raises
+        ------
+        HistogramError
+            See `read_histogram`.
+        """
         captured_at_ms: int | None = None
         is_headed = has_modules = is_complete = False
         position, end = 0, len(self.text)
@@ -171,6 +179,13 @@ class _Reader:
         )
 
     def add_row(self, body: bytes, has_modules: bool) -> None:
+        """Take in a line that must be a row.
+
+        Raises
+        ------
+        HistogramError
+            It is none, or not the next.
+        """
         match = _ROW.fullmatch(body)
         if match is None:
             shown = decode_modified_utf8(body[:60])
@@ -195,6 +210,13 @@ class _Reader:
         self.rows[class_name] = (known_count + count, known_size + size)
 
     def check_total(self, count: int, size: int) -> None:
+        """Compare the ``Total`` line with the sums of the rows.
+
+        Raises
+        ------
+        HistogramError
+            They differ.
+        """
         for what, claimed, summed in (
             ("instances", count, self.instance_total),
             ("bytes", size, self.bytes_total),

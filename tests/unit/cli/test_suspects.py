@@ -19,7 +19,10 @@ def dump(tmp_path: Path) -> Path:
 def test_suspects(run: Run, dump: Path, tmp_path: Path) -> None:
     ran = run("suspects", dump)
     assert ran.code == 0
-    assert "Suspect 1: 20 instances of org.apache.hadoop.hdfs.DistributedFileSystem retain " in ran.out
+    assert (
+        "bytes: 20 org.apache.hadoop.hdfs.DistributedFileSystem in org.apache.hadoop.fs.FileSystem$Cache.map"
+        in ran.out
+    )
     assert "held: 20 x JNI global" in ran.out
     assert "unreachable" not in ran.out
     assert "Retained by package:" in ran.out

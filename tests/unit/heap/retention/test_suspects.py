@@ -10,7 +10,7 @@ import heapscope
 from heapscope.heap.retention.by_group import BOOT_LOADER, package_of
 from heapscope.heap.retention.suspects import describe_suspect
 from tests.support.dumps import DumpBuilder
-from tests.unit.analysis.leak import DISTRIBUTED, FILE_SYSTEM, leak_dump
+from tests.unit.analysis.leak import CACHE, DISTRIBUTED, FILE_SYSTEM, leak_dump
 
 
 def test_the_leak_through_native_code_is_a_group(tmp_path: Path) -> None:
@@ -22,17 +22,24 @@ def test_the_leak_through_native_code_is_a_group(tmp_path: Path) -> None:
     assert suspect.retained_bytes == exact > 20 * 4000
     assert suspect.root_kinds == {"JNI global": 40}
     assert suspect.share == suspect.retained_bytes / found.reachable_bytes > 0.9
-    assert describe_suspect(suspect)[1].startswith("held: 20 x FileSystem.CACHE (static) -> ")
+    assert suspect.owner == "org.apache.hadoop.fs.FileSystem$Cache.map"
+    assert (suspect.content_class, suspect.content_count) == (DISTRIBUTED, 20)
+    assert any(
+        line.startswith("held: 20 x FileSystem.CACHE (static) -> ") for line in describe_suspect(suspect)
+    )
 
 
 def test_without_native_handles_it_piles_up_in_the_cache(tmp_path: Path) -> None:
     with heapscope.open(leak_dump(tmp_path, has_globals=False), use_index=False) as heap:
         (suspect,) = heap.suspects()
-    assert (suspect.kind, suspect.class_name) == ("object", f"class {FILE_SYSTEM}")
+    assert (suspect.kind, suspect.class_name) == ("object", "java.util.HashMap")
+    assert (suspect.owner, suspect.content_class) == (f"{CACHE}.map", DISTRIBUTED)
+    assert suspect.path is not None
+    assert suspect.path.steps[0].class_name == f"class {FILE_SYSTEM}"
     point = suspect.accumulation
     assert point is not None
     assert point.class_name == "java.util.HashMap$Node[]"
-    assert point.way[0] == f"class {FILE_SYSTEM}"
+    assert point.way[0] == "java.util.HashMap"
     assert {pile.class_name for pile in point.piles} == {"java.util.HashMap$Node"}
     assert "accumulated in java.util.HashMap$Node[]" in "\n".join(describe_suspect(suspect))
 
@@ -57,7 +64,8 @@ def test_a_long_list_accumulates_at_its_head(tmp_path: Path) -> None:
         (suspect,) = heap.suspects()
         assert suspect.accumulation is not None
         assert suspect.accumulation.object_id == node
-        assert suspect.accumulation.way == ("a.List", "a.Node")
+        assert suspect.accumulation.way == ("a.Node",)
+        assert (suspect.owner, suspect.content_count) == ("a.List.head", 499)
 
 
 def test_consumers_count_nothing_twice(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""Which field grows: what each field owns, followed over the heap dumps of a series.
+
+A class tells what piles up, a field where: of two lists of one class of objects the one that grows is known
+by its field alone.  Only what the GC roots hold is counted, so garbage and dead space grow nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.trends import Axis, Trend, find_trends
+from heapscope.analysis.leaks.evidence import SnapshotEvidence
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OWNER_SHARE, SERIES_DUMPS
+from heapscope.analysis.verdicts import GROWS, PERHAPS
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.heap_graph import HeapGraph
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.owners import Owned, content_members, find_owned
+from heapscope.progress import Progress, no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerGrowth:
+    """A field that grows.
+
+    Attributes
+    ----------
+    owned : Owned
+        What it owns in the last dump.
+    trend : Trend
+        Of the bytes it owns, over the dumps that were opened.
+    counts : tuple of int or None
+        How many objects of ``owned.content_class`` it owns in each snapshot of the series; None for a class
+        histogram, and for a dump that was not opened.
+    gained_bytes : int
+        Last less first.
+    heap_gained_bytes : int
+        Growth of all that the GC roots hold.
+    """
+
+    owned: Owned
+    trend: Trend
+    counts: tuple[int | None, ...]
+    gained_bytes: int
+    heap_gained_bytes: int
+
+
+def opened_dumps(series: Series) -> list[int]:
+    """Positions of the dumps that are opened for what no class histogram tells; at most `SERIES_DUMPS`."""
+    dumps = [place for place, each in enumerate(series) if each.kind == DUMP and each.coverage is None]
+    if len(dumps) > SERIES_DUMPS:
+        dumps = [dumps[i] for i in np.linspace(0, len(dumps) - 1, SERIES_DUMPS).astype(int).tolist()]
+    return dumps
+
+
+def growing_owner(
+    series: Series, evidence: SnapshotEvidence, progress: Progress = no_progress
+) -> OwnerGrowth | None:
+    """The field that takes most of the heap's growth.
+
+    Parameters
+    ----------
+    series : Series
+        Of one process.
+    evidence : SnapshotEvidence
+        Of its last dump, which is open; of another snapshot nothing is said.
+    progress : Progress
+        Told how far reading the other dumps is.
+
+    Returns
+    -------
+    OwnerGrowth or None
+        None for fewer than three dumps, where what is reachable does not grow, and where no field of a
+        program or a library does.
+    """
+    places = opened_dumps(series)
+    if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
+        return None
+    names: dict[str, list[int]] = {}
+    reachable: list[int] = []
+    last: dict[str, Owned] = {}
+    counted: list[dict[str, int]] = []
+    for position, place in enumerate(places):
+        owned, whole, counts = _figures(series[place], evidence, progress)
+        reachable.append(whole)
+        counted.append(counts)
+        for each in owned:
+            names.setdefault(each.owner.field, [0] * len(places))[position] = each.dominated_units
+        last = {each.owner.field: each for each in owned}
+    unit = evidence.graph.columns.unit_bytes
+    gained = (reachable[-1] - reachable[0]) * unit
+    axis = Axis(None, None, len(places))
+    (whole_trend,) = find_trends(np.array([reachable], np.int64), axis)
+    if whole_trend.verdict not in (GROWS, PERHAPS) or gained < HEAP_GROWTH * reachable[0] * unit:
+        return None
+    candidates = [name for name in names if name in last and _is_told(last[name])]
+    if not candidates:
+        return None
+    trends = find_trends(np.array([names[name] for name in candidates], np.int64), axis)
+    found = [
+        (name, trend)
+        for name, trend in zip(candidates, trends, strict=True)
+        if trend.verdict in (GROWS, PERHAPS) and trend.delta * unit >= LEAST_PART * gained
+    ]
+    if not found:
+        return None
+    name, trend = max(found, key=lambda each: each[1].delta)
+    of_each: list[int | None] = [None] * len(series)
+    for position, place in enumerate(places):
+        of_each[place] = counted[position].get(name, 0)
+    return OwnerGrowth(
+        owned=last[name],
+        trend=trend,
+        counts=tuple(of_each),
+        gained_bytes=trend.delta * unit,
+        heap_gained_bytes=gained,
+    )
+
+
+def _figures(
+    snapshot: Snapshot, evidence: SnapshotEvidence, progress: Progress
+) -> tuple[Sequence[Owned], int, dict[str, int]]:
+    """What fields own in a dump; units that the roots hold; how much content each field has."""
+    if snapshot is evidence.snapshot and evidence.graph is not None:
+        return _figures_of(evidence.graph)
+    heap = snapshot.open(progress)
+    assert heap is not None  # it is a dump
+    with heap:
+        return _figures_of(heap.graph)
+
+
+def _figures_of(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]:
+    retained, immediate = graph.retained_units, graph.immediate_dominators
+    owned = find_owned(graph, OWNER_SHARE)
+    counts = {
+        each.owner.field: int(content_members(graph, each.held_indices, each.content_class).size)
+        for each in owned
+        if each.content_class
+    }
+    return owned, int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64)), counts
+
+
+def _is_told(owned: Owned) -> bool:
+    """Whether it is a leak of somebody's code: the JDK's own tables grow as it warms up."""
+    origin = max(owned.owner.origin, class_origin(owned.content_class or "java.lang.Object"))
+    return origin > ClassOrigin.JDK

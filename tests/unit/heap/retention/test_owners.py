@@ -1,0 +1,109 @@
+"""What each field owns, on heaps whose figures can be added up by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import heapscope
+from heapscope.heap.retention.owners import content_class, content_members, find_owned
+from tests.support.dumps import DumpBuilder
+from tests.unit.heap.retention.test_owner_paths import (
+    REGISTRY,
+    pool_thread,
+    sessions_builder,
+    thread_local_classes,
+)
+
+
+def large_sessions_builder(payload: int = 2000) -> tuple[DumpBuilder, int, list[int]]:
+    """Sessions with a payload each, in a map of the program."""
+    d, sessions_map, sessions = sessions_builder()
+    for each in sessions:
+        d.set(each, user=d.primitive_array("byte", b"x" * payload))
+    return d, sessions_map, sessions
+
+
+def test_what_piles_up_is_credited_to_the_field(tmp_path: Path) -> None:
+    d, sessions_map, sessions = large_sessions_builder()
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        (owned,) = find_owned(heap.graph)
+        assert owned.owner.field == f"{REGISTRY}.sessions"
+        assert owned.content_class == "com.acme.Session"
+        assert owned.held_indices.tolist() == [heap.index_of(sessions_map)]
+        members = content_members(heap.graph, owned.held_indices, owned.content_class)
+        assert heap.columns.addresses.ids_of(members).tolist() == sorted(sessions)
+        assert 0 < owned.dominated_units <= int(heap.graph.retained_units.max())
+
+
+def test_pieces_of_one_field_in_many_threads_come_together(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    thread_local_classes(d)
+    key = d.instance("java.lang.ThreadLocal")
+    d.cls("com.acme.Trace", fields={"data": "Object"})
+    d.cls("com.acme.Context")
+    d.static("com.acme.Context", "CURRENT", "Object", key)
+    d.root("STICKY_CLASS", d.class_id("com.acme.Context"))
+    for number in range(6):
+        traces = [d.instance("com.acme.Trace", data=d.primitive_array("byte", b"x" * 500)) for _ in range(5)]
+        value = d.object_array("java.lang.Object[]", traces)
+        entry = d.instance("java.lang.ThreadLocal$ThreadLocalMap$Entry", referent=key, value=value)
+        table = d.object_array("java.lang.ThreadLocal$ThreadLocalMap$Entry[]", [entry])
+        local_map = d.instance("java.lang.ThreadLocal$ThreadLocalMap", table=table, size=1)
+        pool_thread(d, f"http-{number}", number + 1, local_map)
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert (owned.owner.field, owned.content_class) == ("com.acme.Context.CURRENT", "com.acme.Trace")
+        assert len(owned.thread_names) == len(owned.held_indices) == 6
+        assert content_members(heap.graph, owned.held_indices, "com.acme.Trace").size == 30
+
+
+def test_a_long_list_counts_all_of_its_elements(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("com.acme.Mail")
+    d.cls("com.acme.Outbox", fields={"pending": "Object"})
+    d.cls("java.util.LinkedList$Node", fields={"item": "Object", "next": "Object"})
+    d.cls("java.util.LinkedList", fields={"first": "Object", "size": "int"})
+    node = 0
+    for _ in range(700):
+        node = d.instance("java.util.LinkedList$Node", item=d.instance("com.acme.Mail"), next=node)
+    mails = d.instance("java.util.LinkedList", first=node, size=700)
+    d.root("JNI_GLOBAL", d.instance("com.acme.Outbox", pending=mails))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert (owned.owner.field, owned.content_class) == ("com.acme.Outbox.pending", "com.acme.Mail")
+        assert content_members(heap.graph, owned.held_indices, "com.acme.Mail").size == 700
+
+
+def test_pieces_are_disjoint(tmp_path: Path) -> None:
+    """No byte is credited to two fields: all that is owned together is no more than the heap."""
+    d, _, _ = large_sessions_builder()
+    d.cls("com.acme.Catalogue", fields={"rows": "Object"})
+    rows = [d.primitive_array("byte", b"y" * 800) for _ in range(20)]
+    catalogue = d.instance("com.acme.Catalogue", rows=d.object_array("java.lang.Object[]", rows))
+    d.static(REGISTRY, "catalogue", "Object", catalogue)
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph, 0.01)
+        assert {each.owner.field for each in owned} >= {f"{REGISTRY}.sessions", "com.acme.Catalogue.rows"}
+        whole = int(heap.graph.retained_units[heap.graph.dominators.top_level].sum())
+        assert sum(each.dominated_units for each in owned) <= whole
+
+
+@pytest.mark.parametrize(
+    ("class_name", "expected"), [("com.acme.Row", "com.acme.Row"), ("java.lang.Integer", "java.lang.Integer")]
+)
+def test_strings_count_only_where_there_is_nothing_else(
+    tmp_path: Path, class_name: str, expected: str
+) -> None:
+    d = DumpBuilder()
+    if class_name.startswith("com."):
+        d.cls(class_name)
+    entries: dict[int | str, int | str | None] = {f"name-{i}": d.instance(class_name) for i in range(5)}
+    rows = d.hash_map(entries)
+    d.root("JNI_GLOBAL", rows)
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        found = content_class(heap.graph, np.array([heap.index_of(rows)]))
+    assert found in {expected, "java.lang.String"}
+    assert found == expected or expected.startswith("java.")
