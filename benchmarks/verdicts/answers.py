@@ -240,10 +240,11 @@ def contradictions_of_report(document: Mapping[str, Any]) -> list[str]:
     section = document.get("diagnosis") or {}
     found = contradictions_of_diagnosis(section)
     page, diagnosed = document.get("status"), section.get("status")
+    headline = str(document.get("headline", ""))
     if (page == LEAK) != (diagnosed == LEAK) and (LEAK in (page, diagnosed)):
-        found.append(f"the headline says {page!r} ({document.get('headline')}), the diagnosis {diagnosed!r}")
-    if page == "growth" and diagnosed == HEALTHY:
-        found.append(f"the headline says {document.get('headline')!r}, the diagnosis {diagnosed!r}")
+        found.append(f"the headline says {page!r} ({headline}), the diagnosis {diagnosed!r}")
+    if page == "growth" and diagnosed == HEALTHY and not headline.lower().startswith(HEALTHY):
+        found.append(f"the headline says {headline!r}, the diagnosis {diagnosed!r}")
     outlook = document.get("outlook") or {}
     dates = [each for each in outlook.get("forecasts", ()) if each.get("at")]
     if dates and diagnosed == HEALTHY:
