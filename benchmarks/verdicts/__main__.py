@@ -5,6 +5,7 @@
     python -m benchmarks.verdicts                         # all programs on JDK 17 and 25
     python -m benchmarks.verdicts --quick                 # a few programs on JDK 17, few views
     python -m benchmarks.verdicts --only queue --jdk 17   # one program
+    python -m benchmarks.verdicts --keep build/verdicts   # dumps are taken once; then only the answers anew
 
 The exit code is 1 where a goal is not reached.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ from benchmarks.verdicts.answers import (
     Reading,
     ask,
     contradictions_of_report,
+    failure,
     read_check,
     read_diagnosis,
     read_growth,
@@ -77,11 +80,12 @@ def _diagnosed(files: Sequence[Path], classes: Classes, work: Path, count: str) 
     if len(files) > 1:
         grown = ask("growth", *files, "--json")
         deaths, mistakes = (*reading.deaths, *read_growth(grown)), wrong_limits(grown, HEAP_BYTES)
+        mistakes = mistakes if grown.document else (failure(grown),)
         reading = replace(reading, deaths=deaths, mistakes=mistakes)
     if count == "8":
         page = work / "report.json"
         report = ask("report", *files, "-o", page, document=page)
-        more = contradictions_of_report(report.document)
+        more = contradictions_of_report(report.document) if report.document else [failure(report)]
         reading = replace(reading, contradictions=tuple(dict.fromkeys((*reading.contradictions, *more))))
     return reading
 
@@ -136,8 +140,8 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="PROGRAM", help="repeatable; see --list")
     parser.add_argument("--jdk", type=int, action="append", metavar="RELEASE", help="17 or 25; repeatable")
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", default=ROOT / "build" / "verdicts",
-        help="where dumps are kept and found again (default: build/verdicts)",
+        "--keep", type=Path, metavar="DIR",
+        help="keep dumps there (6 GB a JDK), and use those that are there; else each program's are removed",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few programs on JDK 17, seen in few ways")
     parser.add_argument("--wrong", action="store_true", help="print only rows that are not right")
@@ -156,17 +160,22 @@ def main() -> int:
     if not releases or not set(releases) <= set(jdks):
         parser.error(f"JDK {releases or RELEASES} is not installed; there are {sorted(jdks)}")
     began = time.monotonic()
-    classes = compile_programs(options.keep / "classes")
+    folder = options.keep or ROOT / "build" / "verdicts-now"
+    classes = compile_programs(folder / "classes")
     rows: list[Row] = []
     print(HEADING)
     for case in CASES:
         if case.name not in names:
             continue
         for release in releases:
-            for row in measure(case, jdks[release], classes, options.keep, quick=options.quick):
+            for row in measure(case, jdks[release], classes, folder, quick=options.quick):
                 rows.append(row)
                 if row.outcome != RIGHT or not options.wrong:
                     print(line_of(row), flush=True)
+            if options.keep is None:
+                shutil.rmtree(folder / f"jdk{release}" / case.name)
+    if options.keep is None:
+        shutil.rmtree(folder)
     reached = goals(rows)
     print(f"\n{len(rows)} answers in {time.monotonic() - began:.0f} s")
     for goal in reached:

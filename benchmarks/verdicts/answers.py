@@ -57,6 +57,11 @@ def ask(*arguments: str | Path, document: Path | None = None) -> Answer:
     return Answer(code, found if isinstance(found, dict) else {}, complained.getvalue().strip())
 
 
+def failure(answer: Answer) -> str:
+    """Of a command that did not answer: ``error 3: heapscope: no such file``."""
+    return f"error {answer.exit_code}: {answer.error}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a person takes from an answer.
@@ -117,7 +122,7 @@ def read_diagnosis(answer: Answer, classes: frozenset[str]) -> Reading:
     """What ``diagnose --json`` says; of several processes that of the first with a finding."""
     processes = list(answer.document.get("processes", ()))
     if not processes:
-        return Reading(f"error {answer.exit_code}: {answer.error}")
+        return Reading(failure(answer))
     chosen = next((each for each in processes if each.get("findings")), processes[0])
     findings = chosen.get("findings") or []
     first = findings[0] if findings else {}
@@ -139,7 +144,7 @@ def read_diagnosis(answer: Answer, classes: frozenset[str]) -> Reading:
 def read_suspects(answer: Answer, classes: frozenset[str]) -> Reading:
     """What ``suspects --json`` says: the first suspect."""
     if answer.exit_code:
-        return Reading(f"error {answer.exit_code}: {answer.error}")
+        return Reading(failure(answer))
     suspects = answer.document.get("suspects") or []
     if not suspects:
         return Reading("no suspect")
@@ -170,7 +175,7 @@ def read_check(answer: Answer) -> Reading:
     """What ``check --against --json`` says, held against its exit code."""
     verdict = answer.document.get("verdict")
     if not isinstance(verdict, str):
-        return Reading(f"error {answer.exit_code}: {answer.error}")
+        return Reading(failure(answer))
     meant = {0: "fixed", 1: "not fixed", 4: "too early to tell"}.get(answer.exit_code)
     wrong = () if meant == verdict else (f"{verdict!r} with exit code {answer.exit_code}",)
     rows = answer.document.get("classes") or []
@@ -235,10 +240,11 @@ def contradictions_of_report(document: Mapping[str, Any]) -> list[str]:
     section = document.get("diagnosis") or {}
     found = contradictions_of_diagnosis(section)
     page, diagnosed = document.get("status"), section.get("status")
+    headline = str(document.get("headline", ""))
     if (page == LEAK) != (diagnosed == LEAK) and (LEAK in (page, diagnosed)):
-        found.append(f"the headline says {page!r} ({document.get('headline')}), the diagnosis {diagnosed!r}")
-    if page == "growth" and diagnosed == HEALTHY:
-        found.append(f"the headline says {document.get('headline')!r}, the diagnosis {diagnosed!r}")
+        found.append(f"the headline says {page!r} ({headline}), the diagnosis {diagnosed!r}")
+    if page == "growth" and diagnosed == HEALTHY and not headline.lower().startswith(HEALTHY):
+        found.append(f"the headline says {headline!r}, the diagnosis {diagnosed!r}")
     outlook = document.get("outlook") or {}
     dates = [each for each in outlook.get("forecasts", ()) if each.get("at")]
     if dates and diagnosed == HEALTHY:

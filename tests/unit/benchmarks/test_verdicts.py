@@ -173,7 +173,9 @@ def test_statements_of_a_report() -> None:
     assert contradictions_of_report({"status": "absent", "diagnosis": section})
     sound = {"status": "no leak found", "findings": []}
     assert contradictions_of_report({"status": "steady", "diagnosis": sound}) == []
-    assert contradictions_of_report({"status": "growth", "diagnosis": sound})
+    assert contradictions_of_report({"status": "growth", "headline": "It grew", "diagnosis": sound})
+    same = "No leak found, but the whole heap grew, and has levelled off"
+    assert contradictions_of_report({"status": "growth", "headline": same, "diagnosis": sound}) == []
     outlook = {"forecasts": [{"at": "2026-01-12"}]}
     assert contradictions_of_report({"status": "steady", "diagnosis": sound, "outlook": outlook})
 
