@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
     from heapscope.collector.embedded import collect_self
     from heapscope.errors import (
+        AmbiguousName,
         AttachRefused,
         AttachTimeout,
         CollectError,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WATCHED_CLASSES",
+    "AmbiguousName",
     "AttachRefused",
     "AttachTimeout",
     "CollectError",

@@ -18,6 +18,7 @@
     ├── SampleError             a file that holds no samples of memory
     ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
+    ├── AmbiguousName (candidates)    a simple name that several classes have
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
@@ -142,6 +143,34 @@ class KnownLeaksError(HeapscopeError):
         super().__init__(f"{self.path}: {place + ': ' if place else ''}{problem}")
 
 
+def nearest_names(wanted: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Names that may have been meant, the likeliest first.
+
+    Those of the same simple name in any case, nested ones included (``Shop$Session`` for ``session``), then
+    those that are written alike.
+
+    Parameters
+    ----------
+    wanted : str
+        What was asked for.
+    names : iterable of str
+        What there is.
+    count : int
+        How many at most.
+    """
+    known = sorted(set(names))
+    tail = wanted.rsplit(".", 1)[-1].lower()
+    ends = (f".{tail}", f"${tail}")
+    alike = [name for name in known if tail and (name.lower() == tail or name.lower().endswith(ends))]
+    simple: dict[str, list[str]] = {}
+    for name in known:
+        simple.setdefault(name.rsplit(".", 1)[-1], []).append(name)
+    alike += get_close_matches(wanted, known, n=count, cutoff=0.6)
+    for close in get_close_matches(wanted.rsplit(".", 1)[-1], simple, n=count, cutoff=0.8):
+        alike += simple[close]
+    return list(dict.fromkeys(alike))[:count]
+
+
 class ObjectNotFound(HeapscopeError, KeyError):
     """No such class or object.
 
@@ -157,17 +186,34 @@ class ObjectNotFound(HeapscopeError, KeyError):
 
     def __init__(self, wanted: str, where: str, candidates: Iterable[str] = ()) -> None:
         self.wanted = wanted
-        names = list(candidates)
-        near = get_close_matches(wanted, names, n=3, cutoff=0.6)
-        tail = wanted.rsplit(".", 1)[-1]
-        if tail and not near:
-            near = sorted(n for n in names if n.rsplit(".", 1)[-1] == tail)[:3]
-        hint = f"; nearest: {', '.join(near)}" if near else ""
+        self.nearest = nearest_names(wanted, candidates)
+        hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
         self.message = f"{wanted!r} not found in {where}{hint}"
         super().__init__(self.message)
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
+
+
+class AmbiguousName(HeapscopeError):
+    """A simple name that classes of several packages have.
+
+    Parameters
+    ----------
+    wanted : str
+    candidates : sequence of str
+        Their full names.
+    """
+
+    def __init__(self, wanted: str, candidates: Sequence[str]) -> None:
+        self.wanted = wanted
+        self.candidates = list(candidates)
+        names = self.candidates[:_PROCESSES_SHOWN]
+        more = len(self.candidates) - len(names)
+        which = ", ".join(names[:-1] if not more else names) + (
+            f" and {more} more" if more else f" and {names[-1]}"
+        )
+        super().__init__(f"{wanted!r} may be {which}; write the full name of the one that is meant")
 
 
 class DifferentProcesses(HeapscopeError):

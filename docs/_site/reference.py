@@ -38,6 +38,8 @@ GRAPH = [
     "heapscope.heap.graph.options.Options",
     "heapscope.heap.retention.suspects.Suspects",
     "heapscope.heap.retention.suspects.Suspect",
+    "heapscope.heap.retention.off_heap.OffHeap",
+    "heapscope.heap.retention.off_heap.OffHeapUse",
     "heapscope.heap.graph.dominators.Dominators",
     "heapscope.heap.graph.reachability.Reachability",
     "heapscope.heap.retention.paths.MergedPaths",

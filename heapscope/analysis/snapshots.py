@@ -7,16 +7,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapscope.analysis.growth import comparison, tables
-from heapscope.analysis.growth.comparison import Comparison, Proof
+from heapscope.analysis.growth import comparison, cure, tables
+from heapscope.analysis.growth.comparison import Comparison
+from heapscope.analysis.growth.cure import Proof
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
-from heapscope.analysis.growth.guards import Checks, check_growth, check_limits
+from heapscope.analysis.growth.guards import Checks, check_growth, check_limits, check_whole
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.same_process import Process
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import Snapshot, read_snapshot, snapshot_files
+from heapscope.analysis.growth.snapshot import Snapshot, read_snapshots, snapshot_files
+from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
+from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
@@ -29,8 +32,14 @@ if TYPE_CHECKING:
 class Snapshots(RichRepr, Series):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
-    def __init__(self, snapshots: Iterable[Snapshot], processes: Sequence[Process] | None = None) -> None:
-        super().__init__(snapshots, processes)
+    def __init__(
+        self,
+        snapshots: Iterable[Snapshot],
+        processes: Sequence[Process] | None = None,
+        *,
+        raw_names: bool = False,
+    ) -> None:
+        super().__init__(snapshots, processes, raw_names=raw_names)
         self._growths: dict[tuple[By, bool, SeriesOptions], Growth] = {}
 
     def growth(
@@ -100,32 +109,49 @@ class Snapshots(RichRepr, Series):
             self.growth(by, force_series=force_series), other.growth(by, force_series=force_series)
         )
 
-    def prove(self, after: Snapshots, patterns: Sequence[str] = (), *, force_series: bool = False) -> Proof:
+    def prove(
+        self,
+        after: Snapshots,
+        patterns: Sequence[str] = (),
+        *,
+        force_series: bool = False,
+        work: tuple[Sequence[float], Sequence[float]] | None = None,
+        progress: Progress = default_progress,
+    ) -> Proof:
         """Whether what grew in these snapshots no longer grows in others: fixed, not fixed, too early.
+
+        Without ``patterns`` these snapshots are diagnosed first, and what leaks in them decides.
 
         Parameters
         ----------
         after : Snapshots
             Taken after the cure.
         patterns : sequence of str
-            The classes that decide, with subclasses; see `heapscope.analysis.growth.comparison.prove`.
+            The classes that decide, with subclasses; see `heapscope.analysis.growth.cure.prove`.
         force_series : bool
             As for `growth`.
+        work : (sequence of float, sequence of float), optional
+            Work counters of both runs, as for `growth`.
+        progress : Progress
+            Told how far reading dumps is.
 
         Raises
         ------
         DifferentProcesses, HeapscopeError
             As for `growth`, of either run.
         """
-        return comparison.prove(
-            self.growth(force_series=force_series), after.growth(force_series=force_series), patterns
-        )
+        before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
+        cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
+        findings = () if patterns else find_leaks(self, before, progress=progress).findings
+        return cure.prove(before, cured, patterns, subjects=[each.class_name for each in findings])
 
     def check(
         self,
         limits: Sequence[str] = (),
         *,
         no_growth: Sequence[str] = (),
+        allow_absent: bool = False,
+        partial: bool = False,
         force_series: bool = False,
         progress: Progress = default_progress,
     ) -> Checks:
@@ -137,6 +163,10 @@ class Snapshots(RichRepr, Series):
             Each has to hold in every snapshot; see `heapscope.analysis.growth.guards`.
         no_growth : sequence of str
             Classes that must not grow, as globs; with ``+`` at the end their subclasses too.
+        allow_absent : bool
+            Whether a guard on a class that no snapshot knows holds; else it is an error.
+        partial : bool
+            Whether a text without its Total line is taken for what it has; else it is an error.
         force_series : bool
             As for `growth`.
         progress : Progress
@@ -146,14 +176,18 @@ class Snapshots(RichRepr, Series):
         ------
         DifferentProcesses
             As for `growth`, of ``no_growth``.
+        ObjectNotFound, AmbiguousName
+            A guard names no class, or a simple name that several have.
         HeapscopeError
-            There is no snapshot, or of ``no_growth`` fewer than two; a limit cannot be read.
+            There is no snapshot, or of ``no_growth`` fewer than two; a limit cannot be read; a text is cut.
         """
         self.need(1)
-        results = check_limits(self, limits, progress).results
+        if not partial:
+            check_whole(self)
+        results = check_limits(self, limits, allow_absent=allow_absent, progress=progress).results
         if no_growth:
             growth = self.growth(force_series=force_series, progress=progress)
-            results += check_growth(growth, no_growth).results
+            results += check_growth(growth, no_growth, allow_absent=allow_absent).results
         return Checks(results)
 
     def watched(
@@ -213,7 +247,8 @@ class Snapshots(RichRepr, Series):
     def _frame(self, table: Table) -> pd.DataFrame:
         """A table as a DataFrame, which says in ``attrs["partial"]`` what it knows only in part."""
         frame = table.to_frame()
-        partial = {s.name: s.coverage.to_dict() for s in self if s.coverage is not None}
+        partial: dict[str, object] = {s.name: s.coverage.to_dict() for s in self if s.coverage is not None}
+        partial |= {s.name: "no Total line" for s in self if s.is_cut}
         if partial:
             frame.attrs["partial"] = partial
         return frame
@@ -226,6 +261,8 @@ def snapshots(
     as_jvm: bool = False,
     directories: bool = True,
     partial: bool = False,
+    raw_names: bool = False,
+    order: Order | None = None,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -241,16 +278,25 @@ def snapshots(
         Whether a directory stands for its snapshots; else it is no dump.
     partial : bool
         Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
+    raw_names : bool
+        Whether generated classes keep counters, hashes and addresses in their names
+        (``Bus$$Lambda$14/0x7f10``); else those that differ in nothing but these are one class.
+    order : {"given", "name"}, optional
+        The order of texts without a date: as given, or by their names; else what needs an order asks for it.
 
     Raises
     ------
     HprofError, HistogramError
         See `heapscope.errors`.
+    HeapscopeError
+        ``order`` contradicts the times of dumps.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    return Snapshots(
-        read_snapshot(path, progress, as_jvm=as_jvm, partial=partial)
+    found = [
+        one
         for given in paths
         for path in (snapshot_files(Path(given)) if directories else [Path(given)])
-    )
+        for one in read_snapshots(path, progress, as_jvm=as_jvm, partial=partial)
+    ]
+    return Snapshots(found if order is None else put_in_order(found, order), raw_names=raw_names)

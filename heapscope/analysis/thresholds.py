@@ -40,13 +40,11 @@ MIN_SNAPSHOTS = 3
 # stops a build once too often than lets a leak pass.
 GUARD_SURE_SNAPSHOTS = 4
 
-# --- whether snapshots are of one process, and when they were taken (growth/growth.py) ---
+# --- whether snapshots are of one process (growth/growth.py) ---
 
 # A process unloads classes, those of reflection and of old plug-ins, but seldom so many at once.  Chosen: it
 # only adds a question to the answer.
 CLASSES_KEPT = 0.9
-# Seconds between the times of files, at least: files that were unpacked or copied together have one time.
-MIN_FILE_TIME_GAP = 1.0
 
 # --- whether a cure worked (growth/comparison.py) ---
 
@@ -56,6 +54,10 @@ MIN_EXPECTED = 10
 # Growth that surely lies below this part of the old rate counts as none.  Chosen: a cure that leaves a fifth
 # of a leak is none, and warm-up of the new process makes the same classes grow a little.
 MAX_LEFT = 0.2
+
+# What grows at this part of a rate, at least, grows as before, or in step with the class that is asked about.
+# Chosen: the middle between none of the growth and all of it.
+IN_STEP = 0.5
 
 # --- forecasts (growth/forecast.py) ---
 
@@ -95,3 +97,15 @@ LEAST_CREATED = 4
 # with libhdfs had 2,140 and, minutes later, 2,185 (the sample dumps); half as many again is growth.  Chosen.
 LEAST_REFERENCES = 1000
 REFERENCES_GROWTH = 1.5
+
+# --- memory outside of the heap (leaks/off_heap.py) ---
+
+# One dump of a healthy server with a pool of buffers shows as much outside as inside.  It says something
+# where there are at least 16 MiB, one chunk of a Netty arena up to 4.1.74, ...
+LEAST_OFF_HEAP_BYTES = 16 << 20
+# ... and four times as much as the heap's objects.  Chosen; the leaks that were measured show 6 to 46 times.
+OFF_HEAP_FACTOR = 4
+# The JVM throws OutOfMemoryError at the limit of direct memory; a part of it that is near.  Chosen.
+NEAR_LIMIT = 0.8
+# So many more objects whose size is not known, at least, are growth.  Chosen: fewer are noise of the load.
+LEAST_OFF_HEAP_COUNT = 10

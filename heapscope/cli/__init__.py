@@ -52,6 +52,7 @@ COMMANDS = {
     "paths": "heapscope.cli.paths",
     "dominators": "heapscope.cli.dominators",
     "inspect": "heapscope.cli.inspect",
+    "threads": "heapscope.cli.threads",
     "info": "heapscope.cli.info",
     "redact": "heapscope.cli.redact",
     "demo": "heapscope.cli.demo",

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from heapscope.cli.common.arguments import class_option, dumps_argument, expanded, partial_option
+from heapscope.cli.common.arguments import (
+    class_option,
+    dumps_argument,
+    expanded,
+    reading_options,
+)
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.reporter.text import plural, printable
@@ -25,14 +31,14 @@ from heapscope.units import format_bytes
 )
 @click.option("--dumps", "with_dumps", is_flag=True, help="Pack redacted copies of the dumps as well.")
 @class_option
-@partial_option
+@reading_options
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def bundle(
     dumps: tuple[Path, ...],
     output: Path,
     with_dumps: bool,
     patterns: tuple[str, ...],
-    partial: bool,
+    reading: dict[str, Any],
     force: bool,
 ) -> None:
     """Pack what 'report' writes of the DUMPs (HTML, Markdown with its pictures, JSON, PDF if WeasyPrint is
@@ -51,7 +57,7 @@ def bundle(
 
     check_free(output, force)  # before any work is done
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
         made = write_bundle(
             found,
             output,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import (
+    allow_absent_option,
+    check_names,
     class_option,
     dumps_argument,
     expanded,
-    partial_option,
+    reading_options,
     subclasses_option,
     watched,
 )
@@ -30,10 +33,16 @@ _COLUMNS = (
 @dumps_argument
 @class_option
 @subclasses_option
-@partial_option
+@allow_absent_option
+@reading_options
 @table_options("shallow_bytes", "instance_count", "class_name", "snapshot", "captured_at")
 def census(
-    dumps: tuple[Path, ...], patterns: tuple[str, ...], no_subclasses: bool, partial: bool, choice: Choice
+    dumps: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    no_subclasses: bool,
+    allow_absent: bool,
+    reading: dict[str, Any],
+    choice: Choice,
 ) -> None:
     """Instances and shallow bytes of watched classes and their subclasses, in each DUMP.
 
@@ -43,7 +52,8 @@ def census(
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+    check_names(found, patterns, allow_absent=allow_absent)
     table = found.census_table(watched(patterns), subclasses=not no_subclasses)
     show(
         Answer("census", table, _COLUMNS, found, rows_are=("row", "rows"), heading=snapshot_lines(found)),

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from heapscope.cli.common.answer import SCHEMA_VERSION, Answer, Choice, Column, snapshot_lines
-from heapscope.cli.common.arguments import DUMP, TwoRuns, dumps_argument, expanded, force_series_option
+from heapscope.cli.common.arguments import (
+    DUMP,
+    TwoRuns,
+    allow_absent_option,
+    check_names,
+    dumps_argument,
+    expanded,
+    force_series_option,
+    reading_options,
+    work_counts,
+)
 from heapscope.cli.common.exit_codes import FOUND, TOO_EARLY
 from heapscope.cli.common.output import json_text, show, snapshot_facts, write
 from heapscope.cli.common.progress import work
@@ -17,7 +27,7 @@ from heapscope.errors import HeapscopeError
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.comparison import Proof
+    from heapscope.analysis.growth.cure import Proof
     from heapscope.analysis.growth.guards import Checked, Checks
     from heapscope.analysis.snapshots import Snapshots
     from heapscope.reporter.junit import Case
@@ -50,7 +60,7 @@ _PROOF_COLUMNS = (
     "patterns",
     metavar="PATTERN",
     multiple=True,
-    help="With --against: the classes that decide, with subclasses; else all that grew but the JDK's.",
+    help="With --against: the classes that decide, with subclasses; else what leaks in DUMP....",
 )
 @click.option(
     "--max",
@@ -66,22 +76,41 @@ _PROOF_COLUMNS = (
     multiple=True,
     help="Classes that must not grow, such as 'com.acme.*'. Repeatable.",
 )
+@allow_absent_option
+@click.option(
+    "--work",
+    "work_before",
+    metavar="N,N,...",
+    callback=work_counts,
+    help="With --against: operations done by the time of each DUMP; by default of the sidecars.",
+)
+@click.option(
+    "--work-after",
+    metavar="N,N,...",
+    callback=work_counts,
+    help="The same for each AFTER.",
+)
 @click.option(
     "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML for a CI server."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @force_series_option
+@reading_options
 def check(
     dumps: tuple[Path, ...],
     after: tuple[Path, ...],
     patterns: tuple[str, ...],
     limits: tuple[str, ...],
     no_growth: tuple[str, ...],
+    allow_absent: bool,
+    work_before: tuple[float, ...] | None,
+    work_after: tuple[float, ...] | None,
     junit: Path | None,
     as_json: bool,
     force: bool,
     force_series: bool,
+    reading: dict[str, Any],
 ) -> None:
     """Prove a cure, or guard a test suite.
 
@@ -90,9 +119,13 @@ def check(
     heapscope check DUMP... --max 'org.apache.hadoop.fs.FileSystem+ <= 3' \\
         --no-growth 'com.acme.*' --junit heap.xml
 
-    With --against: exit code 0 fixed, 1 not fixed, 4 too early to tell. With guards: 0 all hold, 1 one
-    does not. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every
-    step for growth.
+    With --against DUMP... are diagnosed, and what leaks there decides; else the program's own classes that
+    grew, else those of libraries. Exit code 0 fixed, 1 not fixed, 4 too early to tell: a class that AFTER
+    does not have proves nothing where nothing shows that the program did the same work.
+
+    With guards: 0 all hold, 1 one does not, 3 a guard names no class, or the text of a class histogram is
+    cut. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every step for
+    growth.
     """
     from heapscope.analysis.growth.guards import read_guard
     from heapscope.analysis.snapshots import snapshots
@@ -102,6 +135,8 @@ def check(
         raise click.UsageError("Nothing to check: give --against, --max or --no-growth.")
     if patterns and not after:
         raise click.UsageError("--class needs --against.")
+    if (work_before is None) != (work_after is None) or (work_before is not None and not after):
+        raise click.UsageError("--work and --work-after go together, and with --against.")
     try:  # before any dump is read
         for limit in limits:
             read_guard(limit)
@@ -113,14 +148,23 @@ def check(
     proof: Proof | None = None
     checks: Checks | None = None
     with work() as at:
-        before = snapshots(at.each(expanded(dumps)), at.progress)
-        cured = snapshots(at.each(expanded(after)), at.progress) if after else None
+        before = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        cured = snapshots(at.each(expanded(after)), at.progress, **reading) if after else None
         if limits or no_growth:
             checks = before.check(
-                limits, no_growth=no_growth, force_series=force_series, progress=at.progress
+                limits,
+                no_growth=no_growth,
+                allow_absent=allow_absent,
+                partial=reading["partial"],
+                force_series=force_series,
+                progress=at.progress,
             )
+        check_names(before, patterns, allow_absent=allow_absent)
         if cured is not None:
-            proof = before.prove(cured, patterns, force_series=force_series)
+            work_done = None if work_before is None or work_after is None else (work_before, work_after)
+            proof = before.prove(
+                cured, patterns, force_series=force_series, work=work_done, progress=at.progress
+            )
     if as_json:
         write(_json(before, cured, proof, checks), Choice())
     else:

@@ -109,7 +109,9 @@ def collect(
 
     The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
     """
-    if bool(pids) == bool(role):
+    if not pids and role is None:
+        raise click.UsageError("No process is named: give a PID ('heapscope ps' lists them), or --role NAME.")
+    if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")

@@ -133,7 +133,7 @@ def _collect(story: _Story, cluster: Cluster, done: int, folder: Path) -> None:
     story.run("collect", *map(str, cluster.worker_pids), "--work", str(done), "-o", folder)
 
 
-def _await_samples(watch: subprocess.Popen[str], path: Path, pids: Sequence[int], more: int) -> None:
+def _await_samples(watch: subprocess.Popen[bytes], path: Path, pids: Sequence[int], more: int) -> None:
     """Wait until a watch has written so many samples more of each process.
 
     Raises

@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ from heapscope.cli.common.arguments import (
     expanded,
     force_series_option,
     limit_option,
-    partial_option,
+    reading_options,
     secrets_option,
 )
 from heapscope.cli.common.notebook_output import draw, is_drawing
@@ -44,7 +44,7 @@ _MAX_WIDTH = 100
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
 @limit_option
 @force_series_option
-@partial_option
+@reading_options
 @secrets_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
 @click.option(
@@ -63,7 +63,7 @@ def diagnose(
     fail_on_leak: bool,
     limit_bytes: int | None,
     force_series: bool,
-    partial: bool,
+    reading: dict[str, Any],
     show_secrets: bool,
     as_json: bool,
     output: Path | None,
@@ -87,7 +87,7 @@ def diagnose(
     choice.check()
     catalogue = load_catalogue(*files)
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
         diagnoses = [
             (
                 each,
@@ -127,11 +127,9 @@ def diagnose(
 
 def _series(found: Snapshots, force_series: bool) -> list[Snapshots]:
     """The snapshots of each process by themselves."""
-    from heapscope.analysis.snapshots import Snapshots
-
     if force_series or len(found) < 2:
         return [found]
-    return [Snapshots(found[place] for place in process.members) for process in found.processes()]
+    return [found.at(process.members) for process in found.processes()]
 
 
 def living_environment(snapshot: Snapshot) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,7 @@ from heapscope.cli.common.arguments import (
     dumps_argument,
     expanded,
     force_series_option,
-    partial_option,
+    reading_options,
 )
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
@@ -58,7 +58,7 @@ _RUNS_COLUMNS = (
     help="Dumps of another run: what grows in the first run and not in this one.",
 )
 @force_series_option
-@partial_option
+@reading_options
 @table_options(
     "shallow_bytes_delta",
     "instance_count_delta",
@@ -69,7 +69,7 @@ _RUNS_COLUMNS = (
     "class_name",
 )
 def diff(
-    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
+    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, reading: dict[str, Any], choice: Choice
 ) -> None:
     """Classes whose instances or bytes changed between two DUMPs, the largest growth first.
 
@@ -80,18 +80,23 @@ def diff(
     heapscope diff before.hprof after.hprof
     heapscope diff hdfs-*.hprof --vs local-*.hprof
     """
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.growth.snapshot_order import put_in_order
+    from heapscope.analysis.snapshots import Snapshots, snapshots
 
     if vs:
-        _diff_runs(dumps, vs, force_series, partial, choice)
+        _diff_runs(dumps, vs, force_series, reading, choice)
         return
-    if len(dumps) != 2:
+    if len(dumps) > 2 or (len(dumps) == 1 and not dumps[0].is_file()):
         raise click.UsageError(f"diff compares 2 dumps, {len(dumps)} given; --vs compares two runs of many.")
-    before, after = dumps
     with work() as at:
-        found = snapshots(at.each([before, after]), at.progress, directories=False, partial=partial)
+        found = snapshots(at.each(dumps), at.progress, directories=False, **reading)
+    if len(found) != 2:  # one file may hold two class histograms
+        raise click.UsageError(f"diff compares 2 dumps, {len(found)} given; --vs compares two runs of many.")
     # In order of time; asked for is the order of the command line.
-    is_reversed = found[0].path != before
+    is_reversed = found[0].path != dumps[0]
+    if len(dumps) == 2 and reading["order"] is None and not all(one.is_dated for one in found):
+        given = put_in_order([*reversed(found)] if is_reversed else found, "given")
+        found, is_reversed = Snapshots(given, raw_names=found.raw_names), False
     table = found.diff_table(-1, 0) if is_reversed else found.diff_table(0, -1)
     show(
         Answer(
@@ -110,14 +115,14 @@ def diff(
 
 
 def _diff_runs(
-    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, partial: bool, choice: Choice
+    dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, reading: dict[str, Any], choice: Choice
 ) -> None:
     """``diff A... --vs B...``."""
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        first = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
-        second = snapshots(at.each(expanded(vs)), at.progress, partial=partial)
+        first = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        second = snapshots(at.each(expanded(vs)), at.progress, **reading)
         compared = first.compare(second, force_series=force_series)
     if choice.sort is not None:
         raise click.UsageError("--sort is for two dumps; two runs come in the order of growth.")

@@ -41,7 +41,7 @@ _MAX_WIDTH = 100
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write there and not to stdout: text, data (.json), or a chart over time (.png).",
+    help="Write there and not to stdout: text, or data (.json); .png is a chart over time beside the text.",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def explain_log(
@@ -66,8 +66,7 @@ def explain_log(
     if ending == ".png":
         assert output is not None
         _write_chart(output, summary.groups, force)
-        click.echo(f"chart: {printable(str(output))}")
-        return
+        choice = Choice("json" if is_json else "text")  # the chart shows when; what and why is said in words
     if is_json:
         groups = [_facts(group) for group in summary.groups]
         document = {
@@ -79,9 +78,11 @@ def explain_log(
         }
         write(json_text(document), choice)
         return
-    is_terminal = output is None and sys.stdout.isatty()
+    is_terminal = choice.path is None and sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
     write("".join(f"{line}\n" for line in summary_lines(summary, max(width, 40))), choice)
+    if ending == ".png":
+        click.echo(f"\nchart: {printable(str(output))}")
 
 
 def _facts(group: LogGroup) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from heapscope.cli.common.arguments import (
     expanded,
     force_series_option,
     limit_option,
-    partial_option,
+    reading_options,
+    work_counts,
 )
 from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.progress import work
@@ -46,17 +47,6 @@ _WHY_NOT = {"too few": "was seen twice only", "steady": "is steady", "grows": "h
 _WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
 
 
-def _counts(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of numbers.", context, parameter) from None
-
-
 @click.command(short_help="What grows, how fast, how sure, and when memory runs out.")
 @dumps_argument
 @click.option(
@@ -69,9 +59,9 @@ def _counts(
 @limit_option
 @click.option(
     "--work",
-    "work_counts",
+    "work_done",
     metavar="N,N,...",
-    callback=_counts,
+    callback=work_counts,
     help="Operations done by the time of each DUMP; by default 'work_count' of the sidecars.",
 )
 @click.option(
@@ -82,7 +72,7 @@ def _counts(
 )
 @click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
 @force_series_option
-@partial_option
+@reading_options
 @table_options(
     "shallow_bytes_per_hour",
     "instance_count_per_hour",
@@ -98,11 +88,11 @@ def growth(
     by: Any,
     retained: bool,
     limit_bytes: int | None,
-    work_counts: tuple[float, ...] | None,
+    work_done: tuple[float, ...] | None,
     warm_up: int | None,
     everything: bool,
     force_series: bool,
-    partial: bool,
+    reading: dict[str, Any],
     choice: Choice,
 ) -> None:
     """What grows over the DUMPS, the fastest first, with the range that the rate lies in.
@@ -117,10 +107,10 @@ def growth(
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
-        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
         grown = found.growth(
-            by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_counts,
+            by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_done,
             limit_bytes=limit_bytes, progress=at.progress,
         )  # fmt: skip
     notes = [left_out] if left_out else []

@@ -42,8 +42,7 @@ _RETAINED = Column("retained_bytes", "retained bytes")
 )
 def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, following: dict[str, Any]) -> None:
     """Instances and shallow bytes of every class in DUMP, the largest first."""
-    from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.growth.snapshot import read_snapshot, snapshot_of
 
     if choice.sort == "retained_bytes" and not retained:
         raise click.UsageError("--sort retained_bytes needs --retained.")
@@ -55,13 +54,8 @@ def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, followin
             table = heap.retained_histogram() if retained else found[0].histogram
     else:
         with work() as at:
-            found = snapshots(
-                at.each([dump]),
-                at.progress,
-                directories=False,
-                as_jvm=as_jvm,
-                partial=following["partial"],
-            )
+            at.name(dump)
+            found = [read_snapshot(dump, at.progress, as_jvm=as_jvm, partial=following["partial"])]
         table = found[0].histogram
     show(
         Answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from heapscope.units import format_bytes, format_time
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
+    from heapscope.heap.retention.off_heap import OffHeap
 
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 
@@ -28,20 +30,31 @@ _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
 def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
-    roots, JVM, environment and system properties as the heap itself holds them.
+    roots, memory outside of the heap that objects stand for, JVM, environment and system properties
+    as the heap itself holds them.
     """
-    from heapscope.analysis.snapshots import snapshots
+    from heapscope.analysis.growth.snapshot import read_snapshot
+    from heapscope.heap.retention.off_heap import off_heap_if_large
 
+    outside = None
     with work() as at:
-        snapshot = snapshots(at.each([dump]), at.progress, directories=False, partial=partial)[0]
-        facts = snapshot.facts(at.progress)
+        at.name(dump)
+        snapshot = read_snapshot(dump, at.progress, partial=partial)
+        facts = None
+        heap = snapshot.open(at.progress)
+        if heap is not None:
+            with heap:
+                facts = snapshot.facts(at.progress, heap)
+                outside = off_heap_if_large(heap.graph)
     if as_json:
-        sys.stdout.write(json_text(_document(snapshot, facts, show_secrets)))
+        sys.stdout.write(json_text(_document(snapshot, facts, outside, show_secrets)))
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, show_secrets)))
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, outside, show_secrets)))
 
 
-def _document(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -> dict[str, Any]:
+def _document(
+    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "kind": "info",
@@ -63,13 +76,19 @@ def _document(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool
             },
             "root_counts": facts.root_counts,
             "thread_count": facts.thread_count,
+            "off_heap": None if outside is None else asdict(outside),
             "environment": _shown(facts.environment, show_secrets),
             "system_properties": _shown(facts.system_properties, show_secrets),
         }
     return document
 
 
-def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -> list[str]:
+def _lines(
+    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+) -> list[str]:
+    from heapscope.analysis.leaks.resident import resident_memory
+    from heapscope.reporter.off_heap import off_heap_lines
+
     size = snapshot.shallow_bytes
     known = [
         ("file", str(snapshot.path)),
@@ -81,6 +100,8 @@ def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -
     if snapshot.coverage is not None:
         told = snapshot.coverage.lines()
         known += [("read", told[0]), *(("", line) for line in told[1:])]
+    if snapshot.is_cut:
+        known.append(("read", "no Total line: the text may be cut, and classes may be missing"))
     if facts is None:
         return [*_aligned([*known, ("classes", f"{len(snapshot.histogram):,}")])]
     layout = facts.layout
@@ -103,6 +124,9 @@ def _lines(snapshot: Snapshot, facts: ProcessFacts | None, show_secrets: bool) -
     width = max((len(f"{count:,}") for _, count in roots), default=0)
     lines += ["", f"GC root records: {sum(facts.root_counts.values()):,}"]
     lines += [f"  {count:>{width},}  {kind}" for kind, count in roots]
+    if outside is not None:
+        resident = resident_memory(snapshot, outside)
+        lines += ["", "outside the heap:", *(f"  {line}" for line in off_heap_lines(outside, resident))]
     for title, values in (("environment", facts.environment), ("system properties", facts.system_properties)):
         lines += ["", f"{title}: {len(values):,}" if values else f"{title}: not in this dump"]
         lines += [printable(f"  {name}={value}") for name, value in _shown(values, show_secrets).items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
+    from heapscope.heap.heap import Heap
     from heapscope.heap.objects.inspector import Held, InspectedField, Inspection, Item
+    from heapscope.heap.objects.java_object import JavaObject
 
 _MIN_WIDTH = 40
 _NAME_WIDTH = 28
@@ -26,16 +29,20 @@ _BYTES_A_LINE = 16
 _NUMBERS_A_LINE = 8
 
 
-def _address(context: click.Context, parameter: click.Parameter, value: str) -> int:
+def _addresses(value: str) -> tuple[int, ...]:
+    """What a text may mean, the likeliest first: digits alone are a decimal number or a hexadecimal one."""
     try:
-        address = int(value, 16 if value[:2].lower() == "0x" else 10)
+        has_mark = value[:2].lower() == "0x"
+        is_decimal = not has_mark and value.isascii() and value.isdigit()
+        addresses = (int(value), int(value, 16)) if is_decimal else (int(value, 16),)
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no address; write 0xfd8cf3c8 or 4253873096.", context, parameter
+            f"{value!r} is no address; write it as 'heapscope paths' shows it, 0x and hexadecimal digits.",
+            param_hint="'0xADDRESS'",
         ) from None
-    if not 0 <= address < 2**64:
-        raise click.BadParameter(f"{value} does not fit into 64 bits.", context, parameter)
-    return address
+    if not 0 <= addresses[0] < 2**64:
+        raise click.BadParameter(f"{value} does not fit into 64 bits.", param_hint="'0xADDRESS'")
+    return tuple(address for address in addresses if address < 2**64)
 
 
 def _count(context: click.Context, parameter: click.Parameter, value: int) -> int:
@@ -47,7 +54,7 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
 
 @click.command(short_help="One object: fields, sizes, class loader, elements.")
 @dump_argument
-@click.argument("address", callback=_address, metavar="0xADDRESS")
+@click.argument("given", metavar="0xADDRESS")
 @click.option(
     "--elements",
     type=int,
@@ -58,19 +65,19 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
 )
 @partial_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
-def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: bool) -> None:
+def inspect(dump: Path, given: str, elements: int, partial: bool, as_json: bool) -> None:
     """Everything about the object of DUMP at an address: its fields and statics, shallow and
     retained size, how the GC roots reach it, and what a string, an array or a collection holds.
 
     Values are shown as they are, secrets too.
     """
-    from heapscope.heap.objects.inspector import find_object
     from heapscope.heap.opening import open as open_heap
 
+    addresses = _addresses(given)
     with work() as at:
         at.name(dump)
         with open_heap(dump, at.progress, partial=partial) as heap:
-            found = find_object(heap.graph, address).describe(elements=elements)
+            found = _find(heap, given, addresses).describe(elements=elements)
             coverage = heap.coverage
     if as_json:
         document = {
@@ -90,6 +97,24 @@ def inspect(dump: Path, address: int, elements: int, partial: bool, as_json: boo
     ellipsis = "…" if encodes("…", sys.stdout) else "..."
     text = lines(found, width, ellipsis) + ([] if coverage is None else ["", *coverage.lines()])
     sys.stdout.write("".join(f"{line}\n" for line in text))
+
+
+def _find(heap: Heap, given: str, addresses: tuple[int, ...]) -> JavaObject:
+    """The object at the first of some addresses that has one; on stderr how a text without 0x was read."""
+    from heapscope.errors import ObjectNotFound
+    from heapscope.heap.objects.inspector import find_object
+
+    chosen = addresses[0]
+    for address in addresses[1:]:
+        with suppress(ObjectNotFound):
+            find_object(heap.graph, chosen)
+            break
+        with suppress(ObjectNotFound):
+            find_object(heap.graph, address)
+            chosen = address
+    if given[:2].lower() != "0x":
+        click.echo(f"heapscope: {given} is read as 0x{chosen:x}", err=True)
+    return find_object(heap.graph, chosen)
 
 
 def lines(found: Inspection, width: int | None = None, ellipsis: str = "…") -> list[str]:

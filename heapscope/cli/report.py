@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from heapscope.cli.common.arguments import (
     expanded,
     force_series_option,
     limit_option,
-    partial_option,
+    reading_options,
     secrets_option,
 )
 from heapscope.cli.common.progress import work
@@ -37,7 +38,7 @@ _SUFFIXES = (".html", ".md", ".json", ".pdf")
 @secrets_option
 @limit_option
 @force_series_option
-@partial_option
+@reading_options
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
     dumps: tuple[Path, ...],
@@ -46,7 +47,7 @@ def report(
     show_secrets: bool,
     limit_bytes: int | None,
     force_series: bool,
-    partial: bool,
+    reading: dict[str, Any],
     force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
@@ -61,7 +62,7 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
         if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
             from heapscope.reporter.overview import headline, write_overview
 

@@ -57,11 +57,14 @@ def suspects(
     force: bool,
 ) -> None:
     """Leak suspects of DUMP: objects that retain a large share of what is reachable, with the point
-    where things pile up, and classes whose instances do so together; then the classes, packages and
-    class loaders that retain most.
+    where things pile up, and classes whose instances do so together; then memory outside of the heap
+    that objects stand for, and the classes, packages and class loaders that retain most.
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.analysis.leaks.resident import resident_memory
+    from heapscope.heap.retention.off_heap import find_off_heap
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
+    from heapscope.reporter.off_heap import off_heap_lines
 
     is_json = as_json or (output is not None and output.suffix.lower() == ".json")
     choice = Choice("json" if is_json else "text", path=output, force=force)
@@ -69,6 +72,7 @@ def suspects(
     with opened(dump, following) as heap:
         found = find_suspects(heap.graph, share / 100)
         snapshot = snapshot_of(heap)
+        outside = find_off_heap(heap.graph)
         consumers = heap.consumers
         tables = {
             "class": consumers.by_class.head(_CONSUMERS),
@@ -77,6 +81,7 @@ def suspects(
         }
         reachable = reachability_line(heap)
         wasted = _waste(heap) if waste else {}
+    resident = resident_memory(snapshot, outside)
     if is_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -85,6 +90,8 @@ def suspects(
             "reachability": list(found.reachability.rows()),
             "reachable_bytes": found.reachable_bytes,
             "suspects": [asdict(suspect) for suspect in found],
+            "off_heap": asdict(outside),
+            "resident_memory": None if resident is None else asdict(resident),
             "consumers": {kind: list(table.rows()) for kind, table in tables.items()},
             **{name.replace(" ", "_"): list(table.rows()) for name, table in wasted.items()},
         }
@@ -98,6 +105,7 @@ def suspects(
     for number, suspect in enumerate(found, 1):
         first, *rest = describe_suspect(suspect)
         lines += [f"Suspect {number}: {first}", *(f"    {line}" for line in rest), ""]
+    lines += ["", "Outside the heap:", *(f"  {line}" for line in off_heap_lines(outside, resident))]
     for kind, table in tables.items():
         lines += ["", f"Retained by {kind}:"]
         lines += [

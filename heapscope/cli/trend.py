@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines, total
 from heapscope.cli.common.arguments import (
+    allow_absent_option,
+    check_names,
     class_option,
     dumps_argument,
     expanded,
     force_series_option,
-    partial_option,
+    reading_options,
     subclasses_option,
 )
 from heapscope.cli.common.output import show, table_options
@@ -46,7 +48,8 @@ _SUMS = tuple(column.name for column in _COLUMNS[:-2])
 @class_option
 @subclasses_option
 @force_series_option
-@partial_option
+@allow_absent_option
+@reading_options
 @table_options(
     "shallow_bytes_per_snapshot",
     "instance_count_per_snapshot",
@@ -64,7 +67,8 @@ def trend(
     patterns: tuple[str, ...],
     no_subclasses: bool,
     force_series: bool,
-    partial: bool,
+    allow_absent: bool,
+    reading: dict[str, Any],
     choice: Choice,
 ) -> None:
     """How classes grew from the first DUMP to the last, the largest growth in bytes first.
@@ -77,8 +81,9 @@ def trend(
     if no_subclasses and not patterns:
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, partial=partial)
-        found, left_out = (found, "") if force_series else found.of_one_process(at.progress)
+        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
+    check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
     show(

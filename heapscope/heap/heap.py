@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from heapscope.heap.object_set import JavaObject, ObjectSet
     from heapscope.heap.objects.threads import JavaThread
     from heapscope.heap.retention.by_group import Consumers
+    from heapscope.heap.retention.off_heap import OffHeap
     from heapscope.heap.retention.suspects import Suspects
     from heapscope.parser.broken.coverage import Coverage
     from heapscope.parser.layout.vm_objects import VmObjects
@@ -347,6 +348,12 @@ class Heap(RichRepr):
         from heapscope.heap.retention.suspects import find_suspects
 
         return find_suspects(self.graph, share)
+
+    def off_heap(self) -> OffHeap:
+        """Memory outside of the Java heap that objects stand for, by the field that owns them."""
+        from heapscope.heap.retention.off_heap import find_off_heap
+
+        return find_off_heap(self.graph)
 
     def dominators(self) -> Dominators:
         """The dominator tree, with the retained size of every object."""

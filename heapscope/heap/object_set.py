@@ -17,6 +17,7 @@ from heapscope.heap.objects.fields import (
     split_path,
 )
 from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none, shown
+from heapscope.parser.generated_names import stable_name
 from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -361,7 +362,8 @@ def instances_of(
     Parameters
     ----------
     class_name : str
-        A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`).
+        A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`); or what several
+        generated classes have in common (``com.acme.Bus$$Lambda``).
     subclasses : bool
         Whether instances of subclasses belong to the set.
     class_objects : bool
@@ -374,6 +376,8 @@ def instances_of(
     """
     names = {c.name for c in graph.classes}
     picked = set(matching_classes(class_name, names, graph.superclasses, subclasses=subclasses))
+    if not picked:  # of generated classes answers about several snapshots name the stable part alone
+        picked = {name for name in names if stable_name(name) == class_name}
     if not picked:
         raise ObjectNotFound(class_name, str(graph.path), names)
     is_picked = np.array([c.name in picked for c in graph.classes], bool)

@@ -1,4 +1,4 @@
-"""What the static fields of a dump tell of its JVM: which process it is, the limit of its heap."""
+"""What the static fields of a dump tell of its JVM: which process it is, the limit of its direct memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _SEED_CLASS = "java.util.ImmutableCollections"
 _VM_CLASSES = ("jdk.internal.misc.VM", "sun.misc.VM")
 _TELLING = frozenset({_SEED_CLASS, *_VM_CLASSES})
-# What sun.misc.VM and its successor begin with, before the JVM has told them its heap's limit.
+# What sun.misc.VM and its successor begin with, before the JVM has told them a limit.
 _UNSET_DIRECT_MEMORY = 64 << 20
 
 
@@ -24,13 +24,13 @@ class VmFacts:
     ----------
     seed : int or None
         The random number of the process.
-    max_heap_bytes : int or None
-        ``Runtime.maxMemory()`` (``-Xmx``, less a survivor space with Serial and Parallel), as
-        ``VM.directMemory`` keeps it; with ``-XX:MaxDirectMemorySize`` it is that figure.
+    direct_limit_bytes : int or None
+        ``VM.directMemory``: ``-XX:MaxDirectMemorySize``; without that option ``Runtime.maxMemory()``
+        (``-Xmx``, less a survivor space with Serial and Parallel).
     """
 
     seed: int | None = None
-    max_heap_bytes: int | None = None
+    direct_limit_bytes: int | None = None
 
 
 def read_vm_facts(classes: Iterable[JavaClass]) -> VmFacts:

@@ -20,8 +20,8 @@ from heapscope.parser import kernels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A bitmap spends 16 bytes on 64 places. Past this much for an object, a sorted table (8 bytes) and a
-# binary search are the better bargain; a heap of 64 GiB with nothing but its two ends in use is not.
+# A bitmap takes 16 bytes for 64 places. Where that is more than this for each object, a sorted table
+# (8 bytes) with a binary search is cheaper.
 _MAX_BYTES_PER_OBJECT = 64
 _FREE_BYTES = 1 << 31  # of address space; pages that no object touches are never made
 

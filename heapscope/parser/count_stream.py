@@ -22,7 +22,7 @@ _MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are lo
 
 
 class NeedsWholeFile(Exception):
-    """The length of a heap record can be told only from the dump's whole size; or one is huge."""
+    """Counting needs the whole file: a heap record's length follows from its size, or a record is huge."""
 
 
 class _Window:
@@ -196,7 +196,13 @@ class _RecordCollector:
                 return status
 
     def heap_header(self, window: _Window, path: str) -> tuple[int, int]:
-        """Tag and length of the heap record at the window's position, which is noted."""
+        """Tag and length of the heap record at the window's position, which is noted.
+
+        Raises
+        ------
+        TruncatedDump
+            The stream ends inside the record's header.
+        """
         while window.data.size - window.position < RECORD_HEADER_BYTES:
             if not window.refill():
                 head = window.data[window.position :].tobytes()
@@ -210,9 +216,11 @@ class _RecordCollector:
         return tag, length
 
     def all_tags(self) -> NDArray[np.uint8]:
+        """Tags of all records so far, heap records included."""
         return np.concatenate([np.empty(0, np.uint8), *self._tags])
 
     def finish(self, header: Header, path: str) -> RecordList:
+        """All records, in one array of bytes."""
         return RecordList(
             np.concatenate([np.empty(0, np.uint8), *self._chunks]),
             self.all_tags(),

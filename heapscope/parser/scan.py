@@ -125,7 +125,7 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
             if without_duplicates(source, found.header.identifier_bytes, found.layout, segments) is None:
                 return found
     except (CorruptRecord, TruncatedDump):
-        pass  # the reason to be here
+        pass  # broken, as expected: read what can be read
     return _scan_partial(source, progress)
 
 
@@ -263,7 +263,7 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             if found is not None and not found.is_array and not found.is_named:
                 classes[found.class_id] = replace(found, name=f"{found.name}[]")
     for class_id in wrong:
-        # What its fields are nobody knows; the objects are there all the same.
+        # Its fields are unknown, but its objects are there.
         classes[class_id] = replace(classes[class_id], fields=(), super_id=0)
     return HeapScan(
         header=done.header,

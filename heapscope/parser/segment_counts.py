@@ -133,7 +133,15 @@ class SegmentCounts:
         raise_corrupt(self._path, base + position, status, tag)
 
     def follow(self, window: NDArray[np.uint8], position: int, stop: int, base: int) -> tuple[int, int]:
-        """As `scan`, without an error: the position reached, and the kernel's status there."""
+        """As `scan`, with the same Parameters (window, position, stop, base), but without an error.
+
+        Returns
+        -------
+        position : int
+            What was reached.
+        status : int
+            Why the kernel stopped there.
+        """
         while True:
             status = kernels.scan_heap(
                 window, position, stop, base,

@@ -145,7 +145,14 @@ def class_list(scan: HeapScan) -> list[JavaClass]:
 
 
 def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """`Allocate` that nothing keeps."""
+    """Zeros of that ``shape`` and ``dtype``: the `Allocate` that keeps them under no ``name``.
+
+    Parameters
+    ----------
+    name : str
+    shape : int or tuple of int
+    dtype : data-type
+    """
     return np.zeros(shape, dtype)
 
 

@@ -35,6 +35,7 @@ import numpy as np
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
 from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.texts.class_histogram import is_histogram
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ class Source:
         head = os.pread(self._fd, 4096, 0)
         self.is_zstd = head.startswith(ZSTD_MAGIC)
         self.is_gzip = head.startswith(GZIP_MAGIC)
+        if not head.startswith(MAGIC_PREFIX) and is_histogram(os.pread(self._fd, 64 << 10, 0)):
+            raise NotHprof(
+                self.path,
+                None,
+                "is a class histogram, which has no objects and no references; this takes a heap dump: "
+                "jcmd PID GC.heap_dump FILE, or 'heapscope collect'",
+            )
         if not self.is_compressed and not head.startswith(MAGIC_PREFIX):
             raise NotHprof(
                 self.path,
@@ -172,7 +180,13 @@ class Source:
         return os.preadv(self._plain_fd, [buffer], offset)
 
     def mapping(self, progress: Progress = no_progress) -> NDArray[np.uint8]:
-        """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident."""
+        """All bytes of the inflated dump, shape (n,), read-only; mapped, not resident.
+
+        Raises
+        ------
+        TruncatedDump, HprofError
+            A compressed file is cut or damaged, or there is no room to inflate it.
+        """
         if self._mapping is None:
             if not self.is_mapped:
                 made = (

@@ -17,30 +17,20 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, TypeAlias
 
 from heapscope.parser.names import encode_modified_utf8
-from heapscope.parser.tags import FORMAT_VERSIONS, VALUE_FORMATS, BasicType, RecordTag, SubRecordTag
+from heapscope.parser.tags import (
+    FORMAT_VERSIONS,
+    SUB_RECORD_BODIES,
+    VALUE_FORMATS,
+    BasicType,
+    RecordTag,
+    SubRecordTag,
+)
 
 Value: TypeAlias = int | float | bool | str  # str: one char
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
 _U4_MAX = 0xFFFFFFFF
 _SPOOL_BYTES = 64 << 20
-
-# Roots that carry more than the object: (thread serial, frame number or trace serial).
-_ROOTS_WITH_THREAD = {SubRecordTag.ROOT_NATIVE_STACK, SubRecordTag.ROOT_THREAD_BLOCK}
-_ROOTS_WITH_THREAD_AND_FRAME = {
-    SubRecordTag.ROOT_JNI_LOCAL,
-    SubRecordTag.ROOT_JAVA_FRAME,
-    SubRecordTag.ROOT_THREAD_OBJECT,
-    SubRecordTag.ROOT_JNI_MONITOR,
-}
-_NO_ROOTS = {
-    SubRecordTag.CLASS_DUMP,
-    SubRecordTag.INSTANCE_DUMP,
-    SubRecordTag.OBJECT_ARRAY_DUMP,
-    SubRecordTag.PRIMITIVE_ARRAY_DUMP,
-    SubRecordTag.PRIMITIVE_ARRAY_NODATA,
-    SubRecordTag.HEAP_DUMP_INFO,
-}
 
 
 class HeapLayout(Enum):
@@ -100,7 +90,20 @@ class HprofWriter:
     # -- top-level records -------------------------------------------------
 
     def record(self, tag: int, body: Bytes, *, length: int | None = None) -> None:
-        """Write any top-level record; ``length`` may lie about the body's (to test readers)."""
+        """Write any top-level record.
+
+        Parameters
+        ----------
+        tag : int
+        body : bytes-like
+        length : int, optional
+            What the header says, the body's length by default; it may be wrong, to test readers.
+
+        Raises
+        ------
+        ValueError
+            Inside a heap in one record, or behind one of length 0.
+        """
         if self._is_closed:
             raise ValueError("nothing can follow a HEAP_DUMP of length 0")
         if self._layout is HeapLayout.SEGMENTS:
@@ -136,12 +139,13 @@ class HprofWriter:
     def load_class(
         self, class_serial: int, class_id: int, name: str | bytes | int, trace_serial: int = 0
     ) -> None:
-        """A class by its name as the JVM has it (``java/lang/String``, ``[B``)."""
+        """A class: its two serials, its identifier, and its name as the JVM has it (``java/lang/String``)."""
         name_id = self._string_id(name)
         body = _u4(class_serial) + self._id(class_id) + _u4(trace_serial) + self._id(name_id)
         self.record(RecordTag.LOAD_CLASS, body)
 
     def unload_class(self, class_serial: int) -> None:
+        """A class that was unloaded."""
         self.record(RecordTag.UNLOAD_CLASS, _u4(class_serial))
 
     def frame(
@@ -153,13 +157,24 @@ class HprofWriter:
         class_serial: int = 0,
         line: int = -1,
     ) -> None:
-        """A stack frame; ``line`` -1 unknown, -2 compiled method, -3 native method."""
+        """A stack frame.
+
+        Parameters
+        ----------
+        frame_id : int
+        method, signature, source_file : str, bytes or int
+            Texts, or identifiers of strings.
+        class_serial : int
+            Of the class whose method it is, as `load_class` has it.
+        line : int
+            Above 0 the line; -1 unknown, -2 compiled method, -3 native method.
+        """
         names = b"".join(self._id(self._string_id(name)) for name in (method, signature, source_file))
         body = self._id(frame_id) + names + struct.pack(">Ii", class_serial, line)
         self.record(RecordTag.FRAME, body)
 
     def trace(self, trace_serial: int, thread_serial: int, frame_ids: Sequence[int] = ()) -> None:
-        """A stack trace, innermost frame first."""
+        """A stack trace: its serial, that of its thread, and its frames, the innermost first."""
         body = struct.pack(">III", trace_serial, thread_serial, len(frame_ids))
         self.record(RecordTag.TRACE, body + b"".join(map(self._id, frame_ids)))
 
@@ -172,16 +187,19 @@ class HprofWriter:
         parent_group: str | bytes | int = "",
         trace_serial: int = 0,
     ) -> None:
+        """A thread that was started: its serial, its object, three texts, and its stack trace's serial."""
         names = b"".join(self._id(self._string_id(text)) for text in (name, group, parent_group))
         body = _u4(thread_serial) + self._id(thread_id) + _u4(trace_serial) + names
         self.record(RecordTag.START_THREAD, body)
 
     def end_thread(self, thread_serial: int) -> None:
+        """A thread that ended."""
         self.record(RecordTag.END_THREAD, _u4(thread_serial))
 
     def heap_summary(
         self, live_bytes: int, live_count: int, allocated_bytes: int = 0, allocated_count: int = 0
     ) -> None:
+        """Bytes and number of the objects in the heap, and of those that were ever allocated."""
         body = struct.pack(">IIQQ", live_bytes, live_count, allocated_bytes, allocated_count)
         self.record(RecordTag.HEAP_SUMMARY, body)
 
@@ -200,6 +218,8 @@ class HprofWriter:
         sites : iterable of 7 int
             Array code (0 or a basic type), class serial, stack trace serial, live bytes, live
             instances, bytes allocated, instances allocated.
+        flags : int
+        cutoff_ratio : float
         totals : 4 int
             Live bytes, live instances, bytes allocated, instances allocated.
         """
@@ -215,6 +235,7 @@ class HprofWriter:
         self.record(RecordTag.CPU_SAMPLES, head + b"".join(struct.pack(">II", *row) for row in rows))
 
     def control_settings(self, flags: int = 0, trace_depth: int = 0) -> None:
+        """What the HPROF agent was told to do."""
         self.record(RecordTag.CONTROL_SETTINGS, struct.pack(">IH", flags, trace_depth))
 
     # -- the heap ----------------------------------------------------------
@@ -236,6 +257,11 @@ class HprofWriter:
 
         With segments, top-level records (also the strings of classes written inside) may be
         interspersed: they cut the segment.
+
+        Raises
+        ------
+        ValueError
+            A heap is being written, or a heap of length 0 was.
         """
         if self._layout is not None:
             raise ValueError("the heap is being written already")
@@ -262,7 +288,13 @@ class HprofWriter:
                 self._spool = None
 
     def sub_records(self, encoded: Bytes) -> None:
-        """Whole sub-records that are bytes already, e.g. copied from another dump."""
+        """Whole sub-records that are bytes already, e.g. copied from another dump.
+
+        Raises
+        ------
+        ValueError
+            Outside of `heap`, or where they do not fit a segment.
+        """
         if self._layout is None:
             raise ValueError("sub-records belong inside `with writer.heap():`")
         data = memoryview(encoded)
@@ -290,6 +322,8 @@ class HprofWriter:
 
         Parameters
         ----------
+        kind : SubRecordTag
+        object_id : int
         thread_serial : int
             Of JNI local, Java frame, native stack, thread block, thread object, JNI monitor.
         frame : int
@@ -297,16 +331,18 @@ class HprofWriter:
             trace serial of a thread object.
         reference_id : int
             The reference itself, of JNI global.
+
+        Raises
+        ------
+        ValueError
+            ``kind`` is no GC root.
         """
-        if kind in _NO_ROOTS:
+        plain, identifiers = SUB_RECORD_BODIES.get(kind, (0, 0))
+        if not identifiers or kind is SubRecordTag.HEAP_DUMP_INFO:
             raise ValueError(f"{kind.name} is no GC root")
         body = bytes((kind,)) + self._id(object_id)
-        if kind is SubRecordTag.ROOT_JNI_GLOBAL:
-            body += self._id(reference_id)
-        elif kind in _ROOTS_WITH_THREAD_AND_FRAME:
-            body += _u4(thread_serial) + _u4(frame)
-        elif kind in _ROOTS_WITH_THREAD:
-            body += _u4(thread_serial)
+        body += self._id(reference_id) if kind is SubRecordTag.ROOT_JNI_GLOBAL else b""
+        body += (_u4(thread_serial) + _u4(frame))[:plain]
         self.sub_records(body)
 
     def heap_info(self, heap_number: int, name: str | bytes | int) -> None:
@@ -328,7 +364,20 @@ class HprofWriter:
         fields: Iterable[tuple[str | bytes | int, BasicType]] = (),
         trace_serial: int = 0,
     ) -> None:
-        """A class: its constant pool (index, type, value), statics (name, type, value) and own fields."""
+        """A class.
+
+        Parameters
+        ----------
+        class_id, super_id, loader_id, signers_id, protection_domain_id : int
+            Identifiers of objects, 0 for none.
+        instance_bytes : int
+            What the record says that an instance takes, which is no shallow size.
+        constant_pool : iterable of (index, type, value)
+        statics : iterable of (name, type, value)
+        fields : iterable of (name, type)
+            Those that the class declares itself.
+        trace_serial : int
+        """
         pool = [
             struct.pack(">HB", index, kind) + self.value(kind, value) for index, kind, value in constant_pool
         ]
@@ -347,13 +396,29 @@ class HprofWriter:
         self.sub_records(b"".join(parts))
 
     def instance(self, object_id: int, class_id: int, field_bytes: bytes, trace_serial: int = 0) -> None:
-        """An object; ``field_bytes`` are the values of its class, then of each superclass."""
+        """An object that is no array.
+
+        Parameters
+        ----------
+        object_id, class_id : int
+        field_bytes : bytes
+            The values of its class's own fields, then of each superclass's.
+        trace_serial : int
+        """
         head = bytes((SubRecordTag.INSTANCE_DUMP,)) + self._id(object_id) + _u4(trace_serial)
         self.sub_records(head + self._id(class_id) + _u4(len(field_bytes)) + field_bytes)
 
     def object_array(
         self, object_id: int, array_class_id: int, element_ids: Sequence[int], trace_serial: int = 0
     ) -> None:
+        """An array of references.
+
+        Parameters
+        ----------
+        object_id, array_class_id : int
+        element_ids : sequence of int
+        trace_serial : int
+        """
         head = bytes((SubRecordTag.OBJECT_ARRAY_DUMP,)) + self._id(object_id)
         head += struct.pack(">II", trace_serial, len(element_ids)) + self._id(array_class_id)
         self.sub_records(head + struct.pack(f">{len(element_ids)}{self._id_format}", *element_ids))
@@ -365,7 +430,21 @@ class HprofWriter:
         elements: Bytes | Sequence[int] | Sequence[float] | Sequence[bool],
         trace_serial: int = 0,
     ) -> None:
-        """An array of a primitive type; ``elements`` are values, or big-endian bytes of them."""
+        """An array of a primitive type.
+
+        Parameters
+        ----------
+        object_id : int
+        element_type : BasicType
+        elements : bytes-like, or sequence of values
+            Bytes are taken as the big-endian elements.
+        trace_serial : int
+
+        Raises
+        ------
+        ValueError
+            The bytes are no whole number of elements.
+        """
         code = VALUE_FORMATS[element_type]
         if isinstance(elements, bytes | bytearray | memoryview):
             data = bytes(elements)
@@ -380,7 +459,7 @@ class HprofWriter:
     def primitive_array_without_data(
         self, object_id: int, element_type: BasicType, length: int, trace_serial: int = 0
     ) -> None:
-        """Android: an array whose elements were not written."""
+        """Android: an array whose elements, ``length`` of them, were not written; see `primitive_array`."""
         head = bytes((SubRecordTag.PRIMITIVE_ARRAY_NODATA,)) + self._id(object_id)
         self.sub_records(head + struct.pack(">IIB", trace_serial, length, element_type))
 

@@ -299,10 +299,12 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
 
 def _histogram_text(snapshot: Snapshot) -> str:
     """A class histogram as jcmd prints it, with nothing but its figures."""
-    lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}", " num     #instances         #bytes  class name"]
+    lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}"] if snapshot.is_dated else []
+    lines += [" num     #instances         #bytes  class name"]
     lines.append("-" * 55)
     for number, row in enumerate(snapshot.histogram.rows(), 1):
         count, size = row["instance_count"], row["shallow_bytes"]
         lines.append(f"{number:4d}: {count:14d} {size:15d}  {printable(row['class_name'])}")
-    lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
+    if not snapshot.is_cut:
+        lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
     return "\n".join(lines) + "\n"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
+from heapscope.heap.retention.off_heap import MAPPED
 from heapscope.heap.retention.suspects import describe_suspect
 from heapscope.reporter.advice import cure_steps, next_snapshot_steps
 from heapscope.reporter.forecast import forecast_clause
+from heapscope.reporter.off_heap import is_large, resident_lines, use_line
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
 from heapscope.units import format_bytes, format_count, format_time, iso_time
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     from heapscope.heap.retention.paths import Holder
     from heapscope.heap.retention.suspects import Suspect
 
+_OUTSIDE = 3  # fields that own most outside of the heap
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
 SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
-    POSSIBLE: "possible: class counts fit, and no more is known; a heap dump would tell",
+    POSSIBLE: "possible: what is known fits, but it is little; a heap dump, or more of them, would tell",
 }
 
 
@@ -83,6 +86,7 @@ class FindingSection:
     owner: str = ""  # the field that owns them; empty where that cannot be told
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
+    off_heap_bytes: int | None = None  # outside of the Java heap, where that is the leak
 
     @property
     def what(self) -> str:
@@ -241,6 +245,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         owner=printable(finding.owner),
         owner_way=tuple(map(printable, finding.owner_way)),
         other_holders=tuple(map(printable, finding.other_holders)),
+        off_heap_bytes=finding.off_heap_bytes,
     )
 
 
@@ -311,7 +316,17 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
         )
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
+    if diagnosis.growth is not None and not diagnosis.is_leak and diagnosis.growth.forecasts:
+        lines.append(
+            "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
+            "is not said when it would be full"
+        )
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
+    if diagnosis.off_heap is not None:
+        large = [use for use in diagnosis.off_heap.uses if use.kind != MAPPED and is_large(use)]
+        lines += [f"outside of the heap: {use_line(use)}" for use in large[:_OUTSIDE]]
+    if diagnosis.resident is not None:
+        lines += resident_lines(diagnosis.resident)
     return tuple(lines)
 
 
@@ -337,13 +352,7 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     """The diagnosis in plain words, for a terminal or a ticket."""
     lines = textwrap.wrap(section.headline, width)
     if section.runs_out:
-        if section.findings:
-            text = f"If it goes on, {section.runs_out[0]}."
-        else:
-            text = (
-                f"The heap grows all the same (see 'heapscope growth'): if it goes on, {section.runs_out[0]}."
-            )
-        lines += textwrap.wrap(text, width)
+        lines += textwrap.wrap(f"If it goes on, {section.runs_out[0]}.", width)
     if not section.findings:
         lines += [""]
         lines += [row for each in section.figures for row in _bullet(each, width)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from heapscope.analysis.growth.notes import Note, NoteKind
 
@@ -10,6 +10,10 @@ from heapscope.analysis.growth.notes import Note, NoteKind
 def note_text(note: Note) -> str:
     """A note as a sentence, without a capital letter and without a full stop."""
     return _TEXTS[note.kind](note)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _fewer_classes(note: Note) -> str:
@@ -35,10 +39,16 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
     ),
     NoteKind.UNKNOWN_PROCESS: lambda note: "some snapshots do not tell their process; they are taken for one",
     NoteKind.FEWER_CLASSES: _fewer_classes,
-    NoteKind.NO_TIMES: lambda note: (
-        "times of capture are equal or those of copied files: rates are per snapshot"
+    NoteKind.NO_TIMES: lambda note: "times of capture are equal: rates are per snapshot",
+    NoteKind.UNDATED: lambda note: (
+        f"the order is as told, for {_some(note.names)} have no date: rates are per snapshot"
     ),
-    NoteKind.FILE_TIMES: lambda note: "rates rest on the times of files",
+    NoteKind.GUESSED_TIMES: lambda note: (
+        f"the times of {_some(note.names)} are those in their names, or of the dumps beside them"
+    ),
+    NoteKind.CUT_TEXTS: lambda note: (
+        f"{_some(note.names)}: no Total line, so the text may be cut and classes may be missing"
+    ),
     NoteKind.WARM_UP: _warm_up,
     NoteKind.TWO_SNAPSHOTS: lambda note: (
         "two snapshots show a difference; whether it goes on growing they cannot show"

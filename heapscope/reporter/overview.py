@@ -100,8 +100,6 @@ def write_overview(
     OutputFailed
         The system refuses to write.  Nothing half-written is left.
     """
-    from heapscope.analysis.snapshots import Snapshots as Series
-
     path = Path(path)
     if path.suffix.lower() != ".html":
         raise HeapscopeError(f"{path}: several processes side by side are a page; its name ends in .html")
@@ -111,7 +109,7 @@ def write_overview(
         check_free(each, force)
     pages = []
     for process, own in zip(processes, paths, strict=True):
-        series = Series(snapshots[place] for place in process.members)
+        series = snapshots.at(process.members)
         incident = build_incident(
             series,
             patterns=patterns,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.thresholds import MIN_SNAPSHOTS
 
@@ -96,19 +97,18 @@ def _partial_remarks(rows: Sequence[SnapshotRow]) -> list[Remark]:
             lines = [line[:1].upper() + line[1:] for line in row.uncertain]
             lines += ["Trends leave this snapshot out"] if whole > 1 else []
             lines += ["Changes to or from it may be an effect of what is missing"] if len(rows) > 1 else []
-            found.append(Remark("caution", f"{row.name} is a part of a dump", f"{'. '.join(lines)}."))
+            found.append(Remark("caution", f"{row.name} is a part of a {row.kind}", f"{'. '.join(lines)}."))
     return found
 
 
 def _order_remarks(rows: Sequence[SnapshotRow]) -> list[Remark]:
-    by_file_time = [row.name for row in rows if row.captured_at_source == "file time"]
-    if not by_file_time or len(rows) < 2:
+    undated = [row.name for row in rows if row.captured_at_source in UNDATED]
+    if not undated or len(rows) < 2:
         return []
     text = (
-        f"{', '.join(by_file_time)}: the text has no date, so the time of the file stands in for the "
-        "time of capture. A copied file has the time of the copy."
+        f"{', '.join(undated)}: no time of capture is known; the order is as told, and rates are not in time."
     )
-    return [Remark("caution", "The order rests on file times", text)]
+    return [Remark("caution", "The order is as told", text)]
 
 
 def _ticket_cache_remark(affected: Sequence[str], source: str) -> Remark:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapscope.analysis.growth.snapshot import snapshot_of
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.errors import ObjectNotFound
+from heapscope.heap.retention.off_heap import find_off_heap
 from heapscope.heap.retention.paths import merged_paths
 from heapscope.heap.retention.suspects import describe_suspect, find_suspects
 from heapscope.heap.retention.waste import (
@@ -15,6 +18,7 @@ from heapscope.heap.retention.waste import (
     thread_locals,
     wasteful_collections,
 )
+from heapscope.reporter.off_heap import off_heap_lines
 from heapscope.reporter.text import printable
 from heapscope.secrets import scrub
 
@@ -87,6 +91,7 @@ class RetentionSection:
     by_package: tuple[Retainer, ...]
     by_loader: tuple[Retainer, ...]
     waste: tuple[Waste, ...]
+    off_heap: tuple[str, ...]  # memory outside of the heap, a line each
 
 
 def describe_retention(
@@ -106,6 +111,7 @@ def describe_retention(
         Whether texts are shown as they are.
     """
     suspects = find_suspects(heap.graph)
+    outside = find_off_heap(heap.graph)
     consumers = heap.consumers
     watched = [_watched(heap, pattern) for pattern in patterns]
     largest = heap.dominators().top(_ROWS)
@@ -129,6 +135,7 @@ def describe_retention(
         by_package=_retainers(consumers.by_package),
         by_loader=_retainers(consumers.by_loader),
         waste=_waste(heap, show_secrets),
+        off_heap=tuple(off_heap_lines(outside, resident_memory(snapshot_of(heap), outside))),
     )
 
 

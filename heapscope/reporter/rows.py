@@ -51,7 +51,7 @@ class SnapshotRow:
     name: str
     kind: str  # "heap dump" or "class histogram"
     captured_at: str
-    captured_at_source: str  # "dump header", "text", "sidecar" or "file time"
+    captured_at_source: str  # see `heapscope.analysis.growth.time_source.TimeSource`
     object_count: int
     shallow_bytes: int
     read_share: float = 1.0  # below 1, or with `uncertain`: of a broken dump what could be read
@@ -133,6 +133,9 @@ class ClassSize:
 def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
     """One snapshot as a row."""
     coverage = snapshot.coverage
+    uncertain = [] if coverage is None else coverage.lines()
+    if snapshot.is_cut:
+        uncertain.append("no Total line, so the text may be cut and classes may be missing")
     return SnapshotRow(
         name=printable(snapshot.name),
         kind=snapshot.kind,
@@ -141,7 +144,7 @@ def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
         object_count=int(snapshot.object_count),
         shallow_bytes=int(snapshot.shallow_bytes),
         read_share=1.0 if coverage is None else coverage.share,
-        uncertain=() if coverage is None else tuple(map(printable, coverage.lines())),
+        uncertain=tuple(map(printable, uncertain)),
     )
 
 

@@ -406,6 +406,7 @@ def shown(data: bytes) -> None:
         ["histogram", path],
         ["info", path, "--show-secrets"],
         ["suspects", path, "--share", "0.1"],
+        ["threads", path],
         ["dominators", path],
         ["histogram", path, "--csv"],
         ["diff", path, path],

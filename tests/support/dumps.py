@@ -288,6 +288,7 @@ class DumpBuilder:
         local_ids: Sequence[tuple[int, int]] = (),
         daemon: bool = False,
         is_system: bool = False,
+        is_virtual: bool = False,
     ) -> Thread:
         """A java.lang.Thread with its stack and THREAD_OBJ root.
 
@@ -298,12 +299,16 @@ class DumpBuilder:
             Each becomes a Java frame root.
         is_system : bool
             A thread without a Java object: its THREAD_OBJ root has id 0.
+        is_virtual : bool
+            A virtual thread, which has no priority of its own.
         """
         serial, self._next_serial = self._next_serial, self._next_serial + 1
         trace_serial = serial + 1  # HotSpot's trace 1 is the empty one of every object
         fields: dict[str, Any] = {"daemon": daemon, "priority": 5, "threadStatus": 5}
         if is_system:
             object_id = 0
+        elif is_virtual:
+            object_id = self.instance("java.lang.VirtualThread", name=name, tid=serial)
         elif self.jdk >= 19:
             holder = self.instance("java.lang.Thread$FieldHolder", **fields)
             object_id = self.instance("java.lang.Thread", name=name, tid=serial, holder=holder)

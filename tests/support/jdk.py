@@ -44,6 +44,8 @@ _ALL: dict[str, Shape] = {
     "java.lang.ProcessEnvironment$Variable": ("java.lang.ProcessEnvironment$ExternalData", {}),
     "java.lang.ProcessEnvironment$Value": ("java.lang.ProcessEnvironment$ExternalData", {}),
     "java.lang.ProcessEnvironment$StringEnvironment": ("java.util.AbstractMap", {"m": "Map"}),
+    "java.lang.BaseVirtualThread": ("java.lang.Thread", {}),
+    "java.lang.VirtualThread": ("java.lang.BaseVirtualThread", {}),
     "jdk.internal.misc.Unsafe": ("java.lang.Object", {}),
     "sun.misc.Unsafe": ("java.lang.Object", {}),
 }

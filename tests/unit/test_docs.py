@@ -146,7 +146,7 @@ def test_no_block_is_without_a_language() -> None:
 
 
 def test_the_verdicts_of_watch_are_named_as_it_names_them() -> None:
-    source = (ROOT / "heapscope" / "analysis" / "memory_growth.py").read_text(encoding="utf-8")
+    source = (ROOT / "heapscope" / "reporter" / "memory_text.py").read_text(encoding="utf-8")
     table = re.findall(r"^\| ([^|]+?) \| [^|]+ \| [^|]+ \|$", TEXTS["docs/how-to/watch-memory.md"], re.M)
     titles = [title for title in table if title not in ("verdict", "---")]
     assert len(titles) >= 7

@@ -12,8 +12,8 @@ public class Photos {
         Renderer renderer = new Renderer();
         long shown = 0;
         for (int step = 1; step <= Pace.STEPS; step++) {
-            for (int i = 0; i < pace.operations(300); i++) {
-                shown += renderer.show((int) (shown % 100_000)).pixels.length / 3000;
+            for (int i = 0; i < pace.operations(60); i++) {
+                shown += renderer.show((int) (shown % 100_000)).pixels.length / 28_000;
             }
             pace.endOfStep(step);
         }
@@ -21,7 +21,7 @@ public class Photos {
 }
 
 class Rendered {
-    final byte[] pixels = new byte[3000];
+    final byte[] pixels = new byte[28_000];
     final int photo;
 
     Rendered(int photo) {
@@ -30,7 +30,7 @@ class Rendered {
 }
 
 class Renderer {
-    private static final int LIMIT = 50_000;
+    private static final int LIMIT = 1000;
     private final Map<Integer, SoftReference<Rendered>> cache = new LinkedHashMap<>();
 
     Rendered show(int photo) {

@@ -9,11 +9,9 @@ from heapscope.analysis.growth.notes import Note, NoteKind
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.sidecar import number_in
+from heapscope.analysis.growth.time_source import GUESSED
 from heapscope.analysis.growth.trends import Axis, warm_up
-from heapscope.analysis.thresholds import MIN_FILE_TIME_GAP
 from heapscope.errors import HeapscopeError
-
-FILE_TIME = "file time"
 
 
 def find_axis(series: Series, options: SeriesOptions) -> tuple[Axis, list[Note]]:
@@ -33,10 +31,12 @@ def find_axis(series: Series, options: SeriesOptions) -> tuple[Axis, list[Note]]
     """
     n, notes = len(series), []
     hours = capture_hours(series)
-    if hours is None:
+    if guessed := tuple(one.name for one in series if not one.is_dated):
+        notes.append(Note(NoteKind.UNDATED, guessed))
+    elif hours is None:
         notes.append(Note(NoteKind.NO_TIMES))
-    elif has_file_times(series):
-        notes.append(Note(NoteKind.FILE_TIMES))
+    if named := tuple(one.name for one in series if one.captured_at_source in GUESSED):
+        notes.append(Note(NoteKind.GUESSED_TIMES, named))
     operations = _operations(series, options.work)
     skip = options.warm_up
     if skip is None:
@@ -66,15 +66,15 @@ def found_warm_up(series: Series, hours: Sequence[float] | None) -> int:
 
 
 def has_file_times(series: Series) -> bool:
-    """Whether a snapshot has no other time than that of its file, which may be that of a copy."""
-    return any(one.captured_at_source == FILE_TIME for one in series)
+    """Whether a snapshot has no time but that of its file, which may be that of a copy."""
+    return not all(one.is_dated for one in series)
 
 
 def capture_hours(series: Series) -> tuple[float, ...] | None:
-    """Hours since the first snapshot; None where times are equal, or look like those of copied files."""
+    """Hours since the first snapshot; None where two are equal, or one is not known."""
     times = [one.captured_at for one in series]
     least = min((after - before).total_seconds() for before, after in pairwise(times))
-    if least <= 0 or (has_file_times(series) and least < MIN_FILE_TIME_GAP):
+    if least <= 0 or has_file_times(series):
         return None
     return tuple((one - times[0]).total_seconds() / 3600 for one in times)
 

@@ -1,12 +1,11 @@
-"""Two runs against each other: what grows in one and not in the other, and whether a cure worked.
+"""Two runs against each other: what grows in one and not in the other.
 
-Rates are compared per operation where both runs have a work counter, else per hour.  A cure is proved by
-classes that did not grow, although at the old rate they would have.
+Rates are compared per operation where both runs have a work counter, else per hour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,33 +13,14 @@ from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.growth.trends import Trend
 from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
-from heapscope.analysis.verdicts import (
-    FIXED,
-    GONE,
-    GROWS,
-    NEW,
-    NOT_FIXED,
-    PERHAPS,
-    STAYS,
-    TOO_EARLY,
-    TOO_FEW,
-    UNSURE,
-    CureVerdict,
-    Outcome,
-)
+from heapscope.analysis.verdicts import GONE, GROWS, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
 from heapscope.errors import HeapscopeError
-from heapscope.heap.graph.class_patterns import matching_classes
-from heapscope.heap.watched_classes import WATCHED_CLASSES
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Every Java program has instances of these, and their numbers follow whatever it does: they may show a leak,
-# but do not decide whether it is gone.
-_GENERAL = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
-_PRIMITIVES = frozenset({"boolean", "byte", "char", "double", "float", "int", "long", "short"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +51,9 @@ class Compared:
     grown: int
 
     @property
-    def is_general(self) -> bool:
-        """A class of the JDK, or an array of primitives."""
-        return self.name.startswith(_GENERAL) or self.name.rstrip("[]") in _PRIMITIVES
+    def origin(self) -> ClassOrigin:
+        """Whose the class is: the JDK's, a library's, the program's own."""
+        return class_origin(self.name)
 
     def rate(self, key: KeyGrowth | None) -> float:
         """Instances per unit, 0 where the run has none."""
@@ -143,13 +123,16 @@ def common_unit(first: Growth, second: Growth) -> str:
     return "hour" if first.axis.hours is not None and second.axis.hours is not None else "snapshot"
 
 
-def compare(first: Growth, second: Growth) -> Comparison:
+def compare(first: Growth, second: Growth, *, certain: Collection[str] = ()) -> Comparison:
     """What grows in one run and not in the other.
 
     Parameters
     ----------
     first, second : Growth
         By the same thing.
+    certain : collection of str
+        Names that are known to leak in the first run: they count as growing wherever they rose, though
+        the series be too short or too uneven for statistics.
 
     Raises
     ------
@@ -160,10 +143,14 @@ def compare(first: Growth, second: Growth) -> Comparison:
         raise HeapscopeError(f"growth by {first.by} and by {second.by} cannot be compared")
     unit = common_unit(first, second)
     found = [
-        _compared(key.name, key, second.get(key.name), second, unit) for key in first.keys if _rises(key)
+        _compared(key.name, key, second.get(key.name), second, unit)
+        for key in first.keys
+        if _rises(key) or (key.name in certain and key.instances.delta > 0)
     ]
+    known = {one.name for one in found}
     for key in second.keys:
-        if key.verdict in (GROWS, PERHAPS) and not ((mine := first.get(key.name)) and _rises(mine)):
+        if key.verdict in (GROWS, PERHAPS) and key.name not in known:
+            mine = first.get(key.name)
             found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta))
     return Comparison(first, second, tuple(found))
 
@@ -207,118 +194,3 @@ def _left(key: KeyGrowth, other: KeyGrowth, unit: str) -> float:
     if before is None or after is None or before.value <= 0:
         return 1.0
     return max(0.0, after.value if after.high is None else after.high) / before.value
-
-
-@dataclass(frozen=True)
-class Proof(RichRepr):
-    """Whether a cure worked.
-
-    Attributes
-    ----------
-    verdict : CureVerdict
-    reason : str
-        Why, with figures.
-    comparison : Comparison
-        Before against after.
-    decisive : tuple of Compared
-        The classes that the verdict rests on.
-    """
-
-    verdict: CureVerdict
-    reason: str
-    comparison: Comparison
-    decisive: tuple[Compared, ...]
-
-    @property
-    def is_fixed(self) -> bool:
-        """What grew before does not grow after."""
-        return self.verdict == FIXED
-
-    def to_table(self) -> Table:
-        """The decisive classes, as `Comparison.to_table` has them."""
-        return Comparison(self.comparison.first, self.comparison.second, self.decisive).to_table()
-
-    def to_frame(self) -> pd.DataFrame:
-        """`to_table` as a DataFrame."""
-        return self.to_table().to_frame()
-
-
-def prove(before: Growth, after: Growth, patterns: Sequence[str] = ()) -> Proof:
-    """Whether what grew before still grows after.
-
-    Parameters
-    ----------
-    before, after : Growth
-        By class.
-    patterns : sequence of str
-        The classes that decide, with subclasses; by default all that grew before and are not
-        the JDK's own, or all if those are none.
-    """
-    both = compare(before, after)
-    grew = tuple(one for one in both.classes if one.outcome != NEW)
-    if patterns:
-        picked = _ranks(before, patterns)
-        decisive = tuple(one for one in grew if one.name in picked)
-    else:
-        # The watched classes come first in the reason: readers know them.
-        picked = _ranks(before, WATCHED_CLASSES)
-        decisive = tuple(one for one in grew if not one.is_general) or grew
-        decisive = tuple(sorted(decisive, key=lambda one: picked.get(one.name, len(WATCHED_CLASSES))))
-    if not decisive:
-        return Proof(TOO_EARLY, _nothing_grew(before, patterns), both, ())
-    stays = [one for one in decisive if one.outcome == STAYS]
-    unsure = [one for one in decisive if one.outcome == UNSURE]
-    if stays:
-        return Proof(
-            NOT_FIXED,
-            f"{_classes(stays)} still grow{'s' * (len(stays) == 1)}: {_figures(stays[0])}",
-            both,
-            decisive,
-        )
-    steady = after.axis.count - after.axis.skip
-    if unsure or (steady < MIN_SNAPSHOTS and decisive[0].unit != "operation"):
-        return Proof(TOO_EARLY, _why_unsure(unsure, before, after), both, decisive)
-    grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
-    return Proof(FIXED, f"{grew_before}: {_figures(decisive[0])}", both, decisive)
-
-
-def _ranks(before: Growth, patterns: Sequence[str]) -> dict[str, int]:
-    """Classes that a pattern matches, with subclasses, and the place of the first that does."""
-    names = {key.name for key in before.keys}
-    ranks: dict[str, int] = {}
-    for place, pattern in enumerate(patterns):
-        for name in matching_classes(pattern, names, before.snapshots.superclasses):
-            ranks.setdefault(name, place)
-    return ranks
-
-
-def _classes(some: Sequence[Compared]) -> str:
-    rest = len(some) - 1
-    return some[0].name + (f" and {rest:,} more class{'es' * (rest > 1)}" if rest else "")
-
-
-def _figures(one: Compared) -> str:
-    return (
-        f"{one.grown:+,} instances where the rate of before gives {one.expected:+,.0f}"
-        if one.expected
-        else f"{one.grown:+,} instances"
-    )
-
-
-def _nothing_grew(before: Growth, patterns: Sequence[str]) -> str:
-    what = f"no class of {', '.join(patterns)}" if patterns else "nothing"
-    return f"{what} grew before, so there is nothing to cure; the snapshots before have to show the leak"
-
-
-def _why_unsure(unsure: Sequence[Compared], before: Growth, after: Growth) -> str:
-    for growth, when in ((before, "before"), (after, "after")):
-        count = growth.axis.count - growth.axis.skip
-        if count < MIN_SNAPSHOTS:
-            return f"{count} snapshots {when} the cure; {MIN_SNAPSHOTS} are the least, 4 or more are better"
-    one = unsure[0]  # else there were too few snapshots
-    if one.expected < MIN_EXPECTED:
-        return (
-            f"at the rate of before {one.name} would have grown by {one.expected:,.1f} instances only; "
-            "let it run longer, or do more work between snapshots"
-        )
-    return f"{_classes(unsure)} may still grow: {_figures(one)}; take more snapshots"

@@ -79,8 +79,11 @@ def find_limits(snapshots: Sequence[Snapshot], stated_bytes: int | None = None) 
     # The same process: what any of its snapshots knows of the heap's limit holds for all.
     for snapshot in reversed(snapshots):
         of_counters = number_in(snapshot.sidecar, "process", "heap", "max_bytes")
-        of_statics = snapshot.vm.max_heap_bytes
-        # A limit below what is in use is none: -XX:MaxDirectMemorySize stands where -Xmx should.
+        of_statics = snapshot.vm.direct_limit_bytes
+        # With -XX:MaxDirectMemorySize it is the limit of direct buffers, not the heap's.
+        if of_counters is None and of_statics is not None and snapshot.stated_direct_bytes is not None:
+            of_statics = None
+        # A limit below what is in use is none, whatever it is of.
         for size, source in (
             (of_counters, "hsperfdata, in the sidecar"),
             (of_statics, "VM.directMemory, in the dump"),

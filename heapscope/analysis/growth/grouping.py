@@ -74,7 +74,7 @@ def series_by(
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
-            figures.append(_of_heap(heap.graph, by, series.superclasses, retained=retained))
+            figures.append(_of_heap(heap.graph, by, series, retained=retained))
     return _aligned(figures, has_retained=retained)
 
 
@@ -103,7 +103,7 @@ def check_dumps(series: Series, by: By, *, retained: bool = False) -> None:
 
 
 def _from_histograms(series: Series, by: By) -> KeySeries:
-    key_of = _keys_of(by, series.superclasses)
+    key_of = _keys_of(by, series)
     figures: list[_Figures] = []
     for one in series:
         mine: _Figures = {}
@@ -115,13 +115,14 @@ def _from_histograms(series: Series, by: By) -> KeySeries:
     return _aligned(figures, has_retained=False)
 
 
-def _keys_of(by: By, superclasses: dict[str, str]) -> Callable[[str], Sequence[str]]:
+def _keys_of(by: By, series: Series) -> Callable[[str], Sequence[str]]:
     """The keys that a class belongs to."""
     if by == "package":
-        return lambda name: (package_of(name),)
+        return lambda name: (package_of(series.name_of(name)),)
     if by == "class+":
-        return lambda name: [f"{one}+" for one in ancestors(name, superclasses)]
-    return lambda name: (name,)
+        superclasses = series.superclasses
+        return lambda name: [f"{one}+" for one in ancestors(series.name_of(name), superclasses)]
+    return lambda name: (series.name_of(name),)
 
 
 def ancestors(name: str, superclasses: dict[str, str]) -> list[str]:
@@ -133,14 +134,14 @@ def ancestors(name: str, superclasses: dict[str, str]) -> list[str]:
     return chain or [name]
 
 
-def _of_heap(graph: HeapGraph, by: By, superclasses: dict[str, str], *, retained: bool) -> _Figures:
+def _of_heap(graph: HeapGraph, by: By, series: Series, *, retained: bool) -> _Figures:
     classes = list(graph.classes)
     if by == "loader":
         # Addresses change when the collector moves loaders; what grows is their number, or their classes.
         labels = {i: _ADDRESS.sub("", loader_name(graph, i)) for i in {c.loader_id for c in classes}}
         keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
     else:
-        key_of = _keys_of(by, superclasses)
+        key_of = _keys_of(by, series)
         keys = [key_of(c.name) for c in classes]
     return group_totals(graph, keys, retained=retained)
 

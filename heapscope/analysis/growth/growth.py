@@ -294,6 +294,7 @@ def find_growth(
         raise HeapscopeError(
             f"{len(series)} snapshot{'s' * (len(series) != 1)} given; growth needs 2, better 4 or more"
         )
+    series.need_order()
     series, options, notes = _whole_dumps(series, options)
     processes = series.processes(progress)
     if len(processes) > 1 and not options.force_series:
@@ -312,7 +313,8 @@ def find_growth(
         notes += _restarts(series)
     whole = _whole(series, axis, has_retained=found.retained is not None)
     keys = _keys(found, axis)
-    limits = find_limits(series, options.limit_bytes)
+    is_growing = whole.shallow.verdict in (GROWS, PERHAPS)
+    limits = find_limits(series, options.limit_bytes) if is_growing else []
     forecasts = tuple(forecast(whole.shallow, limits, series[-1].captured_at))
     if forecasts and by in ("class", "class+") and not _has_own_growth(keys):
         # Garbage, dead space and the JDK's warm-up make a heap larger that will never be full of them.
@@ -339,17 +341,19 @@ def _restarts(series: Series) -> list[Note]:
 
 
 def _whole_dumps(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOptions, list[Note]]:
-    """Without partial dumps, whose counts are lower bounds, where two others are there; and a note."""
-    partial = tuple(one.name for one in series if one.coverage is not None)
+    """Without what was read in part, whose counts are lower bounds, where two others are there; and notes."""
+    partial = tuple(one.name for one in series if not one.is_whole)
     if not partial:
         return series, options, []
+    cut = tuple(one.name for one in series if one.is_cut)
+    notes = [Note(NoteKind.CUT_TEXTS, cut)] if cut else []
     places = series.comparable
     if len(places) == len(series):
-        return series, options, [Note(NoteKind.PARTIAL_KEPT, partial)]
+        return series, options, [*notes, Note(NoteKind.PARTIAL_KEPT, partial)]
     work = options.work
     if work is not None and len(work) == len(series):
         options = replace(options, work=tuple(work[place] for place in places))
-    return series.at(places), options, [Note(NoteKind.PARTIAL_LEFT_OUT, partial)]
+    return series.at(places), options, [*notes, Note(NoteKind.PARTIAL_LEFT_OUT, partial)]
 
 
 def _whole(series: Series, axis: Axis, *, has_retained: bool) -> KeyGrowth:

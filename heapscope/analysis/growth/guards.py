@@ -3,6 +3,9 @@
 A limit reads ``org.apache.hadoop.fs.FileSystem+ <= 3``: a class, a plus where subclasses count, a
 comparison, a number.  ``shallow(a.Cache) <= 10MB`` and ``retained(a.Cache+) <= 100MB`` limit bytes; the
 retained size is that of the set, exactly.
+
+A guard that names nothing would hold for ever, so a name that no snapshot knows is an error, and so is a text
+that may be cut.
 """
 
 from __future__ import annotations
@@ -10,17 +13,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from heapscope.analysis.growth.class_names import find_named, known_classes
 from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS
-from heapscope.errors import HeapscopeError, ObjectNotFound
+from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.object_set import ObjectSet
 from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -160,7 +165,13 @@ def read_guard(text: str) -> Guard:
     return Guard(text.strip(), quantity, name, pattern.endswith("+"), comparison, limit)
 
 
-def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_progress) -> Checks:
+def check_limits(
+    series: Series,
+    limits: Sequence[str],
+    *,
+    allow_absent: bool = False,
+    progress: Progress = no_progress,
+) -> Checks:
     """Whether limits hold in every snapshot.
 
     Parameters
@@ -168,54 +179,76 @@ def check_limits(series: Series, limits: Sequence[str], progress: Progress = no_
     series : Series
     limits : sequence of str
         As `read_guard` reads them.
+    allow_absent : bool
+        Whether a guard on a class that no snapshot knows holds; else it is an error, for it may be misspelt.
     progress : Progress
         Told how far reading dumps is, where retained sizes are limited.
 
     Raises
     ------
+    ObjectNotFound, AmbiguousName
+        A guard names no class, or several.
     HeapscopeError
         A limit cannot be read; a retained size is asked of a class histogram.
     """
     guards = [read_guard(text) for text in limits]
-    values: list[list[int]] = [[] for _ in guards]
-    for snapshot in series:
-        for figures, value in zip(values, _figures(snapshot, guards, series, progress), strict=True):
-            figures.append(value)
-    return Checks(
-        tuple(_judged(guard, figures, series) for guard, figures in zip(guards, values, strict=True))
-    )
+    if not guards:
+        return Checks(())
+    named = [
+        find_named(series, guard.pattern, subclasses=guard.subclasses, allow_absent=allow_absent)
+        for guard in guards
+    ]
+    retained = _retained(series, guards, named, progress)
+    results = []
+    for guard, names in zip(guards, named, strict=True):
+        values = retained.get(guard) or _sums(series, names, 0 if guard.quantity == "count" else 1)
+        results.append(_judged(guard, values, series))
+    return Checks(tuple(results))
 
 
-def _figures(snapshot: Snapshot, guards: Sequence[Guard], series: Series, progress: Progress) -> list[int]:
-    rows = {row["class_name"]: row for row in snapshot.histogram.rows()}
-    found = []
-    retained = [guard for guard in guards if guard.quantity == "retained"]
-    sizes = _retained(snapshot, retained, progress) if retained else {}
-    for guard in guards:
-        if guard.quantity == "retained":
-            found.append(sizes[guard])
-            continue
-        names = matching_classes(guard.pattern, rows, series.superclasses, subclasses=guard.subclasses)
-        column = "instance_count" if guard.quantity == "count" else "shallow_bytes"
-        found.append(sum(rows[name][column] for name in names))
-    return found
+def check_whole(series: Series) -> None:
+    """Check that no text is cut: a class that it does not have may stand in the part that is missing.
 
-
-def _retained(snapshot: Snapshot, guards: Sequence[Guard], progress: Progress) -> dict[Guard, int]:
-    heap = snapshot.open(progress)
-    if heap is None:
+    Raises
+    ------
+    HeapscopeError
+        A class histogram has no Total line.
+    """
+    cut = [str(one.path) for one in series if one.is_cut]
+    if cut:
         raise HeapscopeError(
-            f"{snapshot.path}: a class histogram has no references; {guards[0].text!r} takes heap dumps only"
+            f"{', '.join(cut[:3])}: no Total line, so the text may be cut and no guard holds; take the "
+            "class histogram again, or pass --partial (partial=True) for what is there"
         )
-    found = {}
-    with heap:
-        for guard in guards:
-            try:
-                members = heap.objects(guard.pattern, subclasses=guard.subclasses)
-            except ObjectNotFound:
-                found[guard] = 0
-            else:
-                found[guard] = members.retained_bytes()
+
+
+def _sums(series: Series, names: Sequence[str], quantity: int) -> list[int]:
+    """Instances (0) or shallow bytes (1) of classes taken together, in each snapshot."""
+    rows = [series.by_class[name][quantity] for name in names]
+    return [sum(row[place] for row in rows) for place in range(len(series))]
+
+
+def _retained(
+    series: Series, guards: Sequence[Guard], named: Sequence[Sequence[str]], progress: Progress
+) -> dict[Guard, list[int]]:
+    """Retained bytes in each snapshot, of the guards that limit them."""
+    wanted = {
+        guard: names for guard, names in zip(guards, named, strict=True) if guard.quantity == "retained"
+    }
+    found: dict[Guard, list[int]] = {guard: [] for guard in wanted}
+    for snapshot in series if wanted else ():
+        heap = snapshot.open(progress)
+        if heap is None:
+            raise HeapscopeError(
+                f"{snapshot.path}: a class histogram has no references; {next(iter(wanted)).text!r} takes "
+                "heap dumps only"
+            )
+        with heap:
+            of_class = np.array([series.name_of(each.name) for each in heap.graph.classes], object)
+            for guard, names in wanted.items():
+                is_named = np.isin(of_class, names)
+                members = ObjectSet(heap.graph, np.nonzero(is_named[heap.graph.columns.class_index])[0])
+                found[guard].append(members.retained_bytes() if len(members) else 0)
     return found
 
 
@@ -229,22 +262,21 @@ def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:
         rest = len(broken) - 3
         more = f" and {rest} more snapshot{'s' * (rest > 1)} too" if rest > 0 else ""
         return Checked(guard.text, "failed", ", ".join(broken[:3]) + more)
-    most = guard.shown(max(values))
-    hint = "" if any(values) else _hint(guard.pattern, series)
-    return Checked(guard.text, "passed", f"{most} at most", hint)
+    return Checked(guard.text, "passed", f"{guard.shown(max(values))} at most", _hint(guard.pattern, series))
 
 
 def _hint(pattern: str, series: Series) -> str:
-    """Where no snapshot knows a class, the guard may be misspelt, and then it always holds."""
-    known = {name for one in series for name in one.histogram.column("class_name")}
-    known |= series.superclasses.keys()
-    if matching_classes(pattern, known, {}, subclasses=False):
-        return ""
-    near = get_close_matches(pattern, known, n=1, cutoff=0.8)
-    return "no snapshot has such a class" + (f"; did you mean {near[0]}?" if near else "")
+    """What the reader of a guard has to know: a name that was absent and allowed, a text that is cut."""
+    hints = []
+    wanted = pattern if "*" in pattern or "?" in pattern else series.name_of(pattern)
+    if not matching_classes(wanted, known_classes(series), {}, subclasses=False):
+        hints.append("no snapshot has such a class")
+    if cut := [one.name for one in series if one.is_cut]:
+        hints.append(f"incomplete: no Total line in {', '.join(cut[:3])}")
+    return "; ".join(hints)
 
 
-def check_growth(growth: Growth, patterns: Sequence[str]) -> Checks:
+def check_growth(growth: Growth, patterns: Sequence[str], *, allow_absent: bool = False) -> Checks:
     """Whether no class of some patterns grows.
 
     Of four snapshots or more a class fails that grows (`heapscope.analysis.growth.trends`); of two or three
@@ -255,15 +287,20 @@ def check_growth(growth: Growth, patterns: Sequence[str]) -> Checks:
     growth : Growth
         By class.
     patterns : sequence of str
+    allow_absent : bool
+        As for `check_limits`.
+
+    Raises
+    ------
+    ObjectNotFound, AmbiguousName
+        A pattern names no class, or several.
     """
     series = growth.snapshots
     steady = growth.axis.count - growth.axis.skip
     results = []
-    names = {key.name for key in growth.keys}
     for pattern in patterns:
-        picked = matching_classes(
-            pattern.removesuffix("+"), names, series.superclasses, subclasses=pattern.endswith("+")
-        )
+        name = pattern.removesuffix("+")
+        picked = find_named(series, name, subclasses=pattern.endswith("+"), allow_absent=allow_absent)
         grown = []
         for key in growth.keys:
             counts = key.instance_counts[growth.axis.skip :]
@@ -276,6 +313,5 @@ def check_growth(growth: Growth, patterns: Sequence[str]) -> Checks:
             results.append(Checked(label, "failed", "; ".join(grown[:5]) + more))
         else:
             count = f"{len(picked):,} class{'es' * (len(picked) != 1)}"
-            hint = "" if picked else _hint(pattern.removesuffix("+"), series)
-            results.append(Checked(label, "passed", f"{count} in {steady} snapshots", hint))
+            results.append(Checked(label, "passed", f"{count} in {steady} snapshots", _hint(name, series)))
     return Checks(tuple(results))

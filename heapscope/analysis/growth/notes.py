@@ -15,7 +15,9 @@ class NoteKind(StrEnum):
     UNKNOWN_PROCESS = "process unknown"
     FEWER_CLASSES = "fewer classes"  # [names: before, after; counts: classes before, after]
     NO_TIMES = "no times"
-    FILE_TIMES = "times of files"
+    UNDATED = "no time of capture"  # [names of them]
+    GUESSED_TIMES = "times from names"  # [names of them]
+    CUT_TEXTS = "texts without their end"  # [names of them]
     WARM_UP = "warm-up left out"  # [counts: snapshots], found by itself
     TWO_SNAPSHOTS = "two snapshots"
     THREE_SNAPSHOTS = "three snapshots"

@@ -11,7 +11,7 @@ list are one group, however long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -209,7 +209,7 @@ def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
-            groups = find_path_groups(heap.graph, progress)
+            groups = _named(find_path_groups(heap.graph, progress), series)
         # Parents come first, so theirs are known.
         ids = [0]
         for parent, label, name in zip(
@@ -220,7 +220,8 @@ def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
     figures = np.zeros((3, len(known), len(columns)), np.int64)
     for place, (rows, groups) in enumerate(columns):
         for plane, values in enumerate((groups.counts, groups.shallow_bytes, groups.retained_bytes)):
-            figures[plane, rows, place] = values
+            # Groups that differ in generated names alone have one row.
+            np.add.at(figures[plane, :, place], rows, values)
     heads = _heads(figures, np.array([parent for parent, _, _ in known], np.int64))
     rows, last = columns[-1]
     own = np.full(len(known), -1, np.int64)
@@ -232,6 +233,19 @@ def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
     merged = np.array([figures[:, rows].sum(axis=1) for rows in names.values()], np.int64)
     merged = merged.reshape(len(names), 3, len(columns)).transpose(1, 0, 2)
     return KeySeries(list(names), merged[0], merged[1], merged[2])
+
+
+def _named(groups: PathGroups, series: Series) -> PathGroups:
+    """With class names as the series has them."""
+
+    def of_class(name: str) -> str:
+        return f"class {series.name_of(name[6:])}" if name.startswith("class ") else series.name_of(name)
+
+    def of_label(label: str) -> str:
+        holder, dot, field = label.rpartition(".")
+        return series.name_of(holder) + dot + field
+
+    return replace(groups, labels=[*map(of_label, groups.labels)], classes=[*map(of_class, groups.classes)])
 
 
 def _heads(figures: NDArray[np.int64], parents: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ Evidence, of which any two snapshots need one kind in common:
 - the random number that a JVM draws when it starts, ``java.util.ImmutableCollections.SALT32L``
   (``SALT`` in JDK 9 and 10): a static field, in every dump since JDK 9, different in each process
   (but for a JVM that was started from an AOT cache which holds it, JDK 24 and later);
+- the process that ``jcmd`` names above its class histogram;
 - of older JVMs where the native halves of the system threads lie, ``java.lang.Thread.eetop``: they
   live as long as the JVM, at addresses that the system chooses at random.
 
@@ -37,6 +38,8 @@ def evidence_of(snapshot: Snapshot, progress: Progress = no_progress) -> dict[st
     started = number_in(snapshot.sidecar, "process", "start_ticks")
     if pid is not None and started is not None:
         found["sidecar"] = (str(snapshot.sidecar.get("host", "")), pid, started)
+    elif snapshot.pid is not None:
+        found["pid"] = snapshot.pid
     if snapshot.vm.seed is not None:
         found["seed"] = snapshot.vm.seed
     elif not found and (heap := snapshot.open(progress)) is not None:
@@ -118,6 +121,8 @@ def _label(facts: dict[str, Any]) -> str:
     if "sidecar" in facts:
         host, pid = facts["sidecar"][:2]
         return f"process {pid} on {host}" if host else f"process {pid}"
+    if "pid" in facts:
+        return f"process {facts['pid']}"
     if "seed" in facts:
         return f"the JVM with seed {facts['seed']}"
     if "threads" in facts:

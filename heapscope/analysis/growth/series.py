@@ -9,24 +9,41 @@ from typing import Self, overload
 
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
 from heapscope.analysis.growth.snapshot import Snapshot
-from heapscope.errors import HeapscopeError
+from heapscope.analysis.growth.snapshot_order import check_order
+from heapscope.analysis.growth.time_source import GIVEN_ORDER, NAME_ORDER
+from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
+from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, default_progress
 
 
 class Series(Sequence[Snapshot]):
     """Snapshots in the order of their capture times; files of one time stay in the given order.
 
+    Snapshots whose order a person gave (`heapscope.analysis.growth.snapshot_order`) stay in it.
+
     Parameters
     ----------
     snapshots : iterable of Snapshot
     processes : sequence of Process, optional
         The processes that they are of, where that is known already.
+    raw_names : bool
+        Whether generated classes keep counters, hashes and addresses in their names; else classes that
+        differ in nothing but those are one (`heapscope.parser.generated_names`).
     """
 
-    def __init__(self, snapshots: Iterable[Snapshot], processes: Sequence[Process] | None = None) -> None:
-        self._snapshots = sorted(snapshots, key=lambda s: s.captured_at)
+    def __init__(
+        self,
+        snapshots: Iterable[Snapshot],
+        processes: Sequence[Process] | None = None,
+        *,
+        raw_names: bool = False,
+    ) -> None:
+        self._snapshots = list(snapshots)
+        if not any(one.captured_at_source in (GIVEN_ORDER, NAME_ORDER) for one in self._snapshots):
+            self._snapshots.sort(key=lambda one: one.captured_at)
         self._processes = None if processes is None else list(processes)
+        self.raw_names = raw_names
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -36,24 +53,32 @@ class Series(Sequence[Snapshot]):
     @overload
     def __getitem__(self, row: slice) -> Self: ...
     def __getitem__(self, row: int | slice) -> Snapshot | Self:
-        return type(self)(self._snapshots[row]) if isinstance(row, slice) else self._snapshots[row]
+        return self._of(self._snapshots[row]) if isinstance(row, slice) else self._snapshots[row]
+
+    def _of(self, snapshots: Iterable[Snapshot], processes: Sequence[Process] | None = None) -> Self:
+        """Other snapshots, treated alike."""
+        return type(self)(snapshots, processes, raw_names=self.raw_names)
 
     def __repr__(self) -> str:
         span = f" from {self[0].captured_at:%Y-%m-%d %H:%M:%S} UTC" if len(self) else ""
-        names = (f"{s.name}{' (partial)' if s.coverage else ''}" for s in self)
+        names = (f"{s.name}{'' if s.is_whole else ' (partial)'}" for s in self)
         return f"<{len(self)} snapshots{span}: {', '.join(names)}>"
 
     def at(self, places: Iterable[int]) -> Self:
         """The snapshots at some places."""
-        return type(self)(self._snapshots[place] for place in places)
+        return self._of(self._snapshots[place] for place in places)
+
+    def name_of(self, class_name: str) -> str:
+        """What a class of a snapshot is called in this series."""
+        return class_name if self.raw_names else stable_name(class_name)
 
     @cached_property
     def comparable(self) -> tuple[int, ...]:
-        """Places of the snapshots that trends go by: the counts of a partial dump are lower bounds.
+        """Places of the snapshots that trends go by: the counts of those read in part are lower bounds.
 
         All of them where fewer than two are whole.
         """
-        whole = tuple(place for place, one in enumerate(self) if one.coverage is None)
+        whole = tuple(place for place, one in enumerate(self) if one.is_whole)
         return whole if len(whole) > 1 else tuple(range(len(self)))
 
     @cached_property
@@ -61,7 +86,8 @@ class Series(Sequence[Snapshot]):
         """Class name to superclass name: from all dumps, then from what is known by name."""
         known = dict(KNOWN_SUPERCLASSES)
         for snapshot in self:
-            known.update(snapshot.superclasses)
+            for name, parent in snapshot.superclasses.items():
+                known[self.name_of(name)] = self.name_of(parent)
         return known
 
     @cached_property
@@ -70,9 +96,10 @@ class Series(Sequence[Snapshot]):
         found: dict[str, tuple[list[int], list[int]]] = {}
         for position, snapshot in enumerate(self):
             for row in snapshot.histogram.rows():
-                counts, sizes = found.setdefault(row["class_name"], ([0] * len(self), [0] * len(self)))
-                counts[position] = row["instance_count"]
-                sizes[position] = row["shallow_bytes"]
+                name = self.name_of(row["class_name"])
+                counts, sizes = found.setdefault(name, ([0] * len(self), [0] * len(self)))
+                counts[position] += row["instance_count"]
+                sizes[position] += row["shallow_bytes"]
         return found
 
     def processes(self, progress: Progress = default_progress) -> list[Process]:
@@ -81,8 +108,15 @@ class Series(Sequence[Snapshot]):
             self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
         return self._processes
 
-    def of_one_process(self, progress: Progress = default_progress) -> tuple[Self, str]:
+    def of_one_process(self, progress: Progress = default_progress, *, least: int = 1) -> tuple[Self, str]:
         """The snapshots of the process that has most (of equals the latest), and what was left out.
+
+        Parameters
+        ----------
+        progress : Progress
+            Told how far reading dumps is.
+        least : int
+            How many snapshots it has to have, at least.
 
         Returns
         -------
@@ -90,18 +124,27 @@ class Series(Sequence[Snapshot]):
             These, where they are of one process.
         left_out : str
             A sentence; empty where nothing was.
+
+        Raises
+        ------
+        DifferentProcesses
+            No process has ``least`` snapshots, and several have some.
         """
         processes = self.processes(progress)
         if len(processes) <= 1:
             return self, ""
         best = max(processes, key=lambda one: (len(one.members), one.members[-1]))
+        if len(best.members) < least:
+            raise DifferentProcesses(
+                [(one.label, [self[place].name for place in one.members]) for one in processes]
+            )
         rest, others = len(self) - len(best.members), len(processes) - 1
         left_out = (
             f"{rest} snapshot{'s' * (rest > 1)} of {others} other process{'es' * (others > 1)} left out; "
             f"these are of {best.label}"
         )
         process = replace(best, members=tuple(range(len(best.members))))
-        return type(self)((self[place] for place in best.members), [process]), left_out
+        return self._of((self[place] for place in best.members), [process]), left_out
 
     def need(self, count: int) -> None:
         """Check that there are so many snapshots.
@@ -117,3 +160,13 @@ class Series(Sequence[Snapshot]):
                 if count > 1
                 else "no snapshot given; name at least one heap dump or class histogram"
             )
+
+    def need_order(self) -> None:
+        """Check that the order of the snapshots is known; see `check_order`.
+
+        Raises
+        ------
+        HeapscopeError
+            It rests on nothing but the times of files.
+        """
+        check_order(self)

@@ -47,3 +47,11 @@ def variables_in(facts: dict[str, Any]) -> dict[str, str]:
     variables = process.get("environment") if isinstance(process, dict) else None
     items = variables.items() if isinstance(variables, dict) else ()
     return {name: value for name, value in items if isinstance(value, str)}
+
+
+def options_in(facts: dict[str, Any]) -> list[str]:
+    """Options of the JVM in a sidecar, those of its command line first; empty where it has none."""
+    process, options = facts.get("process"), facts.get("jvm_options")
+    lists = list(options.values()) if isinstance(options, dict) else []
+    lists.append(process.get("command") if isinstance(process, dict) else None)
+    return [each for one in lists if isinstance(one, list) for each in one if isinstance(each, str)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,24 +11,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from heapscope.analysis.growth.sidecar import read_sidecar
-from heapscope.errors import NotHprof
+from heapscope.analysis.growth.capture_time import find_capture_time, short_name
+from heapscope.analysis.growth.sidecar import options_in, read_sidecar
+from heapscope.analysis.growth.time_source import HEADER, ORDER_IN_TEXT, TEXT, UNDATED, TimeSource
+from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
+from heapscope.heap.objects.environment import stated_direct_limit
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
-from heapscope.parser.texts.class_histogram import is_histogram, read_histogram
+from heapscope.parser.texts.class_histogram import ClassHistogramText, is_histogram, read_histograms
 from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
+from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
     from heapscope.parser.broken.coverage import Coverage
 
 Kind = Literal["heap dump", "class histogram"]
-TimeSource = Literal["dump header", "text", "sidecar", "file time"]
 DUMP: Kind = "heap dump"
 HISTOGRAM: Kind = "class histogram"
+_DIRECT_OPTION = "-XX:MaxDirectMemorySize="
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
     path: Path
-    name: str  # the file's, without folder and ending
+    name: str  # the file's, without folder and ending; of several in one file also #1, #2 ...
     kind: Kind
     captured_at: datetime  # UTC
     captured_at_source: TimeSource
@@ -58,11 +63,40 @@ class Snapshot(RichRepr):
     root_counts: dict[str, int] = field(repr=False)
     vm: VmFacts = field(default=VmFacts(), repr=False)
     coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
+    is_cut: bool = False  # a class histogram without its Total line: classes may be missing
+    pid: int | None = None  # of a class histogram that names its process
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its time of capture is known, exactly or from a name."""
+        return self.captured_at_source not in UNDATED
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was read; else what it does not have proves nothing."""
+        return self.coverage is None and not self.is_cut
 
     @cached_property
     def sidecar(self) -> dict[str, Any]:
         """What ``heapscope collect`` wrote beside the snapshot; empty where there is nothing."""
         return read_sidecar(self.path)
+
+    @cached_property
+    def stated_direct_bytes(self) -> int | None:
+        """``-XX:MaxDirectMemorySize``; None where it was not given, and where nothing tells.
+
+        Opens the dump where its sidecar does not have the option.
+        """
+        for option in options_in(self.sidecar):
+            if option.startswith(_DIRECT_OPTION):
+                with suppress(ValueError):
+                    return parse_bytes(option.removeprefix(_DIRECT_OPTION))
+        with suppress(HeapscopeError, OSError):  # it may be gone by now
+            heap = self.open(no_progress)
+            if heap is not None:
+                with heap:
+                    return stated_direct_limit(heap.graph)
+        return None
 
     @property
     def object_count(self) -> int:
@@ -126,7 +160,32 @@ def read_snapshot(
     as_jvm: bool = False,
     partial: bool = False,
 ) -> Snapshot:
-    """Count one heap dump or class histogram.
+    """Count one heap dump or class histogram; see `read_snapshots`.
+
+    Raises
+    ------
+    HprofError, HistogramError
+        See `heapscope.errors`.
+    HeapscopeError
+        The file holds several class histograms.
+    """
+    found = read_snapshots(path, progress, as_jvm=as_jvm, partial=partial)
+    if len(found) > 1:
+        raise HeapscopeError(
+            f"{path}: holds {len(found)} class histograms; growth, trend, check and diagnose take it as it "
+            "is, here one is needed"
+        )
+    return found[0]
+
+
+def read_snapshots(
+    path: str | os.PathLike[str],
+    progress: Progress = no_progress,
+    *,
+    as_jvm: bool = False,
+    partial: bool = False,
+) -> list[Snapshot]:
+    """Count a heap dump, or each class histogram of a text.
 
     Parameters
     ----------
@@ -138,6 +197,11 @@ def read_snapshot(
     partial : bool
         Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
 
+    Returns
+    -------
+    list of Snapshot
+        One of a dump; of a text as many as it has tables, in its order.
+
     Raises
     ------
     HprofError, HistogramError
@@ -145,42 +209,47 @@ def read_snapshot(
     """
     path = Path(path)
     if _looks_like_histogram(path):
-        text = read_histogram(path)
-        captured_at, source = _captured_at(path, text.captured_at_ms)
-        rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
-        return Snapshot(
-            path=path,
-            name=_short_name(path),
-            kind=HISTOGRAM,
-            captured_at=captured_at,
-            captured_at_source=source,
-            histogram=sorted_histogram(rows),
-            superclasses={},
-            root_counts={},
-        )
+        return _of_texts(path, read_histograms(path))
     with Heap(path, progress, partial=partial) as heap:
-        return snapshot_of(heap, as_jvm=as_jvm)
+        return [snapshot_of(heap, as_jvm=as_jvm)]
 
 
-def _captured_at(path: Path, text_ms: int | None) -> tuple[datetime, TimeSource]:
-    """When a class histogram was taken: by its text, by its sidecar, else by its file."""
-    if text_ms is not None:
-        return datetime.fromtimestamp(text_ms / 1000, UTC), "text"
-    with suppress(ValueError, TypeError, OverflowError):
-        said = datetime.fromisoformat(read_sidecar(path).get("captured_at", ""))
-        if said.tzinfo is not None:
-            return said.astimezone(UTC), "sidecar"
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC), "file time"
+def _of_texts(path: Path, texts: Sequence[ClassHistogramText]) -> list[Snapshot]:
+    found: list[Snapshot] = []
+    for number, text in enumerate(texts, 1):
+        source: TimeSource
+        if text.captured_at_ms is not None:
+            captured_at, source = datetime.fromtimestamp(text.captured_at_ms / 1000, UTC), TEXT
+        elif found:
+            captured_at, source = found[-1].captured_at, ORDER_IN_TEXT
+        else:
+            captured_at, source = find_capture_time(path)
+        rows = zip(text.class_names, text.instance_counts, text.shallow_bytes, strict=True)
+        found.append(
+            Snapshot(
+                path=path,
+                name=short_name(path) + (f"#{number}" if len(texts) > 1 else ""),
+                kind=HISTOGRAM,
+                captured_at=captured_at,
+                captured_at_source=source,
+                histogram=sorted_histogram(rows),
+                superclasses={},
+                root_counts={},
+                is_cut=not text.is_complete,
+                pid=text.pid,
+            )
+        )
+    return found
 
 
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
     """An open heap as a snapshot."""
     return Snapshot(
         path=heap.path,
-        name=_short_name(heap.path),
+        name=short_name(heap.path),
         kind=DUMP,
         captured_at=heap.captured_at,
-        captured_at_source="dump header",
+        captured_at_source=HEADER,
         histogram=heap.histogram(as_jvm=as_jvm),
         superclasses=heap.superclasses,
         root_counts=heap.root_counts(),
@@ -225,10 +294,3 @@ def _looks_like_histogram(path: Path) -> bool:
     except (OSError, EOFError, zlib.error):
         return False
     return is_histogram(head)
-
-
-def _short_name(path: Path) -> str:
-    name = path.name
-    for ending in (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin"):
-        name = name.removesuffix(ending) or name
-    return name

@@ -92,7 +92,8 @@ def watched(
     series.need(1)
     found = []
     for pattern in patterns:
-        names = matching_classes(pattern, series.by_class, series.superclasses, subclasses=subclasses)
+        wanted = pattern if "*" in pattern or "?" in pattern else series.name_of(pattern)
+        names = matching_classes(wanted, series.by_class, series.superclasses, subclasses=subclasses)
         rows = [series.by_class[name] for name in names]
         counts, sizes = (
             tuple(sum(row[what][place] for row in rows) for place in range(len(series))) for what in (0, 1)
@@ -153,6 +154,7 @@ def diff_table(series: Series, before: int = 0, after: int = -1) -> Table:
         Fewer than two snapshots.
     """
     series.need(2)
+    series.need_order()
     rows = [
         (name, counts[before], counts[after], sizes[before], sizes[after])
         for name, (counts, sizes) in series.by_class.items()
@@ -184,6 +186,7 @@ def trend_table(series: Series) -> Table:
         Fewer than two snapshots.
     """
     series.need(2)
+    series.need_order()
     steps = len(series) - 1
     rows = sorted(series.by_class.items(), key=lambda row: (row[1][1][0] - row[1][1][-1], row[0]))
     columns: dict[str, list[object]] = {"class_name": [name for name, _ in rows]}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,15 +20,24 @@ from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.sidecar import number_in, variables_in
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.time_source import GUESSED
 from heapscope.analysis.growth.trends import Axis, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, growth_rate
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
+from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
 from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
+from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.analysis.leaks.signatures import Match, match
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
-from heapscope.analysis.thresholds import MIN_SNAPSHOTS, OVERLAP, OWNERS_SHOWN, OWNERS_SHOWN_SHARE
+from heapscope.analysis.thresholds import (
+    JUMP,
+    MIN_SNAPSHOTS,
+    OVERLAP,
+    OWNERS_SHOWN,
+    OWNERS_SHOWN_SHARE,
+)
 from heapscope.analysis.verdicts import (
     CERTAIN,
     FLUCTUATES,
@@ -37,8 +47,10 @@ from heapscope.analysis.verdicts import (
     POSSIBLE,
     UNDECIDED,
     Confidence,
+    Verdict,
 )
 from heapscope.heap.objects.environment import environment_of
+from heapscope.heap.retention.off_heap import off_heap_if_large
 from heapscope.heap.retention.owner_paths import owner_of
 from heapscope.heap.retention.suspects import Suspect, find_suspects
 from heapscope.progress import Progress, no_progress
@@ -101,14 +113,18 @@ def find_leaks(
         leaks = load_catalogue() if catalogue is None else catalogue
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
         findings, steady = _findings(matches, series, growth, evidence, groups, readings, progress)
+        off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
         if growth is not None and enough:
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
-                grown = growing_owner(series, evidence, progress)
+                grown = growing_owner(growth.snapshots, evidence, progress)
                 unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
-                if unknown is not None:  # first: most of the growth is its own
-                    findings.insert(0, unknown)
+                if unknown is not None and not (off_heap is not None and is_same_growth(unknown, off_heap)):
+                    findings.insert(0, unknown)  # first: most of the growth is its own
+        if off_heap is not None and not is_named(off_heap, findings):
+            findings.append(off_heap)
+        outside = None if graph is None else off_heap_if_large(graph)
         owners = () if findings or enough else _owners(evidence)
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
@@ -126,6 +142,8 @@ def find_leaks(
         owners=owners,
         pid=number_in(chosen.sidecar, "process", "pid"),
         folder=chosen.path.parent,
+        off_heap=outside,
+        resident=None if outside is None else resident_memory(chosen, outside),
     )
 
 
@@ -165,12 +183,13 @@ def _findings(
     findings: list[Finding] = []
     steady: list[tuple[str, tuple[int | None, ...]]] = []
     explained: list[ObjectSet] = []
+    is_order_certain = all(each.is_dated and each.captured_at_source not in GUESSED for each in series)
     if evidence.graph is None:
         # Without objects two leaks of one class cannot be told apart: the one with most evidence stays.
         matches = sorted(matches, key=lambda each: -len(each.outcomes))
     for found in matches:
         counts = _counts(found.leak, series, evidence, progress)
-        if not _may_grow(found.leak, counts):
+        if not _may_grow(found, counts, is_order_certain=is_order_certain):
             steady.append((found.leak.title, counts))
             continue
         objects = evidence.subject(found.leak.subject)[0] if evidence.graph is not None else None
@@ -186,15 +205,33 @@ def _findings(
     return findings, steady
 
 
-def _may_grow(leak: KnownLeak, counts: Sequence[int | None]) -> bool:
-    """Whether figures allow that it grows: of a signature that proves nothing by itself they have to rise."""
+def _may_grow(found: Match, counts: Sequence[int | None], *, is_order_certain: bool) -> bool:
+    """Whether figures allow that it grows: of a signature that proves nothing by itself they have to rise.
+
+    What a dump shows for certain is overruled by nothing but figures that do not rise, in an order that is
+    certain too: a short or uneven series (1, 4, 48) is no reason against it.
+    """
     known = [count for count in counts if count is not None]
+    is_certain = found.leak.confidence == CERTAIN and found.is_whole
+    if is_certain and not is_order_certain:
+        return len(known) < 2 or max(known) > min(known)
     if len(known) > 1 and known[-1] <= known[0]:
         return False
-    if leak.confidence == CERTAIN or len(known) <= MIN_SNAPSHOTS:
+    if found.leak.confidence == CERTAIN or len(known) <= MIN_SNAPSHOTS:
         return True
+    return not _jumped_and_stayed(known) and _trend_of(known) != FLUCTUATES
+
+
+def _trend_of(known: Sequence[int]) -> Verdict:
     (trend,) = find_trends(np.array([known], np.int64), Axis(None, None, len(known)))
-    return trend.verdict != FLUCTUATES
+    return trend.verdict
+
+
+def _jumped_and_stayed(known: Sequence[int]) -> bool:
+    """Whether one step, before the last, makes nearly all of the rise: a cache filled at once, no leak."""
+    steps = [after - before for before, after in pairwise(known)]
+    rise = known[-1] - known[0]
+    return rise > 0 and max(steps[:-1]) > JUMP * rise
 
 
 def _explains(findings: Sequence[Finding], growth: int) -> bool:

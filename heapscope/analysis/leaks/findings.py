@@ -12,7 +12,9 @@ from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.statistics import Rate, rate
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.analysis.verdicts import Confidence, Status
+from heapscope.heap.retention.off_heap import OffHeap
 from heapscope.heap.retention.paths import MergedPaths
 from heapscope.heap.retention.suspects import Suspect
 from heapscope.rich_repr import RichRepr
@@ -68,6 +70,8 @@ class Finding(RichRepr):
         Steps ``Class.field`` from where it begins to that field's collection.
     other_holders : tuple of str
         Who else holds the collection.
+    off_heap_bytes : int or None
+        What they stand for outside of the Java heap, where that is the leak and its size is known.
     dump : Path or None
         The heap dump that was looked at; None of class histograms.
     example_id : int or None
@@ -99,6 +103,7 @@ class Finding(RichRepr):
     owner: str = ""
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
+    off_heap_bytes: int | None = None
     dump: Path | None = None
     example_id: int | None = None
 
@@ -142,6 +147,10 @@ class Diagnosis(RichRepr):
         Of the process, where a sidecar tells.
     folder : Path or None
         Where the snapshot lies that was looked at.
+    off_heap : OffHeap or None
+        What lies outside of the heap that was looked at; None of a class histogram.
+    resident : ResidentMemory or None
+        Where the resident memory of the process goes; None without a sidecar.
     """
 
     status: Status
@@ -159,6 +168,8 @@ class Diagnosis(RichRepr):
     owners: tuple[Suspect, ...] = ()
     pid: int | None = None
     folder: Path | None = None
+    off_heap: OffHeap | None = None
+    resident: ResidentMemory | None = None
 
     @property
     def forecasts(self) -> tuple[Forecast, ...]:

@@ -15,7 +15,7 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, OWNER_SHARE, SERIES_DUMPS
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OWNER_SHARE, SERIES_DUMPS
 from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
@@ -68,7 +68,7 @@ def growing_owner(
     series : Series
         Of one process.
     evidence : SnapshotEvidence
-        Of its last dump, which is open.
+        Of its last dump, which is open; of another snapshot nothing is said.
     progress : Progress
         Told how far reading the other dumps is.
 
@@ -79,7 +79,7 @@ def growing_owner(
         program or a library does.
     """
     places = opened_dumps(series)
-    if evidence.graph is None or len(places) < 3:
+    if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
         return None
     names: dict[str, list[int]] = {}
     reachable: list[int] = []

@@ -146,7 +146,9 @@ def _read(path: Path) -> pd.DataFrame:
             table = _rows(path)
         else:
             raise SampleError(
-                path, f"its name should end in {', '.join(SAMPLE_SUFFIXES)}, as 'heapscope watch' writes"
+                path,
+                f"holds no samples of 'heapscope watch', whose names end in {', '.join(SAMPLE_SUFFIXES)}; "
+                "heap dumps and class histograms are drawn by 'heapscope report DUMP... -o FILE.html'",
             )
         missing = [name for name in _NEEDED if name not in table.columns]
         if missing:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, GUESSED, NAME_ORDER, ORDER_IN_TEXT
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
@@ -104,14 +105,23 @@ def snapshot_lines(snapshots: Iterable[Snapshot]) -> list[str]:
     lines = []
     for snapshot in found:
         lines.append(
-            f"{snapshot.name:{width}}  {format_time(snapshot.captured_at)}"
-            f"{' (file time)' if snapshot.captured_at_source == 'file time' else ''}  "
+            f"{snapshot.name:{width}}  {_when(snapshot)}  "
             f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
         )
         if snapshot.coverage is not None:
             summary, *rest = snapshot.coverage.lines()
             lines += [f"  {summary}", *(f"    {line}" for line in rest)]
+        if snapshot.is_cut:
+            lines.append("  incomplete: no Total line, so the text may be cut and classes may be missing")
     return lines
+
+
+def _when(snapshot: Snapshot) -> str:
+    """When it was taken, and how that is known where nobody wrote it down."""
+    source = snapshot.captured_at_source
+    if source in (ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER):
+        return f"undated ({source})"
+    return format_time(snapshot.captured_at) + (f" ({source})" if source in (FILE_TIME, *GUESSED) else "")
 
 
 def total(table: Table, *names: str) -> dict[str, int | float]:

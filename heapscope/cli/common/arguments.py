@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
     from heapscope.heap.object_set import ObjectSet
 
@@ -41,6 +42,36 @@ secrets_option = click.option(
 )
 
 
+allow_absent_option = click.option(
+    "--allow-absent", is_flag=True, help="A class that no DUMP has is no error: it has 0 instances."
+)
+
+
+def work_counts(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    """Numbers of ``0,100,200``; for an option."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers.", context, parameter) from None
+
+
+def check_names(found: Snapshots, patterns: Sequence[str], *, allow_absent: bool) -> None:
+    """Check that patterns that a person gave name classes.
+
+    Raises
+    ------
+    ObjectNotFound, AmbiguousName
+    """
+    from heapscope.analysis.growth.class_names import find_named
+
+    for pattern in patterns:
+        find_named(found, pattern, subclasses=True, allow_absent=allow_absent)
+
+
 def watched(patterns: Sequence[str]) -> Sequence[str]:
     """The patterns asked for, or the classes of the libhdfs leak."""
     from heapscope.heap.watched_classes import WATCHED_CLASSES
@@ -53,6 +84,36 @@ def expanded(dumps: Sequence[Path]) -> list[Path]:
     from heapscope.analysis.growth.snapshot import snapshot_files
 
     return [path for dump in dumps for path in snapshot_files(dump)]
+
+
+def reading_options(command: _Command) -> _Command:
+    """Options of every command that puts snapshots in order; the command gets them as ``reading``.
+
+    A dict of keyword arguments for `heapscope.snapshots`.
+    """
+
+    @wraps(command)
+    def with_reading(*arguments: Any, partial: bool, raw_names: bool, order: str | None, **named: Any) -> Any:
+        reading = {"partial": partial, "raw_names": raw_names, "order": order}
+        return command(*arguments, reading=reading, **named)
+
+    for option in reversed(
+        (
+            click.option(
+                "--order",
+                type=click.Choice(["given", "name"]),
+                help="The order of class histograms without a date: as given, or by name.",
+            ),
+            click.option(
+                "--raw-names",
+                is_flag=True,
+                help="Keep counters and addresses in names of generated classes ($$Lambda$14/0x7f10).",
+            ),
+            partial_option,
+        )
+    ):
+        with_reading = option(with_reading)
+    return with_reading  # type: ignore[return-value]  # the options are gone, `reading` has come
 
 
 def graph_options(command: _Command) -> _Command:

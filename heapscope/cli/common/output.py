@@ -161,6 +161,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
         **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
+        **({"incomplete": True} if snapshot.is_cut else {}),
     }
 
 
@@ -188,10 +189,13 @@ def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
     """Add the share that was read to each row of a table of partial dumps: CSV has no other place."""
     from heapscope.table import Table
 
+    columns = dict(shown.columns)
     shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
-    if not shares:
-        return shown
-    return Table({**shown.columns, "read_share": [min(shares)] * len(shown)})
+    if shares:
+        columns["read_share"] = [min(shares)] * len(shown)
+    if any(snapshot.is_cut for snapshot in snapshots):
+        columns["is_complete"] = [False] * len(shown)
+    return Table(columns)
 
 
 def _csv_text(shown: Table) -> str:

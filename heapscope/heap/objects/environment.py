@@ -14,6 +14,8 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
+_DIRECT_LIMIT = "sun.nio.MaxDirectMemorySize"
+
 
 def static_object(graph: HeapGraph, class_name: str, field: str) -> JavaObject | None:
     """The object in a static field, None where class, field or object are missing."""
@@ -77,3 +79,18 @@ def _read_system_properties(graph: HeapGraph) -> dict[str, str]:
                 found.setdefault(name, text)
         properties = properties.follow("defaults")
     return dict(sorted(found.items()))
+
+
+def stated_direct_limit(graph: HeapGraph) -> int | None:
+    """``-XX:MaxDirectMemorySize`` in bytes; None where it was not given, or where the dump does not tell.
+
+    The JVM passes the option on as a property that only the JDK's own copy of the properties keeps
+    (``VM.saveProperties``); JDK 8 passes -1 where it was not given.
+    """
+    for name in ("jdk.internal.misc.VM", "sun.misc.VM"):
+        saved = static_object(graph, name, "savedProps")
+        for key, value in map_entries(saved) if saved is not None else ():
+            text = value.text() if value is not None and key.text() == _DIRECT_LIMIT else None
+            if text is not None and text.isascii() and text.isdigit():
+                return int(text)
+    return None

@@ -16,6 +16,8 @@ from heapscope.parser.tags import RecordTag, SubRecordTag
 if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
+UNNAMED = "<unnamed>"
+
 
 @dataclass(frozen=True)
 class JavaThread:
@@ -47,7 +49,7 @@ def _read_threads(graph: HeapGraph) -> list[JavaThread]:
         name, is_daemon, priority = _facts_of_thread(thread)
         threads.append(
             JavaThread(
-                name=name or started.get(serial, "<unnamed>"),
+                name=name or started.get(serial, UNNAMED),
                 object_id=object_id,
                 serial=serial,
                 is_daemon=is_daemon,
@@ -56,6 +58,12 @@ def _read_threads(graph: HeapGraph) -> list[JavaThread]:
             )
         )
     return threads
+
+
+def thread_of(thread: JavaObject) -> JavaThread:
+    """A thread of which the dump has the object only: no stack, no serial."""
+    name, is_daemon, priority = _facts_of_thread(thread)
+    return JavaThread(name or UNNAMED, thread.object_id, 0, is_daemon, priority, ())
 
 
 def _facts_of_thread(thread: JavaObject | None) -> tuple[str, bool | None, int | None]:

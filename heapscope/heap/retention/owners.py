@@ -53,6 +53,8 @@ _OPENED = (
     "java.lang.ThreadLocal$ThreadLocalMap$Entry",
 )
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
+# Packages whose classes are collections and their parts.
+_COLLECTIONS = frozenset({"java.util", "java.util.concurrent", "java.lang.ref"})
 # Beside a collection, not in it.
 _ASIDE = ("java.lang.ref.ReferenceQueue", "java.lang.ref.Finalizer", "java.util.concurrent.locks.")
 # Values that say nothing of what piles up: a map from names to sessions is one of sessions.
@@ -402,4 +404,4 @@ def _first_of_lists(
 
 def _is_structure(class_name: str) -> bool:
     """Whether a class of the JDK is a collection, or a part of one: ``HashMap``, ``LinkedList$Node``."""
-    return class_name.startswith(("java.util.", "java.lang.ref.")) and class_name not in _PLAIN
+    return class_name.rpartition(".")[0] in _COLLECTIONS and class_name not in _PLAIN

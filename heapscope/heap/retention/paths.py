@@ -1,7 +1,7 @@
 """Paths from the GC roots: who keeps an object, or all objects of a set, alive.
 
 A path of one object is a shortest one. The paths of a set are merged into a tree of steps
-``Class.field``: every member is counted below each shape in which something holds it, so that
+``Class.field``: every member is counted below each way in which something holds it, so that
 no holder hides behind a nearer one.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from heapscope.heap.graph.heap_graph import HeapGraph
 
-_MAX_STEPS = 120  # of a merged path; a list of a million nodes is no shape to look at
+_MAX_STEPS = 120  # of a merged path; a list of a million nodes is no path to look at
 LONG = "..."
 
 
@@ -302,7 +302,7 @@ _ROOT_NAMES = frozenset(ROOT_KIND_NAMES.values()) | {"system class"}
 
 
 def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
-    """All ways in which the members of a set are held, by shape.
+    """All ways in which the members of a set are held, merged where their labels are the same.
 
     A member's holders are its own GC root records, and every object that refers to it and
     would be reachable without the members; each is followed along a shortest path to a root
@@ -318,10 +318,10 @@ def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
     sources, targets = references.incoming(members)
     is_holder = parents[sources] != NO_OBJECT
     sources, targets = sources[is_holder].astype(np.int64), targets[is_holder].astype(np.int64)
-    shapes = _Shapes(graph, parents)
+    sequences = _LabelSequences(graph, parents)
     tree = _Tree()
-    for shape, held in _grouped(shapes.of_pairs(sources, targets), targets):
-        tree.add(shapes.steps_of(shape), held)
+    for sequence, held in _grouped(sequences.of_pairs(sources, targets), targets):
+        tree.add(sequences.steps_of(sequence), held)
     roots = graph.roots
     own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
     places = np.searchsorted(members, roots.object_index)  # np.isin would hash all members
@@ -366,21 +366,21 @@ def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-class _Shapes:
-    """Interned sequences of step labels: a shape is (the shape before it, a label)."""
+class _LabelSequences:
+    """Interned sequences of step labels: each is (the sequence before it, a label)."""
 
     def __init__(self, graph: HeapGraph, parents: NDArray[np.uint32]) -> None:
         self._graph = graph
         self._parents = parents
         self._labels: dict[str, int] = {}
-        self._shapes: list[tuple[int, int]] = [(-1, -1)]  # 0 is the empty one
+        self._sequences: list[tuple[int, int]] = [(-1, -1)]  # 0 is the empty one
         self._ids: dict[tuple[int, int], int] = {(-1, -1): 0}
 
     def of_pairs(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Shape of the path to each source and on to its target, int64, shape (k,)."""
+        """Sequence of the path to each source and on to its target, int64, shape (k,)."""
         if not sources.size:
             return np.empty(0, np.int64)
-        # Up: the objects of each level, each once. Down: their shapes from those above.
+        # Up: the objects of each level, each once. Down: their sequences from those above.
         levels: list[NDArray[np.int64]] = [_distinct(sources)]
         while len(levels) < _MAX_STEPS:
             above = self._parents[levels[-1]]
@@ -388,27 +388,27 @@ class _Shapes:
             if not nodes.size:
                 break
             levels.append(nodes)
-        shape = np.zeros(levels[-1].size, np.int64)
+        sequence = np.zeros(levels[-1].size, np.int64)
         if (self._parents[levels[-1]] < VIRTUAL_ROOT).any():
             cut = self._parents[levels[-1]] < VIRTUAL_ROOT
-            shape[cut] = self._intern(0, LONG)
+            sequence[cut] = self._intern(0, LONG)
         for upper, lower in zip(levels[::-1], levels[-2::-1], strict=False):
             parent = self._parents[lower]
             has_parent = parent < VIRTUAL_ROOT
             below = np.zeros(lower.size, np.int64)
             at = np.searchsorted(upper, parent[has_parent])
             below[has_parent] = self._extended(
-                shape[at], parent[has_parent].astype(np.int64), lower[has_parent]
+                sequence[at], parent[has_parent].astype(np.int64), lower[has_parent]
             )
-            shape = below
+            sequence = below
         at = np.searchsorted(levels[0], sources)
-        return self._extended(shape[at], sources, targets)
+        return self._extended(sequence[at], sources, targets)
 
     def _extended(
-        self, shape: NDArray[np.int64], sources: NDArray[np.int64], targets: NDArray[np.int64]
+        self, sequence: NDArray[np.int64], sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         if not sources.size:
-            return shape
+            return sequence
         codes, texts = labels(self._graph, sources, targets)
         # From a node to the next of its kind is no step of its own: the bucket's chain, the list.
         class_index = self._graph.columns.class_index
@@ -416,7 +416,7 @@ class _Shapes:
         is_link &= ~are_class_objects(self._graph, sources)
         codes = np.where(is_link, -1, codes)
         width = len(texts) + 1
-        keys, inverse = np.unique(shape * width + codes + 1, return_inverse=True)
+        keys, inverse = np.unique(sequence * width + codes + 1, return_inverse=True)
         ids = []
         for key in keys.tolist():
             before, code = divmod(key, width)
@@ -424,19 +424,19 @@ class _Shapes:
         found: NDArray[np.int64] = np.array(ids, np.int64)[inverse]
         return found
 
-    def _intern(self, shape: int, label: str) -> int:
-        key = shape, self._labels.setdefault(label, len(self._labels))
+    def _intern(self, sequence: int, label: str) -> int:
+        key = sequence, self._labels.setdefault(label, len(self._labels))
         if key not in self._ids:
-            self._ids[key] = len(self._shapes)
-            self._shapes.append(key)
+            self._ids[key] = len(self._sequences)
+            self._sequences.append(key)
         return self._ids[key]
 
-    def steps_of(self, shape: int) -> list[str]:
-        """Labels of a shape, from the root on."""
+    def steps_of(self, sequence: int) -> list[str]:
+        """Labels of a sequence, from the root on."""
         texts = list(self._labels)
         found = []
-        while shape:
-            shape, label = self._shapes[shape]
+        while sequence:
+            sequence, label = self._sequences[sequence]
             found.append(texts[label])
         return found[::-1]
 
@@ -448,7 +448,7 @@ class _Node:
 
 
 class _Tree:
-    """Merges shapes that begin alike; every node knows the members below it."""
+    """Merges sequences that begin alike; every node knows the members below it."""
 
     def __init__(self) -> None:
         self._root = _Node(np.empty(0, np.int64), {})
@@ -473,7 +473,7 @@ class _Tree:
 def _held(
     node: _Node, units: NDArray[Any], unit: int, graph: HeapGraph
 ) -> list[tuple[Holder, NDArray[np.int64]]]:
-    """Each child with the members below it, most members first; shapes are no deeper than `_MAX_STEPS`."""
+    """Each child with the members below it, most members first; sequences are no longer than `_MAX_STEPS`."""
     found = []
     for label, child in node.below.items():
         inner = _held(child, units, unit, graph)

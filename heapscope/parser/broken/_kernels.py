@@ -60,7 +60,9 @@ def _is_place(address, limits):
     return address != uint64(0) and address <= limits[0] and (address & limits[1]) == uint64(0)
 
 
-@njit(inline="always")
+# Not inlined: three copies of it in one loop take 40 s to compile. A call counts its arrays as referenced
+# anew, for 30 ns each, so nearly all bytes fail the test of the tag in front of it.
+@njit(nogil=True)
 def _plausible(buf, pos, stop, constants, table, limits):
     """Bytes of the sub-record at ``pos``, 0 where there cannot be one.
 
@@ -116,7 +118,7 @@ def _is_heap_tag(tag):
     return tag == RecordTag.HEAP_DUMP or tag == RecordTag.HEAP_DUMP_SEGMENT
 
 
-@njit(inline="always")
+@njit(nogil=True)
 def _is_heap_record(buf, pos, constants, table, limits):
     """Whether a heap record, or the record that ends the heap, can begin at ``pos``."""
     limit = buf.shape[0]
@@ -150,7 +152,7 @@ def find_record(buf, pos, stop, known_stop, constants, table, limits, state):
             if not known_stop and _is_heap_record(buf, pos, constants, table, limits):
                 state[POSITION] = pos
                 return HEAP_RECORD
-        else:
+        elif _is_object_tag(tag) or constants[FIXED_BYTES + tag] != 0:
             p = pos
             weight = 0
             is_good = False

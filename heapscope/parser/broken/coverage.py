@@ -25,7 +25,7 @@ class Coverage:
         Bytes of the records that were read, of all kinds.
     expected_bytes : int
         How long the dump was to be, as far as its own records tell; a lower bound where
-        `is_end_known` is false, for nobody knows what a killed writer had still in hand.
+        `is_end_known` is false, because what a killed writer had not written yet is unknown.
     is_end_known : bool
     gaps : tuple of Gap
         What was left out, in order.
@@ -136,7 +136,12 @@ class Coverage:
 
 
 def describe_share(read_bytes: int, expected_bytes: int, is_end_known: bool, object_count: int) -> str:
-    """``at most 37.5 % of it read (1,204 objects)``."""
+    """``at most 37.5 % of it read (1,204 objects)``.
+
+    Parameters
+    ----------
+    read_bytes, expected_bytes, is_end_known, object_count : see `Coverage`
+    """
     percent = 100 * read_bytes / expected_bytes if expected_bytes else 0.0
     # Not all of it is never rounded to all of it.
     text = f"{min(percent, 99.9):.1f}" if percent < 100 else "100"

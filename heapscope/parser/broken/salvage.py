@@ -21,6 +21,7 @@ from heapscope.parser.broken.kernels import MAX_UTF8_BYTES, drop_records, find_r
 from heapscope.parser.hash_table import hash_table
 from heapscope.parser.instance_data import field_bytes, own_bytes
 from heapscope.parser.layout.kernel_constants import kernel_constants
+from heapscope.parser.layout.layout import MIN_OBJECTS_FOR_ALIGNMENT
 from heapscope.parser.records import (
     ClassReader,
     Header,
@@ -157,7 +158,10 @@ class _Round:
         self._counts.learn(np.ascontiguousarray(self._table[self._table[:, kernels.KIND] != 0]))
         keys = np.array(ids, np.uint64)
         low = int(np.bitwise_or.reduce(keys))
-        self._limits = np.array([min(2 * ids[-1], 2**64 - 1), (low & -low) - 1], np.uint64)
+        alignment = low & -low
+        if len(ids) < MIN_OBJECTS_FOR_ALIGNMENT:
+            alignment = min(alignment, 8)  # that few identifiers are all multiples of more can be chance
+        self._limits = np.array([min(2 * ids[-1], 2**64 - 1), alignment - 1], np.uint64)
 
     def run(self, pieces: list[Piece], progress: Progress) -> None:
         """Read all pieces."""

@@ -1,6 +1,6 @@
 """What can still be inflated of a compressed dump that is cut short or damaged.
 
-Beside the bytes comes word of every hole, so that no record that reaches into one is taken for whole.
+Holes are reported between the bytes, so that a record that reaches into one does not count as whole.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Of a piece in which an error is met nothing is got: small ones lose little.
+# A piece in which the decoder meets an error is lost as a whole, so pieces are small.
 _PIECE_BYTES = 1 << 9
 _READ_BYTES = 1 << 20
 _OUTPUT_BYTES = 1 << 21
@@ -20,7 +20,7 @@ _ZEROS = bytes(1 << 16)
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Bytes of the dump that are lost; how many, None where nobody can tell."""
+    """Bytes of the dump that are lost: how many, or None where that is unknown."""
 
     length: int | None
     problem: str
@@ -46,6 +46,10 @@ def gzip_pieces(fd: int, size: int, blocksize: int) -> Iterator[bytes | Hole]:
 
     Parameters
     ----------
+    fd : int
+        Descriptor of the open file.
+    size : int
+        Bytes of the file.
     blocksize : int
         What every member but the last inflates to; 0: not known, and then no member follows a damaged one.
         A member of known size is given out when its checksum is right: where it was damaged nobody can
@@ -138,7 +142,17 @@ def _find(fd: int, size: int, at: int) -> int:
 
 
 def zstd_pieces(fd: int, size: int, window_bytes: int) -> Iterator[bytes | Hole]:
-    """Inflate zstd frames up to the first damage."""
+    """Inflate zstd frames up to the first damage.
+
+    Parameters
+    ----------
+    fd : int
+        Descriptor of the open file.
+    size : int
+        Bytes of the file.
+    window_bytes : int
+        What a frame may make us hold.
+    """
     import zstandard
 
     reader = zstandard.ZstdDecompressor(max_window_size=window_bytes)

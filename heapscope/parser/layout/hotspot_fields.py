@@ -194,7 +194,16 @@ def align_up(value: int, step: int) -> int:
 
 
 def own_fields(java_class: JavaClass, release: int, reference_bytes: int, word_bytes: int) -> OwnFields:
-    """Fields ``java_class`` declares, and those the VM of ``release`` adds to it."""
+    """Fields that a class declares, and those that the VM adds to it.
+
+    Parameters
+    ----------
+    java_class : JavaClass
+    release : int
+        As `feature_release` has it.
+    reference_bytes, word_bytes : int
+        Of a reference in the heap, of a machine address.
+    """
     own = OwnFields()
     groups: Mapping[str, str] = {}
     is_boot = java_class.loader_id == 0
@@ -238,6 +247,11 @@ def place_fields_since_15(
 
     Parameters
     ----------
+    above : FieldLayout
+        Of the superclass.
+    own : OwnFields
+    reference_bytes : int
+        Of a reference in the heap.
     is_reference_run_kept : bool
         JDK 25 puts references first where the superclass ends with one, to keep them together
         (JDK-8353273).
@@ -314,6 +328,14 @@ def place_fields_before_15(above: FieldLayout, own: OwnFields, reference_bytes: 
 
     Each class begins where its superclass ended, rounded up to a reference; longs first, then
     ints, shorts, bytes, references.  The gap before the first long takes what fits.
+
+    Parameters
+    ----------
+    above : FieldLayout
+        Of the superclass.
+    own : OwnFields
+    reference_bytes : int
+        Of a reference in the heap.
     """
     start = above.end_bytes
     offset = start + (CONTENDED_PADDING_BYTES if own.is_contended_class else 0)
@@ -353,6 +375,12 @@ def static_fields_bytes(java_class: JavaClass, reference_bytes: int, word_bytes:
     """Bytes the static fields take at the end of the ``java.lang.Class`` object, in whole words.
 
     References first, then primitives, the biggest first; no gap is filled, in no release.
+
+    Parameters
+    ----------
+    java_class : JavaClass
+    reference_bytes, word_bytes : int
+        Of a reference in the heap, of a machine address.
     """
     # HotSpot shows the constant pool's objects and a lock as if they were statics: <resolved_references>.
     types = [static.type for static in java_class.statics if not static.name.startswith("<")]

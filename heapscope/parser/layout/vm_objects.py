@@ -1,6 +1,6 @@
 """Objects that a class histogram of the VM counts and a dump hides.
 
-HotSpot's dump is not the whole heap, and two kinds of objects can be told all the same:
+HotSpot's dump is not the whole heap. Two kinds of objects that it hides can still be counted:
 
 *Class objects of classes that are not loaded.*  A JDK with a CDS archive maps the
 ``java.lang.Class`` objects of all archived classes (JDK 17 with G1, since 20 with most

@@ -11,7 +11,7 @@ from heapscope.machine_code import Kernel
 MET_CLASS = 20  # at a class dump,
 HEAP_NAME = 21  # Android's name of a heap,
 NEED_CLASS = 22  # an instance of a class it does not know,
-FIRST_OBJECT = 23  # or the first object, where it was told to wait for it
+FIRST_OBJECT = 23  # or the first object, if ``state[IS_WAITING]`` is set
 
 # Slots of its ``state``, beside POSITION and LISTED.
 IS_WAITING = 0  # stop at the first object

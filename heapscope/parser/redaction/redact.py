@@ -456,7 +456,7 @@ class Redactor:
                 f"an instance of {length:,} bytes of a class that declares {at:,}; the dump is damaged",
             )
         elif at < length:
-            wipes.append([at, length - at])  # of a superclass that is not in the dump: nobody knows what
+            wipes.append([at, length - at])  # fields of a superclass that is not in the dump
         self._rows.add(class_id, wipes, length)
 
 

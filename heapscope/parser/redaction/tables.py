@@ -37,7 +37,21 @@ class Names:
         return self.text(self._class_names.get(class_id, 0))
 
     def read(self, buffer: NDArray[np.uint8], position: int, width: int) -> int:
-        """Take in the whole UTF8 records from ``position`` on; their bytes together."""
+        """Take in whole UTF8 records, up to the first record of another kind.
+
+        Parameters
+        ----------
+        buffer : uint8 array
+        position : int
+            Of the first record in ``buffer``.
+        width : int
+            Identifier size, 4 or 8.
+
+        Returns
+        -------
+        int
+            Their bytes together.
+        """
         tags, starts, lengths = self._room
         self._state[kernels.POSITION], self._state[kernels.LISTED] = position, 0
         kernels.list_records(buffer, 1, tags, starts, lengths, self._state)
@@ -58,7 +72,16 @@ class Names:
         return end - position
 
     def note(self, tag: int, body: bytes, identifier: struct.Struct) -> None:
-        """Remember which names a record uses."""
+        """Remember which names a record uses.
+
+        Parameters
+        ----------
+        tag : int
+            Of a top-level record.
+        body : bytes
+        identifier : struct.Struct
+            Format of an identifier.
+        """
         id_at, width = identifier.unpack_from, identifier.size
         if tag == RecordTag.LOAD_CLASS:
             (class_id,), (name_id,) = id_at(body, 4), id_at(body, 8 + width)
@@ -72,7 +95,17 @@ class Names:
                 self.use(id_at(body, place * width)[0], use, is_public=is_public)
 
     def use(self, name_id: int, use: str, *, is_public: bool) -> None:
-        """A name is in use as that, by the JDK or by others."""
+        """Remember that a name is in use.
+
+        Parameters
+        ----------
+        name_id : int
+            Identifier of its UTF8 record.
+        use : str
+            As what: class, field, method, signature, source or heap.
+        is_public : bool
+            Whether the JDK uses it, so that it need not be hidden.
+        """
         before = self._uses.get(name_id)
         if before is None:
             self._asked[name_id] = None

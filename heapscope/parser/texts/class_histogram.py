@@ -14,7 +14,9 @@ the serviceability agent)::
 ``jhsdb jmap --histo`` (``jmap -F -histo`` up to JDK 8) has tabs, ``Class description``, names
 as in Java source, ``Total :``, and chatter around the table.  A class of several loaders has a
 row for each.  A log prefix before each line is accepted: a date, or what ``-Xlog`` writes
-(``[2026-11-23T10:00:00.123+0000][trace][gc,classhisto] GC(3)``).
+(``[2026-11-23T10:00:00.123+0000][trace][gc,classhisto] GC(3)``).  A file may hold several, one below the
+other: a loop that appends, ``jcmd 0 GC.class_histogram``, a log of ``-XX:+PrintClassHistogramAfterFullGC``.
+Colours (ECMA-48, section 8.3.117) are taken out before anything is read.
 """
 
 from __future__ import annotations
@@ -48,6 +50,11 @@ _ISO_TIME = re.compile(
 )
 _UNIX_DATE = re.compile(rb"\w{3} (\w{3}) +(\d{1,2}) (\d\d:\d\d:\d\d) (?:UTC|GMT) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# ``1234:`` alone on a line: the process that jcmd asked.
+_PID = re.compile(rb"(\d{1,10}):")
+# Colours (ESC [ ... m), and what grep and tput write with them: erase to the end of the line, reset.  No
+# other sequence: a class may have an escape in its name, and is shown with it.
+_COLOURS = re.compile(rb"\x1b(?:\[[0-9;:]*[mK]|\(B)")
 _MAX_INT64 = 2**63 - 1
 _CUT_SHORT = "was the file cut short? take the class histogram again"
 
@@ -69,6 +76,8 @@ class ClassHistogramText:
     is_complete : bool
         Whether the rows add up to a ``Total`` line.  Without that line the file may be the
         upper part of a longer one (``| head -20``).
+    pid : int or None
+        The process, where a line above the table names it.
     """
 
     class_names: list[str]
@@ -77,6 +86,7 @@ class ClassHistogramText:
     captured_at_ms: int | None
     path: str
     is_complete: bool
+    pid: int | None = None
 
 
 def is_histogram(head: bytes) -> bool:
@@ -91,18 +101,45 @@ def is_histogram(head: bytes) -> bool:
 
 
 def read_histogram(path: str | os.PathLike[str]) -> ClassHistogramText:
-    """Read a class histogram, plain or gzip, whichever tool and system wrote it.
+    """Read the class histogram of a file that holds one; see `read_histograms`.
+
+    Raises
+    ------
+    HistogramError
+        As `read_histograms`; and at a second class histogram.
+    HprofError
+        If the file cannot be read at all.
+    """
+    reader = _reader(path)
+    found = reader.read()
+    if len(found) > 1:
+        reader.line, reader.offset = reader.headings[1]
+        raise reader.fail("a second class histogram begins here, and one is expected")
+    return found[0]
+
+
+def read_histograms(path: str | os.PathLike[str]) -> list[ClassHistogramText]:
+    """Read every class histogram of a file, plain or gzip, whichever tool and system wrote it.
+
+    Returns
+    -------
+    list of ClassHistogramText
+        In the order of the file; one at least.
 
     Raises
     ------
     HistogramError
         At a line that is no row, at rows that are not numbered 1, 2, 3 ..., at a ``Total``
-        that is not the sum of the rows, at a second table.
+        that is not the sum of the rows.
     HprofError
         If the file cannot be read at all.
     """
+    return _reader(path).read()
+
+
+def _reader(path: str | os.PathLike[str]) -> _Reader:
     name = os.fspath(path)
-    return _Reader(name, _to_utf8(_read_text(name))).read()
+    return _Reader(name, _to_utf8(_read_text(name)))
 
 
 class _Reader:
@@ -112,18 +149,31 @@ class _Reader:
         self.path = path
         self.text = text
         self.line = 0
-        self.offset = 0  # of the line, in the inflated text
+        self.offset = 0  # of the line, in the inflated text without colours
+        self.headings: list[tuple[int, int]] = []  # line and offset of each
+        self.found: list[ClassHistogramText] = []
+        self.start()
+
+    def start(self) -> None:
+        """Before a class histogram."""
         self.rows: dict[str, tuple[int, int]] = {}
-        self.row_count = 0
-        self.instance_total = 0
-        self.bytes_total = 0
+        self.row_count = self.instance_total = self.bytes_total = 0
+        self.is_headed = self.has_modules = self.is_complete = False
+        self.captured_at_ms: int | None = None
+        self.pid: int | None = None
 
     def fail(self, problem: str) -> HistogramError:
+        """The error of the line that is read."""
         return HistogramError(self.path, self.line, self.offset, problem)
 
-    def read(self) -> ClassHistogramText:
-        captured_at_ms: int | None = None
-        is_headed = has_modules = is_complete = False
+    def read(self) -> list[ClassHistogramText]:
+        """All lines.
+
+        Raises
+        ------
+        HistogramError
+            See `read_histograms`.
+        """
         position, end = 0, len(self.text)
         while position < end:
             line_end = self.text.find(b"\n", position)
@@ -131,46 +181,76 @@ class _Reader:
             line_end = line_end if is_terminated else end
             raw = self.text[position:line_end]
             self.line, self.offset, position = self.line + 1, position, line_end + 1
-            prefix = _PREFIX.match(raw)
-            body = raw[prefix.end() if prefix else 0 :].rstrip(b" \t\r")
-            header = _HEADER.fullmatch(body)
-            if header and is_headed:
-                raise self.fail("a second class histogram begins here; split the file, one snapshot in each")
-            if not is_headed and captured_at_ms is None:
-                captured_at_ms = _time_in(raw)
-            if header:
-                is_headed, has_modules = True, header[1] is not None
-            elif not is_headed or not body:
-                continue
-            elif is_complete:
-                if _ROW.fullmatch(body):
-                    raise self.fail("a row after the Total line; split the file, one snapshot in each")
-            elif total := _TOTAL.fullmatch(body):
-                self.check_total(int(total[1]), int(total[2]))
-                is_complete = True
-            elif self.row_count or body.strip(b"-"):
-                if captured_at_ms is None and not self.row_count:
-                    captured_at_ms = _time_in(raw[: len(raw) - len(body)])
-                self.add_row(body, has_modules)
-                if not is_terminated:
-                    raise self.fail(f"the last row has no line end and no Total follows; {_CUT_SHORT}")
-        if not is_headed:
+            self.take(raw, is_terminated=is_terminated)
+        if not self.headings:
             self.line, self.offset = 1, 0
             raise self.fail(
                 "no class histogram: the heading 'num  #instances  #bytes  class name' is missing"
             )
+        if self.is_headed:
+            self.end()
+        return self.found
+
+    def take(self, raw: bytes, *, is_terminated: bool) -> None:
+        prefix = _PREFIX.match(raw)
+        body = raw[prefix.end() if prefix else 0 :].rstrip(b" \t\r")
+        row, header = _ROW.fullmatch(body), _HEADER.fullmatch(body)
+        if self.is_headed and self.row_count and not row and (header or _time_in(body) is not None):
+            self.end()  # the next one begins, and this one has no Total
+        if header:
+            if self.is_headed:
+                raise self.fail(f"a second heading, and the first has no row below it; {_CUT_SHORT}")
+            if self.captured_at_ms is None:
+                self.captured_at_ms = _time_in(raw)
+            self.is_headed, self.has_modules = True, header[1] is not None
+            self.headings.append((self.line, self.offset))
+        elif not self.is_headed:
+            if row and self.found:
+                raise self.fail("a row after the Total line; take the class histogram again")
+            # Of several dates above a table the last is its own: those before belong to other lines of a log.
+            moment = _time_in(raw)
+            if moment is not None and (self.captured_at_ms is None or self.found):
+                self.captured_at_ms = moment
+            if pid := _PID.fullmatch(body):
+                self.pid = int(pid[1])
+        elif not body:
+            return
+        elif total := _TOTAL.fullmatch(body):
+            self.check_total(int(total[1]), int(total[2]))
+            self.is_complete = True
+            self.end()
+        elif self.row_count or body.strip(b"-"):
+            if self.captured_at_ms is None and not self.row_count:
+                self.captured_at_ms = _time_in(raw[: len(raw) - len(body)])
+            self.add_row(body)
+            if not is_terminated:
+                raise self.fail(f"the last row has no line end and no Total follows; {_CUT_SHORT}")
+
+    def end(self) -> None:
+        """After the last line of a class histogram."""
         if not self.row_count:
             raise self.fail(f"the heading has no row below it; {_CUT_SHORT}")
-        return ClassHistogramText(
-            class_names=list(self.rows),
-            instance_counts=[count for count, _ in self.rows.values()],
-            shallow_bytes=[size for _, size in self.rows.values()],
-            captured_at_ms=captured_at_ms,
-            path=self.path,
-            is_complete=is_complete,
+        self.found.append(
+            ClassHistogramText(
+                class_names=list(self.rows),
+                instance_counts=[count for count, _ in self.rows.values()],
+                shallow_bytes=[size for _, size in self.rows.values()],
+                captured_at_ms=self.captured_at_ms,
+                path=self.path,
+                is_complete=self.is_complete,
+                pid=self.pid,
+            )
         )
+        self.start()
 
-    def add_row(self, body: bytes, has_modules: bool) -> None:
+    def add_row(self, body: bytes) -> None:
+        """Take in a line that must be a row.
+
+        Raises
+        ------
+        HistogramError
+            It is none, or not the next.
+        """
         match = _ROW.fullmatch(body)
         if match is None:
             shown = decode_modified_utf8(body[:60])
@@ -189,12 +269,19 @@ class _Reader:
         self.bytes_total += size
         if max(self.instance_total, self.bytes_total) > _MAX_INT64:
             raise self.fail("the figures up to this row exceed what a heap can hold; the line is damaged")
-        name = (_MODULE if has_modules else _JDK_MODULE).sub(b"", match[4])
+        name = (_MODULE if self.has_modules else _JDK_MODULE).sub(b"", match[4])
         class_name = java_name(decode_modified_utf8(name))
         known_count, known_size = self.rows.get(class_name, (0, 0))
         self.rows[class_name] = (known_count + count, known_size + size)
 
     def check_total(self, count: int, size: int) -> None:
+        """Compare the ``Total`` line with the sums of the rows.
+
+        Raises
+        ------
+        HistogramError
+            They differ.
+        """
         for what, claimed, summed in (
             ("instances", count, self.instance_total),
             ("bytes", size, self.bytes_total),
@@ -235,13 +322,13 @@ def _inflate_head(head: bytes) -> bytes:
 
 
 def _to_utf8(text: bytes) -> bytes:
-    """Without the byte order mark; Windows PowerShell redirects into UTF-16."""
+    """Without byte order mark and colours; Windows PowerShell redirects into UTF-16."""
     if text.startswith(b"\xef\xbb\xbf"):
-        return text[3:]
+        text = text[3:]
     for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if text.startswith(mark):
-            return text[2:].decode(encoding, "replace").encode("utf-8")
-    return text
+            text = text[2:].decode(encoding, "replace").encode("utf-8")
+    return _COLOURS.sub(b"", text) if b"\x1b" in text else text
 
 
 def _time_in(line: bytes) -> int | None:

@@ -227,7 +227,7 @@ def _recognised(text: str, reader: _Reader, uptime: float | None) -> LogEvent | 
     if (found := _KEYTAB.search(text)) is not None:
         return event("keytab login", found["user"])
     if (found := _JNI.match(text)) is not None:
-        # Without its thread dump, of a log that was searched for these lines say, nobody knows.
+        # The thread dump may be missing, in a log that was filtered for these lines, say.
         threads = f"{reader.thread_count} threads" if reader.thread_count >= 0 else "threads not listed"
         made = event("jni global references", threads, float(found["refs"]))
         reader.thread_count = -1

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count, format_time
@@ -80,13 +81,13 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     """Time since the first snapshot, or the snapshots side by side.
 
     Side by side where times say too little: taken within a second, nearly on each other, or
-    times of files.
+    not known.
     """
     partial = tuple(place for place, row in enumerate(snapshots) if row.is_partial)
     moments = [datetime.fromisoformat(row.captured_at).timestamp() for row in snapshots]
     span = moments[-1] - moments[0]
     nearest = min((after - before for before, after in pairwise(moments)), default=0.0)
-    has_times = all(row.captured_at_source != "file time" for row in snapshots)
+    has_times = all(row.captured_at_source not in UNDATED for row in snapshots)
     if has_times and span >= 1 and nearest >= _MIN_GAP * span:
         # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
         size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
-from heapscope.analysis.growth.comparison import Comparison, Proof
+from heapscope.analysis.growth.comparison import Comparison
+from heapscope.analysis.growth.cure import Proof
 from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.guards import Checks
 from heapscope.analysis.growth.snapshot import Snapshot

@@ -24,7 +24,8 @@ from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.analysis.growth.comparison import Compared, Comparison, Proof
+    from heapscope.analysis.growth.comparison import Compared, Comparison
+    from heapscope.analysis.growth.cure import Proof
     from heapscope.analysis.growth.growth import Growth, KeyGrowth
     from heapscope.analysis.growth.guards import Checks
 

@@ -95,7 +95,7 @@ def snapshots_card(snapshots: Snapshots) -> str:
         rows.append(
             (
                 name_cell(one.name),
-                text_cell(one.kind if one.coverage is None else f"{one.kind}, partial"),
+                text_cell(one.kind if one.is_whole else f"{one.kind}, partial"),
                 text_cell(format_time(one.captured_at)),
                 number_cell(format_count(one.object_count)),
                 number_cell(format_bytes(one.shallow_bytes)),

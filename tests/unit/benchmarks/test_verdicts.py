@@ -27,13 +27,11 @@ from benchmarks.verdicts.answers import (
 from benchmarks.verdicts.cases import CASES, HEALTHY, KNOWN, QUICK, UNKNOWN, Case
 from benchmarks.verdicts.judging import RIGHT, TEXTS, UNSURE, WRONG, Goal, Row, goals, judge, judge_cure
 from benchmarks.verdicts.runs import AGAIN, FIXED, IDLE, PROGRAMS, RUNS, STEPS, schedule
-from heapscope.analysis.verdicts import CureVerdict, Status
 
 SHOP = frozenset({"com.acme.shop.Shop", "com.acme.shop.SessionRegistry", "com.acme.shop.Session"})
 LEAKING = Case(
     "shop", "com.acme.shop.Shop", UNKNOWN, "", "SessionRegistry.sessions", ("com.acme.shop.Session",)
 )
-
 FAMILY = replace(LEAKING, text_classes=("com.acme.shop.Cart",))
 KNOWN_ONE = Case("hooks", "com.acme.Main", KNOWN, "", known="jdk-shutdown-hooks")
 SOUND = Case("idle", "com.acme.Main", HEALTHY, "")
@@ -369,6 +367,9 @@ def test_the_schedule_is_the_same_every_time_and_goes_on() -> None:
 
 
 def test_names_of_verdicts_are_those_of_heapscope() -> None:
-    assert tuple(Status) == (answers.LEAK, answers.HEALTHY, judging.UNDECIDED)
-    cures = (judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT)
-    assert set(cures) == set(CureVerdict)
+    from heapscope.analysis.verdicts import CureVerdict, Status
+
+    assert {answers.LEAK, answers.HEALTHY, judging.UNDECIDED} == {each.value for each in Status}
+    assert {judging.FIXED_VERDICT, judging.NOT_FIXED_VERDICT, judging.TOO_EARLY_VERDICT} == {
+        each.value for each in CureVerdict
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import signal
@@ -207,12 +208,12 @@ def test_interrupted(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", interrupt)
+    monkeypatch.setattr("heapscope.analysis.growth.snapshot.read_snapshot", interrupt)
     assert run("histogram", series[0]) == Ran(130, "", "heapscope: interrupted\n")
 
 
 def test_a_bug_keeps_its_traceback(run: Run, series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heapscope.analysis.snapshots.snapshots", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("heapscope.analysis.growth.snapshot.read_snapshot", lambda *_, **__: 1 // 0)
     ran = run("histogram", series[0])
     assert (ran.code, ran.out) == (70, "")
     assert "ZeroDivisionError" in ran.err
@@ -269,3 +270,58 @@ def test_ctrl_c_ends_a_process_with_one_line() -> None:
 def test_main_returns_and_does_not_exit(series: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"heapscope {heapscope.__version__}\n"
+
+
+def test_one_snapshot_of_each_process_is_no_series(run: Run, series: list[Path]) -> None:
+    for place, path in enumerate(series[:2]):
+        facts = {"host": "h", "process": {"pid": 10 + place, "start_ticks": 1}}
+        path.with_name(path.name + ".json").write_text(json.dumps(facts))
+    for command in ("trend", "growth"):
+        ran = run(command, *series[:2])
+        assert ran.code == 3
+        assert "process 10 on h" in ran.err
+        assert "--force-series" in ran.err
+
+
+@pytest.mark.parametrize("words", [["suspects"], ["inspect", "0x10"], ["paths", "a.B"], ["retained", "a.B"]])
+def test_a_class_histogram_is_named_where_a_dump_is_needed(
+    run: Run, series: list[Path], words: list[str]
+) -> None:
+    ran = run(words[0], series[0], *words[1:])
+    assert (ran.code, ran.out) == (3, "")
+    assert "class histogram" in ran.err
+    assert "heap_dump" in ran.err
+
+
+def test_a_pattern_that_names_nothing_is_an_error(run: Run, series: list[Path]) -> None:
+    for command in ("census", "trend"):
+        ran = run(command, *series, "--class", "distributedfilesystem")
+        assert ran.code == 3
+        assert "org.apache.hadoop.hdfs.DistributedFileSystem" in ran.err
+        assert run(command, *series, "--class", "distributedfilesystem", "--allow-absent").code == 0
+    assert run("check", *series, "--against", *series, "--class", "a.Typo").code == 3
+    assert run("check", *series, "--max", "DistributedFileSystm <= 1").code == 3
+    assert run("check", *series, "--max", "DistributedFileSystm <= 1", "--allow-absent").code == 0
+
+
+def test_a_cut_text_passes_no_guard_and_says_so_everywhere(run: Run, series: list[Path]) -> None:
+    for path in series:
+        path.write_text(path.read_text().rpartition("Total")[0])
+    ran = run("check", series[0], "--max", "a.Absent <= 1")
+    assert (ran.code, "Total" in ran.err) == (3, True)
+    for words in (["histogram", series[0]], ["census", *series], ["trend", *series], ["diff", *series[:2]]):
+        assert "incomplete" in run(*words).out
+        assert run(*words, "--json").out.count('"incomplete": true') == len(words) - 1
+        assert "is_complete" in run(*words, "--csv").out.splitlines()[0]
+
+
+def test_where_a_process_is_missing_the_message_says_how_to_name_one(run: Run, tmp_path: Path) -> None:
+    ran = run("collect", "-o", tmp_path / "d")
+    assert ran.code == 2
+    assert "heapscope ps" in ran.err
+
+
+def test_plot_says_what_draws_snapshots(run: Run, series: list[Path]) -> None:
+    ran = run("plot", series[0])
+    assert ran.code == 3
+    assert "heapscope report" in ran.err

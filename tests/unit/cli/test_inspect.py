@@ -197,6 +197,16 @@ def test_decimal_and_hexadecimal_are_the_same(run: Run, path: Path, made: Made) 
     assert len(outputs) == 1
 
 
+def test_an_address_without_its_mark_is_read_as_one_and_that_is_said(
+    run: Run, path: Path, made: Made
+) -> None:
+    marked = run("inspect", path, hex(made["map"]))
+    plain = run("inspect", path, f"{made['map']:x}")
+    assert (plain.code, plain.out) == (0, marked.out)
+    assert hex(made["map"]) in plain.err
+    assert marked.err == ""
+
+
 def test_no_such_object_names_its_neighbours(run: Run, path: Path, made: Made) -> None:
     inside = made["bytes"] + 3
     ran = run("inspect", path, hex(inside))
@@ -211,7 +221,7 @@ def test_no_such_object_names_its_neighbours(run: Run, path: Path, made: Made) -
     assert "above" not in run("inspect", path, hex(2**64 - 1)).err
 
 
-@pytest.mark.parametrize("address", ["", "x", "0x", "0xg", "e0000000", "-1", str(2**64), "1.5"])
+@pytest.mark.parametrize("address", ["", "x", "0x", "0xg", "e000000g", "-1", str(2**64), "1.5"])
 def test_no_address_is_wrong_usage(run: Run, path: Path, address: str) -> None:
     ran = run("inspect", path, "--", address)
     assert (ran.code, ran.out) == (2, "")

@@ -13,13 +13,14 @@ import pytest
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.cli import COMMANDS, cli, main
-from heapscope.parser.broken.coverage import Coverage, Gap
 from heapscope.reporter.charts import plots
 from heapscope.reporter.incident import build_incident
 from tests.support.dumps import DumpBuilder
 
 # They open none; and a proof or a guard that rests on half a dump is worth nothing.
 NO_DUMPS = {"ps", "watch", "plot", "collect", "explain-log", "demo", "completion", "check"}
+
+
 SCHEMA = Path(heapscope.__file__).parent / "reporter" / "schema" / "incident-1.schema.json"
 
 
@@ -126,12 +127,12 @@ def test_a_report_says_so_everywhere(tmp_path: Path) -> None:
     for ending in ("html", "md", "json"):
         heapscope.report(found, tmp_path / f"r.{ending}", patterns=["FileSystem"])
     page = (tmp_path / "r.html").read_text()
-    assert "c is a part of a dump" in page
+    assert "c is a part of a heap dump" in page
     assert "<strong>partial</strong>" in page
     assert "hollow: of a partial dump, at least so much" in page
     ticket = (tmp_path / "r.md").read_text()
     assert "**partial**" in ticket
-    assert "c is a part of a dump" in ticket
+    assert "c is a part of a heap dump" in ticket
     document = json.loads((tmp_path / "r.json").read_text())
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert [snapshot.get("read_share", 1) < 1 for snapshot in document["snapshots"]] == [
@@ -161,46 +162,3 @@ def test_a_trend_goes_by_whole_snapshots(tmp_path: Path) -> None:
         assert "partial dump: at most" in repr(heap)
     only_parts = Snapshots([found[2], found[0]])
     assert only_parts.comparable == (0, 1)
-
-
-def test_lines_of_a_coverage() -> None:
-    whole = Coverage(
-        read_bytes=1000,
-        expected_bytes=1000,
-        is_end_known=True,
-        gaps=(),
-        parts=0,
-        object_count=3,
-        unknown_class_objects=0,
-        unnamed_classes=0,
-        broken_chain_classes=0,
-        duplicate_objects=0,
-        has_roots=True,
-    )
-    assert whole.summary == "partial dump: 100 % of it read (3 objects)"
-    almost = Coverage(
-        read_bytes=99_999,
-        expected_bytes=100_000,
-        is_end_known=False,
-        gaps=tuple(Gap(at, 1, "damaged") for at in range(8)),
-        parts=2,
-        object_count=3,
-        unknown_class_objects=4,
-        unnamed_classes=8,
-        broken_chain_classes=5,
-        duplicate_objects=6,
-        has_roots=False,
-        dangling_references=7,
-    )
-    text = "\n".join(almost.lines())
-    assert "at most 99.9 %" in text
-    for part in (
-        "3 more places",
-        "2 parts",
-        "no GC root",
-        "4 objects of",
-        "5 classes",
-        "6 records",
-        "7 references",
-    ):
-        assert part in text

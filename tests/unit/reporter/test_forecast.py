@@ -15,7 +15,8 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
-    return describe_outlook(grown(*counts, hours=hours).growth(limit_bytes=limit))
+    growth = grown(*counts, hours=hours).growth(limit_bytes=limit)
+    return describe_outlook(growth)
 
 
 def test_forecasts_in_a_sentence() -> None:

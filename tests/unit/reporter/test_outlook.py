@@ -28,7 +28,8 @@ def grown(*counts: int, hours: float = 1) -> Snapshots:
 
 
 def outlook(*counts: int, hours: float = 1, limit: int | None = None) -> Outlook:
-    return describe_outlook(grown(*counts, hours=hours).growth(limit_bytes=limit))
+    growth = grown(*counts, hours=hours).growth(limit_bytes=limit)
+    return describe_outlook(growth)
 
 
 CASES = {

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
+from heapscope.errors import HeapscopeError
 from heapscope.reporter.incident import build_incident
 from tests.unit.reporter.series import FACTS, FILE_SYSTEM, series
 
@@ -35,14 +38,17 @@ def test_the_ticket_cache_hint_needs_the_variable_and_the_growth() -> None:
     assert not build_incident(series(facts=replace(FACTS, environment=without))).remarks
 
 
-def test_class_histograms_without_a_date_are_ordered_with_a_caution(tmp_path: Path) -> None:
+def test_class_histograms_without_a_date_are_ordered_as_told_with_a_caution(tmp_path: Path) -> None:
     table = " num     #instances         #bytes  class name\n----\n   1:  {0}  {1}  {2}\nTotal {0} {1}\n"
     paths = []
     for number in range(2):
         path = tmp_path / f"h{number}.txt"
         path.write_text(table.format(1 + number, 48 + 48 * number, "org.apache.hadoop.fs.RawLocalFileSystem"))
         paths.append(path)
-    incident = build_incident(heapscope.snapshots(paths))
-    assert incident.watched_classes[0].instance_counts in ((1, 2), (2, 1))  # file times may be equal
-    assert "The order rests on file times" in [remark.title for remark in incident.remarks]
+    with pytest.raises(HeapscopeError, match="order is not known"):
+        build_incident(heapscope.snapshots(paths))
+    incident = build_incident(heapscope.snapshots(paths[::-1], order="given"))
+    assert incident.watched_classes[0].instance_counts == (2, 1)
+    assert incident.snapshots[0].captured_at_source == "given order"
+    assert "The order is as told" in [remark.title for remark in incident.remarks]
     assert incident.process is None

@@ -82,3 +82,29 @@ def test_a_limit_below_what_is_in_use_is_none(tmp_path: Path) -> None:
     from heapscope.analysis.growth.forecast import find_limits
 
     assert find_limits(list(heapscope.snapshots([path]))) == []
+
+
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_a_limit_of_direct_memory_is_not_the_heaps(tmp_path: Path, is_stated: bool) -> None:
+    from heapscope.analysis.growth.forecast import find_limits
+
+    d = leak_builder(10)
+    saved = d.hash_map({"sun.nio.MaxDirectMemorySize": "1000000"} if is_stated else {"java.home": "/jdk"})
+    statics = {"directMemory": ("long", 1_000_000), "savedProps": ("Map", saved)}
+    d.cls("jdk.internal.misc.VM", statics=statics)
+    path = d.dump().save(tmp_path / "a.hprof")
+    limits = find_limits(list(heapscope.snapshots([path])))
+    assert [each.name for each in limits] == ([] if is_stated else ["heap limit"])
+
+
+def test_the_sidecar_tells_of_a_limit_of_direct_memory(tmp_path: Path) -> None:
+    from heapscope.analysis.growth.forecast import find_limits
+
+    d = leak_builder(10)
+    d.cls("jdk.internal.misc.VM", statics={"directMemory": ("long", 256 << 20)})
+    path = d.dump().save(tmp_path / "a.hprof")
+    options = {"jvm_options": {"command_line": ["-XX:MaxDirectMemorySize=256m"], "flags": []}}
+    path.with_name("a.hprof.json").write_text(json.dumps(options))
+    (snapshot,) = heapscope.snapshots([path])
+    assert snapshot.stated_direct_bytes == 256 << 20
+    assert find_limits([snapshot]) == []

@@ -9,7 +9,7 @@ import pytest
 
 import heapscope
 from heapscope.analysis.growth.guards import Guard, read_guard
-from heapscope.errors import HeapscopeError
+from heapscope.errors import AmbiguousName, HeapscopeError, ObjectNotFound
 from tests.unit.analysis.leak import DISTRIBUTED, FILE_SYSTEM, leak_dump
 from tests.unit.reporter.series import series
 
@@ -89,12 +89,47 @@ def test_each_snapshot_that_breaks_a_limit_is_named() -> None:
     assert checked.message == "5 in train-2, 9 in train-4"
 
 
-def test_a_class_that_nobody_knows_is_a_hint_not_a_failure() -> None:
-    snapshots = series({"org.app.Session": ((1, 1, 1, 1), 10)})
-    misspelt, other = snapshots.check(["org.app.Sesion <= 3", "x.Y <= 3"]).results
-    assert misspelt.outcome == other.outcome == "passed"
-    assert misspelt.hint == "no snapshot has such a class; did you mean org.app.Session?"
-    assert other.hint == "no snapshot has such a class"
+def test_a_guard_that_names_no_class_is_an_error_with_the_nearest() -> None:
+    snapshots = series({"com.acme.Shop$Session": ((1, 1, 1, 1), 10)})
+    for misspelt in ("com.acme.Shop$Sesion", "Session", "session", "com.acme.shop$session"):
+        for limits, no_growth in (([f"{misspelt} <= 3"], []), ([], [misspelt])):
+            with pytest.raises(ObjectNotFound) as caught:
+                snapshots.check(limits, no_growth=no_growth)
+            assert caught.value.nearest == ["com.acme.Shop$Session"]
+    with pytest.raises(ObjectNotFound):
+        snapshots.check(["x.y.* <= 3"])
+    (allowed,) = snapshots.check(["x.Y <= 3"], allow_absent=True).results
+    assert (allowed.outcome, bool(allowed.hint)) == ("passed", True)
+    assert snapshots.check(["Shop$Session <= 1"])
+
+
+def test_a_simple_name_of_several_classes_is_an_error_that_names_them() -> None:
+    hadoop = "org.apache.hadoop.hdfs.DistributedFileSystem"
+    snapshots = series({"java.io.FileSystem": ((1, 1), 10), hadoop: ((2, 2), 10)})
+    with pytest.raises(AmbiguousName) as caught:
+        snapshots.check(["FileSystem+ <= 3"])
+    assert caught.value.candidates == ["java.io.FileSystem", FILE_SYSTEM]
+    assert snapshots.check([f"{FILE_SYSTEM}+ <= 2", "java.io.FileSystem+ <= 1"])
+    assert series({hadoop: ((2, 2), 10)}).check(["FileSystem+ <= 2"])  # one only: no question
+
+
+def test_generated_classes_are_counted_together() -> None:
+    snapshots = series({"a.B$$Lambda$1/0x7f10": ((1, 2), 10), "a.B$$Lambda$2/0x7f20": ((3, 4), 10)})
+    (one,) = snapshots.check(["a.B$$Lambda <= 5"]).results
+    assert one.message == "6 in train-2"
+    assert not snapshots.check(["a.B$$Lambda$9/0x7f30 <= 5"])  # of another process: the same class
+
+
+def test_a_text_without_its_end_holds_no_guard(tmp_path: Path) -> None:
+    from tests.unit.cli.conftest import write_histogram
+
+    path = write_histogram(tmp_path / "h.txt", [("a.B", 1, 16), ("a.C", 1, 16)], 0)
+    path.write_text(path.read_text().rpartition("Total")[0])
+    snapshots = heapscope.snapshots([path])
+    with pytest.raises(HeapscopeError, match="Total"):
+        snapshots.check(["a.B <= 1"])
+    (one,) = snapshots.check(["a.B <= 1"], partial=True).results
+    assert "incomplete" in one.hint
 
 
 def test_retained_sizes_take_dumps(tmp_path: Path) -> None:

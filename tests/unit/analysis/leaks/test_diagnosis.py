@@ -19,7 +19,7 @@ from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, POSSIBLE
 from heapscope.errors import HeapscopeError, NotHprof
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import leak_dump
-from tests.unit.cli.conftest import write_histogram
+from tests.unit.cli.conftest import histogram_text, write_histogram
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
@@ -205,6 +205,42 @@ def test_what_goes_up_and_down_is_no_leak_where_the_signature_proves_nothing(tmp
     assert len(heapscope.diagnose(dumps, catalogue=certain).findings) == 1
     rises = [logins_dump(tmp_path, "leak", count, 60 * i) for i, count in enumerate((10, 31, 29, 52, 70))]
     assert [each.id for each in heapscope.diagnose(rises, catalogue=own).findings] == ["app-logins"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "leaks"),
+    [
+        ((4, 4, 48, 48, 48), False),  # jumped once, and stayed
+        ((4, 5, 48, 49, 48), False),
+        ((1, 4, 48), True),
+        ((1, 4, 9, 48), True),  # the last step alone is large: nobody knows whether it stays
+        ((4, 10, 20, 30, 48), True),
+    ],
+)
+def test_one_jump_is_no_leak_unless_the_heap_proves_it(
+    tmp_path: Path, counts: tuple[int, ...], leaks: bool
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN_LEAK, "utf-8")
+    own = load_catalogue(path)
+    dumps = [logins_dump(tmp_path, "some", count, 60 * i) for i, count in enumerate(counts)]
+    ids = [each.id for each in heapscope.diagnose(dumps, catalogue=own).findings]
+    assert ("app-logins" in ids) == leaks
+    certain = [replace(each, confidence=CERTAIN) for each in own]
+    assert "app-logins" in [each.id for each in heapscope.diagnose(dumps, catalogue=certain).findings]
+
+
+def test_a_guessed_order_does_not_overrule_what_a_dump_shows(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN_LEAK, "utf-8")
+    certain = [replace(each, confidence=CERTAIN) for each in load_catalogue(path)]
+    logins_dump(tmp_path, "some", 48, 0).rename(tmp_path / "b.hprof")
+    text = tmp_path / "a.txt"
+    text.write_text(histogram_text([("app.Login", 60, 960)]))
+    found = heapscope.snapshots([tmp_path / "b.hprof", text], order="given")
+    assert [each.id for each in heapscope.diagnose(found, catalogue=certain).findings] == ["app-logins"]
+    swapped = heapscope.snapshots([text, tmp_path / "b.hprof"], order="given")
+    assert [each.id for each in heapscope.diagnose(swapped, catalogue=certain).findings] == ["app-logins"]
 
 
 def test_a_known_leak_that_hardly_grows_does_not_hide_another(tmp_path: Path) -> None:

@@ -45,8 +45,27 @@ def test_an_own_class_goes_before_what_it_is_made_of() -> None:
         {"a.B": ((1000, 1001, 1002, 1003), 100)},  # the heap hardly grows
         {"a.B": ((100, 300, 90, 310), 100)},  # it goes up and down
         {"java.lang.invoke.X": ((100, 200, 300, 400), 100)},  # the JVM's own, as it warms up
-        {f"a.C{i}": ((10, 20, 30, 40), 100) for i in range(10)},  # nothing leads
+        {"java.util.X": ((10, 20, 30, 40), 10), "a.B": ((5, 5, 5, 5), 3000)},  # too small a part of the heap
     ],
 )
 def test_nothing_is_named_where_nothing_leads(classes: Classes) -> None:
     assert found({**BASE, **classes}) is None
+
+
+def test_ten_classes_that_rise_in_step_are_one_leak() -> None:
+    leak = found({**BASE, **{f"a.C{i}": ((10, 20, 30, 40), 100 + i) for i in range(10)}})
+    assert leak is not None
+    assert leak.class_name == "a.C9"  # of equals the one with most bytes
+
+
+def test_raw_material_counts_for_the_class_that_grows_one_for_one_with_it() -> None:
+    leak = found(
+        {
+            **BASE,
+            "byte[]": ((100, 1100, 2100, 3100), 900),
+            "a.Thumbnail": ((50, 1050, 2050, 3050), 24),
+            "a.Tag": ((0, 5000, 10000, 15000), 32),
+        }
+    )
+    assert leak is not None
+    assert leak.class_name == "a.Thumbnail"

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from heapscope.errors import HistogramError, HprofError
-from heapscope.parser.texts.class_histogram import ClassHistogramText, is_histogram, read_histogram
+from heapscope.parser.texts.class_histogram import (
+    ClassHistogramText,
+    is_histogram,
+    read_histogram,
+    read_histograms,
+)
 from tests.support.dumps import build
 from tests.support.gz import gzip_member
 
@@ -323,3 +328,20 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_other_files_are_no_histogram(head: bytes) -> None:
     assert not is_histogram(head)
+
+
+def test_colours_are_no_part_of_a_name(read: Reader) -> None:
+    table = " num     #instances         #bytes  class name\n   1:  900  36000  {}\nTotal  900  36000\n"
+    coloured = "\x1b[32m$ jmap -histo 1\x1b[0m\n" + table.format("\x1b[1;31mcom.acme.Row\x1b[m\x1b[K")
+    assert figures(read(coloured)) == figures(read(table.format("com.acme.Row")))
+
+
+def test_a_table_that_is_cut_ends_where_the_next_one_begins(tmp_path: Path) -> None:
+    table = " num     #instances         #bytes  class name\n   1:  900  36000  com.acme.Row\n"
+    path = tmp_path / "loop.txt"
+    path.write_text(f"2026-11-01 10:00:00\n{table}\n2026-11-01 10:10:00\n{table}Total  900  36000\n")
+    cut, whole = read_histograms(path)
+    assert (cut.is_complete, whole.is_complete) == (False, True)
+    assert whole.captured_at_ms is not None
+    assert cut.captured_at_ms is not None
+    assert whole.captured_at_ms - cut.captured_at_ms == 600_000

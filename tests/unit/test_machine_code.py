@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heapscope.machine_code import Kernel, _read, _write
+from heapscope.machine_code import Kernel, _read, _sources, _write, is_compiled
 from heapscope.parser import kernels
 from tests.unit.analysis.leak import leak_dump
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import hashlib, json, sys, tempfile, heapscope
 from heapscope.analysis.growth.path_groups import find_path_groups
@@ -64,9 +64,12 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # What needs few kernels: a test that compiles all of them takes a quarter of a minute.
 COUNTS = """
-import json, sys, heapscope
-with heapscope.open(sys.argv[1]) as heap:
-    print(json.dumps([list(heap.histogram().rows()), heap.columns.object_ids.tolist()]))
+import json, sys
+from heapscope.parser.scan import scan
+from heapscope.parser.source import Source
+with Source(sys.argv[1]) as source:
+    found = scan(source)
+print(json.dumps([found.instance_counts, found.primitive_bytes.tolist(), found.address_max]))
 """
 
 
@@ -127,3 +130,32 @@ def test_machine_code_that_others_can_write_to_is_not_run(tmp_path: Path) -> Non
     _write(file, b"symbol\ncode")
     assert _read(file) == (b"code", "symbol")
     assert folder.stat().st_mode & 0o777 == 0o750
+
+
+def test_machine_code_is_keyed_by_all_that_it_is_made_of() -> None:
+    """Helpers that are inlined, constants, and the plain functions that kernels compile too."""
+    made_of = set(_sources("heapscope.parser.broken._kernels"))
+    for name in ("broken/_kernels", "broken/kernels", "_record_kernels", "kernels", "tags"):
+        assert (ROOT / "heapscope" / "parser" / f"{name}.py").read_bytes() in made_of
+    assert (ROOT / "heapscope" / "parser" / "scan.py").read_bytes() not in made_of
+
+
+@pytest.mark.parametrize("arguments", [(), (np.zeros(8, np.uint8), np.zeros(1, np.int64), 8)])
+def test_a_wrong_number_of_arguments_is_refused(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError):
+        kernels.read_ids(*arguments)
+
+
+def test_a_kernel_that_is_not_compiled_yet_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEAPSCOPE_CACHE_DIR", str(tmp_path))
+    assert not is_compiled()
+    buffer = np.array([0, 0, 0, 7, 0, 0, 1, 0], np.uint8)
+    for _ in range(2):
+        found = np.zeros(2, np.uint64)
+        kernel = Kernel("heapscope.parser._kernels", "read_ids", "u1[] i8[] i8 u8[]")
+        assert kernel(buffer, np.array([0, 4], np.int64), 4, found) == kernels.OK
+        assert found.tolist() == [7, 256]
+    assert is_compiled()
+    assert len(list((tmp_path / "kernels").glob("read_ids-*.o"))) == 1

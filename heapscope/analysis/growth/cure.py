@@ -1,0 +1,275 @@
+"""Whether a cure worked: fixed, not fixed, or too early to tell.
+
+A cure is proved by classes that did not grow, although at the old rate they would have.  These classes
+decide: what the diagnosis of the snapshots before named, with what grows with it; else the program's own;
+else those of libraries.  Classes of the JDK alone decide nothing: they grow while any program warms up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
+from heapscope.analysis.growth.growth import Growth
+from heapscope.analysis.thresholds import HEAP_GROWTH, IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
+from heapscope.analysis.verdicts import (
+    FIXED,
+    GROWS,
+    NEW,
+    NOT_FIXED,
+    PERHAPS,
+    STAYS,
+    TOO_EARLY,
+    UNSURE,
+    CureVerdict,
+)
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.retention.by_group import package_of
+from heapscope.rich_repr import RichRepr
+from heapscope.table import Table
+from heapscope.units import format_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Proof(RichRepr):
+    """Whether a cure worked.
+
+    Attributes
+    ----------
+    verdict : CureVerdict
+    reason : str
+        Why, with figures.
+    comparison : Comparison
+        Before against after.
+    decisive : tuple of Compared
+        The classes that the verdict rests on.
+    """
+
+    verdict: CureVerdict
+    reason: str
+    comparison: Comparison
+    decisive: tuple[Compared, ...]
+
+    @property
+    def is_fixed(self) -> bool:
+        """What grew before does not grow after."""
+        return self.verdict == FIXED
+
+    def to_table(self) -> Table:
+        """The decisive classes, as `Comparison.to_table` has them."""
+        return Comparison(self.comparison.first, self.comparison.second, self.decisive).to_table()
+
+    def to_frame(self) -> pd.DataFrame:
+        """`to_table` as a DataFrame."""
+        return self.to_table().to_frame()
+
+
+def prove(
+    before: Growth, after: Growth, patterns: Sequence[str] = (), *, subjects: Sequence[str] = ()
+) -> Proof:
+    """Whether what grew before still grows after.
+
+    Parameters
+    ----------
+    before, after : Growth
+        By class.
+    patterns : sequence of str
+        The classes that decide, with subclasses; by default those that ``subjects`` name, and what grows
+        with them; else the program's own; else those of libraries.
+    subjects : sequence of str
+        The classes that a diagnosis of the snapshots before found to leak, the surest first.
+    """
+    named = _ranks(before, subjects)
+    both = compare(before, after, certain=named)
+    grew = tuple(one for one in both.classes if one.outcome != NEW)
+    decisive, why = _decisive(before, grew, patterns, named)
+    if not decisive:
+        return Proof(TOO_EARLY, _nothing_decides(grew, patterns), both, ())
+
+    def told(verdict: CureVerdict, reason: str, rest_on: tuple[Compared, ...] = decisive) -> Proof:
+        return Proof(verdict, reason, both, rest_on)
+
+    # What goes on outside of what was diagnosed is no cure either.
+    own = () if patterns else tuple(o for o in grew if o.origin == ClassOrigin.PROGRAM and o not in decisive)
+    stays = [one for one in (*decisive, *own) if one.outcome == STAYS]
+    if stays:
+        rest_on = (*decisive, *(one for one in own if one.outcome == STAYS))
+        still = f"{_classes(stays)} still grow{'s' * (len(stays) == 1)}"
+        return told(NOT_FIXED, f"{still}: {_figures(stays[0])}{_by(why, stays[0] in decisive)}", rest_on)
+    heap = _heap_still_grows(before, after, both)
+    if heap and not patterns:
+        goes_on, culprits = heap
+        gone = f"{_classes(decisive)} did not grow on, but {goes_on}"
+        if culprits and after.whole.shallow.verdict == GROWS:
+            return told(NOT_FIXED, f"{gone}; now {_classes(culprits)} grow{'s' * (len(culprits) == 1)}")
+        return told(TOO_EARLY, f"{gone}; take more snapshots, and see what grows with 'heapscope growth'")
+    unsure = [one for one in decisive if one.outcome == UNSURE]
+    steady = after.axis.count - after.axis.skip
+    if unsure or (steady < MIN_SNAPSHOTS and decisive[0].unit != "operation"):
+        return told(TOO_EARLY, _why_unsure(unsure, before, after))
+    if missing := _unread(after):
+        return told(TOO_EARLY, missing)
+    if decisive[0].unit != "operation" and (unused := _without_load(before, after, decisive)):
+        return told(TOO_EARLY, unused)
+    grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
+    beside = f"; but {heap[0]}" if heap else ""
+    return told(FIXED, f"{grew_before}: {_figures(decisive[0])}{_by(why)}{beside}")
+
+
+def _decisive(
+    before: Growth, grew: Sequence[Compared], patterns: Sequence[str], named: dict[str, int]
+) -> tuple[tuple[Compared, ...], str]:
+    """The classes that a verdict rests on, the most telling first, and what they are."""
+    if patterns:
+        picked = _ranks(before, patterns)
+        return tuple(one for one in grew if one.name in picked), ""
+    diagnosed = sorted((one for one in grew if one.name in named), key=lambda one: named[one.name])
+    if diagnosed:
+        return (*diagnosed, *_in_step(diagnosed[0], grew, named)), "the diagnosis of before names it"
+    for origin, words in (
+        (ClassOrigin.PROGRAM, "a class of the program"),
+        (ClassOrigin.LIBRARY, "a class of a library; none of the program grew"),
+    ):
+        if found := tuple(one for one in grew if one.origin == origin):
+            return found, words
+    return (), ""
+
+
+def _in_step(subject: Compared, grew: Sequence[Compared], named: dict[str, int]) -> list[Compared]:
+    """What is not the JDK's and grows at least about as fast as the subject, in instances."""
+    if subject.first is None:
+        return []
+    least = IN_STEP * subject.first.instances.delta
+    return [
+        one
+        for one in grew
+        if one.name not in named
+        and one.origin != ClassOrigin.JDK
+        and one.first is not None
+        and one.first.instances.delta >= least > 0
+    ]
+
+
+def _heap_still_grows(before: Growth, after: Growth, both: Comparison) -> tuple[str, list[Compared]] | None:
+    """How the whole heap grows as before, and the classes that now make it grow; None where it does not."""
+    unit = both.classes[0].unit if both.classes else "snapshot"
+    rate = rate_of(before.whole.shallow, unit)
+    skip = after.axis.skip
+    sizes = after.whole.shallow_bytes
+    grown = sizes[-1] - sizes[skip]
+    if rate is None or rate.value <= 0 or after.whole.shallow.verdict not in (GROWS, PERHAPS):
+        return None
+    expected = rate.value * span(after, unit)
+    if not before.whole.may_grow or grown < IN_STEP * expected:
+        return None
+    new = [one for one in both.classes if one.outcome in (NEW, STAYS) and one.origin != ClassOrigin.JDK]
+    return (
+        f"the heap grows as before, {format_bytes(grown, signed=True)} where the rate of before gives "
+        f"{format_bytes(expected, signed=True)}",
+        sorted(new, key=lambda one: 0 if one.second is None else -one.second.shallow.delta),
+    )
+
+
+def _unread(after: Growth) -> str:
+    """Why what the snapshots after do not have proves nothing; empty where they were read whole."""
+    names = [one.name for one in after.snapshots if not one.is_whole]
+    return f"{', '.join(names[:3])}: read in part, and what is missing may grow there" if names else ""
+
+
+def _without_load(before: Growth, after: Growth, decisive: Sequence[Compared]) -> str:
+    """Why a class that does not occur after proves nothing; empty where there was load, or it occurs."""
+    absent = [one for one in decisive if not _occurs(one)]
+    if len(absent) < len(decisive) or _is_busy(after) or _has_neighbours(before, after, absent):
+        return ""
+    return (
+        f"{_classes(absent)} {'do' if len(absent) > 1 else 'does'} not occur after the cure, but nothing "
+        "shows that the program did the same work: no other class of the package does, and nothing grows or "
+        "varies; give it the same load, or count the work with --work"
+    )
+
+
+def _occurs(one: Compared) -> bool:
+    return one.second is not None and any(one.second.instance_counts)
+
+
+def _is_busy(after: Growth) -> bool:
+    """Whether something else than the JDK's classes rose or varied, or the whole heap did by much."""
+    sizes = after.whole.shallow_bytes
+    if max(sizes) - min(sizes) >= HEAP_GROWTH * max(min(sizes), 1):
+        return True
+    return any(
+        max(key.instance_counts) - min(key.instance_counts) >= MIN_EXPECTED
+        for key in after.keys
+        if class_origin(key.name) != ClassOrigin.JDK
+    )
+
+
+def _has_neighbours(before: Growth, after: Growth, absent: Sequence[Compared]) -> bool:
+    """Whether other classes of the same packages occur as often as before, and not just once or twice."""
+    names = {one.name for one in absent}
+    packages = {package_of(name) for name in names}
+    for key in after.keys:
+        if key.name in names or package_of(key.name) not in packages:
+            continue
+        earlier = before.get(key.name)
+        usual = 0 if earlier is None else IN_STEP * earlier.instance_counts[0]
+        if max(key.instance_counts) >= max(MIN_EXPECTED, usual):
+            return True
+    return False
+
+
+def _ranks(before: Growth, patterns: Sequence[str]) -> dict[str, int]:
+    """Classes that a pattern matches, with subclasses, and the place of the first that does."""
+    names = {key.name for key in before.keys}
+    ranks: dict[str, int] = {}
+    for place, pattern in enumerate(patterns):
+        for name in matching_classes(pattern, names, before.snapshots.superclasses):
+            ranks.setdefault(name, place)
+    return ranks
+
+
+def _classes(some: Sequence[Compared]) -> str:
+    rest = len(some) - 1
+    return some[0].name + (f" and {rest:,} more class{'es' * (rest > 1)}" if rest else "")
+
+
+def _figures(one: Compared) -> str:
+    return (
+        f"{one.grown:+,} instances where the rate of before gives {one.expected:+,.0f}"
+        if one.expected
+        else f"{one.grown:+,} instances"
+    )
+
+
+def _by(why: str, applies: bool = True) -> str:
+    return f" ({why})" if why and applies else ""
+
+
+def _nothing_decides(grew: Sequence[Compared], patterns: Sequence[str]) -> str:
+    if grew and not patterns:
+        return (
+            f"only classes of the JDK grew before ({_classes(grew)}), as they do while any program warms up; "
+            "name what decides with --class, or take snapshots before that show the leak"
+        )
+    what = f"no class of {', '.join(patterns)}" if patterns else "nothing"
+    return f"{what} grew before, so there is nothing to cure; the snapshots before have to show the leak"
+
+
+def _why_unsure(unsure: Sequence[Compared], before: Growth, after: Growth) -> str:
+    for growth, when in ((before, "before"), (after, "after")):
+        count = growth.axis.count - growth.axis.skip
+        if count < MIN_SNAPSHOTS:
+            return f"{count} snapshots {when} the cure; {MIN_SNAPSHOTS} are the least, 4 or more are better"
+    one = unsure[0]  # else there were too few snapshots
+    if one.expected < MIN_EXPECTED:
+        return (
+            f"at the rate of before {one.name} would have grown by {one.expected:,.1f} instances only; "
+            "let it run longer, or do more work between snapshots"
+        )
+    return f"{_classes(unsure)} may still grow: {_figures(one)}; take more snapshots"

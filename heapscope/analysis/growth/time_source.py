@@ -1,0 +1,27 @@
+"""How the time of capture of a snapshot is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+TimeSource = Literal[
+    "dump header",
+    "text",
+    "sidecar",
+    "name",
+    "dump beside it",
+    "order in the text",
+    "given order",
+    "name order",
+    "file time",
+]
+HEADER: TimeSource = "dump header"
+TEXT: TimeSource = "text"
+ORDER_IN_TEXT: TimeSource = "order in the text"  # several undated class histograms in one file
+GIVEN_ORDER: TimeSource = "given order"
+NAME_ORDER: TimeSource = "name order"
+FILE_TIME: TimeSource = "file time"
+# Times that nobody wrote down as times of capture.
+GUESSED = ("name", "dump beside it")
+# Where a snapshot has one of these, its time is none, though its place may be known.
+UNDATED = frozenset({ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER, FILE_TIME})
