@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 from benchmarks.verdicts.answers import (
@@ -47,7 +50,7 @@ from benchmarks.verdicts.runs import (
 )
 from tests.support.jvm import Jdk, find_jdks
 
-ROOT = Path(__file__).parents[2]
+BUILD = Path(__file__).parents[2] / "build"
 RELEASES = (17, 25)
 # Which of the eight steps a view has: one dump is the last, two are far apart.
 STEPS_OF = {"1": (8,), "2": (4, 8), "4": (2, 4, 6, 8), "8": tuple(range(1, 9))}
@@ -65,8 +68,7 @@ def seen(
     case: Case, jdk: int, shots: Sequence[Shot], classes: Classes, work: Path, *, quick: bool
 ) -> Iterator[Row]:
     """What is said of the process itself, as one dump, as more, and as class histograms."""
-    index = ("--index-dir", work / "indexes")
-    last = ask("suspects", *_dumps(shots, "1"), "--json", *index)
+    last = ask("suspects", *_dumps(shots, "1"), "--json")
     yield judge(case, jdk, SUSPECTS, read_suspects(last, classes.names))
     for count in ("1", "4") if quick else DIAGNOSED:
         yield judge(case, jdk, DIAGNOSED[count], _diagnosed(_dumps(shots, count), classes, work, count))
@@ -102,12 +104,13 @@ def cured(case: Case, jdk: int, runs: dict[str, list[Shot]], *, quick: bool) -> 
             yield judge_cure(case, jdk, run, DIAGNOSED.get(view, view), read_check(answer))
 
 
-def measure(case: Case, jdk: Jdk, classes: Classes, keep: Path, *, quick: bool) -> Iterator[Row]:
-    """All rows of a program on a JDK."""
-    folder = keep / f"jdk{jdk.release}" / case.name
+def measure(
+    case: Case, jdk: Jdk, classes: Classes, folder: Path, work: Path, *, quick: bool
+) -> Iterator[Row]:
+    """All rows of a program on a JDK; its dumps go to ``folder``, what else is written to ``work``."""
     wanted = (BEFORE,) if case.kind == HEALTHY else (BEFORE, FIXED, AGAIN, IDLE)
     runs = {run: take_run(case, jdk, run, classes, folder / run) for run in wanted}
-    yield from seen(case, jdk.release, runs[BEFORE], classes, keep, quick=quick)
+    yield from seen(case, jdk.release, runs[BEFORE], classes, work, quick=quick)
     if case.kind != HEALTHY:
         yield from cured(case, jdk.release, runs, quick=quick)
 
@@ -160,22 +163,23 @@ def main() -> int:
     if not releases or not set(releases) <= set(jdks):
         parser.error(f"JDK {releases or RELEASES} is not installed; there are {sorted(jdks)}")
     began = time.monotonic()
-    folder = options.keep or ROOT / "build" / "verdicts-now"
-    classes = compile_programs(folder / "classes")
+    cases = [case for case in CASES if case.name in names]
     rows: list[Row] = []
     print(HEADING)
-    for case in CASES:
-        if case.name not in names:
-            continue
-        for release in releases:
-            for row in measure(case, jdks[release], classes, folder, quick=options.quick):
+    # Of this execution alone, so that two may use the same kept dumps at a time.
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="verdicts-", dir=BUILD) as scratch:
+        work = Path(scratch)
+        os.environ["HEAPSCOPE_INDEX_DIR"] = str(work / "indexes")
+        classes = compile_programs(work / "classes")
+        for case, release in product(cases, releases):
+            folder = (options.keep or work) / f"jdk{release}" / case.name
+            for row in measure(case, jdks[release], classes, folder, work, quick=options.quick):
                 rows.append(row)
                 if row.outcome != RIGHT or not options.wrong:
                     print(line_of(row), flush=True)
             if options.keep is None:
-                shutil.rmtree(folder / f"jdk{release}" / case.name)
-    if options.keep is None:
-        shutil.rmtree(folder)
+                shutil.rmtree(folder)
     reached = goals(rows)
     print(f"\n{len(rows)} answers in {time.monotonic() - began:.0f} s")
     for goal in reached:
