@@ -81,6 +81,7 @@ def test_the_incident_is_found_named_cured_and_proved(tmp_path: Path) -> None:
         assert not Path(f"/proc/{facts['process']['pid']}").exists()
 
 
+@pytest.mark.busy_machine
 @pytest.mark.slow
 @pytest.mark.hadoop
 def test_the_end_is_the_same_on_a_busy_machine(tmp_path: Path) -> None:

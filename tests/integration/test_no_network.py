@@ -65,4 +65,4 @@ def test_no_module_opens_a_connection() -> None:
         text = path.read_text(encoding="utf-8")
         for word in words:
             assert word not in text, f"{path}: {word}"
-    assert "socket.AF_UNIX" in (package / "collector" / "owner.py").read_text(encoding="utf-8")
+    assert "socket.AF_UNIX" in (package / "collector" / "target_user.py").read_text(encoding="utf-8")

@@ -290,10 +290,22 @@ def _finding(
 
 
 def is_named(off_heap: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether a known leak names the same objects already: Inflaters and Deflaters are one."""
-    return any(each.class_name.startswith(_ZLIB) for each in findings) and off_heap.class_name.startswith(
-        _ZLIB
-    )
+    """Whether a known leak names the same objects already: of their class, held over the same fields.
+
+    Inflaters and Deflaters are one.
+    """
+    if off_heap.class_name.startswith(_ZLIB):
+        return any(each.class_name.startswith(_ZLIB) for each in findings)
+    holders = [_fields(line).rpartition(" -> ")[0] for line in off_heap.held_by]
+    ways = [
+        _fields(line) for each in findings if each.class_name == off_heap.class_name for line in each.held_by
+    ]
+    return any(holder and way.startswith(holder) for holder in holders for way in ways)
+
+
+def _fields(line: str) -> str:
+    """``"8 x Thread.threadLocals -> ..."`` without the number, which a known leak may limit to large ones."""
+    return line.strip().partition(" x ")[2]
 
 
 def is_same_growth(finding: Finding, off_heap: Finding) -> bool:

@@ -103,7 +103,7 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
     page = Page(render_html(incident))
     headings = [
         incident.headline,
-        "org.apache.hadoop.fs.FileSystem 10 160 +50 480 B 7.68 kB +2.40 kB ▲ grew every time",
+        "org.apache.hadoop.fs.FileSystem 10 160 +300 480 B 7.68 kB +14.4 kB ▲ grew every time",
         "Hint: KERB_TICKET_CACHE_PATH is set",
         "Growth",
         "What changed between the first and the last snapshot",
@@ -115,11 +115,11 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
     assert places == sorted(places)
 
 
-def test_every_watched_class_in_the_heap_has_both_charts() -> None:
+def test_every_class_of_the_page_that_is_in_the_heap_has_both_charts() -> None:
     page = Page(render_html(build_incident(series())))
     labels = [str(svg["aria-label"]) for svg in page.named("svg")]
-    # Five of six classes are there, and the whole heap; and once more where that leads.
-    assert len(labels) == 2 * (5 + 1) + 1
+    # Five of Hadoop's six classes are there, byte[] grows fastest, and the whole heap; and where that leads.
+    assert len(labels) == 2 * (6 + 1) + 1
     assert sum("the whole heap since" in label for label in labels) == 1
     assert sum("FileSystem, instances by minutes" in label for label in labels) == 1
     assert sum("FileSystem, shallow size by minutes" in label for label in labels) == 1
@@ -194,7 +194,8 @@ def test_what_came_from_a_heap_stays_text() -> None:
 def test_one_snapshot_and_histograms_only_render_as_well() -> None:
     one = build_incident(series({"byte[]": ((5,), 16)}, facts=None))
     page = Page(render_html(one))
-    assert "No watched class is in the snapshot" in page.text
+    assert "Classes, first" not in page.text  # nothing leads: the whole heap, and its largest classes below
+    assert "Whole heap 5 80 B" in page.text
     assert "a class histogram does not tell what the process was" in page.text
     assert not page.named("svg")
     assert "| `byte[]` | 5 | 80 B |" in markdown(one)
@@ -253,6 +254,7 @@ def test_files_are_written_whole_and_for_their_owner_alone(tmp_path: Path) -> No
         "report-Subject.png",
         "report-FileSystem-Cache-Key.png",
         "report-Configuration.png",
+        "report-byte.png",
         "report-outlook.png",
         "report.md",
     ]
