@@ -183,19 +183,26 @@ def _unread(after: Growth) -> str:
 
 
 def _without_load(before: Growth, after: Growth, decisive: Sequence[Compared]) -> str:
-    """Why a class that does not occur after proves nothing; empty where there was load, or it occurs."""
-    absent = [one for one in decisive if not _occurs(one)]
-    if len(absent) < len(decisive) or _is_busy(after) or _has_neighbours(before, after, absent):
+    """Why classes that do not grow after prove nothing; empty where there was load, or one of them occurs."""
+    silent = [one for one in decisive if not _shows_load(one)]
+    if len(silent) < len(decisive) or _is_busy(after) or _has_neighbours(before, after, silent):
         return ""
+    absent = not any(one.second is not None and any(one.second.instance_counts) for one in silent)
+    many = len(silent) > 1
+    what = f"do{'es' * (not many)} not occur" if absent else f"do{'es' * (not many)} not grow"
     return (
-        f"{_classes(absent)} {'do' if len(absent) > 1 else 'does'} not occur after the cure, but nothing "
-        "shows that the program did the same work: no other class of the package does, and nothing grows or "
-        "varies; give it the same load, or count the work with --work"
+        f"{_classes(silent)} {what} after the cure, but nothing shows that the program did the same work: "
+        "no other class of the package changes with the load, and nothing grows or varies; give it the same "
+        "load, or count the work with --work"
     )
 
 
-def _occurs(one: Compared) -> bool:
-    return one.second is not None and any(one.second.instance_counts)
+def _shows_load(one: Compared) -> bool:
+    """Whether a class occurs after; one of the JDK, which every JVM has, as often as at the start before."""
+    counts = () if one.second is None else one.second.instance_counts
+    if one.origin != ClassOrigin.JDK:
+        return any(counts)
+    return bool(counts) and one.first is not None and min(counts) >= one.first.instance_counts[0]
 
 
 def _is_busy(after: Growth) -> bool:
@@ -211,15 +218,23 @@ def _is_busy(after: Growth) -> bool:
 
 
 def _has_neighbours(before: Growth, after: Growth, absent: Sequence[Compared]) -> bool:
-    """Whether other classes of the same packages occur as often as before, and not just once or twice."""
+    """Whether other classes of the same packages occur as often as before, and not just once or twice.
+
+    What never changed before was loaded once, at the start: an idle program has it as well.
+    """
     names = {one.name for one in absent}
     packages = {package_of(name) for name in names}
     for key in after.keys:
-        if key.name in names or package_of(key.name) not in packages:
+        if (
+            key.name in names
+            or package_of(key.name) not in packages
+            or class_origin(key.name) == ClassOrigin.JDK
+        ):
             continue
         earlier = before.get(key.name)
-        usual = 0 if earlier is None else IN_STEP * earlier.instance_counts[0]
-        if max(key.instance_counts) >= max(MIN_EXPECTED, usual):
+        counts = (0,) if earlier is None else earlier.instance_counts
+        is_fixed_stock = earlier is not None and max(counts) - min(counts) < MIN_EXPECTED
+        if not is_fixed_stock and max(key.instance_counts) >= max(MIN_EXPECTED, IN_STEP * counts[0]):
             return True
     return False
 

@@ -69,6 +69,20 @@ def test_a_class_that_does_not_occur_proves_nothing_without_load(
     assert [one.name for one in proof.decisive] == [LEAK]
 
 
+def test_what_was_loaded_once_shows_no_load() -> None:
+    before = run({LEAK: (100, 200, 300, 400), "org.app.Country": (250, 250, 250, 250)})
+    served = run({LEAK: (100, 200, 300, 400), "org.app.Request": (40, 60, 45, 70)})
+    assert before.prove(run({"org.app.Country": (250, 250, 250, 250)})).verdict == "too early to tell"
+    assert served.prove(run({"org.app.Request": (50, 50, 50, 50)})).verdict == "fixed"
+
+
+def test_a_class_that_every_jvm_has_shows_no_load_where_there_is_less_of_it_than_before() -> None:
+    before = run({"java.lang.String": (9000, 10000, 11000, 12000)})
+    named = ["java.lang.String"]
+    assert before.prove(run({"java.lang.String": (4000,) * 4}), named).verdict == "too early to tell"
+    assert before.prove(run({"java.lang.String": (9100,) * 4}), named).verdict == "fixed"
+
+
 def test_a_work_counter_stands_for_load() -> None:
     after = run({"java.lang.String": (5, 5, 5, 5)})
     assert LEAKS.prove(after, work=((0, 100, 200, 300), (0, 100, 200, 300))).verdict == "fixed"
