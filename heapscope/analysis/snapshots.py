@@ -14,12 +14,14 @@ from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
 from heapscope.analysis.growth.guards import Checks, check_growth, check_limits, check_whole
 from heapscope.analysis.growth.options import SeriesOptions
+from heapscope.analysis.growth.reachable import reachable_series
 from heapscope.analysis.growth.same_process import Process
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import Snapshot, read_snapshots, snapshot_files
 from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
+from heapscope.analysis.verdicts import NOT_FIXED
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
@@ -143,7 +145,16 @@ class Snapshots(RichRepr, Series):
         before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
         cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
         findings = () if patterns else find_leaks(self, before, progress=progress).findings
-        return cure.prove(before, cured, patterns, subjects=[each.class_name for each in findings])
+        subjects = [each.class_name for each in findings]
+        proof = cure.prove(before, cured, patterns, subjects=subjects)
+        if proof.verdict != NOT_FIXED:
+            return proof
+        # Garbage in the dumps after is no leak that goes on.
+        kept = reachable_series(after, progress)
+        if kept is None:
+            return proof
+        cured = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
+        return cure.prove(before, cured, patterns, subjects=subjects)
 
     def check(
         self,

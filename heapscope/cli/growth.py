@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapscope.analysis.growth.notes import NoteKind
 from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, footer, snapshot_lines
 from heapscope.cli.common.arguments import (
     dumps_argument,
@@ -211,7 +212,8 @@ def summary(grown: Growth) -> list[str]:
             f"so since {format_time(grown.snapshots[whole.since].captured_at)}, before that it was otherwise"
         )
     lines += [forecast_line(one, grown.snapshots[-1].captured_at) for one in grown.forecasts]
-    if not grown.forecasts and grown.axis.hours is not None:
+    is_told = any(note.kind in (NoteKind.NO_FORECAST, NoteKind.GARBAGE_GROWS) for note in grown.notes)
+    if not grown.forecasts and grown.axis.hours is not None and not is_told:
         lines.append(f"no forecast: the heap {_WHY_NOT.get(whole.verdict, whole.verdict)}")
     chance = grown.expected_by_chance
     if grown.growing and grown.by == "class":

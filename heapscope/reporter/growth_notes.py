@@ -56,6 +56,9 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.THREE_SNAPSHOTS: lambda note: (
         "three snapshots rise by chance once in six: nothing is more than 'perhaps'"
     ),
+    NoteKind.GARBAGE_GROWS: lambda note: (
+        "no forecast: what the GC roots reach does not grow; the rest is garbage, which a collection frees"
+    ),
     NoteKind.NO_FORECAST: lambda note: (
         "no forecast: no class of the program or of a library grows, only the JDK's own"
     ),

@@ -20,6 +20,7 @@ from heapscope.analysis.growth.grouping import BY, By, KeySeries, series_by
 from heapscope.analysis.growth.notes import Note, NoteKind
 from heapscope.analysis.growth.options import DEFAULTS, SeriesOptions
 from heapscope.analysis.growth.path_groups import path_series
+from heapscope.analysis.growth.reachable import reachable_series
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
 from heapscope.analysis.thresholds import CLASSES_KEPT, HEAP_GROWTH, SIGNIFICANCE
@@ -319,6 +320,8 @@ def find_growth(
     if forecasts and by in ("class", "class+") and not _has_own_growth(keys):
         # Garbage, dead space and the JDK's warm-up make a heap larger that will never be full of them.
         forecasts, notes = (), [*notes, Note(NoteKind.NO_FORECAST)]
+    if forecasts and _is_garbage(series, axis, progress):
+        forecasts, notes = (), [*notes, Note(NoteKind.GARBAGE_GROWS)]
     return Growth(
         by=by,
         snapshots=series,
@@ -376,6 +379,15 @@ def _keys(found: KeySeries, axis: Axis) -> tuple[KeyGrowth, ...]:
         return _ORDER.index(key.verdict), -value, -size.delta, key.name
 
     return tuple(sorted(keys, key=place))
+
+
+def _is_garbage(series: Series, axis: Axis, progress: Progress) -> bool:
+    """Whether only garbage grows: what the GC roots reach, where dumps tell, does not."""
+    kept = reachable_series(series, progress)
+    if kept is None:
+        return False
+    (trend,) = find_trends(np.array([[one.shallow_bytes for one in kept]], np.int64), axis)
+    return trend.verdict not in (GROWS, PERHAPS)
 
 
 def _has_own_growth(keys: Sequence[KeyGrowth]) -> bool:

@@ -68,6 +68,10 @@ class Series(Sequence[Snapshot]):
         """The snapshots at some places."""
         return self._of(self._snapshots[place] for place in places)
 
+    def with_snapshots(self, snapshots: Sequence[Snapshot]) -> Self:
+        """Other figures of the same processes: a snapshot for each that there is, in the same order."""
+        return self._of(snapshots, self._processes)
+
     def name_of(self, class_name: str) -> str:
         """What a class of a snapshot is called in this series."""
         return class_name if self.raw_names else stable_name(class_name)

@@ -1,0 +1,53 @@
+"""Snapshots that count only what the GC roots still reach: garbage in a dump is no growth."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.thresholds import SERIES_DUMPS
+from heapscope.errors import HeapscopeError
+from heapscope.heap.graph.reachability import UNREACHABLE
+from heapscope.heap.object_set import ObjectSet
+from heapscope.progress import Progress, no_progress
+
+AnySeries = TypeVar("AnySeries", bound=Series)
+
+
+def reachable_series(series: AnySeries, progress: Progress = no_progress) -> AnySeries | None:
+    """The same snapshots, with histograms of what the GC roots reach.
+
+    Parameters
+    ----------
+    series : Series
+        Of one process.
+    progress : Progress
+        Told how far reading the dumps is; each is opened.
+
+    Returns
+    -------
+    Series or None
+        None where that cannot be told: not every snapshot is a whole dump that can still be read, or there
+        are more than `SERIES_DUMPS`.
+    """
+    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.is_whole for each in series):
+        return None
+    with suppress(HeapscopeError, OSError):  # a dump may be gone by now
+        found = [kept for each in series if (kept := _reachable(each, progress)) is not None]
+        return series.with_snapshots(found) if len(found) == len(series) else None
+    return None
+
+
+def _reachable(snapshot: Snapshot, progress: Progress) -> Snapshot | None:
+    heap = snapshot.open(progress)
+    if heap is None:
+        return None
+    with heap:
+        graph = heap.graph
+        kept = ObjectSet(graph, np.flatnonzero(graph.categories != UNREACHABLE))
+        return replace(snapshot, histogram=kept.histogram())
