@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
 from heapscope.analysis.growth.growth import Growth
-from heapscope.analysis.thresholds import HEAP_GROWTH, IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
+from heapscope.analysis.thresholds import HEAP_GROWTH, IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS, STILL_CLASSES
 from heapscope.analysis.verdicts import (
     FIXED,
     GROWS,
@@ -115,7 +115,9 @@ def prove(
         return told(TOO_EARLY, _why_unsure(unsure, before, after))
     if missing := _unread(after):
         return told(TOO_EARLY, missing)
-    if decisive[0].unit != "operation" and (unused := _without_load(before, after, decisive)):
+    if decisive[0].unit != "operation" and (
+        unused := _stands_still(after, decisive) or _without_load(before, after, decisive)
+    ):
         return told(TOO_EARLY, unused)
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""
@@ -180,6 +182,31 @@ def _unread(after: Growth) -> str:
     """Why what the snapshots after do not have proves nothing; empty where they were read whole."""
     names = [one.name for one in after.snapshots if not one.is_whole]
     return f"{', '.join(names[:3])}: read in part, and what is missing may grow there" if names else ""
+
+
+def _stands_still(after: Growth, decisive: Sequence[Compared]) -> str:
+    """Why classes that an idle program has as well prove nothing; empty where something moves or was made.
+
+    The first snapshot is left out: taking it may itself have made the last change.
+    """
+    if len(after) < STILL_CLASSES or after.axis.count - 1 < MIN_SNAPSHOTS:
+        return ""
+    if not all(map(_is_stock, decisive)) or any(len(set(key.instance_counts[1:])) > 1 for key in after.keys):
+        return ""
+    return (
+        f"nothing moves after the cure, not one instance of {len(after):,} classes in {after.axis.count - 1} "
+        f"snapshots, and there are no more of {_classes(decisive)} than before there was any growth; give it "
+        "the same load, or count the work with --work"
+    )
+
+
+def _is_stock(one: Compared) -> bool:
+    """Whether there are no more instances than the program had one step before the first snapshot before."""
+    counts = () if one.second is None else one.second.instance_counts
+    rate = None if one.first is None else one.first.instances.per_snapshot
+    if one.first is None or rate is None:
+        return not any(counts)
+    return max(counts, default=0) <= one.first.instance_counts[0] - rate.value
 
 
 def _without_load(before: Growth, after: Growth, decisive: Sequence[Compared]) -> str:

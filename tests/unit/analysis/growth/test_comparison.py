@@ -83,6 +83,15 @@ def test_a_class_that_every_jvm_has_shows_no_load_where_there_is_less_of_it_than
     assert before.prove(run({"java.lang.String": (9100,) * 4}), named).verdict == "fixed"
 
 
+def test_where_nothing_moves_what_was_there_at_the_start_proves_nothing() -> None:
+    others = {f"java.util.Some{i}": (i, i, i, i, i) for i in range(1, 120)}
+    before = run({LEAK: (300, 400, 500, 600, 700), **others})
+    assert before.prove(run({LEAK: (200,) * 5, **others})).verdict == "too early to tell"
+    assert before.prove(run({LEAK: (230,) * 5, **others})).verdict == "fixed"  # 30 were made by its work
+    moving = {**others, "java.util.Some7": (7, 9, 7, 8, 7)}
+    assert before.prove(run({LEAK: (200,) * 5, **moving})).verdict == "fixed"
+
+
 def test_a_work_counter_stands_for_load() -> None:
     after = run({"java.lang.String": (5, 5, 5, 5)})
     assert LEAKS.prove(after, work=((0, 100, 200, 300), (0, 100, 200, 300))).verdict == "fixed"
