@@ -26,7 +26,13 @@ from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, growth_rate
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
-from heapscope.analysis.leaks.off_heap import is_named, is_same_growth, off_heap_leak, series_off_heap
+from heapscope.analysis.leaks.off_heap import (
+    buffers_leak,
+    is_named,
+    is_same_growth,
+    off_heap_leak,
+    series_off_heap,
+)
 from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
 from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.analysis.leaks.signatures import Match, match
@@ -115,12 +121,17 @@ def find_leaks(
         findings, steady = _findings(matches, series, growth, evidence, groups, readings, progress)
         off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
         if growth is not None and enough:
+            if graph is None:
+                off_heap = buffers_leak(growth)
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
                 grown = growing_owner(growth.snapshots, evidence, progress)
                 unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
-                if unknown is not None and not (off_heap is not None and is_same_growth(unknown, off_heap)):
+                if unknown is not None and not (
+                    _is_known(unknown, findings)
+                    or (off_heap is not None and is_same_growth(unknown, off_heap))
+                ):
                     findings.insert(0, unknown)  # first: most of the growth is its own
         if off_heap is not None and not is_named(off_heap, findings):
             findings.append(off_heap)
@@ -144,6 +155,14 @@ def find_leaks(
         folder=chosen.path.parent,
         off_heap=outside,
         resident=None if outside is None else resident_memory(chosen, outside),
+    )
+
+
+def _is_known(unknown: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a known leak is of the same objects, or piles up in the same field."""
+    return any(
+        each.class_name == unknown.class_name or (unknown.owner and each.owner == unknown.owner)
+        for each in findings
     )
 
 

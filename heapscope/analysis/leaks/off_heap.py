@@ -42,6 +42,7 @@ from heapscope.progress import Progress
 from heapscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.series import Series
     from heapscope.analysis.leaks.evidence import SnapshotEvidence
 
@@ -71,6 +72,12 @@ _STANDS_FOR = (
     *("java.nio.Direct", "jdk.internal.ref.", "sun.misc.Cleaner", "java.util.zip.", "java.lang.ref."),
 )
 _ZLIB = "java.util.zip."
+_BUFFER, _DEALLOCATOR = "java.nio.DirectByteBuffer", "java.nio.DirectByteBuffer$Deallocator"
+_WHY = (
+    "These objects are small, but each stands for memory outside of the Java heap, which neither the heap's "
+    "limit nor its figures show. It is freed only when the object goes."
+)
+_HEALTHY = "Their number stays the same, or goes up and down with the load."
 
 
 def series_off_heap(
@@ -267,8 +274,7 @@ def _finding(
         since_is_estimate=is_estimate,
         held_by=(f"{format_count(pile.counts[-1])} x {way}",),
         holders=None,
-        why="These objects are small, but each stands for memory outside of the Java heap, which neither the "
-        "heap's limit nor its figures show. It is freed only when the object goes.",
+        why=_WHY,
         cure=(
             _CURES.get(pile.kind, _CURE),
             *(
@@ -280,12 +286,59 @@ def _finding(
                 else ()
             ),
         ),
-        healthy="Their number stays the same, or goes up and down with the load.",
+        healthy=_HEALTHY,
         affected=(),
         sources=(),
         evidence=tuple(evidence),
         owner=pile.owner,
         off_heap_bytes=size,
+    )
+
+
+def buffers_leak(growth: Growth) -> Finding | None:
+    """Direct buffers that grow in number, by class histograms, which tell neither sizes nor owners.
+
+    ``DirectByteBuffer$Deallocator`` counts those that own memory: slices, views and mapped files have none.
+    """
+    key = growth.get(_DEALLOCATOR)
+    if key is None or key.instances.verdict not in (GROWS, PERHAPS):
+        return None
+    counts, series = key.instance_counts, growth.snapshots
+    if counts[-1] - counts[0] < max(LEAST_OFF_HEAP_COUNT, HEAP_GROWTH * counts[0]):
+        return None
+    times = [each.captured_at for each in series]
+    rate = None if has_file_times(series) else slope_per_hour(times, counts)
+    since, is_estimate = began(times, counts, rate)
+    unit = UNITS[DIRECT]
+    return Finding(
+        id=UNKNOWN,
+        title=f"{format_count(counts[-1])} {unit[1]}, whose memory lies outside of the Java heap",
+        class_name=_BUFFER,
+        unit=unit,
+        confidence=POSSIBLE,
+        counts=counts,
+        instance_count=counts[-1],
+        retained_bytes=None,
+        share=None,
+        per_hour=rate,
+        since=since,
+        since_is_estimate=is_estimate,
+        held_by=(),
+        holders=None,
+        why=_WHY,
+        cure=(
+            _CURES[DIRECT],
+            "A class histogram tells neither how large they are nor which field holds them: take a heap dump "
+            "and diagnose that.",
+        ),
+        healthy=_HEALTHY,
+        affected=(),
+        sources=(),
+        evidence=(
+            f"{format_count(counts[0])} -> {format_count(counts[-1])} instances of {_DEALLOCATOR} over "
+            f"{len(counts)} snapshots: one for each buffer that owns memory",
+            f"the Java heap itself has {format_bytes(series[-1].shallow_bytes)} of objects",
+        ),
     )
 
 
@@ -296,6 +349,8 @@ def is_named(off_heap: Finding, findings: Sequence[Finding]) -> bool:
     """
     if off_heap.class_name.startswith(_ZLIB):
         return any(each.class_name.startswith(_ZLIB) for each in findings)
+    if not off_heap.held_by:
+        return any(each.class_name == off_heap.class_name for each in findings)
     holders = [_fields(line).rpartition(" -> ")[0] for line in off_heap.held_by]
     ways = [
         _fields(line) for each in findings if each.class_name == off_heap.class_name for line in each.held_by

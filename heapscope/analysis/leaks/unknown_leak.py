@@ -20,7 +20,8 @@ from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
-_MATERIAL = ("java.lang.String", "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
+_STRING = "java.lang.String"
+_MATERIAL = (_STRING, "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
 def unknown_leak(
@@ -59,6 +60,11 @@ def unknown_leak(
     if own_only and not own:
         return None
     key, _ = max(own or candidates, key=lambda each: each[1])
+    if key.name.endswith("[]"):
+        # An array is the content of something: of a String, where there is one more of those for each.
+        strings = growth.get(_STRING)
+        if strings is not None and strings.verdict == key.verdict and _grows_with(strings, key):
+            key = strings
     return _finding(key, grown_bytes, growth, evidence)
 
 
@@ -94,10 +100,14 @@ def _gained(key: KeyGrowth) -> int:
     return key.instance_counts[-1] - key.instance_counts[0]
 
 
+def _grows_with(one: KeyGrowth, other: KeyGrowth) -> bool:
+    """Whether there is one more of a class for each more of another."""
+    return abs(_gained(one) - _gained(other)) <= ONE_FOR_ONE * _gained(other)
+
+
 def _accounted(key: KeyGrowth, material: list[KeyGrowth]) -> float:
     """Bytes of a class's growth, with those of the raw material that grew one for one with it."""
-    gained = _gained(key)
-    mine = (each for each in material if abs(_gained(each) - gained) <= ONE_FOR_ONE * gained)
+    mine = (each for each in material if _grows_with(each, key))
     return float(key.shallow.delta + sum(each.shallow.delta for each in mine))
 
 

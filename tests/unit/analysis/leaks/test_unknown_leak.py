@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from heapscope.analysis.leaks.diagnosis import _is_known
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding
+from heapscope.analysis.leaks.off_heap import buffers_leak
 from heapscope.analysis.leaks.unknown_leak import unknown_leak
 from heapscope.analysis.verdicts import POSSIBLE
 from tests.unit.reporter.series import series
@@ -37,6 +41,48 @@ def test_an_own_class_goes_before_what_it_is_made_of() -> None:
     assert alone is not None
     assert alone.class_name == "byte[]"
     assert found({**BASE, "byte[]": made_of["byte[]"]}, own_only=True) is None
+
+
+def test_bytes_of_strings_are_named_by_the_strings() -> None:
+    strings: Classes = {
+        "byte[]": ((110, 2110, 4110, 6110), 80),
+        "java.lang.String": ((100, 2100, 4100, 6100), 24),
+    }
+    leak = found({**BASE, **strings})
+    assert leak is not None
+    assert leak.class_name == "java.lang.String"
+    others = found({**BASE, **strings, "java.lang.String": ((100, 120, 140, 160), 24)})
+    assert others is not None
+    assert others.class_name == "byte[]"
+
+
+def direct_buffers(counts: tuple[int, ...]) -> Finding | None:
+    growth = series({**BASE, "java.nio.DirectByteBuffer$Deallocator": (counts, 32)}).growth()
+    return buffers_leak(growth)
+
+
+def test_direct_buffers_are_told_by_class_histograms() -> None:
+    leak = direct_buffers((124, 248, 372, 496))
+    assert leak is not None
+    assert (leak.class_name, leak.counts, leak.confidence) == (
+        "java.nio.DirectByteBuffer",
+        (124, 248, 372, 496),
+        POSSIBLE,
+    )
+    assert direct_buffers((1000, 1001, 1002, 1003)) is None
+    assert direct_buffers((1, 2, 3, 4)) is None
+    assert direct_buffers((20, 90, 25, 80)) is None
+
+
+def test_what_a_known_leak_names_is_not_named_twice() -> None:
+    classes: Classes = {"a.Session": ((100, 200, 300, 400), 100)}
+    one = found({**BASE, **classes})
+    other = found({**BASE, "b.Other": ((100, 200, 300, 400), 100)})
+    assert one is not None
+    assert other is not None
+    assert _is_known(one, [replace(one, id="known")])
+    assert not _is_known(one, [replace(other, id="known")])
+    assert _is_known(replace(one, owner="a.B.c"), [replace(other, owner="a.B.c")])
 
 
 @pytest.mark.parametrize(
