@@ -13,6 +13,7 @@ from heapscope.analysis.growth.cure import Proof
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
 from heapscope.analysis.growth.guards import Checks, check_growth, check_limits, check_whole
+from heapscope.analysis.growth.insertions import inserted
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.reachable import reachable_series
 from heapscope.analysis.growth.same_process import Process
@@ -21,7 +22,7 @@ from heapscope.analysis.growth.snapshot import Snapshot, read_snapshots, snapsho
 from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
-from heapscope.analysis.verdicts import NOT_FIXED
+from heapscope.analysis.verdicts import TOO_EARLY
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.rich_repr import RichRepr
@@ -145,16 +146,22 @@ class Snapshots(RichRepr, Series):
         before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
         cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
         findings = () if patterns else find_leaks(self, before, progress=progress).findings
-        subjects = [each.class_name for each in findings]
-        proof = cure.prove(before, cured, patterns, subjects=subjects)
-        if proof.verdict != NOT_FIXED:
+        subjects = [self.name_of(each.class_name) for each in findings]
+        owners = {self.name_of(each.class_name): each.owner for each in reversed(findings) if each.owner}
+
+        def insertions(name: str) -> tuple[int, int] | None:
+            counts = [inserted(each, owners.get(name, ""), progress) for each in (self, after)]
+            return None if None in counts else (counts[0], counts[1])
+
+        proof = cure.prove(before, cured, patterns, subjects=subjects, insertions=insertions)
+        if proof.verdict == TOO_EARLY:
             return proof
-        # Garbage in the dumps after is no leak that goes on.
+        # Garbage in the dumps after is no leak that goes on, and hides none.
         kept = reachable_series(after, progress)
         if kept is None:
             return proof
-        cured = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
-        return cure.prove(before, cured, patterns, subjects=subjects)
+        reached = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
+        return cure.prove(before, reached, patterns, subjects=subjects, seen=cured, insertions=insertions)
 
     def check(
         self,

@@ -109,6 +109,3 @@ OFF_HEAP_FACTOR = 4
 NEAR_LIMIT = 0.8
 # So many more objects whose size is not known, at least, are growth.  Chosen: fewer are noise of the load.
 LEAST_OFF_HEAP_COUNT = 10
-# Classes of which not one instance more or less, in any snapshot, says that a program may be idle.  Measured:
-# a JVM has 230 or more, and idle programs stand still; chosen low enough for a small one.
-STILL_CLASSES = 100

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
@@ -183,9 +184,18 @@ def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth
         return told(STAYS)
     if key.verdict == TOO_FEW or steady < 2 or rate is None or expected < MIN_EXPECTED:
         return told(UNSURE)
-    if other is None or grown <= 0 or _left(key, other, unit) <= MAX_LEFT:
+    if other is None or grown <= 0:
+        return told(GONE)
+    if _left(key, other, unit) <= MAX_LEFT and not _only_rises(other, skip):
         return told(GONE)
     return told(STAYS if other.verdict == PERHAPS and grown >= expected / 2 else UNSURE)
+
+
+def _only_rises(key: KeyGrowth, skip: int) -> bool:
+    """Whether there are ever more, up to the end: under less load a leak does the same, if slowly."""
+    counts = key.instance_counts[skip:]
+    never_falls = all(one <= other for one, other in pairwise(counts))
+    return never_falls and (key.verdict == PERHAPS or counts[-1] - counts[-2] >= MIN_EXPECTED)
 
 
 def _left(key: KeyGrowth, other: KeyGrowth, unit: str) -> float:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
 from heapscope.analysis.growth.growth import Growth
-from heapscope.analysis.thresholds import HEAP_GROWTH, IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS, STILL_CLASSES
+from heapscope.analysis.growth.load import Insertions, why_no_load
+from heapscope.analysis.thresholds import IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import (
     FIXED,
     GROWS,
@@ -25,9 +26,8 @@ from heapscope.analysis.verdicts import (
     UNSURE,
     CureVerdict,
 )
-from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.class_patterns import matching_classes
-from heapscope.heap.retention.by_group import package_of
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes
@@ -71,7 +71,13 @@ class Proof(RichRepr):
 
 
 def prove(
-    before: Growth, after: Growth, patterns: Sequence[str] = (), *, subjects: Sequence[str] = ()
+    before: Growth,
+    after: Growth,
+    patterns: Sequence[str] = (),
+    *,
+    subjects: Sequence[str] = (),
+    seen: Growth | None = None,
+    insertions: Insertions | None = None,
 ) -> Proof:
     """Whether what grew before still grows after.
 
@@ -84,6 +90,11 @@ def prove(
         with them; else the program's own; else those of libraries.
     subjects : sequence of str
         The classes that a diagnosis of the snapshots before found to leak, the surest first.
+    seen : Growth, optional
+        The snapshots after with their garbage, where ``after`` counts only what the GC roots reach: garbage
+        is no leak, but shows that the program works.
+    insertions : callable, optional
+        See `heapscope.analysis.growth.load.why_no_load`.
     """
     named = _ranks(before, subjects)
     both = compare(before, after, certain=named)
@@ -115,10 +126,11 @@ def prove(
         return told(TOO_EARLY, _why_unsure(unsure, before, after))
     if missing := _unread(after):
         return told(TOO_EARLY, missing)
-    if decisive[0].unit != "operation" and (
-        unused := _stands_still(after, decisive) or _without_load(before, after, decisive)
-    ):
-        return told(TOO_EARLY, unused)
+    if decisive[0].unit != "operation":
+        if new := _new_growth(both, patterns):
+            return told(TOO_EARLY, f"{_classes(decisive)} did not grow on, but {new}")
+        if unused := why_no_load(before, seen or after, decisive, insertions):
+            return told(TOO_EARLY, unused)
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""
     return told(FIXED, f"{grew_before}: {_figures(decisive[0])}{_by(why)}{beside}")
@@ -178,92 +190,25 @@ def _heap_still_grows(before: Growth, after: Growth, both: Comparison) -> tuple[
     )
 
 
+def _new_growth(both: Comparison, patterns: Sequence[str]) -> str:
+    """What grows after alone, and may be the leak under another name; empty where nothing does."""
+    new = [
+        one
+        for one in both.having(NEW)
+        if one.origin != ClassOrigin.JDK and one.second is not None and one.grown >= MIN_EXPECTED
+    ]
+    if not new or patterns:
+        return ""
+    return (
+        f"now {_classes(new)} may grow ({_figures(new[0])}): it may be the "
+        "same leak in other classes; take more snapshots, or name what decides with --class"
+    )
+
+
 def _unread(after: Growth) -> str:
     """Why what the snapshots after do not have proves nothing; empty where they were read whole."""
     names = [one.name for one in after.snapshots if not one.is_whole]
     return f"{', '.join(names[:3])}: read in part, and what is missing may grow there" if names else ""
-
-
-def _stands_still(after: Growth, decisive: Sequence[Compared]) -> str:
-    """Why classes that an idle program has as well prove nothing; empty where something moves or was made.
-
-    The first snapshot is left out: taking it may itself have made the last change.
-    """
-    if len(after) < STILL_CLASSES or after.axis.count - 1 < MIN_SNAPSHOTS:
-        return ""
-    if not all(map(_is_stock, decisive)) or any(len(set(key.instance_counts[1:])) > 1 for key in after.keys):
-        return ""
-    return (
-        f"nothing moves after the cure, not one instance of {len(after):,} classes in {after.axis.count - 1} "
-        f"snapshots, and there are no more of {_classes(decisive)} than before there was any growth; give it "
-        "the same load, or count the work with --work"
-    )
-
-
-def _is_stock(one: Compared) -> bool:
-    """Whether there are no more instances than the program had one step before the first snapshot before."""
-    counts = () if one.second is None else one.second.instance_counts
-    rate = None if one.first is None else one.first.instances.per_snapshot
-    if one.first is None or rate is None:
-        return not any(counts)
-    return max(counts, default=0) <= one.first.instance_counts[0] - rate.value
-
-
-def _without_load(before: Growth, after: Growth, decisive: Sequence[Compared]) -> str:
-    """Why classes that do not grow after prove nothing; empty where there was load, or one of them occurs."""
-    silent = [one for one in decisive if not _shows_load(one)]
-    if len(silent) < len(decisive) or _is_busy(after) or _has_neighbours(before, after, silent):
-        return ""
-    absent = not any(one.second is not None and any(one.second.instance_counts) for one in silent)
-    many = len(silent) > 1
-    what = f"do{'es' * (not many)} not occur" if absent else f"do{'es' * (not many)} not grow"
-    return (
-        f"{_classes(silent)} {what} after the cure, but nothing shows that the program did the same work: "
-        "no other class of the package changes with the load, and nothing grows or varies; give it the same "
-        "load, or count the work with --work"
-    )
-
-
-def _shows_load(one: Compared) -> bool:
-    """Whether a class occurs after; one of the JDK, which every JVM has, as often as at the start before."""
-    counts = () if one.second is None else one.second.instance_counts
-    if one.origin != ClassOrigin.JDK:
-        return any(counts)
-    return bool(counts) and one.first is not None and min(counts) >= one.first.instance_counts[0]
-
-
-def _is_busy(after: Growth) -> bool:
-    """Whether something else than the JDK's classes rose or varied, or the whole heap did by much."""
-    sizes = after.whole.shallow_bytes
-    if max(sizes) - min(sizes) >= HEAP_GROWTH * max(min(sizes), 1):
-        return True
-    return any(
-        max(key.instance_counts) - min(key.instance_counts) >= MIN_EXPECTED
-        for key in after.keys
-        if class_origin(key.name) != ClassOrigin.JDK
-    )
-
-
-def _has_neighbours(before: Growth, after: Growth, absent: Sequence[Compared]) -> bool:
-    """Whether other classes of the same packages occur as often as before, and not just once or twice.
-
-    What never changed before was loaded once, at the start: an idle program has it as well.
-    """
-    names = {one.name for one in absent}
-    packages = {package_of(name) for name in names}
-    for key in after.keys:
-        if (
-            key.name in names
-            or package_of(key.name) not in packages
-            or class_origin(key.name) == ClassOrigin.JDK
-        ):
-            continue
-        earlier = before.get(key.name)
-        counts = (0,) if earlier is None else earlier.instance_counts
-        is_fixed_stock = earlier is not None and max(counts) - min(counts) < MIN_EXPECTED
-        if not is_fixed_stock and max(key.instance_counts) >= max(MIN_EXPECTED, IN_STEP * counts[0]):
-            return True
-    return False
 
 
 def _ranks(before: Growth, patterns: Sequence[str]) -> dict[str, int]:

@@ -214,7 +214,7 @@ def _findings(
         objects = evidence.subject(found.leak.subject)[0] if evidence.graph is not None else None
         if objects is not None and _is_explained(objects, explained):
             continue
-        if objects is None and any(each.class_name == found.leak.subject.classes[0] for each in findings):
+        if objects is None and any(each.class_name in found.leak.subject.classes for each in findings):
             continue
         findings.append(_finding(found, counts, series, growth, evidence, objects, groups, readings))
         if objects is not None:
@@ -302,6 +302,12 @@ def _picked(leak: KnownLeak, evidence: SnapshotEvidence) -> int:
     return evidence.count(subject.classes, subject.without) or 0
 
 
+def _most_of(leak: KnownLeak, evidence: SnapshotEvidence) -> str:
+    """Of the classes that a leak may be of the one that there are most of; empty where it names none."""
+    subject = leak.subject
+    return max(subject.classes, key=lambda each: evidence.count((each,), subject.without) or 0, default="")
+
+
 def _finding(
     found: Match,
     counts: tuple[int | None, ...],
@@ -319,7 +325,7 @@ def _finding(
     if since is None and objects is not None and leak.born:
         since = _first_born(leak, evidence, objects)
     retained = share = holders = owner = None
-    class_name = leak.subject.classes[0] if leak.subject.classes else leak.subject.entries
+    class_name = _most_of(leak, evidence) or leak.subject.entries
     if objects:
         retained = objects.retained_bytes()
         share = retained / evidence.reachable_bytes

@@ -28,9 +28,14 @@ LEAKS = run({LEAK: (100, 200, 300, 400), "java.lang.String": (5000, 5100, 5200, 
 @pytest.mark.parametrize(
     ("after", "verdict", "reason"),
     [
-        ((50, 50, 50, 50), "fixed", r"org.app.Session grew before, and now does not: \+0 .* gives \+300"),
-        ((50, 48, 51, 49), "fixed", "-1 instances"),
-        ((50, 52, 51), "fixed", "grew before"),
+        ((50, 43, 57, 50), "fixed", r"org.app.Session grew before, and now does not: \+0 .* gives \+300"),
+        ((50, 44, 53, 49), "fixed", "-1 instances"),
+        ((50, 59, 51), "fixed", "grew before"),
+        ((50, 50, 50, 50), "too early to tell", "nothing shows that the program did the same work"),
+        ((700, 700, 700, 700), "too early to tell", "comes and goes"),  # worked, leaked, and stands idle
+        ((50, 50, 51, 51), "too early to tell", "comes and goes"),  # the same, with one request
+        ((0, 0, 0, 15), "too early to tell", r"may still grow: \+15"),  # begins to work
+        ((10, 20, 30), "too early to tell", r"may still grow: \+20"),  # leaks under a tenth of the load
         ((50, 150, 250, 350), "not fixed", r"org.app.Session still grows: \+300 instances .* gives \+300"),
         ((50, 60, 70, 80), "not fixed", r"\+30 instances where the rate of before gives \+300"),
         ((50, 150, 250), "not fixed", "still grows"),
@@ -55,41 +60,38 @@ def test_proof_of_a_cure(after: tuple[int, ...], verdict: str, reason: str) -> N
     [
         ({"java.lang.String": (5, 5, 5, 5)}, "too early to tell"),  # an idle program has none either
         ({"org.app.Main": (1, 1, 1, 1)}, "too early to tell"),  # what every run has proves no work
-        ({LEAK: (2, 2, 2, 2), "org.app.Main": (1, 1, 1, 1)}, "fixed"),  # it occurs, and stays
-        ({"org.app.Request": (50, 50, 50, 50)}, "fixed"),  # a neighbour that there are many of
+        ({LEAK: (2, 2, 2, 2), "org.app.Main": (1, 1, 1, 1)}, "too early to tell"),
+        ({"org.app.Request": (50, 50, 50, 50)}, "too early to tell"),  # made once, and kept
+        ({"java.lang.String": (5, 50, 5, 50)}, "too early to tell"),  # an idle JVM makes garbage too
         ({"com.other.Buffer": (5, 500, 5, 300)}, "fixed"),  # something varies with the load
-        ({"java.lang.String": (5, 50, 5, 50)}, "fixed"),  # the heap goes up and down
+        ({"com.other.Buffer": (5, 15, 30, 50)}, "too early to tell"),  # may be the leak by another name
+        ({"com.other.Buffer": (5, 50, 50, 500)}, "too early to tell"),
     ],
 )
-def test_a_class_that_does_not_occur_proves_nothing_without_load(
-    after: Mapping[str, Sequence[int]], verdict: str
-) -> None:
+def test_what_an_idle_program_has_proves_nothing(after: Mapping[str, Sequence[int]], verdict: str) -> None:
     proof = LEAKS.prove(run(after))
     assert proof.verdict == verdict
     assert [one.name for one in proof.decisive] == [LEAK]
 
 
-def test_what_was_loaded_once_shows_no_load() -> None:
-    before = run({LEAK: (100, 200, 300, 400), "org.app.Country": (250, 250, 250, 250)})
-    served = run({LEAK: (100, 200, 300, 400), "org.app.Request": (40, 60, 45, 70)})
-    assert before.prove(run({"org.app.Country": (250, 250, 250, 250)})).verdict == "too early to tell"
-    assert served.prove(run({"org.app.Request": (50, 50, 50, 50)})).verdict == "fixed"
+def test_less_load_than_before_proves_nothing() -> None:
+    request, job = "org.app.Request", "org.app.Job"
+    before = run({LEAK: (100, 200, 300, 400), request: (400, 100, 500, 200), job: (40, 20, 60, 10)})
+    for after, verdict in (
+        ({request: (300, 100, 450, 200), job: (50, 20, 60, 10)}, "fixed"),
+        ({request: (300, 100, 450, 200)}, "fixed"),  # half of what came and went
+        ({request: (40, 10, 50, 20), job: (4, 2, 6, 1)}, "too early to tell"),  # a tenth of the load
+    ):
+        assert before.prove(run({LEAK: (20, 20, 20, 20), **after})).verdict == verdict
 
 
-def test_a_class_that_every_jvm_has_shows_no_load_where_there_is_less_of_it_than_before() -> None:
-    before = run({"java.lang.String": (9000, 10000, 11000, 12000)})
-    named = ["java.lang.String"]
-    assert before.prove(run({"java.lang.String": (4000,) * 4}), named).verdict == "too early to tell"
-    assert before.prove(run({"java.lang.String": (9100,) * 4}), named).verdict == "fixed"
+def test_snapshots_of_several_processes_prove_nothing() -> None:
+    from heapscope.analysis.growth.cure import prove
 
-
-def test_where_nothing_moves_what_was_there_at_the_start_proves_nothing() -> None:
-    others = {f"java.util.Some{i}": (i, i, i, i, i) for i in range(1, 120)}
-    before = run({LEAK: (300, 400, 500, 600, 700), **others})
-    assert before.prove(run({LEAK: (200,) * 5, **others})).verdict == "too early to tell"
-    assert before.prove(run({LEAK: (230,) * 5, **others})).verdict == "fixed"  # 30 were made by its work
-    moving = {**others, "java.util.Some7": (7, 9, 7, 8, 7)}
-    assert before.prove(run({LEAK: (200,) * 5, **moving})).verdict == "fixed"
+    restarted = run({LEAK: (50, 59, 51, 48), "java.lang.Class": (900, 900, 400, 400)})
+    proof = prove(LEAKS.growth(), restarted.growth())
+    assert proof.verdict == "too early to tell"
+    assert "may have been restarted (900 classes, then 400)" in proof.reason
 
 
 def test_a_work_counter_stands_for_load() -> None:
@@ -105,13 +107,13 @@ def test_a_heap_that_grows_as_before_is_never_fixed() -> None:
     assert "org.app.Renamed" in moved.reason
     jdk_alone = LEAKS.prove(run({**other, "byte[]": (100, 300, 500, 700)}))
     assert jdk_alone.verdict == "too early to tell"  # it may be warm-up
-    assert LEAKS.prove(run(other)).verdict == "fixed"
+    assert LEAKS.prove(run({**other, LEAK: (50, 41, 55, 50)})).verdict == "fixed"
 
 
 def test_the_diagnosis_of_before_decides_and_then_the_program_then_libraries() -> None:
     noise = {"java.lang.String": (5000, 9000, 13000, 17000)}  # more than the leak, and of the JDK
     library = {"org.apache.pool.Pooled": (100, 200, 300, 400)}
-    flat = {"java.lang.String": (5000, 5000, 5000, 5000), LEAK: (50, 50, 50, 50)}
+    flat = {"java.lang.String": (5000, 5000, 5000, 5000), LEAK: (50, 42, 57, 50)}
     both = run({LEAK: (100, 200, 300, 400), **library, **noise})
     proof = both.prove(run({**flat, **library}), [LEAK])
     assert proof.verdict == "fixed"  # asked for by name
@@ -163,12 +165,13 @@ def test_without_growth_before_there_is_nothing_to_cure() -> None:
 def test_the_classes_that_decide_can_be_named() -> None:
     after = run({LEAK: (50, 150, 250, 350), "java.lang.String": (5000, 5000, 5000, 5000)})
     assert LEAKS.prove(after).verdict == "not fixed"
-    assert LEAKS.prove(after, ["java.lang.String"]).verdict == "fixed"
+    strings = LEAKS.prove(after, ["java.lang.String"])
+    assert (strings.verdict, strings.decisive[0].outcome) == ("too early to tell", GONE)
 
 
 def test_where_only_the_jdks_classes_grew_they_decide() -> None:
     leak = run({"byte[]": (100, 200, 300, 400)})
-    assert leak.prove(run({"byte[]": (100, 100, 100, 100)})).verdict == "fixed"
+    assert leak.prove(run({"byte[]": (100, 100, 100, 100), "a.Job": (5, 90, 9, 50)})).verdict == "fixed"
     assert leak.prove(leak).verdict == "not fixed"
 
 
@@ -178,10 +181,10 @@ def test_classes_whose_bytes_alone_grow() -> None:
 
         from heapscope.heap.histogram import sorted_histogram
 
-        one = run({"a.Buffer": (1,) * len(sizes)})
+        one, jobs = run({"a.Buffer": (1,) * len(sizes)}), (5, 90, 9, 50)
         return Snapshots(
-            replace(s, histogram=sorted_histogram([("a.Buffer", 1, size)]))
-            for s, size in zip(one, sizes, strict=True)
+            replace(s, histogram=sorted_histogram([("a.Buffer", 1, size), ("b.Job", job, 16 * job)]))
+            for s, size, job in zip(one, sizes, jobs, strict=False)
         )
 
     leak = sized([1000, 2000, 3000, 4000])
@@ -228,4 +231,4 @@ def test_proofs_are_seldom_wrong(after_count: int) -> None:
     assert verdicts["cured"].count("not fixed") <= 2
     assert verdicts["alive"].count("fixed") == 0
     assert verdicts["alive"].count("not fixed") >= 58
-    assert verdicts["cured"].count("fixed") >= (30 if after_count < 6 else 50)
+    assert verdicts["cured"].count("fixed") >= (30 if after_count < 6 else 45)

@@ -1,0 +1,133 @@
+"""Whether a program did the same work after a cure as before: what did not grow is a proof only then.
+
+What an idle program shows as well proves nothing: classes that were loaded once, objects that were made at
+the start and stay, whatever only rises (it may be the leak itself, under less load).  Load shows in what
+comes and goes, in what was put into the collection that leaked and taken out again, and in a work counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from heapscope.analysis.growth.comparison import Compared
+from heapscope.analysis.growth.growth import Growth, KeyGrowth
+from heapscope.analysis.growth.notes import NoteKind
+from heapscope.analysis.thresholds import IN_STEP, MAX_LEFT, MIN_EXPECTED
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+
+Insertions = Callable[[str], tuple[int, int] | None]
+
+
+def why_no_load(
+    before: Growth, after: Growth, decisive: Sequence[Compared], insertions: Insertions | None = None
+) -> str:
+    """Why nothing shows that the program did the same work after; empty where something does.
+
+    Parameters
+    ----------
+    before, after : Growth
+        By class; garbage in the snapshots after counts: a program that does nothing makes none.
+    decisive : sequence of Compared
+        The classes that grew before and do not after.
+    insertions : callable, optional
+        Of a class name: how many were put before and after into the collection that leaked before; None where
+        that cannot be told.
+    """
+    if restarts := _restarts(after):
+        return restarts
+    if any(_was_dropped(one, after) or _comes_and_goes(one, after) for one in decisive):
+        return ""
+    if _is_as_busy(before, after, {one.name for one in decisive}):
+        return ""
+    if any(_was_taken_out(one, insertions) for one in decisive):
+        return ""
+    counts = [0 if one.second is None else max(one.second.instance_counts) for one in decisive]
+    many = len(decisive) > 1
+    what = f"do{'es' * (not many)} not {'grow' if any(counts) else 'occur'} after the cure"
+    rest = f" and {len(decisive) - 1:,} more class{'es' * (len(decisive) > 2)}" if many else ""
+    return (
+        f"{decisive[0].name}{rest} {what}, but nothing shows that the program did the same work: nothing of "
+        "its own comes and goes as before; give it the same load, or count the work with --work"
+    )
+
+
+def _restarts(after: Growth) -> str:
+    """Why snapshots of several processes prove nothing: each begins with an empty collection."""
+    for note in after.notes:
+        if note.kind == NoteKind.SEVERAL_PROCESSES:
+            return (
+                f"the snapshots after the cure are of {note.counts[0]} processes, and each of them begins "
+                "anew; take all of one"
+            )
+        if note.kind == NoteKind.FEWER_CLASSES:
+            return (
+                f"between {note.names[0]} and {note.names[1]} the process may have been restarted "
+                f"({note.counts[0]:,} classes, then {note.counts[1]:,}), and a new one begins anew; take all "
+                "snapshots after the cure of one process"
+            )
+    return ""
+
+
+def _was_dropped(one: Compared, after: Growth) -> bool:
+    """Whether about as many as would have grown at the old rate are garbage in a snapshot."""
+    seen = after.get(one.name)
+    if seen is None:
+        return False
+    reached = (0,) * after.axis.count if one.second is None else one.second.instance_counts
+    dropped = max(every - kept for every, kept in zip(seen.instance_counts, reached, strict=True))
+    return dropped >= max(MIN_EXPECTED, IN_STEP * one.expected)
+
+
+def _was_taken_out(one: Compared, insertions: Insertions | None) -> bool:
+    """Whether enough were put into the collection that leaked, and hardly any of them stayed.
+
+    That is a work counter of the collection itself: of so many that were put in before, so many stayed.
+    """
+    put = None if insertions is None or one.first is None else insertions(one.name)
+    if put is None or one.first is None or put[0] <= 0:
+        return False
+    as_before = one.first.instances.delta / put[0] * put[1]
+    return as_before >= max(MIN_EXPECTED, MAX_LEFT * one.expected) and one.grown <= MAX_LEFT * as_before
+
+
+def _comes_and_goes(one: Compared, after: Growth) -> bool:
+    key = after.get(one.name)
+    return (
+        key is not None and one.origin != ClassOrigin.JDK and _varies_alike(one.first, key, after.axis.skip)
+    )
+
+
+def _is_as_busy(before: Growth, after: Growth, decisive: set[str]) -> bool:
+    """Whether most of the other classes that came and went before do so after, and of none any."""
+    others = [
+        key for key in after.keys if key.name not in decisive and class_origin(key.name) != ClassOrigin.JDK
+    ]
+    moved = {
+        key.name
+        for key in before.keys
+        if key.name not in decisive and class_origin(key.name) != ClassOrigin.JDK and _varies(key)
+    }
+    alike = [key for key in others if _varies_alike(before.get(key.name), key, after.axis.skip)]
+    if moved:
+        return sum(key.name in moved for key in alike) >= IN_STEP * len(moved)
+    return bool(alike)
+
+
+def _varies_alike(earlier: KeyGrowth | None, key: KeyGrowth, skip: int) -> bool:
+    """Whether a class goes up and down, and by about as much as before."""
+    return _varies(key, skip) and _scatter(key, skip) >= IN_STEP * (
+        0.0 if earlier is None else _scatter(earlier)
+    )
+
+
+def _varies(key: KeyGrowth, skip: int = 0) -> bool:
+    steps = np.diff(key.instance_counts[skip:])
+    return bool((steps > 0).any() and (steps < 0).any() and np.abs(steps).sum() >= MIN_EXPECTED)
+
+
+def _scatter(key: KeyGrowth, skip: int = 0) -> float:
+    """Mean distance of a step from the usual one: steady growth has none."""
+    steps = np.diff(key.instance_counts[skip:])
+    return float(np.abs(steps - np.median(steps)).mean()) if steps.size else 0.0
