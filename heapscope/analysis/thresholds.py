@@ -101,9 +101,8 @@ REFERENCES_GROWTH = 1.5
 # --- memory outside of the heap (leaks/off_heap.py) ---
 
 # One dump of a healthy server with a pool of buffers shows as much outside as inside.  It says something
-# where there are at least 16 MiB, one chunk of a Netty arena up to 4.1.74, ...
-LEAST_OFF_HEAP_BYTES = 16 << 20
-# ... and four times as much as the heap's objects.  Chosen; the leaks that were measured show 6 to 46 times.
+# where there are `LEAST_OFF_HEAP_BYTES` at least (heap/retention/off_heap.py), and four times as much as
+# the heap's objects.  Chosen; the leaks that were measured show 6 to 46 times.
 OFF_HEAP_FACTOR = 4
 # The JVM throws OutOfMemoryError at the limit of direct memory; a part of it that is near.  Chosen.
 NEAR_LIMIT = 0.8

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from heapscope.cli.common.arguments import (
+    allow_absent_option,
+    check_names,
     class_option,
     dumps_argument,
     expanded,
@@ -31,6 +33,7 @@ from heapscope.units import format_bytes
 )
 @click.option("--dumps", "with_dumps", is_flag=True, help="Pack redacted copies of the dumps as well.")
 @class_option
+@allow_absent_option
 @reading_options
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def bundle(
@@ -38,6 +41,7 @@ def bundle(
     output: Path,
     with_dumps: bool,
     patterns: tuple[str, ...],
+    allow_absent: bool,
     reading: dict[str, Any],
     force: bool,
 ) -> None:
@@ -58,6 +62,7 @@ def bundle(
     check_free(output, force)  # before any work is done
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        check_names(found, patterns, allow_absent=allow_absent)
         made = write_bundle(
             found,
             output,

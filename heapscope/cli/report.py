@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from heapscope.cli.common.arguments import (
+    allow_absent_option,
+    check_names,
     class_option,
     dumps_argument,
     expanded,
@@ -35,6 +37,7 @@ _SUFFIXES = (".html", ".md", ".json", ".pdf")
     help="Page (.html), paper (.pdf), ticket body with pictures beside it (.md), or data (.json).",
 )
 @class_option
+@allow_absent_option
 @secrets_option
 @limit_option
 @force_series_option
@@ -44,6 +47,7 @@ def report(
     dumps: tuple[Path, ...],
     output: Path,
     patterns: tuple[str, ...],
+    allow_absent: bool,
     show_secrets: bool,
     limit_bytes: int | None,
     force_series: bool,
@@ -63,6 +67,7 @@ def report(
 
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        check_names(found, patterns, allow_absent=allow_absent)
         if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
             from heapscope.reporter.overview import headline, write_overview
 

@@ -17,7 +17,6 @@ from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, slope_per
 from heapscope.analysis.leaks.owner_growth import opened_dumps
 from heapscope.analysis.thresholds import (
     HEAP_GROWTH,
-    LEAST_OFF_HEAP_BYTES,
     LEAST_OFF_HEAP_COUNT,
     MAX_FORECAST_HOURS,
     MIN_SNAPSHOTS,
@@ -30,6 +29,7 @@ from heapscope.heap.retention.off_heap import (
     DIRECT,
     HANDLE,
     INFLATER,
+    LEAST_OFF_HEAP_BYTES,
     MAPPED,
     NETTY,
     UNREACHABLE,

@@ -21,7 +21,7 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
-from heapscope.heap.retention.owners import Owned, content_members, find_owned
+from heapscope.heap.retention.owners import Owned, find_owned, owned_members
 from heapscope.progress import Progress, no_progress
 
 
@@ -139,11 +139,7 @@ def _figures(
 def _figures_of(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]:
     retained, immediate = graph.retained_units, graph.immediate_dominators
     owned = find_owned(graph, OWNER_SHARE)
-    counts = {
-        each.owner.field: int(content_members(graph, each.held_indices, each.content_class).size)
-        for each in owned
-        if each.content_class
-    }
+    counts = {each.owner.field: int(owned_members(graph, each).size) for each in owned}
     return owned, int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64)), counts
 
 
@@ -153,10 +149,7 @@ def _is_told(graph: HeapGraph, owned: Owned) -> bool:
     The JDK's own tables grow as it warms up, and what only soft references hold goes before memory runs out.
     """
     origin = max(owned.owner.origin, class_origin(owned.content_class or "java.lang.Object"))
-    if origin == ClassOrigin.JDK:
+    if origin == ClassOrigin.JDK and not owned.owner.is_native:
         return False
-    rows = owned.pile_indices
-    if owned.content_class:
-        members = content_members(graph, owned.held_indices, owned.content_class)
-        rows = members if members.size else rows
+    rows = owned_members(graph, owned)
     return 2 * int(np.count_nonzero(graph.categories[rows] == STRONG)) >= rows.size

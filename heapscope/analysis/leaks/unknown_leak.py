@@ -15,7 +15,7 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
 from heapscope.heap.retention.owner_paths import other_holders
-from heapscope.heap.retention.owners import content_members
+from heapscope.heap.retention.owners import most_common_class, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
@@ -189,19 +189,21 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
     graph, owned = evidence.graph, grown.owned
     series = growth.snapshots
     counts = grown.counts
-    content = owned.content_class or "java.lang.Object"
+    members = ObjectSet(graph, owned_members(graph, owned))
+    content = owned.content_class or most_common_class(graph, members.indices)
+    where, is_native = owned.owner.field, owned.owner.is_native
     times = [each.captured_at for each in series]
     per_hour = None if has_file_times(series) else growth_rate(growth, times, counts)
     since, is_estimate = began(times, counts, per_hour)
-    rows = content_members(graph, owned.held_indices, content) if owned.content_class else owned.pile_indices
-    members = ObjectSet(graph, rows if rows.size else owned.pile_indices)
     retained = members.retained_bytes()
     holders = evidence.merged(members)
     others = other_holders(graph, owned.owner.held_index) if owned.owner.place >= 0 else ()
     known = [count for count in counts if count is not None]
     return Finding(
         id=UNKNOWN,
-        title=f"{content} piles up in {owned.owner.field}, for a reason that is not in the catalogue",
+        title=f"{content} is held by {where} alone, and there are ever more"
+        if is_native
+        else f"{content} piles up in {where}, for a reason that is not in the catalogue",
         class_name=content,
         unit=("instance", "instances"),
         confidence=LIKELY if grown.trend.verdict == GROWS else POSSIBLE,
@@ -214,9 +216,15 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         since_is_estimate=is_estimate,
         held_by=tuple(holders.lines(4)),
         holders=holders,
-        why="Something adds these objects to that field and nothing takes them out again.",
+        why="Native code made references to these objects and does not give them back. No field of a Java "
+        "program holds them."
+        if is_native
+        else "Something adds these objects to that field and nothing takes them out again.",
         cure=(
-            f"Look at what adds to {owned.owner.field}: where it is a cache, give it a limit; else take "
+            "Look at the native library that is given these objects: each NewGlobalRef needs a "
+            "DeleteGlobalRef. Often a method such as close() does that, and is not called."
+            if is_native
+            else f"Look at what adds to {where}: where it is a cache, give it a limit; else take "
             "entries out when they are no longer needed.",
             "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
             "again.",
@@ -225,12 +233,13 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         affected=(),
         sources=(),
         evidence=(
-            f"{owned.owner.field} owns {' -> '.join(map(format_count, known))} instances of {content}",
-            f"it takes {format_bytes(grown.gained_bytes)} of the {format_bytes(grown.heap_gained_bytes)} by "
-            "which what is reachable grew",
+            f"{where} {'holds' if is_native else 'owns'} {' -> '.join(map(format_count, known))} instances "
+            f"of {content}",
+            f"it takes {format_bytes(min(grown.gained_bytes, grown.heap_gained_bytes))} of the "
+            f"{format_bytes(grown.heap_gained_bytes)} by which what is reachable grew",
             *(f"also held by {each}" for each in others),
         ),
-        owner=owned.owner.field,
+        owner=where,
         owner_way=owned.owner.way,
         other_holders=others,
         dump=evidence.snapshot.path,

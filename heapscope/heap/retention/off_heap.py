@@ -42,6 +42,8 @@ _ZLIB_BYTES = {INFLATER: (1 << 15) + 7168, DEFLATER: (1 << 17) + (1 << 17)}
 _HANDLE_FIELD = re.compile(
     r"_?(native)?_?(address|addr|handle|ptr|peer|pointer|object|obj)_?|swigCPtr|cPtr|\w*Ptr|\w*[nN]ativeHandle_?"
 )
+# Less is nothing to look at: one chunk of a Netty arena up to 4.1.74.
+LEAST_OFF_HEAP_BYTES = 16 << 20
 _LEAST_HANDLES = 100  # fewer are no pile
 # What malloc gives is a multiple of 8 in the lower half of the address space, and never in its first pages;
 # a number that only has such a name (a street address, a file handle) is not.

@@ -44,6 +44,7 @@ _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do n
 
 STATIC, FIELD, ELEMENT, STACK, OTHER = "static", "field", "element", "stack", "other"
 THREAD_LOCAL, LOADER = "thread local", "class loader"
+NATIVE_CODE = "native code"  # begins the text for what JNI references alone hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class Owner:
     held_index: int
     steps: tuple[OwnerStep, ...]
     thread_name: str = ""
+
+    @property
+    def is_native(self) -> bool:
+        """Whether only native code holds it, by JNI references."""
+        return self.kind == OTHER and self.field.startswith(NATIVE_CODE)
 
     @property
     def way(self) -> tuple[str, ...]:
@@ -345,7 +351,7 @@ def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...
     roots = graph.roots
     kinds = roots.kinds[(roots.object_index == index) & (roots.hangs_on < 0)]
     for kind in np.unique(kinds).tolist():
-        found[f"a GC root ({ROOT_KIND_NAMES[kind]})"] = None
+        found[_root_kind_text(ROOT_KIND_NAMES[kind])] = None
     return tuple(found)[:most]
 
 
@@ -401,4 +407,8 @@ def _thread_name(graph: HeapGraph, index: int) -> str:
 def _root_text(graph: HeapGraph, index: int) -> str:
     roots = graph.roots
     kinds = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[roots.object_index == index].tolist())
-    return f"a GC root ({kinds.most_common(1)[0][0]})" if kinds else "no field"
+    return _root_kind_text(kinds.most_common(1)[0][0]) if kinds else "no field"
+
+
+def _root_kind_text(kind: str) -> str:
+    return f"{NATIVE_CODE} ({kind} references)" if kind.startswith("JNI") else f"a GC root ({kind})"

@@ -150,9 +150,15 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
 
 def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> str:
     if owner.kind in (OTHER, STACK, LOADER) and owner.held_index in members:
-        classes = np.bincount(graph.columns.class_index[members])
-        return graph.classes[int(classes.argmax())].name
+        name = most_common_class(graph, members)
+        inside = _is_structure(name) or _is_object_array(graph, int(members[0]))
+        return (inside and content_class(graph, members)) or name
     return content_class(graph, np.array([owner.held_index]))
+
+
+def most_common_class(graph: HeapGraph, members: NDArray[np.int64]) -> str:
+    """The class that most of some objects have."""
+    return graph.classes[int(np.bincount(graph.columns.class_index[members]).argmax())].name
 
 
 def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
@@ -334,6 +340,16 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
             return weights[origin].most_common(1)[0][0]
     ordered = [name for name, _ in weights[ClassOrigin.JDK].most_common()]
     return next((name for name in ordered if name not in _PLAIN), ordered[0] if ordered else "")
+
+
+def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
+    """Object indices of what a field owns: of its content's class, else of what piles up there."""
+    piles, name = owned.pile_indices, owned.content_class
+    is_field = owned.owner.place >= 0
+    if not name or (not is_field and most_common_class(graph, piles) == name):
+        return piles
+    members = content_members(graph, owned.held_indices if is_field else piles, name)
+    return members if members.size else piles
 
 
 def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name: str) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ but the virtual root.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import dominated_bytes
+from heapscope.heap.retention.off_heap import LEAST_OFF_HEAP_BYTES, MAPPED, off_heap_if_large
 from heapscope.heap.retention.owner_paths import (
     FIELD,
     LOADER,
@@ -31,7 +32,7 @@ from heapscope.heap.retention.owner_paths import (
     other_holders,
     owner_parents,
 )
-from heapscope.heap.retention.owners import Owned, content_members, find_owned
+from heapscope.heap.retention.owners import Owned, find_owned, owned_members
 from heapscope.heap.retention.paths import MergedPaths, Path, merged_paths, path_along, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
@@ -132,6 +133,8 @@ class Suspect(RichRepr):
         Of an object: who refers to it beside that field.
     ordinary : str
         Why it is no leak although it is large; empty where nothing says so.
+    off_heap_bytes : int or None
+        What these objects stand for outside of the Java heap, where that makes them a suspect.
     """
 
     kind: str
@@ -154,6 +157,7 @@ class Suspect(RichRepr):
     thread_names: tuple[str, ...]
     other_holders: tuple[str, ...]
     ordinary: str
+    off_heap_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,13 @@ def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
     width = "u4" if tree.retained_units.dtype == np.uint32 else "u8"
     kernels.heaviest_children[width](tree.immediate, tree.retained_units, heaviest)
     found = [_suspect(graph, owned, whole, heaviest) for owned in find_owned(graph, share)]
-    found.sort(key=lambda suspect: (bool(suspect.ordinary), -suspect.retained_bytes))
+    found = _with_off_heap(graph, found, share, whole)
+    found.sort(
+        key=lambda suspect: (
+            bool(suspect.ordinary),
+            -max(suspect.retained_bytes, suspect.off_heap_bytes or 0),
+        )
+    )
     reached = np.count_nonzero(tree.immediate != NO_OBJECT)
     return Suspects(
         whole * graph.columns.unit_bytes, int(reached), graph.reachability_table, tuple(found), share
@@ -217,8 +227,8 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
     content = owned.content_class
     has_container = owner.kind in (STATIC, FIELD, THREAD_LOCAL)
     members = owned.pile_indices
-    if has_container and content:
-        members = content_members(graph, owned.held_indices, content)
+    if (has_container or owner.is_native) and content:
+        members = owned_members(graph, owned)
     content_count = int(members.size) if content else 0
     single = _single(graph, owned)
     if single is None:
@@ -254,9 +264,57 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
         content_count=content_count,
         way=owner.way,
         thread_names=owned.thread_names,
-        other_holders=() if single is None else other_holders(graph, single),
+        other_holders=()
+        if single is None
+        else tuple(each for each in other_holders(graph, single) if each != owner.field),
         ordinary=_why_ordinary(owned),
     )
+
+
+def _with_off_heap(graph: HeapGraph, found: list[Suspect], share: float, whole: int) -> list[Suspect]:
+    """Suspects, with the fields whose objects stand for as large a part of the process's memory outside."""
+    outside = off_heap_if_large(graph)
+    heap_bytes = whole * graph.columns.unit_bytes
+    least = max(LEAST_OFF_HEAP_BYTES, share * (heap_bytes + outside.known_bytes))
+    for use in outside.uses:
+        if use.byte_count is None or use.byte_count < least or use.kind == MAPPED or not use.way:
+            continue
+        place = next((i for i, each in enumerate(found) if each.owner == use.owner), None)
+        if place is not None:
+            found[place] = replace(found[place], off_heap_bytes=use.byte_count, ordinary="")
+            continue
+        members = np.nonzero(graph.columns.class_index == _class_row(graph, use.class_name))[0][:1]
+        units = int(graph.columns.size_units[members].sum()) * use.object_count
+        found.append(
+            Suspect(
+                kind="group",
+                class_name=use.class_name,
+                object_ids=(),
+                instance_count=use.object_count,
+                retained_bytes=units * graph.columns.unit_bytes,
+                dominated_bytes=units * graph.columns.unit_bytes,
+                share=units / whole if whole else 0.0,
+                root_kinds={},
+                path=None,
+                holders=None,
+                accumulation=None,
+                owner=use.owner,
+                owner_kind=use.owner_kind,
+                collection_class="",
+                content_class=use.class_name,
+                content_count=use.object_count,
+                way=use.way,
+                thread_names=(),
+                other_holders=(),
+                ordinary="",
+                off_heap_bytes=use.byte_count,
+            )
+        )
+    return found
+
+
+def _class_row(graph: HeapGraph, name: str) -> int:
+    return next((row for row, each in enumerate(graph.classes) if each.name == name), -1)
 
 
 def _single(graph: HeapGraph, owned: Owned) -> int | None:
@@ -384,6 +442,8 @@ def _headline(suspect: Suspect) -> str:
     if suspect.collection_class and suspect.kind == "object":
         where += f" ({suspect.collection_class} 0x{suspect.object_ids[0]:x})"
     what = f"{suspect.share:.1%} of what is reachable, {suspect.retained_bytes:,} bytes"
+    if suspect.off_heap_bytes is not None:
+        what = f"{suspect.off_heap_bytes:,} bytes outside of the Java heap, {what} in it"
     if suspect.content_class and suspect.content_count:
         what += f": {suspect.content_count:,} {suspect.content_class}"
     elif suspect.kind == "group":

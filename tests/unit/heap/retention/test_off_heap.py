@@ -185,3 +185,20 @@ def test_handles_are_addresses_not_numbers_that_are_called_so(tmp_path: Path) ->
     few = [d.instance("com.acme.Few", ptr=base + 16 * i) for i in range(99)]
     held_by_static(d, CAMERA, frames=models, houses=houses, few=few)
     assert facts(found(d, tmp_path)) == {(HANDLE, f"{CAMERA}.frames", 150, None)}
+
+
+def test_a_field_whose_objects_stand_for_most_of_the_memory_is_a_suspect(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    declare_buffers(d)
+    frames = [direct_buffer(d, 1 << 20) for _ in range(20)]
+    held_by_static(
+        d, CAMERA, index=[d.primitive_array("byte", [0] * 50_000)], frames=frames, spare=[direct_buffer(d, 7)]
+    )
+    direct_buffer(d, 1 << 30)  # nothing holds it
+    path = d.dump().save(tmp_path / "a.hprof")
+    with heapscope.open(path, use_index=False) as heap:
+        first, second = list(heap.suspects())[:2]
+    assert (first.owner, first.off_heap_bytes) == (f"{CAMERA}.frames", 20 << 20)
+    assert (first.content_class, first.content_count) == ("java.nio.DirectByteBuffer", 20)
+    assert first.share < 1
+    assert (second.owner, second.off_heap_bytes) == (f"{CAMERA}.index", None)

@@ -158,7 +158,7 @@ def test_without_a_field_the_stack_or_the_root_is_said(tmp_path: Path) -> None:
     d.root("JNI_GLOBAL", handle)
     assert owner(d, local, tmp_path).field == "a local variable of thread 'main'"
     found = owner(d, handle, tmp_path)
-    assert (found.kind, found.field) == ("other", "a GC root (JNI global)")
+    assert (found.kind, found.field) == ("other", "native code (JNI global references)")
 
 
 def test_all_that_is_held_has_a_path_and_only_that(tmp_path: Path) -> None:
