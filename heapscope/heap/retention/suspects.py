@@ -273,11 +273,10 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
 
 def _with_off_heap(graph: HeapGraph, found: list[Suspect], share: float, whole: int) -> list[Suspect]:
     """Suspects, with the fields whose objects stand for as large a part of the process's memory outside."""
-    outside = off_heap_if_large(graph)
-    heap_bytes = whole * graph.columns.unit_bytes
-    least = max(LEAST_OFF_HEAP_BYTES, share * (heap_bytes + outside.known_bytes))
-    for use in outside.uses:
-        if use.byte_count is None or use.byte_count < least or use.kind == MAPPED or not use.way:
+    uses = [use for use in off_heap_if_large(graph).uses if use.way and use.kind != MAPPED]
+    together = whole * graph.columns.unit_bytes + sum(use.byte_count or 0 for use in uses)
+    for use in uses:
+        if (use.byte_count or 0) < max(LEAST_OFF_HEAP_BYTES, share * together):
             continue
         place = next((i for i, each in enumerate(found) if each.owner == use.owner), None)
         if place is not None:
