@@ -147,7 +147,7 @@ def nearest_names(wanted: str, names: Iterable[str], count: int = 3) -> list[str
     """Names that may have been meant, the likeliest first.
 
     Those of the same simple name in any case, nested ones included (``Shop$Session`` for ``session``), then
-    those that are written alike.
+    those whose whole or simple name is written alike, in any case.
 
     Parameters
     ----------
@@ -164,10 +164,15 @@ def nearest_names(wanted: str, names: Iterable[str], count: int = 3) -> list[str
     alike = [name for name in known if tail and (name.lower() == tail or name.lower().endswith(ends))]
     simple: dict[str, list[str]] = {}
     for name in known:
-        simple.setdefault(name.rsplit(".", 1)[-1], []).append(name)
-    alike += get_close_matches(wanted, known, n=count, cutoff=0.6)
-    for close in get_close_matches(wanted.rsplit(".", 1)[-1], simple, n=count, cutoff=0.8):
+        last = name.rsplit(".", 1)[-1].lower()
+        for part in {last, last.rsplit("$", 1)[-1]}:
+            simple.setdefault(part, []).append(name)
+    if "." in wanted:
+        alike += get_close_matches(wanted, known, n=count, cutoff=0.6)
+    # Of four letters two may have changed places: three of them still match.
+    for close in get_close_matches(tail, simple, n=count, cutoff=0.7):
         alike += simple[close]
+    alike += get_close_matches(wanted, known, n=count, cutoff=0.6)
     return list(dict.fromkeys(alike))[:count]
 
 

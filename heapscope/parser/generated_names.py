@@ -42,6 +42,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\$MockitoMock)\$\d+", r"\1"),
         (r"(?<=\$)auxiliary\$[A-Za-z0-9]+$", "auxiliary"),
         (r"(\$\$_(?:javassist|jvst))(?:[0-9a-f]+)?_[0-9a-f]+$", r"\1"),
+        (r"(^script)\d{13,}(?=$|\$)", r"\1"),
         (r"(^Script)(?:\d+|_?(?=[0-9a-f]*\d)[0-9a-f]{6,})(?=$|\$)", r"\1"),
         (r"((?:^|[.$])\$?line)(?=[0-9a-f]*\d)[0-9a-f]+(?=\.\$(?:read|eval|print))", r"\1"),
         (r"(\brs\$line)\$\d+(?=$|\$)", r"\1"),
@@ -56,7 +57,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 # What a generated name has, and most names have not: rules cost twenty times as much.
-_MARK = re.compile(r"[/+]|\$\$|Generated|Proxy\d|Script|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn")
+_MARK = re.compile(r"[/+]|\$\$|Generated|Proxy\d|Script|^script\d|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn")
 
 
 @lru_cache(maxsize=1 << 17)
