@@ -156,6 +156,31 @@ UNKNOWN_LEAKS = (
         "array-table", "com.acme.chat.ChatServer", UNKNOWN, "an array of the program's own that grows",
         "ConnectionTable.slots", ("com.acme.chat.Connection",),
     ),
+    Case(
+        "enum-log", "com.acme.audit.Auditor", UNKNOWN, "a ConcurrentSkipListMap in an enum's constant",
+        "AuditLog.entries", ("com.acme.audit.AuditEntry",),
+    ),
+    Case(
+        "own-cache", "com.acme.rates.RateServer", UNKNOWN, "a cache written by hand: a map and a deque",
+        "RateCache.rates", ("com.acme.rates.Rate",), collector=G1,
+    ),
+    Case(
+        "futures", "com.acme.api.Api", UNKNOWN, "stages of a future that never completes",
+        "Startup.ready", ("com.acme.api.Request", "com.acme.api.Startup"),
+    ),
+    Case(
+        "kotlin-object", "com.acme.tracing.Tracing", UNKNOWN, "a list in an object of one instance",
+        "Telemetry.spans", ("com.acme.tracing.Span",),
+    ),
+    Case(
+        "timer", "com.acme.calendar.Reminders", UNKNOWN, "cancelled tasks of a java.util.Timer",
+        "Reminders.TIMER", ("com.acme.calendar.Reminder", "com.acme.calendar.Meeting"), collector=PARALLEL,
+    ),
+    Case(
+        "class-loaders", "com.acme.host.AppHost", UNKNOWN,
+        "class loaders that thread locals of a pool keep, each by a static of its own class",
+        "App.CURRENT", ("com.acme.host.AppContext", "com.acme.host.AppLoader", "com.acme.host.App"),
+    ),
 )  # fmt: skip
 
 _LAKE = "com.acme.lake.Lake"
@@ -220,6 +245,10 @@ HEALTHY_PROGRAMS = (
         "soft-cache", "com.acme.photos.Photos", HEALTHY, "a cache that soft references hold",
         collector=G1, has_texts=False,
     ),
+    Case("weak-styles", "com.acme.editor.Editor", HEALTHY, "a WeakHashMap whose keys come and go"),
+    Case("day-curve", "com.acme.ticket.DayCurve", HEALTHY, "a load that rises to a peak and falls"),
+    Case("windows", "com.acme.meter.Telemeter", HEALTHY, "windows of readings that fill", collector=G1),
+    Case("open-futures", "com.acme.promise.Promises", HEALTHY, "chains of futures that end a step later"),
     Case("buffer-pool", "com.acme.camera.Camera", HEALTHY, "a pool of direct buffers", options=_DIRECT),
 )  # fmt: skip
 
