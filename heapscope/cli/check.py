@@ -120,8 +120,9 @@ def check(
         --no-growth 'com.acme.*' --junit heap.xml
 
     With --against DUMP... are diagnosed, and what leaks there decides; else the program's own classes that
-    grew, else those of libraries. Exit code 0 fixed, 1 not fixed, 4 too early to tell: a class that AFTER
-    does not have proves nothing where nothing shows that the program did the same work.
+    grew, else those of libraries. Exit code 0 fixed, 1 not fixed, 4 too early to tell: what does not
+    grow in AFTER proves nothing where nothing shows that the program did the same work, as objects that come
+    and go do, or a work counter.
 
     With guards: 0 all hold, 1 one does not, 3 a guard names no class, or the text of a class histogram is
     cut. Both together: 1 outweighs 4. Of two or three dumps --no-growth takes a rise in every step for
