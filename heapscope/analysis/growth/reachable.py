@@ -12,8 +12,11 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.errors import HeapscopeError
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import ObjectSet
+from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress, no_progress
 
 AnySeries = TypeVar("AnySeries", bound=Series)
@@ -32,8 +35,8 @@ def reachable_series(series: AnySeries, progress: Progress = no_progress) -> Any
     Returns
     -------
     Series or None
-        None where that cannot be told: not every snapshot is a whole dump that can still be read, or there
-        are more than `SERIES_DUMPS`.
+        None where that cannot be told: not every snapshot is a whole dump that can still be read, one lacks
+        GC roots, or there are more than `SERIES_DUMPS`.
     """
     if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.is_whole for each in series):
         return None
@@ -49,5 +52,22 @@ def _reachable(snapshot: Snapshot, progress: Progress) -> Snapshot | None:
         return None
     with heap:
         graph = heap.graph
+        if _lacks_roots(graph):
+            return None
         kept = ObjectSet(graph, np.flatnonzero(graph.categories != UNREACHABLE))
         return replace(snapshot, histogram=kept.histogram())
+
+
+def _lacks_roots(graph: HeapGraph) -> bool:
+    """Whether a class of the program or a library, whose static fields hold something, seems to be garbage.
+
+    A class goes with its loader, and that is rare.  Rather the writer of the dump left the roots of classes
+    out, and what their fields hold is no garbage.
+    """
+    for java_class, index in zip(graph.classes, graph.class_objects.tolist(), strict=True):
+        if index < 0 or graph.categories[index] != UNREACHABLE:
+            continue
+        holds = any(each.type == BasicType.OBJECT and each.value for each in java_class.statics)
+        if holds and class_origin(java_class.name) != ClassOrigin.JDK:
+            return True
+    return False

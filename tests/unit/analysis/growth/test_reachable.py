@@ -13,7 +13,7 @@ HOUR_MS = 3_600_000
 SESSION = "com.acme.Session"
 
 
-def dump(folder: Path, hour: int, *, kept: int, garbage: int) -> None:
+def dump(folder: Path, hour: int, *, kept: int, garbage: int, has_root: bool = True) -> None:
     """A heap with sessions in a static array, and with others that nothing reaches."""
     builder = DumpBuilder(timestamp_ms=1_700_000_000_000 + hour * HOUR_MS)
     builder.cls(SESSION, fields={"data": "Object"})
@@ -24,16 +24,19 @@ def dump(folder: Path, hour: int, *, kept: int, garbage: int) -> None:
     builder.static(
         "com.acme.Registry", "sessions", "Object", builder.object_array("java.lang.Object[]", sessions)
     )
-    builder.root("STICKY_CLASS", builder.class_id("com.acme.Registry"))
+    if has_root:
+        builder.root("STICKY_CLASS", builder.class_id("com.acme.Registry"))
+    else:
+        builder.root("JNI_GLOBAL", builder.primitive_array("byte", [0] * 64))
     for _ in range(garbage):
         builder.instance(SESSION, data=builder.primitive_array("byte", [0] * 64))
     folder.mkdir(exist_ok=True)
     (folder / f"{hour}.hprof").write_bytes(builder.dump().data)
 
 
-def run(folder: Path, kept: list[int], garbage: list[int]) -> heapscope.Snapshots:
+def run(folder: Path, kept: list[int], garbage: list[int], *, has_root: bool = True) -> heapscope.Snapshots:
     for hour, (held, lost) in enumerate(zip(kept, garbage, strict=True)):
-        dump(folder, hour, kept=held, garbage=lost)
+        dump(folder, hour, kept=held, garbage=lost, has_root=has_root)
     return heapscope.snapshots(sorted(folder.iterdir()))
 
 
@@ -57,6 +60,13 @@ def test_a_cure_is_judged_by_what_is_reached(tmp_path: Path) -> None:
     cured = run(tmp_path / "cured", [50, 50, 50, 50], [0, 100, 200, 300])
     leaking = run(tmp_path / "leaking", [50, 150, 250, 350], [0, 10, 0, 10])
     assert before.prove(cured).verdict == "fixed"
+    assert before.prove(leaking).verdict == "not fixed"
+
+
+def test_without_the_roots_of_classes_nothing_is_taken_for_garbage(tmp_path: Path) -> None:
+    before = run(tmp_path / "before", [100, 200, 300, 400], [0] * 4)
+    leaking = run(tmp_path / "leaking", [50, 150, 250, 350], [0] * 4, has_root=False)
+    assert reachable_series(leaking) is None
     assert before.prove(leaking).verdict == "not fixed"
 
 
