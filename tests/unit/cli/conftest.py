@@ -92,12 +92,20 @@ def dump(tmp_path: Path) -> Path:
     return path
 
 
-def histograms(folder: Path, counts: list[int], *, name: str = "s", step: int = 600) -> list[Path]:
+def histograms(
+    folder: Path, counts: list[int], *, name: str = "s", step: int = 600, requests: tuple[int, ...] = ()
+) -> list[Path]:
+    """Class histograms with so many file systems, and with requests that come and go."""
     folder.mkdir(exist_ok=True)
     return [
         write_histogram(
             folder / f"{name}{i}.txt",
-            [(SYSTEM, count, 480 * count), ("java.lang.String", 5000, 120_000), ("org.app.Pool", 7, 700)],
+            [
+                (SYSTEM, count, 480 * count),
+                ("java.lang.String", 5000, 120_000),
+                ("org.app.Pool", 7, 700),
+                *(("org.app.Request", each, 48 * each) for each in requests[i : i + 1]),
+            ],
             i * step,
         )
         for i, count in enumerate(counts)
@@ -111,7 +119,7 @@ def leak(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def cured(tmp_path: Path) -> list[Path]:
-    return histograms(tmp_path / "cured", [1, 1, 1, 1], name="c")
+    return histograms(tmp_path / "cured", [1, 1, 1, 1], name="c", requests=(40, 90, 30, 60))
 
 
 # --- growth ---
