@@ -59,7 +59,7 @@ class Row:
 
 def names_owner(case: Case, reading: Reading) -> bool:
     """Whether the field that a developer opens is named first."""
-    return case.owner in reading.owners
+    return case.owner in reading.owners or (bool(case.other_owner) and case.other_owner in reading.owners)
 
 
 def names_class(case: Case, reading: Reading, *, of_texts: bool = False) -> bool:

@@ -3,6 +3,7 @@ package com.acme.host;
 import com.acme.run.Pace;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.reflect.Constructor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -14,8 +15,9 @@ public class AppHost {
         for (int step = 1; step <= Pace.STEPS; step++) {
             for (int i = 0; i < pace.operations(40); i++) {
                 AppLoader loader = new AppLoader(AppHost.class.getClassLoader());
-                Runnable app = (Runnable) loader.loadClass("com.acme.host.App").getDeclaredConstructor().newInstance();
-                pool.submit(app).get();
+                Constructor<?> app = loader.loadClass("com.acme.host.App").getDeclaredConstructor();
+                app.setAccessible(true);
+                pool.submit((Runnable) app.newInstance()).get();
                 if (pace.isFixed()) {
                     pool.shutdown();
                     pool = Executors.newFixedThreadPool(4);
@@ -50,4 +52,20 @@ class AppLoader extends ClassLoader {
             throw new ClassNotFoundException(name, error);
         }
     }
+}
+
+/** An application, loaded anew for every deployment. */
+class App implements Runnable {
+    private static final ThreadLocal<AppContext> CURRENT = new ThreadLocal<>();
+
+    public App() {}
+
+    @Override
+    public void run() {
+        CURRENT.set(new AppContext());
+    }
+}
+
+class AppContext {
+    final byte[] settings = new byte[5000];
 }

@@ -40,6 +40,7 @@ _PIECE_SHARE = 0.005
 _MAX_PIECES = 400
 _SAMPLED = 64  # members of a group whose owners are looked up
 _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are opened
+_LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of them are looked at
 _CONTENT_SAMPLES = 400  # elements whose classes say what piles up
 _CONTENT_DEPTH = 8
 _CONTENT_LOOKS = 4000  # objects that are looked at for it
@@ -264,7 +265,7 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
             found += _shared_out(graph, piece)
             continue
         index = int(piece.members[0])
-        owner = owner_of(graph, index)
+        owner = _field_inside(graph, index) or owner_of(graph, index)
         if piece.is_group or _is_object_array(graph, index):
             found.append((piece, owner))
         else:
@@ -274,6 +275,27 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
             parts = [(part, owner_of(graph, int(part.members[0]), is_one_of_many=True)) for part, _ in parts]
         found += parts
     return found
+
+
+def _field_inside(graph: HeapGraph, index: int) -> Owner | None:
+    """The field of an object of the program by which it holds what piles up in it; None if there is none.
+
+    Two collections of one object that share their elements, as the map and the queue of a cache do, retain
+    nothing alone: the object does, and is no collection itself.
+    """
+    if ClassOrigin(int(origins_of(graph)[int(graph.columns.class_index[index])])) == ClassOrigin.JDK:
+        return None
+    name = content_class(graph, np.array([index]))
+    members = content_members(graph, np.array([index]), name) if name else np.empty(0, np.int64)
+    if members.size < _LEAST_INSIDE:
+        return None
+    step = max(1, members.size // _LEAST_INSIDE)
+    owners = [owner_of(graph, each, is_one_of_many=True) for each in members[::step].tolist()]
+    inside = [each for each in owners if each.place >= 0 and each.steps[each.place].object_index == index]
+    if 2 * len(inside) < len(owners):
+        return None
+    most = Counter(each.field for each in inside).most_common(1)[0][0]
+    return next(each for each in inside if each.field == most)
 
 
 def _is_object_array(graph: HeapGraph, index: int) -> bool:

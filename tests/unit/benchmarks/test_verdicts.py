@@ -340,7 +340,7 @@ def test_every_case_has_its_program_and_its_truth() -> None:
         assert f"package {case.main.rpartition('.')[0]};" in source
         if case.kind == UNKNOWN:
             owner, _, field = case.owner.partition(".")
-            assert f"class {owner} " in source
+            assert f"class {owner} " in source or f"enum {owner} " in source
             assert f" {field}" in source
             for name in case.classes:
                 simple = name.rpartition(".")[2].partition("$")[0]

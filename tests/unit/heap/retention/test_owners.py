@@ -107,3 +107,18 @@ def test_strings_count_only_where_there_is_nothing_else(
         found = content_class(heap.graph, np.array([heap.index_of(rows)]))
     assert found in {expected, "java.lang.String"}
     assert found == expected or expected.startswith("java.")
+
+
+def test_two_collections_of_one_object_that_share_elements_are_named_by_their_field(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("com.acme.Cache", fields={"data": "Object", "order": "Object"})
+    d.cls("com.acme.Rate", fields={"history": "Object"})
+    d.cls("com.acme.Server")
+    rates = [d.instance("com.acme.Rate", history=d.primitive_array("long", [0] * 50)) for _ in range(100)]
+    data, order = (d.object_array("java.lang.Object[]", rates) for _ in range(2))
+    d.static("com.acme.Server", "CACHE", "Object", d.instance("com.acme.Cache", data=data, order=order))
+    d.root("STICKY_CLASS", d.class_id("com.acme.Server"))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        (found,) = find_owned(heap.graph)
+    assert found.owner.field in ("com.acme.Cache.data", "com.acme.Cache.order")
+    assert found.content_class == "com.acme.Rate"
