@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION
+from heapscope.cli.common.answer import SCHEMA_VERSION, captured_text, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
 from heapscope.cli.common.output import json_text, snapshot_facts
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
-from heapscope.units import format_bytes, format_time
+from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
@@ -33,13 +34,16 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     roots, memory outside of the heap that objects stand for, JVM, environment and system properties
     as the heap itself holds them.
     """
-    from heapscope.analysis.growth.snapshot import read_snapshot
+    from heapscope.analysis.growth.snapshot import read_snapshot, read_snapshots
     from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
     with work() as at:
         at.name(dump)
         snapshot = read_snapshot(dump, at.progress, partial=partial)
+        found = [snapshot]
+        if snapshot.of_count > 1:
+            found = read_snapshots(snapshot.path, at.progress, partial=partial)
         facts = None
         heap = snapshot.open(at.progress)
         if heap is not None:
@@ -47,18 +51,24 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
                 facts = snapshot.facts(at.progress, heap)
                 outside = off_heap_if_large(heap.graph)
     if as_json:
-        sys.stdout.write(json_text(_document(snapshot, facts, outside, show_secrets)))
+        sys.stdout.write(json_text(_document(snapshot, found, facts, outside, show_secrets)))
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, outside, show_secrets)))
+        lines = _lines(snapshot, found, facts, outside, show_secrets)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def _document(
-    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+    snapshot: Snapshot,
+    beside: Sequence[Snapshot],
+    facts: ProcessFacts | None,
+    outside: OffHeap | None,
+    show_secrets: bool,
 ) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "kind": "info",
         "snapshot": snapshot_facts(snapshot),
+        **({} if len(beside) == 1 else {"snapshots_in_file": [snapshot_facts(one) for one in beside]}),
         "class_count": len(snapshot.histogram) if facts is None else facts.class_count,
     }
     if facts is not None:
@@ -84,7 +94,11 @@ def _document(
 
 
 def _lines(
-    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+    snapshot: Snapshot,
+    beside: Sequence[Snapshot],
+    facts: ProcessFacts | None,
+    outside: OffHeap | None,
+    show_secrets: bool,
 ) -> list[str]:
     from heapscope.analysis.leaks.resident import resident_memory
     from heapscope.reporter.off_heap import off_heap_lines
@@ -93,7 +107,8 @@ def _lines(
     known = [
         ("file", str(snapshot.path)),
         ("kind", snapshot.kind),
-        ("captured", f"{format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"),
+        *_beside(snapshot, beside),
+        ("captured", captured_text(snapshot, always_source=True)),
         ("objects", f"{snapshot.object_count:,}"),
         ("shallow size", f"{format_bytes(size)} ({size:,} bytes)"),
     ]
@@ -131,6 +146,15 @@ def _lines(
         lines += ["", f"{title}: {len(values):,}" if values else f"{title}: not in this dump"]
         lines += [printable(f"  {name}={value}") for name, value in _shown(values, show_secrets).items()]
     return lines
+
+
+def _beside(snapshot: Snapshot, beside: Sequence[Snapshot]) -> list[tuple[str, str]]:
+    """The snapshots of a file that holds several."""
+    if len(beside) == 1:
+        return []
+    what = "heaps" if snapshot.kind == "heap dump" else "histograms"
+    lines = [line.strip() for line in snapshot_lines(beside)]
+    return [(what, f"{len(beside):,} in this file; here is {snapshot.name}"), *(("", line) for line in lines)]
 
 
 def _aligned(pairs: list[tuple[str, str]]) -> list[str]:

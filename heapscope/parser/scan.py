@@ -44,7 +44,7 @@ from heapscope.parser.records import (
 )
 from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
-from heapscope.parser.top_level import TopLevel, read_top_level
+from heapscope.parser.top_level import TopLevel, chosen_heap, read_top_level
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class HeapScan:
     address_bits: int  # all addresses, or-ed
     dump_bytes: int
     coverage: Coverage | None = None  # None: all of the dump was read
+    heap_number: int = 1  # of the heaps in the file
+    heap_count: int = 1
+    heap_ticks: int | None = None  # microseconds from the header's time to this heap, where the file tells
 
     @property
     def segment_bytes(self) -> list[int]:
@@ -114,6 +117,8 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     Raises
     ------
     NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
+    HprofError
+        The file has no heap of the number that the source names.
     """
     if not source.is_partial:
         return _scan(source, None, progress)
@@ -234,13 +239,13 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
     if saved is not None:
         count = partial(count_file, source, saved)
     elif source.is_mapped:
-        count = partial(count_file, source, read_top_level(source.mapping(), path))
+        count = partial(count_file, source, read_top_level(source.mapping(), path, source.heap))
     else:
         count = partial(count_stream, source)
     try:
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     except NeedsWholeFile:
-        count = partial(count_file, source, read_top_level(source.mapping(progress), path))
+        count = partial(count_file, source, read_top_level(source.mapping(progress), path, source.heap))
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     while True:
         classes, names = classes_of(done)
@@ -250,6 +255,7 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         final = layout_of(done, classes)
         if _geometry(final) == _geometry(layout):
             break
+    chosen_heap(path, done.heap_count, source.heap)
     counts = done.counts
     rows = counts.table[counts.table[:, KEY] != 0]
     segments = np.array(done.segments, np.int64).reshape(-1, 4)
@@ -284,6 +290,9 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         address_max=int(counts.addresses[ADDRESS_MAX]) if has_objects else 0,
         address_bits=int(counts.addresses[ADDRESS_OR]),
         dump_bytes=done.dump_bytes,
+        heap_number=done.heap_number,
+        heap_count=done.heap_count,
+        heap_ticks=done.heap_ticks,
     )
 
 

@@ -34,6 +34,7 @@ import numpy as np
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
+from heapscope.parser.numbered import split_number
 from heapscope.parser.tags import MAGIC_PREFIX
 from heapscope.parser.texts.class_histogram import is_histogram
 from heapscope.progress import Progress, no_progress
@@ -93,6 +94,9 @@ class Source:
     partial : bool
         Whether what can still be inflated of a broken file is taken, and the parts beside it that
         a killed parallel dump left; `pieces` then tells what is there.
+    heap : int, optional
+        Which heap of a file that holds several is meant, counted from 1: the last by default.  The path can
+        say it as well: ``worker.hprof#2``.
 
     Attributes
     ----------
@@ -107,8 +111,11 @@ class Source:
         The file cannot be opened or read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | os.PathLike[str], *, partial: bool = False, heap: int | None = None
+    ) -> None:
+        self.path, number = split_number(path)
+        self.heap = number if heap is None else heap
         self.is_partial = partial
         self.pieces: list[Piece] = []
         self.parts: list[Path] = []

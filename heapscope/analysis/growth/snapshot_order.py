@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import Literal
 
 from heapscope.analysis.growth.snapshot import Snapshot
-from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, HEADER, NAME_ORDER, TEXT
+from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, HEADER, NAME_ORDER, RECORD, TEXT
 from heapscope.errors import HeapscopeError
 
 Order = Literal["given", "name"]
-_CERTAIN = (HEADER, TEXT, "sidecar")
+_CERTAIN = (HEADER, RECORD, TEXT, "sidecar")
 _SHOWN = 3
 
 

@@ -10,12 +10,19 @@ TimeSource = Literal[
     "sidecar",
     "name",
     "dump beside it",
+    "record in the dump",
+    "order in the dump",
+    "uptime in the text",
     "order in the text",
     "given order",
     "name order",
     "file time",
 ]
 HEADER: TimeSource = "dump header"
+RECORD: TimeSource = "record in the dump"  # of several heaps in a file: header and clock of the record
+    "record in the dump"  # of several heaps in a file: the header's time, and the record's clock
+)
+ORDER_IN_DUMP: TimeSource = "order in the dump"  # of several heaps in a file without that clock
 TEXT: TimeSource = "text"
 ORDER_IN_TEXT: TimeSource = "order in the text"  # several undated class histograms in one file
 GIVEN_ORDER: TimeSource = "given order"
@@ -24,4 +31,6 @@ FILE_TIME: TimeSource = "file time"
 # Times that nobody wrote down as times of capture.
 GUESSED = ("name", "dump beside it")
 # Where a snapshot has one of these, its time is none, though its place may be known.
-UNDATED = frozenset({ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER, FILE_TIME})
+UNDATED = frozenset({ORDER_IN_DUMP, ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER, FILE_TIME})
+# Places in an order that is known, and no time.
+ORDERED = frozenset({ORDER_IN_DUMP, ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER})

@@ -160,6 +160,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "captured_at_source": snapshot.captured_at_source,
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
+        **({} if snapshot.of_count == 1 else {"number": snapshot.number, "of_count": snapshot.of_count}),
         **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
         **({"incomplete": True} if snapshot.is_cut else {}),
     }
