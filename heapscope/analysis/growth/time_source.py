@@ -19,9 +19,8 @@ TimeSource = Literal[
     "file time",
 ]
 HEADER: TimeSource = "dump header"
-RECORD: TimeSource = "record in the dump"  # of several heaps in a file: header and clock of the record
-    "record in the dump"  # of several heaps in a file: the header's time, and the record's clock
-)
+# Of several heaps in a file: by the header's time and the clock of the record.
+RECORD: TimeSource = "record in the dump"
 ORDER_IN_DUMP: TimeSource = "order in the dump"  # of several heaps in a file without that clock
 TEXT: TimeSource = "text"
 ORDER_IN_TEXT: TimeSource = "order in the text"  # several undated class histograms in one file
