@@ -12,6 +12,7 @@ import click
 
 from heapscope.cli.common.answer import SCHEMA_VERSION, captured_text, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
+from heapscope.cli.common.opened_heap import implied_roots_line
 from heapscope.cli.common.output import json_text, snapshot_facts
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
@@ -85,6 +86,7 @@ def _document(
                 "alignment_bytes": layout.alignment_bytes,
             },
             "root_counts": facts.root_counts,
+            **({"implied_root_count": facts.implied_root_count} if facts.implied_root_count else {}),
             "thread_count": facts.thread_count,
             "off_heap": None if outside is None else asdict(outside),
             "environment": _shown(facts.environment, show_secrets),
@@ -131,7 +133,7 @@ def _lines(
             f"references of {layout.reference_bytes} bytes, object header {layout.object_header_bytes} bytes,"
             f" alignment {layout.alignment_bytes} bytes",
         ),
-        ("JVM", ", ".join(jvm) or "unknown: the dump has no system properties"),
+        ("JVM", ", ".join(jvm) or "unknown: no system property in the dump tells"),
         ("threads", f"{facts.thread_count:,}"),
     ]
     lines = _aligned(known)
@@ -139,6 +141,8 @@ def _lines(
     width = max((len(f"{count:,}") for _, count in roots), default=0)
     lines += ["", f"GC root records: {sum(facts.root_counts.values()):,}"]
     lines += [f"  {count:>{width},}  {kind}" for kind, count in roots]
+    if facts.implied_root_count:
+        lines.append(f"  {implied_roots_line(facts.implied_root_count)}")
     if outside is not None:
         resident = resident_memory(snapshot, outside)
         lines += ["", "outside the heap:", *(f"  {line}" for line in off_heap_lines(outside, resident))]

@@ -11,7 +11,7 @@ import click
 from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.notebook_output import draw
-from heapscope.cli.common.opened_heap import opened, reachability_line
+from heapscope.cli.common.opened_heap import opened, reachability_lines
 from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.units import format_bytes
@@ -79,7 +79,8 @@ def suspects(
             "package": consumers.by_package.head(_CONSUMERS),
             "loader": consumers.by_loader.head(_CONSUMERS),
         }
-        reachable = reachability_line(heap)
+        reachable = reachability_lines(heap)
+        implied = heap.implied_root_count
         wasted = _waste(heap) if waste else {}
     resident = resident_memory(snapshot, outside)
     if is_json:
@@ -88,6 +89,7 @@ def suspects(
             "kind": "suspects",
             "snapshots": [snapshot_facts(snapshot)],
             "reachability": list(found.reachability.rows()),
+            **({"implied_root_count": implied} if implied else {}),
             "reachable_bytes": found.reachable_bytes,
             "suspects": [asdict(suspect) for suspect in found],
             "off_heap": asdict(outside),
@@ -99,7 +101,7 @@ def suspects(
         return
     if output is None and not waste and draw(found):
         return
-    lines = [*snapshot_lines([snapshot]), reachable, ""]
+    lines = [*snapshot_lines([snapshot]), *reachable, ""]
     if not len(found):
         lines.append(f"No object and no class retains {share:g} % of the reachable heap.")
     for number, suspect in enumerate(found, 1):

@@ -329,6 +329,11 @@ class Heap(RichRepr):
         return self.graph.roots
 
     @property
+    def implied_root_count(self) -> int:
+        """GC roots without a record: see `heapscope.heap.graph.roots.RootTable`."""
+        return int(self.roots.implied.size)
+
+    @property
     def class_objects(self) -> NDArray[np.int64]:
         """Object index of the class object of each class, int64, shape (c,); -1 where it has none."""
         return self.graph.class_objects

@@ -56,6 +56,7 @@ class ProcessFacts:
     format_version: str
     identifier_bytes: int
     class_count: int
+    implied_root_count: int  # class objects that are roots without a record
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def facts_of(heap: Heap) -> ProcessFacts:
         format_version=heap.format_version,
         identifier_bytes=heap.identifier_bytes,
         class_count=len(heap.classes),
+        implied_root_count=heap.implied_root_count,
     )
 
 

@@ -248,7 +248,7 @@ def _check(
 
     next_ids = run_workers(scan.segment_bytes, make_worker, no_progress, "")
     held = [
-        [c.loader_id, c.signers_id, c.protection_domain_id]
+        [c.loader_id, c.signers_id, c.protection_domain_id, *c.constant_ids]
         + [int(s.value) for s in c.statics if s.type == BasicType.OBJECT]
         for c in scan.classes.values()
     ]
