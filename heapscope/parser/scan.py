@@ -32,6 +32,8 @@ from heapscope.parser.kernels import (
     KIND_INSTANCE,
     MEMORY_BYTES,
 )
+from heapscope.parser.layout.array_gaps import ArrayGaps, measure_array_gaps
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.layout.layout import Layout, infer_layout
 from heapscope.parser.records import (
     ClassNames,
@@ -226,6 +228,8 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             classes.setdefault(class_id, loaded_class(class_id, name))
         return classes, names
 
+    gaps: ArrayGaps | None = None
+
     def layout_of(done: DumpCounts, classes: dict[int, JavaClass]) -> Layout:
         return infer_layout(
             classes,
@@ -233,6 +237,7 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             address_bits=int(done.counts.addresses[ADDRESS_OR]),
             object_count=done.counts.objects,
             format_version=done.header.version,
+            gaps=gaps,
         )
 
     count: Callable[[Layout, int | None, Progress], DumpCounts]
@@ -253,6 +258,9 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         done = count(layout, None, progress)
         classes, names = classes_of(done)
         final = layout_of(done, classes)
+        if final.is_width_guessed:
+            gaps = _array_gaps(source, done, final, progress)
+            final = layout_of(done, classes)
         if _geometry(final) == _geometry(layout):
             break
     chosen_heap(path, done.heap_count, source.heap)
@@ -294,6 +302,18 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         heap_count=done.heap_count,
         heap_ticks=done.heap_ticks,
     )
+
+
+def _array_gaps(source: Source, done: DumpCounts, layout: Layout, progress: Progress) -> ArrayGaps:
+    """What lies behind the arrays of references of which there are most."""
+    table = done.counts.table
+    arrays = table[(table[:, KEY] != 0) & (table[:, KIND] == KIND_ARRAY)]
+    if not arrays.size:
+        return ArrayGaps()
+    array_class = int(arrays[arrays[:, COUNT].argmax(), KEY])
+    width = done.header.identifier_bytes
+    constants = kernel_constants(width, layout)
+    return measure_array_gaps(source.mapping(progress), done.segments, constants, array_class, width)
 
 
 def _geometry(layout: Layout) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
 
 
 def reachability_lines(heap: Heap) -> list[str]:
-    """How much is reachable, and what had to be taken for GC roots because the dump names none of the kind."""
+    """How much is reachable, and what was taken for GC roots because the dump names none of the kind."""
     lines = [reachability_line(heap)]
     if heap.implied_root_count:
         lines.append(implied_roots_line(heap.implied_root_count))

@@ -41,8 +41,8 @@ class RootTable:
     hangs_on : int64
         The thread that refers to the object, -1 where the object is a root itself.
     implied : int64 array
-        Roots without a record: class objects of the boot loader, which lives as long as the JVM, in a dump that
-        names no system class at all (the serviceability agent's: ``jhsdb``, ``jmap -F``).
+        Roots without a record: class objects of the boot loader, which lives as long as the JVM, in a dump
+        that names no system class at all (the serviceability agent's: ``jhsdb``, ``jmap -F``).
     """
 
     object_index: NDArray[np.int64]

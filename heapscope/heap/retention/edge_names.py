@@ -42,8 +42,8 @@ def names(graph: HeapGraph, source: int, target: int) -> list[str]:
     """All names by which an object refers to another one.
 
     ``map`` for a field, ``[17]`` for an element, ``static CACHE``, ``<class>``, ``<super>``,
-    ``<loader>``, ``<signers>``, ``<protection domain>``, ``<constant pool>``, ``<Java frame>`` and the like for what
-    lies on a thread's stack.
+    ``<loader>``, ``<signers>``, ``<protection domain>``, ``<constant pool>``, ``<Java frame>`` and the
+    like for what lies on a thread's stack.
     """
     holder = JavaObject(graph, source)
     wanted = JavaObject(graph, target).object_id
