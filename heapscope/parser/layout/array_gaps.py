@@ -1,7 +1,7 @@
 """How wide references are in a VM that does not say it: by the room that arrays of references take.
 
-Such VMs are JDK 5, 6 and others without ``Unsafe`` statics.  An array of n references takes 16 + 4 n bytes in a
-64-bit HotSpot with compressed references and 24 + 8 n without, both rounded up to 8, and in a heap without
+Such VMs are JDK 5, 6 and others without ``Unsafe`` statics.  An array of n references takes 16 + 4 n bytes in
+a 64-bit HotSpot with compressed references and 24 + 8 n without, both rounded up to 8, and in a heap without
 holes the next object begins where it ends.  A gap larger than that proves nothing (a hole, or an object that
 the dump left out); a smaller one proves that the array is not that large.
 """

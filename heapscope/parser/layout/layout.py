@@ -55,15 +55,15 @@ _UNSAFE = ("jdk.internal.misc.Unsafe", "sun.misc.Unsafe")
 _ARRAY_BASES = frozenset((12, 16, 20, 24))  # those of all HotSpots; before Unsafe is initialised they are 0
 _RULES = ((25, "hotspot-25"), (15, "hotspot-15"), (9, "hotspot-9"), (0, "mat"))  # from a release on
 
-# Compared class by class with the class histogram of a JVM: JDK 11, 17, 21 and 25 of those that classes shaped
-# like theirs can be of; before Unsafe had statics, JDK 6u30 without compressed references.
+# Compared class by class with the class histogram of a JVM: JDK 11, 17, 21 and 25, which stand for others
+# with classes of the same shape; before Unsafe had statics, JDK 6u30 without compressed references.
 _CHECKED_RELEASES = frozenset({11, 15, 21, 22, 25})
 _UNCHECKED = ", a release on which sizes were not checked"
 _BASE_OF_32_BITS = 12  # of byte[]
 
 _ANDROID_VERSION = "1.0.3"
 _CLASS = "java.lang.Class"
-# klass, array_klass and, since 6, resolved_constructor (``javaClasses.cpp``), all references then; by release.
+# klass, array_klass and, since 6, resolved_constructor (``javaClasses.cpp``), references then; by release.
 _HIDDEN_REFERENCES = {5: 2, 6: 3}
 _STACK_CHUNK = "jdk.internal.vm.StackChunk"
 _FILLERS = ("jdk.internal.vm.FillerElement[]", "jdk.internal.vm.FillerArray")  # the latter up to 21.0.2
