@@ -80,7 +80,7 @@ def suspects(
             "loader": consumers.by_loader.head(_CONSUMERS),
         }
         reachable = reachability_lines(heap)
-        implied = heap.implied_root_count
+        implied = heap.roots.implied_count
         wasted = _waste(heap) if waste else {}
     resident = resident_memory(snapshot, outside)
     if is_json:

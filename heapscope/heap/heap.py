@@ -132,11 +132,7 @@ class Heap(RichRepr):
 
     @property
     def is_dated(self) -> bool:
-        """Whether `captured_at` is its own time.
-
-        Of several heaps in one file the header has the time when the file was begun; the records may have a
-        clock.
-        """
+        """Whether `captured_at` is its own time, and not when the file was begun that holds several heaps."""
         return self._scan.heap_count == 1 or self._scan.heap_ticks is not None
 
     @property
@@ -327,11 +323,6 @@ class Heap(RichRepr):
     def roots(self) -> RootTable:
         """Root records with the objects they name and the threads those hang on."""
         return self.graph.roots
-
-    @property
-    def implied_root_count(self) -> int:
-        """GC roots without a record: see `heapscope.heap.graph.roots.RootTable`."""
-        return int(self.roots.implied.size)
 
     @property
     def class_objects(self) -> NDArray[np.int64]:

@@ -319,7 +319,7 @@ class ClassReader:
         head = self._head.unpack_from(data)
         class_id, _, super_id, loader_id, signers_id, domain_id, _, _, declared, constants = head
         p = self._head.size
-        constant_ids = []
+        constant_ids: list[int] = []
         for _ in range(constants):
             code = data[p + 2]
             if code == BasicType.OBJECT:

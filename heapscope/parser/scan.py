@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
+from heapscope.errors import CorruptRecord, HprofError, TruncatedDump, UnsupportedFormat
 from heapscope.parser.broken.coverage import Coverage, Gap
 from heapscope.parser.broken.salvage import DUPLICATE, salvage, without_duplicates
 from heapscope.parser.broken.tolerant import part_paths
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
+from heapscope.parser.foreign_files import name_damage
 from heapscope.parser.instance_data import field_bytes, is_circle, own_bytes
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
@@ -46,7 +47,9 @@ from heapscope.parser.records import (
 )
 from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
+from heapscope.parser.tags import MAGIC_PREFIX
 from heapscope.parser.top_level import TopLevel, chosen_heap, read_top_level
+from heapscope.parser.unpacking import PackingError, Unpacked
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -138,7 +141,11 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
 
 def with_way_out(source: Source, error: HprofError) -> HprofError:
     """The error of a broken dump, with what could be read of it; other errors as they are."""
-    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump):
+    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump, UnsupportedFormat):
+        return error
+    if type(error) is not HprofError and (named := _named_damage(source, error.offset)) is not None:
+        return type(error)(error.path, error.offset, named)
+    if type(error) is UnsupportedFormat:
         return error
     way = "--partial (partial=True) reads what is there"
     parts = len(part_paths(source.path))
@@ -153,6 +160,22 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f": {error.objects_before:,} objects and more"
     problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
     return type(error)(error.path, error.offset, f"{problem}; {way}")
+
+
+def _named_damage(source: Source, at: int | None) -> str | None:
+    """What was done to a dump on its way here, by its first bytes and those where reading it failed."""
+    try:
+        if source.is_mapped:
+            data = source.mapping()
+            return name_damage(
+                str(source.path), data.size, lambda start, count: data[start : start + count].tobytes(), at
+            )
+        with Unpacked(source.path, lambda head: head.startswith(MAGIC_PREFIX)) as inside:
+            first = inside.read(1 << 20)
+        path = str(source.path)
+        return name_damage(path, len(first), lambda start, count: first[start : start + count], None)
+    except (PackingError, HprofError, OSError):
+        return None
 
 
 def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from heapscope.analysis.growth.capture_time import find_capture_time, short_name
 from heapscope.analysis.growth.sidecar import options_in, read_sidecar
 from heapscope.analysis.growth.time_source import (
     HEADER,
+    INTERVALS,
     ORDER_IN_DUMP,
     ORDER_IN_TEXT,
     RECORD,
@@ -29,7 +30,14 @@ from heapscope.heap.objects.environment import stated_direct_limit
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.numbered import no_such, split_number
-from heapscope.parser.texts.class_histogram import ClassHistogramText, is_histogram, read_histograms
+from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.texts.class_histogram import (
+    ClassHistogramText,
+    is_histogram,
+    is_standard_input,
+    read_histograms,
+)
+from heapscope.parser.unpacking import ARCHIVES, HEAD_BYTES, PackingError, Unpacked, packing_of
 from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -161,7 +169,7 @@ def facts_of(heap: Heap) -> ProcessFacts:
         format_version=heap.format_version,
         identifier_bytes=heap.identifier_bytes,
         class_count=len(heap.classes),
-        implied_root_count=heap.implied_root_count,
+        implied_root_count=heap.roots.implied_count,
     )
 
 
@@ -242,10 +250,14 @@ def _numbered(found: Sequence[Snapshot], number: int) -> Snapshot:
 
 def _of_texts(path: Path, texts: Sequence[ClassHistogramText]) -> list[Snapshot]:
     found: list[Snapshot] = []
+    intervals = _intervals(texts)
     for number, text in enumerate(texts, 1):
         source: TimeSource
         if text.captured_at_ms is not None:
             captured_at, source = datetime.fromtimestamp(text.captured_at_ms / 1000, UTC), TEXT
+        elif intervals:
+            end, _ = find_capture_time(path)
+            captured_at, source = end - timedelta(seconds=intervals[-1] - intervals[number - 1]), INTERVALS
         elif found:
             captured_at, source = found[-1].captured_at, ORDER_IN_TEXT
         else:
@@ -268,6 +280,14 @@ def _of_texts(path: Path, texts: Sequence[ClassHistogramText]) -> list[Snapshot]
             )
         )
     return found
+
+
+def _intervals(texts: Sequence[ClassHistogramText]) -> list[float]:
+    """Seconds of several texts since a moment nobody knows; empty where one does not tell, or they fall."""
+    known = [text.interval_seconds for text in texts if text.captured_at_ms is None]
+    intervals = [each for each in known if each is not None]
+    is_known = len(texts) > 1 and len(intervals) == len(texts) and intervals == sorted(intervals)
+    return intervals if is_known else []
 
 
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
@@ -313,16 +333,25 @@ def snapshot_files(path: Path) -> list[Path]:
 
 
 def _looks_like_histogram(path: Path) -> bool:
-    """Whether a file is text of a class histogram, perhaps gzip; False for what is no file."""
-    import gzip
-    import zlib
-
+    """Whether a file is text of a class histogram, packed perhaps; False for what is no file."""
+    if is_standard_input(path):
+        return True
     try:
         with path.open("rb") as file:
-            head = file.read(64 << 10)
-        if head.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as file:
-                head = file.read(64 << 10)
-    except (OSError, EOFError, zlib.error):
+            head = file.read(HEAD_BYTES)
+        if packing_of(head) is None:
+            return is_histogram(head)
+        if packing_of(head) in ARCHIVES and _has_dump(path):
+            return False  # of a dump with its class histogram in one archive the dump says more
+        with Unpacked(path, is_histogram) as inside:
+            return is_histogram(inside.head)
+    except (OSError, PackingError):
         return False
-    return is_histogram(head)
+
+
+def _has_dump(path: Path) -> bool:
+    try:
+        with Unpacked(path, lambda head: head.startswith(MAGIC_PREFIX)):
+            return True
+    except PackingError:
+        return False

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from heapscope.analysis.growth.time_source import FILE_TIME, GUESSED, ORDERED
+from heapscope.analysis.growth.time_source import FILE_TIME, GUESSED, INTERVALS, ORDERED, READ_TIME
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
@@ -132,7 +132,7 @@ def captured_text(snapshot: Snapshot, *, always_source: bool = False) -> str:
     source = snapshot.captured_at_source
     if source in ORDERED:
         return f"undated ({source})"
-    is_shown = always_source or source in (FILE_TIME, *GUESSED)
+    is_shown = always_source or source in (FILE_TIME, READ_TIME, INTERVALS, *GUESSED)
     return format_time(snapshot.captured_at) + (f" ({source})" if is_shown else "")
 
 

@@ -30,8 +30,8 @@ def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
 def reachability_lines(heap: Heap) -> list[str]:
     """How much is reachable, and what was taken for GC roots because the dump names none of the kind."""
     lines = [reachability_line(heap)]
-    if heap.implied_root_count:
-        lines.append(implied_roots_line(heap.implied_root_count))
+    if heap.roots.implied_count:
+        lines.append(implied_roots_line(heap.roots.implied_count))
     return lines
 
 

@@ -50,6 +50,11 @@ class RootTable:
     hangs_on: NDArray[np.int64]
     implied: NDArray[np.int64]
 
+    @property
+    def implied_count(self) -> int:
+        """How many roots have no record."""
+        return int(self.implied.size)
+
     def members(self, without: Sequence[str] = ()) -> NDArray[np.uint32]:
         """Objects that are roots, uint32, ascending; without root records of some kinds.
 

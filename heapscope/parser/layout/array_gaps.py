@@ -96,7 +96,8 @@ def measure_array_gaps(
     identifier_bytes : int
         Of the dump's header.
     """
-    taken, total = [], 0
+    taken: list[tuple[int, int, int, int]] = []
+    total = 0
     for segment in segments:
         if taken and total + segment[2] > _MOST_OBJECTS:
             break

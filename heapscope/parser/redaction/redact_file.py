@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 from heapscope.errors import HeapscopeError, NeedsClasses
 from heapscope.files import new_file
+from heapscope.parser.inflating import worker_count
 from heapscope.parser.redaction.redact import Redactor
-from heapscope.parser.source import Source, worker_count
+from heapscope.parser.source import Source
 from heapscope.parser.top_level import ranges_of_heap
 from heapscope.progress import Progress, no_progress
 
