@@ -45,6 +45,7 @@ from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
     from heapscope.parser.broken.coverage import Coverage
+    from heapscope.parser.layout.vm_objects import VmObjects
 
 Kind = Literal["heap dump", "class histogram"]
 DUMP: Kind = "heap dump"
@@ -85,6 +86,7 @@ class Snapshot(RichRepr):
     pid: int | None = None  # of a class histogram that names its process
     number: int = 1  # which snapshot of its file, counted from 1
     of_count: int = 1  # how many its file holds
+    vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
 
     @property
     def is_dated(self) -> bool:
@@ -305,6 +307,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         root_counts=heap.root_counts(),
         vm=heap.vm_facts,
         coverage=heap.coverage,
+        vm_objects=heap.vm_objects if as_jvm else None,
         number=heap.heap_number,
         of_count=heap.heap_count,
     )

@@ -443,7 +443,7 @@ def _unix_date(match: re.Match[bytes]) -> datetime:
 
 
 def _interval_in(line: bytes) -> float | None:
-    """Seconds since a moment that is not known: the JVM's start, or 1970 in a zone with a name (which CST?)."""
+    """Seconds since an unknown moment: the JVM's start, or 1970 in a zone with a name (which CST?)."""
     if uptime := _UPTIME.match(line):
         return float((uptime[1] or uptime[2]).replace(b",", b"."))
     try:
