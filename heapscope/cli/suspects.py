@@ -18,6 +18,7 @@ from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
+    from heapscope.heap.retention.cut_arrays import CutArrays
     from heapscope.table import Table
 
 _CONSUMERS = 5
@@ -62,6 +63,7 @@ def suspects(
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.analysis.leaks.resident import resident_memory
+    from heapscope.heap.retention.cut_arrays import find_cut_arrays
     from heapscope.heap.retention.off_heap import find_off_heap
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
     from heapscope.reporter.off_heap import off_heap_lines
@@ -81,7 +83,8 @@ def suspects(
         }
         reachable = reachability_lines(heap)
         implied = heap.roots.implied_count
-        wasted = _waste(heap) if waste else {}
+        cut = find_cut_arrays(heap.graph) if waste else None
+        wasted = _waste(heap, cut) if waste else {}
     resident = resident_memory(snapshot, outside)
     if is_json:
         document = {
@@ -95,6 +98,7 @@ def suspects(
             "off_heap": asdict(outside),
             "resident_memory": None if resident is None else asdict(resident),
             "consumers": {kind: list(table.rows()) for kind, table in tables.items()},
+            **({} if cut is None else {"strings_cut_to_bytes": cut.kept_bytes}),
             **{name.replace(" ", "_"): list(table.rows()) for name, table in wasted.items()},
         }
         write(json_text(document), choice)
@@ -116,7 +120,9 @@ def suspects(
         ]
     for name, table in wasted.items():
         lines += ["", f"{name.capitalize()}:"]
-        lines += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()] or ["  none"]
+        said = [f"  {cut}"] if cut is not None and name == "duplicate strings" else []
+        said += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()]
+        lines += said or ["  none"]
     write("".join(f"{folded(line)}\n" for line in lines), choice)
 
 
@@ -128,11 +134,14 @@ _WASTE_LINES = {
 }
 
 
-def _waste(heap: Heap) -> dict[str, Table]:
+def _waste(heap: Heap, cut: CutArrays | None) -> dict[str, Table]:
     from heapscope.heap.retention import waste
 
+    has_texts = cut is None or cut.kept_bytes > 0
     return {
-        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS),
+        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS).head(
+            _CONSUMERS if has_texts else 0
+        ),
         "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
         "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
         "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),
