@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _HEAP = (RecordTag.HEAP_DUMP, RecordTag.HEAP_DUMP_SEGMENT)
-_CLOCK_JITTER = 1 << 31  # threads write records out of order, but not by half an hour
+_CLOCK_JITTER = 60_000_000  # threads write records out of order, but not by a minute
 
 
 @dataclass(frozen=True)

@@ -169,12 +169,13 @@ class _Stream:
     """A stream that knows its beginning before it is read."""
 
     def __init__(self, raw: Any) -> None:
-        self._raw = raw
+        # One call of the library below: a buffered `read` loses what it has where it meets damage.
+        self._read = getattr(raw, "read1", raw.read)
         self._error: Exception | None = None  # met behind the beginning: raised by who gets there
         pieces: list[bytes] = []
         left = HEAD_BYTES
         try:
-            while left > 0 and (piece := raw.read(min(left, _PIECE_BYTES))):
+            while left > 0 and (piece := self._read(min(left, _PIECE_BYTES))):
                 pieces.append(piece)
                 left -= len(piece)
         except Exception as error:
@@ -193,7 +194,7 @@ class _Stream:
             left -= len(pieces[0])
         if not pieces and self._error is not None:
             raise self._error
-        while self._error is None and left > 0 and (piece := self._raw.read(min(left, 1 << 20))):
+        while self._error is None and left > 0 and (piece := self._read(min(left, 1 << 20))):
             pieces.append(piece)
             left -= len(piece)
         return b"".join(pieces)

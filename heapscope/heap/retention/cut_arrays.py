@@ -61,8 +61,8 @@ def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:
     sizes = graph.columns.size_units[arrays]
     if arrays.size > _LONGEST:
         arrays = arrays[np.argpartition(sizes, arrays.size - _LONGEST)[-_LONGEST:]]
-    contents = [JavaObject(graph, int(row)).elements().view(np.uint8) for row in arrays.tolist()]
-    ends = [int(np.nonzero(each)[0][-1]) + 1 if each.any() else 0 for each in contents]
+    contents = [JavaObject(graph, int(row)).elements() for row in arrays.tolist()]
+    ends = [(int(np.nonzero(each)[0][-1]) + 1) * each.itemsize if each.any() else 0 for each in contents]
     kept = max(ends, default=0)
-    cut = sum(each.size >= kept + _LEAST_ZEROS for each in contents)
+    cut = sum(each.nbytes >= kept + _LEAST_ZEROS for each in contents)
     return CutArrays(kept) if cut >= _LEAST_ARRAYS else None
