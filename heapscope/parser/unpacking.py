@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 HEAD_BYTES = 64 << 10  # of the content: what it is judged by
-_PIECE_BYTES = 1 << 12  # of the head: what stands in front of damage is told by it
+_PIECE_BYTES = 1 << 14  # what stands in front of damage is read but for less than that
 _MOST_LAYERS = 6  # a file that goes on inside itself is no dump
 _ZSTD_WINDOW_BYTES = 128 << 20
 _SIGNATURES = (
@@ -171,32 +171,26 @@ class _Stream:
     def __init__(self, raw: Any) -> None:
         # One call of the library below: a buffered `read` loses what it has where it meets damage.
         self._read = getattr(raw, "read1", raw.read)
-        self._error: Exception | None = None  # met behind the beginning: raised by who gets there
-        pieces: list[bytes] = []
-        left = HEAD_BYTES
+        self._error: Exception | None = None  # met behind what was read: raised by who gets there
+        self.head = self._waiting = b""
+        self.head = self._waiting = self.read(HEAD_BYTES)
+
+    def read(self, count: int = -1) -> bytes:
+        """The next ``count`` bytes, fewer only at the end or in front of damage; all for a negative number."""
+        left = count if count >= 0 else 1 << 62
+        pieces = [self._waiting[:left]] if self._waiting else []
+        self._waiting = self._waiting[left:]
+        left -= sum(map(len, pieces))
+        if not pieces and self._error is not None:
+            raise self._error
         try:
-            while left > 0 and (piece := self._read(min(left, _PIECE_BYTES))):
+            while self._error is None and left > 0 and (piece := self._read(min(left, _PIECE_BYTES))):
                 pieces.append(piece)
                 left -= len(piece)
         except Exception as error:
             if not pieces or not _is_told(error):
                 raise
             self._error = error
-        self.head = self._waiting = b"".join(pieces)
-
-    def read(self, count: int = -1) -> bytes:
-        """The next ``count`` bytes, fewer only at the end; all for a negative number."""
-        pieces = []
-        left = count if count >= 0 else 1 << 62
-        if self._waiting:
-            pieces.append(self._waiting[:left])
-            self._waiting = self._waiting[left:]
-            left -= len(pieces[0])
-        if not pieces and self._error is not None:
-            raise self._error
-        while self._error is None and left > 0 and (piece := self._read(min(left, 1 << 20))):
-            pieces.append(piece)
-            left -= len(piece)
         return b"".join(pieces)
 
     def readinto(self, buffer: Any) -> int:

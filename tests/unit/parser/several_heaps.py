@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from heapscope.parser.tags import HEADER_BYTES, RECORD_HEADER_BYTES, RecordTag
 from heapscope.parser.writer import HeapLayout
 from tests.support.dumps import DumpBuilder, build
 
 
-def rows(count: int) -> object:
+def rows(count: int) -> Callable[[DumpBuilder], object]:
     """A heap with so many rows, all in one array that a root holds."""
 
     def fill(d: DumpBuilder) -> None:
