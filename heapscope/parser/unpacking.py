@@ -8,12 +8,7 @@ Everything is streamed, for an archive may be larger than memory; only a zip is 
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import os
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -33,10 +28,9 @@ _SIGNATURES = (
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 ARCHIVES = ("zip", "tar")
 _SHOWN = 4
-_ERRORS = (
-    EOFError, NotImplementedError, RuntimeError, ValueError, lzma.LZMAError, tarfile.TarError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+_ERRORS = (EOFError, NotImplementedError, RuntimeError, ValueError)
+# Their libraries are imported where a file needs them: a run on a plain dump shall not wait for them.
+_LIBRARIES = frozenset({"_lzma", "lzma", "tarfile", "zipfile", "zlib", "zstandard", "zstd", "isal"})
 IsWanted = Callable[[bytes], bool]  # whether content that begins so is what is looked for
 
 
@@ -176,7 +170,7 @@ class _Stream:
         self.head = self._waiting = self.read(HEAD_BYTES)
 
     def read(self, count: int = -1) -> bytes:
-        """The next ``count`` bytes, fewer only at the end or in front of damage; all for a negative number."""
+        """The next ``count`` bytes, fewer at the end or in front of damage; all for a negative number."""
         left = count if count >= 0 else 1 << 62
         pieces = [self._waiting[:left]] if self._waiting else []
         self._waiting = self._waiting[left:]
@@ -210,7 +204,13 @@ def _inflated(packing: str, stream: Any) -> Any:
 
         reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
         return reader.stream_reader(stream, read_across_frames=True)
-    return lzma.LZMAFile(stream) if packing == "xz" else bz2.BZ2File(stream)
+    if packing == "xz":
+        import lzma
+
+        return lzma.LZMAFile(stream)
+    import bz2
+
+    return bz2.BZ2File(stream)
 
 
 class _Archive:
@@ -230,6 +230,8 @@ class _Archive:
 
 class _Zip(_Archive):
     def __init__(self, file: IO[bytes], is_wanted: IsWanted) -> None:
+        import zipfile
+
         self._archive = zipfile.ZipFile(file)
         names = [each.filename for each in self._archive.infolist() if _is_file(each.filename)]
         wanted = [name for name in names if _begins(self._open(name), is_wanted)]
@@ -245,6 +247,8 @@ class _Tar(_Archive):
     """A tar that is read once, from its beginning to its end."""
 
     def __init__(self, file: _Stream, is_wanted: IsWanted) -> None:
+        import tarfile
+
         self._is_wanted = is_wanted
         self._names: list[str] = []
         self._archive = tarfile.open(fileobj=file, mode="r|")  # type: ignore[call-overload]  # noqa: SIM115
@@ -345,11 +349,7 @@ def _is_told(error: BaseException) -> bool:
     """Whether a library says that what it reads is broken; a system's error (no such file) is none."""
     if isinstance(error, OSError):
         return error.errno is None
-    return isinstance(error, _ERRORS) or type(error).__module__.partition(".")[0] in (
-        "zstandard",
-        "isal",
-        "zstd",
-    )
+    return isinstance(error, _ERRORS) or type(error).__module__.partition(".")[0] in _LIBRARIES
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:
