@@ -55,7 +55,7 @@ class Heap(RichRepr):
     Parameters
     ----------
     path : str or path-like
-        A dump, plain or gzip.
+        A dump, plain, compressed, or alone in an archive.
     progress : Progress
         Told how far long work is.
     options : Options

@@ -27,7 +27,7 @@ def open(
     Parameters
     ----------
     path : str or path-like
-        A dump, plain, gzip or zstd.
+        A dump, plain, gzip, zstd, xz or bzip2, or alone in a zip or tar.
     progress : Progress
         Told how far long work is.
     semantics, roots, soft : str
