@@ -8,7 +8,7 @@ Everything is streamed, for an archive may be larger than memory; only a zip is 
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,21 @@ ARCHIVES = ("zip", "tar")
 _SHOWN = 4
 _ERRORS = (EOFError, NotImplementedError, RuntimeError, ValueError)
 # Their libraries are imported where a file needs them: a run on a plain dump shall not wait for them.
-_LIBRARIES = frozenset({"_lzma", "lzma", "tarfile", "zipfile", "zlib", "zstandard", "zstd", "isal"})
+_LIBRARIES = frozenset(
+    {
+        "_lzma",
+        "igzip_lib",
+        "isal",
+        "isal_zlib",
+        "lzma",
+        "struct",
+        "tarfile",
+        "zipfile",
+        "zlib",
+        "zstandard",
+        "zstd",
+    }
+)
 IsWanted = Callable[[bytes], bool]  # whether content that begins so is what is looked for
 
 
@@ -348,14 +362,5 @@ class _told:  # noqa: N801 - used as a function
 def _is_told(error: BaseException) -> bool:
     """Whether a library says that what it reads is broken; a system's error (no such file) is none."""
     if isinstance(error, OSError):
-        return error.errno is None
+        return error.errno in (None, errno.EINVAL)  # a damaged zip asks for a place in front of the file
     return isinstance(error, _ERRORS) or type(error).__module__.partition(".")[0] in _LIBRARIES
-
-
-def is_packed(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is compressed, or an archive; False for what is no file."""
-    try:
-        with open(path, "rb") as file:
-            return packing_of(file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))) is not None
-    except OSError:
-        return False

@@ -160,7 +160,7 @@ def read_histogram(path: str | os.PathLike[str]) -> ClassHistogramText:
 
 
 def read_histograms(path: str | os.PathLike[str]) -> list[ClassHistogramText]:
-    """Read every class histogram of a file, plain, compressed or in an archive, whichever tool and system wrote it.
+    """Read every class histogram of a file, plain, compressed or in an archive, whichever tool wrote it.
 
     Returns
     -------

@@ -12,13 +12,14 @@ import re
 from heapscope.parser.names import decode_modified_utf8, java_name
 
 _HEADING = re.compile(rb"^Index[ ,]+Super[ ,]+([^\n]*)ClassName[ \t\r]*$", re.MULTILINE)
+_SEPARATOR = re.compile(rb"[ ,]+")
 _COUNT, _SIZE = b"InstCount", b"InstBytes"
 
 
 def is_class_stats(text: bytes) -> bool:
     """Whether a text is such a table with counts and bytes of instances."""
     heading = _HEADING.search(text)
-    return heading is not None and _COUNT in heading[1] and _SIZE in heading[1]
+    return heading is not None and {_COUNT, _SIZE} <= set(_SEPARATOR.split(heading[0].strip()))
 
 
 def read_class_stats(text: bytes) -> list[tuple[str, int, int]]:
@@ -29,12 +30,11 @@ def read_class_stats(text: bytes) -> list[tuple[str, int, int]]:
     """
     heading = _HEADING.search(text)
     assert heading is not None
-    separator = re.compile(rb"[ ,]+")
-    columns = separator.split(heading[0].strip())
+    columns = _SEPARATOR.split(heading[0].strip())
     at_count, at_size = columns.index(_COUNT), columns.index(_SIZE)
     found: dict[str, tuple[int, int]] = {}
     for line in text[heading.end() :].splitlines():
-        cells = separator.split(line.strip(), maxsplit=len(columns) - 1)
+        cells = _SEPARATOR.split(line.strip(), maxsplit=len(columns) - 1)
         numbers = cells[at_count : at_count + 1] + cells[at_size : at_size + 1]
         if (
             len(cells) != len(columns)
