@@ -86,8 +86,10 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "DUMP is a heap dump (.hprof, also gzip or zstd) or the text of 'jmap -histo' or "
-        "'jcmd PID GC.class_histogram'; they are put in the order of the "
+        "DUMP is a heap dump (.hprof, also gzip, zstd, xz, or alone in a zip or tar) or the text of "
+        "'jmap -histo' or 'jcmd PID GC.class_histogram' (- reads it from standard input); DUMP#2 is the "
+        "second "
+        "of several in a file. They are put in the order of the "
         "time they were taken, but for 'diff', which keeps yours. "
         "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read "
         "or written, 4 'check --against' says it is too early to tell."

@@ -19,6 +19,7 @@ from heapscope.cli.common.arguments import (
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
 from heapscope.cli.common.wrapping import wrapped
+from heapscope.parser.numbered import split_number
 from heapscope.reporter.growth_notes import note_text
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def diff(
     if len(found) != 2:  # one file may hold two class histograms
         raise click.UsageError(f"diff compares 2 dumps, {len(found)} given; --vs compares two runs of many.")
     # In order of time; asked for is the order of the command line.
-    is_reversed = found[0].path != dumps[0]
+    first = split_number(dumps[0])
+    is_reversed = (found[0].path, found[0].number) != (first[0], first[1] or found[0].number)
     if len(dumps) == 2 and reading["order"] is None and not all(one.is_dated for one in found):
         given = put_in_order([*reversed(found)] if is_reversed else found, "given")
         found, is_reversed = Snapshots(given, raw_names=found.raw_names), False

@@ -9,7 +9,7 @@ import click
 
 from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of
-from heapscope.cli.common.opened_heap import opened, reachability_line, with_addresses
+from heapscope.cli.common.opened_heap import opened, reachability_lines, with_addresses
 from heapscope.cli.common.output import show, table_options
 
 _OBJECTS = (
@@ -64,7 +64,7 @@ def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], c
             table = with_addresses(table)
             rows_are = "object", "objects"
         found = [snapshot_of(heap)]
-        heading = [*snapshot_lines(found), reachability_line(heap)]
+        heading = [*snapshot_lines(found), *reachability_lines(heap)]
     columns = _OBJECTS if by == "object" else _GROUPS
     show(Answer("dominators", table, columns, found, rows_are=rows_are, heading=heading), choice)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.parser.layout.vm_objects import VmObjects
 
 _COLUMNS = (
     Column("instance_count", "instances"),
@@ -23,6 +25,27 @@ _COLUMNS = (
     Column("class_name", "class", is_text=True),
 )
 _RETAINED = Column("retained_bytes", "retained bytes")
+
+
+def _notes(found: VmObjects | None) -> list[str]:
+    """How sure the figures of --as-jvm are."""
+    if found is None or not (found.filler_count or found.unsure_count):
+        return []
+    if found.unsure_count:
+        return [
+            f"the dump has garbage: {found.unsure_count:,} int[] that nothing refers to may be garbage or "
+            f"the "
+            f"JVM's {found.filler_name}, and all count as int[]"
+        ]
+    return [
+        f"{found.filler_count:,} int[] that nothing refers to count as the JVM's {found.filler_name}: "
+        f"exact in a "
+        "dump of live objects, too many where some are garbage"
+    ]
+
+
+def _facts(found: VmObjects | None) -> dict[str, Any]:
+    return {} if found is None else {"vm_objects": asdict(found)}
 
 
 @click.command(short_help="Instances and shallow bytes of every class in one dump.")
@@ -65,6 +88,8 @@ def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, followin
             found,
             totals=total(table, "instance_count", "shallow_bytes"),
             heading=snapshot_lines(found),
+            notes=_notes(found[0].vm_objects),
+            facts=_facts(found[0].vm_objects),
         ),
         choice,
     )

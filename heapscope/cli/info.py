@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION
+from heapscope.cli.common.answer import SCHEMA_VERSION, captured_text, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
+from heapscope.cli.common.opened_heap import implied_roots_line
 from heapscope.cli.common.output import json_text, snapshot_facts
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
-from heapscope.units import format_bytes, format_time
+from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import ProcessFacts, Snapshot
@@ -33,13 +35,16 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     roots, memory outside of the heap that objects stand for, JVM, environment and system properties
     as the heap itself holds them.
     """
-    from heapscope.analysis.growth.snapshot import read_snapshot
+    from heapscope.analysis.growth.snapshot import read_snapshot, read_snapshots
     from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
     with work() as at:
         at.name(dump)
         snapshot = read_snapshot(dump, at.progress, partial=partial)
+        found = [snapshot]
+        if snapshot.of_count > 1:
+            found = read_snapshots(snapshot.path, at.progress, partial=partial)
         facts = None
         heap = snapshot.open(at.progress)
         if heap is not None:
@@ -47,18 +52,24 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
                 facts = snapshot.facts(at.progress, heap)
                 outside = off_heap_if_large(heap.graph)
     if as_json:
-        sys.stdout.write(json_text(_document(snapshot, facts, outside, show_secrets)))
+        sys.stdout.write(json_text(_document(snapshot, found, facts, outside, show_secrets)))
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(snapshot, facts, outside, show_secrets)))
+        lines = _lines(snapshot, found, facts, outside, show_secrets)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def _document(
-    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+    snapshot: Snapshot,
+    beside: Sequence[Snapshot],
+    facts: ProcessFacts | None,
+    outside: OffHeap | None,
+    show_secrets: bool,
 ) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "kind": "info",
         "snapshot": snapshot_facts(snapshot),
+        **({} if len(beside) == 1 else {"snapshots_in_file": [snapshot_facts(one) for one in beside]}),
         "class_count": len(snapshot.histogram) if facts is None else facts.class_count,
     }
     if facts is not None:
@@ -75,6 +86,7 @@ def _document(
                 "alignment_bytes": layout.alignment_bytes,
             },
             "root_counts": facts.root_counts,
+            **({"implied_root_count": facts.implied_root_count} if facts.implied_root_count else {}),
             "thread_count": facts.thread_count,
             "off_heap": None if outside is None else asdict(outside),
             "environment": _shown(facts.environment, show_secrets),
@@ -84,7 +96,11 @@ def _document(
 
 
 def _lines(
-    snapshot: Snapshot, facts: ProcessFacts | None, outside: OffHeap | None, show_secrets: bool
+    snapshot: Snapshot,
+    beside: Sequence[Snapshot],
+    facts: ProcessFacts | None,
+    outside: OffHeap | None,
+    show_secrets: bool,
 ) -> list[str]:
     from heapscope.analysis.leaks.resident import resident_memory
     from heapscope.reporter.off_heap import off_heap_lines
@@ -93,7 +109,8 @@ def _lines(
     known = [
         ("file", str(snapshot.path)),
         ("kind", snapshot.kind),
-        ("captured", f"{format_time(snapshot.captured_at)} ({snapshot.captured_at_source})"),
+        *_beside(snapshot, beside),
+        ("captured", captured_text(snapshot, always_source=True)),
         ("objects", f"{snapshot.object_count:,}"),
         ("shallow size", f"{format_bytes(size)} ({size:,} bytes)"),
     ]
@@ -116,7 +133,7 @@ def _lines(
             f"references of {layout.reference_bytes} bytes, object header {layout.object_header_bytes} bytes,"
             f" alignment {layout.alignment_bytes} bytes",
         ),
-        ("JVM", ", ".join(jvm) or "unknown: the dump has no system properties"),
+        ("JVM", ", ".join(jvm) or "unknown: no system property in the dump tells"),
         ("threads", f"{facts.thread_count:,}"),
     ]
     lines = _aligned(known)
@@ -124,6 +141,8 @@ def _lines(
     width = max((len(f"{count:,}") for _, count in roots), default=0)
     lines += ["", f"GC root records: {sum(facts.root_counts.values()):,}"]
     lines += [f"  {count:>{width},}  {kind}" for kind, count in roots]
+    if facts.implied_root_count:
+        lines.append(f"  {implied_roots_line(facts.implied_root_count)}")
     if outside is not None:
         resident = resident_memory(snapshot, outside)
         lines += ["", "outside the heap:", *(f"  {line}" for line in off_heap_lines(outside, resident))]
@@ -131,6 +150,15 @@ def _lines(
         lines += ["", f"{title}: {len(values):,}" if values else f"{title}: not in this dump"]
         lines += [printable(f"  {name}={value}") for name, value in _shown(values, show_secrets).items()]
     return lines
+
+
+def _beside(snapshot: Snapshot, beside: Sequence[Snapshot]) -> list[tuple[str, str]]:
+    """The snapshots of a file that holds several."""
+    if len(beside) == 1:
+        return []
+    what = "heaps" if snapshot.kind == "heap dump" else "histograms"
+    lines = [line.strip() for line in snapshot_lines(beside)]
+    return [(what, f"{len(beside):,} in this file; here is {snapshot.name}"), *(("", line) for line in lines)]
 
 
 def _aligned(pairs: list[tuple[str, str]]) -> list[str]:

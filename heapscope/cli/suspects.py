@@ -11,13 +11,14 @@ import click
 from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options
 from heapscope.cli.common.notebook_output import draw
-from heapscope.cli.common.opened_heap import opened, reachability_line
+from heapscope.cli.common.opened_heap import opened, reachability_lines
 from heapscope.cli.common.output import json_text, snapshot_facts, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
+    from heapscope.heap.retention.cut_arrays import CutArrays
     from heapscope.table import Table
 
 _CONSUMERS = 5
@@ -62,6 +63,7 @@ def suspects(
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.analysis.leaks.resident import resident_memory
+    from heapscope.heap.retention.cut_arrays import find_cut_arrays
     from heapscope.heap.retention.off_heap import find_off_heap
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
     from heapscope.reporter.off_heap import off_heap_lines
@@ -79,8 +81,10 @@ def suspects(
             "package": consumers.by_package.head(_CONSUMERS),
             "loader": consumers.by_loader.head(_CONSUMERS),
         }
-        reachable = reachability_line(heap)
-        wasted = _waste(heap) if waste else {}
+        reachable = reachability_lines(heap)
+        implied = heap.roots.implied_count
+        cut = find_cut_arrays(heap.graph) if waste else None
+        wasted = _waste(heap, cut) if waste else {}
     resident = resident_memory(snapshot, outside)
     if is_json:
         document = {
@@ -88,18 +92,20 @@ def suspects(
             "kind": "suspects",
             "snapshots": [snapshot_facts(snapshot)],
             "reachability": list(found.reachability.rows()),
+            **({"implied_root_count": implied} if implied else {}),
             "reachable_bytes": found.reachable_bytes,
             "suspects": [asdict(suspect) for suspect in found],
             "off_heap": asdict(outside),
             "resident_memory": None if resident is None else asdict(resident),
             "consumers": {kind: list(table.rows()) for kind, table in tables.items()},
+            **({} if cut is None else {"strings_cut_to_bytes": cut.kept_bytes}),
             **{name.replace(" ", "_"): list(table.rows()) for name, table in wasted.items()},
         }
         write(json_text(document), choice)
         return
     if output is None and not waste and draw(found):
         return
-    lines = [*snapshot_lines([snapshot]), reachable, ""]
+    lines = [*snapshot_lines([snapshot]), *reachable, ""]
     if not len(found):
         lines.append(f"No object and no class retains {share:g} % of the reachable heap.")
     for number, suspect in enumerate(found, 1):
@@ -114,7 +120,9 @@ def suspects(
         ]
     for name, table in wasted.items():
         lines += ["", f"{name.capitalize()}:"]
-        lines += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()] or ["  none"]
+        said = [f"  {cut}"] if cut is not None and name == "duplicate strings" else []
+        said += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()]
+        lines += said or ["  none"]
     write("".join(f"{folded(line)}\n" for line in lines), choice)
 
 
@@ -126,11 +134,14 @@ _WASTE_LINES = {
 }
 
 
-def _waste(heap: Heap) -> dict[str, Table]:
+def _waste(heap: Heap, cut: CutArrays | None) -> dict[str, Table]:
     from heapscope.heap.retention import waste
 
+    has_texts = cut is None or cut.kept_bytes > 0
     return {
-        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS),
+        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS).head(
+            _CONSUMERS if has_texts else 0
+        ),
         "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
         "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
         "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),

@@ -55,7 +55,7 @@ class Heap(RichRepr):
     Parameters
     ----------
     path : str or path-like
-        A dump, plain or gzip.
+        A dump, plain, compressed, or alone in an archive.
     progress : Progress
         Told how far long work is.
     options : Options
@@ -66,6 +66,8 @@ class Heap(RichRepr):
         Whether what was computed is kept, and found again by the next who opens this dump.
     partial : bool
         Whether what can be read of a broken dump is taken for it; `coverage` says how much that is.
+    heap : int, optional
+        Which heap of a file that holds several, counted from 1: the last by default.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Heap(RichRepr):
         index_dir: str | os.PathLike[str] | None = None,
         use_index: bool = True,
         partial: bool = False,
+        heap: int | None = None,
     ) -> None:
         from heapscope.heap.graph.options import Options
 
@@ -90,7 +93,7 @@ class Heap(RichRepr):
         self._use_index = use_index
         self._progress = progress
         self._graph: HeapGraph | None = None
-        self._source = Source(path, partial=partial)
+        self._source = Source(path, partial=partial, heap=heap)
         try:
             self._scan = scan(self._source, progress)
         except HprofError as error:
@@ -118,10 +121,26 @@ class Heap(RichRepr):
         return self._source.path
 
     @property
+    def heap_number(self) -> int:
+        """Which heap of the file this is, counted from 1."""
+        return self._scan.heap_number
+
+    @property
+    def heap_count(self) -> int:
+        """How many heaps the file holds: an agent appends one at each request, all others write one."""
+        return self._scan.heap_count
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether `captured_at` is its own time, and not when the file was begun that holds several heaps."""
+        return self._scan.heap_count == 1 or self._scan.heap_ticks is not None
+
+    @property
     def captured_at(self) -> datetime:
-        """When the dump was begun, UTC, from its header."""
+        """When the dump was begun, UTC, from its header; of several in a file also from its record."""
+        milliseconds = self._scan.header.timestamp_ms + (self._scan.heap_ticks or 0) // 1000
         try:
-            return datetime.fromtimestamp(self._scan.header.timestamp_ms / 1000, UTC)
+            return datetime.fromtimestamp(milliseconds / 1000, UTC)
         except (ValueError, OverflowError, OSError):
             return datetime.fromtimestamp(0, UTC)
 
@@ -273,6 +292,7 @@ class Heap(RichRepr):
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
         if self._graph is None:
             key = asdict(self.options) | (partial_key(self._source.parts) if self._scan.coverage else {})
+            key |= {"heap": str(self.heap_number)} if self.heap_count > 1 else {}
             self._graph = HeapGraph(
                 self._source,
                 self._scan,

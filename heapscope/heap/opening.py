@@ -20,13 +20,14 @@ def open(
     index_dir: str | os.PathLike[str] | None = None,
     use_index: bool = True,
     partial: bool = False,
+    heap: int | None = None,
 ) -> Heap:
     """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
 
     Parameters
     ----------
     path : str or path-like
-        A dump, plain, gzip or zstd.
+        A dump, plain, gzip, zstd, xz or bzip2, or alone in a zip or tar.
     progress : Progress
         Told how far long work is.
     semantics, roots, soft : str
@@ -37,6 +38,9 @@ def open(
         Whether what was computed is kept, and found again by the next who opens this dump.
     partial : bool
         Whether of a broken dump what can be read is opened; `Heap.coverage` says how much that is.
+    heap : int, optional
+        Which heap of a file that holds several, counted from 1: the last by default.  So does a path that
+        ends in ``#2``.
 
     Raises
     ------
@@ -44,4 +48,4 @@ def open(
         See `heapscope.errors`.
     """
     options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial)
+    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial, heap=heap)

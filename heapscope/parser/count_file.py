@@ -89,6 +89,9 @@ def count_file(
         class_dumps=class_dumps,
         segments=rows,
         dump_bytes=top_level.dump_bytes,
+        heap_number=top_level.heap_number,
+        heap_count=top_level.heap_count,
+        heap_ticks=top_level.heap_ticks,
     )
 
 

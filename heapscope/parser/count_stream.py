@@ -22,7 +22,10 @@ _MAX_RECORD_BYTES = 1 << 26  # of a name, a stack trace, ...: larger ones are lo
 
 
 class NeedsWholeFile(Exception):
-    """Counting needs the whole file: a heap record's length follows from its size, or a record is huge."""
+    """Counting needs the whole file.
+
+    A heap record's length follows from its size, a record is huge, or several heaps are in it.
+    """
 
 
 class _Window:
@@ -129,7 +132,7 @@ def _count(
             check_end(path, window.offset, records.all_tags())
             break
         tag, length = records.heap_header(window, path)
-        if tag == RecordTag.HEAP_DUMP or length == 0:
+        if tag == RecordTag.HEAP_DUMP or length == 0 or records.has_end:
             raise NeedsWholeFile
         window.position += RECORD_HEADER_BYTES
         start, stop = window.offset, window.offset + length
@@ -173,6 +176,7 @@ class _RecordCollector:
         self._starts: list[NDArray[np.int64]] = []
         self._lengths: list[NDArray[np.int64]] = []
         self._size = 0
+        self.has_end = False  # the end of a heap was met: what heap follows is another one
 
     def collect(self, window: _Window) -> int:
         """Take in all whole records up to the next heap record; the status of `list_records`."""
@@ -189,6 +193,7 @@ class _RecordCollector:
             if used:
                 self._chunks.append(window.data[first : window.position].copy())
                 self._tags.append(tags[:used].copy())
+                self.has_end |= bool((tags[:used] == RecordTag.HEAP_DUMP_END).any())
                 self._starts.append(starts[:used] - first + self._size)
                 self._lengths.append(lengths[:used].copy())
                 self._size += window.position - first

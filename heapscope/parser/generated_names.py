@@ -81,4 +81,6 @@ def stable_name(class_name: str) -> str:
         before = stable
         for pattern, replacement in _RULES:
             stable = pattern.sub(replacement, stable)
+    if stable.endswith("[]"):  # a name that nobody writes: an array inside of a name
+        stable = stable_name(stable)
     return stable + dimensions if stable else class_name

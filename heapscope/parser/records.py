@@ -77,6 +77,9 @@ class JavaClass:
     fields: tuple[Field, ...]  # own fields, in the dump's order
     statics: tuple[StaticField, ...]
     offset: int
+    constant_ids: tuple[
+        int, ...
+    ] = ()  # objects in its constant pool: agents list them, HotSpot's own dumps not
 
     @property
     def is_dumped(self) -> bool:
@@ -316,8 +319,12 @@ class ClassReader:
         head = self._head.unpack_from(data)
         class_id, _, super_id, loader_id, signers_id, domain_id, _, _, declared, constants = head
         p = self._head.size
+        constant_ids: list[int] = []
         for _ in range(constants):
-            p += 3 + self._values[data[p + 2]].size
+            code = data[p + 2]
+            if code == BasicType.OBJECT:
+                constant_ids += self._id_format.unpack_from(data, p + 3)
+            p += 3 + self._values[code].size
         count = data[p] << 8 | data[p + 1]
         p += 2
         statics = []
@@ -352,6 +359,7 @@ class ClassReader:
             fields=tuple(fields),
             statics=tuple(statics),
             offset=offset,
+            constant_ids=tuple(constant_ids),
         )
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
+from heapscope.errors import CorruptRecord, HprofError, TruncatedDump, UnsupportedFormat
 from heapscope.parser.broken.coverage import Coverage, Gap
 from heapscope.parser.broken.salvage import DUPLICATE, salvage, without_duplicates
 from heapscope.parser.broken.tolerant import part_paths
 from heapscope.parser.count_file import count_file
 from heapscope.parser.count_stream import NeedsWholeFile, count_stream
+from heapscope.parser.foreign_files import name_damage
 from heapscope.parser.instance_data import field_bytes, is_circle, own_bytes
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
@@ -32,6 +33,8 @@ from heapscope.parser.kernels import (
     KIND_INSTANCE,
     MEMORY_BYTES,
 )
+from heapscope.parser.layout.array_gaps import ArrayGaps, measure_array_gaps
+from heapscope.parser.layout.kernel_constants import kernel_constants
 from heapscope.parser.layout.layout import Layout, infer_layout
 from heapscope.parser.records import (
     ClassNames,
@@ -44,7 +47,9 @@ from heapscope.parser.records import (
 )
 from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
-from heapscope.parser.top_level import TopLevel, read_top_level
+from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.top_level import TopLevel, chosen_heap, read_top_level
+from heapscope.parser.unpacking import PackingError, Unpacked
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -95,6 +100,9 @@ class HeapScan:
     address_bits: int  # all addresses, or-ed
     dump_bytes: int
     coverage: Coverage | None = None  # None: all of the dump was read
+    heap_number: int = 1  # of the heaps in the file
+    heap_count: int = 1
+    heap_ticks: int | None = None  # microseconds from the header's time to this heap, where the file tells
 
     @property
     def segment_bytes(self) -> list[int]:
@@ -114,6 +122,8 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     Raises
     ------
     NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
+    HprofError
+        The file has no heap of the number that the source names.
     """
     if not source.is_partial:
         return _scan(source, None, progress)
@@ -131,7 +141,11 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
 
 def with_way_out(source: Source, error: HprofError) -> HprofError:
     """The error of a broken dump, with what could be read of it; other errors as they are."""
-    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump):
+    if source.is_partial or type(error) not in (HprofError, CorruptRecord, TruncatedDump, UnsupportedFormat):
+        return error
+    if type(error) is not HprofError and (named := _named_damage(source, error.offset)) is not None:
+        return type(error)(error.path, error.offset, named)
+    if type(error) is UnsupportedFormat:
         return error
     way = "--partial (partial=True) reads what is there"
     parts = len(part_paths(source.path))
@@ -146,6 +160,22 @@ def with_way_out(source: Source, error: HprofError) -> HprofError:
         way += f": {error.objects_before:,} objects and more"
     problem = error.problem.removesuffix(", take it again").removesuffix("; the dump is damaged")
     return type(error)(error.path, error.offset, f"{problem}; {way}")
+
+
+def _named_damage(source: Source, at: int | None) -> str | None:
+    """What was done to a dump on its way here, by its first bytes and those where reading it failed."""
+    try:
+        if source.is_mapped:
+            data = source.mapping()
+            return name_damage(
+                str(source.path), data.size, lambda start, count: data[start : start + count].tobytes(), at
+            )
+        with Unpacked(source.path, lambda head: head.startswith(MAGIC_PREFIX)) as inside:
+            first = inside.read(1 << 20)
+        path = str(source.path)
+        return name_damage(path, len(first), lambda start, count: first[start : start + count], None)
+    except (PackingError, HprofError, OSError):
+        return None
 
 
 def _segments(found: HeapScan) -> list[tuple[int, int, int, int]]:
@@ -221,6 +251,8 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             classes.setdefault(class_id, loaded_class(class_id, name))
         return classes, names
 
+    gaps: ArrayGaps | None = None
+
     def layout_of(done: DumpCounts, classes: dict[int, JavaClass]) -> Layout:
         return infer_layout(
             classes,
@@ -228,19 +260,20 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             address_bits=int(done.counts.addresses[ADDRESS_OR]),
             object_count=done.counts.objects,
             format_version=done.header.version,
+            gaps=gaps,
         )
 
     count: Callable[[Layout, int | None, Progress], DumpCounts]
     if saved is not None:
         count = partial(count_file, source, saved)
     elif source.is_mapped:
-        count = partial(count_file, source, read_top_level(source.mapping(), path))
+        count = partial(count_file, source, read_top_level(source.mapping(), path, source.heap))
     else:
         count = partial(count_stream, source)
     try:
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     except NeedsWholeFile:
-        count = partial(count_file, source, read_top_level(source.mapping(progress), path))
+        count = partial(count_file, source, read_top_level(source.mapping(progress), path, source.heap))
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     while True:
         classes, names = classes_of(done)
@@ -248,8 +281,12 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         done = count(layout, None, progress)
         classes, names = classes_of(done)
         final = layout_of(done, classes)
+        if final.is_width_guessed:
+            gaps = _array_gaps(source, done, final, progress)
+            final = layout_of(done, classes)
         if _geometry(final) == _geometry(layout):
             break
+    chosen_heap(path, done.heap_count, source.heap)
     counts = done.counts
     rows = counts.table[counts.table[:, KEY] != 0]
     segments = np.array(done.segments, np.int64).reshape(-1, 4)
@@ -284,7 +321,22 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         address_max=int(counts.addresses[ADDRESS_MAX]) if has_objects else 0,
         address_bits=int(counts.addresses[ADDRESS_OR]),
         dump_bytes=done.dump_bytes,
+        heap_number=done.heap_number,
+        heap_count=done.heap_count,
+        heap_ticks=done.heap_ticks,
     )
+
+
+def _array_gaps(source: Source, done: DumpCounts, layout: Layout, progress: Progress) -> ArrayGaps:
+    """What lies behind the arrays of references of which there are most."""
+    table = done.counts.table
+    arrays = table[(table[:, KEY] != 0) & (table[:, KIND] == KIND_ARRAY)]
+    if not arrays.size:
+        return ArrayGaps()
+    array_class = int(arrays[arrays[:, COUNT].argmax(), KEY])
+    width = done.header.identifier_bytes
+    constants = kernel_constants(width, layout)
+    return measure_array_gaps(source.mapping(progress), done.segments, constants, array_class, width)
 
 
 def _geometry(layout: Layout) -> tuple[object, ...]:

@@ -243,6 +243,8 @@ class DumpCounts:
         Offsets in the inflated dump.
     dump_bytes : int
         Of the inflated dump, as far as it was read.
+    heap_number, heap_count, heap_ticks
+        See `heapscope.parser.top_level.TopLevel`.
     """
 
     records: RecordList
@@ -251,6 +253,9 @@ class DumpCounts:
     class_dumps: list[tuple[int, bytes]]
     segments: list[tuple[int, int, int, int]]
     dump_bytes: int
+    heap_number: int = 1
+    heap_count: int = 1
+    heap_ticks: int | None = None
 
 
 def class_dumps_of(

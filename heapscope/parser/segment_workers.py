@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from typing import TypeVar
 
-from heapscope.parser.source import worker_count
+from heapscope.parser.inflating import worker_count
 from heapscope.progress import Progress
 
 Result = TypeVar("Result")

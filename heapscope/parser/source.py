@@ -1,4 +1,4 @@
-"""The bytes of a dump: a plain file, gzip members inflated in parallel, or zstd frames.
+"""The bytes of a dump: a plain file, gzip members inflated in parallel, zstd frames, a file in an archive.
 
 Two ways to read, both at the speed of the memory bus:
 
@@ -6,26 +6,17 @@ Two ways to read, both at the speed of the memory bus:
 - `Source.mapping` gives all of it as one array: the file mapped, or, for gzip, inflated once
   into an unlinked temporary file that is mapped.
 
-gzip: RFC 1952.  A dump that a JDK wrote with ``-gz`` is a row of independent members, the
-first (with several writing threads: some of the first) with the comment ``HPROF BLOCKSIZE=<n>``:
-every member but the last inflates to n bytes.  No index tells where a member begins, so
-heapscope looks for the eight bytes that open one, and proves each guess: the bytes up to it
-must be one whole member, by length and checksum.
+How compressed files are read is in `heapscope.parser.inflating` and `heapscope.parser.unpacking`.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
-import re
 import stat
 import tempfile
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
@@ -34,8 +25,12 @@ import numpy as np
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
 from heapscope.parser.broken.tolerant import Hole, gzip_pieces, part_paths, plain_pieces, zeros, zstd_pieces
+from heapscope.parser.foreign_files import name_file
+from heapscope.parser.inflating import ZSTD_WINDOW_BYTES, CompressedFile, ahead, blocksize_of, map_file
+from heapscope.parser.numbered import split_number
 from heapscope.parser.tags import MAGIC_PREFIX
 from heapscope.parser.texts.class_histogram import is_histogram
+from heapscope.parser.unpacking import HEAD_BYTES, PackingError, Unpacked, packing_of
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -43,17 +38,6 @@ if TYPE_CHECKING:
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
-_ZSTD_WINDOW_BYTES = 128 << 20  # what a frame may make us hold; `zstd -19` asks for 8 MB
-# Magic, method deflate, no flags (or a comment only), no time: how a JDK opens a member.
-_MEMBER_STARTS = (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", b"\x1f\x8b\x08\x10\x00\x00\x00\x00")
-_SEARCH_BYTES = 8 << 20
-# Small pieces: blocks of a megabyte, freed one by one, leave holes in the allocator's arenas
-# that add up to 350 MB.
-_PIECE_BYTES = 32 << 10
-_MAX_BLOCKSIZE = 16 << 20  # HotSpot's is 1 MiB
-_HEAD_BYTES = 10
-_BLOCKSIZE = re.compile(rb"HPROF BLOCKSIZE=(\d{1,10})\x00")
-_MEMBER_BATCH_BYTES = 2 << 20
 _STREAM_BLOCK_BYTES = 2 << 20
 _CHECKSUM_BLOCK_BYTES = 1 << 28  # well below the 4 GiB that lengths of old zlibs can say
 
@@ -68,9 +52,8 @@ class Piece:
     starts_record: bool = True  # a top-level record begins with it
 
 
-def worker_count() -> int:
-    """Threads for parallel work: the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _is_dump(head: bytes) -> bool:
+    return head.startswith(MAGIC_PREFIX)
 
 
 def crc32(data: NDArray[np.uint8]) -> int:
@@ -89,10 +72,13 @@ class Source:
     Parameters
     ----------
     path : str or path-like
-        A dump, plain, gzip or zstd.
+        A dump, plain, gzip or zstd, or whatever `heapscope.parser.unpacking` unpacks.
     partial : bool
         Whether what can still be inflated of a broken file is taken, and the parts beside it that
         a killed parallel dump left; `pieces` then tells what is there.
+    heap : int, optional
+        Which heap of a file that holds several is meant, counted from 1: the last by default.  The path can
+        say it as well: ``worker.hprof#2``.
 
     Attributes
     ----------
@@ -107,8 +93,11 @@ class Source:
         The file cannot be opened or read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, partial: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | os.PathLike[str], *, partial: bool = False, heap: int | None = None
+    ) -> None:
+        self.path, number = split_number(path)
+        self.heap = number if heap is None else heap
         self.is_partial = partial
         self.pieces: list[Piece] = []
         self.parts: list[Path] = []
@@ -136,34 +125,56 @@ class Source:
         self.file_bytes = status.st_size
         if self.file_bytes == 0:
             raise NotHprof(self.path, None, "is empty; the dump was never written, take it again")
-        head = os.pread(self._fd, 4096, 0)
+        head = os.pread(self._fd, HEAD_BYTES, 0)
         self.is_zstd = head.startswith(ZSTD_MAGIC)
         self.is_gzip = head.startswith(GZIP_MAGIC)
-        if not head.startswith(MAGIC_PREFIX) and is_histogram(os.pread(self._fd, 64 << 10, 0)):
+        self.is_packed = False
+        if not head.startswith(MAGIC_PREFIX):
+            self._inspect_packed(head)
+        self._blocksize = 0
+        if self.is_gzip:
+            self._blocksize = blocksize_of(head)
+        self.parts = part_paths(self.path) if self.is_partial else []
+        if not self.is_compressed and not self.parts:
+            self._plain_fd = os.dup(self._fd)
+
+    def _inspect_packed(self, head: bytes) -> None:
+        """Look into a file that does not begin as a dump does.
+
+        Raises
+        ------
+        NotHprof
+            There is no dump inside either.
+        """
+        inside = ""
+        if packing_of(head) is not None:
+            try:
+                with Unpacked(self.path, _is_dump) as found:
+                    head, inside = found.head, found.packing
+                    layers = found.layers
+            except PackingError as error:
+                if error.is_broken and (self.is_gzip or self.is_zstd):
+                    return  # reading it says where it is broken
+                raise NotHprof(self.path, None, str(error)) from None
+            if not head and layers in (["gzip"], ["zstd"]):
+                return
+            if head.startswith(MAGIC_PREFIX):
+                if layers not in (["gzip"], ["zstd"]):
+                    self.is_packed, self.is_gzip, self.is_zstd = True, False, False
+                return
+        if is_histogram(head):
             raise NotHprof(
                 self.path,
                 None,
                 "is a class histogram, which has no objects and no references; this takes a heap dump: "
                 "jcmd PID GC.heap_dump FILE, or 'heapscope collect'",
             )
-        if not self.is_compressed and not head.startswith(MAGIC_PREFIX):
-            raise NotHprof(
-                self.path,
-                0,
-                "no heap dump: it should begin with 'JAVA PROFILE 1.0.x' (or be gzip or zstd of that); "
-                "make one with: jcmd PID GC.heap_dump FILE",
-            )
-        self._blocksize = 0
-        if self.is_gzip:
-            self._blocksize = _blocksize(head)
-        self.parts = part_paths(self.path) if self.is_partial else []
-        if not self.is_compressed and not self.parts:
-            self._plain_fd = os.dup(self._fd)
+        raise NotHprof(self.path, None, name_file(str(self.path), head, self.file_bytes, inside))
 
     @property
     def is_compressed(self) -> bool:
-        """Whether the file holds the dump as gzip or zstd."""
-        return self.is_gzip or self.is_zstd
+        """Whether the file holds the dump compressed, or in an archive."""
+        return self.is_gzip or self.is_zstd or self.is_packed
 
     @property
     def is_mapped(self) -> bool:
@@ -205,9 +216,9 @@ class Source:
                                 "set TMPDIR to a folder with room, or inflate the file yourself",
                             ) from None
                     self._plain_fd = os.dup(spool.fileno())
-                    self._mapping = _map(self._plain_fd)
+                    self._mapping = map_file(self._plain_fd)
             else:
-                self._mapping = _map(self._fd)
+                self._mapping = map_file(self._fd)
             if not self.pieces:
                 self.pieces.append(Piece(0, int(self._mapping.size)))
         return self._mapping
@@ -221,10 +232,12 @@ class Source:
             try:
                 size = os.fstat(fd).st_size
                 head = os.pread(fd, 4096, 0)
-                if head.startswith(GZIP_MAGIC):
-                    found = gzip_pieces(fd, size, _blocksize(head))
+                if self.is_packed and path == self.path:
+                    found = self._unpacked_pieces()
+                elif head.startswith(GZIP_MAGIC):
+                    found = gzip_pieces(fd, size, blocksize_of(head))
                 elif head.startswith(ZSTD_MAGIC):
-                    found = zstd_pieces(fd, size, _ZSTD_WINDOW_BYTES)
+                    found = zstd_pieces(fd, size, ZSTD_WINDOW_BYTES)
                 else:
                     found = plain_pieces(fd, size)
                 for piece in found:
@@ -244,6 +257,13 @@ class Source:
                 self.pieces.append(Piece(begin, at, "", starts_record))
             begin, starts_record = at, True
 
+    def _unpacked_pieces(self) -> Iterator[bytes | Hole]:
+        try:
+            for block in self._unpacked_blocks(no_progress, ""):
+                yield bytes(block)
+        except HprofError as error:
+            yield Hole(None, error.problem, True)
+
     def blocks(self, progress: Progress = no_progress, phase: str = "reading") -> Generator[memoryview]:
         """The inflated dump in order, as blocks of a few megabytes, each valid up to the next.
 
@@ -254,14 +274,16 @@ class Source:
         HprofError
             A gzip member is damaged.
         """
-        if self.is_zstd:
-            yield from self._ahead(self._zstd_blocks(progress, phase))
+        if self.is_packed:
+            yield from ahead(self._unpacked_blocks(progress, phase))
+        elif self.is_zstd:
+            file = CompressedFile(self.path, self._fd, self.file_bytes)
+            yield from ahead(file.zstd_blocks(progress, phase))
         elif not self.is_gzip:
             yield from self._plain_blocks(progress, phase)
-        elif self._blocksize:
-            yield from self._parallel_blocks(progress, phase)
         else:
-            yield from self._ahead(self._serial_blocks(0, progress, phase))
+            file = CompressedFile(self.path, self._fd, self.file_bytes)
+            yield from file.gzip_blocks(self._blocksize, progress, phase)
 
     def _plain_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
         offset = 0
@@ -273,152 +295,16 @@ class Source:
             progress(phase, offset, self.file_bytes)
             yield memoryview(block)
 
-    def _serial_blocks(self, offset: int, progress: Progress, phase: str) -> Generator[memoryview]:
-        """One member after the other, on one core: what any gzip file allows."""
-        from isal import isal_zlib
-
-        inflater = isal_zlib.decompressobj(wbits=31)
-        pending = b""
-        started = False
-        while True:
-            if inflater.eof:
-                # Zero bytes behind the last member are padding (tapes, block devices).
-                rest = (inflater.unused_data or pending).lstrip(b"\0")
-                if not rest:
-                    rest = os.pread(self._fd, _STREAM_BLOCK_BYTES, offset)
-                    offset += len(rest)
-                    rest = rest.lstrip(b"\0")
-                    if not rest:
-                        if offset >= self.file_bytes:
-                            return
-                        continue
-                inflater = isal_zlib.decompressobj(wbits=31)
-                pending, started = rest, False
-            elif not pending:
-                pending = os.pread(self._fd, 1 << 19, offset)
-                offset += len(pending)
-                if not pending:
-                    raise TruncatedDump(
-                        self.path,
-                        None,
-                        f"the gzip stream ends inside a member at byte {self.file_bytes:,} of the file; "
-                        "the copy or the dump was cut short, take it again",
-                    )
-            try:
-                block = inflater.decompress(pending, _STREAM_BLOCK_BYTES)
-            except isal_zlib.error as error:  # type: ignore[misc]  # isal's hints call it an instance
-                raise self._damaged(offset - len(pending), error, started) from None
-            started = True
-            pending = b"" if inflater.eof else inflater.unconsumed_tail
-            progress(phase, min(offset, self.file_bytes), self.file_bytes)
-            if block:
-                yield memoryview(block)
-
-    def _zstd_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
-        """One frame after the other (RFC 8878), each piece no larger than a few blocks inflate to."""
-        import zstandard
-
-        reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-        frame = reader.decompressobj()
-        offset, pending, is_inside = 0, b"", False
-        while True:
-            if not pending:
-                # Small pieces: one of zstd may inflate to thousands of times its size.
-                pending = os.pread(self._fd, _PIECE_BYTES, offset)
-                offset += len(pending)
-            if not pending:
-                if is_inside:
-                    raise TruncatedDump(
-                        self.path,
-                        None,
-                        f"the zstd stream ends inside a frame at byte {self.file_bytes:,} of the file; "
-                        "the copy or the dump was cut short, take it again",
-                    )
-                return
-            try:
-                block = frame.decompress(pending)
-            except zstandard.ZstdError as error:
-                where = max(0, offset - len(pending))
-                raise HprofError(
-                    self.path,
-                    None,
-                    f"the zstd data is damaged near byte {where:,} of the file ({error}); "
-                    "copy the dump again",
-                ) from None
-            pending, is_inside = b"", True
-            if frame.eof:
-                pending, is_inside = frame.unused_data, False
-                frame = reader.decompressobj()
-            progress(phase, min(offset, self.file_bytes), self.file_bytes)
-            if block:
-                yield memoryview(block)
-
-    def _damaged(self, offset: int, error: Exception, started: bool) -> HprofError:
-        what = "the gzip data is damaged" if started else "no gzip member begins here"
-        return HprofError(
-            self.path, None, f"{what} near byte {max(offset, 0):,} of the file ({error}); copy the dump again"
-        )
-
-    @staticmethod
-    def _ahead(blocks: Generator[memoryview]) -> Generator[memoryview]:
-        """The same blocks, the next one made on another thread while one is used."""
-        with closing(blocks), ThreadPoolExecutor(1) as pool:
-            future = pool.submit(next, blocks, None)
-            while (block := future.result()) is not None:
-                future = pool.submit(next, blocks, None)
-                yield block
-
-    def _parallel_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
-        """Members inflated on all cores, some batches ahead, given out in order."""
-        view = _map(self._fd).data
-        workers = worker_count()
-        members = max(1, _MEMBER_BATCH_BYTES // self._blocksize)
-        batches = _batched(_member_starts(self._fd, self.file_bytes), members)
-        free = [np.empty(members * self._blocksize, np.uint8) for _ in range(workers + 2)]
-        waiting: deque[tuple[tuple[int, ...], NDArray[np.uint8], Future[int]]] = deque()
-        with ThreadPoolExecutor(workers) as pool:
-            while True:
-                while free and (batch := next(batches, None)) is not None:
-                    target = free.pop()
-                    future = pool.submit(self._inflate_members, view, batch, target)
-                    waiting.append((batch, target, future))
-                if not waiting:
-                    return
-                batch, target, future = waiting.popleft()
-                size = future.result()
-                if size < 0:
-                    # A guess was wrong, or the file is damaged: the serial way knows which.
-                    for _, _, other in waiting:
-                        other.cancel()
-                    yield from self._serial_blocks(batch[0], progress, phase)
-                    return
-                progress(phase, batch[-1], self.file_bytes)
-                yield target.data[:size]
-                free.append(target)
-
-    def _inflate_members(self, view: memoryview, starts: tuple[int, ...], target: NDArray[np.uint8]) -> int:
-        """Inflate the members between consecutive starts into ``target``.
-
-        Returns their bytes together; -1 unless each ends where the next begins.
-        """
-        from isal import isal_zlib
-
-        size = 0
-        for start, stop in pairwise(starts):
-            inflater = isal_zlib.decompressobj(wbits=31)
-            bound = size + self._blocksize
-            for position in range(start, stop, _PIECE_BYTES):
-                try:
-                    piece = inflater.decompress(view[position : min(position + _PIECE_BYTES, stop)])
-                except isal_zlib.error:  # type: ignore[misc]
-                    return -1
-                if size + len(piece) > bound:
-                    return -1
-                target[size : size + len(piece)] = np.frombuffer(piece, np.uint8)
-                size += len(piece)
-            if not inflater.eof or inflater.unused_data:
-                return -1
-        return size
+    def _unpacked_blocks(self, progress: Progress, phase: str) -> Generator[memoryview]:
+        """The dump in an archive, or under several layers of compression."""
+        try:
+            with Unpacked(self.path, _is_dump) as inside:
+                while block := inside.read(_STREAM_BLOCK_BYTES):
+                    progress(phase, min(inside.position, self.file_bytes), self.file_bytes)
+                    yield memoryview(block)
+        except PackingError as error:
+            kind = TruncatedDump if error.is_cut else HprofError if error.is_broken else NotHprof
+            raise kind(self.path, None, str(error)) from None
 
     def close(self) -> None:
         """Release the file; the mapping stays valid while arrays refer to it."""
@@ -437,48 +323,5 @@ class Source:
         self.close()
 
 
-def _blocksize(head: bytes) -> int:
-    """What each member but the last inflates to, by the comment of the first; 0 where it does not say."""
-    comment = _BLOCKSIZE.search(head, 0, 512)
-    size = int(comment[1]) if comment else 0
-    return (
-        size if size <= _MAX_BLOCKSIZE else 0
-    )  # no JDK writes larger members; the serial way needs no buffers
-
-
 def _spool() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="heapscope-", suffix=".hprof")
-
-
-def _map(fd: int) -> NDArray[np.uint8]:
-    length = os.fstat(fd).st_size
-    if length == 0:
-        return np.zeros(0, np.uint8)
-    return np.frombuffer(mmap.mmap(fd, length, access=mmap.ACCESS_READ), np.uint8)
-
-
-def _member_starts(fd: int, size: int) -> Iterator[int]:
-    """Positions where a gzip member may begin, in order and 0 among them, then the file's size."""
-    width = len(_MEMBER_STARTS[0])
-    yield 0  # whatever stands there: a first member that is damaged is an error, not left aside
-    for offset in range(0, size, _SEARCH_BYTES):
-        # Read, not mapped: mmap.find compares at every byte before Python 3.13.
-        chunk = os.pread(fd, _SEARCH_BYTES + width - 1, offset)
-        position = chunk.find(_MEMBER_STARTS[0][:3])
-        while position >= 0:
-            if offset + position and chunk[position : position + width] in _MEMBER_STARTS:
-                yield offset + position
-            position = chunk.find(_MEMBER_STARTS[0][:3], position + 1)
-    yield size
-
-
-def _batched(starts: Iterator[int], members: int) -> Iterator[tuple[int, ...]]:
-    """Starts in tuples of ``members + 1`` that overlap by one: the stop of one is the next's start."""
-    batch = [next(starts)]
-    for start in starts:
-        batch.append(start)
-        if len(batch) > members:
-            yield tuple(batch)
-            batch = [start]
-    if len(batch) > 1:
-        yield tuple(batch)

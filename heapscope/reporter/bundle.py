@@ -29,6 +29,7 @@ from typing import IO, TYPE_CHECKING, Any
 from heapscope import __version__
 from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
+from heapscope.parser.numbered import numbered
 from heapscope.progress import Progress, default_progress
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
@@ -287,7 +288,7 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
     with tempfile.TemporaryDirectory(prefix="heapscope-bundle-") as folder:
         copy = Path(folder, f"dump{_DUMP_ENDING}")
         try:
-            redact(snapshot.path, copy)
+            redact(numbered(snapshot.path, snapshot.number if snapshot.of_count > 1 else None), copy)
         except HprofError as error:
             if snapshot.coverage is None:
                 raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heapscope.analysis.growth.snapshot import snapshot_of
 from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.errors import ObjectNotFound
+from heapscope.heap.retention.cut_arrays import find_cut_arrays
 from heapscope.heap.retention.off_heap import find_off_heap
 from heapscope.heap.retention.paths import merged_paths
 from heapscope.heap.retention.suspects import describe_suspect, find_suspects
@@ -141,9 +142,12 @@ def describe_retention(
 
 def _waste(heap: Heap, show_secrets: bool) -> tuple[Waste, ...]:
     found = []
-    for row in duplicate_strings(heap.graph, _WASTE_ROWS).rows():
-        text = row["text"] if show_secrets else scrub(row["text"])
-        found.append(Waste("duplicate string", printable(text), row["string_count"], row["wasted_bytes"]))
+    cut = find_cut_arrays(heap.graph)
+    kind = "duplicate string" if cut is None else f"string alike in {cut.kept_bytes:,} bytes, then cut"
+    if cut is None or cut.kept_bytes:
+        for row in duplicate_strings(heap.graph, _WASTE_ROWS).rows():
+            text = row["text"] if show_secrets else scrub(row["text"])
+            found.append(Waste(kind, printable(text), row["string_count"], row["wasted_bytes"]))
     for row in wasteful_collections(heap.graph, _WASTE_ROWS).rows():
         kind = f"{row['kind']} collection"
         found.append(Waste(kind, printable(row["class_name"]), row["collection_count"], row["wasted_bytes"]))

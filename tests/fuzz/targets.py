@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import csv
 import gzip
 import io
 import json
+import lzma
 import socket
+import tarfile
 import tempfile
 import unicodedata
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -214,7 +218,22 @@ def packed_seeds() -> list[bytes]:
             zstandard.ZstdCompressor(level=3).compress(data[:999])
             + zstandard.ZstdCompressor().compress(data[999:]),
         ]
-    return found
+    data = dumps()[0]
+    return [*found, lzma.compress(data), bz2.compress(data), *archives(data)]
+
+
+def archives(data: bytes) -> list[bytes]:
+    """A zip and a tar.gz with a dump and a text."""
+    packed, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("heap.hprof", data)
+        made.writestr("a.log", b"text")
+    with tarfile.open(fileobj=tarred, mode="w") as made_tar:
+        for name, content in (("a.log", b"text"), ("heap.hprof", data)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            made_tar.addfile(entry, io.BytesIO(content))
+    return [packed.getvalue(), gzip.compress(tarred.getvalue(), mtime=0)]
 
 
 # --- texts ---
@@ -234,7 +253,11 @@ def histogram(data: bytes) -> None:
 
 def histogram_seeds() -> list[bytes]:
     found = [path.read_bytes()[:3000] for path in sorted((GOLDEN / "histograms").glob("*.txt"))]
-    return [*found, gzip.compress(found[0], mtime=0)]
+    rows = b"   1:  20  1000  [B\n   2:  3  48  a.B\nTotal  23  1048\n"
+    heading = b"  num   object count     total size    class name\n---\n"
+    columns = b"Index Super InstCount InstBytes ClassName\n"
+    stats = columns + b" 1 -1 3 48 a.B\n" + columns
+    return [*found, gzip.compress(found[0], mtime=0), rows, heading + rows, stats, found[0] + rows]
 
 
 def perfdata(data: bytes) -> None:

@@ -102,7 +102,8 @@ def naive_graph(
 ) -> NaiveGraph:
     """The graph of a heap as the naive reader read it.
 
-    With ``is_mat``, classes of the boot loader are roots where no class is said to be one.
+    Classes of the boot loader are roots where no class is said to be one.  With ``is_mat``, what a constant
+    pool names is not held.
     """
     objects = set(heap.instances) | set(heap.object_arrays) | set(heap.primitive_arrays) | set(heap.classes)
     # Of several classes of one name the first one loaded by the boot loader is the JDK's.
@@ -137,6 +138,7 @@ def naive_graph(
             java_class.signers_id,
             java_class.protection_domain_id,
             *(int(value) for _, code, value in java_class.statics if code == 2),
+            *([] if is_mat else java_class.constant_ids),
         ]
     threads: dict[int, int] = {}
     for root in heap.roots:
@@ -151,7 +153,7 @@ def naive_graph(
             strong[thread].append(root.object_id)
         else:
             found[root.object_id].append(root.tag)
-    if is_mat and not any(root.tag == STICKY_CLASS for root in heap.roots):
+    if not any(root.tag == STICKY_CLASS for root in heap.roots):
         for class_id, java_class in heap.classes.items():
             if java_class.loader_id == 0 and not java_class.name.endswith("[]"):
                 found[class_id].append(STICKY_CLASS)

@@ -33,6 +33,7 @@ class OracleClass:
     declared_bytes: int
     statics: list[tuple[str, int, Value]]  # name, type code, value
     fields: list[tuple[str, int]]  # name, type code
+    constant_ids: list[int]  # objects in the constant pool
 
 
 @dataclass
@@ -275,9 +276,13 @@ def _read_class(heap: OracleHeap, body: _Bytes) -> None:
     body.identifier()
     body.identifier()
     declared_bytes = body.u4()
+    constant_ids = []
     for _ in range(body.u2()):
         body.u2()
-        body.value(body.u1())
+        code = body.u1()
+        value = body.value(code)
+        if code == 2:
+            constant_ids.append(int(value))
     statics = []
     for _ in range(body.u2()):
         name_id, code = body.identifier(), body.u1()
@@ -287,5 +292,14 @@ def _read_class(heap: OracleHeap, body: _Bytes) -> None:
         name_id, code = body.identifier(), body.u1()
         fields.append((heap.names.get(name_id, ""), code))
     heap.classes[class_id] = OracleClass(
-        class_id, "", super_id, loader_id, signers_id, domain_id, declared_bytes, statics, fields
+        class_id,
+        "",
+        super_id,
+        loader_id,
+        signers_id,
+        domain_id,
+        declared_bytes,
+        statics,
+        fields,
+        constant_ids,
     )

@@ -8,14 +8,28 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from heapscope.analysis.growth.sidecar import read_sidecar
-from heapscope.analysis.growth.time_source import FILE_TIME, TimeSource
+from heapscope.analysis.growth.time_source import FILE_TIME, READ_TIME, TimeSource
 from heapscope.errors import HprofError, MissingDependency
 from heapscope.parser.records import parse_header
 from heapscope.parser.source import Source
 from heapscope.parser.tags import HEADER_BYTES
+from heapscope.parser.texts.class_histogram import is_standard_input
 
 _DUMP_ENDINGS = (".hprof", ".hprof.gz", ".hprof.zst")
-_ENDINGS = (".gz", ".zst", ".hprof", ".histogram.txt", ".txt", ".histo", ".bin")
+_ENDINGS = (
+    ".gz",
+    ".zst",
+    ".xz",
+    ".bz2",
+    ".zip",
+    ".tgz",
+    ".tar",
+    ".hprof",
+    ".histogram.txt",
+    ".txt",
+    ".histo",
+    ".bin",
+)
 # 2026-11-23T10:15:30, 2026-11-23_10-15-30, 20261123T101530.975Z, 20261123-101530, 20261123101530; or the day.
 _DATE = re.compile(
     r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])"
@@ -28,7 +42,7 @@ _EPOCH = re.compile(r"(?<!\d)([1-3]\d{9})(\d{3})?(?!\d)")
 
 def short_name(path: Path) -> str:
     """A snapshot's name: its file's, without folder and ending."""
-    name = path.name
+    name = "stdin" if is_standard_input(path) else path.name
     for ending in _ENDINGS:
         name = name.removesuffix(ending) or name
     return name
@@ -37,9 +51,12 @@ def short_name(path: Path) -> str:
 def find_capture_time(path: Path) -> tuple[datetime, TimeSource]:
     """When a class histogram without a date was taken, in UTC, and how that is known.
 
-    By its sidecar, by a date in its name, by the header of a dump of the same name beside it; else the
-    time of its file, which is that of a copy where the file was copied.
+    Standard input has the time when it is read.  Else by its sidecar, by a date in its name, by the header
+    of a dump of the same name beside it; else the time of its file, which is that of a copy where the file
+    was copied.
     """
+    if is_standard_input(path):
+        return datetime.now(UTC), READ_TIME
     with suppress(ValueError, TypeError, OverflowError):
         said = datetime.fromisoformat(read_sidecar(path).get("captured_at", ""))
         if said.tzinfo is not None:

@@ -6,21 +6,38 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.analysis.growth.capture_time import find_capture_time, short_name
 from heapscope.analysis.growth.sidecar import options_in, read_sidecar
-from heapscope.analysis.growth.time_source import HEADER, ORDER_IN_TEXT, TEXT, UNDATED, TimeSource
+from heapscope.analysis.growth.time_source import (
+    HEADER,
+    INTERVALS,
+    ORDER_IN_DUMP,
+    ORDER_IN_TEXT,
+    RECORD,
+    TEXT,
+    UNDATED,
+    TimeSource,
+)
 from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.environment import stated_direct_limit
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
-from heapscope.parser.texts.class_histogram import ClassHistogramText, is_histogram, read_histograms
+from heapscope.parser.numbered import no_such, split_number
+from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.texts.class_histogram import (
+    ClassHistogramText,
+    is_histogram,
+    is_standard_input,
+    read_histograms,
+)
+from heapscope.parser.unpacking import ARCHIVES, HEAD_BYTES, PackingError, Unpacked, packing_of
 from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -28,6 +45,7 @@ from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
     from heapscope.parser.broken.coverage import Coverage
+    from heapscope.parser.layout.vm_objects import VmObjects
 
 Kind = Literal["heap dump", "class histogram"]
 DUMP: Kind = "heap dump"
@@ -47,6 +65,7 @@ class ProcessFacts:
     format_version: str
     identifier_bytes: int
     class_count: int
+    implied_root_count: int  # class objects that are roots without a record
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,9 @@ class Snapshot(RichRepr):
     coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
     is_cut: bool = False  # a class histogram without its Total line: classes may be missing
     pid: int | None = None  # of a class histogram that names its process
+    number: int = 1  # which snapshot of its file, counted from 1
+    of_count: int = 1  # how many its file holds
+    vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
 
     @property
     def is_dated(self) -> bool:
@@ -116,8 +138,10 @@ class Snapshot(RichRepr):
         HprofError
             The dump cannot be read any more.
         """
-        is_partial = self.coverage is not None
-        return Heap(self.path, progress, partial=is_partial) if self.kind == DUMP else None
+        if self.kind != DUMP:
+            return None
+        number = self.number if self.of_count > 1 else None
+        return Heap(self.path, progress, partial=self.coverage is not None, heap=number)
 
     def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``.
@@ -147,6 +171,7 @@ def facts_of(heap: Heap) -> ProcessFacts:
         format_version=heap.format_version,
         identifier_bytes=heap.identifier_bytes,
         class_count=len(heap.classes),
+        implied_root_count=heap.roots.implied_count,
     )
 
 
@@ -160,22 +185,19 @@ def read_snapshot(
     as_jvm: bool = False,
     partial: bool = False,
 ) -> Snapshot:
-    """Count one heap dump or class histogram; see `read_snapshots`.
+    """Count one heap dump or class histogram, of a file that holds several the last; see `read_snapshots`.
 
     Raises
     ------
     HprofError, HistogramError
         See `heapscope.errors`.
-    HeapscopeError
-        The file holds several class histograms.
     """
-    found = read_snapshots(path, progress, as_jvm=as_jvm, partial=partial)
-    if len(found) > 1:
-        raise HeapscopeError(
-            f"{path}: holds {len(found)} class histograms; growth, trend, check and diagnose take it as it "
-            "is, here one is needed"
-        )
-    return found[0]
+    path, number = split_number(path)
+    if _looks_like_histogram(path):
+        found = _of_texts(path, read_histograms(path))
+        return found[-1] if number is None else _numbered(found, number)
+    with Heap(path, progress, partial=partial, heap=number) as heap:
+        return snapshot_of(heap, as_jvm=as_jvm)
 
 
 def read_snapshots(
@@ -185,11 +207,12 @@ def read_snapshots(
     as_jvm: bool = False,
     partial: bool = False,
 ) -> list[Snapshot]:
-    """Count a heap dump, or each class histogram of a text.
+    """Count each heap of a dump, or each class histogram of a text.
 
     Parameters
     ----------
     path : str or path-like
+        ``worker.hprof#2`` is the second snapshot of the file alone.
     progress : Progress
         Told how far counting is.
     as_jvm : bool
@@ -200,26 +223,43 @@ def read_snapshots(
     Returns
     -------
     list of Snapshot
-        One of a dump; of a text as many as it has tables, in its order.
+        As many as the file holds heaps or tables, in its order.
 
     Raises
     ------
     HprofError, HistogramError
         See `heapscope.errors`.
     """
-    path = Path(path)
+    path, number = split_number(path)
     if _looks_like_histogram(path):
-        return _of_texts(path, read_histograms(path))
-    with Heap(path, progress, partial=partial) as heap:
-        return [snapshot_of(heap, as_jvm=as_jvm)]
+        texts = _of_texts(path, read_histograms(path))
+        return texts if number is None else [_numbered(texts, number)]
+    with Heap(path, progress, partial=partial, heap=number) as heap:
+        last = snapshot_of(heap, as_jvm=as_jvm)
+    found = [last]
+    for earlier in range(1, last.of_count if number is None else 1):
+        with Heap(path, progress, partial=partial, heap=earlier) as heap:
+            found.insert(-1, snapshot_of(heap, as_jvm=as_jvm))
+    return found
+
+
+def _numbered(found: Sequence[Snapshot], number: int) -> Snapshot:
+    if number > len(found):
+        what = no_such("class histogram", "class histograms", len(found), number)
+        raise HeapscopeError(f"{found[0].path}: {what}")
+    return found[number - 1]
 
 
 def _of_texts(path: Path, texts: Sequence[ClassHistogramText]) -> list[Snapshot]:
     found: list[Snapshot] = []
+    intervals = _intervals(texts)
     for number, text in enumerate(texts, 1):
         source: TimeSource
         if text.captured_at_ms is not None:
             captured_at, source = datetime.fromtimestamp(text.captured_at_ms / 1000, UTC), TEXT
+        elif intervals:
+            end, _ = find_capture_time(path)
+            captured_at, source = end - timedelta(seconds=intervals[-1] - intervals[number - 1]), INTERVALS
         elif found:
             captured_at, source = found[-1].captured_at, ORDER_IN_TEXT
         else:
@@ -237,24 +277,39 @@ def _of_texts(path: Path, texts: Sequence[ClassHistogramText]) -> list[Snapshot]
                 root_counts={},
                 is_cut=not text.is_complete,
                 pid=text.pid,
+                number=number,
+                of_count=len(texts),
             )
         )
     return found
 
 
+def _intervals(texts: Sequence[ClassHistogramText]) -> list[float]:
+    """Seconds of several texts since a moment nobody knows; empty where one does not tell, or they fall."""
+    known = [text.interval_seconds for text in texts if text.captured_at_ms is None]
+    intervals = [each for each in known if each is not None]
+    is_known = len(texts) > 1 and len(intervals) == len(texts) and intervals == sorted(intervals)
+    return intervals if is_known else []
+
+
 def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
     """An open heap as a snapshot."""
+    is_one_of_several = heap.heap_count > 1
+    source = HEADER if not is_one_of_several else RECORD if heap.is_dated else ORDER_IN_DUMP
     return Snapshot(
         path=heap.path,
-        name=short_name(heap.path),
+        name=short_name(heap.path) + (f"#{heap.heap_number}" if is_one_of_several else ""),
         kind=DUMP,
         captured_at=heap.captured_at,
-        captured_at_source=HEADER,
+        captured_at_source=source,
         histogram=heap.histogram(as_jvm=as_jvm),
         superclasses=heap.superclasses,
         root_counts=heap.root_counts(),
         vm=heap.vm_facts,
         coverage=heap.coverage,
+        vm_objects=heap.vm_objects if as_jvm else None,
+        number=heap.heap_number,
+        of_count=heap.heap_count,
     )
 
 
@@ -281,16 +336,25 @@ def snapshot_files(path: Path) -> list[Path]:
 
 
 def _looks_like_histogram(path: Path) -> bool:
-    """Whether a file is text of a class histogram, perhaps gzip; False for what is no file."""
-    import gzip
-    import zlib
-
+    """Whether a file is text of a class histogram, packed perhaps; False for what is no file."""
+    if is_standard_input(path):
+        return True
     try:
         with path.open("rb") as file:
-            head = file.read(64 << 10)
-        if head.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as file:
-                head = file.read(64 << 10)
-    except (OSError, EOFError, zlib.error):
+            head = file.read(HEAD_BYTES)
+        if packing_of(head) is None:
+            return is_histogram(head)
+        if packing_of(head) in ARCHIVES and _has_dump(path):
+            return False  # of a dump with its class histogram in one archive the dump says more
+        with Unpacked(path, is_histogram) as inside:
+            return is_histogram(inside.head)
+    except (OSError, PackingError):
         return False
-    return is_histogram(head)
+
+
+def _has_dump(path: Path) -> bool:
+    try:
+        with Unpacked(path, lambda head: head.startswith(MAGIC_PREFIX)):
+            return True
+    except PackingError:
+        return False

@@ -10,11 +10,18 @@ from itertools import pairwise
 from typing import Literal
 
 from heapscope.analysis.growth.snapshot import Snapshot
-from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, HEADER, NAME_ORDER, TEXT
+from heapscope.analysis.growth.time_source import (
+    GIVEN_ORDER,
+    HEADER,
+    NAME_ORDER,
+    RECORD,
+    TEXT,
+    UNORDERED,
+)
 from heapscope.errors import HeapscopeError
 
 Order = Literal["given", "name"]
-_CERTAIN = (HEADER, TEXT, "sidecar")
+_CERTAIN = (HEADER, RECORD, TEXT, "sidecar")
 _SHOWN = 3
 
 
@@ -45,7 +52,7 @@ def put_in_order(snapshots: Sequence[Snapshot], order: Order) -> list[Snapshot]:
             )
     source = GIVEN_ORDER if order == "given" else NAME_ORDER
     return [
-        replace(one, captured_at_source=source) if one.captured_at_source == FILE_TIME else one
+        replace(one, captured_at_source=source) if one.captured_at_source in UNORDERED else one
         for one in found
     ]
 
@@ -64,7 +71,7 @@ def check_order(snapshots: Sequence[Snapshot]) -> None:
     for one in snapshots:
         if one.captured_at_source == "name":
             by_day.setdefault(one.captured_at, []).append(one.name)
-    unknown = [one.name for one in snapshots if one.captured_at_source == FILE_TIME]
+    unknown = [one.name for one in snapshots if one.captured_at_source in UNORDERED]
     unknown += [name for names in by_day.values() if len(names) > 1 for name in names]
     if unknown:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""

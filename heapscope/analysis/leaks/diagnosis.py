@@ -22,7 +22,7 @@ from heapscope.analysis.growth.sidecar import number_in, variables_in
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.time_source import GUESSED
 from heapscope.analysis.growth.trends import Axis, find_trends
-from heapscope.analysis.leaks.evidence import SnapshotEvidence
+from heapscope.analysis.leaks.evidence import SnapshotEvidence, held
 from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading, began, growth_rate
 from heapscope.analysis.leaks.hadoop import FILE_SYSTEM, FileSystemGroup, file_system_groups
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
@@ -207,6 +207,8 @@ def _findings(
         # Without objects two leaks of one class cannot be told apart: the one with most evidence stays.
         matches = sorted(matches, key=lambda each: -len(each.outcomes))
     for found in matches:
+        if not _is_held(found.leak, evidence):
+            continue
         counts = _counts(found.leak, series, evidence, progress)
         if not _may_grow(found, counts, is_order_certain=is_order_certain):
             steady.append((found.leak.title, counts))
@@ -222,6 +224,13 @@ def _findings(
     order = {CERTAIN: 0, LIKELY: 1, POSSIBLE: 2}
     findings.sort(key=lambda each: (order[each.confidence], -(each.retained_bytes or 0)))
     return findings, steady
+
+
+def _is_held(leak: KnownLeak, evidence: SnapshotEvidence) -> bool:
+    """Whether anything holds what the signature counted: what nothing reaches retains nothing, and goes."""
+    if evidence.graph is None or leak.subject.garbage:
+        return True
+    return bool(held(evidence.subject(leak.subject)[0]))
 
 
 def _may_grow(found: Match, counts: Sequence[int | None], *, is_order_certain: bool) -> bool:

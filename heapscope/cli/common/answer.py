@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from heapscope.analysis.growth.time_source import FILE_TIME, GIVEN_ORDER, GUESSED, NAME_ORDER, ORDER_IN_TEXT
+from heapscope.analysis.growth.time_source import FILE_TIME, GUESSED, INTERVALS, ORDERED, READ_TIME
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
@@ -105,23 +105,35 @@ def snapshot_lines(snapshots: Iterable[Snapshot]) -> list[str]:
     lines = []
     for snapshot in found:
         lines.append(
-            f"{snapshot.name:{width}}  {_when(snapshot)}  "
+            f"{snapshot.name:{width}}  {captured_text(snapshot)}  "
             f"{format_count(snapshot.object_count)} objects, {format_bytes(snapshot.shallow_bytes)}"
         )
         if snapshot.coverage is not None:
             summary, *rest = snapshot.coverage.lines()
             lines += [f"  {summary}", *(f"    {line}" for line in rest)]
+        if (note := beside_line(snapshot)) is not None and len(found) == 1:
+            lines.append(f"  {note}")
         if snapshot.is_cut:
             lines.append("  incomplete: no Total line, so the text may be cut and classes may be missing")
     return lines
 
 
-def _when(snapshot: Snapshot) -> str:
-    """When it was taken, and how that is known where nobody wrote it down."""
+def beside_line(snapshot: Snapshot) -> str | None:
+    """What else its file holds; None where it holds nothing else."""
+    if snapshot.of_count == 1:
+        return None
+    what = "heaps" if snapshot.kind == "heap dump" else "class histograms"
+    which = "the last" if snapshot.number == snapshot.of_count else f"number {snapshot.number:,}"
+    return f"{which} of {snapshot.of_count:,} {what} in this file; --heap N takes another"
+
+
+def captured_text(snapshot: Snapshot, *, always_source: bool = False) -> str:
+    """When it was taken, and how that is known where nobody wrote it down, or always."""
     source = snapshot.captured_at_source
-    if source in (ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER):
+    if source in ORDERED:
         return f"undated ({source})"
-    return format_time(snapshot.captured_at) + (f" ({source})" if source in (FILE_TIME, *GUESSED) else "")
+    is_shown = always_source or source in (FILE_TIME, READ_TIME, INTERVALS, *GUESSED)
+    return format_time(snapshot.captured_at) + (f" ({source})" if is_shown else "")
 
 
 def total(table: Table, *names: str) -> dict[str, int | float]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from heapscope.parser.numbered import numbered
+
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
@@ -19,7 +21,25 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 # Existence is not checked here: the parser's errors say more, and end in exit code 3.
 DUMP = click.Path(path_type=Path)
 
-dump_argument = click.argument("dump", type=DUMP)
+
+def dump_argument(command: _Command) -> _Command:
+    """The DUMP of a command that takes one; of a file that holds several, the one that ``--heap`` names."""
+
+    @wraps(command)
+    def with_heap(*arguments: Any, dump: Path, heap: int | None, **named: Any) -> Any:
+        return command(*arguments, dump=numbered(dump, heap), **named)
+
+    option = click.option(
+        "--heap",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Which heap (or class histogram) of a DUMP that holds several; 'DUMP#N' says the same.  "
+        "[default: the last]",
+    )
+    taken = click.argument("dump", type=DUMP)(option(with_heap))
+    return taken  # type: ignore[return-value]  # the option is gone
+
+
 dumps_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
 
 class_option = click.option(

@@ -27,6 +27,22 @@ def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
             yield heap
 
 
+def reachability_lines(heap: Heap) -> list[str]:
+    """How much is reachable, and what was taken for GC roots because the dump names none of the kind."""
+    lines = [reachability_line(heap)]
+    if heap.roots.implied_count:
+        lines.append(implied_roots_line(heap.roots.implied_count))
+    return lines
+
+
+def implied_roots_line(count: int) -> str:
+    """What is said of a dump without a system class among its GC roots."""
+    return (
+        f"no GC root record names a system class: the {plural(count, 'class', 'classes')} of the boot loader "
+        "are taken for roots"
+    )
+
+
 def reachability_line(heap: Heap) -> str:
     """How many objects and bytes are strongly reachable, and how many are not."""
     words = {"strong": "strongly reachable", "soft": "only softly", "weak": "only weakly"}

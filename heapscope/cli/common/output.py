@@ -160,6 +160,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "captured_at_source": snapshot.captured_at_source,
         "object_count": snapshot.object_count,
         "shallow_bytes": snapshot.shallow_bytes,
+        **({} if snapshot.of_count == 1 else {"number": snapshot.number, "of_count": snapshot.of_count}),
         **({} if snapshot.coverage is None else {"partial": snapshot.coverage.to_dict()}),
         **({"incomplete": True} if snapshot.is_cut else {}),
     }
@@ -190,9 +191,10 @@ def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
     from heapscope.table import Table
 
     columns = dict(shown.columns)
-    shares = [snapshot.coverage.share for snapshot in snapshots if snapshot.coverage is not None]
-    if shares:
-        columns["read_share"] = [min(shares)] * len(shown)
+    parts = [snapshot.coverage for snapshot in snapshots if snapshot.coverage is not None]
+    if parts:
+        name = "read_share" if all(part.is_end_known for part in parts) else "read_share_at_most"
+        columns[name] = [min(part.share for part in parts)] * len(shown)
     if any(snapshot.is_cut for snapshot in snapshots):
         columns["is_complete"] = [False] * len(shown)
     return Table(columns)

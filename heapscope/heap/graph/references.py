@@ -1,7 +1,7 @@
 """Who refers to whom: the reference graph of a heap as CSR, its GC roots, its weak referents.
 
 What counts as a reference: fields, elements of arrays, from an object to the class object of its
-class, from a class object to its superclass, loader, signers, protection domain and statics, and,
+class, from a class object to its superclass, loader, signers, protection domain, statics and constants, and,
 where roots hang on their threads, from a thread to what lies on its stack.
 """
 
@@ -42,6 +42,7 @@ _REFERENCE_CLASSES = {
     "java.lang.ref.WeakReference": ReferentKind.WEAK,
     "java.lang.ref.PhantomReference": ReferentKind.PHANTOM,
     "java.lang.ref.FinalReference": ReferentKind.FINAL,
+    "java.lang.ref.FinalizerReference": ReferentKind.FINAL,  # Android's
 }
 
 
@@ -265,10 +266,11 @@ def _extras(
         held = [
             java_class.super_id,
             java_class.loader_id,
-            # MAT leaves these two out (its preference "additional class references" is off).
+            # MAT leaves these two and constants out (its preference "additional class references" is off).
             java_class.signers_id if options.semantics == "jvm" else 0,
             java_class.protection_domain_id if options.semantics == "jvm" else 0,
             *(int(static.value) for static in java_class.statics if static.type == BasicType.OBJECT),
+            *(java_class.constant_ids if options.semantics == "jvm" else ()),
         ]
         held = [object_id for object_id in held if object_id]
         sources += [class_object] * len(held)

@@ -41,13 +41,19 @@ class RootTable:
     hangs_on : int64
         The thread that refers to the object, -1 where the object is a root itself.
     implied : int64 array
-        Roots without a record: class objects that Eclipse MAT holds to be ones.
+        Roots without a record: class objects of the boot loader, which lives as long as the JVM, in a dump
+        that names no system class at all (the serviceability agent's: ``jhsdb``, ``jmap -F``).
     """
 
     object_index: NDArray[np.int64]
     kinds: NDArray[np.uint8]
     hangs_on: NDArray[np.int64]
     implied: NDArray[np.int64]
+
+    @property
+    def implied_count(self) -> int:
+        """How many roots have no record."""
+        return int(self.implied.size)
 
     def members(self, without: Sequence[str] = ()) -> NDArray[np.uint32]:
         """Objects that are roots, uint32, ascending; without root records of some kinds.
@@ -80,8 +86,8 @@ def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Optio
         for row in np.nonzero(np.isin(roots.kinds, _ON_STACK))[0].tolist():
             hangs_on[row] = threads.get(int(roots.thread_serials[row]), -1)
     implied: list[int] = []
-    if options.semantics == "mat" and SubRecordTag.ROOT_STICKY_CLASS not in roots.kinds:
-        # So does MAT with dumps that name no system class.
+    if SubRecordTag.ROOT_STICKY_CLASS not in roots.kinds:
+        # So does Eclipse MAT.
         implied = [
             c.class_id for c in classes if c.is_dumped and c.loader_id == 0 and not c.name.endswith("[]")
         ]

@@ -42,8 +42,8 @@ def names(graph: HeapGraph, source: int, target: int) -> list[str]:
     """All names by which an object refers to another one.
 
     ``map`` for a field, ``[17]`` for an element, ``static CACHE``, ``<class>``, ``<super>``,
-    ``<loader>``, ``<signers>``, ``<protection domain>``, ``<Java frame>`` and the like for what
-    lies on a thread's stack.
+    ``<loader>``, ``<signers>``, ``<protection domain>``, ``<constant pool>``, ``<Java frame>`` and the
+    like for what lies on a thread's stack.
     """
     holder = JavaObject(graph, source)
     wanted = JavaObject(graph, target).object_id
@@ -62,6 +62,8 @@ def names(graph: HeapGraph, source: int, target: int) -> list[str]:
             if static.type == BasicType.OBJECT and static.value == wanted:
                 # HotSpot's own, <resolved_references>, are named as such.
                 found.append(static.name if static.name.startswith("<") else f"static {static.name}")
+        if wanted in represented.constant_ids:
+            found.append("<constant pool>")
     elif holder.record_tag == SubRecordTag.OBJECT_ARRAY_DUMP:
         found += [f"[{i}]" for i in np.nonzero(holder.element_ids() == np.uint64(wanted))[0].tolist()]
     else:

@@ -12,6 +12,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import loader_name
+from heapscope.heap.retention.cut_arrays import string_arrays
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
@@ -58,7 +59,7 @@ def duplicate_strings(graph: HeapGraph, count: int = 20) -> Table:
     """
     strings = _rows_of(graph, "java.lang.String")
     columns = graph.columns
-    arrays = graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
+    arrays = string_arrays(graph, strings)
     coders = read_field(graph, strings, "coder", is_optional=True).bits
     strings, coders, arrays = strings[arrays >= 0], coders[arrays >= 0], arrays[arrays >= 0]
     hashes, lengths = np.empty(strings.size, np.uint64), np.empty(strings.size, np.int64)

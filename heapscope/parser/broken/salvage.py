@@ -10,7 +10,7 @@ Two rounds: the first finds the classes, the second knows how long their instanc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +44,7 @@ from heapscope.parser.tags import (
     can_begin_heap,
     record_body_bytes,
 )
-from heapscope.parser.top_level import TopLevel
+from heapscope.parser.top_level import TopLevel, chosen_heap
 from heapscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -104,11 +104,28 @@ def salvage(source: Source, layout: Layout, progress: Progress) -> Salvage:
     second = _Round(data, path, header, layout, classes, loaded)
     second.run(source.pieces, progress)
     records = second.records()
-    top_level = TopLevel(header, records, second.ranges, False, int(data.size))
+    top_level = _of_heap(TopLevel(header, records, second.ranges, False, int(data.size)), path, source.heap)
     known, expected = second.end(source.pieces)
     return Salvage(
         top_level, sorted(second.gaps, key=lambda gap: gap.offset), expected, known, second.object_count
     )
+
+
+def _of_heap(found: TopLevel, path: str, heap: int | None) -> TopLevel:
+    """Of a file with several heaps the one that is meant; see `heapscope.parser.top_level.heap_numbers`.
+
+    Only HEAP_DUMP records are believed to begin another heap: noise can look like an end of segments.
+    """
+    is_heap = np.isin(found.records.tags, _HEAP)
+    if not (found.records.tags[is_heap] == RecordTag.HEAP_DUMP).all() or not found.segments:
+        chosen_heap(path, 1, heap)
+        return found
+    begins = np.sort(found.records.starts[is_heap])
+    of_range = np.searchsorted(begins, [start for start, _ in found.segments], side="right")
+    used, numbers = np.unique(of_range, return_inverse=True)
+    number = chosen_heap(path, used.size, heap)
+    mine = [one for one, each in zip(found.segments, (numbers + 1).tolist(), strict=True) if each == number]
+    return replace(found, segments=mine, heap_number=number, heap_count=int(used.size))
 
 
 @dataclass

@@ -32,6 +32,7 @@ from heapscope.parser.layout.kernels import (
     INT_ARRAYS,
     NEED_ROOM,
     OBJECT_ARRAYS,
+    STRINGS,
 )
 from heapscope.parser.tags import BasicType, SubRecordTag
 
@@ -45,8 +46,8 @@ def _bit(key, shift):
 
 @njit(nogil=True)
 def collect(
-    buf, pos, stop, constants, array_class, min_length, sample,
-    int_arrays, byte_arrays, object_arrays, handles, used,
+    buf, pos, stop, constants, array_class, string_class, min_length, sample,
+    int_arrays, byte_arrays, object_arrays, handles, strings, used,
 ):  # fmt: skip
     """Gather what `vm_objects` chooses from, in the sub-records from ``pos`` to ``stop``.
 
@@ -54,7 +55,8 @@ def collect(
     ``byte_arrays``: addresses of one ``byte[]`` in 2**(64 - sample).
     ``object_arrays`` (uint64, (n, 2)): address and position of arrays of ``array_class`` with
     ``min_length`` elements or more.  ``handles``: objects of JNI global roots.
-    ``used`` (int64, (4,)) counts them.
+    ``strings``: addresses of instances of ``string_class``, one in as many as of ``byte[]``.
+    ``used`` (int64, (5,)) counts them.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
@@ -65,7 +67,13 @@ def collect(
         if pos + size > limit:
             return OVERRUN
         tag = _u1(buf, pos)
-        if tag == SubRecordTag.OBJECT_ARRAY_DUMP:
+        if tag == SubRecordTag.INSTANCE_DUMP:
+            if used[STRINGS] < strings.shape[0] and _class_id(buf, pos, tag, idb) == uint64(string_class):
+                address = _object_id(buf, pos, idb)
+                if _bit(address, uint64(sample)) == uint64(0):
+                    strings[used[STRINGS]] = address
+                    used[STRINGS] += 1
+        elif tag == SubRecordTag.OBJECT_ARRAY_DUMP:
             if _array_length(buf, pos, idb) >= min_length and _class_id(buf, pos, tag, idb) == uint64(
                 array_class
             ):

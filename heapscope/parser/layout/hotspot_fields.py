@@ -409,6 +409,10 @@ _MARKS: tuple[_Mark, ...] = (
     _Mark(15, "java.lang.Class", "classData", "15 to 18"),
     _Mark(13, "java.lang.String", "hashIsZero", "13 or 14"),
     _Mark(11, "jdk.internal.misc.Unsafe", "", "9 to 12"),
+    _Mark(8, "java.lang.Thread", "threadLocalRandomSeed", "8"),
+    _Mark(7, "java.lang.Throwable", "suppressedExceptions", "7"),
+    _Mark(6, "java.lang.Thread", "nativeParkEventPointer", "6"),
+    _Mark(5, "java.lang.Thread", "inheritableThreadLocals", "5"),
 )
 
 
@@ -418,8 +422,7 @@ def feature_release(classes: Iterable[JavaClass]) -> tuple[int, str]:
     Returns
     -------
     release : int
-        The oldest that the tables above treat alike, so 15 may stand for 17, and 8 for all
-        before 9.
+        The oldest that the tables above treat alike, so 15 may stand for 17; 8 where nothing tells.
     label : str
         Which releases those are, in words.
     """

@@ -40,6 +40,7 @@ from heapscope.parser.tags import TYPE_CODES, VALUE_BYTES, BasicType
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from heapscope.parser.layout.array_gaps import ArrayGaps
     from heapscope.parser.records import JavaClass
 
 # HotSpot takes -XX:ObjectAlignmentInBytes from 8 to 256. Among this many objects one lies on
@@ -54,8 +55,16 @@ _UNSAFE = ("jdk.internal.misc.Unsafe", "sun.misc.Unsafe")
 _ARRAY_BASES = frozenset((12, 16, 20, 24))  # those of all HotSpots; before Unsafe is initialised they are 0
 _RULES = ((25, "hotspot-25"), (15, "hotspot-15"), (9, "hotspot-9"), (0, "mat"))  # from a release on
 
+# Compared class by class with the class histogram of a JVM: JDK 11, 17, 21 and 25, which stand for others
+# with classes of the same shape; before Unsafe had statics, JDK 6u30 without compressed references.
+_CHECKED_RELEASES = frozenset({11, 15, 21, 22, 25})
+_UNCHECKED = ", a release on which sizes were not checked"
+_BASE_OF_32_BITS = 12  # of byte[]
+
 _ANDROID_VERSION = "1.0.3"
 _CLASS = "java.lang.Class"
+# klass, array_klass and, since 6, resolved_constructor (``javaClasses.cpp``), references then; by release.
+_HIDDEN_REFERENCES = {5: 2, 6: 3}
 _STACK_CHUNK = "jdk.internal.vm.StackChunk"
 _FILLERS = ("jdk.internal.vm.FillerElement[]", "jdk.internal.vm.FillerArray")  # the latter up to 21.0.2
 
@@ -73,6 +82,7 @@ class Layout:
     rule: str  # see the module
     confidence: str  # "exact" or "estimated"
     evidence: str  # where the figures come from, one sentence
+    is_width_guessed: bool = False  # nothing in the dump says how wide references are
 
     @property
     def array_header_bytes(self) -> int:
@@ -130,6 +140,7 @@ def infer_layout(
     address_bits: int,
     object_count: int,
     format_version: str,
+    gaps: ArrayGaps | None = None,
 ) -> Layout:
     """The layout of the VM that wrote a dump.
 
@@ -145,6 +156,8 @@ def infer_layout(
         How many objects that was.
     format_version : str
         Of the dump's header: ``"1.0.1"``, ``"1.0.2"``, ``"1.0.3"``.
+    gaps : ArrayGaps, optional
+        What lies behind arrays of references, where `Layout.is_width_guessed` was true without it.
     """
     word = 4 if identifier_bytes == 4 else 8
     if format_version == _ANDROID_VERSION:
@@ -163,12 +176,14 @@ def infer_layout(
     release, label = feature_release(classes.values())
     figures = _unsafe_figures(classes.values())
     if figures is None:
-        return _guessed_layout(word, address_bits, alignment)
+        return _guessed_layout(word, address_bits, alignment, release, label, gaps)
     bases = tuple(
         (element_type, figures[f"ARRAY_{element_type.name}_BASE_OFFSET"]) for element_type in BasicType
     )
     byte_base = figures["ARRAY_BYTE_BASE_OFFSET"]
     reference = figures["ARRAY_OBJECT_INDEX_SCALE"]
+    if byte_base > _BASE_OF_32_BITS:
+        word = 8  # agents number objects, with 4 bytes also in a 64-bit VM
     rule = next(name for first, name in _RULES if release >= first)
     owner = _UNSAFE[1] if release < 9 else _UNSAFE[0]
     evidence = (
@@ -185,8 +200,8 @@ def infer_layout(
         alignment_bytes=alignment,
         release=release,
         rule=rule,
-        confidence="estimated" if release < 9 else "exact",
-        evidence=evidence,
+        confidence="exact" if release in _CHECKED_RELEASES else "estimated",
+        evidence=evidence if release in _CHECKED_RELEASES else evidence + _UNCHECKED,
     )
 
 
@@ -202,6 +217,7 @@ def mat_layout(layout: Layout) -> Layout:
         object_header_bytes=header,
         array_bases=tuple((t, header + 4 if t == BasicType.OBJECT else base) for t in BasicType),
         rule="mat",
+        release=0,
         confidence="estimated",
         evidence=f"Eclipse MAT's rules, as asked; what is known of the VM: {layout.evidence}",
     )
@@ -225,13 +241,20 @@ def instance_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int
         return {class_id: c.declared_bytes for class_id, c in classes.items()}
     placed = _field_layouts(layout, classes)
     step = max(layout.alignment_bytes, layout.word_bytes)
-    return {class_id: align_up(fields.end_bytes, step) for class_id, fields in placed.items()}
+    found = {class_id: align_up(fields.end_bytes, step) for class_id, fields in placed.items()}
+    if _has_statics_elsewhere(layout):
+        for class_id, java_class in classes.items():
+            if java_class.name == _CLASS and java_class.loader_id == 0:
+                end = placed[class_id].end_bytes + _HIDDEN_REFERENCES[layout.release] * layout.reference_bytes
+                found[class_id] = align_up(end, step)
+    return found
 
 
 def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, int]:
     """Shallow bytes of the ``java.lang.Class`` object of each class.
 
-    It ends with the static fields of the class.  MAT's rule counts nothing but them, and what
+    It ends with the static fields of the class, but up to JDK 6, which kept them elsewhere (JDK-7017732).
+    MAT's rule counts nothing but them, and what
     HotSpot shows as if it were one (``<resolved_references>``) too.
 
     Returns
@@ -242,6 +265,8 @@ def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, 
     mirrors = [c for c in classes.values() if c.name == _CLASS and c.loader_id == 0]
     own = instance_bytes(layout, {c.class_id: c for c in _with_supers(mirrors, classes)})
     base = max((own[c.class_id] for c in mirrors), default=0)
+    if _has_statics_elsewhere(layout):
+        return dict.fromkeys(classes, base)
     if layout.rule == "mat":
         return {
             class_id: align_up(
@@ -256,6 +281,11 @@ def mirror_bytes(layout: Layout, classes: Mapping[int, JavaClass]) -> dict[int, 
         )
         for class_id, c in classes.items()
     }
+
+
+def _has_statics_elsewhere(layout: Layout) -> bool:
+    """Whether class objects are all alike: up to JDK 6."""
+    return layout.rule == "mat" and layout.release in _HIDDEN_REFERENCES
 
 
 def stack_chunk_classes(classes: Mapping[int, JavaClass]) -> list[int]:
@@ -341,25 +371,35 @@ def _array_bases(header: int, reference_bytes: int, object_base: int) -> tuple[t
     )
 
 
-def _guessed_layout(word: int, address_bits: int, alignment: int) -> Layout:
+def _guessed_layout(
+    word: int, address_bits: int, alignment: int, release: int, label: str, gaps: ArrayGaps | None
+) -> Layout:
     reach = _COMPRESSED_REACH_BITS + (alignment // 8).bit_length() - 1
-    reference = 4 if word == 4 or address_bits.bit_length() <= reach else 8
-    header = word + reference
-    base = align_up(header + 4, reference)
+    is_guessed = word == 8 and address_bits.bit_length() <= reach
+    reference = 4 if word == 4 or is_guessed else 8
     if word == 4:
         reason = "identifiers of 4 bytes, so a 32-bit VM"
-    elif reference == 4:
-        reason = f"all addresses below 2**{reach}, so references are taken to be compressed to 4 bytes"
-    else:
+    elif not is_guessed:
         reason = f"addresses above 2**{reach}, so references take 8 bytes"
+    elif gaps is not None and gaps.reference_bytes is not None:
+        reference, is_guessed, reason = gaps.reference_bytes, False, gaps.evidence
+    else:
+        reason = f"all addresses below 2**{reach}, so references are taken to be compressed to 4 bytes"
+        reason += "" if gaps is None else f"; {gaps.evidence}"
+    header = word + reference
+    base = align_up(header + 4, reference)
+    is_checked = (release, word, reference) == (6, 8, 8) and not is_guessed
+    if release < 8:
+        reason += f"; classes shaped as in JDK {label}" + ("" if is_checked else _UNCHECKED)
     return Layout(
         reference_bytes=reference,
         word_bytes=word,
         object_header_bytes=header,
         array_bases=_array_bases(base, reference, base),
         alignment_bytes=alignment,
-        release=0,
+        release=release if release < 8 else 0,
         rule="mat",
-        confidence="estimated",
+        confidence="exact" if is_checked else "estimated",
         evidence=f"no statics of Unsafe in the dump; {reason}",
+        is_width_guessed=is_guessed and gaps is None,
     )

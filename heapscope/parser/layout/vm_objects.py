@@ -13,7 +13,9 @@ as ``int[]`` (`heapscope.parser.layout.layout.filler_class`).  Nothing refers to
 live objects nothing else is like that but the locks (``int[0]``) of the classes above, one for
 each that is no array; JDK 25 lists class objects of arrays twice and more, so the locks can be
 counted.  Up to JDK 24 they cannot, and fillers without elements count as locks.  A dump that
-also has garbage cannot tell at all, and then fillers stay ``int[]``.
+also has garbage cannot tell at all, and then fillers stay ``int[]``: garbage is there where nothing
+refers to a ``byte[]``, or to many more strings than there are classes, whose names class objects hold in a
+field that no dump has.
 
 Measured: with both, a dump equals ``GC.class_histogram`` of JDK 17, 21 and 25 to the byte,
 with the archives these JDKs ship and with others.
@@ -50,6 +52,9 @@ MIN_ARCHIVE_LENGTH = 256
 # With more int[] than this no filler is looked for: telling them apart takes 17 bytes each.
 MAX_INT_ARRAYS = 4_000_000
 _BYTE_SAMPLES = 1 << 14
+# So many strings, and of each class so many, may be held by what no dump shows.
+_LOOSE_STRINGS = 100
+_LOOSE_STRINGS_OF_CLASS = 2
 # Releases as in `hotspot_fields.feature_release`.
 _LOCKS_SINCE = 22  # before, the lock of a class object is not archived
 _ARRAYS_TWICE_SINCE = 25
@@ -69,6 +74,8 @@ class VmObjects:
         ``int[]`` of the dump that are fillers.
     filler_name : str
         The name of their class, ``""`` where the VM has none.
+    unsure_count : int
+        ``int[]`` that may be fillers or garbage, and count as ``int[]``.
     """
 
     unloaded_count: int = 0
@@ -76,6 +83,7 @@ class VmObjects:
     filler_count: int = 0
     filler_bytes: int = 0
     filler_name: str = ""
+    unsure_count: int = 0
 
 
 @dataclass(slots=True)
@@ -84,6 +92,7 @@ class _Found:
     byte_arrays: NDArray[np.uint64]
     object_arrays: NDArray[np.uint64]
     handles: NDArray[np.uint64]
+    strings: NDArray[np.uint64]
 
 
 def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
@@ -123,26 +132,41 @@ def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObj
 
     order = np.argsort(found.int_arrays[:, 0], kind="stable")
     ints = found.int_arrays[order]
-    wanted = np.unique(np.concatenate([ints[:, 0], found.byte_arrays]))
+    wanted = np.unique(np.concatenate([ints[:, 0], found.byte_arrays, found.strings]))
     is_referred, is_there, next_ids = _check(path, data, scan, wanted, absent)
     unloaded = _unloaded_bytes(absent, is_there, next_ids, scan.layout, scan.classes)
     if filler is None or not has_fillers:
         return VmObjects(len(unloaded), sum(unloaded))
     name = scan.classes[filler].name
-    samples = is_referred[np.searchsorted(wanted, found.byte_arrays)]
-    if not samples.all():
-        return VmObjects(len(unloaded), sum(unloaded), filler_name=name)
     lengths = ints[~is_referred[np.searchsorted(wanted, ints[:, 0])], 1].astype(np.int64)
     locks = 0
     if scan.layout.release >= _LOCKS_SINCE:
         classes = ~is_there if scan.layout.release < _ARRAYS_TWICE_SINCE else ~is_there & ~is_repeated
         locks = min(int(classes.sum()), int((lengths == 0).sum()))
+    samples = is_referred[np.searchsorted(wanted, found.byte_arrays)]
+    if not samples.all() or _has_loose_strings(scan, is_referred[np.searchsorted(wanted, found.strings)]):
+        unsure = int(lengths.size) - locks
+        return VmObjects(len(unloaded), sum(unloaded), filler_name=name, unsure_count=unsure)
     base, step = scan.layout.array_base_bytes[BasicType.INT], scan.layout.alignment_bytes
     sizes = (base + 4 * lengths + step - 1) // step * step
     lock_bytes = locks * scan.layout.array_bytes(BasicType.INT, 0)
     return VmObjects(
         len(unloaded), sum(unloaded), int(lengths.size) - locks, int(sizes.sum()) - lock_bytes, name
     )
+
+
+def _has_loose_strings(scan: HeapScan, is_referred: NDArray[np.bool_]) -> bool:
+    """Whether, by a sample, many more strings are referred to by nothing than there are classes."""
+    if not is_referred.size:
+        return False
+    strings = scan.instance_counts.get(_string_class(scan), 0)
+    return strings * float((~is_referred).mean()) > _LOOSE_STRINGS + _LOOSE_STRINGS_OF_CLASS * len(
+        scan.classes
+    )
+
+
+def _string_class(scan: HeapScan) -> int:
+    return next((i for i, c in scan.classes.items() if c.name == "java.lang.String" and c.loader_id == 0), 0)
 
 
 def _collect(
@@ -157,6 +181,8 @@ def _collect(
     }
     byte_arrays = int(scan.primitive_counts[BasicType.BYTE])
     sample = 64 - max(1, (byte_arrays // _BYTE_SAMPLES).bit_length())
+    string_class = _string_class(scan) if has_fillers else 0
+    strings = min(scan.instance_counts.get(string_class, 0), 4 * _BYTE_SAMPLES)
     parts: list[_Found] = [_no_objects() for _ in range(scan.segment_starts.size)]
 
     def collect(row: int) -> None:
@@ -166,12 +192,13 @@ def _collect(
             np.empty(min(most, 4 * _BYTE_SAMPLES), np.uint64),
             np.empty((min(most, totals["objects"]), 2), np.uint64),
             np.empty(min(int(scan.segment_roots[row]), totals["handles"]), np.uint64),
+            np.empty(min(most, strings), np.uint64),
         )
-        used = np.zeros(4, np.int64)
+        used = np.zeros(5, np.int64)
         status = kernels.collect(
             data, scan.segment_starts[row], scan.segment_stops[row], constants,
-            array_class, MIN_ARCHIVE_LENGTH, sample,
-            room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, used,
+            array_class, string_class, MIN_ARCHIVE_LENGTH, sample,
+            room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, room.strings, used,
         )  # fmt: skip
         if status != OK:
             raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
@@ -180,6 +207,7 @@ def _collect(
             room.byte_arrays[: used[kernels.BYTE_ARRAYS]].copy(),
             room.object_arrays[: used[kernels.OBJECT_ARRAYS]].copy(),
             room.handles[: used[kernels.HANDLES]].copy(),
+            room.strings[: used[kernels.STRINGS]].copy(),
         )
 
     run_workers(scan.segment_bytes, lambda failed: (collect, None), no_progress, "")
@@ -189,12 +217,13 @@ def _collect(
         np.concatenate([part.byte_arrays for part in parts]),
         np.concatenate([part.object_arrays for part in parts]),
         np.concatenate([part.handles for part in parts]),
+        np.concatenate([part.strings for part in parts]),
     )
 
 
 def _no_objects() -> _Found:
     pairs, singles = np.empty((0, 2), np.uint64), np.empty(0, np.uint64)
-    return _Found(pairs, singles, pairs, singles)
+    return _Found(pairs, singles, pairs, singles, singles)
 
 
 def _archived_ids(
@@ -248,7 +277,7 @@ def _check(
 
     next_ids = run_workers(scan.segment_bytes, make_worker, no_progress, "")
     held = [
-        [c.loader_id, c.signers_id, c.protection_domain_id]
+        [c.loader_id, c.signers_id, c.protection_domain_id, *c.constant_ids]
         + [int(s.value) for s in c.statics if s.type == BasicType.OBJECT]
         for c in scan.classes.values()
     ]

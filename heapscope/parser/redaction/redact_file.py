@@ -11,8 +11,10 @@ from typing import BinaryIO
 
 from heapscope.errors import HeapscopeError, NeedsClasses
 from heapscope.files import new_file
+from heapscope.parser.inflating import worker_count
 from heapscope.parser.redaction.redact import Redactor
-from heapscope.parser.source import Source, worker_count
+from heapscope.parser.source import Source
+from heapscope.parser.top_level import ranges_of_heap
 from heapscope.progress import Progress, no_progress
 
 _GZIP_LEVEL = 1  # of igzip's 0 to 3: zeros are most of it
@@ -36,7 +38,7 @@ def redact_file(
     Parameters
     ----------
     source : path-like
-        A dump, plain, gzip or zstd.
+        A dump, plain, gzip or zstd.  Of several heaps in it all are copied; of ``worker.hprof#2`` the second.
     target : path-like
         The copy; ``.gz`` and ``.zst`` compress it.  It appears when it is whole, for its owner alone.
     keep_strings, hide_names : see `Redactor`
@@ -96,13 +98,17 @@ def _copy(source: Source, redactor: Redactor, file: BinaryIO, suffix: str, progr
 
 def _blocks(source: Source, progress: Progress, phase: str) -> Generator[memoryview]:
     """The dump in pieces; of a broken file what is in front of its first hole."""
-    if not source.is_partial:
+    if not source.is_partial and source.heap is None:
         yield from source.blocks(progress, phase=phase)
         return
     data = source.mapping(progress)[: source.pieces[0].stop]
-    for start in range(0, data.size, _BLOCK_BYTES):
-        progress(phase, start, data.size)
-        yield data[start : start + _BLOCK_BYTES].data
+    ranges = [(0, int(data.size))]
+    if source.heap is not None:
+        ranges = ranges_of_heap(data, str(source.path), source.heap)
+    for begin, end in ranges:
+        for start in range(begin, end, _BLOCK_BYTES):
+            progress(phase, start, data.size)
+            yield data[start : min(end, start + _BLOCK_BYTES)].data
 
 
 @contextmanager

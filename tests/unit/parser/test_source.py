@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from heapscope.errors import HprofError, NotHprof, TruncatedDump
-from heapscope.parser import source as source_module
+from heapscope.parser import inflating
 from heapscope.parser.source import Source, crc32
 from tests.support.gz import gzip_member, jdk_gzip, plain_gzip
 
@@ -80,7 +80,7 @@ def test_every_packing_gives_the_same_bytes(tmp_path: Path, packed: bytes) -> No
 
 def test_a_member_that_looks_like_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that open a member may stand inside one: then the guess is found out, and nothing is lost."""
-    trap = DUMP[:40] + source_module._MEMBER_STARTS[0] + DUMP[48:]
+    trap = DUMP[:40] + inflating._MEMBER_STARTS[0] + DUMP[48:]
     path = tmp_path / "a.hprof.gz"
     stored = zlib.compressobj(level=0, wbits=31)
     path.write_bytes(jdk_gzip(DUMP[:4096], 4096) + stored.compress(trap) + stored.flush())

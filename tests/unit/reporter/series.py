@@ -70,6 +70,7 @@ FACTS = ProcessFacts(
     format_version="1.0.2",
     identifier_bytes=8,
     class_count=3592,
+    implied_root_count=0,
 )
 
 # Class name -> (instances in each snapshot, bytes of one).

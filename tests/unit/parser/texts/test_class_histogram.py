@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from heapscope.analysis.growth.snapshot import read_snapshots
 from heapscope.errors import HistogramError, HprofError
 from heapscope.parser.texts.class_histogram import (
     ClassHistogramText,
@@ -345,3 +347,126 @@ def test_a_table_that_is_cut_ends_where_the_next_one_begins(tmp_path: Path) -> N
     assert whole.captured_at_ms is not None
     assert cut.captured_at_ms is not None
     assert whole.captured_at_ms - cut.captured_at_ms == 600_000
+
+
+OPENJ9 = (
+    "  num   object count     total size    class name\n"
+    "-------------------------------------------------\n"
+    "    1{colon}         20       1000    [C\n"
+    "    2{colon}          3         48    a.B\n"
+    "    3{colon}          1         24    [La.B;\n"
+    "Total             24           1072\n"
+)
+PLAIN = SMALL.replace(" (module)", "").replace(" (java.base@17.0.15)", "")
+
+
+@pytest.mark.parametrize("colon", ["", ":"])
+def test_openj9(read: Reader, colon: str) -> None:
+    text = OPENJ9.format(colon=colon)
+    assert is_histogram(text.encode())
+    found = read(text)
+    assert figures(found) == {"char[]": (20, 1000), "a.B": (3, 48), "a.B[]": (1, 24)}
+    assert found.is_complete
+
+
+@pytest.mark.parametrize("text", [SMALL, PLAIN])
+def test_rows_without_their_heading(read: Reader, text: str) -> None:
+    rows = "".join(text.splitlines(keepends=True)[2:])
+    assert is_histogram(rows.encode())
+    assert figures(read(rows)) == SMALL_FIGURES
+    assert read(rows).is_complete
+    assert not read(rows.replace("Total            24           1072\n", "")).is_complete
+    with pytest.raises(HistogramError, match=r"row 2 where row 1 is due|no class histogram"):
+        read("".join(rows.splitlines(keepends=True)[1:]))
+
+
+def test_a_row_alone_is_no_histogram() -> None:
+    assert not is_histogram(b"   1:            20           1000  [B\nsomething else\n")
+    assert not is_histogram(b"1: 20 of 1000 done\n2: 30 of 1000 done\n")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "app-1  | ",
+        "web_1 |",
+        "Nov 23 10:00:00 host java[4711]: ",
+        "2026-11-23T10:00:00.123456789Z ",
+        "app-1  | 2026-11-23T10:00:00.123456789Z ",
+        "[pod/web-0/app] ",
+    ],
+)
+def test_prefixes_of_those_who_pass_a_text_on(read: Reader, prefix: str) -> None:
+    text = "".join(f"{prefix}{line}" for line in SMALL.splitlines(keepends=True))
+    assert is_histogram(text.encode())
+    assert figures(read(text)) == SMALL_FIGURES
+
+
+CLASS_STATS = (
+    "4711:\n"
+    "Index Super InstSize InstCount InstBytes KlassBytes ClassName\n"
+    "    1    -1       50        20      1000        504 [B\n"
+    "    2    32       16         3        48        616 a.B\n"
+    "    3    32       24         1        24        616 java.lang.String\n"
+    "                              24      1072       1736 Total\n"
+    "                             2.2%   100.0%       4.2%\n"
+    "Index Super InstSize InstCount InstBytes KlassBytes ClassName\n"
+)
+
+
+def test_class_stats_with_counts(read: Reader) -> None:
+    for text in (CLASS_STATS, CLASS_STATS.replace(" Super", ",Super")):
+        assert is_histogram(text.encode())
+        assert figures(read(text)) == SMALL_FIGURES
+    assert read(CLASS_STATS).is_complete
+    cut = CLASS_STATS[: CLASS_STATS.index("    3 ")]
+    assert not read(cut).is_complete
+
+
+@pytest.mark.parametrize(
+    ("lines", "pid"),
+    [
+        ("+ jmap -histo 4711", 4711),
+        ("$ jcmd 4711 GC.class_histogram", 4711),
+        ("== pid 4711 ==", 4711),
+        ("4711:", 4711),
+        ("nothing 4711", None),
+    ],
+)
+def test_the_process_that_a_line_names(read: Reader, lines: str, pid: int | None) -> None:
+    assert read(f"{lines}\n{SMALL}").pid == pid
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("193.651: [Class Histogram (before full gc): ", "253.651: [Class Histogram (after full gc): "),
+        ("[0.100s][info][gc] x", "[60.100s][info][gc] x"),
+        ("Mon Nov 23 10:00:00 CET 2026", "Mon Nov 23 10:01:00 CET 2026"),
+    ],
+)
+def test_intervals_are_known_where_dates_are_not(tmp_path: Path, first: str, second: str) -> None:
+    path = tmp_path / "two.txt"
+    path.write_text(f"{first}\n{SMALL}{second}\n{SMALL}")
+    found = read_snapshots(path)
+    assert [one.captured_at_source for one in found] == ["intervals in the text"] * 2
+    assert (found[1].captured_at - found[0].captured_at).total_seconds() == pytest.approx(60)
+    path.write_text(f"{second}\n{SMALL}{first}\n{SMALL}")  # they fall: the JVM was started anew
+    assert [one.captured_at_source for one in read_snapshots(path)] == ["file time", "order in the text"]
+
+
+def test_seconds_since_1970_and_half_days(read: Reader) -> None:
+    for line in ("1795428000", "1795428000000", "Mon Nov 23 10:00:00 AM UTC 2026"):
+        assert read(f"{line}\n{SMALL}").captured_at_ms == 1795428000000
+    assert read(f"Mon Nov 23 10:00:00 PM UTC 2026\n{SMALL}").captured_at_ms == 1795471200000
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SMALL.encode())))
+    for _ in range(2):  # it is kept
+        assert figures(read_histogram("-")) == SMALL_FIGURES
+    (found,) = read_snapshots("-")
+    assert (found.name, found.captured_at_source, found.is_dated) == ("stdin", "time of reading", False)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(build(lambda d: d.string("x")).data)))
+    with pytest.raises(HistogramError, match="save a dump to a file"):
+        read_snapshots("-")

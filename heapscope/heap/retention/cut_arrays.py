@@ -1,0 +1,68 @@
+"""Whether a dump has the contents of its strings: not after redaction, and not where the JVM cuts arrays.
+
+SapMachine's ``-XX:+LimitPrimitiveArrayContentInHeapDump`` writes the first elements of a large primitive
+array (120 of ``byte[]`` and ``char[]``, or ``-XX:StringLikeContentSizeLimitInHeapDump``), then zeros
+(SapMachine#2250).  Lengths stay.  No record says so; but a text does not end in zeros, and here all that are
+longer than some length do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.objects.fields import read_field
+from heapscope.heap.objects.java_object import JavaObject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+_LONGEST = 500  # arrays that are looked at: a cut spares none of them
+_LEAST_ARRAYS = 3
+_LEAST_ZEROS = 16  # at the end of each of those: the last character may be a zero by right
+
+
+@dataclass(frozen=True, slots=True)
+class CutArrays:
+    """Arrays of strings that end in zeros.
+
+    Attributes
+    ----------
+    kept_bytes : int
+        No array has anything else than zeros behind so many bytes; 0: all contents are zeros.
+    """
+
+    kept_bytes: int
+
+    def __str__(self) -> str:
+        if not self.kept_bytes:
+            return "the strings of this dump are zeros (it was redacted): which are duplicates cannot be told"
+        return (
+            f"arrays of this dump are cut to zeros behind {self.kept_bytes:,} bytes "
+            "(LimitPrimitiveArrayContentInHeapDump): longer strings that only begin alike count as duplicates"
+        )
+
+
+def string_arrays(graph: HeapGraph, strings: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Object index of the array of each string, int64; -1 where the dump has none."""
+    return graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
+
+
+def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:
+    """How the arrays of strings are cut; None where they are not, or too few are long enough to tell."""
+    is_string = np.array([c.name == "java.lang.String" for c in graph.classes], bool)
+    strings = np.nonzero(is_string[graph.columns.class_index])[0]
+    arrays = np.unique(string_arrays(graph, strings))
+    arrays = arrays[arrays >= 0]
+    sizes = graph.columns.size_units[arrays]
+    if arrays.size > _LONGEST:
+        arrays = arrays[np.argpartition(sizes, arrays.size - _LONGEST)[-_LONGEST:]]
+    contents = [JavaObject(graph, int(row)).elements() for row in arrays.tolist()]
+    ends = [(int(np.nonzero(each)[0][-1]) + 1) * each.itemsize if each.any() else 0 for each in contents]
+    kept = max(ends, default=0)
+    cut = sum(each.nbytes >= kept + _LEAST_ZEROS for each in contents)
+    return CutArrays(kept) if cut >= _LEAST_ARRAYS else None
