@@ -65,7 +65,7 @@ _CODE_BEFORE = re.compile(
     r"(?:\bnew|\bcatch\s*\(|\binstanceof|\bthrows?|\bimport|\bclass|\bextends|@\w+|//.*|^\s*\*.*|<\w+>.*|`)\s*(?:final )?$"
 )
 _CODE_AFTER = re.compile(r"\s*(?:[;(){}`]|\.class|\w+\s*[){])")
-_THROWN = re.compile(r" thrown from the UncaughtExceptionHandler in thread")
+_THROWN = re.compile(r" (?:thrown from the UncaughtExceptionHandler in thread|occurred dispatching signal)")
 _ENDED = re.compile(r"(?:Terminating|Aborting) due to java\.lang\.OutOfMemoryError:? ?(?P<reason>.*)$")
 _HASH = re.compile(r"^# java\.lang\.OutOfMemoryError: (?P<reason>.+)$")
 _HOOK = re.compile(r"^# -XX:OnOutOfMemoryError=")

@@ -127,16 +127,18 @@ class KernelKills(Found):
         kill.chosen, kill.chosen_pid = found["name"], found["pid"]
 
     def _killed(self, line: LogLine, found: re.Match[str]) -> None:
-        name = found["name"] or found["name2"] or "?"
+        sizes = [int(found[key]) for key in ("anon", "file", "shmem") if found[key]]
+        victim = (found["name"] or found["name2"] or "?", found["pid"], sum(sizes) * 1024 if sizes else None)
         if self._kill is not None and self._kill.victims and not self._kill.is_group:
-            if any(pid == found["pid"] for _, pid, _ in self._kill.victims):
-                return
+            first = self._kill.line
+            is_near = (line.time, line.uptime) == (first.time, first.uptime)
+            if victim in self._kill.victims and is_near:
+                return  # the same line in two logs
             self._end()
         kill = self._begun(line)
         if found["scope"]:
             kill.is_container = found["scope"].startswith("Memory cgroup")
-        sizes = [int(found[key]) for key in ("anon", "file", "shmem") if found[key]]
-        kill.victims.append((name, found["pid"], sum(sizes) * 1024 if sizes else None))
+        kill.victims.append(victim)
 
     def _end(self) -> None:
         kill, self._kill = self._kill, None

@@ -16,8 +16,9 @@ from heapscope.units import format_bytes
 # Lines of one event that name nobody follow at once; of one victim they may come later, undated ones so far.
 _NEAR_LINES = 10
 _SAME_LINES = 500
+SIGNALS = "signal"  # the family of lines that only say that a process was ended
 # Documentation and sources quote what logs say.
-_QUOTED = re.compile(r"^\s*(?://|/?\*|\* |[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b)")
+_QUOTED = re.compile(r"^\s*(?://|/?\*|\* |[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b)|[;{]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,24 @@ class LineKinds(Found):
         self._release()
         if _is_foretold(event):
             self._held = event, kind
-        elif not self._is_repeated(event, kind, exit_code or ""):
-            self.ready.append(event)
+        else:
+            self._add_new(event, kind, exit_code or "")
 
     def _release(self) -> None:
         held, self._held = self._held, None
-        if held is not None and not self._is_repeated(held[0], held[1], ""):
-            self.ready.append(held[0])
+        if held is not None:
+            self._add_new(*held, "")
+
+    def _add_new(self, event: LogEvent, kind: LogKind, exit_code: str) -> None:
+        if not self._is_repeated(event, kind, exit_code):
+            self.ready.append(event)
+            if kind.is_kill:
+                self.note(event, SIGNALS)
 
     def note(self, event: LogEvent, family: str) -> None:
         """Another reader has an event of a family, which lines here may tell of again."""
-        self._seen.setdefault(family, []).append(_Seen(event.kind, event.victim, "", event.line, event.time))
+        seen = self._seen.setdefault(family, [])
+        seen += [_Seen(event.kind, victim, "", event.line, event.time) for victim in {event.victim, ""}]
 
     def _event(self, line: LogLine, kind: LogKind, found: re.Match[str]) -> LogEvent:
         part = {key: value for key, value in found.groupdict().items() if value is not None}

@@ -127,7 +127,8 @@ class PodStatus(Found):
                     pod.finished = _time(value)
             if key in ("State", "Last State", "lastState", "state") and place > 3:
                 is_near = False
-            if not value and not pod.container and 0 < depth < indent and key not in _PARTS:
+            is_described = line.text.lstrip().startswith("Reason")  # kubectl describe; YAML names it below
+            if is_described and not value and not pod.container and 0 < depth < indent and key not in _PARTS:
                 pod.container = key
             elif key == "name" and value and not pod.pod and depth <= 8 and kind == "kubernetes oom kill":
                 pod.pod = pod.pod or (value if _is_metadata(above, place) else "")

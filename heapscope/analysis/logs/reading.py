@@ -15,7 +15,7 @@ from heapscope.analysis.logs.events import Found, LineReader, LogEvent
 from heapscope.analysis.logs.gc_log import GcLog
 from heapscope.analysis.logs.java_errors import JavaErrors
 from heapscope.analysis.logs.kernel_kills import KernelKills
-from heapscope.analysis.logs.line_kinds import LineKinds
+from heapscope.analysis.logs.line_kinds import SIGNALS, LineKinds
 from heapscope.analysis.logs.pod_status import PodStatus
 from heapscope.analysis.logs.thread_dumps import FileSystems, ThreadDumps
 from heapscope.errors import HeapscopeError
@@ -92,17 +92,11 @@ def _told(reader: LineReader, own: LineKinds) -> list[LogEvent]:
     events, reader.ready = reader.ready, []
     if reader is not own:
         for event in events:
-            if family := _FAMILIES.get(event.kind):
-                own.note(event, family)
+            if log_kinds()[event.kind].is_kill:
+                own.note(event, SIGNALS)
+            if event.kind == "oom killer":
+                own.note(event, "systemd")
     return events
-
-
-# Kinds after which a line that only has an exit code says nothing new.
-_FAMILIES = {
-    "kubernetes oom kill": "signal",
-    "container oom kill": "signal",
-    "oom killer": "systemd",
-}
 
 
 def literal_parts(pattern: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_a_log_in_plain_words(run: Run, tmp_path: Path) -> None:
         "  30 times, from 2026-11-23 09:00:00 to 2026-11-23 09:29:00, about 60 an hour",
         "██████████████████████████████  each bar 58 s, at most 1",
         "  30 x hdfs://nn:8020",
-        "  1 x python3 (container limit)",
+        "  python3 (pid 7, 2.05 MB resident): python3 (container limit)",
         "(hadoop-fs-per-ticket-cache-login)",
     ):
         assert text in done.out
@@ -69,7 +69,7 @@ def test_logs_that_tell_nothing(run: Run, tmp_path: Path) -> None:
     done = run("explain-log", log)
     assert "Known leaks" not in done.out  # one file system is right
     log.write_text("all is well\n", "utf-8")
-    assert "Nothing in quiet.log tells of memory" in run("explain-log", log).out
+    assert "kinds of events that heapscope knows is in quiet.log" in run("explain-log", log).out
     done = run("explain-log", log, "-o", tmp_path / "c.png")
     assert done.code == 3
     assert not (tmp_path / "c.png").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from heapscope.analysis.leaks.logs import summarise
+from heapscope.analysis.logs.summary import summarise
 from heapscope.reporter.charts.logs import draw_events, events_picture
 
 
