@@ -90,13 +90,13 @@ OVERLAP = 0.5
 
 # --- logs (logs/) ---
 
-# A full collection that frees less than this part of the heap, and leaves the heap as full as that, frees next
-# to nothing.  HotSpot throws "GC overhead limit exceeded" where less than 2 % is freed (GCHeapFreeLimit); G1
+# A full collection that frees less than this part of the heap, and leaves it as full as that, frees next to
+# nothing.  HotSpot throws "GC overhead limit exceeded" where less than 2 % is freed (GCHeapFreeLimit); G1
 # has no such rule, and 5 % are gone in seconds.  Chosen.
 LEAST_FREED = 0.05
 NEARLY_FULL = 0.85
-# A limit in an hs_err file is reached where usage, and what was asked for, come as close as this.  Chosen: the
-# file is written after the refusal, when something was given back.
+# A limit in an hs_err file is reached where usage, with what was asked for, comes as close as this.  Chosen:
+# the file is written after the refusal, when something was given back.
 LIMIT_REACHED = 0.95
 # Threads have a stack and a guard page, two maps each; the other maps of a JVM are some hundreds.
 MAPS_REACHED = 0.9

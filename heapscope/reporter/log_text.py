@@ -180,7 +180,9 @@ def _detail_lines(group: LogGroup, width: int) -> list[str]:
         reason = group.kind.reason(detail)
         text = printable(shorten(scrub(detail), _DETAIL))
         text += f" ({sizes[detail]})" if detail in sizes else ""
-        lines += _wrapped(f"{format_count(count)} x {text}{f': {reason}' if reason else ''}", width, "  ", "      ")
+        lines += _wrapped(
+            f"{format_count(count)} x {text}{f': {reason}' if reason else ''}", width, "  ", "      "
+        )
     return lines + _more(len(group.details) - SHOWN, "more of other words")
 
 
@@ -193,7 +195,9 @@ def chart_lines(group: LogGroup) -> list[str]:
     lines = []
     if len(group.numbers) > 1:
         format_value = format_count if group.kind.id == "jni global references" else format_bytes
-        series = [(group.befores, "before"), (group.numbers, "after")] if group.befores else [(group.numbers, "")]
+        series = (
+            [(group.befores, "before"), (group.numbers, "after")] if group.befores else [(group.numbers, "")]
+        )
         top = max(max(values) for values, _ in series)
         for values, name in series:
             ends = f"{format_value(values[0])} -> {format_value(values[-1])}"

@@ -1,7 +1,7 @@
 """``hs_err_pidN.log``: what the JVM asked for, and the limit that the file itself shows to be reached.
 
-HotSpot's ``vmError.cpp`` writes the same words to the console first.  "The machine is full" is said only where
-MemAvailable, or the cgroup, says so.
+HotSpot's ``vmError.cpp`` writes the same words to the console first.  "The machine is full" is said only
+where MemAvailable, or the cgroup, says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from heapscope.parser.texts.log_lines import LogLine
 from heapscope.units import format_bytes, format_count
 
 _NATIVE = re.compile(
-    r"Native memory allocation \((?P<how>\w+)\) failed to (?:map|allocate|reserve|commit) (?P<bytes>\d+) bytes"
+    r"Native memory allocation \((?P<how>\w+)\) failed to (?:map|allocate|reserve|commit) "
+    r"(?P<bytes>\d+) bytes"
     r"(?:\. Error detail: (?P<detail>.+)| for (?P<for>.+))?"
 )
 _COMMIT = re.compile(
@@ -38,6 +39,7 @@ _THREADS_MAX = re.compile(r"threads-max .*?: (?P<count>\d+)")
 _PID_MAX = re.compile(r"pid_max .*?: (?P<count>\d+)")
 _THREAD_LIST = re.compile(r"_java_thread_list=\S+, length=(?P<count>\d+)")
 _A_THREAD = re.compile(r"^(?:=>)?\s*0x[0-9a-f]+ (?:Java)?Thread ")
+_MAPS = re.compile(r"^Total number of mappings: (?P<count>\d+)")
 _A_MAP = re.compile(r"^[0-9a-f]{8,16}-[0-9a-f]{8,16} [r-][w-][x-][ps] ")
 _CGROUP = re.compile(
     r"^(?P<key>memory_limit_in_bytes|memory_usage_in_bytes|memory_max_usage_in_bytes|maximum number of tasks|"
@@ -47,7 +49,7 @@ _COMMAND = re.compile(r"^(?:Command Line|jvm_args): (?P<words>.*)$")
 _HEAP = re.compile(r"-Xmx(?P<size>\d+[kKmMgG]?)|-XX:MaxHeapSize=(?P<bytes>\d+[kKmMgG]?)")
 _END = re.compile(r"^END\.\s*$")
 _LINES = 200_000
-_HEADER_LINES = 12  # of a report on the console, which ends with its header
+_HEADER_LINES = 60  # of a report on the console, which ends with its header
 
 
 @dataclass
@@ -178,6 +180,8 @@ def _take_fact(report: _Report, text: str) -> None:
         report.counts["threads"] = int(found["count"])
     elif _A_THREAD.match(text):
         report.thread_count += 1
+    elif (found := _MAPS.match(text)) is not None:
+        report.map_count = int(found["count"])
     elif _A_MAP.match(text):
         report.map_count += 1
     elif (found := _MAX_MAPS.search(text)) is not None:
@@ -197,7 +201,11 @@ def reached_limit(report: _Report) -> str:
     threads = report.counts.get("threads", report.thread_count)
     address = report.limits.get("AS")
     virtual = report.memory.get("Virtual")
-    if address is not None and virtual is not None and virtual + (report.asked or 0) >= LIMIT_REACHED * address:
+    if (
+        address is not None
+        and virtual is not None
+        and virtual + (report.asked or 0) >= LIMIT_REACHED * address
+    ):
         return (
             f"the limit of the address space is reached (ulimit -v: {format_bytes(address)}, "
             f"in use {format_bytes(virtual)})"
@@ -205,7 +213,9 @@ def reached_limit(report: _Report) -> str:
     most = report.counts.get("max_map_count")
     if most is not None:
         if report.map_count >= LIMIT_REACHED * most:
-            return f"{format_count(report.map_count)} memory maps reach vm.max_map_count ({format_count(most)})"
+            return (
+                f"{format_count(report.map_count)} memory maps reach vm.max_map_count ({format_count(most)})"
+            )
         if threads * 2 >= MAPS_REACHED * most:
             return (
                 f"{format_count(threads)} threads with two memory maps each reach vm.max_map_count "
@@ -214,7 +224,10 @@ def reached_limit(report: _Report) -> str:
     limit, usage = report.cgroup.get("memory_limit_in_bytes"), report.cgroup.get("memory_usage_in_bytes")
     if limit and usage is not None and usage + (report.asked or 0) >= LIMIT_REACHED * limit:
         return f"the container is full ({format_bytes(usage)} of {format_bytes(limit)})"
-    tasks, current = report.cgroup.get("maximum number of tasks"), report.cgroup.get("current number of tasks")
+    tasks, current = (
+        report.cgroup.get("maximum number of tasks"),
+        report.cgroup.get("current number of tasks"),
+    )
     if tasks and current is not None and current >= LIMIT_REACHED * tasks:
         return f"the container's limit of tasks is reached ({format_count(current)} of {format_count(tasks)})"
     for name, limit_count in (("ulimit -u", report.limits.get("NPROC")), *_thread_limits(report)):
@@ -223,15 +236,15 @@ def reached_limit(report: _Report) -> str:
     total, available = report.memory.get("MemTotal"), report.memory.get("MemAvailable")
     if total and available is not None:
         if available < max(LITTLE_AVAILABLE * total, report.asked or 0):
-            return (
-                f"the machine is full (MemAvailable {format_bytes(available)} of {format_bytes(total)})"
-            )
+            return f"the machine is full (MemAvailable {format_bytes(available)} of {format_bytes(total)})"
         return (
             f"the file shows no limit that is reached, and {format_bytes(available)} of "
             f"{format_bytes(total)} are available"
         )
-    return "the text does not say which limit was reached" if not report.is_file else (
-        "the file shows no limit that is reached"
+    return (
+        "the text does not say which limit was reached"
+        if not report.is_file
+        else ("the file shows no limit that is reached")
     )
 
 

@@ -119,6 +119,6 @@ def size_bytes(text: str | None, *, is_decimal: bool = False) -> int | None:
         return None
     base = 1000 if is_decimal and found[2] and not found[3] else 1024
     try:
-        return round(float(found[1].replace(",", "")) * base ** _POWERS[found[2].upper()])
+        return round(float(found[1].replace(",", "")) * float(base ** _POWERS[found[2].upper()]))
     except ValueError:
         return None

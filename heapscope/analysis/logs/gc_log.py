@@ -1,7 +1,7 @@
 """Garbage collectors in trouble, from their logs: ``-Xlog:gc`` (JDK 9 and later) and ``-Xloggc`` (before).
 
-What is read: full collections with the heap before and after (Serial, Parallel, CMS, G1, Shenandoah, ZGC), and
-the words for a collector that found no room: to-space exhausted, evacuation failure, promotion failed,
+What is read: full collections with the heap before and after (Serial, Parallel, CMS, G1, Shenandoah, ZGC),
+and the words for a collector that found no room: to-space exhausted, evacuation failure, promotion failed,
 concurrent mode failure, allocation stall.
 """
 
@@ -17,7 +17,8 @@ from heapscope.units import format_bytes
 
 _SIZE = r"(\d+(?:\.\d+)?[BKMG])"
 _CHANGE = re.compile(
-    rf"(?P<label>[A-Za-z][\w ()-]*: ?)?{_SIZE}(?:\(\d+%\))?(?:\({_SIZE}\))?->{_SIZE}(?:\((?P<percent>\d+)%\))?(?:\({_SIZE}\))?"
+    rf"(?P<label>[A-Za-z][\w ()-]*: ?)?{_SIZE}(?:\(\d+%\))?(?:\({_SIZE}\))?->"
+    rf"{_SIZE}(?:\((?P<percent>\d+)%\))?(?:\({_SIZE}\))?"
 )
 _UNIFIED = re.compile(
     r"GC\((?P<number>\d+)\) (?P<what>Pause Full|Pause Degenerated GC|(?:Major|Garbage) Collection) ?"
@@ -37,7 +38,10 @@ _DISTRESS = tuple(
         (r"GC\(\d+\) (?:Garbage|Major|Minor) Collection \(Allocation Stall\)", "allocation stall"),
         (r"\bOut Of Memory \(.+\)", "out of memory"),
         (r"Retried waiting for GCLocker too often", "waited for GCLocker too often"),
-        (r"Cancelling GC: Allocation Failure|Allocation Failure In ", "allocation failure during a collection"),
+        (
+            r"Cancelling GC: Allocation Failure|Allocation Failure In ",
+            "allocation failure during a collection",
+        ),
     )
 )
 _GC_LINE = re.compile(r"GC\((?P<number>\d+)\)|\[(?:Full )?GC|\[ParNew|\[CMS|\[gc|\[info|\(to-space|secs\]")

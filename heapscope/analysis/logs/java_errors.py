@@ -1,8 +1,9 @@
 """OutOfMemoryErrors with their stacks, the heap dumps that the JVM wrote or failed to write, threads refused.
 
 One error is told several times: by the VM before it dumps (``-XX:+HeapDumpOnOutOfMemoryError``), by the
-exception that the thread ends with, by ``Caused by`` below the exception that wraps it, and by whoever logs it.
-It is counted once.  A text that only names the error, a comment, an option, a page of documentation, is none.
+exception that the thread ends with, by ``Caused by`` below the exception that wraps it, and by whoever logs
+it. It is counted once. A text that only names the error, a comment, an option, a page of documentation, is
+none.
 """
 
 from __future__ import annotations
@@ -38,31 +39,38 @@ _BELOW = re.compile(r"^\s*(?:Caused by: |Suppressed: |\[CIRCULAR REFERENCE|Wrapp
 _CAUSE = re.compile(r"\s*(?:Caused by|Suppressed|Wrapped by): ")
 _THROWABLE = r"[\w.$/]+(?:Exception|Error|Throwable|Failure)"
 _HEAD = re.compile(
-    rf"\s*(?:Exception in thread \".*\" |Exception: |(?:Caused by|Suppressed|Wrapped by): |\[CIRCULAR REFERENCE: ?)*"
+    rf"\s*(?:Exception in thread \".*\" |Exception: |(?:Caused by|Suppressed|Wrapped by): "
+    rf"|\[CIRCULAR REFERENCE: ?)*"
     rf"(?:{_THROWABLE}: (?:[^:]{{0,120}}: )?)*"
 )
 _WRAPPED = re.compile(rf"{_THROWABLE}(?:: [^:]{{0,120}})?: $")
 # What stands between the words of a log line and the error that it passes on.
 _PASSED_ON = re.compile(
-    r"(?:[:=(\[\-\u2013>,]\s*|nested exception is |due to |because of |caused by |cause[:=]? ?|threw |thrown |with "
-    r"|failed: |[Ee]rror |[Ee]xception |reason |\"|')$"
+    r"(?:[:=(\[\-\u2013>,]\s*|nested exception is |due to |because of |caused by |cause[:=]? ?|threw "
+    r"|thrown |with |failed: |[Ee]rror |[Ee]xception |reason |\"|')$"
 )
 _REASON = re.compile(
     r"Java heap space(?:: failed reallocation of scalar replaced objects)?|GC overhead limit exceeded"
     r"|Metaspace|PermGen space|Compressed class space|Direct buffer memory|Map failed|C heap space"
-    r"|[Uu]nable to create (?:new )?native thread(?:: possibly out of memory or process/resource limits reached)?"
+    r"|[Uu]nable to create (?:new )?native thread"
+    r"(?:: possibly out of memory or process/resource limits reached)?"
     r"|Requested array size exceeds VM limit|Required array (?:length|size) (?:[\d +-]+ is )?too large"
     r"|Required length exceeds implementation limit|Out of swap space\?|native memory exhausted"
     r"|(?:request \d+ bytes for .{1,80}?\. )?Out of swap space\?|Garbage-collected heap size exceeded"
     r"|Cannot reserve \d+ bytes of direct buffer memory \(allocated: \d+, limit: \d+\)"
     r"|failed to allocate \d+ byte\(s\) of direct memory \(used: -?\d+, max: \d+\)"
-    r"|Unable to acquire \d+ bytes of memory, got \d+|Array allocation too large|Overflow: String length out of range"
+    r"|Unable to acquire \d+ bytes of memory, got \d+|Array allocation too large"
+    r"|Overflow: String length out of range"
     r"|UTF16 String size is \d+, should be less than \d+|Failed to create a thread: retVal -?\d+, errno \d+"
-    r"|Failed to allocate a \d+ byte allocation with \d+ free bytes and \S+ until OOM(?:, max allowed footprint \d+)?"
+    r"|Failed to allocate a \d+ byte allocation with \d+ free bytes and \S+ until OOM"
+    r"(?:, max allowed footprint \d+)?"
 )
-_AFTER = re.compile(r"[\s\])}\"';,.]*(?:with root cause.*|\. The .*|\. Please .*|, stack.*|at \d{4}.*)?\Z", re.DOTALL)
+_AFTER = re.compile(
+    r"[\s\])}\"';,.]*(?:with root cause.*|\. The .*|\. Please .*|, stack.*|at \d{4}.*)?\Z", re.DOTALL
+)
 _CODE_BEFORE = re.compile(
-    r"(?:\bnew|\bcatch\s*\(|\binstanceof|\bthrows?|\bimport|\bclass|\bextends|@\w+|//.*|^\s*\*.*|<\w+>.*|`)\s*(?:final )?$"
+    r"(?:\bnew|\bcatch\s*\(|\binstanceof|\bthrows?|\bimport|\bclass|\bextends|@\w+|//.*"
+    r"|^\s*\*.*|<\w+>.*|`)\s*(?:final )?$"
 )
 _CODE_AFTER = re.compile(r"\s*(?:[;(){}`]|\.class|\w+\s*[){])")
 _THROWN = re.compile(r" (?:thrown from the UncaughtExceptionHandler in thread|occurred dispatching signal)")
@@ -73,6 +81,8 @@ _J9 = re.compile(r'JVMDUMP039I .*?detail "java/lang/OutOfMemoryError"(?:, except
 _USED = re.compile(r"(?:allocated|used): (?P<usage>-?\d+), (?:limit|max): (?P<limit>\d+)")
 _ASKED = re.compile(r"(?:reserve|allocate|acquire) (?:a )?(?P<asked>\d+) ?byte")
 _NUMBERS = re.compile(r"\d{3,}")
+
+_TASK = re.compile(r"\(TID (?P<task>\d+)\b")  # Spark logs the error of a task where it runs and at the driver
 
 _DUMPING = re.compile(r"Dumping heap to (?P<path>.+?)(?: \.\.\.)?\s*$")
 _CREATED = re.compile(r"Heap dump file created(?: \[(?P<bytes>\d+) bytes)?")
@@ -102,6 +112,11 @@ class _Error:
     left: int = _WAIT_LINES
     is_vm: bool = False
     takes_frame: bool = True
+    task: str = ""
+
+    def is_told_by(self, mention: _Mention) -> bool:
+        """Whether a line may speak of the same error."""
+        return mention.kind == self.kind and mention.reason in (self.reason, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,7 @@ class JavaErrors(Found):
         self._dump: tuple[LogLine, str] | None = None
         self._thread: tuple[LogLine, LogEvent] | None = None
         self._last_thread_error = -_THREAD_LINES
+        self._tasks: set[tuple[str, str]] = set()
 
     @property
     def wants_all(self) -> bool:
@@ -138,7 +154,7 @@ class JavaErrors(Found):
             self._hash = None
         if self._open is not None and self._goes_on(line):
             return True
-        return self._begins(line)
+        return self._begins(line, above)
 
     def close(self) -> None:
         """The log has ended."""
@@ -206,6 +222,10 @@ class JavaErrors(Found):
 
     def _tell(self, error: _Error) -> None:
         detail, facts = _detail(error.reason)
+        if error.task:
+            if (error.task, detail) in self._tasks:
+                return
+            self._tasks.add((error.task, detail))
         if "native thread" in detail or "create a thread" in detail:
             self._last_thread_error = error.line.number
             if self._thread is not None and error.line.number - self._thread[0].number <= _THREAD_LINES:
@@ -214,7 +234,7 @@ class JavaErrors(Found):
 
     # --- where something begins ---
 
-    def _begins(self, line: LogLine) -> bool:
+    def _begins(self, line: LogLine, above: Above) -> bool:
         body = line.body
         if (found := _ENDED.search(body)) is not None:
             self._end()
@@ -235,12 +255,14 @@ class JavaErrors(Found):
         if mention is None:
             return False
         held = self._held
-        if held is not None and line.number - held.line.number <= _VM_LINES and mention.kind == held.kind:
-            if mention.reason in (held.reason, ""):
-                self._held, self._open = None, held
-                held.is_vm, held.left, held.needs_stack = False, _WAIT_LINES, False
-                return True
+        is_near = held is not None and line.number - held.line.number <= _VM_LINES
+        if held is not None and is_near and held.is_told_by(mention):
+            self._held, self._open = None, held
+            held.is_vm, held.left, held.needs_stack = False, _WAIT_LINES, False
+            return True
+        task = _TASK.search(line.text) or _TASK.search("".join(above(1)))
         self._open = _Error(line, mention.kind, mention.reason, mention.needs_stack)
+        self._open.task = task["task"] if task is not None else ""
         return True
 
     def _is_of_dump(self, line: LogLine) -> bool:
@@ -338,7 +360,9 @@ def _mention(line: LogLine) -> _Mention | None:
 
 def _is_sentence(reason: str) -> bool:
     """Whether what follows the error is prose about it and no reason."""
-    return len(reason) > 200 or re.search(r"\b(?:if|when|you|see|means|please|this error)\b", reason) is not None
+    return (
+        len(reason) > 200 or re.search(r"\b(?:if|when|you|see|means|please|this error)\b", reason) is not None
+    )
 
 
 def _detail(reason: str) -> tuple[str, dict[str, Any]]:

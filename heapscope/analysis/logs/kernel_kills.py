@@ -1,4 +1,4 @@
-"""What the Linux kernel says when it kills for memory: one event a kill, with the cgroup, its limit and all victims.
+"""What the Linux kernel says when it kills for memory: one event a kill, with cgroup, limit, victims.
 
 The lines of one kill, as ``mm/oom_kill.c`` and ``mm/memcontrol.c`` write them (what differs by release in
 brackets)::

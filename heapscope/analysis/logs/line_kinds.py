@@ -18,7 +18,9 @@ _NEAR_LINES = 10
 _SAME_LINES = 500
 SIGNALS = "signal"  # the family of lines that only say that a process was ended
 # Documentation and sources quote what logs say.
-_QUOTED = re.compile(r"^\s*(?://|/?\*|\* |[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b)|[;{]\s*$")
+_QUOTED = re.compile(
+    r"^\s*(?://|/?\*|\* |[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b)|[;{]\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class LineKinds(Found):
 
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
-        if _QUOTED.match(line.body):
+        if _QUOTED.search(line.body):
             return False
         for kind in self._kinds:
             if not any(needle in line.text for needle in kind.needles):
@@ -51,7 +53,11 @@ class LineKinds(Found):
             for pattern in kind.patterns:
                 found = pattern.search(line.text) or pattern.search(line.body)
                 if found is not None:
-                    self._told(self._event(line, kind, found), kind, found["exit"] if "exit" in pattern.groupindex else "")
+                    self._told(
+                        self._event(line, kind, found),
+                        kind,
+                        found["exit"] if "exit" in pattern.groupindex else "",
+                    )
                     return True
         return False
 
@@ -114,7 +120,9 @@ class LineKinds(Found):
         """Whether a line tells again what one before it told."""
         seen = self._seen.setdefault(kind.family or kind.id, [])
         now = _Seen(kind.id, event.victim, exit_code, event.line, event.time)
-        is_repeated = any(_is_same(each, now, kind) for each in reversed(seen[-200:])) if kind.family else False
+        is_repeated = (
+            any(_is_same(each, now, kind) for each in reversed(seen[-200:])) if kind.family else False
+        )
         if not is_repeated or event.victim:
             seen.append(now)
         return is_repeated

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,8 @@ class PodStatus(Found):
 
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
-        is_read = False
+        is_read = any([_below(pod, line) for pod in self._open])
         for pod in self._open:
-            is_read = _below(pod, line) or is_read
             pod.left -= 1
         while self._open and self._open[0].left <= 0:
             self._end(self._open.pop(0))
@@ -141,7 +140,7 @@ class PodStatus(Found):
     def _end(self, pod: _Pod) -> None:
         is_docker = pod.kind == "container oom kill"
         limit = "" if pod.limit == "0" else pod.limit
-        limit_bytes = int(limit) if is_docker and limit.isdigit() else size_bytes(limit, is_decimal=not is_docker)
+        limit_bytes = size_bytes(limit, is_decimal=not is_docker)
         if is_docker and limit.isdigit():
             limit = f"{int(limit):,} bytes"
         says = []
@@ -187,7 +186,7 @@ class PodStatus(Found):
             return False
         taken = False
         for each in found if isinstance(found, list) else [found]:
-            taken = (isinstance(each, dict) and self._take_document(line, each)) or taken
+            taken |= isinstance(each, dict) and self._take_document(line, each)
         return taken
 
     def _inspected(self, line: LogLine, document: dict[str, Any], state: dict[str, Any]) -> None:
@@ -206,10 +205,9 @@ class PodStatus(Found):
 
 
 _PARTS = {
-    "lastState", "terminated", "state", "State", "Last State", "Limits", "Requests", "Environment", "Mounts",
-    "Containers", "Init Containers", "containerStatuses", "status", "resources", "limits", "requests", "ports",
-    "env", "containers", "items", "Args", "Command", "Ports", "waiting", "running", "metadata", "spec",
-}  # fmt: skip
+    "State", "Last State", "Limits", "Requests", "Environment", "Mounts", "Containers", "Init Containers",
+    "Args", "Command", "Ports",
+}  # fmt: skip  # keys of `kubectl describe` that are no container's name
 
 
 def _below(pod: _Pod, line: LogLine) -> bool:
@@ -258,7 +256,13 @@ def _is_limit(above: list[str], place: int) -> bool:
 
 
 def _is_metadata(above: list[str], place: int) -> bool:
-    return any(text.strip().strip('"').startswith("metadata") for text in above[place + 1 : place + 30])
+    depth = _depth(above[place])
+    parent = next((text for text in above[place + 1 :] if text.strip() and _depth(text) < depth), "")
+    return parent.strip().strip('"').startswith("metadata")
+
+
+def _depth(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _time(text: str) -> datetime | None:
@@ -266,8 +270,6 @@ def _time(text: str) -> datetime | None:
 
 
 def _at(event: LogEvent, moment: datetime | None) -> LogEvent:
-    from dataclasses import replace
-
     return event if moment is None else replace(event, time=moment)
 
 
@@ -285,4 +287,9 @@ def _killed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
                 for state in ("state", "lastState"):
                     ended = (container.get(state) or {}).get("terminated") or {}
                     if ended.get("reason") == "OOMKilled":
-                        yield name, str(container.get("name", "")), ended, int(container.get("restartCount", 0))
+                        yield (
+                            name,
+                            str(container.get("name", "")),
+                            ended,
+                            int(container.get("restartCount", 0)),
+                        )

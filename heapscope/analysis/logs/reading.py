@@ -19,7 +19,7 @@ from heapscope.analysis.logs.line_kinds import SIGNALS, LineKinds
 from heapscope.analysis.logs.pod_status import PodStatus
 from heapscope.analysis.logs.thread_dumps import FileSystems, ThreadDumps
 from heapscope.errors import HeapscopeError
-from heapscope.parser.texts.log_lines import READ_ERRORS, LogLine, LogReader, open_log
+from heapscope.parser.texts.log_lines import READ_ERRORS, LogReader, open_log
 from heapscope.parser.texts.needles import SHORTEST
 from heapscope.progress import Progress, no_progress
 
@@ -105,7 +105,9 @@ def literal_parts(pattern: str) -> list[str]:
     for alternative in _alternatives(pattern):
         plain = re.sub(r"\\([^\w\s])", lambda match: chr(0xE000 + ord(match[1])), alternative)
         pieces = re.split(r"\\.|\[[^\]]*\]|\([^)]*\)|.[*?]|.\{[^}]*\}|[.^$|()+]", plain)
-        texts = [re.sub("[\ue000-\ue0ff]", lambda match: chr(ord(match[0]) - 0xE000), text) for text in pieces]
+        texts = [
+            re.sub("[\ue000-\ue0ff]", lambda match: chr(ord(match[0]) - 0xE000), text) for text in pieces
+        ]
         best = max(texts, key=len, default="")
         found.append(best if len(best.encode()) >= SHORTEST else "")
     return found

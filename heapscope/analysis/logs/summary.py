@@ -242,7 +242,10 @@ def _next_steps(groups: Sequence[LogGroup]) -> list[tuple[str, str]]:
         )
     if is_killed and not is_full:
         steps.append(
-            ("Whether it is the Java heap or memory outside of it that grows, watching tells:", "heapscope watch PID")
+            (
+                "Whether it is the Java heap or memory outside of it that grows, watching tells:",
+                "heapscope watch PID",
+            )
         )
     if any(name in found for name in _POD_KINDS):
         steps.append(

@@ -56,13 +56,23 @@ _PREFIXES = tuple(
     )
 )
 _LOGGER = re.compile(
-    r"(?:--- )?(?:\[[^\]]*\] )?(?!\S*(?:Error|Exception|Throwable|Suppressed|Process)\b)[A-Za-z_][\w.$]*(?: ?\([^)]*\))?"
+    r"(?:--- )?(?:\[[^\]]*\] )?(?!\S*(?:Error|Exception|Throwable|Suppressed|Process)\b)"
+    r"[A-Za-z_][\w.$]*(?: ?\([^)]*\))?"
     r"(?: +- |: +| +: )(?=\S)"
 )
 _LEVEL_AHEAD = re.compile(rf"\b(?:{_LEVEL})\b")
 _JSON_TIMES = ("time", "timestamp", "@timestamp", "ts", "date", "datetime", "eventTime", "receiveTimestamp")
 _JSON_MESSAGES = ("log", "message", "msg", "MESSAGE", "textPayload", "short_message", "formatted_message")
-_JSON_IGNORED = {*_JSON_TIMES, "level", "severity", "stream", "logger", "logger_name", "thread", "thread_name"}
+_JSON_IGNORED = {
+    *_JSON_TIMES,
+    "level",
+    "severity",
+    "stream",
+    "logger",
+    "logger_name",
+    "thread",
+    "thread_name",
+}
 _LINE_END = ord("\n")
 _BINARY = "this is no text; explain-log reads logs, 'heapscope diagnose' reads heap dumps"
 
@@ -268,7 +278,11 @@ def _utf16(head: bytes) -> codecs.IncrementalDecoder | None:
 
 def _document(text: str) -> dict[str, object] | None:
     at = text.find("{")
-    if at < 0 or not text.rstrip().endswith("}") or (at and text[:at].strip() and not text[:at].endswith(" ")):
+    if (
+        at < 0
+        or not text.rstrip().endswith("}")
+        or (at and text[:at].strip() and not text[:at].endswith(" "))
+    ):
         return None
     try:
         found = json.loads(text[at:])

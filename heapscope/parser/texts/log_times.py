@@ -1,7 +1,7 @@
 """When a line of a log was written, in the forms that common writers use.
 
 =================================  ================================================================
-``2026-11-02 03:14:15,901``        ISO 8601 and its relatives: Log4j, Logback, ``-Xlog``, CRI, syslog of RFC 5424
+``2026-11-02 03:14:15,901``        ISO 8601 and its like: Log4j, Logback, ``-Xlog``, CRI, RFC 5424
 ``26/11/02 03:14:15``              Spark's and Hadoop's console
 ``Mon, 02 Nov 2026 03:14:15``      kubectl describe; Tomcat (``02-Nov-2026``), access logs (``02/Nov/2026:``)
 ``Mon Nov  2 03:14:15 2026``       ``dmesg -T``, hs_err files, ``date``
@@ -43,7 +43,10 @@ _FORMS = tuple(
         rf"^[IWEF](?P<m>\d\d)(?P<d>\d\d) {_CLOCK}",
     )
 )
-_UPTIME = re.compile(r"(?:^|\s|<\d>|\])\[ *(?P<s>\d{1,9}\.\d{3,6})s?\]|^(?P<old>\d{1,9}\.\d{3}): ")
+_UPTIME = re.compile(
+    r"(?:^|\s|<\d>|\])\[ *(?P<s>\d{1,9}\.\d{3,6})s?\]|^(?:<\d>)?\[ *(?P<boot>\d{1,9}\.\d{1,6})\]"
+    r"|^(?P<old>\d{1,9}\.\d{3}): "
+)
 
 
 class Stamp(NamedTuple):
@@ -67,7 +70,7 @@ def read_stamp(text: str, year: int) -> Stamp:
     if ":" not in head and "." not in head:
         return Stamp(None, None)
     found = _UPTIME.search(head)
-    uptime = None if found is None else float(found["s"] or found["old"])
+    uptime = None if found is None else float(found["s"] or found["boot"] or found["old"])
     for form in _FORMS:
         if (found := form.search(head)) is not None:
             return Stamp(_moment(found.groupdict(), year), uptime)

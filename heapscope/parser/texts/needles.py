@@ -1,9 +1,9 @@
 """Which places of a large text hold one of many short texts, at hundreds of megabytes a second.
 
-A text of seven bytes or more holds a whole aligned word of four bytes, wherever it lies; one of eleven or more
-holds two.  So each needle is known by the four words that can be aligned in it, and of a block of text only
-every fourth byte is looked at: a word is hashed, and a table says whether any needle has it.  What passes is
-compared with the needles themselves.  How many needles there are makes no difference.
+A text of seven bytes or more holds a whole aligned word of four bytes, wherever it lies; one of eleven or
+more holds two. So each needle is known by the four words that can be aligned in it, and of a block of text
+only every fourth byte is looked at: a word is hashed, and a table says whether any needle has it. What
+passes is compared with the needles themselves. How many needles there are makes no difference.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ _PIECE = 1 << 16  # words at once: they and what is made of them stay in the cac
 # part that an ordinary line is least likely to have.
 _FREQUENT = b" etaoinsrhldcumfpgwybv.0123456789"
 _ORDINARY = (
-    b" INFO WARN ERROR DEBUG service Service request Request response handled handler failed failure process "
-    b"processing Processing container Container executor Executor memory Memory available error Error exception "
-    b"Exception started stopped completed killed Killed with from for of the and in to is not at by has was on "
-    b"com.org.java.lang.apache.spark hadoop http GET POST status code exit exited application Application "
-    b"context session user Login successful data time task Task stage Stage job Job thread Thread pool worker "
-    b"client server message connection collection heap dump Heap limit usage requested used reason total "
-    b"file path system native allocation physical virtual running over configured exceeded beyond created "
+    b" INFO WARN ERROR DEBUG service Service request Request response handled handler failed failure "
+    b" process processing Processing container Container executor Executor memory Memory available "
+    b" error Error exception Exception started stopped completed killed Killed with from for of the and "
+    b" in to is not at by has was on com.org.java.lang.apache.spark hadoop http GET POST status code "
+    b" exit exited application Application context session user Login successful data time task Task "
+    b" stage Stage job Job thread Thread pool worker client server message connection collection heap "
+    b" dump Heap limit usage requested used reason total file path system native allocation physical "
+    b" virtual running over configured exceeded beyond created "
 )
 
 

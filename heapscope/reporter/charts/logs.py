@@ -85,7 +85,9 @@ def events_picture(groups: Sequence[LogGroup]) -> bytes:
             if group.times:
                 dated.append((axes, group))
             else:
-                unit = "seconds since the start" if group.are_seconds else "line of the text (nothing is dated)"
+                unit = (
+                    "seconds since the start" if group.are_seconds else "line of the text (nothing is dated)"
+                )
                 axes.set_xlabel(unit, color=MUTED, fontsize=8)
         _share_time(dated)
         picture = io.BytesIO()

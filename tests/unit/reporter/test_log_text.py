@@ -31,7 +31,9 @@ def test_lines_keep_to_the_width(tmp_path: Path) -> None:
     summary = summarise([log], [])
     assert [group.count for group in summary.groups] == [30]
     lines = summary_lines(summary, 60)
-    assert max(len(line) for line in lines if not line.startswith("    heapscope ")) <= 60  # commands are pasted
+    assert (
+        max(len(line) for line in lines if not line.startswith("    heapscope ")) <= 60
+    )  # commands are pasted
     assert any("30" in text for text in lines)
     empty = tmp_path / "empty.log"
     empty.write_text("nothing of interest\n")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.errors import HeapscopeError
-from heapscope.parser.texts.log_lines import MAX_LINE
 from heapscope.analysis.logs.events import LogEvent
-from heapscope.analysis.logs.reading import read_log
+from heapscope.analysis.logs.reading import literal_parts, read_log
+from heapscope.errors import HeapscopeError
+from heapscope.parser.texts.log_lines import BLOCK, MAX_LINE
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -51,7 +51,8 @@ def events(folder: Path, *lines: str, patterns: str | None = None) -> list[LogEv
          "python3 (container limit)", (506500 + 1268) * 1024.0),
         ("Nov 23 09:00:00 host kernel: Out of memory: Kill process 12 (java) score 900 or sacrifice child",
          "oom killer", "java (machine limit)", None),
-        ("Dumping heap to java_pid12.hprof ...", "heap dump failed", "no line says that it was finished", None),
+        ("Dumping heap to java_pid12.hprof ...", "heap dump failed",
+         "no line says that it was finished", None),
         ("Heap dump file created [1234 bytes in 0.020 secs]", "heap dump written", "", 1234.0),
     ],
 )  # fmt: skip
@@ -180,3 +181,127 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, said: str) ->
         list(read_log(path))
     with pytest.raises(HeapscopeError, match="No such file"):
         list(read_log(tmp_path / "none"))
+
+
+def test_what_stands_in_front_of_a_message_is_taken_off(tmp_path: Path) -> None:
+    for prefix in (
+        "app-1  | ",
+        "[pod/pricing-0/pricing] ",
+        "2026-11-23T09:00:00.123456789Z stderr F ",
+        "Nov 23 09:00:00 host java[123]: ",
+        "2026-11-23T09:00:00.12+0000 [APP/PROC/WEB/0] ERR ",
+        "INFO   | jvm 1    | 2026/11/23 09:00:00 | ",
+    ):
+        lines = (
+            "java.lang.OutOfMemoryError: Metaspace",
+            "\tat a.B.c(B.java:3)",
+            "Caused by: x.Y",
+            "\t... 3 more",
+        )
+        (found,) = events(tmp_path, *(prefix + line for line in lines))
+        assert (found.detail, found.frame) == ("Metaspace", "a.B.c(B.java:3)"), prefix
+
+
+def test_colours_and_utf_16(tmp_path: Path) -> None:
+    text = "\x1b[31mERROR\x1b[0m \x1b[1mjava.lang.OutOfMemoryError\x1b[0m: Java heap space\r\n\tat a.B.c(B.java:3)\r\n"
+    path = tmp_path / "a.log"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_text(text, encoding, newline="")
+        (found,) = read_log(path)
+        assert (found.detail, found.frame, found.line) == ("Java heap space", "a.B.c(B.java:3)", 1), encoding
+
+
+def test_json_lines_are_unescaped(tmp_path: Path) -> None:
+    stack = r"java.lang.OutOfMemoryError: Java heap space\n\tat com.acme.Rows.add(Rows.java:3)\n"
+    for line in (
+        '{"@timestamp":"2026-11-23T09:00:00Z","level":"ERROR","message":"boom","stack_trace":"'
+        + stack
+        + '"}',
+        '{"time":"2026-11-23T09:00:00Z","stream":"stderr","log":"' + stack + '"}',
+        '{"instant":{"epochSecond":1795424400},"level":"ERROR","message":"boom","thrown":{"message":"Java heap space",'
+        '"name":"java.lang.OutOfMemoryError","extendedStackTrace":"' + stack + '"}}',
+        '{"timestamp":"2026-11-23T09:00:00Z","jsonPayload":{"exception":"' + stack + '"}}',
+        '{"__REALTIME_TIMESTAMP":"1795424400000000","MESSAGE":"' + stack + '"}',
+    ):
+        (found,) = events(tmp_path, line)
+        assert (found.detail, found.frame) == ("Java heap space", "com.acme.Rows.add(Rows.java:3)"), line
+        assert found.time == DAY.replace(hour=9), line
+
+
+def test_docker_has_a_json_line_for_each_line_of_the_stack(tmp_path: Path) -> None:
+    lines = (
+        "java.lang.OutOfMemoryError: Metaspace",
+        r"\tat a.B.c(B.java:3)",
+        r"\tat a.B.d(B.java:4)",
+        "next",
+    )
+    (found,) = events(
+        tmp_path,
+        *('{"log":"%s\\n","stream":"stderr","time":"2026-11-23T09:00:00.5Z"}' % line for line in lines),
+    )
+    assert (found.detail, found.frame, found.line) == ("Metaspace", "a.B.c(B.java:3)", 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        (["java.util.concurrent.ExecutionException: java.lang.OutOfMemoryError: Java heap space", "\tat a.B.c(B.java:1)",
+          "Caused by: java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)", "\t... 4 more"], 1),
+        (["java.lang.OutOfMemoryError: Java heap space", "Dumping heap to x.hprof ...",
+          "Heap dump file created [9 bytes in 0.1 secs]",
+          'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space', "\tat a.B.d(B.java:2)"], 1),
+        (["java.lang.OutOfMemoryError: Java heap space", "Dumping heap to x.hprof ...",
+          "Unable to create x.hprof: File exists", "",
+          'Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler in thread "main"'], 1),
+        (["2026-11-23 09:00:00 ERROR threw exception [Handler dispatch failed: java.lang.OutOfMemoryError: Metaspace] "
+          "with root cause", "", "java.lang.OutOfMemoryError: Metaspace", "\tat a.B.d(B.java:2)"], 1),
+        (["26/11/23 09:00:00 ERROR Executor: Exception in task 1.0 in stage 4.0 (TID 512)",
+          "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)",
+          "26/11/23 09:00:00 WARN TaskSetManager: Lost task 1.0 in stage 4.0 (TID 512) (w1 executor 1): "
+          "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)"], 1),
+        (["java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)", "\tat a.B.e(B.java:3)",
+          "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)"], 2),
+        (['[1.2s][warning][os,thread] Failed to start thread "Unknown thread" - pthread_create failed (EAGAIN) for '
+          "attributes: stacksize: 1024k, guardsize: 0k, detached.",
+          '[1.2s][warning][os,thread] Failed to start the native thread for java.lang.Thread "Thread-635"',
+          'Exception in thread "main" java.lang.OutOfMemoryError: unable to create native thread: possibly out of '
+          "memory or process/resource limits reached", "\tat java.base/java.lang.Thread.start0(Native Method)"], 1),
+    ],
+)  # fmt: skip
+def test_one_error_is_counted_once(tmp_path: Path, lines: list[str], count: int) -> None:
+    found = [event for event in events(tmp_path, *lines) if not event.kind.startswith("heap dump")]
+    assert [event.kind for event in found] == ["out of memory error"] * count
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "detail", "dump"),
+    [
+        ("Heap dump file created [9 bytes in 0.1 secs]", "heap dump written", "x.hprof", "x.hprof"),
+        ("Dump file is incomplete: No space left on device", "heap dump failed", "No space left on device", "x.hprof"),
+        ("Merged heap dump is incomplete", "heap dump failed", "no reason given", "x.hprof"),
+        ("Unable to create x.hprof: Permission denied", "heap dump failed", "Permission denied", ""),
+        ("2026-11-23 09:00:00 INFO next", "heap dump failed", "no line says that it was finished", "x.hprof"),
+    ],
+)  # fmt: skip
+def test_outcomes_of_heap_dumps(tmp_path: Path, outcome: str, kind: str, detail: str, dump: str) -> None:
+    lines = ("java.lang.OutOfMemoryError: Java heap space", "Dumping heap to x.hprof ...", outcome)
+    (found,) = [event for event in events(tmp_path, *lines) if event.kind.startswith("heap dump")]
+    assert (found.kind, found.detail, found.dump) == (kind, detail, dump)
+
+
+def test_lines_are_found_wherever_a_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    filler = b"2026-11-23 09:00:00 INFO nothing to see here\n"
+    error = b"java.lang.OutOfMemoryError: Metaspace\n\tat a.B.c(B.java:3)\n"
+    for shift in range(0, 2 * len(error), 5):
+        head = filler * ((BLOCK - shift) // len(filler))
+        path.write_bytes(head + b"x" * (BLOCK - shift - len(head) - 1) + b"\n" + error + filler)
+        (found,) = read_log(path)
+        assert (found.frame, found.line) == ("a.B.c(B.java:3)", head.count(b"\n") + 2), shift
+        assert found.time == DAY.replace(hour=9)
+
+
+def test_a_pattern_of_which_nothing_can_be_searched_for_is_found_all_the_same(tmp_path: Path) -> None:
+    assert literal_parts("Creating FS \\S|(?:a|b)\\d+") == ["Creating FS ", ""]
+    found = events(tmp_path, "INFO", "x17y", "INFO", patterns="x\\d+y")
+    assert [(event.kind, event.line) for event in found] == [("known pattern", 2)]
