@@ -94,7 +94,7 @@ def explain_log(
         if ending == ".png":
             click.echo(f"\nchart: {printable(str(output))}")
     if fail_on_kill and summary.kill_count:
-        raise SystemExit(FOUND)
+        raise click.exceptions.Exit(FOUND)
 
 
 def _json(summary: LogSummary) -> str:

@@ -13,7 +13,7 @@ from heapscope.parser.texts.log_lines import LogLine
 
 Above = Callable[[int], list[str]]
 
-_SIZE = re.compile(r"([\d.,]*\d) ?([kKMGTP]?)(i?)[bB]?(?:ytes)?")
+_SIZE = re.compile(r"([\d.,]*\d) ?([kKmMgGtTpP]?)(i?)[bB]?(?:ytes)?")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 

@@ -44,7 +44,8 @@ _DISTRESS = tuple(
         ),
     )
 )
-_GC_LINE = re.compile(r"GC\((?P<number>\d+)\)|\[(?:Full )?GC|\[ParNew|\[CMS|\[gc|\[info|\(to-space|secs\]")
+_NUMBER = re.compile(r"GC\((\d+)\)")
+_GC_LINE = re.compile(r"GC\(\d+\)|\[(?:Full )?GC|\[ParNew|\[CMS|\[gc|\[info|\(to-space|secs\]")
 _KEPT = 64
 
 
@@ -60,10 +61,11 @@ class GcLog(Found):
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
         text = line.text
-        if (marked := _GC_LINE.search(text)) is None:
+        if _GC_LINE.search(text) is None:
             return False
         is_full = self._full(line)
-        number = marked["number"] or str(line.number)
+        collection = _NUMBER.search(text)
+        number = str(line.number) if collection is None else collection[1]
         for form, name in _DISTRESS:
             if form.search(text):
                 if (name, number) not in self._told and not self._is_told_otherwise(name, number):

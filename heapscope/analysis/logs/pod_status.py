@@ -71,7 +71,7 @@ class PodStatus(Found):
 
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
-        is_read = any([_below(pod, line) for pod in self._open])
+        is_read = sum(_below(pod, line) for pod in self._open) > 0  # all of them see it
         for pod in self._open:
             pod.left -= 1
         while self._open and self._open[0].left <= 0:
@@ -130,7 +130,7 @@ class PodStatus(Found):
             if is_described and not value and not pod.container and 0 < depth < indent and key not in _PARTS:
                 pod.container = key
             elif key == "name" and value and not pod.pod and depth <= 8 and kind == "kubernetes oom kill":
-                pod.pod = pod.pod or (value if _is_metadata(above, place) else "")
+                pod.pod = value if _is_metadata(above, place) else ""
             elif key == "Name" and depth == 0 and value:
                 pod.pod = value
                 break

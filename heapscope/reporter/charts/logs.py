@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -89,6 +90,8 @@ def events_picture(groups: Sequence[LogGroup]) -> bytes:
                     "seconds since the start" if group.are_seconds else "line of the text (nothing is dated)"
                 )
                 axes.set_xlabel(unit, color=MUTED, fontsize=8)
+                axes.set_xlim(0, max(*group.positions, 1) * 1.05)
+                axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         _share_time(dated)
         picture = io.BytesIO()
         save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
@@ -101,12 +104,12 @@ def _share_time(dated: Sequence[tuple[Axes, LogGroup]]) -> None:
         return
     first = min(min(group.times) for _, group in dated)
     last = max(max(group.times) for _, group in dated)
+    # Events at the edge are whole; a single moment has a minute before and after it.
+    around = (last - first) * 0.01 or timedelta(minutes=1)
     for axes, _ in dated:
         locator: Any = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-        if last > first:
-            ends: Any = (first, last)
-            axes.set_xlim(*ends)
-            axes.margins(x=0.02)
+        ends: Any = (first - around, last + around)
+        axes.set_xlim(*ends)
         axes.tick_params(labelbottom=axes is dated[-1][0])

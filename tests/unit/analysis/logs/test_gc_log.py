@@ -13,7 +13,7 @@ from heapscope.analysis.logs.reading import read_log
     ("line", "kinds", "before", "after"),
     [
         # JDK 17 and 25, as they wrote it for -Xmx20m.
-        ("[0.2s][info][gc] GC(11) Pause Full (G1 Compaction Pause) 19M->18M(20M) 5.1ms",
+        ("[0.2s][info][gc] GC(11) Pause Full (G1 Compaction Pause) 19M->18M(21M) 5.1ms",
          ["full collection frees nothing"], 19 << 20, 18 << 20),
         ("[0.2s][info][gc] GC(11) Pause Full (Ergonomics) 19M->4M(20M) 5.1ms", ["full collection"],
          19 << 20, 4 << 20),

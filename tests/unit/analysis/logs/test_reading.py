@@ -237,7 +237,7 @@ def test_docker_has_a_json_line_for_each_line_of_the_stack(tmp_path: Path) -> No
     )
     (found,) = events(
         tmp_path,
-        *('{"log":"%s\\n","stream":"stderr","time":"2026-11-23T09:00:00.5Z"}' % line for line in lines),
+        *(f'{{"log":"{line}\\n","stream":"stderr","time":"2026-11-23T09:00:00.5Z"}}' for line in lines),
     )
     assert (found.detail, found.frame, found.line) == ("Metaspace", "a.B.c(B.java:3)", 1)
 
