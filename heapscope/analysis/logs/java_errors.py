@@ -85,7 +85,7 @@ _NUMBERS = re.compile(r"\d{3,}")
 _TASK = re.compile(r"\(TID (?P<task>\d+)\b")  # Spark logs the error of a task where it runs and at the driver
 
 _DUMPING = re.compile(r"Dumping heap to (?P<path>.+?)(?: \.\.\.)?\s*$")
-_CREATED = re.compile(r"Heap dump file created(?: \[(?P<bytes>\d+) bytes)?")
+_CREATED = re.compile(r"^\s*Heap dump file created(?: \[(?P<bytes>\d+) bytes|\s*$)")
 _INCOMPLETE = re.compile(r"(?:Dump file is incomplete|[Hh]eap dump is incomplete)(?:: (?P<reason>.+))?")
 _UNABLE = re.compile(r"^\s*Unable to create (?P<path>.+?): (?P<reason>[^:]+)$")
 _J9_DUMP = re.compile(r"JVMDUMP010I (?:Heap|System) dump written to (?P<path>\S+)")

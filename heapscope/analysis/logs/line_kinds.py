@@ -17,10 +17,6 @@ from heapscope.units import format_bytes
 _NEAR_LINES = 10
 _SAME_LINES = 500
 SIGNALS = "signal"  # the family of lines that only say that a process was ended
-# Documentation and sources quote what logs say.
-_QUOTED = re.compile(
-    r"^\s*(?://|/?\*|\* |[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b)|[;{]\s*$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,6 @@ class LineKinds(Found):
 
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
-        if _QUOTED.search(line.body):
-            return False
         for kind in self._kinds:
             if not any(needle in line.text for needle in kind.needles):
                 continue

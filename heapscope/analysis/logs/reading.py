@@ -24,6 +24,11 @@ from heapscope.parser.texts.needles import SHORTEST
 from heapscope.progress import Progress, no_progress
 
 STANDARD_INPUT = Path("-")
+# Documentation and sources quote what logs say: comments, tables, statements, patterns, formats.
+_QUOTED = re.compile(
+    r"^\s*(?://|/?\*|[>|] |(?:throw|catch|assert|import|def|func|var|const|return|if)\b|\w+ :?= ?[\[\"'fr])"
+    r"|[;{]\s*$|%[sdvqn]\b|\\d[+*]|\(\?[:P]|re\.compile\("
+)
 
 
 def read_log(
@@ -73,7 +78,10 @@ def _events(
     )
     known = Found(path)
     for line in lines:
+        is_quoted = _QUOTED.search(line.body) is not None
         for reader in readers:
+            if is_quoted and not reader.wants_all:
+                continue
             is_read = reader.take(line, lines.above)
             if reader.ready:
                 yield from _told(reader, own)

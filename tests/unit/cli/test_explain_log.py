@@ -80,7 +80,8 @@ def test_logs_that_tell_nothing(run: Run, tmp_path: Path) -> None:
 
 KILLED = (
     "26/11/02 03:14:17 ERROR YarnScheduler: Lost executor 7 on w3: Container killed by YARN for exceeding "
-    "physical memory limits. 5.1 GB of 5 GB physical memory used. Consider boosting spark.executor.memoryOverhead.\n"
+    "physical memory limits. 5.1 GB of 5 GB physical memory used. Consider boosting "
+    "spark.executor.memoryOverhead.\n"
 )
 
 

@@ -43,7 +43,7 @@ def test_every_kind_that_is_counted_has_a_panel(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("heapscope.reporter.charts.logs.draw_events", spy)
     assert events_picture(groups).startswith(b"\x89PNG")
     assert sorted(drawn) == sorted(group.kind.id for group in groups)
-    assert len(drawn) == 3
+    assert len(drawn) == 4
 
 
 def test_the_heap_before_and_after_collections_is_drawn(tmp_path: Path) -> None:
