@@ -39,9 +39,9 @@ _BELOW = re.compile(r"^\s*(?:Caused by: |Suppressed: |\[CIRCULAR REFERENCE|Wrapp
 _CAUSE = re.compile(r"\s*(?:Caused by|Suppressed|Wrapped by): ")
 _THROWABLE = r"[\w.$/]+(?:Exception|Error|Throwable|Failure)"
 _HEAD = re.compile(
-    rf"\s*(?:Exception in thread \".*\" |Exception: |(?:Caused by|Suppressed|Wrapped by): "
+    rf"\s*(?:: )?(?:Exception in thread \".*\" |Exception: |(?:Caused by|Suppressed|Wrapped by): "
     rf"|\[CIRCULAR REFERENCE: ?)*"
-    rf"(?:{_THROWABLE}: (?:[^:]{{0,120}}: )?)*"
+    rf"(?:{_THROWABLE}: (?:[^:]{{0,120}}: )?)*(?:OutOfMemoryError: [^:]{{0,80}})?"  # the last by libhdfs
 )
 _WRAPPED = re.compile(rf"{_THROWABLE}(?:: [^:]{{0,120}})?: $")
 # What stands between the words of a log line and the error that it passes on.
@@ -74,6 +74,8 @@ _CODE_BEFORE = re.compile(
 )
 _CODE_AFTER = re.compile(r"\s*(?:[;(){}`]|\.class|\w+\s*[){])")
 _THROWN = re.compile(r" (?:thrown from the UncaughtExceptionHandler in thread|occurred dispatching signal)")
+# libhdfs, where even the words for the error find no memory (exception.c).
+_LIBHDFS = re.compile(r"\(unable to get (?:root cause|stack trace) for java\.lang\.OutOfMemoryError\)")
 _ENDED = re.compile(r"(?:Terminating|Aborting) due to java\.lang\.OutOfMemoryError:? ?(?P<reason>.*)$")
 _HASH = re.compile(r"^# java\.lang\.OutOfMemoryError: (?P<reason>.+)$")
 _HOOK = re.compile(r"^# -XX:OnOutOfMemoryError=")
@@ -336,12 +338,13 @@ def _mention(line: LogLine) -> _Mention | None:
         return None
     before, after = body[: found.start()], body[found.end() :]
     kind = next((kind for ending, kind in _KINDS if found["name"].endswith(ending)), "out of memory error")
-    if _THROWN.match(after):
+    if _THROWN.match(after) or _LIBHDFS.search(body):
         return _Mention(kind, "", False, True, False)
     if _CODE_BEFORE.search(before) or _CODE_AFTER.match(after):
         return None
     separator = re.match(r" ?:\s*", after)
     reason = after[separator.end() :].strip() if separator else ""
+    reason = reason.removeprefix(f"{found['name']}: ")  # JPype says it twice
     known = _REASON.match(reason)
     is_exact = known is not None and _AFTER.match(reason[known.end() :]) is not None
     if is_exact and known is not None:

@@ -29,7 +29,9 @@ _LISTED = re.compile(
 )
 _SPARK = re.compile(r"termination reason: OOMKilled")
 _ARGO = re.compile(r"\bOOMKilled \(exit code (?P<exit>\d+)\)")
-_INLINE = re.compile(r"[\"']?\b[Rr]eason[\"']?\s*[:=]\s*[\"']?OOMKilled\b")
+_INLINE = re.compile(  # Flink: flink-main-container(exitCode=137, reason=OOMKilled, message=null)
+    r"(?:(?P<name>[\w-]+)\(exitCode=(?P<exit>\d+), )?[\"']?\b[Rr]eason[\"']?\s*[:=]\s*[\"']?OOMKilled\b"
+)
 _INSPECT = re.compile(r"^\s*\"OOMKilled\":\s*true,?\s*$")
 _FORMATTED = re.compile(r"\bOOMKilled=true\b")
 _DOCKER_OOM = re.compile(r'"(?:Action|status)":"oom"')
@@ -97,8 +99,12 @@ class PodStatus(Found):
             self.add(line, "kubernetes oom kill", detail=f"OOMKilled, exit code {found['exit']}")
         elif _FORMATTED.search(text):
             self.add(line, "container oom kill", detail="OOMKilled")
-        elif text.lstrip().startswith(("{", "[")) and _INLINE.search(text):
-            return self._take_text(line)
+        elif text.lstrip().startswith(("{", "[")) and _INLINE.search(text) and self._take_text(line):
+            pass
+        elif (found := _INLINE.search(text)) is not None:
+            says = f"exit code {found['exit']}" if found["exit"] else ""
+            victim = f"container {found['name']}" if found["name"] else ""
+            self.add(line, "kubernetes oom kill", detail="OOMKilled", victim=victim, says=says)
         else:
             return False
         return True
