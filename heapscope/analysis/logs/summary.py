@@ -230,6 +230,13 @@ def _next_steps(groups: Sequence[LogGroup]) -> list[tuple[str, str]]:
         for reason in _HEAP_REASONS
     )
     is_full = is_full or "full collection frees nothing" in found or "gc in distress" in found
+    if "full collection frees nothing" in found:
+        steps.append(
+            (
+                "If the process still runs, take a heap dump while it is full:",
+                "heapscope collect PID -o dumps",
+            )
+        )
     if is_killed or is_full or "yarn container ended" in found or "native allocation failed" in found:
         limit = _limit(groups)
         steps.append(
