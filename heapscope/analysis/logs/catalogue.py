@@ -17,10 +17,10 @@ A file has a line ``family = "..."`` and a table ``[[kind]]`` for each kind::
     reasons = [{ has = "...", means = "..." }]   # what a detail that has this text means
     sources = ["NAME https://..."]        # where the wording is from
 
-Groups of a pattern are named: ``victim`` (who was ended), ``usage`` and ``limit`` (sizes as the line writes
-them), ``detail`` (what tells events of a kind apart), ``exit``, ``number``.  Where one line does not suffice,
-``reader`` names the module that knows the lines around it.  The order of the kinds in `KIND_IDS` is that of
-the answer: what matters most comes first.
+Groups of a pattern are named: ``victim`` (who was ended; ``container`` where no more is said), ``usage`` and
+``limit`` (sizes as the line writes them), ``detail`` (what tells events of a kind apart), ``exit``,
+``number``.  Where one line does not suffice, ``reader`` names who knows the lines around it.  The order of
+`log_kinds` is that of the answer: what matters most comes first.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from heapscope.units import format_bytes
 # Lines of one event that name nobody follow at once; of one victim they may come later, undated ones so far.
 _NEAR_LINES = 10
 _SAME_LINES = 500
+_KEPT = 200  # victims of a family that are remembered
 SIGNALS = "signal"  # the family of lines that only say that a process was ended
 
 
@@ -23,7 +24,6 @@ SIGNALS = "signal"  # the family of lines that only say that a process was ended
 class _Seen:
     kind: str
     victim: str
-    exit: str
     line: int
     time: datetime | None
 
@@ -47,11 +47,7 @@ class LineKinds(Found):
             for pattern in kind.patterns:
                 found = pattern.search(line.text) or pattern.search(line.body)
                 if found is not None:
-                    self._told(
-                        self._event(line, kind, found),
-                        kind,
-                        found["exit"] if "exit" in pattern.groupindex else "",
-                    )
+                    self._told(self._event(line, kind, found), kind)
                     return True
         return False
 
@@ -59,7 +55,7 @@ class LineKinds(Found):
         """The log has ended."""
         self._release()
 
-    def _told(self, event: LogEvent, kind: LogKind, exit_code: str | None) -> None:
+    def _told(self, event: LogEvent, kind: LogKind) -> None:
         held = self._held
         if held is not None and held[1] is kind and held[0].victim == event.victim and _is_foretold(held[0]):
             self._held = None  # the line that was promised says more
@@ -67,23 +63,22 @@ class LineKinds(Found):
         if _is_foretold(event):
             self._held = event, kind
         else:
-            self._add_new(event, kind, exit_code or "")
+            self._add_new(event, kind)
 
     def _release(self) -> None:
         held, self._held = self._held, None
         if held is not None:
-            self._add_new(*held, "")
+            self._add_new(*held)
 
-    def _add_new(self, event: LogEvent, kind: LogKind, exit_code: str) -> None:
-        if not self._is_repeated(event, kind, exit_code):
+    def _add_new(self, event: LogEvent, kind: LogKind) -> None:
+        if not self._is_repeated(event, kind):
             self.ready.append(event)
             if kind.is_kill:
-                self.note(event, SIGNALS)
+                self.note(event, SIGNALS, victim=event.victim)
 
-    def note(self, event: LogEvent, family: str) -> None:
-        """Another reader has an event of a family, which lines here may tell of again."""
-        seen = self._seen.setdefault(family, [])
-        seen += [_Seen(event.kind, victim, "", event.line, event.time) for victim in {event.victim, ""}]
+    def note(self, event: LogEvent, family: str, *, victim: str = "") -> None:
+        """Lines of a family may tell of an event again, near it, whatever they call the victim they name."""
+        self._seen.setdefault(family, []).append(_Seen(event.kind, victim, event.line, event.time))
 
     def _event(self, line: LogLine, kind: LogKind, found: re.Match[str]) -> LogEvent:
         part = {key: value for key, value in found.groupdict().items() if value is not None}
@@ -103,20 +98,19 @@ class LineKinds(Found):
             kind.id,
             detail=detail.lower() if detail.isupper() and kind.family == "yarn" else detail,
             number=number,
-            victim=_short(part.get("victim", ""), kind),
+            victim=_short(part.get("victim") or part.get("container", ""), kind),
             usage=format_bytes(int(usage)) if usage.isdigit() else usage,
             limit=format_bytes(int(limit)) if limit.isdigit() else limit,
             usage_bytes=usage_bytes,
             limit_bytes=limit_bytes,
         )
 
-    def _is_repeated(self, event: LogEvent, kind: LogKind, exit_code: str) -> bool:
+    def _is_repeated(self, event: LogEvent, kind: LogKind) -> bool:
         """Whether a line tells again what one before it told."""
         seen = self._seen.setdefault(kind.family or kind.id, [])
-        now = _Seen(kind.id, event.victim, exit_code, event.line, event.time)
-        is_repeated = (
-            any(_is_same(each, now, kind) for each in reversed(seen[-200:])) if kind.family else False
-        )
+        now = _Seen(kind.id, event.victim, event.line, event.time)
+        del seen[:-_KEPT]
+        is_repeated = bool(kind.family) and any(_is_same(each, now, kind) for each in seen)
         if not is_repeated or event.victim:
             seen.append(now)
         return is_repeated
