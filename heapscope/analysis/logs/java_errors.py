@@ -197,7 +197,7 @@ class JavaErrors(Found):
             self._end()
             return False
         error.left -= 1
-        if error.has_stack or error.left < 0:
+        if error.has_stack or error.left < 0 or line.is_logged:
             self._end()
         return False
 

@@ -259,6 +259,8 @@ def test_docker_has_a_json_line_for_each_line_of_the_stack(tmp_path: Path) -> No
           "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)",
           "26/11/23 09:00:00 WARN TaskSetManager: Lost task 1.0 in stage 4.0 (TID 512) (w1 executor 1): "
           "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)"], 1),
+        (["java.lang.OutOfMemoryError: PermGen space", "2026-11-23 09:00:00 ERROR boom",
+          "java.lang.OutOfMemoryError", "\tat a.B.d(B.java:2)"], 2),
         (["java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)", "\tat a.B.e(B.java:3)",
           "java.lang.OutOfMemoryError: Java heap space", "\tat a.B.d(B.java:2)"], 2),
         (['[1.2s][warning][os,thread] Failed to start thread "Unknown thread" - pthread_create failed (EAGAIN) for '
