@@ -88,7 +88,20 @@ ONE_FOR_ONE = 0.1
 # "Most of it": of a finding's objects that an earlier finding retains, of growth that findings account for.
 OVERLAP = 0.5
 
-# --- logs (leaks/logs.py) ---
+# --- logs (logs/) ---
+
+# A full collection that frees less than this part of the heap, and leaves it as full as that, frees next to
+# nothing.  HotSpot throws "GC overhead limit exceeded" where less than 2 % is freed (GCHeapFreeLimit); G1
+# has no such rule, and 5 % are gone in seconds.  Chosen.
+LEAST_FREED = 0.05
+NEARLY_FULL = 0.85
+# A limit in an hs_err file is reached where usage, with what was asked for, comes as close as this.  Chosen:
+# the file is written after the refusal, when something was given back.
+LIMIT_REACHED = 0.95
+# Threads have a stack and a guard page, two maps each; the other maps of a JVM are some hundreds.
+MAPS_REACHED = 0.9
+# A machine is full where less than this part is available.  Chosen.
+LITTLE_AVAILABLE = 0.03
 
 # Hadoop file systems, or logins, of one URI or principal in one log.  One is right; restarts or several users
 # in the same log make two or three of them.  Chosen.

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from heapscope.analysis.leaks.logs import LogGroup
+from heapscope.analysis.logs.catalogue import log_kinds
+from heapscope.analysis.logs.summary import LogGroup
 from heapscope.cli import main
 from heapscope.collector import processes
 from heapscope.collector.sidecar import process_facts
@@ -107,15 +108,9 @@ def in_report(option: str) -> str:
 
 def in_log(option: str) -> str:
     group = LogGroup(
-        kind="out of memory error",
+        kind=log_kinds()["out of memory error"],
         count=1,
         details=((f"Java heap space {option}", 1),),
-        frames=(),
-        first=None,
-        last=None,
-        times=(),
-        numbers=(),
-        leak_ids=(),
     )
     return "\n".join(group_lines(group, width=1000))
 

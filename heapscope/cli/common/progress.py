@@ -69,8 +69,10 @@ class _NotebookWork(Work):
 
 
 @contextmanager
-def work() -> Iterator[Work]:
+def work(*, compiles: bool = True) -> Iterator[Work]:
     """Show the progress of long work while it lasts, where stderr is a terminal or a notebook asked.
+
+    ``compiles`` says whether the work needs heapscope's compiled loops.
 
     ::
 
@@ -90,7 +92,7 @@ def work() -> Iterator[Work]:
     from heapscope.machine_code import is_compiled
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    if not is_compiled():
+    if compiles and not is_compiled():
         console.print(COMPILING, style="dim")
     bars = Progress(
         TextColumn("{task.description}", markup=False),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heapscope.analysis.leaks.known_leaks import KnownLeak, load_catalogue
-from heapscope.analysis.leaks.logs import LogSummary, summarise
+from heapscope.analysis.logs.summary import LogSummary, summarise
 from tests.unit.analysis.leaks.own_leaks import write
 
 
@@ -28,14 +28,14 @@ def test_errors_are_counted_by_what_ran_out(tmp_path: Path) -> None:
         "2026-01-01 12:00:00 java.lang.OutOfMemoryError: Metaspace",
     )
     (group,) = summary.groups
-    assert (group.kind, group.count) == ("out of memory error", 3)
+    assert (group.kind.id, group.count) == ("out of memory error", 3)
     assert group.details == (("Java heap space", 2), ("Metaspace", 1))
     assert group.per_hour == pytest.approx(1)
 
 
 def test_what_matters_most_comes_first(tmp_path: Path) -> None:
     summary = read(tmp_path, "JNI global refs: 12, weak refs: 0", "java.lang.OutOfMemoryError: Metaspace")
-    assert [group.kind for group in summary.groups] == ["out of memory error", "jni global references"]
+    assert [group.kind.id for group in summary.groups] == ["out of memory error", "jni global references"]
 
 
 @pytest.mark.parametrize(("last", "is_told"), [(1900, True), (1300, False)])

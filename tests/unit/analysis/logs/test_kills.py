@@ -1,0 +1,59 @@
+"""Processes that were ended for their memory, as those who ended them write it; texts that only speak of it.
+
+``kills.toml`` beside this file has the texts.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heapscope.analysis.logs.reading import read_log
+from heapscope.analysis.logs.summary import LogSummary, summarise
+
+CASES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("kills.toml").read_text("utf-8"))
+KILLS = {case["name"]: case for case in CASES["kill"]}
+
+
+def read(folder: Path, text: str) -> LogSummary:
+    path = folder / "a.log"
+    path.write_text(text, "utf-8")
+    return summarise([path], [])
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_a_kill_is_one_event_with_who_and_how_much(tmp_path: Path, name: str) -> None:
+    case = KILLS[name]
+    found = read(tmp_path, case["text"])
+    assert {group.kind.id: group.count for group in found.groups} == case["kinds"]
+    kind = next(iter(case["kinds"]))
+    first = next(group.events[0] for group in found.groups if group.kind.id == kind)
+    assert (first.victim, first.usage, first.limit) == (case["victim"], case["usage"], case["limit"])
+    assert bool(found.kill_count) == ("yarn container ended" not in case["kinds"])
+
+
+@pytest.mark.parametrize("case", CASES["line"], ids=lambda case: case["text"][:40])
+def test_one_line(tmp_path: Path, case: dict[str, str]) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(case["text"] + "\n", "utf-8")
+    (event,) = read_log(path)
+    assert event.kind == case["kind"]
+    assert event.detail == case["detail"] or not case["detail"]
+
+
+@pytest.mark.parametrize("line", CASES["prose"]["lines"])
+def test_prose_is_no_event(tmp_path: Path, line: str) -> None:
+    text = f"2026-11-02 03:00:00 INFO before\n{line}\n2026-11-02 03:00:01 INFO after\n"
+    assert read(tmp_path, text).groups == ()
+
+
+def test_a_kill_counts_again_when_it_is_another_one(tmp_path: Path) -> None:
+    text = KILLS["yarn 28"]["text"]
+    later = text.replace("10:00:00", "14:00:00")
+    (group,) = read(tmp_path, text + later).groups
+    assert (group.kind.id, group.count) == ("yarn memory kill", 2)
+    other = text.replace("000002", "000003").replace("4711", "4712")
+    assert read(tmp_path, text + other).kill_count == 2
