@@ -42,7 +42,7 @@ def test_the_exit_code_is_asked_for(run: Run, leak: list[Path], tmp_path: Path) 
     done = run("diagnose", "--fail-on-leak", *steady)
     assert done.code == 0
     assert "No leak found" in done.out
-    assert "Looked like a known leak, but does not grow:" in done.out
+    assert "Looked like a known leak, but no growth was seen:" in done.out
     assert "150 -> 150 -> 150, no growth" in done.out
 
 
