@@ -29,7 +29,7 @@ def test_plain_words_that_fit_a_terminal(run: Run, leak: list[Path]) -> None:
         "Why it happens\n",
         "What to do\n  1. Remove the hook",
         "What you should see then\n",
-        "What holds them\n  1 x ApplicationShutdownHooks.hooks (static)",
+        "What holds them\n  300 x ApplicationShutdownHooks.hooks (static)",
         "How we know\n  - 300 entries in ApplicationShutdownHooks.hooks",
         "Known leak: jdk-shutdown-hooks",
     ):
