@@ -10,9 +10,10 @@ from heapscope.analysis.leaks.known_leaks import Condition, KnownLeak, load_cata
 from heapscope.units import format_count
 
 _INTRODUCTION = """\
-`heapscope diagnose` looks for these {count} leaks by what they leave in a heap. Class names may begin with `*`: the same library
-relocated (shaded) into another package is found too. What is *not verified* is said in the answer as well. A signature that
-*needs growth* has figures that a busy server has too: one dump is not enough for it, three snapshots in which they rise are.
+`heapscope diagnose` looks for these {count} leaks by what they leave in a heap. Class names may begin with
+`*`: the same library relocated (shaded) into another package is found too. What is *not verified* is said
+in the answer as well. A signature that *needs growth* has figures that a busy server has too: one dump is
+not enough for it, three snapshots in which they rise are.
 
 The catalogue is data; [add one of your own](../how-to/add-a-known-leak.md).
 """
@@ -101,7 +102,11 @@ def _fact(condition: Condition, leak: KnownLeak) -> str:
     alone = " that nothing else holds" if condition.options.get("alone") else ""
     match condition.kind:
         case "count":
-            return f"{number} {many}{where}" if "subject" in condition.operand else f"{number} objects of {many}{where}"
+            return (
+                f"{number} {many}{where}"
+                if "subject" in condition.operand
+                else f"{number} objects of {many}{where}"
+            )
         case "ratio":
             return f"{number} {names[0]} for each of {names[1]}"
         case "distinct":
@@ -131,7 +136,9 @@ def _fact(condition: Condition, leak: KnownLeak) -> str:
 def _number(condition: Condition) -> str:
     low, high = condition.at_least, condition.at_most
     if high is not None:
-        return f"at most {format_count(high)}" if low is None else f"{format_count(low)} to {format_count(high)}"
+        return (
+            f"at most {format_count(high)}" if low is None else f"{format_count(low)} to {format_count(high)}"
+        )
     return f"at least {format_count(low or 1)}"
 
 

@@ -80,8 +80,17 @@ def test_hadoop_whose_file_systems_are_not_closed(tmp_path: Path) -> None:
 
 @pytest.mark.hadoop
 def test_hadoop_that_is_used_rightly(tmp_path: Path) -> None:
-    made = ("remote=20", "proxy=20", "same=100", "new-instance=5", "new-instance-closed=60", "delete-on-exit=20")
-    found = hadoop(tmp_path / "healthy.hprof", *made, "constructors=10", "hooks=10", "class-cache=5", "logging=5")
+    made = (
+        "remote=20",
+        "proxy=20",
+        "same=100",
+        "new-instance=5",
+        "new-instance-closed=60",
+        "delete-on-exit=20",
+    )
+    found = hadoop(
+        tmp_path / "healthy.hprof", *made, "constructors=10", "hooks=10", "class-cache=5", "logging=5"
+    )
     assert (found.findings, found.steady) == ((), ())
 
 

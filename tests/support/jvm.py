@@ -152,7 +152,16 @@ def _compile_java(name: str, class_path: str) -> Path:
     folder = _class_folder() / name
     against = ["-cp", class_path] if class_path else []
     sources = [*(SOURCES / name).rglob("*.java")] or [SOURCES / f"{name}.java"]
-    command = [compiler, "--release", "11", "-nowarn", *against, "-d", str(folder), *map(str, sorted(sources))]
+    command = [
+        compiler,
+        "--release",
+        "11",
+        "-nowarn",
+        *against,
+        "-d",
+        str(folder),
+        *map(str, sorted(sources)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return folder

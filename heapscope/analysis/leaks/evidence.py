@@ -215,7 +215,7 @@ class SnapshotEvidence:
         return ObjectSet(graph, np.unique(members)), int(members.size)
 
     def loader_of(self, entry: JavaObject) -> int | None:
-        """Index of the class loader that an entry keeps: its own, if it is a class or a loader, or its class's.
+        """Index of the class loader that an entry keeps: a loader itself, that of a class, else of its class.
 
         None for the loader of the JDK's own classes, which cannot go anyway.
         """

@@ -29,7 +29,10 @@ def test_every_leak_is_on_the_page_with_all_that_is_known_of_it() -> None:
         assert ("needs growth" in part) == leak.needs_growth
         # As many lines as the signature has conditions, and the last says how sure it is.
         assert f"all of it makes it {leak.confidence}" in part
-        assert len(re.findall(r"\bat (?:least|most) |in \d+% of|a way from|the environment", part)) >= len(leak.signature) - 1
+        assert (
+            len(re.findall(r"\bat (?:least|most) |in \d+% of|a way from|the environment", part))
+            >= len(leak.signature) - 1
+        )
 
 
 def test_what_is_counted_and_asked_for_in_words() -> None:
@@ -37,7 +40,7 @@ def test_what_is_counted_and_asked_for_in_words() -> None:
     for text in (
         "`zsRef.address` `!= 0`, not in `inflaterCache` of `java.util.zip.ZipFile$CleanableResource`",
         "at least 2 Hadoop file systems for each of `org.apache.hive.service.cli.session.HiveSessionImpl`",
-        "classes of at least 10 class loaders in `java.sql.DriverManager#registeredDrivers` that nothing else holds",
+        "10 class loaders in `java.sql.DriverManager#registeredDrivers` that nothing else holds",
         "(and not of its subclasses)",
         "(of class histograms)",
         "at most 0 objects of `org.apache.spark.CleanSparkListener`",

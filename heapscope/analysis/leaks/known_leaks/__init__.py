@@ -15,16 +15,16 @@ A file has a line ``family = "..."`` and a table ``[[leak]]`` for each leak::
     subject = { entries = "java.io.DeleteOnExitHook#files" }
     signature = [{ entries = "java.io.DeleteOnExitHook#files", at_least = 1000 }]
 
-*Subject* is what piles up: ``{ class = "a.B" }``, its subclasses included but with ``exact = true`` (or a
-list of names; ``except`` takes some out; ``where`` picks instances by their fields), ``{ entries =
-"a.B#field" }`` for what is in a collection, or ``{ roots = "JNI global" }``.  Instances of a class may have to
-be ``inside`` a collection, or ``outside`` of it.  A collection is that of a static field, or, with ``of =
-"a.B"``, that at a path of fields of all instances of a class; ``of`` also says which class ``roots`` must be on.
-A finding counts and sizes it.  What nothing holds any more is no leak and does not count, but with ``garbage =
-true``: for memory outside of the heap that waits for the collector.
+*Subject* is what piles up: ``{ class = "a.B" }``, its subclasses included but with ``exact = true`` (or
+a list of names; ``except`` takes some out; ``where`` picks instances by their fields),
+``{ entries = "a.B#field" }`` for what is in a collection, or ``{ roots = "JNI global" }``.  Instances of a
+class may have to be ``inside`` a collection, or ``outside`` of it.  A collection is that of a static field,
+or, with ``of = "a.B"``, that at a path of fields of all instances of a class; ``of`` also says which class
+``roots`` must be on.  A finding counts and sizes it.  What nothing holds any more is no leak and does not
+count, but with ``garbage = true``: for memory outside of the heap that waits for the collector.
 
-The name of a class may begin with ``*``: libraries are relocated (shaded) into other packages.  A collection that
-lies elsewhere in another version is written after a ``|``.
+The name of a class may begin with ``*``: libraries are relocated (shaded) into other packages.  A collection
+that lies elsewhere in another version is written after a ``|``.
 
 *Signature* is a list of conditions, all of which must hold.  Each has one of these keys:
 
@@ -66,10 +66,10 @@ More keys may be there: ``log_patterns``, regular expressions of lines that hint
 dump says since when;
 ``is_general = true`` for a leak that gives way to a more specific one with the same objects;
 ``needs_growth = true`` where a busy server has such figures too, so that one dump is not enough, but three
-snapshots in which they rise; ``unverified``, a list of what the entry says and nobody saw at the source, which
-is shown with the finding; ``tested_on``, on what the signature was tried; and ``class_counts_suffice = true``.
-A class histogram knows classes alone, so conditions that need more are unknown there; only leaks of which
-class counts alone say enough are then called possible.
+snapshots in which they rise; ``unverified``, a list of what the entry says and nobody saw at the source,
+which is shown with the finding; ``tested_on``, on what the signature was tried; and
+``class_counts_suffice = true``.  A class histogram knows classes alone, so conditions that need more are
+unknown there; only leaks of which class counts alone say enough are then called possible.
 
 Over several snapshots the subject must grow, whatever the signature says: what does not grow is no leak.
 """

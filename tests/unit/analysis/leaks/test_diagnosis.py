@@ -237,6 +237,21 @@ def test_one_jump_is_no_leak_unless_the_heap_proves_it(
     assert "app-logins" in [each.id for each in heapscope.diagnose(dumps, catalogue=certain).findings]
 
 
+def test_what_needs_growth_is_none_of_two_snapshots(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        OWN_LEAK.replace("born =", 'needs_growth = true\nunverified = ["the release"]\nborn ='), "utf-8"
+    )
+    own = load_catalogue(path)
+    dumps = [logins_dump(tmp_path, "some", count, 60 * i) for i, count in enumerate((10, 20, 30, 40))]
+    for few in (dumps[:1], dumps[:2]):
+        diagnosis = heapscope.diagnose(few, catalogue=own)
+        assert diagnosis.findings == ()
+        assert [counts for _, counts in diagnosis.steady] == [(10, 20)[: len(few)]]
+    (found,) = heapscope.diagnose(dumps, catalogue=own).findings
+    assert (found.id, found.unverified) == ("app-logins", ("the release",))
+
+
 def test_a_guessed_order_does_not_overrule_what_a_dump_shows(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(OWN_LEAK, "utf-8")
