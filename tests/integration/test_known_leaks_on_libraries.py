@@ -55,7 +55,7 @@ def test_hadoop_that_makes_users_and_classes_anew(tmp_path: Path) -> None:
     found = hadoop(tmp_path / "leaks.hprof", *made)
     assert sizes(found) == {
         "hadoop-fs-per-proxy-user": 60,
-        "hadoop-fs-per-remote-user": 61,  # and the one of the login
+        "hadoop-fs-per-remote-user": 60,
         "hadoop-reflection-constructor-cache": 63,  # and Hadoop's own
         "hadoop-shutdown-hooks": 121,  # and the one of FileSystem.CACHE
     }

@@ -14,9 +14,11 @@ public class SparkSessions {
         for (int i = 0; i < Integer.parseInt(args[0]); i++) {
             SparkSession one = first.newSession();
             one.sql("SET spark.sql.session.number=" + i);
-            one.sql("SELECT " + i + " + id AS n FROM range(10)").collectAsList();
             if (args[1].equals("keep")) {
+                one.sql("SELECT " + i + " + id AS n FROM range(10)").collectAsList();  // a job of its own
                 HELD.add(one);
+            } else {
+                one.sql("SELECT 1").collectAsList();  // no job: those of Spark 3.1 need a JDK before 17
             }
         }
         System.out.println("ready");
