@@ -48,13 +48,14 @@ _NEEDS = {
     "visualvm": (_missing_visualvm, "HEAPSCOPE_REQUIRE_JVM"),
     "hadoop": (hadoop.missing, "HEAPSCOPE_REQUIRE_HADOOP"),
     "tensorflow": (tensorflow.missing, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
+    "libraries": (hadoop.missing_libraries, "HEAPSCOPE_REQUIRE_HADOOP"),
     "tensorflow_io": (tensorflow.missing_io, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
     "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
 }
 
 
-# 264 MB of download for one control; a demo beside 16 busy loops, which takes up to 20 minutes.
-_ONLY_WHEN_ASKED = ("tensorflow_io", "busy_machine")
+# 1.4 GB and 264 MB of download; a demo beside 16 busy loops, which takes up to 20 minutes.
+_ONLY_WHEN_ASKED = ("libraries", "tensorflow_io", "busy_machine")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,6 +17,7 @@ import click
 
 import heapscope
 from heapscope.cli import COMMANDS, PROGRAM, cli
+from heapscope.reporter.catalogue import catalogue_page
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ROOT_DOCUMENTS = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 COMMAND_FOLDER = "reference/commands"
 PYTHON_FOLDER = "reference/python"
+CATALOGUE = "reference/known-leaks.md"
 
 # What public functions and methods return is not in __all__, but people hold it in their hands.
 OBJECTS = [
@@ -73,7 +75,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     from mkdocs.structure.files import File
 
-    for path, text in {**command_pages(), **python_pages(), **root_pages()}.items():
+    pages = {**command_pages(), **python_pages(), **root_pages()}
+    for path, text in {**pages, CATALOGUE: catalogue_page()}.items():
         files.append(File.generated(config, path, content=text))
     return files
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.thresholds import MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, LIKELY, POSSIBLE, UNDECIDED
 from heapscope.heap.retention.off_heap import MAPPED
 from heapscope.heap.retention.suspects import describe_suspect
@@ -87,6 +88,7 @@ class FindingSection:
     owner_way: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
     off_heap_bytes: int | None = None  # outside of the Java heap, where that is the leak
+    unverified: tuple[str, ...] = ()  # what the catalogue says and nobody saw at the source
 
     @property
     def what(self) -> str:
@@ -179,7 +181,8 @@ def describe_diagnosis(diagnosis: Diagnosis, *, show_secrets: bool = False) -> D
         runs_out=tuple(map(forecast_clause, diagnosis.forecasts)),
         figures=_figures(diagnosis),
         steady=tuple(
-            f"{printable(title)}: {_steps(counts)}, no growth" for title, counts in diagnosis.steady
+            f"{printable(title)}: {_steps(counts)}, {_no_growth(counts)}"
+            for title, counts in diagnosis.steady
         ),
         file_systems=tuple(map(_file_systems, diagnosis.groups)),
         values=tuple(_value(each, show_secrets) for each in diagnosis.readings),
@@ -246,6 +249,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         owner_way=tuple(map(printable, finding.owner_way)),
         other_holders=tuple(map(printable, finding.other_holders)),
         off_heap_bytes=finding.off_heap_bytes,
+        unverified=tuple(map(printable, finding.unverified)),
     )
 
 
@@ -366,7 +370,7 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
     for finding in section.findings:
         lines += ["", *_finding_lines(finding, width, is_first=finding is section.findings[0])]
     if section.steady:
-        lines += ["", "Looked like a known leak, but does not grow:"]
+        lines += ["", "Looked like a known leak, but no growth was seen:"]
         lines += [row for each in section.steady for row in _bullet(each, width)]
     return lines
 
@@ -399,6 +403,9 @@ def _finding_lines(finding: FindingSection, width: int, is_first: bool) -> list[
     if finding.affected:
         lines += ["", "Known to be affected"]
         lines += [row for each in finding.affected for row in _bullet(each, width)]
+    if finding.unverified:
+        lines += ["", "Not verified"]
+        lines += [row for each in finding.unverified for row in _bullet(each, width)]
     if finding.sources:
         lines += ["", "Read on"]
         lines += [f"  {each.label}: {each.url}" for each in finding.sources]
@@ -451,6 +458,14 @@ def _way(text: str, width: int) -> list[str]:
         else:
             row = joined
     return [*rows, row]
+
+
+def _no_growth(counts: Sequence[int | None]) -> str:
+    """Why figures of what looked like a known leak are no leak."""
+    known = [count for count in counts if count is not None]
+    if len(known) > 1 and known[-1] <= known[0]:
+        return "no growth"
+    return "too few snapshots to tell whether it grows" if len(known) < MIN_SNAPSHOTS else "no steady growth"
 
 
 def _steps(counts: Sequence[int | None]) -> str:

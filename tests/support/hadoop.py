@@ -47,6 +47,13 @@ def missing() -> str:
     return parts.missing(parts.HADOOP)
 
 
+def missing_libraries() -> str:
+    """What Spark and Flink need and this machine has not; empty when nothing."""
+    if find_jdk() is None:
+        return "Spark and Hadoop need a JDK from 17 to 23, none found"
+    return parts.missing(parts.SPARK, parts.SPARK_FIXED, parts.SPARK_OLD, parts.FLINK)
+
+
 @dataclass(frozen=True)
 class Worker:
     """A worker process that is ready."""

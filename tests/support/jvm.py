@@ -129,13 +129,13 @@ def find_jcmd() -> str | None:
 _compiling = threading.Lock()  # functools.cache alone would let two threads compile
 
 
-def compile_java(name: str) -> Path:
+def compile_java(name: str, class_path: str = "") -> Path:
     """Compile ``tests/support/java/NAME.java``, or all in the folder ``NAME``, for JDK 11 and later.
 
-    Once; returns the class folder.
+    Once; returns the class folder.  A program for libraries names their class path.
     """
     with _compiling:
-        return _compile_java(name)
+        return _compile_java(name, class_path)
 
 
 @functools.cache
@@ -146,12 +146,22 @@ def _class_folder() -> Path:
 
 
 @functools.cache
-def _compile_java(name: str) -> Path:
+def _compile_java(name: str, class_path: str) -> Path:
     compiler = find_javac()
     assert compiler is not None, "no javac; see find_javac"
     folder = _class_folder() / name
+    against = ["-cp", class_path] if class_path else []
     sources = [*(SOURCES / name).rglob("*.java")] or [SOURCES / f"{name}.java"]
-    command = [compiler, "--release", "11", "-nowarn", "-d", str(folder), *map(str, sorted(sources))]
+    command = [
+        compiler,
+        "--release",
+        "11",
+        "-nowarn",
+        *against,
+        "-d",
+        str(folder),
+        *map(str, sorted(sources)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -229,9 +239,14 @@ def java(
     arguments: Sequence[str] = (),
     heap: str = "64m",
     folder: str | None = None,
+    class_path: str = "",
 ) -> Iterator[Jvm]:
-    """Run the class NAME of ``tests/support/java/NAME.java``, or of a ``folder`` there, until it is ready."""
-    command = [f"-Xmx{heap}", *options, "-cp", str(compile_java(folder or name)), name, *arguments]
+    """Run the class NAME of ``tests/support/java/NAME.java``, or of a ``folder`` there, until it is ready.
+
+    ``class_path`` is that of the libraries that it was written for.
+    """
+    classes = os.pathsep.join(filter(None, (str(compile_java(folder or name, class_path)), class_path)))
+    command = [f"-Xmx{heap}", *options, "-cp", classes, name, *arguments]
     with _started(jdk, command) as jvm:
         assert jvm.process.stdout is not None
         _wait_until_ready(jvm.process.stdout)

@@ -115,6 +115,24 @@ LIBHDFS_SOURCES = Part(
 )
 
 
+def _spark(version: str, sha256: str) -> Part:
+    """The jars of a PySpark, which is a source distribution: Spark and some hundred libraries of servers."""
+    options = ("--no-binary=:all:", "--no-build-isolation")
+    return Part(f"pyspark=={version}", sha256, ("*/deps/jars/*.jar",), options, _SETUPTOOLS)
+
+
+# The last that keeps each session through its ArtifactManager (SPARK-54753), and the first that does not; the
+# last of those that keep them through ExecutionListenerBus (SPARK-34087).
+SPARK = _spark("4.0.1", "9d1f22d994f60369228397e3479003ffe2dd736ba79165003246ff7bd48e2c73")
+SPARK_FIXED = _spark("4.0.2", "938b4a1883383374d331ebfcb5d92debfa1891cf3d7a6d730520a1a2d23f1a90")
+SPARK_OLD = _spark("3.1.1", "104abc146d4ffb72d4c683d25d7af5a6bf955d94590a76f542ee23185670aa7e")
+FLINK = Part(
+    "apache-flink-libraries==2.3.0",
+    "38ece876553286b3a285cf344c2d2038f8a7ca10da5df54d5107250386d64151",
+    ("pyflink/lib/*.jar",),
+)
+
+
 @functools.cache
 def fetch(part: Part) -> Path:
     """The folder of a part, downloaded where it is not there yet.

@@ -24,6 +24,9 @@ public class Lake {
         int[] uneven = {1, 1, 3, 2, 8, 4, 14, 20};
         for (int step = 1; step <= Pace.STEPS; step++) {
             int some = args[1].startsWith("fs-") ? uneven[step - 1] : 25 + step % 3;
+            if (args[1].equals("fs-proxy") || args[1].equals("fs-remote")) {
+                some *= 25;  // a busy server has some dozens of these at a time
+            }
             for (int i = 0; i < pace.operations(some); i++) {
                 lake.use();
             }
@@ -52,7 +55,7 @@ public class Lake {
             case "fs-remote": connect(new UserGroupInformation("bob", AuthenticationMethod.SIMPLE)); break;
             case "fs-keytab": connect(UserGroupInformation.fromKeytab("hive/host@ACME.COM")); break;
             case "s3a": MetricsSystemImpl.INSTANCE.register("s3a-" + System.nanoTime(), new S3AInstrumentation()); break;
-            case "spark": QUEUE.addListener(new ExecutionListenerBus()); break;
+            case "spark": QUEUE.addListener(new ExecutionListenerBus(new byte[100])); break;
             case "aws": IdleConnectionReaper.registerConnectionManager(new PoolingHttpClientConnectionManager()); break;
             case "statistics":
                 for (int i = 0; i < 20; i++) {

@@ -216,7 +216,8 @@ def _findings(
         objects = evidence.subject(found.leak.subject)[0] if evidence.graph is not None else None
         if objects is not None and _is_explained(objects, explained):
             continue
-        if objects is None and any(each.class_name in found.leak.subject.classes for each in findings):
+        names = {found.leak.subject.name, *(each.lstrip("*") for each in found.leak.subject.classes)}
+        if objects is None and any(each.class_name in names for each in findings):
             continue
         findings.append(_finding(found, counts, series, growth, evidence, objects, groups, readings))
         if objects is not None:
@@ -240,6 +241,8 @@ def _may_grow(found: Match, counts: Sequence[int | None], *, is_order_certain: b
     certain too: a short or uneven series (1, 4, 48) is no reason against it.
     """
     known = [count for count in counts if count is not None]
+    if found.leak.needs_growth and (len(known) < MIN_SNAPSHOTS or known[-1] <= known[0]):
+        return False  # a busy server has as many: only their growth tells
     is_certain = found.leak.confidence == CERTAIN and found.is_whole
     if is_certain and not is_order_certain:
         return len(known) < 2 or max(known) > min(known)
@@ -285,7 +288,8 @@ def _counts(
     subject = leak.subject
     # Opening every dump takes time: where all instances of the class are meant, class counts will do.
     # Of a class histogram those that `where` picks cannot be told: all of the class, then.
-    if subject.classes and evidence.count(subject.classes, subject.without) == _picked(leak, evidence):
+    is_all = evidence.count(subject.classes, subject.without) == _picked(leak, evidence)
+    if subject.classes and not subject.exact and is_all:
         of_each = (SnapshotEvidence(each, None, series.superclasses) for each in series)
         return tuple(each.count(subject.classes, subject.without) for each in of_each)
     dumps = opened_dumps(series)
@@ -334,14 +338,14 @@ def _finding(
     if since is None and objects is not None and leak.born:
         since = _first_born(leak, evidence, objects)
     retained = share = holders = owner = None
-    class_name = _most_of(leak, evidence) or leak.subject.entries
+    class_name = _most_of(leak, evidence).lstrip("*") or leak.subject.name
     if objects:
         retained = objects.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(objects)
         class_name = class_name or next(iter(objects.class_counts()))
         owner = owner_of(objects.graph, int(objects.indices[0]), is_one_of_many=len(objects) > 1)
-    is_of_file_systems = leak.subject.classes == (FILE_SYSTEM,)
+    is_of_file_systems = class_name == FILE_SYSTEM
     return Finding(
         id=leak.id,
         title=leak.title,
@@ -362,6 +366,7 @@ def _finding(
         healthy=leak.healthy,
         affected=leak.affected,
         sources=leak.sources,
+        unverified=leak.unverified,
         evidence=tuple(outcome.text for outcome in found.outcomes if outcome.text),
         groups=groups if is_of_file_systems else (),
         readings=tuple(readings) if is_of_file_systems else (),

@@ -67,6 +67,7 @@ class SnapshotEvidence:
     environment: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] | None = None
     _merged: dict[bytes, MergedPaths] = field(default_factory=dict, init=False, repr=False)
+    _names: dict[tuple[Any, ...], tuple[str, ...]] = field(default_factory=dict, init=False, repr=False)
     _subjects: dict[Subject, tuple[ObjectSet, int]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -89,14 +90,22 @@ class SnapshotEvidence:
         sizes: list[int] = [row["shallow_bytes"] for row in rows if row["category"] in ("strong", "soft")]
         return max(1, sum(sizes))
 
-    def names(self, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
-        """Classes with instances that patterns pick, subclasses included."""
-        found: set[str] = set()
-        for pattern in patterns:
-            found.update(matching_classes(pattern, self.histogram, self.superclasses))
-        for pattern in without:
-            found -= set(matching_classes(pattern, self.histogram, self.superclasses))
-        return tuple(sorted(found))
+    def names(
+        self, patterns: Sequence[str], without: Sequence[str] = (), *, exact: bool = False
+    ) -> tuple[str, ...]:
+        """Classes with instances that patterns pick, subclasses included but where ``exact`` is said."""
+        key = (*patterns, None, *without, exact)
+        if key not in self._names:  # many signatures ask for the same
+            found: set[str] = set()
+            for pattern in patterns:
+                found.update(self._matching(pattern, exact=exact))
+            for pattern in without if found else ():
+                found -= set(self._matching(pattern))
+            self._names[key] = tuple(sorted(found))
+        return self._names[key]
+
+    def _matching(self, pattern: str, *, exact: bool = False) -> tuple[str, ...]:
+        return matching_classes(pattern, self.histogram, self.superclasses, subclasses=not exact)
 
     def count(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> int | None:
         """Instances; None where a class histogram cannot tell."""
@@ -105,10 +114,12 @@ class SnapshotEvidence:
             return sum(self.histogram[name] for name in names)
         return None if self.graph is None else len(self.objects(patterns, without, where))
 
-    def objects(self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = ()) -> ObjectSet:
+    def objects(
+        self, patterns: Sequence[str], without: Sequence[str] = (), where: Where = (), *, exact: bool = False
+    ) -> ObjectSet:
         """Instances of a dump; the set is empty where there are none."""
         graph = self._need_graph()
-        wanted = set(self.names(patterns, without))
+        wanted = set(self.names(patterns, without, exact=exact))
         if not wanted:
             return ObjectSet(graph, np.empty(0, np.int64))
         is_wanted = np.array([c.name in wanted for c in graph.classes], bool)
@@ -148,14 +159,25 @@ class SnapshotEvidence:
         return self.values(objects, path)
 
     def containers(self, location: str, of: Sequence[str] = ()) -> list[JavaObject]:
-        """The collections at ``"a.B#field.field"``, or at ``"field.field"`` of the instances of classes."""
+        """The collections at ``"a.B#field.field"``, or at ``"field.field"`` of the instances of classes.
+
+        A class name may begin with ``*``, for libraries that were relocated (shaded) into another package;
+        ``|`` stands between the places that it has in different versions.
+        """
+        found = {box.index: box for each in location.split("|") for box in self._containers(each, of)}
+        return list(found.values())
+
+    def _containers(self, location: str, of: Sequence[str]) -> list[JavaObject]:
         graph = self._need_graph()
         class_name, mark, path = location.partition("#")
         if mark:
             first, *rest = path.split(".")
-            start = object_or_none(graph, static_reference(graph, class_name, first))
-            found = start.follow(*rest) if start is not None else None
-            return [found] if found is not None else []
+            starts = (
+                object_or_none(graph, static_reference(graph, each, first))
+                for each in self._class_names(class_name)
+            )
+            ends = (start.follow(*rest) for start in starts if start is not None)
+            return [end for end in ends if end is not None]
         members = self.objects(of)
         try:
             rows = follow_path(graph, members.indices, split_path(location))
@@ -163,23 +185,50 @@ class SnapshotEvidence:
             return []
         return [JavaObject(graph, row) for row in np.unique(rows[rows >= 0]).tolist()]
 
-    def rooted(self, kind: str, without: Sequence[str] = ()) -> tuple[ObjectSet, int]:
-        """The objects of the one class with most GC root records of a kind, and those records."""
+    def _class_names(self, pattern: str) -> tuple[str, ...]:
+        """Names of loaded classes, with instances or without."""
+        if not pattern.startswith("*"):
+            return (pattern,)
+        names = {java_class.name for java_class in self._need_graph().classes}
+        return tuple(sorted(name for name in names if name.endswith(pattern[1:])))
+
+    def rooted(self, kind: str, without: Sequence[str] = (), of: Sequence[str] = ()) -> tuple[ObjectSet, int]:
+        """The objects of the one class with most GC root records of a kind, and those records.
+
+        Parameters
+        ----------
+        without, of : sequence of str
+            Patterns of classes that do not count, and of those that alone count.
+        """
         graph = self._need_graph()
         tag = next(tag for tag, name in ROOT_KIND_NAMES.items() if name == kind)
         roots = graph.roots
         rows = roots.object_index[(roots.kinds == tag) & (roots.object_index >= 0)]
         classes = graph.columns.class_index[rows]
         # By name, so that no superclass is needed: a proxy of native code extends many things.
-        is_left = np.array(
-            [not any(fnmatchcase(c.name, pattern) for pattern in without) for c in graph.classes], bool
-        )
+        is_left = np.array([_is_picked(c.name, of, without) for c in graph.classes], bool)
         rows, classes = rows[is_left[classes]], classes[is_left[classes]]
         if not rows.size:
             return ObjectSet(graph, np.empty(0, np.int64)), 0
         most = int(np.bincount(classes).argmax())
         members = rows[classes == most].astype(np.int64)
         return ObjectSet(graph, np.unique(members)), int(members.size)
+
+    def loader_of(self, entry: JavaObject) -> int | None:
+        """Index of the class loader that an entry keeps: a loader itself, that of a class, else of its class.
+
+        None for the loader of the JDK's own classes, which cannot go anyway.
+        """
+        graph = self._need_graph()
+        if entry.index in self._loader_indices:
+            return entry.index
+        of = entry.represented_class or graph.classes[entry.class_index]
+        found = int(graph.indices_of(np.array([of.loader_id], np.uint64))[0]) if of.loader_id else -1
+        return found if found >= 0 else None
+
+    @cached_property
+    def _loader_indices(self) -> frozenset[int]:
+        return frozenset(self.objects(["java.lang.ClassLoader"]).indices.tolist())
 
     def subject(self, subject: Subject) -> tuple[ObjectSet, int]:
         """The objects that a finding sizes, and how many pile up: of collections what is in them."""
@@ -189,15 +238,24 @@ class SnapshotEvidence:
 
     def _find(self, subject: Subject) -> tuple[ObjectSet, int]:
         if subject.entries:
-            found = self.containers(subject.entries)
-            indices = np.array(sorted(each.index for each in found), np.int64)
+            found = self.containers(subject.entries, subject.of)
+            indices = np.array(sorted({each.index for each in found}), np.int64)
             return ObjectSet(self._need_graph(), indices), sum(map(entry_count, found))
         if subject.roots:
-            return self.rooted(subject.roots, subject.without)
-        objects = self.objects(subject.classes, subject.without, subject.where)
+            return self.rooted(subject.roots, subject.without, subject.of)
+        objects = self.objects(subject.classes, subject.without, subject.where, exact=subject.exact)
+        if subject.inside:
+            objects &= self._in_collections(subject.inside, subject.of)
+        if subject.outside:
+            objects -= self._in_collections(subject.outside, subject.of)
         if not subject.garbage:
             objects = held(objects)
         return objects, len(objects)
+
+    def _in_collections(self, location: str, of: Sequence[str]) -> ObjectSet:
+        """What is in the collections at a place."""
+        found = {each.index for box in self.containers(location, of) for each in entry_objects(box)}
+        return ObjectSet(self._need_graph(), np.array(sorted(found), np.int64))
 
     def merged(self, objects: ObjectSet) -> MergedPaths:
         """Merged paths to the GC roots, computed once for a set."""
@@ -221,12 +279,23 @@ def held(objects: ObjectSet) -> ObjectSet:
     return ObjectSet(objects.graph, objects.indices[objects.graph.categories[objects.indices] <= SOFT])
 
 
+def _is_picked(name: str, of: Sequence[str], without: Sequence[str]) -> bool:
+    is_meant = not of or any(fnmatchcase(name, pattern) for pattern in of)
+    return is_meant and not any(fnmatchcase(name, pattern) for pattern in without)
+
+
+# Where mutable sets and maps of Scala 2.13 and of 2.11 and 2.12 keep how many they have.
+_SIZES = ("contentSize", "tableSize")
+
+
 def entry_count(container: JavaObject) -> int:
-    """Elements of a collection of the JDK, or of an array; 0 for another object."""
+    """Elements of a collection of the JDK, of a hash set or map of Scala, or of an array; else 0."""
     found = contents(container)
     if found is not None:
         return sum(1 for _ in found.items)
-    return int(np.count_nonzero(container.element_ids()))
+    sizes = (container.get(name) for name in _SIZES if container.class_name.startswith("scala."))
+    number = next((size for size in sizes if isinstance(size, int)), 0)
+    return max(number, int(np.count_nonzero(container.element_ids())))
 
 
 def entry_objects(container: JavaObject) -> list[JavaObject]:

@@ -61,6 +61,8 @@ class Finding(RichRepr):
     holders : MergedPaths or None
         The same, whole.
     evidence : tuple of str
+    unverified : tuple of str
+        What of ``affected``, ``why`` and ``cure`` was not seen at the source.
     groups : tuple of FileSystemGroup
         For leaks of Hadoop file systems.
     readings : tuple of Reading
@@ -106,6 +108,7 @@ class Finding(RichRepr):
     off_heap_bytes: int | None = None
     dump: Path | None = None
     example_id: int | None = None
+    unverified: tuple[str, ...] = ()
 
     @property
     def bytes_each(self) -> float | None:

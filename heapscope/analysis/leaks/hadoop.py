@@ -18,7 +18,9 @@ from heapscope.heap.objects.java_collections import contents
 from heapscope.parser.tags import SubRecordTag
 
 FILE_SYSTEM = "org.apache.hadoop.fs.FileSystem"
-CACHE_MAP = "org.apache.hadoop.fs.FileSystem#CACHE.map"
+# Flink up to 1.9 relocates (shades) Hadoop into a package of its own.
+_ANY_FILE_SYSTEM = f"*{FILE_SYSTEM}"
+CACHE_MAP = "*org.apache.hadoop.fs.FileSystem#CACHE.map"
 TICKET_CACHE = "hadoop.security.kerberos.ticket.cache.path"
 # A file system that never went through the cache has no key; its client knows the same.
 _SCHEME = "key.scheme|uri.scheme"
@@ -73,7 +75,7 @@ def file_system_groups(evidence: SnapshotEvidence) -> tuple[FileSystemGroup, ...
     tuple of FileSystemGroup
         The largest group first; empty where the dump has no file system.
     """
-    objects = held(evidence.objects([FILE_SYSTEM]))
+    objects = held(evidence.objects([_ANY_FILE_SYSTEM]))
     if not objects:
         return ()
     columns = [evidence.values(objects, path) for path in (_SCHEME, _AUTHORITY, _USER, _AUTHENTICATION)]

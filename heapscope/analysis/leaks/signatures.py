@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
+
 from heapscope.analysis.leaks.evidence import SnapshotEvidence, chains, entry_count, entry_objects, matches
 from heapscope.analysis.leaks.known_leaks import Condition, KnownLeak
+from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.units import format_bytes, format_count
 
 THREADS = "threads"
+SUBJECT = "subject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def match(leak: KnownLeak, evidence: SnapshotEvidence) -> Match | None:
     outcomes: list[Outcome] = []
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for condition in leak.signature:
+        if condition.for_histograms and evidence.graph is not None:
+            continue
         outcome = look(condition, leak, evidence)
         outcomes.append(outcome)
         if condition.any_of:
@@ -105,36 +111,46 @@ def _least(condition: Condition, figure: float) -> float:
 
 def _is_of_classes(condition: Condition, leak: KnownLeak) -> bool:
     """Whether a class histogram can tell."""
-    if condition.kind == "count":
-        is_subject = condition.operand == ("subject",)
-        where = condition.where or (leak.subject.where if is_subject else ())
-        return not where and not (is_subject and not leak.subject.classes)
-    return condition.kind in ("environment", "property") or (
-        condition.kind == "ratio" and THREADS not in condition.operand
-    )
+    if condition.kind in ("count", "ratio"):
+        needs_objects = bool(condition.where) or THREADS in condition.operand
+        return not needs_objects and (SUBJECT not in condition.operand or leak.subject.is_of_classes)
+    return condition.kind in ("environment", "property")
 
 
 Found = tuple[float | None, str]
 
 
 def _count(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
-    if condition.operand == ("subject",):
-        subject = leak.subject
-        figure = evidence.count(subject.classes, subject.without)
-        if evidence.graph is not None and (not subject.classes or figure):
-            figure = evidence.subject(subject)[1]
+    if condition.operand == (SUBJECT,):
+        figure = _subject_count(leak, evidence)
         return figure, f"{format_count(figure or 0)} {leak.unit[figure != 1]}"
     figure = evidence.count(condition.operand, condition.texts("except"), condition.where)
-    return figure, f"{format_count(figure or 0)} instances of {' or '.join(condition.operand)}"
+    names = " or ".join(name.lstrip("*") for name in condition.operand)
+    return figure, f"{format_count(figure or 0)} instances of {names}"
+
+
+def _subject_count(leak: KnownLeak, evidence: SnapshotEvidence) -> int | None:
+    subject = leak.subject
+    figure = evidence.count(subject.classes, subject.without)
+    if evidence.graph is not None and (not subject.classes or figure):
+        figure = evidence.subject(subject)[1]
+    return figure
 
 
 def _ratio(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
-    counts = [
-        evidence.snapshot.root_counts.get("thread", 0) if name == THREADS else evidence.count([name]) or 0
-        for name in condition.operand
-    ]
+    def count(name: str) -> int:
+        if name == SUBJECT:
+            return _subject_count(leak, evidence) or 0
+        if name == THREADS:
+            return evidence.snapshot.root_counts.get("thread", 0)
+        return max(evidence.count([each]) or 0 for each in name.split("|"))
+
+    counts = [count(name) for name in condition.operand]
     figure = counts[0] / max(counts[1], 1)
-    first, second = map(simple_name, condition.operand)
+    first, second = (
+        leak.unit[counts[0] != 1] if name == SUBJECT else " or ".join(map(simple_name, name.split("|")))
+        for name in condition.operand
+    )
     return figure, f"{format_count(counts[0])} {first} for {format_count(counts[1])} {second}"
 
 
@@ -162,21 +178,28 @@ def _entries(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) 
             if size > best:
                 best, where = size, location
     owner = condition.texts("of")
-    name = f"{simple_name(owner[0])}.{where}" if owner else _spoken(where)
+    name = f"{simple_name(owner[0].lstrip('*'))}.{where}" if owner else _spoken(where)
     return float(best), f"{format_count(best)} entries in {name}"
 
 
 def _loaders(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
+    through, is_alone = condition.options.get("through", ""), condition.options.get("alone", False)
     loaders: set[int] = set()
     for location in condition.operand:
         for container in evidence.containers(location, condition.texts("of")):
-            for each in entry_objects(container):
-                represented = each.represented_class
-                if represented is not None and represented.loader_id:
-                    loaders.add(represented.loader_id)
-    return float(
-        len(loaders)
-    ), f"classes of {len(loaders):,} class loaders in {_spoken(condition.operand[0])}"
+            entries = entry_objects(container)
+            if through:
+                entries = [end for each in entries if (end := each.follow(through)) is not None]
+            found = {loader for each in entries if (loader := evidence.loader_of(each)) is not None}
+            if is_alone and found:
+                # What is retained by the collection is what nothing else holds.
+                retained = ObjectSet(container.graph, np.array([container.index], np.int64)).retained()
+                found &= set(retained.indices.tolist())
+            loaders |= found
+    where = _spoken(condition.operand[0])
+    if is_alone:
+        return float(len(loaders)), f"{len(loaders):,} class loaders that nothing but {where} holds"
+    return float(len(loaders)), f"classes of {len(loaders):,} class loaders in {where}"
 
 
 def _value(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
@@ -227,7 +250,7 @@ def _held(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> 
 
 def _roots(condition: Condition, leak: KnownLeak, evidence: SnapshotEvidence) -> Found:
     without = condition.texts("except") or leak.subject.without
-    objects, records = evidence.rooted(condition.operand[0], without)
+    objects, records = evidence.rooted(condition.operand[0], without, condition.texts("of"))
     if not objects:
         return 0.0, ""
     name = objects[0].class_name
@@ -259,8 +282,8 @@ def _setting(condition: Condition, settings: Any, where: str) -> Found:
 
 
 def _spoken(location: str) -> str:
-    class_name, _, path = location.partition("#")
-    return f"{simple_name(class_name)}.{path}"
+    class_name, _, path = location.partition("|")[0].partition("#")
+    return f"{simple_name(class_name.lstrip('*'))}.{path}" if path else class_name
 
 
 _KINDS: dict[str, Callable[[Condition, KnownLeak, SnapshotEvidence], Found]] = {

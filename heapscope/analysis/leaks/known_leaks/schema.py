@@ -24,6 +24,7 @@ _COMMON: dict[str, Any] = {
     "at_most": (int, float),
     "any": str,
     "hint": bool,
+    "histogram": bool,
     "say": str,
 }
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -31,12 +32,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "ratio": {},
     "distinct": {"per": _TEXTS},
     "entries": {"of": _TEXTS},
-    "loaders": {"of": _TEXTS},
+    "loaders": {"of": _TEXTS, "through": str, "alone": bool},
     "value": {"is": str, "share": (int, float)},
     "map": {"key": str, "share": (int, float)},
     "sum": {"of": _TEXTS, "where": dict},
     "held": {"share": (int, float), "members": int},
-    "roots": {"except": _TEXTS},
+    "roots": {"of": _TEXTS, "except": _TEXTS},
     "retained": {},
     "environment": {"is": str},
     "property": {"is": str},
@@ -61,6 +62,9 @@ _OPTIONAL_LEAK_KEYS: dict[str, Any] = {
     "class_counts_suffice": bool,
     "log_patterns": list,
     "born": str,
+    "needs_growth": bool,
+    "unverified": list,
+    "tested_on": str,
 }
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -86,9 +90,15 @@ class Subject:
     where : tuple of (str, str)
         A path of fields, and what must be there; of all of them.
     entries : str
-        ``"a.B#field.field"``.
+        ``"a.B#field.field"``, or ``"field.field"`` of the instances of the classes `of`.
     roots : str
-        A kind of GC root.
+        A kind of GC root; on instances of the classes `of`, where there are any.
+    of : tuple of str
+        Patterns of classes: whose field `entries`, `inside` or `outside` is, or which `roots` are meant.
+    inside, outside : str
+        A collection as in `entries`: instances count that are in it, or that are in none of them.
+    exact : bool
+        Whether subclasses of the classes do not count.
     garbage : bool
         Whether instances count that nothing holds any more, as a dump of all objects has them.
     """
@@ -98,7 +108,24 @@ class Subject:
     where: tuple[tuple[str, str], ...] = ()
     entries: str = ""
     roots: str = ""
+    of: tuple[str, ...] = ()
+    inside: str = ""
+    outside: str = ""
+    exact: bool = False
     garbage: bool = False
+
+    @property
+    def is_of_classes(self) -> bool:
+        """Whether the number of instances of its classes, which a class histogram has, is its number."""
+        return bool(self.classes) and not (self.where or self.inside or self.outside or self.exact)
+
+    @property
+    def name(self) -> str:
+        """What is counted, for people: the first class, or where the collection lies."""
+        if self.classes:
+            return self.classes[0].lstrip("*")
+        where = self.entries.partition("|")[0].lstrip("*")
+        return f"{self.of[0].lstrip('*')}.{where}" if where and self.of else where
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +144,8 @@ class Condition:
     any_of : str
         Name of the group of which one must hold; empty for a condition of its own.
     is_hint : bool
+    for_histograms : bool
+        Whether it is looked at in class histograms alone, in place of conditions that need objects.
     say : str
         Sentence of the evidence; empty for the sentence of the kind.
     """
@@ -128,6 +157,7 @@ class Condition:
     at_most: float | None
     any_of: str
     is_hint: bool
+    for_histograms: bool
     say: str
 
     @property
@@ -168,6 +198,9 @@ class KnownLeak:
     class_counts_suffice: bool
     log_patterns: tuple[str, ...]
     born: str = ""
+    needs_growth: bool = False
+    unverified: tuple[str, ...] = ()
+    tested_on: str = ""
 
 
 def read_family(path: Path) -> list[KnownLeak]:
@@ -287,18 +320,25 @@ def _leak(table: Any, family: str, path: Path, place: str) -> KnownLeak:
         class_counts_suffice=table.get("class_counts_suffice", False),
         log_patterns=patterns,
         born=table.get("born", ""),
+        needs_growth=table.get("needs_growth", False),
+        unverified=tuple(map(_joined, check.text_list("unverified", table.get("unverified", [])))),
+        tested_on=_joined(table.get("tested_on", "")),
     )
 
 
 def _subject(table: Any, check: _Check) -> Subject:
-    optional = {"class": _TEXTS, "except": _TEXTS, "where": dict, "entries": str, "roots": str}
-    optional["garbage"] = bool
+    optional = {"class": _TEXTS, "except": _TEXTS, "where": dict, "entries": str, "roots": str, "of": _TEXTS}
+    optional |= {"inside": str, "outside": str, "exact": bool, "garbage": bool}
     check.keys(table, {}, optional)
     if sum(key in table for key in ("class", "entries", "roots")) != 1:
         raise check.fail("one of the keys class, entries and roots is needed, and only one")
-    entries, roots = table.get("entries", ""), table.get("roots", "")
-    if entries:
-        _static(entries, check)
+    entries, roots, of = table.get("entries", ""), table.get("roots", ""), _texts(table.get("of", ()))
+    inside, outside = table.get("inside", ""), table.get("outside", "")
+    for location in (entries, inside, outside):
+        if location and not of:
+            _static(location, check)
+    if (inside or outside) and "class" not in table:
+        raise check.fail("inside and outside need class")
     if roots:
         _root_kind(roots, check)
     where = table.get("where", {})
@@ -310,6 +350,10 @@ def _subject(table: Any, check: _Check) -> Subject:
         where=tuple(where.items()),
         entries=entries,
         roots=roots,
+        of=of,
+        inside=inside,
+        outside=outside,
+        exact=table.get("exact", False),
         garbage=table.get("garbage", False),
     )
 
@@ -328,7 +372,7 @@ def _condition(table: Any, check: _Check) -> Condition:
     if kind in _NEED_NUMBER and "at_least" not in table and "at_most" not in table:
         raise check.fail(f"{kind} needs at_least or at_most")
     if kind == "ratio" and len(operand) != 2:
-        raise check.fail('ratio needs two classes: ["a.B", "c.D"]')
+        raise check.fail('ratio needs two classes: ["a.B", "c.D"]; alternatives by |')
     if kind in ("entries", "loaders") and "of" not in table:
         for each in operand:
             _static(each, check)
@@ -354,14 +398,16 @@ def _condition(table: Any, check: _Check) -> Condition:
         at_most=table.get("at_most"),
         any_of=table.get("any", ""),
         is_hint=table.get("hint", False),
+        for_histograms=table.get("histogram", False),
         say=table.get("say", ""),
     )
 
 
 def _static(text: str, check: _Check) -> None:
-    class_name, mark, path = text.partition("#")
-    if not (class_name and mark and path):
-        raise check.fail(f'{text!r} names no static field; write "a.B#field" or add of = "a.B"')
+    for each in text.split("|"):
+        class_name, mark, path = each.partition("#")
+        if not (class_name and mark and path):
+            raise check.fail(f'{each!r} names no static field; write "a.B#field" or add of = "a.B"')
 
 
 def _root_kind(name: str, check: _Check) -> None:

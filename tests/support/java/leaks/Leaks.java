@@ -1,4 +1,10 @@
+import com.zaxxer.hikari.pool.HikariPool;
+import groovy.lang.GroovyClassLoader;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.netty.util.Recycler;
 import java.io.File;
+import java.io.FileOutputStream;
+import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -6,11 +12,21 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.sql.Driver;
+import java.sql.DriverManager;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Timer;
+import java.util.TimerTask;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.zip.Deflater;
 import java.util.zip.Inflater;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
+import java.util.zip.ZipOutputStream;
+import javax.management.ObjectName;
 import org.apache.commons.logging.LogFactory;
 import org.apache.flink.util.ChildFirstClassLoader;
 import org.apache.hadoop.conf.Configuration;
@@ -25,7 +41,13 @@ import org.apache.hadoop.security.UserGroupInformation.AuthenticationMethod;
 import org.apache.hadoop.util.ReflectionUtils;
 import org.apache.hadoop.util.ShutdownHookManager;
 import org.apache.http.impl.conn.PoolingHttpClientConnectionManager;
+import org.apache.kafka.common.metrics.JmxReporter;
+import org.apache.logging.log4j.core.LoggerContext;
+import org.apache.logging.log4j.spi.AbstractLoggerAdapter;
 import org.apache.spark.scheduler.AsyncEventQueue;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.artifact.ArtifactManager;
+import org.apache.spark.sql.delta.util.StateCache;
 import org.apache.spark.sql.util.ExecutionListenerBus;
 
 /**
@@ -37,6 +59,13 @@ public class Leaks {
     private static final AsyncEventQueue QUEUE = new AsyncEventQueue();
     private static final ThreadLocal<Object> LOCAL = new ThreadLocal<>();
     private static final CountDownLatch END = new CountDownLatch(1);
+    private static final py4j.Gateway GATEWAY = new py4j.Gateway();
+    private static final JmxReporter REPORTER = new JmxReporter();
+    private static final MeterRegistry REGISTRY = new MeterRegistry();
+    private static final Recycler.WeakOrderQueue RECYCLED = new Recycler.WeakOrderQueue();
+    private static final AbstractLoggerAdapter LOGGERS = new AbstractLoggerAdapter() {};
+    private static final Timer TIMER = new Timer("timeouts", true);
+    private static final ScheduledThreadPoolExecutor POOL = new ScheduledThreadPoolExecutor(1, Leaks::daemon);
 
     public static void main(String[] names) throws Exception {
         for (String each : names) {
@@ -72,11 +101,7 @@ public class Leaks {
                     break;
                 case "statistics": statistics.read(new Thread(() -> {})); break;
                 case "statistics-cleaner":
-                    Thread cleaner = new Thread(Leaks::sleep,
-                        "org.apache.hadoop.fs.FileSystem$Statistics$StatisticsDataReferenceCleaner");
-                    cleaner.setContextClassLoader(loader());
-                    cleaner.setDaemon(true);
-                    cleaner.start();
+                    sleeping("org.apache.hadoop.fs.FileSystem$Statistics$StatisticsDataReferenceCleaner");
                     break;
                 case "hadoop-hooks": ShutdownHookManager.get().addShutdownHook(new Hook(i)); break;
                 case "class-cache":
@@ -95,9 +120,62 @@ public class Leaks {
                 case "abfs": new AbfsClientThrottlingAnalyzer("read-" + i); break;
                 case "aws": com.amazonaws.http.IdleConnectionReaper.registerConnectionManager(new PoolingHttpClientConnectionManager()); break;
                 case "aws2": software.amazon.awssdk.http.apache.internal.conn.IdleConnectionReaper.registerConnectionManager(new PoolingHttpClientConnectionManager()); break;
-                case "spark": QUEUE.addListener(new ExecutionListenerBus()); break;
+                case "spark": QUEUE.addListener(new ExecutionListenerBus(new byte[100])); break;
+                case "spark-fixed": QUEUE.addListener(new ExecutionListenerBus(null)); break;
+                case "artifacts": new ArtifactManager().captured(); break;
+                case "artifacts-used": HELD.add(new ArtifactManager().free()); break;
+                case "connect-loaders": HELD.add(new ArtifactManager().free().withLoader()); break;
+                case "delete-paths": org.apache.spark.util.ShutdownHookManager$.MODULE$.registerShutdownDeleteDir("/tmp/spark-" + i); break;
+                case "delta": HELD.add(new StateCache.CachedDS()); break;
+                case "sessions": HELD.add(new SparkSession()); break;
+                case "py4j": GATEWAY.putObject("o" + i, LOCAL); break;
+                case "kafka": REPORTER.add("empty-" + i, true); break;
+                case "kafka-used": REPORTER.add("used-" + i, false); break;
+                case "meters": REGISTRY.counter("requests-of-" + i); break;
+                case "log4j": LOGGERS.getLoggersInContext(new LoggerContext()); break;
+                case "netty": RECYCLED.add(); break;
+                case "jersey": HELD.add(new org.glassfish.jersey.client.ClientRuntime()); break;
+                case "alluxio": HELD.add(new alluxio.client.file.FileSystemContext()); break;
+                case "groovy": HELD.add(new GroovyClassLoader.InnerLoader()); break;
+                case "mbeans":
+                    ManagementFactory.getPlatformMBeanServer().registerMBean(new Job(), new ObjectName("jobs:id=" + i));
+                    break;
+                case "timers":
+                    if (i == 0) {  // the thread of a Timer takes cancelled tasks from the head of its queue
+                        TIMER.schedule(new Timeout(), 1_800_000);
+                    }
+                    if (i % 2 == 0) {
+                        TimerTask task = new Timeout();
+                        TIMER.schedule(task, 3_600_000);
+                        task.cancel();
+                    } else {
+                        POOL.schedule(new Timeout(), 1, TimeUnit.HOURS).cancel(i % 3 == 0);
+                    }
+                    break;
+                case "timers-waiting":
+                    TIMER.schedule(new Timeout(), 3_600_000);
+                    POOL.schedule(new Timeout(), 1, TimeUnit.HOURS);
+                    break;
+                case "guava-hooks": Runtime.getRuntime().addShutdownHook(new Thread(new Hook(i), "DelayedShutdownHook-for-pool-" + i)); break;
+                case "sdk-threads": sleeping("sdk-ScheduledExecutor-" + i / 5 + "-" + i % 5); break;
+                case "hikari":
+                    HELD.add(new HikariPool());
+                    sleeping("HikariPool-" + i + " housekeeper");
+                    break;
+                case "drivers": DriverManager.registerDriver(driver(loader())); break;
+                case "drivers-used":
+                    ClassLoader application = loader();
+                    HELD.add(application);
+                    DriverManager.registerDriver(driver(application));
+                    break;
+                case "open-jars": HELD.add(read(JAR)); break;
                 case "flink": HELD.add(new ChildFirstClassLoader(classPath())); break;
                 case "logging": LogFactory.remember(loader()); break;
+                case "logging-used":
+                    ClassLoader used = loader();
+                    HELD.add(used);
+                    LogFactory.remember(used);
+                    break;
                 case "delete-on-exit": new File("/nowhere/heapscope-" + i).deleteOnExit(); break;
                 case "hooks": Runtime.getRuntime().addShutdownHook(new Thread(new Hook(i))); break;
                 case "direct": onThread(() -> write(9 << 20)); break;
@@ -143,6 +221,17 @@ public class Leaks {
         public void run() {}
     }
 
+    public interface JobMBean {}
+
+    public static class Job implements JobMBean {}
+
+    static class Timeout extends TimerTask {
+        private final byte[] request = new byte[16];
+
+        @Override
+        public void run() {}
+    }
+
     static class Surprise {
         private final byte[] content = new byte[1000];
     }
@@ -175,7 +264,40 @@ public class Leaks {
     }
 
     private static ClassLoader loader() {
-        return new URLClassLoader(classPath(), null);
+        return new URLClassLoader(classPath(), ClassLoader.getPlatformClassLoader());
+    }
+
+    private static Driver driver(ClassLoader loader) throws ReflectiveOperationException {
+        return (Driver) loader.loadClass("plugin.PluginDriver").getDeclaredConstructor().newInstance();
+    }
+
+    private static Thread daemon(Runnable work) {
+        Thread made = new Thread(work);
+        made.setDaemon(true);
+        return made;
+    }
+
+    private static void sleeping(String name) {
+        Thread made = daemon(Leaks::sleep);
+        made.setName(name);
+        made.start();
+    }
+
+    private static final File JAR = new File(System.getProperty("java.io.tmpdir"), "heapscope-" + ProcessHandle.current().pid() + ".jar");
+
+    /** Opens it, as a class loader does, and reads a compressed entry: it then keeps its Inflater for the next. */
+    private static ZipFile read(File jar) throws Exception {
+        if (!jar.exists()) {
+            jar.deleteOnExit();
+            try (ZipOutputStream out = new ZipOutputStream(new FileOutputStream(jar))) {
+                out.putNextEntry(new ZipEntry("a"));
+                out.write(new byte[1000]);
+            }
+        }
+        ZipFile opened = new ZipFile(jar);
+        opened.getInputStream(opened.getEntry("a")).readAllBytes();
+        opened.getInputStream(opened.getEntry("a")).close();
+        return opened;
     }
 
     private static URL[] classPath() {

@@ -71,12 +71,19 @@ def test_when_it_began() -> None:
     )  # before the year 1
 
 
-def hooks_dump(folder: Path, name: str, count: int, seconds: int = 0) -> Path:
-    d = DumpBuilder(timestamp_ms=1_480_000_000_000 + 1000 * seconds)
+def add_hooks(d: DumpBuilder, count: int) -> None:
+    """So many shutdown hooks, as the JDK keeps them."""
     d.cls("java.lang.ApplicationShutdownHooks")
-    table: dict[int | str, int | str | None] = {f"hook-{i}": f"job-{i}" for i in range(count)}
+    d.cls("java.lang.Thread", fields={"name": "Object"})
+    threads = [d.instance("java.lang.Thread", name=d.string(f"hook-{i}")) for i in range(count)]
+    table: dict[int | str, int | str | None] = {thread: thread for thread in threads}
     d.static("java.lang.ApplicationShutdownHooks", "hooks", "Object", d.hash_map(table))
     d.root("STICKY_CLASS", d.class_id("java.lang.ApplicationShutdownHooks"))
+
+
+def hooks_dump(folder: Path, name: str, count: int, seconds: int = 0) -> Path:
+    d = DumpBuilder(timestamp_ms=1_480_000_000_000 + 1000 * seconds)
+    add_hooks(d, count)
     return d.dump().save(folder / f"{name}.hprof")
 
 
@@ -230,6 +237,21 @@ def test_one_jump_is_no_leak_unless_the_heap_proves_it(
     assert "app-logins" in [each.id for each in heapscope.diagnose(dumps, catalogue=certain).findings]
 
 
+def test_what_needs_growth_is_none_of_two_snapshots(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        OWN_LEAK.replace("born =", 'needs_growth = true\nunverified = ["the release"]\nborn ='), "utf-8"
+    )
+    own = load_catalogue(path)
+    dumps = [logins_dump(tmp_path, "some", count, 60 * i) for i, count in enumerate((10, 20, 30, 40))]
+    for few in (dumps[:1], dumps[:2]):
+        diagnosis = heapscope.diagnose(few, catalogue=own)
+        assert diagnosis.findings == ()
+        assert [counts for _, counts in diagnosis.steady] == [(10, 20)[: len(few)]]
+    (found,) = heapscope.diagnose(dumps, catalogue=own).findings
+    assert (found.id, found.unverified) == ("app-logins", ("the release",))
+
+
 def test_a_guessed_order_does_not_overrule_what_a_dump_shows(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(OWN_LEAK, "utf-8")
@@ -246,10 +268,7 @@ def test_a_guessed_order_does_not_overrule_what_a_dump_shows(tmp_path: Path) -> 
 def test_a_known_leak_that_hardly_grows_does_not_hide_another(tmp_path: Path) -> None:
     def dump(at: int, hooks: int, sessions: int) -> Path:
         d = DumpBuilder(timestamp_ms=1_480_000_000_000 + 60_000 * at)
-        d.cls("java.lang.ApplicationShutdownHooks")
-        table: dict[int | str, int | str | None] = {f"hook-{i}": f"job-{i}" for i in range(hooks)}
-        d.static("java.lang.ApplicationShutdownHooks", "hooks", "Object", d.hash_map(table))
-        d.root("STICKY_CLASS", d.class_id("java.lang.ApplicationShutdownHooks"))
+        add_hooks(d, hooks)
         d.cls("app.Session", fields={"data": "Object"})
         for _ in range(sessions):
             d.root("MONITOR_USED", d.instance("app.Session", data=d.primitive_array("byte", bytes(100))))
@@ -258,7 +277,7 @@ def test_a_known_leak_that_hardly_grows_does_not_hide_another(tmp_path: Path) ->
     dumps = [dump(i, 110 + i, 500 * (i + 1)) for i in range(5)]
     assert [each.class_name for each in heapscope.diagnose(dumps).findings] == [
         "app.Session",
-        "java.lang.ApplicationShutdownHooks#hooks",
+        "java.lang.Thread",
     ]
     # What the known leak makes grow is not told twice.
     alone = [dump(i, 100 * (i + 1), 1) for i in range(5)]

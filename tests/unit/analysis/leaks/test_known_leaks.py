@@ -14,12 +14,13 @@ from tests.unit.analysis.leaks.own_leaks import BODY, HEAD, write
 
 def test_the_catalogue_is_large_and_whole() -> None:
     leaks = load_catalogue()
-    assert len(leaks) >= 20
+    assert len(leaks) >= 45
     assert len({leak.id for leak in leaks}) == len(leaks)
     for leak in leaks:
         assert leak.cure, leak.id
         assert leak.sources, leak.id
         assert "\n" not in leak.why
+        assert leak.tested_on, leak.id
     # A general leak must not take the objects of a specific one.
     is_general = [leak.is_general for leak in leaks]
     assert is_general == sorted(is_general)

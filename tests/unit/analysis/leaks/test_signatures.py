@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from heapscope.analysis.growth.snapshot import snapshot_of
+from heapscope.analysis.growth.snapshot import read_snapshot, snapshot_of
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.known_leaks import KnownLeak
 from heapscope.analysis.leaks.signatures import match
 from heapscope.heap.heap import Heap
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leaks.own_leaks import with_signature
+from tests.unit.cli.conftest import write_histogram
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,8 @@ def matched(dump: Path, leak: KnownLeak, **facts: Any) -> list[str] | None:
         ('{ ratio = ["app.Entry", "app.Cache"], at_least = 10 }', True),
         ('{ ratio = ["app.Entry", "app.Cache"], at_least = 10.5 }', False),
         ('{ ratio = ["app.Entry", "threads"], at_least = 10 }', True),
+        ('{ ratio = ["subject", "app.None|app.Special"], at_least = 2.5, at_most = 2.5 }', True),
+        ('{ ratio = ["subject", "*pp.Cache"], at_least = 10 }', True),
         ('{ distinct = "content", at_least = 10 }', True),
         ('{ distinct = "nowhere|content", at_least = 10 }', True),
         ('{ distinct = "size", per = "name", at_least = 6 }', True),
@@ -70,6 +73,8 @@ def matched(dump: Path, leak: KnownLeak, **facts: Any) -> list[str] | None:
         ('{ entries = "app.Cache#INSTANCE.map", at_least = 10 }', True),
         ('{ entries = "app.Cache#INSTANCE.map", at_least = 11 }', False),
         ('{ entries = "app.Cache#MISSING", at_least = 1 }', False),
+        ('{ entries = "*Cache#INSTANCE.map", at_least = 10 }', True),
+        ('{ entries = "app.None#MAP|app.Cache#INSTANCE.map", at_least = 10 }', True),
         ('{ entries = "map", of = "app.Cache", at_least = 10 }', True),
         ('{ entries = "map", of = "app.Entry", at_least = 1 }', False),
         ('{ loaders = "app.Cache#INSTANCE.map", at_least = 1 }', False),
@@ -87,6 +92,12 @@ def matched(dump: Path, leak: KnownLeak, **facts: Any) -> list[str] | None:
         ('{ roots = "JNI global", at_least = 4 }', True),  # of one class, four of them
         ('{ roots = "JNI global", at_least = 5 }', False),
         ('{ roots = "JNI global", except = "app.Special", at_least = 2 }', False),
+        ('{ roots = "JNI global", of = "app.Entry", at_least = 1, at_most = 1 }', True),
+        ('{ roots = "JNI global", of = "app.None", at_least = 1 }', False),
+        (
+            '{ count = "app.Entry", at_least = 1 }, { count = "app.None", at_least = 1, histogram = true }',
+            True,
+        ),
         ("{ retained = true, at_least = 0.2 }", True),
         ("{ retained = true, at_most = 0.2 }", False),
         ('{ environment = "HOME" }', True),
@@ -132,6 +143,13 @@ def test_an_unknown_environment_is_no_proof_of_absence(tmp_path: Path, dump: Pat
         ('{ entries = "app.Cache#INSTANCE.map" }', 10),
         ('{ roots = "JNI global" }', 4),
         ('{ roots = "JNI global", except = ["app.Sp*"] }', 1),
+        ('{ roots = "JNI global", of = "app.Entry" }', 1),
+        ('{ class = "app.Entry", exact = true }', 6),
+        ('{ class = "*pp.Special" }', 4),
+        ('{ entries = "map", of = "app.Cache" }', 10),
+        ('{ class = "app.Entry", inside = "app.Cache#INSTANCE.map" }', 10),
+        ('{ class = "app.Entry", where = { name = "plain" }, inside = "map", of = "app.Cache" }', 6),
+        ('{ class = "app.Entry", outside = "app.Cache#MISSING" }', 10),
     ],
 )
 def test_subjects(tmp_path: Path, dump: Path, subject: str, count: int) -> None:
@@ -139,3 +157,53 @@ def test_subjects(tmp_path: Path, dump: Path, subject: str, count: int) -> None:
         tmp_path, f'{{ count = "subject", at_least = {count}, at_most = {count} }}', subject
     )
     assert matched(dump, leak) is not None
+
+
+def test_what_is_in_a_collection_is_left_out(tmp_path: Path, dump: Path) -> None:
+    nothing = '{ class = "app.Entry", outside = "map", of = "app.Cache" }'
+    assert matched(dump, with_signature(tmp_path, '{ count = "subject", at_least = 1 }', nothing)) is None
+
+
+def test_loaders_that_nothing_else_holds(tmp_path: Path) -> None:
+    """Three drivers with loaders of their own; one loader is in use elsewhere as well."""
+    d = DumpBuilder()
+    d.cls("java.lang.ClassLoader")
+    d.cls("app.Loader", "java.lang.ClassLoader")
+    d.cls("app.Info", fields={"driver": "Object"})
+    d.cls("app.Drivers")
+    d.cls("app.InUse")
+    table: dict[int | str, int | str | None] = {}
+    for i in range(3):
+        loader = d.instance("app.Loader")
+        d.cls(f"plugin{i}.Driver", loader_id=loader)
+        table[f"driver-{i}"] = d.instance("app.Info", driver=d.instance(f"plugin{i}.Driver"))
+        if i == 0:
+            d.static("app.InUse", "LOADER", "Object", loader)
+    d.static("app.Drivers", "ALL", "Object", d.hash_map(table))
+    d.root("STICKY_CLASS", d.class_id("app.Drivers"))
+    d.root("STICKY_CLASS", d.class_id("app.InUse"))
+    path = d.dump().save(tmp_path / "drivers.hprof")
+
+    def figure(more: str) -> list[str] | None:
+        condition = f'{{ loaders = "app.Drivers#ALL", through = "driver"{more}, at_least = 1 }}'
+        return matched(path, with_signature(tmp_path, condition, '{ class = "app.Info" }'))
+
+    assert figure("") == ["classes of 3 class loaders in Drivers.ALL"]
+    assert figure(", alone = true") == ["2 class loaders that nothing but Drivers.ALL holds"]
+
+
+def test_a_histogram_has_conditions_of_its_own(tmp_path: Path) -> None:
+    conditions = (
+        '{ count = "app.Entry", at_least = 5 },'
+        '{ ratio = ["app.Entry", "app.File"], at_least = 5, histogram = true },'
+        '{ count = "subject", at_least = 5 }'
+    )
+    subject = '{ class = "app.Entry", where = { open = "!= 0" } }'
+    leak = with_signature(tmp_path, conditions, subject, more="class_counts_suffice = true\n")
+
+    def found(files: int) -> bool:
+        rows = [("app.Entry", 10, 160), *([("app.File", files, 16)] if files else [])]
+        snapshot = read_snapshot(write_histogram(tmp_path / f"{files}.txt", rows, 0))
+        return match(leak, SnapshotEvidence(snapshot, None, {})) is not None
+
+    assert [found(files) for files in (0, 2, 3)] == [True, True, False]

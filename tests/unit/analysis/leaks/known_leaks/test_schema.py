@@ -21,6 +21,9 @@ from tests.unit.analysis.leaks.own_leaks import write
         ),
         ('class = "app.Entry"', 'clas = "app.Entry"', "unknown key 'clas'; did you mean 'class'?"),
         ('class = "app.Entry"', 'entries = "app.Cache"', "'app.Cache' names no static field"),
+        ('class = "app.Entry"', 'class = "app.Entry", inside = "map"', "'map' names no static field"),
+        ('class = "app.Entry"', 'entries = "a.B#c", outside = "a.B#d"', "inside and outside need class"),
+        ('class = "app.Entry"', 'entries = "a.B#c|d"', "'d' names no static field"),
         ('class = "app.Entry"', 'roots = "JNI"', "'JNI' is no kind of GC root; they are: "),
         (
             'count = "subject", at_least = 3',

@@ -1,10 +1,9 @@
 package org.apache.flink.util;
 
 import java.net.URL;
-import java.net.URLClassLoader;
 
-public class ChildFirstClassLoader extends URLClassLoader {
+public class ChildFirstClassLoader extends FlinkUserCodeClassLoader {
     public ChildFirstClassLoader(URL[] jars) {
-        super(jars, null);
+        super(jars);
     }
 }

@@ -1,5 +1,10 @@
 package org.apache.spark.sql.util;
 
+/** The session itself up to Spark 3.1.1; later ones know it by its id. */
 public class ExecutionListenerBus {
-    private final byte[] session = new byte[100];
+    private final Object session;
+
+    public ExecutionListenerBus(Object session) {
+        this.session = session;
+    }
 }

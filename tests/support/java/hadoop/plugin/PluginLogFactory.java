@@ -1,0 +1,6 @@
+package plugin;
+
+import org.apache.commons.logging.impl.LogFactoryImpl;
+
+/** A log factory that a plug-in brings along. */
+public class PluginLogFactory extends LogFactoryImpl {}

@@ -1,0 +1,5 @@
+package org.apache.logging.log4j.core;
+
+public class LoggerContext {
+    private final byte[] configuration = new byte[64];
+}

@@ -1,0 +1,5 @@
+package org.glassfish.jersey.client;
+
+public class ClientRuntime {
+    private final byte[] config = new byte[64];
+}
