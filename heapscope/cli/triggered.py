@@ -70,7 +70,8 @@ def collect_when(
     try:
         for _ in ticks(min(SAMPLE_SECONDS, every), seconds, wait):
             for due in sentinel.look(watcher.sample()):
-                process = next((p for p in watcher.processes if p.start_ticks == due.start_ticks), None)
+                wanted = (due.pid, due.start_ticks)  # processes that start together share their tick
+                process = next((p for p in watcher.processes if (p.pid, p.start_ticks) == wanted), None)
                 if process is None:
                     continue
                 sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {_NAMES[due.kind]}") + "\n")

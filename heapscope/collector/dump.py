@@ -13,7 +13,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,13 +32,14 @@ from heapscope.collector.target_user import owner_of
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
 from heapscope.errors import CollectError, DumpFailed, OutputExists, OutputFailed
 from heapscope.files import new_file
+from heapscope.isolated_python import isolated_python
 
 DUMP_SECONDS = 900.0
 STALL_SECONDS = 20.0
 _START_SECONDS = 60.0
 # The watchdog ends the dump after the time limit; the JVM gets so much longer to answer that it failed.
 _ANSWER_SECONDS = 30.0
-_WATCHDOG = (sys.executable, "-m", "heapscope.collector.watchdog")
+_WATCHDOG = isolated_python("heapscope.collector.watchdog")
 _FIRST_RELEASE_TO_STREAM = 11
 _FIRST_RELEASE_TO_SPLIT = 22
 Kind = Literal["dump", "histogram"]
@@ -228,14 +228,22 @@ def _label(process: JvmProcess) -> str:
     )
 
 
-def _lock(process: JvmProcess) -> socket.socket:
-    """A lock for one snapshot at a time per JVM: an abstract socket name, free as soon as its holder ends."""
-    lock = socket.socket(socket.AF_UNIX)
+def _lock(process: JvmProcess) -> BinaryIO:
+    """A lock for one snapshot at a time per JVM, free as soon as its holder ends.
+
+    It lies on the process's own ``/proc/PID/maps``: whatever the network or mount namespace, and nobody who may
+    not look into the process can take it.
+    """
+    path = Path(f"/proc/{process.pid}/maps")
     try:
-        lock.bind(f"\0heapscope-{process.pid}-{process.start_ticks}")
+        lock = path.open("rb", buffering=0)
+    except OSError as error:
+        raise AttachRefused(f"process {process.pid}: {path}: {error.strerror}; has it ended?") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise DumpFailed(
+        raise CollectError(
             f"process {process.pid}: another heapscope is taking a snapshot of it; wait for it"
         ) from None
     return lock
