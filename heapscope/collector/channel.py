@@ -149,7 +149,8 @@ def _program(name: str, process: JvmProcess) -> str | None:
 
 
 def _is_trusted(path: Path, process: JvmProcess) -> bool:
-    """Whether a program of the target may be run: in our mounts, and nobody but us or root could put it there.
+    """Whether a program of the target may be run: in our mounts, and nobody but us or root could put it
+    there.
 
     A link may lead to any program of root's, and who may write into a folder above may put another one in.
     """

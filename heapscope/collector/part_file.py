@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PartFile:
     """A file that is open and locked.
 
@@ -30,6 +30,11 @@ class PartFile:
     part: Path
     path: Path
     fd: int
+    _is_left: bool = False
+
+    def leave(self) -> None:
+        """Do not remove it at the end: its disk hangs, and somebody else removes it when it works again."""
+        self._is_left = True
 
     def keep(self) -> None:
         """Give the file its name: it is whole.
@@ -53,10 +58,12 @@ def open_part(path: Path) -> Iterator[PartFile]:
     """
     part = path.with_name(f".{path.name}.part")
     fd = _create_locked(part)
+    file = PartFile(part, path, fd)
     try:
-        yield PartFile(part, path, fd)
+        yield file
     finally:
-        part.unlink(missing_ok=True)
+        if not file._is_left:
+            part.unlink(missing_ok=True)
         os.close(fd)
 
 

@@ -85,9 +85,7 @@ class Cluster:
         with log.open("w") as file:
             self._processes.append(
                 subprocess.Popen(
-                    isolated_python(
-                        "heapscope.demo.worker", f"--job_name={role}", f"--task_index={index}"
-                    ),
+                    isolated_python("heapscope.demo.worker", f"--job_name={role}", f"--task_index={index}"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=file,

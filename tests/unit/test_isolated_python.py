@@ -12,7 +12,18 @@ import heapscope
 from heapscope.isolated_python import isolated_python
 
 PACKAGE = Path(heapscope.__file__).parent
-STARTERS = {"Popen", "run", "call", "check_call", "check_output", "system", "popen", "execv", "execvp", "spawnv"}
+STARTERS = {
+    "Popen",
+    "run",
+    "call",
+    "check_call",
+    "check_output",
+    "system",
+    "popen",
+    "execv",
+    "execvp",
+    "spawnv",
+}
 LIBRARIES = {"subprocess", "os", "multiprocessing", "pty"}
 
 
@@ -65,7 +76,12 @@ def test_a_file_of_the_current_directory_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "was-run").rmdir()
     for command in ("heapscope.collector.watchdog", "heapscope.collector.target_user"):
         done = subprocess.run(
-            isolated_python(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            isolated_python(command),
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert "IndexError" in done.stderr or "ValueError" in done.stderr, done  # it has no job
     assert not (tmp_path / "was-run").exists()

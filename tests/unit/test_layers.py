@@ -12,7 +12,18 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets", "extras", "isolated_python"}
+SHARED = {
+    "errors",
+    "units",
+    "progress",
+    "cache",
+    "machine_code",
+    "files",
+    "table",
+    "secrets",
+    "extras",
+    "isolated_python",
+}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
