@@ -1,9 +1,9 @@
 """Python processes of our own that load nothing from the current directory.
 
-``python -m`` puts the current directory in front of ``sys.path``, and so does an empty entry of ``PYTHONPATH``:
-root who stands in ``/tmp`` would run a stranger's ``array.py``.  ``-I`` keeps both out.  So this very package is
-loaded by its path, whatever other version is installed; the folder it lies in comes last, for an
-installation that only ``PYTHONPATH`` or ``--user`` makes known.
+``python -m`` puts the current directory in front of ``sys.path``, and so does an empty entry of
+``PYTHONPATH``: root who stands in ``/tmp`` would run a stranger's ``array.py``.  ``-I`` keeps both out.  So
+this very package is loaded by its path, whatever other version is installed; the folder it lies in comes
+last, for an installation that only ``PYTHONPATH`` or ``--user`` makes known.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
-from heapscope.errors import CollectError, DumpFailed
+from heapscope.errors import CollectError
 from heapscope.units import format_bytes
 
 PREFIX = "heapscope-"
@@ -73,7 +73,7 @@ def room_for_file(process: JvmProcess, release: int, min_free_bytes: int | None 
 
     Raises
     ------
-    DumpFailed
+    CollectError
         No folder has enough free space on a disk.
     """
     # Where the release is not known it may be a new one.
@@ -91,7 +91,7 @@ def room_for_file(process: JvmProcess, release: int, min_free_bytes: int | None 
             else:
                 return name, fd
             os.close(fd)
-    raise DumpFailed(
+    raise CollectError(
         f"process {process.pid}: a dump written as a file may need {format_bytes(need)} there: "
         f"{', '.join(seen) or 'its /tmp is out of reach'}; make room, or use --kind histogram"
     )

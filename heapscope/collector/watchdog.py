@@ -65,6 +65,7 @@ _WRITER_SECONDS = 120.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent ends
+_PR_SET_NAME = 15  # what ps shows, 15 bytes
 _PRCTL = ctypes.CDLL(None).prctl
 
 
@@ -157,11 +158,11 @@ class _Heapscope:
 class _Child:
     """A process that was forked; it ends with this one."""
 
-    def __init__(self, work: Callable[[], int], *, keep: Sequence[int] | None = None) -> None:
+    def __init__(self, name: str, work: Callable[[], int], *, keep: Sequence[int] | None = None) -> None:
         watchdog = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _be_child(work, watchdog, keep)
+            _be_child(name, work, watchdog, keep)
         self.pidfd = os.pidfd_open(self.pid)
         self._code: int | None = None
 
@@ -194,9 +195,10 @@ class _Child:
         return self.wait(seconds)
 
 
-def _be_child(work: Callable[[], int], watchdog: int, keep: Sequence[int] | None) -> NoReturn:
+def _be_child(name: str, work: Callable[[], int], watchdog: int, keep: Sequence[int] | None) -> NoReturn:
     code = 1
     try:
+        _PRCTL(_PR_SET_NAME, name.encode())
         if keep is not None:
             null = os.open(os.devnull, os.O_RDWR)
             for fd in (0, 1, 2):
@@ -223,7 +225,7 @@ def _apart(action: Callable[[], object], seconds: float = _DISK_SECONDS) -> bool
         action()
         return 0
 
-    child = _Child(work)
+    child = _Child("heapscope-disk", work)
     is_done = child.wait(seconds) and child.code() == 0
     os.close(child.pidfd)
     return is_done
@@ -259,10 +261,12 @@ class _Dump:
         self._control, theirs = socket.socketpair()
         self._answers, answer_fd = os.pipe()
         self._writer = _Child(
+            "heapscope-write",
             lambda: self._write(buffer, answer_fd),
             keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd),
         )
         self._reader = _Child(
+            "heapscope-read",
             lambda: self._read(buffer, theirs),
             keep=(buffer.filled_in, buffer.freed_out, theirs.fileno(), *guards),
         )
@@ -313,7 +317,7 @@ class _Dump:
                 # The JVM first.
                 self._reader.kill(_DISK_SECONDS)
                 is_hung = not self._writer.kill(_GRACE_SECONDS)
-                return {"problem": problem, "is_hung": is_hung}
+                return {"problem": problem, **_hung(is_hung)}
             if self._result is not None and self._reader.code() is not None:
                 return self._result
             if not self._deadline and self._is_reader_ready and self._is_writer_ready:
@@ -379,6 +383,11 @@ class _Dump:
         return f"the reader made no progress for {limit:g} s"
 
 
+def _hung(is_hung: bool) -> dict[str, object]:
+    """Part of an answer: a disk holds the writer, and will hold whoever touches the output."""
+    return {"is_hung": True} if is_hung else {}
+
+
 def _put_empty_file(part: Path) -> None:
     """Let an empty file take the name of a FIFO the JVM has open."""
     empty = part.with_name(part.name + ".empty")
@@ -402,7 +411,9 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
         total = packer.pack_file(job.inside / job.name, job.output_fd, job.disk, on_progress)
         return {"dump_bytes": total, "way": "file"}
 
-    writer = _Child(lambda: _written(job, answer_fd, pack), keep=(job.root, job.output_fd, answer_fd))
+    writer = _Child(
+        "heapscope-write", lambda: _written(job, answer_fd, pack), keep=(job.root, job.output_fd, answer_fd)
+    )
     os.close(answer_fd)
     seen, since = 0, time.monotonic()
     problem = ""
@@ -419,7 +430,7 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
     _remove(job)
     said = b"" if is_hung else os.read(answers, 1 << 16)
     if problem or not said:
-        _answer(problem=problem or "the writer was killed", is_hung=is_hung)
+        _answer(problem=problem or "the writer was killed", **_hung(is_hung))
     else:
         _answer(**json.loads(said))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from heapscope.collector import target_folder
+from heapscope.collector.disk import Disk
 from heapscope.errors import CollectError
 from tests.unit.collector.living import jvm_process
 
@@ -37,16 +38,16 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.
     assert sorted(tmp_path.iterdir()) == sorted([living, others])
 
 
-@pytest.mark.parametrize(("release", "factor"), [(17, 2), (22, 4), (0, 4)])
+@pytest.mark.parametrize(("release", "factor"), [(17, 1), (22, 2), (0, 2)])
 def test_room_is_asked_for_the_worst(
     release: int, factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_folder, "_FOLDERS", (str(tmp_path),))
     monkeypatch.setattr(target_folder, "_is_memory", lambda process, fd: False)
-    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor - 1)
+    monkeypatch.setattr(Disk, "left_bytes", lambda disk: 1450 * factor - 1)
     with pytest.raises(CollectError, match=r"make room, or use --kind histogram"):
         target_folder.room_for_file(jvm_process(), release)
-    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1000 * factor)
+    monkeypatch.setattr(Disk, "left_bytes", lambda disk: 1450 * factor)
     name, fd = target_folder.room_for_file(jvm_process(), release)
     os.close(fd)
     assert name == str(tmp_path)
