@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 
 from heapscope.collector import target_folder
 from heapscope.collector.channel import JvmChannel, Method, open_channel
+from heapscope.collector.expectation import expected_pause_seconds
 from heapscope.collector.part_file import PartFile, open_part, sweep_parts
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
 from heapscope.collector.sidecar import jvm_options, sidecar_facts
@@ -26,6 +27,7 @@ from heapscope.collector.stream import Filter
 from heapscope.collector.watched_dump import NoFifoError, dump_through_watchdog
 from heapscope.errors import AttachRefused, CollectError, DumpFailed, OutputExists, OutputFailed
 from heapscope.files import new_file
+from heapscope.units import format_duration
 
 # A pause that a service survives.
 MAX_PAUSE_SECONDS = 30.0
@@ -276,6 +278,12 @@ def _dump(
     """Through a FIFO if that can work, else as a file."""
     why = why_no_stream(process, channel) if options.stream else ""
     if options.stream and not why:
+        pause = expected_pause_seconds(process, channel.release)
+        if pause > options.max_pause_seconds:
+            options.notice(
+                f"process {process.pid}: its dump may take {format_duration(pause)} and is ended after "
+                f"{format_duration(options.max_pause_seconds)} (--max-pause)"
+            )
         try:
             return dump_through_watchdog(process, channel, output, options, is_streamed=True)
         except NoFifoError as error:
@@ -284,6 +292,13 @@ def _dump(
         raise CollectError(
             f"process {process.pid}: its dump cannot be streamed ({why or 'as told'}), and as a file it "
             "would hold what is to be taken out; collect it without that and redact the file"
+        )
+    pause = expected_pause_seconds(process, channel.release)
+    if pause > options.max_pause_seconds:
+        raise CollectError(
+            f"process {process.pid}: its dump may take {format_duration(pause)}, and one that is written as "
+            f"a file{f' ({why})' if why else ''} cannot be ended; pass --max-pause {pause:.0f}s, or take "
+            "--kind histogram"
         )
     if why:
         options.notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")

@@ -113,7 +113,11 @@ def _channel(vm: int, process: JvmProcess, *, is_streamed: bool) -> JvmChannel:
     can_be_asked = process.attach == "yes" or (process.attach == "signal" and owns_sigquit())
     if is_streamed and can_be_asked:
         return JvmChannel("embedded", by_socket, release)
-    why = process.attach_reason if process.attach == "no" else "SIGQUIT is handled by another than the JVM"
+    why = (
+        process.attach_reason.partition(";")[0]
+        if process.attach == "no"
+        else "SIGQUIT is handled by another than the JVM"
+    )
     return JvmChannel("embedded", from_within, release, why_no_stream=why)
 
 

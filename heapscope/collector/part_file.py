@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from heapscope.errors import DumpFailed
+
 
 @dataclass(slots=True)
 class PartFile:
@@ -41,10 +43,17 @@ class PartFile:
 
         Raises
         ------
-        OSError
-            It cannot be renamed.
+        DumpFailed
+            Somebody removed it, or its folder.
         """
-        self.part.rename(self.path)
+        try:
+            self.part.rename(self.path)
+        except FileNotFoundError:
+            raise DumpFailed(
+                f"{self.part.parent}: it was removed while the snapshot was taken; nothing was kept"
+            ) from None
+        except OSError as error:
+            raise DumpFailed(f"{self.part.parent}: {error.strerror}; no snapshot was kept") from None
 
 
 @contextmanager

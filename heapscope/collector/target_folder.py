@@ -8,6 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
@@ -49,9 +50,7 @@ def open_root(process: JvmProcess, folder: str = "/tmp") -> int:
             finally:
                 os.close(above)
     except OSError as error:
-        raise CollectError(
-            f"process {process.pid}: its {folder}: {error.strerror}; run as its user, or as root on the host"
-        ) from None
+        raise CollectError(f"process {process.pid}: its {folder}: {error.strerror}; {as_whom()}") from None
     return fd
 
 

@@ -25,7 +25,6 @@ ended.
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import json
 import os
@@ -40,10 +39,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from heapscope.collector import packer, reader
+from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
+from heapscope.collector.child import Child, apart, end_with_parent
 from heapscope.collector.disk import Disk
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
@@ -58,15 +58,11 @@ NO_FIFO = "no FIFO"
 _TICK_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
 _RELEASE_SECONDS = 0.05
-# What a disk may take for one step; whoever takes longer is left behind.
-_DISK_SECONDS = 10.0
 # A writer that does nothing for so long, when the JVM goes on: fsync of a dump on a slow disk takes a while.
 _WRITER_SECONDS = 120.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
-_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent ends
-_PR_SET_NAME = 15  # what ps shows, 15 bytes
-_PRCTL = ctypes.CDLL(None).prctl
+_READER_NICE = -20
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,82 +151,6 @@ class _Heapscope:
         return ready
 
 
-class _Child:
-    """A process that was forked; it ends with this one."""
-
-    def __init__(self, name: str, work: Callable[[], int], *, keep: Sequence[int] | None = None) -> None:
-        watchdog = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _be_child(name, work, watchdog, keep)
-        self.pidfd = os.pidfd_open(self.pid)
-        self._code: int | None = None
-
-    def code(self) -> int | None:
-        """Its exit code, negative after a signal; None while it runs."""
-        if self._code is None:
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            self._code = os.waitstatus_to_exitcode(status) if ended else None
-        return self._code
-
-    def is_stopped(self) -> bool:
-        """Whether it was stopped, or is traced."""
-        try:
-            text = Path(f"/proc/{self.pid}/stat").read_text()
-        except OSError:
-            return False
-        return text.rpartition(")")[2].split()[0] in ("T", "t")
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it has ended after so long."""
-        deadline = time.monotonic() + seconds
-        while self.code() is None and (left := deadline - time.monotonic()) > 0:
-            select.select([self.pidfd], [], [], left)
-        return self.code() is not None
-
-    def kill(self, seconds: float) -> bool:
-        """End it; whether it has ended after so long: a disk that hangs holds it in the kernel."""
-        if self.code() is None:
-            os.kill(self.pid, signal.SIGKILL)
-        return self.wait(seconds)
-
-
-def _be_child(name: str, work: Callable[[], int], watchdog: int, keep: Sequence[int] | None) -> NoReturn:
-    code = 1
-    try:
-        _PRCTL(_PR_SET_NAME, name.encode())
-        if keep is not None:
-            null = os.open(os.devnull, os.O_RDWR)
-            for fd in (0, 1, 2):
-                os.dup2(null, fd)
-            for fd in map(int, os.listdir("/proc/self/fd")):
-                if fd > 2 and fd not in keep:
-                    with suppress(OSError):
-                        os.close(fd)
-        # If even the watchdog is killed, its children go with it and the JVM goes on.
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # Where memory runs out, they go before the JVM does.
-        with suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text("1000")
-        if os.getppid() == watchdog:
-            code = work()
-    finally:
-        os._exit(code)
-
-
-def _apart(action: Callable[[], object], seconds: float = _DISK_SECONDS) -> bool:
-    """Do something that may hang, in a process of its own; whether it was done in time."""
-
-    def work() -> int:
-        action()
-        return 0
-
-    child = _Child("heapscope-disk", work)
-    is_done = child.wait(seconds) and child.code() == 0
-    os.close(child.pidfd)
-    return is_done
-
-
 def _answer(**facts: object) -> None:
     with suppress(OSError):
         os.write(1, (json.dumps(facts) + "\n").encode())
@@ -260,12 +180,12 @@ class _Dump:
         self._status, buffer = Status(), SlotBuffer(job.buffer_bytes)
         self._control, theirs = socket.socketpair()
         self._answers, answer_fd = os.pipe()
-        self._writer = _Child(
+        self._writer = Child(
             "heapscope-write",
             lambda: self._write(buffer, answer_fd),
             keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd),
         )
-        self._reader = _Child(
+        self._reader = Child(
             "heapscope-read",
             lambda: self._read(buffer, theirs),
             keep=(buffer.filled_in, buffer.freed_out, theirs.fileno(), *guards),
@@ -282,7 +202,7 @@ class _Dump:
 
     def _write(self, buffer: SlotBuffer, answer_fd: int) -> int:
         act_as(None)
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)  # forgotten where the ids change
+        end_with_parent()  # forgotten where the ids change
 
         def pack() -> dict[str, object]:
             work = packer.Packer(
@@ -301,6 +221,12 @@ class _Dump:
 
     def _read(self, buffer: SlotBuffer, control: socket.socket) -> int:
         os.chdir("/")
+        # The JVM waits for it, and it runs only where the JVM has written.
+        act_as(None)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _READER_NICE)
+        act_as(self._job.owner)
+        end_with_parent()  # forgotten where the ids change
         fifos = reader.open_fifos(self._guards)
         held = reader.open_held(self._guards[1]) if len(self._guards) > 1 else -1
         for guard in self._guards:
@@ -315,7 +241,7 @@ class _Dump:
             problem = self._problem()
             if problem:
                 # The JVM first.
-                self._reader.kill(_DISK_SECONDS)
+                self._reader.kill(_GRACE_SECONDS)
                 is_hung = not self._writer.kill(_GRACE_SECONDS)
                 return {"problem": problem, **_hung(is_hung)}
             if self._result is not None and self._reader.code() is not None:
@@ -343,7 +269,7 @@ class _Dump:
             elif said == reader.OPENED:
                 self._is_reader_ready = True
             else:
-                is_done = _apart(lambda: _put_empty_file(self._job.fifos[1]))
+                is_done = apart(lambda: _put_empty_file(self._job.fifos[1]))
                 with suppress(OSError):
                     self._control.send(reader.PART_IS_EMPTY if is_done else b"!")
 
@@ -411,7 +337,7 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
         total = packer.pack_file(job.inside / job.name, job.output_fd, job.disk, on_progress)
         return {"dump_bytes": total, "way": "file"}
 
-    writer = _Child(
+    writer = Child(
         "heapscope-write", lambda: _written(job, answer_fd, pack), keep=(job.root, job.output_fd, answer_fd)
     )
     os.close(answer_fd)
@@ -467,7 +393,7 @@ def _remove(job: Job) -> None:
         while job.inside.exists() and time.monotonic() < deadline:
             shutil.rmtree(job.inside, ignore_errors=True)
 
-    _apart(remove)
+    apart(remove)
 
 
 def _opened(fifos: Iterable[Path]) -> list[int]:
@@ -534,7 +460,7 @@ def main() -> None:
         try:
             job.inside.mkdir(mode=0o700)
         except OSError as error:
-            _answer(problem=f"its folder for the dump: {error.strerror}; run as its user or as root")
+            _answer(problem=f"its folder for the dump: {error.strerror}; {as_whom()}")
         else:
             heapscope = _Heapscope()
             (_stream if job.is_streamed else _pack)(job, heapscope)
@@ -545,7 +471,7 @@ def main() -> None:
         _remove(job)
         act_as(None)
         # heapscope renames a whole dump before it ends; what still has its hidden name is not whole.
-        _apart(lambda: Path(job.output).unlink(missing_ok=True))
+        apart(lambda: Path(job.output).unlink(missing_ok=True))
 
 
 if __name__ == "__main__":

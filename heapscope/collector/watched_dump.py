@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 from heapscope.collector import target_folder
+from heapscope.collector.attach import has_ended
 from heapscope.collector.buffer import default_buffer_bytes
 from heapscope.collector.channel import JvmChannel, created_seconds
 from heapscope.collector.expectation import expected_dump_bytes
@@ -145,12 +145,7 @@ def dump_through_watchdog(
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
         if problem or pause is None:
             raise DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept, the JVM goes on")
-        try:
-            output.keep()
-        except FileNotFoundError:
-            raise DumpFailed(
-                f"{output.part.parent}: it was removed while the dump was taken; no snapshot was kept"
-            ) from None
+        output.keep()
         return {
             "mode": "stream" if is_streamed else "file",
             "way": answer["way"],
@@ -164,7 +159,7 @@ def _why_no_answer(
 ) -> CollectError:
     """What to say where the JVM did not answer: that it has ended, or why the watchdog ended the dump."""
     problem = str(_final_answer(watchdog, JVM_FAILED, output).get("problem", NO_WORD))
-    if _has_ended(process):
+    if has_ended(process):
         return DumpFailed(
             f"process {process.pid}: it ended while its heap was dumped, killed or by itself; "
             "no snapshot was kept"
@@ -172,14 +167,6 @@ def _why_no_answer(
     if problem == NO_WORD:
         return error
     return DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept ({error})")
-
-
-def _has_ended(process: JvmProcess) -> bool:
-    try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return True
-    return fields[0] in "ZX" or int(fields[19]) != process.start_ticks
 
 
 @contextmanager

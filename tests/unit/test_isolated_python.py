@@ -54,9 +54,10 @@ def test_every_python_that_is_started_is_isolated() -> None:
     # A new place is added here when somebody has looked at what it runs.
     assert found == {
         "cli/demo.py": ["_command(words)", "_command(words)"],
+        "cli/collect_then.py": ["['/bin/sh', '-c', command]"],  # the user's own
         "collector/channel.py": ["words"],  # the JDK's tools
-        "collector/dump.py": ["[*_WATCHDOG, job.to_json()]"],
         "collector/target_user.py": ["[*_HELPER, *words]"],
+        "collector/watched_dump.py": ["[*WATCHDOG, job.to_json()]"],
         "demo/cluster.py": [
             "isolated_python('heapscope.demo.worker', f'--job_name={role}', f'--task_index={index}')"
         ],

@@ -20,7 +20,7 @@ def test_a_link_is_not_followed_out_of_the_target(tmp_path: Path) -> None:
     os.close(target_folder.open_root(us, str(tmp_path / "folder")))
     with pytest.raises(CollectError, match=r"Not a directory|symbolic links"):
         target_folder.open_root(us, str(tmp_path / "link"))
-    with pytest.raises(CollectError, match="as root on the host"):
+    with pytest.raises(CollectError, match=r"root may not either|its user, or as root"):
         target_folder.open_root(us, str(tmp_path / "link" / "ssl"))
 
 

@@ -1,0 +1,41 @@
+"""``heapscope collect --then``: a command after each snapshot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from heapscope.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from heapscope.collector.dump import Collected
+
+
+def run_then(command: str, taken: Collected) -> None:
+    """Run a shell command for a snapshot, and wait for it.
+
+    Parameters
+    ----------
+    command : str
+        For ``sh -c``; ``HEAPSCOPE_SNAPSHOT``, ``HEAPSCOPE_SIDECAR``, ``HEAPSCOPE_KIND`` and
+        ``HEAPSCOPE_PID`` are in its environment.
+    taken : Collected
+
+    Raises
+    ------
+    CommandFailed
+        It fails; the snapshot stays.
+    """
+    environment = {
+        **os.environ,
+        "HEAPSCOPE_SNAPSHOT": str(taken.path.absolute()),
+        "HEAPSCOPE_SIDECAR": str(taken.sidecar.absolute()),
+        "HEAPSCOPE_KIND": str(taken.facts["kind"]),
+        "HEAPSCOPE_PID": str(taken.facts["process"]["pid"]),
+    }
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise CommandFailed(
+            f"{taken.path}: --then ended with {done.returncode}; the snapshot is whole and stays"
+        )
