@@ -3,6 +3,7 @@
 ::
 
     python -m benchmarks.collector               # about two minutes; --megabytes 300 --repeat 5
+    python -m benchmarks.collector --matrix      # what happens when it goes wrong (`benchmarks.matrix`)
 
 Measured on a heap of small objects (``tests/support/java/Ticker.java``), with every JDK that is found:
 
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks import matrix
 from heapscope.collector import attach, processes
 from heapscope.collector.dump import collect
 from tests.support.hosts import Host, java_host
@@ -142,7 +144,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--matrix", action="store_true", help="faults and hosts instead of times")
     options = parser.parse_args()
+    if options.matrix:
+        sys.exit(1 if matrix.run(list(find_jdks().values()), options.megabytes) else 0)
     for jdk in find_jdks().values():
         measure(jdk, options.megabytes, options.repeat)
 

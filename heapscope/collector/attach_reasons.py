@@ -76,8 +76,8 @@ def _has_nameless_socket(home: Path, name: str) -> bool:
     if not inodes:
         return False
     with suppress(OSError):
-        for entry in os.scandir(home / "fd"):
+        for name in os.listdir(home / "fd"):
             with suppress(OSError):
-                if os.readlink(entry.path) in inodes:
+                if os.readlink(home / "fd" / name) in inodes:
                     return True
     return False

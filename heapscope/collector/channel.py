@@ -163,7 +163,8 @@ def _is_trusted(path: Path, process: JvmProcess) -> bool:
     return all(
         (stat.S_ISDIR(fact.st_mode) if number else stat.S_ISREG(fact.st_mode))
         and fact.st_uid in (0, os.geteuid())
-        and not fact.st_mode & 0o022
+        # In a sticky folder others can make files, but not replace ours.
+        and (not fact.st_mode & 0o022 or (number > 0 and fact.st_mode & stat.S_ISVTX))
         for number, fact in enumerate(facts)
     )
 

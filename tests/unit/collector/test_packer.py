@@ -57,8 +57,8 @@ def packed(
         os.close(fd)
         left = [each.name for each in folder.iterdir()]
     assert left == ["packed"]
-    stream = zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True)
-    return packer, stream.read()
+    reader = zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True)
+    return packer, reader.read()
 
 
 @pytest.mark.parametrize(
