@@ -326,6 +326,7 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
     os.write(1, b"ready\n")
     heapscope.listen(None)
     if heapscope.message != JVM_DONE:
+        _answer(problem=GONE if heapscope.is_gone else NO_WORD)
         return
     status = Status()
     answers, answer_fd = os.pipe()

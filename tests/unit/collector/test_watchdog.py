@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from heapscope.collector.stream import Filter
-from heapscope.collector.watchdog import GONE, NO_FIFO, Job, bytes_wait
+from heapscope.collector.watchdog import GONE, NO_FIFO, NO_WORD, Job, bytes_wait
 from heapscope.isolated_python import isolated_python
 
 JOB = Job(
@@ -95,7 +95,7 @@ def test_when_heapscope_is_gone_nothing_is_left(is_streamed: bool, tmp_path: Pat
         assert process.stdout.readline() == "ready\n"
         assert (tmp_path / JOB.folder).is_dir()
         answer = said_at_the_end(process)
-        assert answer == ({"problem": GONE} if is_streamed else {})
+        assert answer == {"problem": GONE}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,4 +131,16 @@ def test_interrupts_are_for_heapscope_alone(tmp_path: Path) -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         assert said_at_the_end(process) == {"problem": GONE}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_jvm_that_failed_to_write_a_file_is_answered(tmp_path: Path) -> None:
+    with watchdog(tmp_path, is_streamed=False) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.write("!")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"problem": NO_WORD}
+        said_at_the_end(process)
     assert list(tmp_path.iterdir()) == []
