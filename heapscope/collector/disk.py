@@ -49,7 +49,7 @@ class Disk:
         DumpFailed
             Too little would be left.
         """
-        if byte_count > self._allowance:
+        if self.min_free_bytes and byte_count > self._allowance:
             # Half: other programs write meanwhile.
             self._allowance = min(_LOOK_BYTES, self.left_bytes() // 2)
             if byte_count > self._allowance and not self.has_room(byte_count):

@@ -19,8 +19,9 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from heapscope.collector.buffer import SLOT_BYTES, SlotBuffer
 
@@ -180,6 +181,21 @@ def read_fifos(
     for stream in range(len(fifos)):
         hand_over(stream)
     return DONE
+
+
+def open_both_ways(fifos: Iterable[Path]) -> list[int]:
+    """FIFOs opened for reading and writing, which waits for nobody; those that are there."""
+    found = []
+    for path in fifos:
+        with suppress(OSError):
+            found.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    return found
+
+
+def release_openers(fifos: Iterable[Path]) -> None:
+    """Let whoever waits in ``open`` for a reader of a FIFO go on; its write fails with EPIPE."""
+    for fd in open_both_ways(fifos):
+        os.close(fd)
 
 
 def _widen(pipe: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
+from heapscope.collector.reader import release_openers
 from heapscope.errors import CollectError
 from heapscope.units import format_bytes
 
@@ -123,4 +125,13 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob(f"{PREFIX}*-*-*"):
         match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
         if match is not None and start_ticks(int(match[1])) != int(match[2]):
+            # A JVM may wait there, if heapscope and all its helpers were killed before it opened a FIFO.
+            release_openers(each for each in path.glob("dump.hprof*") if _is_fifo(each))
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_fifo(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.lstat().st_mode)
+    except OSError:
+        return False

@@ -35,7 +35,7 @@ import socket
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -276,6 +276,8 @@ class _Dump:
     def _problem(self) -> str:
         """Why the dump has to end now; empty where it may go on."""
         job, status, now = self._job, self._status, time.monotonic()
+        if (self._reader.code() or 0) < 0:
+            return "the reader was killed"
         if self._result is not None and "problem" in self._result:
             return str(self._result["problem"])
         if self._heapscope.is_gone:
@@ -288,7 +290,7 @@ class _Dump:
             return {
                 reader.TIME_IS_UP: too_long,
                 reader.NO_EMPTY_FILE: f"its {job.folder} was out of reach",
-            }.get(read or 0, "the reader was killed" if (read or 0) < 0 else "the reader failed")
+            }.get(read or 0, "the reader failed")
         if written is not None and self._result is None and self._answers not in self._open:
             return "the writer was killed" if written < 0 else "the writer failed"
         if read is None and self._reader.is_stopped():
@@ -372,14 +374,14 @@ def _release(job: Job, guards: Sequence[int], heapscope: _Heapscope) -> None:
     fifos = [Path(f"/proc/self/fd/{guard}") for guard in guards]
     deadline = None
     while not heapscope.message and (deadline is None or time.monotonic() < deadline):
-        release_openers(fifos)
+        reader.release_openers(fifos)
         heapscope.listen(_RELEASE_SECONDS)
         if heapscope.is_gone and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
     if heapscope.message:
         return
     # A JVM that has looked up the name but not yet opened the FIFO must still find a reader.
-    held = _opened(fifos)
+    held = reader.open_both_ways(fifos)
     _remove(job)
     time.sleep(_TICK_SECONDS)
     for fd in held:
@@ -395,20 +397,6 @@ def _remove(job: Job) -> None:
             shutil.rmtree(job.inside, ignore_errors=True)
 
     apart(remove)
-
-
-def _opened(fifos: Iterable[Path]) -> list[int]:
-    found = []
-    for path in fifos:
-        with suppress(OSError):
-            found.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
-    return found
-
-
-def release_openers(fifos: Iterable[Path]) -> None:
-    """Let whoever waits in ``open`` for a reader of a FIFO go on; its write fails with EPIPE."""
-    for fd in _opened(fifos):
-        os.close(fd)
 
 
 def bytes_wait(guards: Sequence[int]) -> bool:

@@ -21,9 +21,10 @@ from heapscope.collector.channel import JvmChannel, created_seconds
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
+from heapscope.collector.reader import release_openers
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job, release_openers
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
@@ -241,7 +242,7 @@ def _final_answer(watchdog: subprocess.Popen[bytes], message: bytes, output: Par
         watchdog.stdin.write(message)
         watchdog.stdin.flush()
     said = _line(watchdog.stdout, _PACK_SECONDS)
-    found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog does not answer"}')
+    found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog was killed"}')
     if found.get("is_hung"):
         # Whoever touches its name now hangs as well; a process that the watchdog leaves behind removes it.
         output.leave()

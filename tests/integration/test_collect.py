@@ -340,3 +340,75 @@ def test_a_sidecar_that_cannot_be_written_takes_its_snapshot_with_it(
     with pytest.raises(DumpFailed, match=r"json.*No space left.*no snapshot was kept"):
         collect(processes.get(jvm.pid), tmp_path, kind="histogram")
     wait_until_clean(tmp_path)
+
+
+@contextmanager
+def ext4(folder: Path) -> Iterator[Path]:
+    """A disk that can be made to hang; skipped where this user may not mount one."""
+    image, disk = folder / "image", folder / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(256 << 20)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip(f"{command[0]} does not work here: no disk that can be made to hang")
+    try:
+        yield disk
+    finally:
+        freeze(disk, "-u", check=False)
+        wait_until(
+            lambda: subprocess.run(["umount", str(disk)], capture_output=True).returncode == 0, "unmounted"
+        )
+
+
+def freeze(disk: Path, option: str = "-f", *, check: bool = True) -> None:
+    subprocess.run(["fsfreeze", option, str(disk)], check=check, capture_output=True)
+
+
+def test_a_disk_that_hangs_holds_no_jvm(
+    big: Host, held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes to it hangs in the kernel, and no signal ends that; the JVM goes on meanwhile."""
+    monkeypatch.setattr(watched_dump, "STALL_SECONDS", 1.0)
+    with ext4(tmp_path) as disk:
+        with (
+            in_the_middle(held, lambda: freeze(disk)),
+            pytest.raises(DumpFailed, match="its disk took nothing for 1 s"),
+        ):
+            collect(processes.get(big.pid), disk, buffer_bytes=8 << 20)
+        assert big.serves()
+        freeze(disk, "-u")
+        wait_until(
+            lambda: not [path for path in disk.iterdir() if path.name != "lost+found"], "all is removed"
+        )
+    assert big.serves()
+
+
+def test_who_holds_the_fifo_holds_no_file(big: Host, held: Held, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        folder = Path(f"/proc/{helpers()[1]}/fd")
+        seen.extend(os.readlink(entry) for entry in folder.iterdir())
+
+    with in_the_middle(held, look):
+        collect(processes.get(big.pid), tmp_path)
+    fifos = [name for name in seen if "dump.hprof" in name]
+    assert fifos
+    rest = [name for name in seen if name not in fifos]
+    assert all(name == "/dev/null" or name.startswith(("pipe:", "socket:")) for name in rest), rest
+
+
+@pytest.mark.parametrize("strike", ["remove", "kill"])
+def test_what_happens_in_the_middle_is_named(
+    big: Host, mortal: Host, held: Held, tmp_path: Path, strike: str
+) -> None:
+    folder = tmp_path / "out"
+    host, words = (big, "it was removed while") if strike == "remove" else (mortal, "it ended while its heap")
+    with (
+        in_the_middle(held, host.process.kill if strike == "kill" else lambda: shutil.rmtree(folder)),
+        pytest.raises(DumpFailed, match=words),
+    ):
+        collect(processes.get(host.pid), folder)
+    wait_until_clean(folder)
+    assert big.serves()

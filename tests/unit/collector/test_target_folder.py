@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,14 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.
     for folder in (dead, living, others):
         folder.mkdir()
         (folder / "dump").write_bytes(b"x")
+    os.mkfifo(dead / "dump.hprof")
+    # As a JVM would, when heapscope and all its helpers were killed before it opened the FIFO.
+    waiting = threading.Thread(target=lambda: os.close(os.open(dead / "dump.hprof", os.O_WRONLY)))
+    waiting.start()
+    while "partner" not in Path(f"/proc/self/task/{waiting.native_id}/wchan").read_text():
+        time.sleep(0.001)
     target_folder.sweep(jvm_process())
+    waiting.join()
     assert sorted(tmp_path.iterdir()) == sorted([living, others])
 
 
