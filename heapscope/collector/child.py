@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 # What a disk may take for one step; whoever takes longer is left behind.
-_DISK_SECONDS = 10.0
+_DISK_SECONDS = 5.0
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -26,13 +26,20 @@ def end_with_parent() -> None:
 
 
 class Child:
-    """A process that was forked; it ends with this one."""
+    """A process that was forked; it ends with this one unless it ``outlives`` it."""
 
-    def __init__(self, name: str, work: Callable[[], int], *, keep: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], int],
+        *,
+        keep: Sequence[int] | None = None,
+        outlives: bool = False,
+    ) -> None:
         watchdog = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _be(name, work, watchdog, keep)
+            _be(name, work, None if outlives else watchdog, keep)
         self.pidfd = os.pidfd_open(self.pid)
         self._code: int | None = None
 
@@ -65,7 +72,7 @@ class Child:
         return self.wait(seconds)
 
 
-def _be(name: str, work: Callable[[], int], watchdog: int, keep: Sequence[int] | None) -> NoReturn:
+def _be(name: str, work: Callable[[], int], watchdog: int | None, keep: Sequence[int] | None) -> NoReturn:
     code = 1
     try:
         _PRCTL(_PR_SET_NAME, name.encode())
@@ -78,11 +85,12 @@ def _be(name: str, work: Callable[[], int], watchdog: int, keep: Sequence[int] |
                     with suppress(OSError):
                         os.close(fd)
         # If even the watchdog is killed, its children go with it and the JVM goes on.
-        end_with_parent()
+        if watchdog is not None:
+            end_with_parent()
         # Where memory runs out, they go before the JVM does.
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
-        if os.getppid() == watchdog:
+        if watchdog in (None, os.getppid()):
             code = work()
     finally:
         os._exit(code)
@@ -95,7 +103,7 @@ def apart(action: Callable[[], object], seconds: float = _DISK_SECONDS) -> bool:
         action()
         return 0
 
-    child = Child("heapscope-disk", work)
+    child = Child("heapscope-disk", work, outlives=True)
     is_done = child.wait(seconds) and child.code() == 0
     os.close(child.pidfd)
     return is_done

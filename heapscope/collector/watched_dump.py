@@ -31,6 +31,7 @@ from heapscope.isolated_python import isolated_python
 STALL_SECONDS = 10.0
 WATCHDOG = isolated_python("heapscope.collector.watchdog")
 _START_SECONDS = 60.0
+_END_SECONDS = 60.0
 # After the pause that is allowed HotSpot still walks the rest of the heap: it gets so much longer to answer.
 _ANSWER_SECONDS = 60.0
 # The file of file mode cannot be ended from outside.
@@ -188,7 +189,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
                 with suppress(OSError):
                     pipe.close()
         with suppress(subprocess.TimeoutExpired):
-            watchdog.wait(10)
+            watchdog.wait(_END_SECONDS)
         if watchdog.returncode:  # killed: nobody else removes it
             shutil.rmtree(job.inside, ignore_errors=True)
 
