@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +15,7 @@ import click
 from heapscope.cli.common.arguments import size
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.exit_codes import FOUND
+from heapscope.collector.remote import RemoteFolder, is_remote
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
@@ -31,6 +34,7 @@ class _Settings:
     """How snapshots are taken, and where they go."""
 
     output: Path
+    remote: RemoteFolder | None
     kind: Literal["dump", "histogram"]
     live: bool
     method: Method | None
@@ -131,9 +135,10 @@ class _Settings:
 @click.option(
     "-o",
     "--output",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Made where it is missing.  [required, but for --check]",
+    metavar="DIR|URL",
+    type=click.Path(file_okay=False),
+    help="Made where it is missing; s3://bucket/prefix and the like with heapscope[remote].  "
+    "[required, but for --check]",
 )
 def collect(
     pids: tuple[int, ...],
@@ -156,7 +161,7 @@ def collect(
     max_bytes: int | None,
     then: str | None,
     allow_sigquit: bool,
-    output: Path | None,
+    output: str | None,
 ) -> None:
     """Snapshots of the JVMs in processes PID..., into DIR. A dump flows from the JVM into a .hprof.zst there;
     nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
@@ -170,10 +175,13 @@ def collect(
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if check:
-        _check(pids, role, output, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
+        place = None if output is None or is_remote(output) else Path(output)
+        _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
+    if is_remote(output) and (keep is not None or max_bytes is not None):
+        raise click.UsageError("--keep and --max-bytes are for a folder here; an object store has rules.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")
     if work_count is not None and (triggers or (count or 1) > 1):
@@ -182,8 +190,12 @@ def collect(
         )
     if redact and no_stream:
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
+    if not triggers and count is not None and count > 1 and every is None:
+        raise click.UsageError("--count needs --every.")
+    remote = RemoteFolder(output) if is_remote(output) else None
     settings = _Settings(
-        output=output,
+        output=Path(output) if remote is None else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
+        remote=remote,
         kind=kind,
         live=live,
         method=method,
@@ -198,12 +210,15 @@ def collect(
         max_bytes=max_bytes,
         then=then,
     )
-    if triggers:
-        problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
-    else:
-        if count is not None and count > 1 and every is None:
-            raise click.UsageError("--count needs --every.")
-        problem = _collect_at(pids, role, every, count or 1, settings)
+    try:
+        if triggers:
+            problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
+        else:
+            problem = _collect_at(pids, role, every, count or 1, settings)
+    finally:
+        if remote is not None:
+            with suppress(OSError):  # what could not be sent stays
+                settings.output.rmdir()
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
 
@@ -365,14 +380,17 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         told += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )
-    sys.stdout.write(printable(f"{taken.path}: {told}") + "\n")
+    name = str(taken.path)
+    if settings.remote is not None:
+        name = settings.remote.send(taken.path, taken.sidecar)
+    sys.stdout.write(printable(f"{name}: {told}") + "\n")
     sys.stdout.flush()
     if settings.keep is not None or settings.max_bytes is not None:
         for old in remove_old(settings.output, keep=settings.keep, max_bytes=settings.max_bytes):
             sys.stdout.write(printable(f"{old}: removed, an older snapshot") + "\n")
         sys.stdout.flush()
     if settings.then is not None:
-        run_then(settings.then, taken)
+        run_then(settings.then, taken, None if settings.remote is None else name)
 
 
 def _is_terminal() -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from heapscope.collector.dump import Collected
 
 
-def run_then(command: str, taken: Collected) -> None:
+def run_then(command: str, taken: Collected, url: str | None) -> None:
     """Run a shell command for a snapshot, and wait for it.
 
     Parameters
@@ -21,6 +21,8 @@ def run_then(command: str, taken: Collected) -> None:
         For ``sh -c``; ``HEAPSCOPE_SNAPSHOT``, ``HEAPSCOPE_SIDECAR``, ``HEAPSCOPE_KIND`` and
         ``HEAPSCOPE_PID`` are in its environment.
     taken : Collected
+    url : str or None
+        Where it was sent to; the files are not here any more then.
 
     Raises
     ------
@@ -29,8 +31,8 @@ def run_then(command: str, taken: Collected) -> None:
     """
     environment = {
         **os.environ,
-        "HEAPSCOPE_SNAPSHOT": str(taken.path.absolute()),
-        "HEAPSCOPE_SIDECAR": str(taken.sidecar.absolute()),
+        "HEAPSCOPE_SNAPSHOT": url or str(taken.path.absolute()),
+        "HEAPSCOPE_SIDECAR": f"{url}.json" if url else str(taken.sidecar.absolute()),
         "HEAPSCOPE_KIND": str(taken.facts["kind"]),
         "HEAPSCOPE_PID": str(taken.facts["process"]["pid"]),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from heapscope.cli import main
 from heapscope.collector import dump, processes, watched_dump
 from heapscope.collector.dump import collect
 from heapscope.errors import CollectError, DumpFailed, OutputFailed
-from tests.support.hosts import Host, java_host
+from tests.support.hosts import Host, java_host, left_in_tmp
 from tests.support.jvm import Jvm, find_jdks, java, wait_until
 
 pytestmark = pytest.mark.jvm
@@ -53,10 +52,7 @@ def mortal() -> Iterator[Host]:
 
 def leftovers(folder: Path) -> list[Path]:
     """All that is in a folder, and what heapscope has in /tmp."""
-    ours = [
-        path for path in Path("/tmp").glob("heapscope-*") if re.fullmatch(r"heapscope-\d+-\d+-\w+", path.name)
-    ]
-    return [*ours, *folder.glob(".*"), *folder.glob("*")]
+    return [*left_in_tmp(), *folder.glob(".*"), *folder.glob("*")]
 
 
 def wait_until_clean(folder: Path) -> None:
@@ -118,7 +114,9 @@ def held(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def is_file_begun() -> bool:
     """Whether bytes are in the file that a JVM writes."""
     try:
-        return any(path.stat().st_size > 0 for path in Path("/tmp").glob("heapscope-*-*-*/dump.hprof*"))
+        return any(
+            path.stat().st_size > 0 for path in Path("/tmp").glob(f"heapscope-{os.getpid()}-*-*/dump.hprof*")
+        )
     except FileNotFoundError:
         return False
 

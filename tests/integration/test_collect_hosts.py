@@ -17,7 +17,7 @@ from heapscope.collector import attach, channel, part_file, processes, target_fo
 from heapscope.collector.disk import Disk
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
-from tests.support.hosts import Host, c_host, java_host, jpype_host
+from tests.support.hosts import Host, c_host, java_host, jpype_host, left_in_tmp
 from tests.support.jvm import fetch_jdk, find_jdks
 
 pytestmark = pytest.mark.jvm
@@ -37,8 +37,7 @@ def nodes(megabytes: int) -> int:
 
 def leftovers(*folders: Path) -> list[Path]:
     """Temporary files and folders of heapscope, in /tmp and in folders of snapshots."""
-    ours = [p for p in Path("/tmp").glob("heapscope-*") if re.fullmatch(r"heapscope-\d+-\d+-\w+", p.name)]
-    return [*ours, *(path for folder in folders for path in folder.glob(".*"))]
+    return [*left_in_tmp(), *(path for folder in folders for path in folder.glob(".*"))]
 
 
 @pytest.fixture(params=["java", "jpype", "c"])
