@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from heapscope.collector.limits import memory_limits
 
@@ -20,6 +21,7 @@ _MIN_SLOTS, _MAX_SLOTS = 8, 8192
 _MESSAGE = struct.Struct("<HHI")  # slot, stream, bytes in it
 DEFAULT_BYTES = 256 << 20
 _SHARE_OF_FREE = 8
+_MADV_POPULATE_WRITE = 23
 
 
 def default_buffer_bytes() -> int:
@@ -44,13 +46,20 @@ class SlotBuffer:
 
     def __init__(self, byte_count: int) -> None:
         self.count = min(_MAX_SLOTS, max(_MIN_SLOTS, byte_count // SLOT_BYTES))
-        self._memory = memoryview(mmap.mmap(-1, self.count * SLOT_BYTES))
+        self._map = mmap.mmap(-1, self.count * SLOT_BYTES)
+        self._memory = memoryview(self._map)
         self.filled_out, self.filled_in = os.pipe()
         self.freed_out, self.freed_in = os.pipe()
 
     def slot(self, number: int) -> memoryview:
         """The bytes of a slot, to be filled or read."""
         return self._memory[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]
+
+    def populate(self, byte_count: int) -> None:
+        """Fetch the pages of the first slots now: the JVM need not wait for that later (0.3 s for 100 MB)."""
+        length = min(self.count, -(-byte_count // SLOT_BYTES)) * SLOT_BYTES
+        with suppress(OSError):  # before Linux 5.14
+            self._map.madvise(_MADV_POPULATE_WRITE, 0, length)
 
     def keep(self, *fds: int) -> None:
         """Close all ends of the pipes but these: an end that is held open hides that its owner ended."""

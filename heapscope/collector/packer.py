@@ -27,6 +27,7 @@ from heapscope.collector.stream import END, Filter, Filtered, Single, Sink
 Way = Literal["memory", "spooled", "compressed"]
 _Filled = tuple[int, int, int]  # slot, stream, bytes in it
 _COPY_BYTES = 1 << 20
+_SHARE_HELD = 3  # quarters of the memory that may be full before anything is written
 _NICE = 10  # added when the JVM goes on: the program that hosts it comes first
 
 
@@ -99,7 +100,7 @@ class Packer:
         waiting: deque[_Filled] = deque()
         for found in self._buffer.filled():
             waiting.append(found)
-            while len(waiting) > (0 if self._frames else self._buffer.count // 2):
+            while len(waiting) > (0 if self._frames else self._buffer.count * _SHARE_HELD // 4):
                 self._spill(*waiting.popleft())
         with suppress(OSError):
             os.nice(_NICE)

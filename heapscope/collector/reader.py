@@ -108,7 +108,7 @@ def read_fifos(
     int
         `DONE`, or why not.
     """
-    free = list(range(buffer.count))
+    free = list(reversed(range(buffer.count)))
     current: list[tuple[int, int] | None] = [None] * len(fifos)  # slot, bytes in it
     is_main_open = True
     may_read = [True] + [False] * (len(fifos) - 1)

@@ -231,6 +231,7 @@ class _Dump:
         held = reader.open_held(self._guards[1]) if len(self._guards) > 1 else -1
         for guard in self._guards:
             os.close(guard)
+        buffer.populate(max(1, self._job.expected_bytes))
         control.send(reader.OPENED)
         return reader.read_fifos(fifos, held, buffer, self._status, control)
 

@@ -83,7 +83,7 @@ class Host:
 
 
 def left_in_tmp() -> list[Path]:
-    """Folders that heapscope made in /tmp, of this process and of those that have ended: others may be at work."""
+    """Folders that heapscope made in /tmp, by this process and by those that have ended."""
     found = []
     for path in Path("/tmp").glob("heapscope-*"):
         match = re.fullmatch(r"heapscope-(\d+)-\d+-\w+", path.name)
