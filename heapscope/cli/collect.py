@@ -109,7 +109,7 @@ class _Settings:
     "buffer_bytes",
     callback=size,
     metavar="SIZE",
-    help="Memory for a dump on its way.  [default: 256M, less where memory is short]",
+    help="Memory for a dump on its way.  [default: 1G, an eighth of what is free at most]",
 )
 @click.option(
     "--min-free",

@@ -19,13 +19,13 @@ from heapscope.collector.limits import memory_limits
 SLOT_BYTES = 1 << 20
 _MIN_SLOTS, _MAX_SLOTS = 8, 8192
 _MESSAGE = struct.Struct("<HHI")  # slot, stream, bytes in it
-DEFAULT_BYTES = 256 << 20
+DEFAULT_BYTES = 1 << 30
 _SHARE_OF_FREE = 8
 _MADV_POPULATE_WRITE = 23
 
 
 def default_buffer_bytes() -> int:
-    """256 MiB, or an eighth of the free memory: the JVM may live in the same container."""
+    """1 GiB, or an eighth of the free memory: the JVM may live in the same container."""
     limits = memory_limits(os.getpid())
     free = [
         limits[f"{whose}_bytes"] - limits[f"{whose}_used_bytes"]

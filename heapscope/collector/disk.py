@@ -59,7 +59,7 @@ class Disk:
                 )
         self._allowance -= byte_count
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: bytes | memoryview) -> None:
         """Write all of ``data``.
 
         Raises

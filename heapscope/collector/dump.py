@@ -127,7 +127,7 @@ def collect(
     max_pause_seconds : float
         A dump that makes the JVM stand still for longer is ended, the JVM goes on.
     buffer_bytes : int, optional
-        Memory for the dump before it is written; by default 256 MiB, less where memory is short.
+        Memory for the dump before it is written; by default 1 GiB, an eighth of what is free at most.
     min_free_bytes : int, optional
         What stays free on the disk of ``folder``; by default a tenth of it, 1 GiB at most.
     notice : callable (str) -> None

@@ -12,7 +12,7 @@ import errno
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Protocol, cast
@@ -125,10 +125,13 @@ class Packer:
 
     def _staged(self, slot: int, stream: int, size: int) -> bytes:
         data = bytes(self._buffer.slot(slot)[:size])
+        self._free(slot, size)
+        return self._stages[self._stage_of(stream)].feed(stream, data)
+
+    def _free(self, slot: int, size: int) -> None:
         with suppress(BrokenPipeError):  # the reader has ended
             self._buffer.give_back(slot)
         self._total += size
-        return self._stages[self._stage_of(stream)].feed(stream, data)
 
     def _spill(self, slot: int, stream: int, size: int) -> None:
         """Make room in memory."""
@@ -142,15 +145,22 @@ class Packer:
                     _Frame(self._disk, None if number else self._output_fd)
                     for number in range(len(self._stages))
                 ]
-        outputs: Sequence[Sink] = self._spools or self._frames
-        outputs[self._stage_of(stream)].write(self._staged(slot, stream, size))
+        if self._spools and not self._is_merged:
+            # As it is: the JVM waits, and what is looked at later costs it nothing.
+            self._spools[stream].write(self._buffer.slot(slot)[:size])
+            self._free(slot, size)
+        else:
+            outputs: Sequence[_Spool | _Frame] = self._spools or self._frames
+            outputs[self._stage_of(stream)].write(self._staged(slot, stream, size))
         self._wrote(size)
 
     def _compress(self, waiting: Iterable[_Filled], output: Sink) -> None:
         """All of the dump, in the order that its readers expect."""
         for number, stage in enumerate(self._stages):
             for spool in self._spools[number : number + 1]:
-                spool.move_to(output, self._wrote)
+                for piece in spool.take():
+                    output.write(piece if self._is_merged else stage.feed(number, piece))
+                    self._wrote(len(piece))
             for slot, stream, size in waiting:
                 if self._stage_of(stream) == number:
                     output.write(self._staged(slot, stream, size))
@@ -169,14 +179,14 @@ class _Spool:
         self._disk = disk
         self._file = _nameless(disk)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self._disk.write(self._file.fileno(), data)
 
-    def move_to(self, output: Sink, on_progress: Callable[[int], None]) -> None:
+    def take(self) -> Iterator[bytes]:
+        """All of it; the disk is free again afterwards."""
         self._file.seek(0)
         while piece := self._file.read(_COPY_BYTES):
-            output.write(piece)
-            on_progress(len(piece))
+            yield piece
         self._file.close()
 
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import heapscope
 from heapscope.isolated_python import isolated_python
 
@@ -86,3 +88,14 @@ def test_a_file_of_the_current_directory_is_not_run(tmp_path: Path) -> None:
         )
         assert "IndexError" in done.stderr or "ValueError" in done.stderr, done  # it has no job
     assert not (tmp_path / "was-run").exists()
+
+
+def test_folders_of_others_are_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, open_to_all = tmp_path / "ours", tmp_path / "open"
+    for folder in (ours, open_to_all):
+        folder.mkdir()
+    open_to_all.chmod(0o777)
+    monkeypatch.setattr(sys, "path", ["", "relative", str(open_to_all), str(ours)])
+    handed_on = isolated_python("module")[5].split(":")
+    assert handed_on[0] == str(ours)
+    assert str(open_to_all) not in handed_on

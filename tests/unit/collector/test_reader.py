@@ -141,7 +141,7 @@ def test_without_an_empty_file_nothing_is_read_twice(tmp_path: Path) -> None:
 def test_memory_is_an_eighth_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"machine_bytes": 8 << 30, "machine_used_bytes": 0}
     monkeypatch.setattr("heapscope.collector.buffer.memory_limits", lambda pid: limits)
-    assert default_buffer_bytes() == 256 << 20
+    assert default_buffer_bytes() == 1 << 30
     limits |= {"container_bytes": 1 << 30, "container_used_bytes": 512 << 20}
     assert default_buffer_bytes() == 64 << 20
     limits["container_used_bytes"] = 1 << 30
