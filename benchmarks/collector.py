@@ -3,6 +3,7 @@
 ::
 
     python -m benchmarks.collector               # about two minutes; --megabytes 300 --repeat 5
+    python -m benchmarks.collector --matrix      # what happens when it goes wrong (`benchmarks.matrix`)
 
 Measured on a heap of small objects (``tests/support/java/Ticker.java``), with every JDK that is found:
 
@@ -27,12 +28,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks import matrix
 from heapscope.collector import attach, processes
 from heapscope.collector.dump import collect
+from heapscope.collector.stream import Filter
 from tests.support.hosts import Host, java_host
 from tests.support.jvm import Jdk, find_jdks
 
 OPTIONS = ("-XX:+StartAttachListener", "-XX:+UseG1GC", "-Xmx1g")
+LONG = 600.0
+REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
 COMMAND = (sys.executable, "-m", "heapscope")
 
 
@@ -100,8 +105,16 @@ def stalls(host: Host, repeat: int, folder: Path) -> dict[str, float]:
     works: dict[str, Callable[[], object]] = {
         "class histogram, live": lambda: attach.jcmd(process, "GC.class_histogram"),
         "class histogram, all": lambda: attach.jcmd(process, "GC.class_histogram -all"),
-        "dump, streamed into zstd": lambda: collect(process, folder / "out"),
-        "dump, file, then packed": lambda: collect(process, folder / "out", stream=False),
+        "dump, streamed": lambda: collect(process, folder / "out", max_pause_seconds=LONG),
+        "dump, streamed, 8 MiB buffer": lambda: collect(
+            process, folder / "out", max_pause_seconds=LONG, buffer_bytes=8 << 20
+        ),
+        "dump, streamed, --redact": lambda: collect(
+            process, folder / "out", max_pause_seconds=LONG, through=Filter(REDACTOR)
+        ),
+        "dump, file, then packed": lambda: collect(
+            process, folder / "out", stream=False, max_pause_seconds=LONG
+        ),
         "jcmd GC.heap_dump": tool("jcmd", str(host.pid), "GC.heap_dump", str(truth)),
         "jcmd GC.heap_dump -gz=1": tool("jcmd", str(host.pid), "GC.heap_dump", "-gz=1", str(truth)),
     }
@@ -142,8 +155,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--release", type=int, help="of one JDK only: 25")
+    parser.add_argument("--matrix", action="store_true", help="faults and hosts instead of times")
     options = parser.parse_args()
-    for jdk in find_jdks().values():
+    jdks = [jdk for release, jdk in find_jdks().items() if options.release in (None, release)]
+    if options.matrix:
+        sys.exit(1 if matrix.run(jdks, options.megabytes) else 0)
+    for jdk in jdks:
         measure(jdk, options.megabytes, options.repeat)
 
 

@@ -7,7 +7,8 @@
     │   ├── JvmNotFound         no such process, or no JVM in it
     │   ├── AttachRefused       contact would be dangerous, or the JVM says no
     │   ├── AttachTimeout       the JVM did not answer in time
-    │   └── DumpFailed          the JVM wrote no whole snapshot
+    │   ├── DumpFailed          the JVM wrote no whole snapshot
+    │   └── CommandFailed       a command that runs after a snapshot fails; the snapshot is whole
     ├── HprofError (path, offset)
     │   ├── NotHprof            the file is no heap dump and no class histogram
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
@@ -72,6 +73,10 @@ class AttachTimeout(CollectError):
 
 class DumpFailed(CollectError):
     """The JVM wrote no whole snapshot; what it wrote was removed."""
+
+
+class CommandFailed(CollectError):
+    """A command that runs after a snapshot fails; the snapshot is whole."""
 
 
 class HprofError(HeapscopeError):

@@ -64,6 +64,26 @@ def ipython_display() -> Any:
     return display
 
 
+def fsspec(purpose: str) -> Any:
+    """The module ``fsspec`` with ``fsspec.core``, for object stores and other hosts.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it: the beginning of the message.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import fsspec
+        import fsspec.core
+    except ImportError:
+        raise MissingDependency("fsspec", purpose, "remote") from None
+    return fsspec
+
+
 def need_jpype(purpose: str) -> None:
     """Look whether JPype is installed, without importing it: another process will.
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from heapscope.cli.common.arguments import size
 from heapscope.cli.common.durations import duration
+from heapscope.cli.common.exit_codes import FOUND
+from heapscope.collector.remote import RemoteFolder, is_remote
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
@@ -29,6 +34,7 @@ class _Settings:
     """How snapshots are taken, and where they go."""
 
     output: Path
+    remote: RemoteFolder | None
     kind: Literal["dump", "histogram"]
     live: bool
     method: Method | None
@@ -36,6 +42,12 @@ class _Settings:
     allow_sigquit: bool
     redact: bool
     work_count: int | None
+    max_pause_seconds: float
+    buffer_bytes: int | None
+    min_free_bytes: int | None
+    keep: int | None
+    max_bytes: int | None
+    then: str | None
 
 
 @click.command(short_help="Heap dumps and class histograms of running JVMs.")
@@ -78,14 +90,55 @@ class _Settings:
     type=click.IntRange(0),
     help="Operations that the processes have done so far; growth is then judged per operation.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Take nothing: say what a dump would take, and what could go wrong. Nothing is sent to the JVM.",
+)
+@click.option(
+    "--max-pause",
+    "max_pause_seconds",
+    callback=duration,
+    metavar="TIME",
+    default="30s",
+    show_default=True,
+    help="End a streamed dump that makes the JVM stand still for longer.",
+)
+@click.option(
+    "--buffer",
+    "buffer_bytes",
+    callback=size,
+    metavar="SIZE",
+    help="Memory for a dump on its way.  [default: 1G, an eighth of what is free at most]",
+)
+@click.option(
+    "--min-free",
+    "min_free_bytes",
+    callback=size,
+    metavar="SIZE",
+    help="Leave so much of the disk free.  [default: a tenth of it, 1G at most]",
+)
+@click.option("--keep", metavar="N", type=click.IntRange(1), help="The newest N of each JVM stay in DIR.")
+@click.option(
+    "--max-bytes",
+    "max_bytes",
+    callback=size,
+    metavar="SIZE",
+    help="The oldest snapshots in DIR go when all together take more.",
+)
+@click.option(
+    "--then",
+    metavar="COMMAND",
+    help="Run by sh after each snapshot; HEAPSCOPE_SNAPSHOT and HEAPSCOPE_SIDECAR name its files.",
+)
 @click.option("--allow-sigquit", is_flag=True, help="A JVM without an attach socket may get one SIGQUIT.")
 @click.option(
     "-o",
     "--output",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Made where it is missing.",
+    metavar="DIR|URL",
+    type=click.Path(file_okay=False),
+    help="Made where it is missing; s3://bucket/prefix and the like with heapscope[remote].  "
+    "[required, but for --check]",
 )
 def collect(
     pids: tuple[int, ...],
@@ -100,19 +153,35 @@ def collect(
     no_stream: bool,
     redact: bool,
     work_count: int | None,
+    check: bool,
+    max_pause_seconds: float,
+    buffer_bytes: int | None,
+    min_free_bytes: int | None,
+    keep: int | None,
+    max_bytes: int | None,
+    then: str | None,
     allow_sigquit: bool,
-    output: Path,
+    output: str | None,
 ) -> None:
     """Snapshots of the JVMs in processes PID..., into DIR. A dump flows from the JVM into a .hprof.zst there;
     nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
     file, if there is room, which is packed and removed. A snapshot is whole or absent, with a JSON sidecar.
 
-    The JVM stands still while it writes a dump; a class histogram takes a tenth of that.
+    The JVM stands still while it writes a dump, for --max-pause at most; a class histogram takes a tenth of
+    that. --check says beforehand how long it may take.
     """
     if not pids and role is None:
         raise click.UsageError("No process is named: give a PID ('heapscope ps' lists them), or --role NAME.")
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
+    if check:
+        place = None if output is None or is_remote(output) else Path(output)
+        _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
+        return
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
+    if is_remote(output) and (keep is not None or max_bytes is not None):
+        raise click.UsageError("--keep and --max-bytes are for a folder here; an object store has rules.")
     if seconds is not None and not triggers:
         raise click.UsageError("--for needs --trigger.")
     if work_count is not None and (triggers or (count or 1) > 1):
@@ -121,8 +190,12 @@ def collect(
         )
     if redact and no_stream:
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
+    if not triggers and count is not None and count > 1 and every is None:
+        raise click.UsageError("--count needs --every.")
+    remote = RemoteFolder(output) if is_remote(output) else None
     settings = _Settings(
-        output=output,
+        output=Path(output) if remote is None else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
+        remote=remote,
         kind=kind,
         live=live,
         method=method,
@@ -130,15 +203,52 @@ def collect(
         allow_sigquit=allow_sigquit,
         redact=redact,
         work_count=work_count,
+        max_pause_seconds=max_pause_seconds,
+        buffer_bytes=buffer_bytes,
+        min_free_bytes=min_free_bytes,
+        keep=keep,
+        max_bytes=max_bytes,
+        then=then,
     )
-    if triggers:
-        problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
-    else:
-        if count is not None and count > 1 and every is None:
-            raise click.UsageError("--count needs --every.")
-        problem = _collect_at(pids, role, every, count or 1, settings)
+    try:
+        if triggers:
+            problem = _collect_when(triggers, pids, role, every, count, seconds, settings)
+        else:
+            problem = _collect_at(pids, role, every, count or 1, settings)
+    finally:
+        if remote is not None:
+            with suppress(OSError):  # what could not be sent stays
+                settings.output.rmdir()
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _check(
+    pids: tuple[int, ...],
+    role: str | None,
+    output: Path | None,
+    stream: bool,
+    allow_sigquit: bool,
+    max_pause_seconds: float,
+    min_free_bytes: int | None,
+) -> None:
+    from heapscope.cli.collect_check import check_process
+
+    targets, problem = _targets(pids, role, None)
+    is_fine = True
+    for process in targets:
+        is_fine &= check_process(
+            process,
+            output,
+            stream=stream,
+            allow_sigquit=allow_sigquit,
+            max_pause_seconds=max_pause_seconds,
+            min_free_bytes=min_free_bytes,
+        )
+    if problem is not None:
+        raise JvmNotFound("not every process was found; which is named above")
+    if not is_fine:
+        raise click.exceptions.Exit(FOUND)
 
 
 def _collect_at(
@@ -188,9 +298,22 @@ def _collect_when(
             may_ask=False,
         )
 
+    def arm(process: JvmProcess) -> None:
+        from heapscope.cli.collect_check import warn_of
+
+        warn_of(
+            process,
+            settings.output,
+            stream=settings.stream,
+            allow_sigquit=settings.allow_sigquit,
+            max_pause_seconds=settings.max_pause_seconds,
+            min_free_bytes=settings.min_free_bytes,
+        )
+
     return collect_when(
         parsed,
         take,
+        arm,
         pids=pids,
         role=role,
         count=count or DEFAULT_COUNT,
@@ -224,7 +347,9 @@ def _report(error: CollectError) -> CollectError:
 
 
 def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) -> None:
+    from heapscope.cli.collect_then import run_then
     from heapscope.collector.dump import collect as take
+    from heapscope.collector.retention import remove_old
     from heapscope.collector.stream import Filter
 
     allow_sigquit = settings.allow_sigquit
@@ -244,16 +369,28 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         stream=settings.stream,
         allow_sigquit=allow_sigquit,
         work_count=settings.work_count,
+        max_pause_seconds=settings.max_pause_seconds,
+        buffer_bytes=settings.buffer_bytes,
+        min_free_bytes=settings.min_free_bytes,
         through=Filter(_REDACTOR) if settings.redact and settings.kind == "dump" else None,
         notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
     )
-    size = format_bytes(taken.facts["file_bytes"])
+    told = format_bytes(taken.facts["file_bytes"])
     if settings.kind == "dump":
-        size += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
+        told += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )
-    sys.stdout.write(printable(f"{taken.path}: {size}") + "\n")
+    name = str(taken.path)
+    if settings.remote is not None:
+        name = settings.remote.send(taken.path, taken.sidecar)
+    sys.stdout.write(printable(f"{name}: {told}") + "\n")
     sys.stdout.flush()
+    if settings.keep is not None or settings.max_bytes is not None:
+        for old in remove_old(settings.output, keep=settings.keep, max_bytes=settings.max_bytes):
+            sys.stdout.write(printable(f"{old}: removed, an older snapshot") + "\n")
+        sys.stdout.flush()
+    if settings.then is not None:
+        run_then(settings.then, taken, None if settings.remote is None else name)
 
 
 def _is_terminal() -> bool:

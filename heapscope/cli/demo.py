@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import click
 
 from heapscope.errors import MissingDependency, NoDemo, OutputExists
+from heapscope.isolated_python import isolated_python
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -252,4 +253,4 @@ def _command(words: Sequence[str | Path]) -> list[str]:
             expanded += sorted(map(os.fspath, word.parent.glob(word.name)))
         else:
             expanded.append(os.fspath(word))
-    return [sys.executable, "-m", "heapscope", *expanded]
+    return isolated_python("heapscope", *expanded)

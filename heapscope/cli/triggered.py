@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from heapscope.errors import CollectError
+from heapscope.errors import AttachTimeout, CollectError, CommandFailed, DumpFailed
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Take = Callable[["JvmProcess", Literal["dump", "histogram"]], None]
 def collect_when(
     triggers: Sequence[Trigger],
     take: Take,
+    arm: Callable[[JvmProcess], None],
     *,
     pids: Sequence[int],
     role: str | None,
@@ -42,6 +43,8 @@ def collect_when(
         Any one of them is enough.
     take : callable (process, kind) -> None
         Takes a snapshot.
+    arm : callable (process) -> None
+        Called once for each process, when it is seen first.
     pids, role : sequence of int, str or None
         Whom to watch: these processes, or all of a role.
     count : int
@@ -62,6 +65,7 @@ def collect_when(
     sentinel = Sentinel(triggers, count=count, every=every)
     watcher = Watch(pids, role)
     problem: CollectError | None = None
+    armed: set[tuple[int, int]] = set()
 
     def wait(remaining: float) -> bool:
         time.sleep(remaining)
@@ -69,15 +73,23 @@ def collect_when(
 
     try:
         for _ in ticks(min(SAMPLE_SECONDS, every), seconds, wait):
-            for due in sentinel.look(watcher.sample()):
-                process = next((p for p in watcher.processes if p.start_ticks == due.start_ticks), None)
-                if process is None:
+            samples = watcher.sample()
+            for process in watcher.processes:
+                if (process.pid, process.start_ticks) not in armed:
+                    armed.add((process.pid, process.start_ticks))
+                    arm(process)
+            for due in sentinel.look(samples):
+                wanted = (due.pid, due.start_ticks)  # processes that start together share their tick
+                found = next((p for p in watcher.processes if (p.pid, p.start_ticks) == wanted), None)
+                if found is None:
                     continue
                 sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {_NAMES[due.kind]}") + "\n")
                 sys.stdout.flush()
                 try:
-                    take(process, due.kind)
+                    take(found, due.kind)
                 except CollectError as error:
+                    if not isinstance(error, DumpFailed | AttachTimeout | CommandFailed):
+                        sentinel.give_back(due)  # the JVM was not asked
                     sys.stderr.write(f"heapscope: {printable(str(error))}\n")
                     problem = error
             if watcher.is_over or (pids and sentinel.is_done([p.pid for p in watcher.processes])):

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
+from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -106,10 +107,19 @@ def request(
         except OSError as error:
             raise AttachRefused(f"process {process.pid}: the connection broke: {error.strerror}") from None
     status, _, text = reply.decode("utf-8", "replace").partition("\n")
+    if not reply:
+        raise AttachRefused(
+            f"process {process.pid}: "
+            + (
+                f"it ended before it answered {command!r}"
+                if has_ended(process)
+                else f"it closed the connection without an answer to {command!r}; try again"
+            )
+        )
     if status != "0":
         raise AttachRefused(
             f"process {process.pid}: {' '.join([command, *arguments])!r} was rejected with status "
-            f"{status or 'nothing'}: {text.strip() or 'no text'}",
+            f"{status or 'none'}: {text.strip() or 'no text'}",
             is_understood=status != _BAD_VERSION,
         )
     return text
@@ -139,8 +149,10 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
     if now.attach == "signal":
         if not allow_sigquit:
             raise AttachRefused(
-                f"process {now.pid}: it has no attach socket yet and would need a SIGQUIT, which may kill "
-                "a process whose host program handles it; pass --allow-sigquit, or start the JVM with "
+                f"process {now.pid}: {now.attach_reason}"
+                if "deleted" in now.attach_reason
+                else f"process {now.pid}: it has no attach socket yet and would need a SIGQUIT, which may "
+                "kill a process whose host program handles it; pass --allow-sigquit, or start the JVM with "
                 "-XX:+StartAttachListener (LIBHDFS_OPTS) so that none is ever needed"
             )
         _open_listener(now)
@@ -155,8 +167,7 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
             os.close(folder)
     except OSError as error:
         raise AttachRefused(
-            f"process {now.pid}: {path} does not answer: {error.strerror or error}; "
-            "run as its user or as root"
+            f"process {now.pid}: {path} does not answer: {error.strerror or error}; {as_whom()}"
         ) from None
     pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if pid != now.pid:
@@ -169,12 +180,20 @@ def _same(process: JvmProcess) -> JvmProcess:
     """The process as it is now, if it is still the one that was found."""
     found = find([process.pid])
     if not found and start_ticks_of(process.pid) == process.start_ticks:
-        raise AttachRefused(
-            f"process {process.pid}: it is out of reach of this user; run as its user, or as root on the host"
-        )
+        raise AttachRefused(f"process {process.pid}: it is out of reach of this user; {as_whom()}")
     if not found or found[0].start_ticks != process.start_ticks:
         raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
     return found[0]
+
+
+def has_ended(process: JvmProcess) -> bool:
+    """Whether a process is gone, or a zombie, or its pid another's."""
+    try:
+        text = Path(f"/proc/{process.pid}/stat").read_text(errors="replace")
+    except OSError:
+        return True
+    fields = text.rpartition(")")[2].split()
+    return fields[0] in ("Z", "X") or int(fields[19]) != process.start_ticks
 
 
 def _socket_path(process: JvmProcess) -> Path:
@@ -194,6 +213,12 @@ def _open_listener(process: JvmProcess) -> None:
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
             while not _socket_path(process).is_socket():
+                if has_ended(process):
+                    raise AttachRefused(
+                        f"process {process.pid}: it ended at the SIGQUIT that --allow-sigquit let it have: "
+                        "its host program handles that signal itself; start the JVM with "
+                        "-XX:+StartAttachListener"
+                    )
                 if time.monotonic() > deadline:
                     raise AttachTimeout(
                         f"process {process.pid}: no attach socket {_SIGNAL_SECONDS:g} s after SIGQUIT; its "
@@ -205,6 +230,6 @@ def _open_listener(process: JvmProcess) -> None:
                 os.unlink(trigger, dir_fd=folder)
             os.close(folder)
     except OSError as error:
-        raise AttachRefused(f"process {process.pid}: {error.strerror}; run as its user or as root") from None
+        raise AttachRefused(f"process {process.pid}: {error.strerror}; {as_whom()}") from None
     finally:
         os.close(fd)

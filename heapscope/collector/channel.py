@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,13 +149,24 @@ def _program(name: str, process: JvmProcess) -> str | None:
 
 
 def _is_trusted(path: Path, process: JvmProcess) -> bool:
-    """Whether a program of the target may be run: only if it is ours or root's, and in our mounts."""
+    """Whether a program of the target may be run: in our mounts, and nobody but us or root could put it
+    there.
+
+    A link may lead to any program of root's, and who may write into a folder above may put another one in.
+    """
     try:
-        is_here = os.readlink(f"/proc/{process.pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
-        facts = path.resolve().stat()
+        if os.readlink(f"/proc/{process.pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+            return False
+        facts = [each.lstat() for each in (path, *path.parents)]
     except OSError:
         return False
-    return is_here and facts.st_uid in (0, os.geteuid()) and not facts.st_mode & 0o022
+    return all(
+        (stat.S_ISDIR(fact.st_mode) if number else stat.S_ISREG(fact.st_mode))
+        and fact.st_uid in (0, os.geteuid())
+        # In a sticky folder others can make files, but not replace ours.
+        and (not fact.st_mode & 0o022 or (number > 0 and fact.st_mode & stat.S_ISVTX))
+        for number, fact in enumerate(facts)
+    )
 
 
 def _jmap_words(program: str, process: JvmProcess, command: str) -> list[str]:

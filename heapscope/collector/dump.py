@@ -5,43 +5,34 @@ A snapshot appears under its name when it is whole, with a JSON sidecar beside i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
-import secrets
-import select
-import shutil
 import socket
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from heapscope.collector import target_folder
-from heapscope.collector.channel import JvmChannel, Method, created_seconds, open_channel
+from heapscope.collector.channel import JvmChannel, Method, open_channel
+from heapscope.collector.expectation import expected_pause_seconds
 from heapscope.collector.part_file import PartFile, open_part, sweep_parts
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
 from heapscope.collector.sidecar import jvm_options, sidecar_facts
 from heapscope.collector.stream import Filter
-from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
-from heapscope.errors import CollectError, DumpFailed, OutputExists, OutputFailed
+from heapscope.collector.watched_dump import NoFifoError, dump_through_watchdog
+from heapscope.errors import AttachRefused, CollectError, DumpFailed, OutputExists, OutputFailed
 from heapscope.files import new_file
+from heapscope.units import format_duration
 
-DUMP_SECONDS = 900.0
-STALL_SECONDS = 20.0
-_START_SECONDS = 60.0
-# The watchdog ends the dump after the time limit; the JVM gets so much longer to answer that it failed.
-_ANSWER_SECONDS = 30.0
-_WATCHDOG = (sys.executable, "-m", "heapscope.collector.watchdog")
+# A pause that a service survives.
+MAX_PAUSE_SECONDS = 30.0
+_HISTOGRAM_SECONDS = 900.0
 _FIRST_RELEASE_TO_STREAM = 11
-_FIRST_RELEASE_TO_SPLIT = 22
 Kind = Literal["dump", "histogram"]
 _SUFFIXES: dict[Kind, str] = {"dump": "hprof.zst", "histogram": "histogram.txt"}
 Notice = Callable[[str], None]
@@ -73,8 +64,12 @@ class SnapshotOptions:
         Whether a dump may flow through a FIFO.
     through : Filter or None
         What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
-    seconds : float
-        Time limit of the JVM's answer.
+    max_pause_seconds : float
+        A dump that makes the JVM stand still for longer is ended.
+    buffer_bytes : int or None
+        Memory for the dump before it is written; None for `default_buffer_bytes`.
+    min_free_bytes : int or None
+        What stays free on the output's disk; None for a tenth of it, 1 GiB at most.
     notice : callable (str) -> None
         Told, in one line, when another way than the usual one is taken.
     work_count : int or None
@@ -85,7 +80,9 @@ class SnapshotOptions:
     live: bool = True
     stream: bool = True
     through: Filter | None = None
-    seconds: float = DUMP_SECONDS
+    max_pause_seconds: float = MAX_PAUSE_SECONDS
+    buffer_bytes: int | None = None
+    min_free_bytes: int | None = None
     notice: Notice = ignore_notice
     work_count: int | None = None
 
@@ -100,7 +97,9 @@ def collect(
     stream: bool = True,
     allow_sigquit: bool = False,
     through: Filter | None = None,
-    seconds: float = DUMP_SECONDS,
+    max_pause_seconds: float = MAX_PAUSE_SECONDS,
+    buffer_bytes: int | None = None,
+    min_free_bytes: int | None = None,
     notice: Notice = ignore_notice,
     work_count: int | None = None,
 ) -> Collected:
@@ -125,8 +124,12 @@ def collect(
         Whether a JVM without an attach socket may be sent one SIGQUIT.
     through : Filter, optional
         What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
-    seconds : float
-        Time limit; a dump that takes longer is given up, the JVM goes on.
+    max_pause_seconds : float
+        A dump that makes the JVM stand still for longer is ended, the JVM goes on.
+    buffer_bytes : int, optional
+        Memory for the dump before it is written; by default 1 GiB, an eighth of what is free at most.
+    min_free_bytes : int, optional
+        What stays free on the disk of ``folder``; by default a tenth of it, 1 GiB at most.
     notice : callable (str) -> None
         Told, in one line, when another way than the usual one is taken.
     work_count : int, optional
@@ -152,7 +155,9 @@ def collect(
         live=live,
         stream=stream,
         through=through,
-        seconds=seconds,
+        max_pause_seconds=max_pause_seconds,
+        buffer_bytes=buffer_bytes,
+        min_free_bytes=min_free_bytes,
         notice=notice,
         work_count=work_count,
     )
@@ -228,14 +233,22 @@ def _label(process: JvmProcess) -> str:
     )
 
 
-def _lock(process: JvmProcess) -> socket.socket:
-    """A lock for one snapshot at a time per JVM: an abstract socket name, free as soon as its holder ends."""
-    lock = socket.socket(socket.AF_UNIX)
+def _lock(process: JvmProcess) -> BinaryIO:
+    """A lock for one snapshot at a time per JVM, free as soon as its holder ends.
+
+    It lies on the process's own ``/proc/PID/maps``: whatever the network or mount namespace, and nobody who
+    may not look into the process can take it.
+    """
+    path = Path(f"/proc/{process.pid}/maps")
     try:
-        lock.bind(f"\0heapscope-{process.pid}-{process.start_ticks}")
+        lock = path.open("rb", buffering=0)
+    except OSError as error:
+        raise AttachRefused(f"process {process.pid}: {path}: {error.strerror}; has it ended?") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise DumpFailed(
+        raise CollectError(
             f"process {process.pid}: another heapscope is taking a snapshot of it; wait for it"
         ) from None
     return lock
@@ -245,7 +258,7 @@ def _histogram(
     process: JvmProcess, channel: JvmChannel, output: PartFile, options: SnapshotOptions
 ) -> dict[str, Any]:
     clock = time.monotonic()
-    text = channel.ask("GC.class_histogram" + ("" if options.live else " -all"), options.seconds)
+    text = channel.ask("GC.class_histogram" + ("" if options.live else " -all"), _HISTOGRAM_SECONDS)
     pause = time.monotonic() - clock
     if not re.search(r"^Total\s+\d+\s+\d+", text, re.MULTILINE):
         raise DumpFailed(f"process {process.pid}: the class histogram has no Total line; try again")
@@ -263,23 +276,37 @@ def _dump(
     process: JvmProcess, channel: JvmChannel, output: PartFile, options: SnapshotOptions
 ) -> dict[str, Any]:
     """Through a FIFO if that can work, else as a file."""
-    why = _why_no_stream(process, channel) if options.stream else ""
+    why = why_no_stream(process, channel) if options.stream else ""
     if options.stream and not why:
+        pause = expected_pause_seconds(process, channel.release)
+        if pause > options.max_pause_seconds:
+            options.notice(
+                f"process {process.pid}: its dump may take {format_duration(pause)} and is ended after "
+                f"{format_duration(options.max_pause_seconds)} (--max-pause)"
+            )
         try:
-            return _through_watchdog(process, channel, output, options, is_streamed=True)
-        except _NoFifoError as error:
+            return dump_through_watchdog(process, channel, output, options, is_streamed=True)
+        except NoFifoError as error:
             why = f"no FIFO can be made in its /tmp ({error})"
     if options.through is not None:
         raise CollectError(
             f"process {process.pid}: its dump cannot be streamed ({why or 'as told'}), and as a file it "
             "would hold what is to be taken out; collect it without that and redact the file"
         )
+    pause = expected_pause_seconds(process, channel.release)
+    if pause > options.max_pause_seconds:
+        raise CollectError(
+            f"process {process.pid}: its dump may take {format_duration(pause)}, and one that is written as "
+            f"a file{f' ({why})' if why else ''} cannot be ended; pass --max-pause {pause:.0f}s, or take "
+            "--kind histogram"
+        )
     if why:
         options.notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
-    return _through_watchdog(process, channel, output, options, is_streamed=False)
+    return dump_through_watchdog(process, channel, output, options, is_streamed=False)
 
 
-def _why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:
+def why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:
+    """Why a JVM cannot dump into a FIFO; empty where it can."""
     if channel.why_no_stream:
         return channel.why_no_stream
     if channel.release < _FIRST_RELEASE_TO_STREAM:
@@ -287,126 +314,3 @@ def _why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:
     if not survives_broken_pipe(process):
         return "it would not survive a SIGPIPE if the reader died"
     return ""
-
-
-class _NoFifoError(DumpFailed):
-    """The file system does not support FIFOs; the JVM was not asked."""
-
-
-def _through_watchdog(
-    process: JvmProcess,
-    channel: JvmChannel,
-    output: PartFile,
-    options: SnapshotOptions,
-    *,
-    is_streamed: bool,
-) -> dict[str, Any]:
-    owner = owner_of(process.pid).to_act_as
-    ours = target_folder.folder_name(secrets.token_hex(4))
-    is_split = channel.release >= _FIRST_RELEASE_TO_SPLIT
-    needs_part = is_streamed and is_split and options.through is None
-    # What HotSpotDiagnosticMXBean writes has to end like this.
-    name = "dump.hprof"
-    with ExitStack() as stack:
-        folder, root = (
-            ("/tmp", target_folder.open_root(process, "/tmp"))
-            if is_streamed
-            else target_folder.room_for_file(process, channel.release)
-        )
-        stack.callback(os.close, root)
-        # Without a name: nothing of it is left whatever happens.
-        beside = stack.enter_context(tempfile.TemporaryFile(dir=output.part.parent)) if needs_part else None
-        job = Job(
-            root=root,
-            folder=ours,
-            name=name,
-            is_streamed=is_streamed,
-            is_split=is_split,
-            owner=owner,
-            output=str(output.part.absolute()),
-            output_fd=output.fd,
-            seconds=options.seconds,
-            stall_seconds=STALL_SECONDS,
-            part_fd=-1 if beside is None else beside.fileno(),
-            through=options.through,
-        )
-        # In case the watchdog is killed itself.
-        stack.callback(shutil.rmtree, job.inside, ignore_errors=True)
-        watchdog = stack.enter_context(_watchdog(job))
-        _wait_until_ready(process, watchdog)
-        words = [
-            *(["-overwrite"] if is_streamed else []),
-            *(["-parallel=1"] if is_split else []),
-            *([] if options.live else ["-all"]),
-        ]
-        command = " ".join(["GC.heap_dump", *words, f"{folder}/{ours}/{name}"])
-        clock = time.monotonic()
-        said = channel.ask(command, options.seconds + _ANSWER_SECONDS)
-        asked = time.monotonic() - clock
-        pause = created_seconds(said)
-        answer: dict[str, Any] = {}
-        if is_streamed or pause is not None:
-            # A reader may still wait for a JVM that failed before it came to the FIFO.
-            answer = _final_answer(watchdog, JVM_DONE if pause is not None else JVM_FAILED, options.seconds)
-        problem = str(answer.get("problem", ""))
-        if pause is None and problem in ("", NO_WORD):
-            problem = " ".join(said.split())[-300:] or "the JVM said nothing"
-        if problem or pause is None:
-            raise DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept, the JVM goes on")
-        output.keep()
-        return {
-            "mode": "stream" if is_streamed else "file",
-            "dump_bytes": answer["dump_bytes"],
-            "pause_seconds_estimate": pause or round(asked, 3),
-        }
-
-
-@contextmanager
-def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
-    """The watchdog of a dump, started; it ends when its pipes are closed."""
-    watchdog = subprocess.Popen(
-        [*_WATCHDOG, job.to_json()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        pass_fds=[fd for fd in (job.root, job.output_fd, job.part_fd) if fd >= 0],
-    )
-    try:
-        yield watchdog
-    finally:
-        for pipe in (watchdog.stdin, watchdog.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        with suppress(subprocess.TimeoutExpired):
-            watchdog.wait(10)
-
-
-def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:
-    said = _line(watchdog.stdout, _START_SECONDS)
-    if said == "ready":
-        return
-    answer = json.loads(said) if said.startswith("{") else {}
-    if answer.get("problem") == NO_FIFO:
-        raise _NoFifoError(str(answer.get("reason")))
-    raise CollectError(
-        f"process {process.pid}: {answer.get('problem', 'the reader did not start')}; the JVM was not asked"
-    )
-
-
-def _final_answer(watchdog: subprocess.Popen[bytes], message: bytes, seconds: float) -> dict[str, Any]:
-    """Tell the watchdog whether the JVM has written its dump; the watchdog's answer."""
-    assert watchdog.stdin is not None
-    with suppress(OSError):
-        watchdog.stdin.write(message)
-        watchdog.stdin.flush()
-    said = _line(watchdog.stdout, seconds)
-    found: dict[str, Any] = json.loads(said or '{"problem": "the watchdog does not answer"}')
-    return found
-
-
-def _line(pipe: IO[bytes] | None, seconds: float) -> str:
-    """The next line, which is written at once; empty where none comes in time."""
-    if pipe is None or not select.select([pipe], [], [], seconds)[0]:
-        return ""
-    return pipe.readline().decode().strip()

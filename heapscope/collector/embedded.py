@@ -18,7 +18,7 @@ from pathlib import Path
 
 from heapscope.collector import attach, jni, processes
 from heapscope.collector.channel import JvmChannel, release_of
-from heapscope.collector.dump import DUMP_SECONDS, Collected, Kind, SnapshotOptions, ignore_notice, take
+from heapscope.collector.dump import MAX_PAUSE_SECONDS, Collected, Kind, SnapshotOptions, ignore_notice, take
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import DumpFailed, JvmNotFound
 
@@ -31,7 +31,7 @@ def collect_self(
     kind: Kind = "dump",
     live: bool = True,
     stream: bool = True,
-    seconds: float = DUMP_SECONDS,
+    max_pause_seconds: float = MAX_PAUSE_SECONDS,
     notice: Callable[[str], None] = ignore_notice,
 ) -> Collected:
     """Take a snapshot of the JVM in this process into ``folder``, which is made (0700) where it is missing.
@@ -49,8 +49,8 @@ def collect_self(
     stream : bool
         Whether a dump may flow through a FIFO; else, and where attaching is disabled, the JVM writes a file
         into /tmp or /var/tmp, if there is room, which is packed and removed.
-    seconds : float
-        Time limit of a dump that flows through a FIFO.
+    max_pause_seconds : float
+        A dump that flows through a FIFO and makes the JVM stand still for longer is ended.
     notice : callable (str) -> None
         Told, in one line, when a dump is not streamed, and why.
 
@@ -85,7 +85,9 @@ def collect_self(
         process,
         Path(folder),
         lambda: _channel(vm, process, is_streamed=is_streamed),
-        SnapshotOptions(kind=kind, live=live, stream=stream, seconds=seconds, notice=notice),
+        SnapshotOptions(
+            kind=kind, live=live, stream=stream, max_pause_seconds=max_pause_seconds, notice=notice
+        ),
     )
 
 
@@ -111,7 +113,11 @@ def _channel(vm: int, process: JvmProcess, *, is_streamed: bool) -> JvmChannel:
     can_be_asked = process.attach == "yes" or (process.attach == "signal" and owns_sigquit())
     if is_streamed and can_be_asked:
         return JvmChannel("embedded", by_socket, release)
-    why = process.attach_reason if process.attach == "no" else "SIGQUIT is handled by another than the JVM"
+    why = (
+        process.attach_reason.partition(";")[0]
+        if process.attach == "no"
+        else "SIGQUIT is handled by another than the JVM"
+    )
     return JvmChannel("embedded", from_within, release, why_no_stream=why)
 
 

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from heapscope.errors import DumpFailed
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class PartFile:
     """A file that is open and locked.
 
@@ -30,16 +32,28 @@ class PartFile:
     part: Path
     path: Path
     fd: int
+    _is_left: bool = False
+
+    def leave(self) -> None:
+        """Do not remove it at the end: its disk hangs, and somebody else removes it when it works again."""
+        self._is_left = True
 
     def keep(self) -> None:
         """Give the file its name: it is whole.
 
         Raises
         ------
-        OSError
-            It cannot be renamed.
+        DumpFailed
+            Somebody removed it, or its folder.
         """
-        self.part.rename(self.path)
+        try:
+            self.part.rename(self.path)
+        except FileNotFoundError:
+            raise DumpFailed(
+                f"{self.part.parent}: it was removed while the snapshot was taken; nothing was kept"
+            ) from None
+        except OSError as error:
+            raise DumpFailed(f"{self.part.parent}: {error.strerror}; no snapshot was kept") from None
 
 
 @contextmanager
@@ -53,10 +67,12 @@ def open_part(path: Path) -> Iterator[PartFile]:
     """
     part = path.with_name(f".{path.name}.part")
     fd = _create_locked(part)
+    file = PartFile(part, path, fd)
     try:
-        yield PartFile(part, path, fd)
+        yield file
     finally:
-        part.unlink(missing_ok=True)
+        if not file._is_left:
+            part.unlink(missing_ok=True)
         os.close(fd)
 
 

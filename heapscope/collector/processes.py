@@ -18,6 +18,7 @@ from signal import Signals
 from typing import Literal
 
 from heapscope.collector import perfdata
+from heapscope.collector.attach_reasons import refine
 from heapscope.errors import JvmNotFound
 
 ENVIRONMENT_THAT_MATTERS = (
@@ -200,6 +201,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     threads = _threads(home)
     is_started = "VM Thread" in threads
     attach, reason = _attachable(home, inner, facts, threads, counters)
+    attach, reason = refine(attach, reason, home, inner, command, variables)
     environment = {name: variables[name] for name in ENVIRONMENT_THAT_MATTERS if name in variables}
     uptime = float((_read(proc / "uptime") or str(time.monotonic())).split()[0])
     version = counters.get("java.property.java.vm.version") if counters else None

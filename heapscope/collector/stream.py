@@ -1,30 +1,19 @@
-"""A heap dump on its way into a compressed file: through FIFOs as the JVM writes it, or from a file.
+"""The bytes of a heap dump on their way: followed from record to record, filtered, put in order.
 
-The bytes are followed from one top-level record to the next (HPROF: tag u1, time u4, length u4) up to
-HEAP_DUMP_END: a stream that ends elsewhere is no snapshot.
+A dump is walked by its top-level records (HPROF: tag u1, time u4, length u4) up to HEAP_DUMP_END: a stream
+that ends elsewhere is no snapshot.
 
-Since JDK 22 a dump is written as ``NAME`` and ``NAME.p0``, which the JVM then appends to ``NAME``.  Both
-are FIFOs; at the first byte an empty file takes the second's name, so that nothing is appended twice.
-The JVM writes the end of ``NAME``, where classes get their names, last.  Every reader of dumps expects those
-records before the objects, so the part is packed into a file of its own and appended at the end (`join`).
+JDK 22 and later write two streams at once.  What comes last in the first, the names of classes, every reader
+of dumps expects before the objects, which are in the second.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-import select
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol
-
-import zstandard
+from typing import Any, Protocol
 
 from heapscope.errors import DumpFailed
 
@@ -32,8 +21,8 @@ _MAGICS = (b"JAVA PROFILE 1.0.1\0", b"JAVA PROFILE 1.0.2\0")
 _HEADER_BYTES = 31
 _RECORD_BYTES = 9
 _HEAP_DUMP_END = 0x2C
-_READ_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031
+# Of the first stream, while the second is inside a record: a JVM writes names of classes there, a few MB.
+_MAX_HELD_BYTES = 64 << 20
 
 
 class Sink(Protocol):
@@ -44,7 +33,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a dump flows through before it is written, by name: the reader's process imports it.
+    """What a dump flows through before it is written, by name: the writer's process imports it.
 
     Attributes
     ----------
@@ -64,21 +53,6 @@ class Filter:
         return getattr(import_module(module), name)(self.options)
 
 
-class Filtered:
-    """A sink before another, with a filter in between."""
-
-    def __init__(self, sink: Sink, transform: Any) -> None:
-        self._sink, self._transform = sink, transform
-
-    def write(self, data: bytes) -> None:
-        """Pass on what the filter has ready."""
-        self._sink.write(self._transform.feed(data))
-
-    def finish(self) -> None:
-        """Pass on the rest; the dump is whole."""
-        self._sink.write(self._transform.finish())
-
-
 class Records:
     """Splits a stream at the boundaries of top-level records, however it arrives in pieces.
 
@@ -87,9 +61,10 @@ class Records:
 
     def __init__(self, *, has_header: bool) -> None:
         self.rest = b""
-        self.is_ended = False
+        self.whole_bytes = 0  # of what was given out last: up to the end of its last whole record
         self._left = 0
         self._has_header = has_header
+        self._is_empty = True
 
     @property
     def is_between(self) -> bool:
@@ -104,11 +79,13 @@ class Records:
         DumpFailed
             The bytes are no heap dump, or go on behind its end.
         """
-        data = self.rest + data
-        at = 0
+        if self.rest:
+            data = self.rest + data
+        self._is_empty &= not data
+        at = whole = 0
         if self._has_header:
             if len(data) < _HEADER_BYTES:
-                self.rest = data
+                self.rest, self.whole_bytes = data, 0
                 return b""
             if not data.startswith(_MAGICS):
                 raise DumpFailed("what the JVM wrote is no heap dump")
@@ -116,115 +93,132 @@ class Records:
         while True:
             step = min(self._left, len(data) - at)
             at, self._left = at + step, self._left - step
-            if self._left or len(data) - at < _RECORD_BYTES:
+            if self._left:
                 break
-            if self.is_ended or data[at] == _HEAP_DUMP_END:
-                if self.is_ended or len(data) - at > _RECORD_BYTES:
+            whole = at
+            if len(data) - at < _RECORD_BYTES:
+                break
+            if data[at] == _HEAP_DUMP_END:
+                if len(data) - at > _RECORD_BYTES:
                     raise DumpFailed("bytes follow the end of the heap dump")
                 break
             self._left = int.from_bytes(data[at + 5 : at + 9], "big")
             at += _RECORD_BYTES
-        self.rest = data[at:] if not self._left else b""
+        self.rest, self.whole_bytes = data[at:], whole
         return data[:at]
 
-    @property
-    def ends_whole(self) -> bool:
-        """Whether the stream has come to its HEAP_DUMP_END and nothing else."""
-        return self._left == 0 and len(self.rest) == _RECORD_BYTES and self.rest[0] == _HEAP_DUMP_END
+    def check_end(self, *, is_main: bool) -> None:
+        """See that the stream ends where one may end.
+
+        Raises
+        ------
+        DumpFailed
+        """
+        if is_main:
+            is_end = len(self.rest) == _RECORD_BYTES and self.rest[0] == _HEAP_DUMP_END
+            if self._is_empty:
+                raise DumpFailed("the JVM wrote nothing")
+            if self._left or not is_end:
+                raise DumpFailed("the dump ends inside a record")
+        elif self._left or self.rest:
+            raise DumpFailed("a part of the dump ends inside a record")
 
 
-def read_fifos(
-    main: Path,
-    part: Path | None,
-    output: Sink,
-    on_progress: Callable[[int], None],
-    part_output: Sink | None = None,
-) -> int:
-    """Read a dump from its FIFOs into ``output`` until the JVM has closed them.
+class Single:
+    """One stream of records, as it is."""
 
-    Writes ``ready`` to standard output when the JVM may open them.
+    def __init__(self, *, is_main: bool) -> None:
+        self._records, self._is_main = Records(has_header=is_main), is_main
 
-    Parameters
-    ----------
-    main : Path
-        The FIFO of the dump itself.
-    part : Path or None
-        The second FIFO of JDK 22 and later.
-    output : Sink
-        Gets the records of ``main``.
-    on_progress : callable (int) -> None
-        Told how many bytes were written so far.
-    part_output : Sink, optional
-        Gets the records of ``part``; the caller then writes the closing HEAP_DUMP_END.  Without it they go
-        into ``output`` between those of ``main`` as they arrive.  The JVM may hold back a short ``main``
-        until the end; a header of ours is then written first.
+    def feed(self, stream: int, data: bytes) -> bytes:
+        """What may be written of the stream after more bytes of it."""
+        return self._records.feed(data)
 
-    Returns
-    -------
-    int
-        Bytes of the dump.
+    def finish(self) -> bytes:
+        """What is left; the HEAP_DUMP_END of a main stream is not: the caller writes it last.
 
-    Raises
-    ------
-    DumpFailed
-        The stream does not end with a HEAP_DUMP_END record.
+        Raises
+        ------
+        DumpFailed
+            The stream does not end where one may end.
+        """
+        self._records.check_end(is_main=self._is_main)
+        return b""
+
+
+class Merged:
+    """Streams of one dump in the order in which they come, taking turns where a record ends.
+
+    Of the first, only whole records are given out: what the JVM flushes first may end inside one, and goes on
+    only when all of the second was written.
     """
-    poll = select.poll()
-    fds = {}
-    for path in [main] if part is None else [main, part]:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        if path == main:
-            _widen(fd)
-        fds[fd] = Records(has_header=path == main)
-        poll.register(fd, select.POLLIN)
-    # Without a writer of ours the JVM would wait for one when it opens an empty part to append it.
-    held = os.open(part, os.O_WRONLY | os.O_NONBLOCK) if part is not None else -1
-    os.write(1, b"ready\n")
-    waiting = dict.fromkeys(fds, b"")
-    current, total = next(iter(fds)), 0
-    main_fd, is_open = current, True
-    early = b""  # a header that was written before the JVM's own came
-    while is_open:
-        for fd, _ in poll.poll():
-            if fd != main_fd and part is not None:
-                # Before the first bytes are taken, which the JVM may wait for to be done with this part;
-                # and before it may hold much: what fits in whole, the JVM could find there itself.
-                _put_empty_file(part)
-                _widen(fd)
-                part = None
-            piece = _read_some(fd)
-            if not piece:
-                is_open = is_open and fd != main_fd
-                continue
-            waiting[fd] += piece
-        if not is_open:
-            for fd in fds:
-                while piece := _read_some(fd):
-                    waiting[fd] += piece
-        # Two streams into one take turns where a record ends.
-        for _ in range(2):
-            out = fds[current].feed(waiting[current])
-            waiting[current] = b""
-            if out:
-                total += len(out)
-                if current == main_fd and early:
-                    out, early = _without_header(out, early), b""
-                elif current != main_fd and part_output is None and total == len(out):
-                    early = _header()
-                    output.write(early)
-                (output if current == main_fd else part_output or output).write(out)
-                on_progress(total)
-            if part_output is not None or fds[current].is_between:
-                current = next((fd for fd in fds if fd != current), current)
-    if held >= 0:
-        os.close(held)
-    if not fds[main_fd].ends_whole or not all(r.is_between for r in fds.values()):
-        raise DumpFailed("the dump ends inside a record")
-    if any(records.rest for fd, records in fds.items() if fd != main_fd):
-        raise DumpFailed("a part of the dump ends inside a record")
-    if part_output is None:
-        output.write(fds[main_fd].rest)
-    return total + _RECORD_BYTES
+
+    def __init__(self) -> None:
+        self._main, self._part = Records(has_header=True), Records(has_header=False)
+        self._begun, self._whole = bytearray(), bytearray()
+        self._early = b""  # a header that was written before the JVM's own came
+        self._is_begun = False
+
+    def feed(self, stream: int, data: bytes) -> bytes:
+        """What may be written after more bytes of stream 0 or 1.
+
+        Raises
+        ------
+        DumpFailed
+            The bytes are no heap dump.
+        """
+        if stream == 0:
+            out = self._main.feed(data)
+            whole = self._main.whole_bytes
+            if whole or self._main.is_between:
+                self._whole += self._begun + out[:whole]
+                self._begun = bytearray(out[whole:])
+            else:
+                self._begun += out
+            if len(self._begun) + len(self._whole) > _MAX_HELD_BYTES:
+                raise DumpFailed("the JVM writes its dump in an unknown order; collect it without a filter")
+            return self._named() if self._part.is_between else b""
+        out = self._part.feed(data)
+        if out and not self._is_begun:
+            self._is_begun, self._early = True, _header()
+            out = self._early + out
+        return out + self._named() if self._part.is_between else out
+
+    def _named(self) -> bytes:
+        """The whole records of the first stream; its header once."""
+        out, self._whole = bytes(self._whole), bytearray()
+        if out and self._early:
+            out, self._early = _without_header(out, self._early), b""
+        self._is_begun |= bool(out)
+        return out
+
+    def finish(self) -> bytes:
+        """What is left, with the HEAP_DUMP_END.
+
+        Raises
+        ------
+        DumpFailed
+            A stream does not end where one may end.
+        """
+        self._main.check_end(is_main=True)
+        self._part.check_end(is_main=False)
+        return self._named() + self._main.rest
+
+
+class Filtered:
+    """Streams in one, and a filter behind."""
+
+    def __init__(self, transform: Any) -> None:
+        self._merged, self._transform = Merged(), transform
+
+    def feed(self, stream: int, data: bytes) -> bytes:
+        """What the filter has ready."""
+        return bytes(self._transform.feed(self._merged.feed(stream, data)))
+
+    def finish(self) -> bytes:
+        """What is left; the dump is whole."""
+        rest: bytes = self._transform.feed(self._merged.finish())
+        return rest + bytes(self._transform.finish())
 
 
 def _header() -> bytes:
@@ -240,92 +234,3 @@ def _without_header(out: bytes, early: bytes) -> bytes:
 
 
 END = struct.pack(">BII", _HEAP_DUMP_END, 0, 0)
-
-
-def join(part_fd: int, output_fd: int) -> None:
-    """Append the packed part to the output; file systems that can do so share the blocks.
-
-    Raises
-    ------
-    OSError
-        The disk is full, say.
-    """
-    size = os.fstat(part_fd).st_size
-    done = 0
-    os.lseek(output_fd, 0, os.SEEK_END)
-    while done < size:
-        try:
-            copied = os.copy_file_range(part_fd, output_fd, size - done, done)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-            copied = 0
-        if not copied:  # some kernels' file systems say so instead of an error
-            copied = os.write(output_fd, os.pread(part_fd, _READ_BYTES, done))
-        done += copied
-
-
-def _widen(pipe: int) -> None:
-    with suppress(OSError):
-        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _READ_BYTES)
-
-
-def _read_some(fd: int) -> bytes:
-    try:
-        return os.read(fd, _READ_BYTES)
-    except BlockingIOError:
-        return b""
-
-
-def _put_empty_file(part: Path) -> None:
-    """Let an empty file take the name of a FIFO the JVM has open."""
-    empty = part.with_name(part.name + ".empty")
-    os.close(os.open(empty, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    empty.rename(part)
-
-
-def pack_file(path: Path, output: BinaryIO, on_progress: Callable[[int], None]) -> int:
-    """Copy a dump that the JVM has written as a file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    output : file object
-        Gets its bytes.
-    on_progress : callable (int) -> None
-        Told how many bytes were written so far.
-
-    Returns
-    -------
-    int
-        Bytes of the dump.
-
-    Raises
-    ------
-    DumpFailed
-        The file does not end with a HEAP_DUMP_END record.
-    """
-    records, total = Records(has_header=True), 0
-    with open(path, "rb", buffering=0) as file:
-        while piece := file.read(_READ_BYTES):
-            out = records.feed(piece)
-            output.write(out)
-            total += len(out)
-            on_progress(total)
-    if not records.ends_whole:
-        raise DumpFailed("the dump ends inside a record")
-    output.write(records.rest)
-    return total + _RECORD_BYTES
-
-
-@contextmanager
-def compressed(fd: int) -> Iterator[BinaryIO]:
-    """Bytes into an open file as one zstd frame with a checksum; synced when the block ends."""
-    with os.fdopen(fd, "wb", closefd=False) as raw:
-        with zstandard.ZstdCompressor(level=1, write_checksum=True).stream_writer(
-            raw, closefd=False
-        ) as packed:
-            yield packed
-        raw.flush()
-        os.fsync(fd)

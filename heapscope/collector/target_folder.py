@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
+from heapscope.collector.attach_reasons import as_whom
+from heapscope.collector.disk import Disk
+from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
-from heapscope.errors import CollectError, DumpFailed
+from heapscope.collector.reader import release_openers
+from heapscope.errors import CollectError
 from heapscope.units import format_bytes
 
 PREFIX = "heapscope-"
 _FOLDERS = ("/tmp", "/var/tmp")
 # File systems in memory: files there count against the limit of the container.
 _MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
-# A dump takes up to 1.45 bytes for each byte of the live heap (measured).
-_DUMP_PER_HEAP = 2
 # JDK 22 and later write a part file and append it to the dump before they remove it: both exist for a while.
 _FIRST_RELEASE_WITH_PARTS = 22
 _COPIES_WITH_PARTS = 2
@@ -49,13 +52,11 @@ def open_root(process: JvmProcess, folder: str = "/tmp") -> int:
             finally:
                 os.close(above)
     except OSError as error:
-        raise CollectError(
-            f"process {process.pid}: its {folder}: {error.strerror}; run as its user, or as root on the host"
-        ) from None
+        raise CollectError(f"process {process.pid}: its {folder}: {error.strerror}; {as_whom()}") from None
     return fd
 
 
-def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
+def room_for_file(process: JvmProcess, release: int, min_free_bytes: int | None = None) -> tuple[str, int]:
     """A folder of the target with room for a dump that is written as a file.
 
     Parameters
@@ -63,6 +64,8 @@ def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
     process : JvmProcess
     release : int
         Feature release of its JVM; 0 where it is not known.
+    min_free_bytes : int or None
+        What has to stay free; None for the default of `Disk`.
 
     Returns
     -------
@@ -71,38 +74,28 @@ def room_for_file(process: JvmProcess, release: int) -> tuple[str, int]:
 
     Raises
     ------
-    DumpFailed
+    CollectError
         No folder has enough free space on a disk.
     """
-    # The committed heap, because some collectors update the used size only at a collection; and no more than
-    # the resident size, because memory that is in use is resident.
-    heap_bytes = process.rss_bytes
-    if process.heap is not None:
-        heap_bytes = min(heap_bytes, process.heap.committed_bytes or heap_bytes)
     # Where the release is not known it may be a new one.
     copies = 1 if 0 < release < _FIRST_RELEASE_WITH_PARTS else _COPIES_WITH_PARTS
-    need = _DUMP_PER_HEAP * copies * heap_bytes
+    need = copies * expected_dump_bytes(process)
     seen = []
     for name in _FOLDERS:
         with suppress(CollectError):
             fd = open_root(process, name)
-            free = _free_bytes(fd)
+            free = Disk(Path(name), fd, min_free_bytes).left_bytes()
             if _is_memory(process, fd):
                 seen.append(f"{name} is memory")
             elif free < need:
-                seen.append(f"{name} has {format_bytes(free)} free")
+                seen.append(f"{name} has {format_bytes(max(0, free))} to spare")
             else:
                 return name, fd
             os.close(fd)
-    raise DumpFailed(
+    raise CollectError(
         f"process {process.pid}: a dump written as a file may need {format_bytes(need)} there: "
         f"{', '.join(seen) or 'its /tmp is out of reach'}; make room, or use --kind histogram"
     )
-
-
-def _free_bytes(fd: int) -> int:
-    facts = os.fstatvfs(fd)
-    return facts.f_bavail * facts.f_frsize
 
 
 def _is_memory(process: JvmProcess, fd: int) -> bool:
@@ -132,4 +125,13 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob(f"{PREFIX}*-*-*"):
         match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
         if match is not None and start_ticks(int(match[1])) != int(match[2]):
+            # A JVM may wait there, if heapscope and all its helpers were killed before it opened a FIFO.
+            release_openers(each for each in path.glob("dump.hprof*") if _is_fifo(each))
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_fifo(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.lstat().st_mode)
+    except OSError:
+        return False

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from heapscope.collector.processes import status_facts
 from heapscope.errors import AttachRefused
+from heapscope.isolated_python import isolated_python
 
-_HELPER = (sys.executable, "-m", "heapscope.collector.target_user")
+_HELPER = isolated_python("heapscope.collector.target_user")
 
 
 @dataclass(frozen=True, slots=True)

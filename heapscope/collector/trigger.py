@@ -148,6 +148,7 @@ class _Seen:
     columns: dict[str, list[float | None]] = field(default_factory=dict)
     taken: int = 0
     taken_at: float = 0.0
+    is_tried: bool = False
 
 
 class Sentinel:
@@ -179,7 +180,9 @@ class Sentinel:
             seen = self._seen.setdefault((sample.pid, sample.start_ticks), _Seen())
             now = datetime.fromisoformat(sample.captured_at).timestamp()
             self._remember(seen, now, sample)
-            if seen.taken >= self._count or (seen.taken and now - seen.taken_at < self._every):
+            if seen.taken >= self._count or (
+                (seen.taken or seen.is_tried) and now - seen.taken_at < self._every
+            ):
                 continue
             reasons = (t.reason(seen.seconds, seen.columns[t.column]) for t in self._triggers)
             reason = next((reason for reason in reasons if reason), None)
@@ -188,6 +191,13 @@ class Sentinel:
                 due.append(Due(sample.pid, sample.start_ticks, kind, reason))
                 seen.taken, seen.taken_at = seen.taken + 1, now
         return due
+
+    def give_back(self, due: Due) -> None:
+        """Do not count a snapshot that was refused before the JVM was asked; try again after ``every``."""
+        seen = self._seen.get((due.pid, due.start_ticks))
+        if seen is not None:
+            seen.taken -= 1
+            seen.is_tried = True
 
     def is_done(self, pids: Sequence[int]) -> bool:
         """Whether all of these processes have had their snapshots."""

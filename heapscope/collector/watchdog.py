@@ -1,14 +1,19 @@
-"""Reads a heap dump, and lets the JVM go on whatever happens to heapscope or to the reader.
+"""Lets the JVM go on, whatever happens to heapscope, to a disk, or to the processes that take its dump.
 
-The JVM waits while its dump is read, so a reader that stops would freeze it for good.  Hence
-``python -m heapscope.collector.watchdog JOB`` runs beside heapscope and becomes two processes:
+The JVM waits while its dump is read, so a reader that stops would freeze it for good.  Hence a *watchdog*
+runs beside heapscope.  It makes the FIFOs, and starts two processes:
 
-- the *reader* reads, walks the records and compresses (`heapscope.collector.stream`);
-- the *watchdog*, its parent, makes the FIFOs and kills the reader when heapscope is gone, when the reader
-  is stopped or makes no progress while bytes wait, or when time is up.  A JVM whose reader is gone gets
-  EPIPE, ends the dump with an error and goes on.
+- the *reader* (`heapscope.collector.reader`) holds the FIFO and does nothing but read, into memory;
+- the *writer* (`heapscope.collector.packer`) takes the dump out of memory, walks its records and writes it.
 
-In file mode there is no reader: the watchdog waits for heapscope's message, then packs the file itself.
+The watchdog ends the dump when heapscope is gone, when the pause that is allowed is over, when the reader is
+stopped or nothing is read while bytes wait, or when the writer fails.  A JVM whose reader is gone gets
+EPIPE, ends the dump with an error and goes on.
+
+The watchdog waits for nothing without a limit.  What may hang with a disk, even in the kernel, is done by
+child processes that it can leave behind: all writing, and all removing of files.
+
+In file mode there is no reader: the watchdog waits for heapscope's message, then has the file packed.
 
 Everything in the target's file system is done with the target's effective ids.  Whatever happens, its
 folder there and an output that heapscope has not renamed are removed.  It writes lines on standard output:
@@ -20,25 +25,31 @@ ended.
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import json
-import mmap
 import os
 import select
 import shutil
 import signal
-import struct
+import socket
 import sys
 import termios
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from heapscope.collector.stream import END, Filter, Filtered, compressed, join, pack_file, read_fifos
+from heapscope.collector import packer, reader
+from heapscope.collector.attach_reasons import as_whom
+from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
+from heapscope.collector.child import Child, apart, end_with_parent
+from heapscope.collector.disk import Disk
+from heapscope.collector.reader import Status
+from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
-from heapscope.errors import DumpFailed, HeapscopeError
+from heapscope.errors import HeapscopeError
+from heapscope.units import format_bytes
 
 JVM_DONE, JVM_FAILED = b".", b"!"
 GONE = "heapscope is gone"
@@ -46,8 +57,12 @@ NO_WORD = "the JVM wrote no dump"
 NO_FIFO = "no FIFO"
 _TICK_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
-_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent ends
 _RELEASE_SECONDS = 0.05
+# A writer that does nothing for so long, when the JVM goes on: fsync of a dump on a slow disk takes a while.
+_WRITER_SECONDS = 120.0
+# The reader ends by itself so much later than the watchdog would end it.
+_READER_SECONDS = 2.0
+_READER_NICE = -20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +80,13 @@ class Job:
     output, output_fd : str, int
         The file to fill, made by heapscope, which holds a lock on it.
     seconds, stall_seconds : float
-        Limits of the whole dump, and of a reader that does nothing though bytes wait.
-    part_fd : int
-        A nameless file beside the output for the part of a dump that is split; -1 where there is none.
+        Limits of the pause, and of a reader that reads nothing though bytes wait.
+    buffer_bytes : int
+        Memory between reader and writer.
+    min_free_bytes : int or None
+        What stays free on the output's disk; None for the default of `Disk`.
+    expected_bytes : int
+        About how long the dump will be.
     through : Filter or None
         What the dump flows through before it is written; only of a stream.
     """
@@ -82,7 +101,9 @@ class Job:
     output_fd: int
     seconds: float
     stall_seconds: float
-    part_fd: int = -1
+    buffer_bytes: int = DEFAULT_BYTES
+    min_free_bytes: int | None = None
+    expected_bytes: int = 0
     through: Filter | None = None
 
     @property
@@ -95,6 +116,11 @@ class Job:
         """Those that the JVM opens."""
         names = [self.name, f"{self.name}.p0"] if self.is_split else [self.name]
         return [self.inside / name for name in names] if self.is_streamed else []
+
+    @property
+    def disk(self) -> Disk:
+        """Of the output."""
+        return Disk(Path(self.output).parent, self.output_fd, self.min_free_bytes)
 
     def to_json(self) -> str:
         """For the command line."""
@@ -115,13 +141,14 @@ class _Heapscope:
         self.message = b""
         self.is_gone = False
 
-    def listen(self, seconds: float | None) -> None:
-        """Wait for input, at most so long; None: until there is some."""
-        if self.is_gone:
-            time.sleep(seconds or 0)
-        elif select.select([0], [], [], seconds)[0]:
+    def listen(self, seconds: float | None, *others: int) -> list[int]:
+        """Wait for input, at most so long; None: until there is some.  Others that can be read, as well."""
+        ready = select.select([*([] if self.is_gone else [0]), *others], [], [], seconds)[0]
+        if 0 in ready:
+            ready.remove(0)
             byte = os.read(0, 1)
             self.message, self.is_gone = byte or self.message, not byte
+        return ready
 
 
 def _answer(**facts: object) -> None:
@@ -129,34 +156,172 @@ def _answer(**facts: object) -> None:
         os.write(1, (json.dumps(facts) + "\n").encode())
 
 
-def _reader(job: Job, progress: mmap.mmap) -> int:
-    def on_progress(total: int) -> None:
-        progress[:8] = struct.pack("q", total)
+def _tell(fd: int, **facts: object) -> None:
+    os.write(fd, (json.dumps(facts) + "\n").encode())
 
+
+def _written(job: Job, answer_fd: int, pack: Callable[[], dict[str, object]]) -> int:
+    """Run what a writer does, and tell how it went."""
     try:
-        fifos = job.fifos[0], job.fifos[1] if job.is_split else None
-        if job.is_split and job.through is None:
-            # Three zstd frames, one behind the other: the head, the part, the end.
-            with compressed(job.output_fd) as head, compressed(job.part_fd) as part:
-                total = read_fifos(*fifos, head, on_progress, part)
-            join(job.part_fd, job.output_fd)
-            with compressed(job.output_fd) as end:
-                end.write(END)
-            _answer(dump_bytes=total)
-            return 0
-        with compressed(job.output_fd) as packed:
-            if job.through is None:
-                total = read_fifos(*fifos, packed, on_progress)
-            else:
-                filtered = Filtered(packed, job.through.make())  # compiles; the JVM must not wait for it
-                total = read_fifos(*fifos, filtered, on_progress)
-                filtered.finish()
-        _answer(dump_bytes=total)
+        facts = pack()
     except OSError as error:
-        _answer(problem=f"{Path(job.output).parent}: {error.strerror}")
+        facts = {"problem": f"{error.filename or Path(job.output).parent}: {error.strerror}"}
     except HeapscopeError as error:
-        _answer(problem=str(error))
+        facts = {"problem": str(error)}
+    _tell(answer_fd, **facts)
     return 0
+
+
+class _Dump:
+    """A streamed dump: its two processes and what is known of them."""
+
+    def __init__(self, job: Job, heapscope: _Heapscope, guards: Sequence[int]) -> None:
+        self._job, self._heapscope, self._guards = job, heapscope, guards
+        self._status, buffer = Status(), SlotBuffer(job.buffer_bytes)
+        self._control, theirs = socket.socketpair()
+        self._answers, answer_fd = os.pipe()
+        self._writer = Child(
+            "heapscope-write",
+            lambda: self._write(buffer, answer_fd),
+            keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd),
+        )
+        self._reader = Child(
+            "heapscope-read",
+            lambda: self._read(buffer, theirs),
+            keep=(buffer.filled_in, buffer.freed_out, theirs.fileno(), *guards),
+        )
+        buffer.keep()
+        theirs.close()
+        os.close(answer_fd)
+        self._open = {self._control.fileno(), self._answers}
+        self._said = b""
+        self._result: dict[str, object] | None = None
+        self._is_reader_ready = self._is_writer_ready = False
+        self._deadline = 0.0
+        self._seen, self._since = (0, 0), time.monotonic()
+
+    def _write(self, buffer: SlotBuffer, answer_fd: int) -> int:
+        act_as(None)
+        end_with_parent()  # forgotten where the ids change
+
+        def pack() -> dict[str, object]:
+            work = packer.Packer(
+                buffer,
+                len(self._guards),
+                self._job.through,
+                self._job.output_fd,
+                self._job.disk,
+                self._job.expected_bytes,
+                self._status,
+            )
+            _tell(answer_fd, ready=True)
+            return {"dump_bytes": work.pack(), "way": work.way}
+
+        return _written(self._job, answer_fd, pack)
+
+    def _read(self, buffer: SlotBuffer, control: socket.socket) -> int:
+        os.chdir("/")
+        # The JVM waits for it, and it runs only where the JVM has written.
+        act_as(None)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _READER_NICE)
+        act_as(self._job.owner)
+        end_with_parent()  # forgotten where the ids change
+        fifos = reader.open_fifos(self._guards)
+        held = reader.open_held(self._guards[1]) if len(self._guards) > 1 else -1
+        for guard in self._guards:
+            os.close(guard)
+        buffer.populate(max(1, self._job.expected_bytes))
+        control.send(reader.OPENED)
+        return reader.read_fifos(fifos, held, buffer, self._status, control)
+
+    def watch(self) -> dict[str, object]:
+        """Wait until the dump is written, or end it where it cannot or must not go on; the answer."""
+        while True:
+            self._listen()
+            problem = self._problem()
+            if problem:
+                # The JVM first.
+                self._reader.kill(_GRACE_SECONDS)
+                is_hung = not self._writer.kill(_GRACE_SECONDS)
+                return {"problem": problem, **_hung(is_hung)}
+            if self._result is not None and self._reader.code() is not None:
+                return self._result
+            if not self._deadline and self._is_reader_ready and self._is_writer_ready:
+                self._deadline = time.monotonic() + self._job.seconds
+                self._status.deadline_milliseconds = int((self._deadline + _READER_SECONDS) * 1000)
+                os.write(1, b"ready\n")
+
+    def _listen(self) -> None:
+        fds = [child.pidfd for child in (self._reader, self._writer) if child.code() is None]
+        ready = self._heapscope.listen(_TICK_SECONDS, *fds, *self._open)
+        if self._answers in ready:
+            piece = os.read(self._answers, 1 << 16)
+            if not piece:
+                self._open.discard(self._answers)
+            *lines, self._said = (self._said + piece).split(b"\n")
+            for facts in map(json.loads, lines):
+                self._is_writer_ready = True
+                self._result = facts if "ready" not in facts else None
+        if self._control.fileno() in ready:
+            said = self._control.recv(1)
+            if not said:
+                self._open.discard(self._control.fileno())
+            elif said == reader.OPENED:
+                self._is_reader_ready = True
+            else:
+                is_done = apart(lambda: _put_empty_file(self._job.fifos[1]))
+                with suppress(OSError):
+                    self._control.send(reader.PART_IS_EMPTY if is_done else b"!")
+
+    def _problem(self) -> str:
+        """Why the dump has to end now; empty where it may go on."""
+        job, status, now = self._job, self._status, time.monotonic()
+        if (self._reader.code() or 0) < 0:
+            return "the reader was killed"
+        if self._result is not None and "problem" in self._result:
+            return str(self._result["problem"])
+        if self._heapscope.is_gone:
+            return GONE
+        if self._heapscope.message == JVM_FAILED:
+            return NO_WORD
+        read, written = self._reader.code(), self._writer.code()
+        too_long = f"it took more than the {job.seconds:g} s that --max-pause allows"
+        if read not in (None, reader.DONE, reader.NO_WRITER):
+            return {
+                reader.TIME_IS_UP: too_long,
+                reader.NO_EMPTY_FILE: f"its {job.folder} was out of reach",
+            }.get(read or 0, "the reader failed")
+        if written is not None and self._result is None and self._answers not in self._open:
+            return "the writer was killed" if written < 0 else "the writer failed"
+        if read is None and self._reader.is_stopped():
+            return "the reader was stopped"
+        if self._writer.is_stopped():
+            return "the writer was stopped"
+        if read is None and self._deadline and now > self._deadline:
+            return too_long
+        moved = status.read_bytes, status.written_bytes
+        if moved != self._seen:
+            self._seen, self._since = moved, now
+        limit = job.stall_seconds if read is None else _WRITER_SECONDS
+        if now - self._since <= limit or (read is None and not bytes_wait(self._guards)):
+            return ""
+        folder = Path(job.output).parent
+        if read is not None or status.is_full:
+            return f"{folder}: its disk took nothing for {limit:g} s"
+        return f"the reader made no progress for {limit:g} s"
+
+
+def _hung(is_hung: bool) -> dict[str, object]:
+    """Part of an answer: a disk holds the writer, and will hold whoever touches the output."""
+    return {"is_hung": True} if is_hung else {}
+
+
+def _put_empty_file(part: Path) -> None:
+    """Let an empty file take the name of a FIFO the JVM has open."""
+    empty = part.with_name(part.name + ".empty")
+    os.close(os.open(empty, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    empty.rename(part)
 
 
 def _pack(job: Job, heapscope: _Heapscope) -> None:
@@ -164,83 +329,60 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
     os.write(1, b"ready\n")
     heapscope.listen(None)
     if heapscope.message != JVM_DONE:
+        _answer(problem=GONE if heapscope.is_gone else NO_WORD)
         return
+    status = Status()
+    answers, answer_fd = os.pipe()
 
-    def on_progress(total: int) -> None:
-        heapscope.listen(0)
-        if heapscope.is_gone:
-            raise DumpFailed(GONE)
+    def on_progress(size: int) -> None:
+        status.written_bytes += size
 
-    try:
-        with compressed(job.output_fd) as packed:
-            total = pack_file(job.inside / job.name, packed, on_progress)
-        # The bytes are on disk twice now: free those of the target first.
-        _remove(job)
-        _answer(dump_bytes=total)
-    except OSError as error:
-        _answer(problem=f"{error.filename or Path(job.output).parent}: {error.strerror}")
-    except DumpFailed as error:
-        _answer(problem=str(error))
+    def pack() -> dict[str, object]:
+        total = packer.pack_file(job.inside / job.name, job.output_fd, job.disk, on_progress)
+        return {"dump_bytes": total, "way": "file"}
 
-
-def _watch(reader: int, job: Job, heapscope: _Heapscope, progress: mmap.mmap) -> None:
-    """Wait until the reader ends; kill it where it cannot or must not go on."""
-    deadline = time.monotonic() + job.seconds
-    seen, since = b"", time.monotonic()
-    while True:
-        # Before the reader is looked at: the JVM may have failed because the reader died.
-        heapscope.listen(_TICK_SECONDS)
-        ended, status = os.waitpid(reader, os.WNOHANG)
-        if ended:
-            if status:
-                _answer(problem="the reader was killed")
-            return
-        problem = ""
-        now = time.monotonic()
-        if progress[:8] != seen:
-            seen, since = progress[:8], now
+    writer = Child(
+        "heapscope-write", lambda: _written(job, answer_fd, pack), keep=(job.root, job.output_fd, answer_fd)
+    )
+    os.close(answer_fd)
+    seen, since = 0, time.monotonic()
+    problem = ""
+    while writer.code() is None and not problem:
+        heapscope.listen(_TICK_SECONDS, writer.pidfd)
+        if status.written_bytes != seen:
+            seen, since = status.written_bytes, time.monotonic()
         if heapscope.is_gone:
             problem = GONE
-        elif heapscope.message == JVM_FAILED:
-            problem = NO_WORD
-        elif _state(reader) in ("T", "t"):
-            problem = "the reader was stopped"
-        elif now > deadline:
-            problem = f"it took more than {job.seconds:g} s"
-        elif now - since > job.stall_seconds and _bytes_wait(job):
-            problem = f"the reader made no progress for {job.stall_seconds:g} s"
-        if problem:
-            os.kill(reader, signal.SIGKILL)
-            os.waitpid(reader, 0)
-            _answer(problem=problem)
-            return
+        elif time.monotonic() - since > _WRITER_SECONDS:
+            problem = f"{Path(job.output).parent}: its disk took nothing for {_WRITER_SECONDS:g} s"
+    is_hung = not writer.kill(_GRACE_SECONDS)
+    # The bytes are on disk twice now: free those of the target first.
+    _remove(job)
+    said = b"" if is_hung else os.read(answers, 1 << 16)
+    if problem or not said:
+        _answer(problem=problem or "the writer was killed", **_hung(is_hung))
+    else:
+        _answer(**json.loads(said))
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def _release(job: Job, heapscope: _Heapscope) -> None:
+def _release(job: Job, guards: Sequence[int], heapscope: _Heapscope) -> None:
     """Release a JVM that opens a FIFO whose reader has ended, until it has answered heapscope.
 
     It would wait in ``open`` for ever.  The FIFO is opened here for both directions and closed again, so the
     JVM's write fails with EPIPE.  Where heapscope has ended nobody gets the JVM's answer, so it is given some
     time instead.
     """
+    fifos = [Path(f"/proc/self/fd/{guard}") for guard in guards]
     deadline = None
     while not heapscope.message and (deadline is None or time.monotonic() < deadline):
-        for fd in _opened(job):
-            os.close(fd)
+        reader.release_openers(fifos)
         heapscope.listen(_RELEASE_SECONDS)
         if heapscope.is_gone and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
     if heapscope.message:
         return
     # A JVM that has looked up the name but not yet opened the FIFO must still find a reader.
-    held = _opened(job)
+    held = reader.open_both_ways(fifos)
     _remove(job)
     time.sleep(_TICK_SECONDS)
     for fd in held:
@@ -249,23 +391,26 @@ def _release(job: Job, heapscope: _Heapscope) -> None:
 
 def _remove(job: Job) -> None:
     """Remove the folder in the target, again where the JVM creates a file there meanwhile."""
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while job.inside.exists() and time.monotonic() < deadline:
-        shutil.rmtree(job.inside, ignore_errors=True)
+
+    def remove() -> None:
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while job.inside.exists() and time.monotonic() < deadline:
+            shutil.rmtree(job.inside, ignore_errors=True)
+
+    apart(remove)
 
 
-def _opened(job: Job) -> list[int]:
-    found = []
-    for path in job.fifos:
+def bytes_wait(guards: Sequence[int]) -> bool:
+    """Whether there are bytes in one of the FIFOs, whatever has their names by now.
+
+    Parameters
+    ----------
+    guards : sequence of int
+        Open paths (``O_PATH``): who holds one is no reader, so the JVM still sees the reader end.
+    """
+    for guard in guards:
         with suppress(OSError):
-            found.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
-    return found
-
-
-def _bytes_wait(job: Job) -> bool:
-    for path in job.fifos:
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            fd = os.open(f"/proc/self/fd/{guard}", os.O_RDONLY | os.O_NONBLOCK)
             try:
                 count = array.array("i", [0])
                 fcntl.ioctl(fd, termios.FIONREAD, count)
@@ -280,24 +425,23 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     try:
         for path in job.fifos:
             os.mkfifo(path, 0o600)
+        guards = [os.open(path, os.O_PATH | os.O_NOFOLLOW) for path in job.fifos]
     except OSError as error:
         _answer(problem=NO_FIFO, reason=error.strerror)
         return
-    progress = mmap.mmap(-1, mmap.PAGESIZE)
-    watchdog = os.getpid()
-    reader = os.fork()
-    if reader == 0:
-        # If even the watchdog is killed, the reader goes with it and the JVM goes on.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os._exit(1 if os.getppid() != watchdog else _reader(job, progress))
     try:
-        _watch(reader, job, heapscope, progress)
+        try:
+            dump = _Dump(job, heapscope, guards)
+        except (OSError, OverflowError) as error:
+            _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
+            return
+        _answer(**dump.watch())
     finally:
-        _release(job, heapscope)
+        _release(job, guards, heapscope)
 
 
 def main() -> None:
-    """Watchdog and reader of one dump; the job is JSON in the first argument."""
+    """Watchdog of one dump; the job is JSON in the first argument."""
     job = Job.from_json(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -306,7 +450,7 @@ def main() -> None:
         try:
             job.inside.mkdir(mode=0o700)
         except OSError as error:
-            _answer(problem=f"its folder for the dump: {error.strerror}; run as its user or as root")
+            _answer(problem=f"its folder for the dump: {error.strerror}; {as_whom()}")
         else:
             heapscope = _Heapscope()
             (_stream if job.is_streamed else _pack)(job, heapscope)
@@ -317,7 +461,7 @@ def main() -> None:
         _remove(job)
         act_as(None)
         # heapscope renames a whole dump before it ends; what still has its hidden name is not whole.
-        Path(job.output).unlink(missing_ok=True)
+        apart(lambda: Path(job.output).unlink(missing_ok=True))
 
 
 if __name__ == "__main__":

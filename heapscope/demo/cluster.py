@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import TracebackType
 from heapscope.demo.hadoop import Hadoop, environment
 from heapscope.demo.worker import READY
 from heapscope.errors import NoDemo
+from heapscope.isolated_python import isolated_python
 
 WORKERS = 2
 _END_SECONDS = 5.0
@@ -85,13 +85,7 @@ class Cluster:
         with log.open("w") as file:
             self._processes.append(
                 subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "heapscope.demo.worker",
-                        f"--job_name={role}",
-                        f"--task_index={index}",
-                    ],
+                    isolated_python("heapscope.demo.worker", f"--job_name={role}", f"--task_index={index}"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=file,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,10 +18,10 @@ import pytest
 
 import heapscope
 from heapscope.cli import main
-from heapscope.collector import dump, processes
+from heapscope.collector import dump, processes, watched_dump
 from heapscope.collector.dump import collect
 from heapscope.errors import CollectError, DumpFailed, OutputFailed
-from tests.support.hosts import Host, java_host
+from tests.support.hosts import Host, java_host, left_in_tmp
 from tests.support.jvm import Jvm, find_jdks, java, wait_until
 
 pytestmark = pytest.mark.jvm
@@ -53,10 +52,7 @@ def mortal() -> Iterator[Host]:
 
 def leftovers(folder: Path) -> list[Path]:
     """All that is in a folder, and what heapscope has in /tmp."""
-    ours = [
-        path for path in Path("/tmp").glob("heapscope-*") if re.fullmatch(r"heapscope-\d+-\d+-\w+", path.name)
-    ]
-    return [*ours, *folder.glob(".*"), *folder.glob("*")]
+    return [*left_in_tmp(), *folder.glob(".*"), *folder.glob("*")]
 
 
 def wait_until_clean(folder: Path) -> None:
@@ -83,26 +79,26 @@ class Held:
         """Python code to run in place of the watchdog."""
         return f"""
 import os, pathlib, time
-from heapscope.collector import stream, watchdog
-folder, read, pack, seen = pathlib.Path({str(self.folder)!r}), stream._read_some, watchdog.pack_file, [0]
+from heapscope.collector import packer, reader, watchdog
+folder, read, pack, seen = pathlib.Path({str(self.folder)!r}), reader._read_into, packer.pack_file, [0]
 
 def hold():
     (folder / "reached").touch()
     while not (folder / "go").exists():
         time.sleep(0.002)
 
-def read_some(fd):
-    piece = read(fd)
-    seen[0] += len(piece)
+def read_into(fd, place):
+    size = read(fd, place)
+    seen[0] += size or 0
     if seen[0] > 1 << 20:
         hold()
-    return piece
+    return size
 
 def pack_file(*arguments):
     hold()
     return pack(*arguments)
 
-stream._read_some, watchdog.pack_file = read_some, pack_file
+reader._read_into, packer.pack_file = read_into, pack_file
 watchdog.main()
 """
 
@@ -110,7 +106,7 @@ watchdog.main()
 @pytest.fixture
 def held(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     found = Held(tmp_path_factory.mktemp("held"))
-    monkeypatch.setattr(dump, "_WATCHDOG", (sys.executable, "-c", found.program))
+    monkeypatch.setattr(watched_dump, "WATCHDOG", (sys.executable, "-c", found.program))
     yield found
     found.go_on()
 
@@ -118,7 +114,9 @@ def held(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def is_file_begun() -> bool:
     """Whether bytes are in the file that a JVM writes."""
     try:
-        return any(path.stat().st_size > 0 for path in Path("/tmp").glob("heapscope-*-*-*/dump.hprof*"))
+        return any(
+            path.stat().st_size > 0 for path in Path("/tmp").glob(f"heapscope-{os.getpid()}-*-*/dump.hprof*")
+        )
     except FileNotFoundError:
         return False
 
@@ -154,8 +152,8 @@ def in_the_middle(held: Held, strike: Callable[[], object]) -> Iterator[None]:
         yield
 
 
-def helpers() -> tuple[int, int]:
-    """Watchdog and reader of the dump that this process takes."""
+def helpers() -> tuple[int, int, int]:
+    """Watchdog, reader and writer of the dump that this process takes."""
     found = {}
     for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
         try:
@@ -166,8 +164,12 @@ def helpers() -> tuple[int, int]:
         if b"heapscope.collector.watchdog" in command or b"watchdog.main()" in command:
             found[pid] = parent
     (watchdog,) = [pid for pid, parent in found.items() if parent == os.getpid()]
-    (reader,) = [pid for pid, parent in found.items() if parent == watchdog]
-    return watchdog, reader
+    names = {
+        Path(f"/proc/{pid}/comm").read_text().strip(): pid
+        for pid, parent in found.items()
+        if parent == watchdog
+    }
+    return watchdog, names["heapscope-read"], names["heapscope-write"]
 
 
 def test_a_streamed_dump_counts_what_the_jvm_counts(jvm: Jvm, tmp_path: Path) -> None:
@@ -202,13 +204,19 @@ def test_the_command_line_collects_and_reports(
 
 
 @pytest.mark.parametrize(
-    ("signal_sent", "words"), [(signal.SIGKILL, "the reader was killed"), (signal.SIGSTOP, "was stopped")]
+    ("which", "signal_sent", "words"),
+    [
+        (1, signal.SIGKILL, "the reader was killed"),
+        (1, signal.SIGSTOP, "the reader was stopped"),
+        (2, signal.SIGKILL, "the writer was killed"),
+        (2, signal.SIGSTOP, "the writer was stopped"),
+    ],
 )
-def test_a_reader_that_dies_or_stops_leaves_the_jvm_alive(
-    big: Host, held: Held, tmp_path: Path, signal_sent: signal.Signals, words: str
+def test_a_helper_that_dies_or_stops_leaves_the_jvm_alive(
+    big: Host, held: Held, tmp_path: Path, which: int, signal_sent: signal.Signals, words: str
 ) -> None:
     with (
-        in_the_middle(held, lambda: os.kill(helpers()[1], signal_sent)),
+        in_the_middle(held, lambda: os.kill(helpers()[which], signal_sent)),
         pytest.raises(DumpFailed, match=words),
     ):
         collect(processes.get(big.pid), tmp_path)
@@ -229,11 +237,11 @@ def test_a_watchdog_that_is_killed_takes_its_reader_along(big: Host, held: Held,
 def test_a_reader_that_hangs_is_ended(big: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is neither dead nor stopped, it only does nothing, and the JVM stands still in its write."""
     hangs = (
-        "import time; from heapscope.collector import stream, watchdog; "
-        "stream._read_some = lambda fd: time.sleep(1000); watchdog.main()"
+        "import time; from heapscope.collector import reader, watchdog; "
+        "reader._read_into = lambda fd, place: time.sleep(1000); watchdog.main()"
     )
-    monkeypatch.setattr(dump, "_WATCHDOG", (sys.executable, "-c", hangs))
-    monkeypatch.setattr(dump, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(watched_dump, "WATCHDOG", (sys.executable, "-c", hangs))
+    monkeypatch.setattr(watched_dump, "STALL_SECONDS", 0.5)
     with pytest.raises(DumpFailed, match=r"the reader made no progress for 0\.5 s"):
         collect(processes.get(big.pid), tmp_path)
     wait_until_clean(tmp_path)
@@ -241,8 +249,8 @@ def test_a_reader_that_hangs_is_ended(big: Host, tmp_path: Path, monkeypatch: py
 
 
 def test_a_dump_that_takes_too_long_is_given_up(big: Host, tmp_path: Path) -> None:
-    with pytest.raises(DumpFailed, match=r"took more than 0\.01 s"):
-        collect(processes.get(big.pid), tmp_path, seconds=0.01)
+    with pytest.raises(DumpFailed, match=r"took more than the 0\.01 s"):
+        collect(processes.get(big.pid), tmp_path, max_pause_seconds=0.01)
     wait_until_clean(tmp_path)
     assert big.serves()
 
@@ -253,8 +261,8 @@ def test_heapscope_killed_in_the_middle_leaves_nothing(
 ) -> None:
     folder = tmp_path / "out"
     code = (
-        "import sys; from heapscope.cli import main; from heapscope.collector import dump; "
-        "dump._WATCHDOG = (sys.executable, '-c', sys.argv[1]); sys.exit(main(sys.argv[2:]))"
+        "import sys; from heapscope.cli import main; from heapscope.collector import watched_dump; "
+        "watched_dump.WATCHDOG = (sys.executable, '-c', sys.argv[1]); sys.exit(main(sys.argv[2:]))"
     )
     command = [sys.executable, "-c", code, held.program, "collect", str(big.pid), "-o", str(folder), *mode]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -285,7 +293,7 @@ def test_a_jvm_killed_while_it_writes_a_file_leaves_nothing(mortal: Host, tmp_pa
 
 def test_one_snapshot_at_a_time(jvm: Jvm, tmp_path: Path) -> None:
     process = processes.get(jvm.pid)
-    with dump._lock(process), pytest.raises(DumpFailed, match="another heapscope"):
+    with dump._lock(process), pytest.raises(CollectError, match="another heapscope"):
         collect(process, tmp_path)
 
 
@@ -314,7 +322,7 @@ def full_disk(folder: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_full_disk_is_named_and_leaves_nothing(big: Host, tmp_path: Path, stream: bool) -> None:
     with full_disk(tmp_path) as disk:
-        with pytest.raises(DumpFailed, match=r"No space left|File too large"):
+        with pytest.raises(DumpFailed, match=r"No space left|File too large|would be left free"):
             collect(processes.get(big.pid), disk, stream=stream)
         wait_until_clean(disk)
     assert big.serves()
@@ -330,3 +338,75 @@ def test_a_sidecar_that_cannot_be_written_takes_its_snapshot_with_it(
     with pytest.raises(DumpFailed, match=r"json.*No space left.*no snapshot was kept"):
         collect(processes.get(jvm.pid), tmp_path, kind="histogram")
     wait_until_clean(tmp_path)
+
+
+@contextmanager
+def ext4(folder: Path) -> Iterator[Path]:
+    """A disk that can be made to hang; skipped where this user may not mount one."""
+    image, disk = folder / "image", folder / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(256 << 20)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip(f"{command[0]} does not work here: no disk that can be made to hang")
+    try:
+        yield disk
+    finally:
+        freeze(disk, "-u", check=False)
+        wait_until(
+            lambda: subprocess.run(["umount", str(disk)], capture_output=True).returncode == 0, "unmounted"
+        )
+
+
+def freeze(disk: Path, option: str = "-f", *, check: bool = True) -> None:
+    subprocess.run(["fsfreeze", option, str(disk)], check=check, capture_output=True)
+
+
+def test_a_disk_that_hangs_holds_no_jvm(
+    big: Host, held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes to it hangs in the kernel, and no signal ends that; the JVM goes on meanwhile."""
+    monkeypatch.setattr(watched_dump, "STALL_SECONDS", 1.0)
+    with ext4(tmp_path) as disk:
+        with (
+            in_the_middle(held, lambda: freeze(disk)),
+            pytest.raises(DumpFailed, match="its disk took nothing for 1 s"),
+        ):
+            collect(processes.get(big.pid), disk, buffer_bytes=8 << 20)
+        assert big.serves()
+        freeze(disk, "-u")
+        wait_until(
+            lambda: not [path for path in disk.iterdir() if path.name != "lost+found"], "all is removed"
+        )
+    assert big.serves()
+
+
+def test_who_holds_the_fifo_holds_no_file(big: Host, held: Held, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        folder = Path(f"/proc/{helpers()[1]}/fd")
+        seen.extend(os.readlink(entry) for entry in folder.iterdir())
+
+    with in_the_middle(held, look):
+        collect(processes.get(big.pid), tmp_path)
+    fifos = [name for name in seen if "dump.hprof" in name]
+    assert fifos
+    rest = [name for name in seen if name not in fifos]
+    assert all(name == "/dev/null" or name.startswith(("pipe:", "socket:")) for name in rest), rest
+
+
+@pytest.mark.parametrize("strike", ["remove", "kill"])
+def test_what_happens_in_the_middle_is_named(
+    big: Host, mortal: Host, held: Held, tmp_path: Path, strike: str
+) -> None:
+    folder = tmp_path / "out"
+    host, words = (big, "it was removed while") if strike == "remove" else (mortal, "it ended while its heap")
+    with (
+        in_the_middle(held, host.process.kill if strike == "kill" else lambda: shutil.rmtree(folder)),
+        pytest.raises(DumpFailed, match=words),
+    ):
+        collect(processes.get(host.pid), folder)
+    wait_until_clean(folder)
+    assert big.serves()

@@ -13,7 +13,7 @@ import pytest
 import heapscope
 from heapscope.collector import attach, processes, target_folder
 from heapscope.collector.dump import collect
-from heapscope.errors import AttachRefused, DumpFailed
+from heapscope.errors import AttachRefused, CollectError
 from tests.support.hosts import Host, container_host
 from tests.support.jvm import find_jdks
 
@@ -72,7 +72,7 @@ def test_a_container_with_memory_only_is_told_so(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(target_folder, "_FOLDERS", ("/tmp",))
     options = ("-XX:+StartAttachListener",)
     with container_host(find_jdks()[RELEASES[0]], MEGABYTES, *options, is_rootless=True) as host:
-        with pytest.raises(DumpFailed, match="/tmp is memory"):
+        with pytest.raises(CollectError, match="/tmp is memory"):
             collect(processes.get(host.pid), tmp_path, stream=False)
         assert host.serves()
 

@@ -14,9 +14,10 @@ import pytest
 import heapscope
 from heapscope.cli import main
 from heapscope.collector import attach, channel, part_file, processes, target_folder
+from heapscope.collector.disk import Disk
 from heapscope.collector.dump import collect
-from heapscope.errors import AttachRefused, AttachTimeout, CollectError, DumpFailed
-from tests.support.hosts import Host, c_host, java_host, jpype_host
+from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+from tests.support.hosts import Host, c_host, java_host, jpype_host, left_in_tmp
 from tests.support.jvm import fetch_jdk, find_jdks
 
 pytestmark = pytest.mark.jvm
@@ -36,8 +37,7 @@ def nodes(megabytes: int) -> int:
 
 def leftovers(*folders: Path) -> list[Path]:
     """Temporary files and folders of heapscope, in /tmp and in folders of snapshots."""
-    ours = [p for p in Path("/tmp").glob("heapscope-*") if re.fullmatch(r"heapscope-\d+-\d+-\w+", p.name)]
-    return [*ours, *(path for folder in folders for path in folder.glob(".*"))]
+    return [*left_in_tmp(), *(path for folder in folders for path in folder.glob(".*"))]
 
 
 @pytest.fixture(params=["java", "jpype", "c"])
@@ -155,6 +155,14 @@ def test_a_tool_of_others_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert channel._program("jcmd", brought) == str(tool)
         tool.chmod(0o777)
         assert channel._program("jcmd", brought) is None
+        tool.unlink()
+        tool.symlink_to("/usr/bin/env")  # root's, but no tool of a JDK
+        assert channel._program("jcmd", brought) is None
+        tool.unlink()
+        tool.write_text("#!/bin/sh\n")
+        tool.chmod(0o755)
+        home.chmod(0o777)  # anybody can put another bin there
+        assert channel._program("jcmd", brought) is None
 
 
 def test_xrs_is_dumped_without_any_signal(tmp_path: Path) -> None:
@@ -255,9 +263,9 @@ def test_a_jvm_too_old_to_stream_writes_a_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_room_no_file_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target_folder, "_free_bytes", lambda fd: 1 << 20)
+    monkeypatch.setattr(Disk, "left_bytes", lambda disk: 1 << 20)
     with java_host(find_jdks()[RELEASES[0]], SMALL, LISTENS) as host:
-        with pytest.raises(DumpFailed, match=r"may need .* there: /tmp has 1.05 MB free"):
+        with pytest.raises(CollectError, match=r"may need .* there: /tmp has 1.05 MB to spare"):
             collect(processes.get(host.pid), tmp_path, stream=False)
         assert leftovers(tmp_path) == []
         assert host.serves()
@@ -267,7 +275,7 @@ def test_no_file_is_written_into_memory(tmp_path: Path, monkeypatch: pytest.Monk
     """A tmpfs counts against the container's limit: a dump there would call the OOM killer."""
     monkeypatch.setattr(target_folder, "_FOLDERS", ("/dev/shm",))
     with java_host(find_jdks()[RELEASES[0]], SMALL, LISTENS) as host:
-        with pytest.raises(DumpFailed, match="/dev/shm is memory"):
+        with pytest.raises(CollectError, match="/dev/shm is memory"):
             collect(processes.get(host.pid), tmp_path, stream=False)
         assert host.serves()
 

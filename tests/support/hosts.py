@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -79,6 +80,16 @@ class Host:
     def serves(self) -> bool:
         """Whether it lives and answers."""
         return self.process.poll() is None and self.worst_stall() >= 0
+
+
+def left_in_tmp() -> list[Path]:
+    """Folders that heapscope made in /tmp, by this process and by those that have ended."""
+    found = []
+    for path in Path("/tmp").glob("heapscope-*"):
+        match = re.fullmatch(r"heapscope-(\d+)-\d+-\w+", path.name)
+        if match is not None and (int(match[1]) == os.getpid() or not Path(f"/proc/{match[1]}").exists()):
+            found.append(path)
+    return found
 
 
 def libjvm(jdk: Jdk) -> Path:

@@ -12,10 +12,22 @@ import pytest
 import heapscope
 
 PACKAGE = Path(heapscope.__file__).parent
-SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "table", "secrets", "extras"}
+SHARED = {
+    "errors",
+    "units",
+    "progress",
+    "cache",
+    "machine_code",
+    "files",
+    "table",
+    "secrets",
+    "extras",
+    "isolated_python",
+}
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "isolated_python": set(),
     "rich_repr": set(),
     "extras": {"errors"},
     "notebook_progress": {"extras"},
@@ -33,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
-    "demo": {"errors", "extras"},
+    "demo": {"errors", "extras", "isolated_python"},
     "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.

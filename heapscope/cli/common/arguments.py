@@ -232,8 +232,14 @@ class TwoRuns(click.Command):
         return super().parse_args(ctx, spread)
 
 
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    """Bytes of ``4G``; for an option."""
+def size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Bytes of ``4G``; the callback of an option.
+
+    Raises
+    ------
+    click.BadParameter
+        The text is no size.
+    """
     from heapscope.units import parse_bytes
 
     try:
@@ -246,7 +252,7 @@ limit_option = click.option(
     "--limit",
     "limit_bytes",
     metavar="SIZE",
-    callback=_size,
+    callback=size,
     help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
 )
 force_series_option = click.option(

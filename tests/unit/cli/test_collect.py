@@ -44,7 +44,12 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Taken:
         if process.pid == 8:
             raise AttachRefused("process 8: it refuses")
         path = folder / "snapshot"
-        facts = {"file_bytes": 5_000_000, "dump_bytes": 20_000_000, "pause_seconds_estimate": 0.25}
+        facts: dict[str, Any] = {
+            "file_bytes": 5_000_000,
+            "dump_bytes": 20_000_000,
+            "pause_seconds_estimate": 0.25,
+        }
+        facts |= {"kind": "dump", "process": {"pid": process.pid}}
         return Collected(path, path, facts)
 
     monkeypatch.setattr(dump, "collect", collect)
@@ -100,6 +105,43 @@ def test_of_a_role_one_that_has_ended_is_no_failure(
 def test_a_schedule_takes_as_many_as_asked_for(run: Run, taken: Taken, tmp_path: Path) -> None:
     assert run("collect", "7", "-o", tmp_path, "--every", "0.01s", "--count", "3").code == 0
     assert [pid for pid, _ in taken] == [7, 7, 7]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_pause_memory_and_room_are_bounded(run: Run, taken: Taken, tmp_path: Path) -> None:
+    assert run("collect", "7", "-o", tmp_path).code == 0
+    assert [taken[0][1][f"{name}"] for name in ("max_pause_seconds", "buffer_bytes", "min_free_bytes")] == [
+        30.0,
+        None,
+        None,
+    ]
+    words = ["--max-pause", "2m", "--buffer", "64M", "--min-free", "2G"]
+    assert run("collect", "7", "-o", tmp_path, *words).code == 0
+    options = taken[1][1]
+    assert (options["max_pause_seconds"], options["buffer_bytes"]) == (120.0, 64 << 20)
+    assert options["min_free_bytes"] == 2 << 30
+
+
+@pytest.mark.usefixtures("running")
+def test_a_check_takes_nothing_and_says_what_it_would_take(run: Run, taken: Taken) -> None:
+    ran = run("collect", "7", "--check")
+    assert (ran.code, taken) == (0, [])
+    assert ran.out.startswith("process 7, worker")
+    assert "ended after 30 s" in ran.out
+    ran = run("collect", "7", "--check", "--no-stream", "--min-free", "900000G")
+    assert ran.code == 1
+    assert "refused" in ran.out
+
+
+@pytest.mark.usefixtures("running")
+def test_a_command_runs_for_each_snapshot(run: Run, taken: Taken, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    command = f'echo "$HEAPSCOPE_SNAPSHOT $HEAPSCOPE_KIND $HEAPSCOPE_PID" >> {said}'
+    assert run("collect", "7", "-o", tmp_path, "--then", command).code == 0
+    assert said.read_text() == f"{tmp_path}/snapshot dump 7\n"
+    ran = run("collect", "7", "-o", tmp_path, "--then", "exit 5")
+    assert ran.code == 3
+    assert "--then ended with 5; the snapshot is whole" in ran.err
 
 
 @pytest.mark.usefixtures("running")

@@ -12,7 +12,7 @@ from heapscope.collector import watch
 from heapscope.collector.memory import Sample
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.trigger import parse_trigger
-from heapscope.errors import DumpFailed
+from heapscope.errors import AttachRefused, CollectError, DumpFailed
 from tests.unit.collector.living import jvm_process
 from tests.unit.collector.test_trigger import at
 
@@ -55,14 +55,18 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
     return made
 
 
-def run(taken: list[str], trigger: str, *, seconds: float | None = None, fails: bool = False) -> object:
+def run(
+    taken: list[str], trigger: str, *, seconds: float | None = None, fails: type[CollectError] | None = None
+) -> object:
     def take(process: JvmProcess, kind: str) -> None:
         taken.append(kind)
-        if fails:
-            raise DumpFailed("the JVM refuses")
+        if fails is not None:
+            raise fails("the JVM refuses")
 
     triggers = [parse_trigger(trigger)]
-    return collect_when(triggers, take, pids=[7], role=None, count=3, every=60.0, seconds=seconds)
+    return collect_when(
+        triggers, take, lambda process: None, pids=[7], role=None, count=3, every=60.0, seconds=seconds
+    )
 
 
 def test_it_ends_when_all_snapshots_are_taken(rounds: Rounds, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +93,35 @@ def test_a_snapshot_that_fails_is_told_and_the_watch_goes_on(
     rounds: Rounds, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taken: list[str] = []
-    assert isinstance(run(taken, "rss>1GB", fails=True), DumpFailed)
+    assert isinstance(run(taken, "rss>1GB", fails=DumpFailed), DumpFailed)
     assert taken == ["histogram", "dump", "dump"]
     assert capsys.readouterr().err == "heapscope: the JVM refuses\n" * 3
     assert rounds.is_closed
+
+
+def test_a_refusal_costs_no_snapshot_and_is_tried_again(rounds: Rounds) -> None:
+    """The JVM was not asked: so the first that succeeds is still the class histogram."""
+    taken: list[str] = []
+    assert isinstance(run(taken, "rss>1GB", fails=AttachRefused, seconds=400), AttachRefused)
+    assert taken == ["histogram"] * 5  # every 60 s
+
+
+def test_of_two_that_started_in_one_tick_the_one_that_grows_is_taken(
+    rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    innocent = replace(rounds.process, pid=6)
+    monkeypatch.setattr(Rounds, "processes", property(lambda self: [innocent, self.process]))
+    taken: list[int] = []
+    armed: list[int] = []
+    collect_when(
+        [parse_trigger("rss>1GB")],
+        lambda process, kind: taken.append(process.pid),
+        lambda process: armed.append(process.pid),
+        pids=[6, 7],
+        role=None,
+        count=1,
+        every=60.0,
+        seconds=200,
+    )
+    assert taken == [7]
+    assert armed == [6, 7]

@@ -65,7 +65,7 @@ def test_a_request_has_version_command_and_three_arguments() -> None:
     [
         (b"1\nUnknown diagnostic command\n", "status 1: Unknown diagnostic command", True),
         (b"101\n", "status 101: no text", False),
-        (b"", "status nothing", True),
+        (b"", "closed the connection without an answer", True),
     ],
 )
 def test_a_rejection_has_the_words_of_the_jvm(reply: bytes, words: str, is_understood: bool) -> None:

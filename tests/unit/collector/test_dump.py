@@ -138,5 +138,5 @@ def test_a_sidecar_that_cannot_be_written_takes_its_snapshot_with_it(
 
 
 def test_one_snapshot_at_a_time(tmp_path: Path) -> None:
-    with dump._lock(PROCESS), pytest.raises(DumpFailed, match="another heapscope"):
+    with dump._lock(PROCESS), pytest.raises(CollectError, match="another heapscope"):
         taken(tmp_path, JvmChannel("attach", jvm(17), 17))

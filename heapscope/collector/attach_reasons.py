@@ -1,0 +1,83 @@
+"""Why a JVM cannot be attached to, and what to do, from its options and from sockets that lost their name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+_DISABLE, _START = "DisableAttachMechanism", "StartAttachListener"
+# Where a JVM, or libhdfs, takes options from beside the command line.
+_OPTION_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LIBHDFS_OPTS")
+_FROM_WITHIN = "from within it can be collected all the same: heapscope.collect_self(DIR)"
+DISABLED = f"it runs with -XX:+{_DISABLE}; {_FROM_WITHIN}"
+
+
+def as_whom() -> str:
+    """What to do where rights are missing; root has them all, as far as they go."""
+    if os.geteuid():
+        return "run as its user, or as root"
+    return "root may not either: it may be ending, or in a container or on a file system that is closed to us"
+
+
+def has_flag(name: str, command: Sequence[str], environment: Mapping[str, str]) -> bool | None:
+    """Whether ``-XX:+NAME`` or ``-XX:-NAME`` is given, the last one counts; None where neither is."""
+    words = [word for variable in _OPTION_VARIABLES for word in environment.get(variable, "").split()]
+    found = [word for word in (*words, *command) if word in (f"-XX:+{name}", f"-XX:-{name}")]
+    return found[-1][4] == "+" if found else None
+
+
+def refine(
+    attach: Literal["yes", "signal", "no"],
+    reason: str,
+    home: Path,
+    namespace_pid: int,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+) -> tuple[Literal["yes", "signal", "no"], str]:
+    """What options and lost sockets add to whether a process can be attached to.
+
+    Parameters
+    ----------
+    attach, reason : str
+        What its threads, signals and files say.
+    home : Path
+        ``/proc/PID``.
+    namespace_pid : int
+        Its pid in its innermost namespace.
+    command, environment : sequence of str, mapping
+        Of the process.
+    """
+    if "DisableAttachMechanism" in reason or (
+        attach != "no" and has_flag(_DISABLE, command, environment) is True
+    ):
+        return "no", DISABLED
+    if attach == "signal":
+        name = f"/tmp/.java_pid{namespace_pid}"
+        if _has_nameless_socket(home, name) or has_flag(_START, command, environment):
+            return attach, (
+                f"its attach socket {name} was deleted, as cleaners of /tmp do: exclude /tmp/.java_pid* "
+                "there (tmpfiles.d: 'x /tmp/.java_pid*'); a SIGQUIT (--allow-sigquit) makes it anew since "
+                "JDK 14 and in late 11, else only a restart does"
+            )
+    return attach, reason
+
+
+def _has_nameless_socket(home: Path, name: str) -> bool:
+    """Whether a process listens at a socket that lost its name; HotSpot binds ``NAME.tmp``, then renames."""
+    try:
+        lines = (home / "net/unix").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    fields = [line.split() for line in lines]
+    inodes = {f"socket:[{each[6]}]" for each in fields if len(each) == 8 and each[7] in (name, f"{name}.tmp")}
+    if not inodes:
+        return False
+    with suppress(OSError):
+        for name in os.listdir(home / "fd"):
+            with suppress(OSError):
+                if os.readlink(home / "fd" / name) in inodes:
+                    return True
+    return False

@@ -1,0 +1,214 @@
+"""The process that holds the FIFO of a dump: it does nothing that can block but read.
+
+The JVM waits while its dump is read.  So this process reads into shared memory (`heapscope.collector.buffer`)
+and nothing else: it opens no file, holds none open, and another process writes.  When memory is full because
+the writer is stuck, time goes on: at the end of the pause that is allowed this process ends by itself,
+whether or not anybody is left to end it, and the JVM gets EPIPE and goes on.
+
+Since JDK 22 a dump is written as ``NAME`` and ``NAME.p0``, which the JVM then appends to ``NAME``.  Both are
+FIFOs; before the first byte of the second is taken, the watchdog puts an empty file over its name, so that
+nothing is appended twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from heapscope.collector.buffer import SLOT_BYTES, SlotBuffer
+
+# How the process ended.
+DONE, FAILED, TIME_IS_UP, NO_WRITER, NO_EMPTY_FILE = 0, 1, 2, 3, 4
+OPENED, PART_BEGINS, PART_IS_EMPTY = b"o", b"p", b"e"
+_F_SETPIPE_SZ = 1031
+_NUMBER = struct.Struct("q")
+_LOOK_MILLISECONDS = 1000.0
+# What root may have, and what everybody may (fs.pipe-max-size).
+_PIPE_BYTES = (16 << 20, 1 << 20)
+
+
+class _Shared:
+    """A number in a page that processes share."""
+
+    def __init__(self, place: int) -> None:
+        self._offset = place * _NUMBER.size
+
+    def __get__(self, status: Status, kind: type[Status]) -> int:
+        return int(_NUMBER.unpack_from(status.page, self._offset)[0])
+
+    def __set__(self, status: Status, value: int) -> None:
+        _NUMBER.pack_into(status.page, self._offset, value)
+
+
+class Status:
+    """Numbers that all processes of a dump see, each of which only one process changes.
+
+    Attributes
+    ----------
+    read_bytes, written_bytes : int
+        Taken from the JVM; done with by the writer.
+    is_full : int
+        1 while nothing can be read because all memory is full.
+    deadline_milliseconds : int
+        Of the monotonic clock: when reading ends in any case; 0 before the JVM is asked.
+    """
+
+    read_bytes = _Shared(0)
+    written_bytes = _Shared(1)
+    is_full = _Shared(2)
+    deadline_milliseconds = _Shared(3)
+
+    def __init__(self) -> None:
+        self.page = mmap.mmap(-1, mmap.PAGESIZE)
+
+
+def open_fifos(guards: Sequence[int]) -> list[int]:
+    """FIFOs opened for reading, by open paths (``O_PATH``) to them: their names may be others' by now."""
+    return [os.open(f"/proc/self/fd/{guard}", os.O_RDONLY | os.O_NONBLOCK) for guard in guards]
+
+
+def open_held(guard: int) -> int:
+    """A FIFO that has a reader, opened for writing."""
+    return os.open(f"/proc/self/fd/{guard}", os.O_WRONLY | os.O_NONBLOCK)
+
+
+def read_fifos(
+    fifos: Sequence[int],
+    held: int,
+    buffer: SlotBuffer,
+    status: Status,
+    control: socket.socket,
+) -> int:
+    """Read a dump until the JVM has closed it.
+
+    Parameters
+    ----------
+    fifos : sequence of int
+        Opened for reading without blocking: the dump itself, and the part of JDK 22 and later.
+    held : int
+        The part opened for writing, or -1: without it the JVM would wait for a writer when it opens an empty
+        part to append it.
+    buffer : SlotBuffer
+        Gets the bytes of stream 0 and 1.
+    status : Status
+        Told how far it is; says when to end.
+    control : socket
+        To the watchdog, for `PART_BEGINS` and its answer `PART_IS_EMPTY`.
+
+    Returns
+    -------
+    int
+        `DONE`, or why not.
+    """
+    free = list(reversed(range(buffer.count)))
+    current: list[tuple[int, int] | None] = [None] * len(fifos)  # slot, bytes in it
+    is_main_open = True
+    may_read = [True] + [False] * (len(fifos) - 1)
+    is_asked = False
+
+    def hand_over(stream: int) -> None:
+        found, current[stream] = current[stream], None
+        if found is not None and found[1]:
+            buffer.hand_over(found[0], stream, found[1])
+        elif found is not None:
+            free.append(found[0])
+
+    _widen(fifos[0])
+    while is_main_open or any(may_read):
+        deadline = status.deadline_milliseconds
+        left = deadline - time.monotonic() * 1000 if deadline else _LOOK_MILLISECONDS
+        if left <= 0:
+            return TIME_IS_UP
+        poll = select.poll()
+        poll.register(buffer.freed_out, select.POLLIN)
+        poll.register(control, select.POLLIN)
+        is_full = True
+        for stream, fifo in enumerate(fifos):
+            is_wanted = may_read[stream] or (stream > 0 and not is_asked)
+            if is_wanted and (current[stream] is not None or free):
+                poll.register(fifo, select.POLLIN)
+                is_full = False
+        status.is_full = int(is_full)
+        ready = dict(poll.poll(left + 1))
+        if buffer.freed_out in ready:
+            # The slots freed last come first: their pages need not be fetched again.
+            freed = buffer.freed()
+            if freed is None:
+                return NO_WRITER
+            free += freed
+        if control.fileno() in ready:
+            said = control.recv(1)
+            if said != PART_IS_EMPTY:
+                return NO_EMPTY_FILE
+            may_read[1] = True
+            _widen(fifos[1])
+        for stream, fifo in enumerate(fifos):
+            if fifo not in ready or (current[stream] is None and not free):
+                continue
+            if not may_read[stream]:
+                # Not a byte is taken before, and the FIFO is not widened: what fits in whole, the JVM could
+                # find there itself.  The names of classes come first, as far as they are there.
+                is_asked = True
+                hand_over(0)
+                control.send(PART_BEGINS)
+                continue
+            slot, used = current[stream] or (free.pop(), 0)
+            current[stream] = slot, used
+            size = _read_into(fifo, buffer.slot(slot)[used:])
+            if size is None:
+                continue
+            if not size and stream == 0:
+                is_main_open = may_read[0] = False
+                if len(fifos) > 1:
+                    is_asked = may_read[1] = True
+                    os.close(held)  # what is still in the part ends now
+                continue
+            if not size:
+                may_read[stream] = False
+                continue
+            status.read_bytes += size
+            current[stream] = slot, used + size
+            if used + size == SLOT_BYTES:
+                hand_over(stream)
+    for stream in range(len(fifos)):
+        hand_over(stream)
+    return DONE
+
+
+def open_both_ways(fifos: Iterable[Path]) -> list[int]:
+    """FIFOs opened for reading and writing, which waits for nobody; those that are there."""
+    found = []
+    for path in fifos:
+        with suppress(OSError):
+            found.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    return found
+
+
+def release_openers(fifos: Iterable[Path]) -> None:
+    """Let whoever waits in ``open`` for a reader of a FIFO go on; its write fails with EPIPE."""
+    for fd in open_both_ways(fifos):
+        os.close(fd)
+
+
+def _widen(pipe: int) -> None:
+    """Let the JVM write ahead: it waits less often for this process to get a processor."""
+    for byte_count in _PIPE_BYTES:
+        with suppress(OSError):
+            fcntl.fcntl(pipe, _F_SETPIPE_SZ, byte_count)
+            return
+
+
+def _read_into(fd: int, place: memoryview) -> int | None:
+    """How many bytes were read, 0 at the end; None where there are none now."""
+    try:
+        return os.readv(fd, [place])
+    except BlockingIOError:
+        return None

@@ -1,0 +1,99 @@
+"""Snapshots in object stores and on other hosts, through fsspec: ``s3://bucket/prefix``, ``hdfs://``,
+``gs://``.
+
+A snapshot is taken into a local folder first, and sent when the JVM goes on: however slow the network is,
+nobody waits for it but heapscope.  It appears under its name whole or not at all, its sidecar before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from heapscope import extras
+from heapscope.errors import CollectError, OutputFailed
+
+# Stores where an object appears when its last part was sent; a rename there copies it.
+_WHOLE_BY_THEMSELVES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"}
+
+
+def is_remote(output: str) -> bool:
+    """Whether an output is an address, not a folder."""
+    return "://" in output
+
+
+class RemoteFolder:
+    """A folder that fsspec reaches.
+
+    Parameters
+    ----------
+    url : str
+        Its address; how to log in is fsspec's business (environment, configuration files).
+
+    Raises
+    ------
+    MissingDependency
+        fsspec is not installed.
+    OutputFailed
+        The address is none, or the library of its protocol is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        fsspec = extras.fsspec("A snapshot in an object store")
+        try:
+            self._system, self._folder = fsspec.core.url_to_fs(self.url)
+        except (ImportError, ValueError, OSError) as error:
+            raise OutputFailed(url, _words(error)) from None
+        protocol = self._system.protocol
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        self._is_whole_by_itself = bool(names & _WHOLE_BY_THEMSELVES)
+
+    def send(self, snapshot: Path, sidecar: Path) -> str:
+        """Send a snapshot and remove the local files; its address.
+
+        Raises
+        ------
+        CollectError
+            It was not sent; the local files stay, nothing of it is left there.
+        """
+        sent: list[str] = []
+        try:
+            with suppress(NotImplementedError):
+                self._system.makedirs(self._folder, exist_ok=True)
+            for path in (sidecar, snapshot):
+                sent.append(f"{self._folder}/{path.name}")
+                self._put(path, sent[-1])
+        except Exception as error:  # whatever the library of a protocol raises
+            for name in sent:
+                _ignore(lambda name=name: self._system.rm_file(name))  # type: ignore[misc]
+            raise CollectError(
+                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {snapshot}"
+            ) from None
+        snapshot.unlink()
+        sidecar.unlink()
+        return f"{self.url}/{snapshot.name}"
+
+    def _put(self, path: Path, name: str) -> None:
+        if self._is_whole_by_itself:
+            self._system.put_file(str(path), name)
+            return
+        folder, _, last = name.rpartition("/")
+        part = f"{folder}/.{last}.part"
+        try:
+            self._system.put_file(str(path), part)
+            self._system.mv(part, name)
+        except Exception:
+            _ignore(lambda: self._system.rm_file(part))
+            raise
+
+
+def _ignore(action: Callable[[], Any]) -> None:
+    with suppress(Exception):
+        action()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,51 @@
+"""Why a JVM cannot be attached to: its options, and a socket that lost its name."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from heapscope.collector.attach_reasons import as_whom, has_flag, refine
+
+HOME = Path(f"/proc/{os.getpid()}")
+
+
+def test_the_last_flag_counts_wherever_it_stands() -> None:
+    assert has_flag("X", ["java", "-XX:+X"], {}) is True
+    assert has_flag("X", ["java", "-XX:-X"], {"JAVA_TOOL_OPTIONS": "-Xmx1g -XX:+X"}) is False
+    assert has_flag("X", ["python"], {"LIBHDFS_OPTS": "-XX:+X"}) is True
+    assert has_flag("X", ["java"], {}) is None
+
+
+@pytest.mark.parametrize("attach", ["signal", "yes"])
+def test_attaching_that_is_disabled_is_seen_without_counters(attach: str) -> None:
+    """With -UsePerfData nothing but the command line tells; a SIGQUIT prints threads at each try."""
+    words = ["java", "-XX:-UsePerfData", "-XX:+DisableAttachMechanism"]
+    found, reason = refine(attach, "", HOME, 1, words, {})  # type: ignore[arg-type]
+    assert found == "no"
+    assert "collect_self" in reason
+    assert refine("no", "it runs with -XX:+DisableAttachMechanism", HOME, 1, [], {})[1] == reason
+
+
+def test_a_socket_that_was_deleted_is_told_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refine("signal", "needs a SIGQUIT", HOME, 1, ["java"], {}) == ("signal", "needs a SIGQUIT")
+    told = refine("signal", "", HOME, 1, ["java", "-XX:+StartAttachListener"], {})[1]
+    assert "/tmp/.java_pid1 was deleted" in told
+    assert "tmpfiles.d" in told
+    path = Path(f"/tmp/.java_pid999{os.getpid()}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{path}.tmp")
+        Path(f"{path}.tmp").rename(path)  # as HotSpot does
+        path.unlink()
+        assert "was deleted" in refine("signal", "", HOME, int(f"999{os.getpid()}"), ["java"], {})[1]
+    assert "was deleted" not in refine("signal", "", HOME, int(f"999{os.getpid()}"), ["java"], {})[1]
+
+
+def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "run as" not in as_whom()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert as_whom() == "run as its user, or as root"
