@@ -68,6 +68,7 @@ def _lines(found: Sequence[JvmProcess]) -> list[str]:
         if process.is_suspect:
             lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]
+        lines += [f"    ! {what}" for what in process.oddities]
     return lines
 
 

@@ -21,6 +21,7 @@ from heapscope.errors import CollectError
 
 _CONTACT_SECONDS = 2.0
 _MAX_CONTACT_FAILURES = 3
+_LOOKS_FOR_COUNTERS = 3
 # glibc gives every arena but the first whole multiples of this (HEAP_MAX_SIZE of malloc/arena.c).
 _ARENA_BYTES = 64 << 20
 # HotSpot reserves heaps in whole units of this or more; G1's counters add a word for each generation.
@@ -124,6 +125,7 @@ class Probe:
         self.last_walk = 0.0
         self._home = Path(f"/proc/{process.pid}")
         self._counters: perfdata.CounterFile | None = None
+        self._looks_for_counters = _LOOKS_FOR_COUNTERS
         self._heap: tuple[int, int] | None = None
         self._is_heap_asked = False
         self._failures = 0
@@ -194,13 +196,15 @@ class Probe:
             self._counters = None
 
     def _read_counters(self) -> perfdata.Counters | None:
-        if self._counters is None:
-            # A JVM that has just been found may not have written it yet.
-            path = perfdata.locate(self._home / "root/tmp", self.process.namespace_pid)
-            if path is None:
-                return None
+        if self._counters is None and self._looks_for_counters > 0:
+            # A JVM that has just been found has mapped it; only an unlucky moment takes a second look.
+            self._looks_for_counters -= 1
             with suppress(OSError):
-                self._counters = perfdata.CounterFile(path)
+                maps = (self._home / "maps").read_text("utf-8", "surrogateescape")
+                owner = status_facts((self._home / "status").read_text())["Uid"].split()[:3]
+                self._counters, _ = perfdata.open_counters(
+                    self._home / "root/tmp", self.process.namespace_pid, maps, [int(uid) for uid in owner]
+                )
         return None if self._counters is None else self._counters.read()
 
     def _walk(self) -> list[Area] | None:

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ ENVIRONMENT_THAT_MATTERS = (
 )
 # TensorFlow takes no other job names; and a role is shown, and written into tables and file names.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+# Longer ones are no number of a task, and fit into no column of integers.
+_TASK_INDEX = re.compile(r"[0-9]{1,9}")
 Attach = Literal["yes", "signal", "no"]
 
 
@@ -61,6 +64,8 @@ class JvmProcess:
         embedded JVM: every read may leak a file system.
     unreadable : tuple of str
         What the rights of this user did not allow to be read.
+    oddities : tuple of str
+        What of the process is not as it should be, in words: counters that are not its own, say.
     """
 
     pid: int
@@ -83,10 +88,13 @@ class JvmProcess:
     environment: dict[str, str] = field(default_factory=dict)
     is_suspect: bool = False
     unreadable: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
 
 
 def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
     """All processes that host a JVM, by pid; those that end meanwhile are left out.
+
+    What is odd about one of them is said of that one (`JvmProcess.oddities`) and hides no other.
 
     Parameters
     ----------
@@ -128,7 +136,7 @@ def hidden(proc: Path = Path("/proc")) -> int:
 def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     """Start time of a process in clock ticks since boot; None when it is gone (proc(5), field 22)."""
     text = _read(proc / str(pid) / "stat")
-    return None if text is None else int(text.rpartition(")")[2].split()[19])
+    return int(text.rpartition(")")[2].split()[19]) if text else None
 
 
 def is_running(process: JvmProcess) -> bool:
@@ -143,11 +151,11 @@ def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str 
         try:
             task = json.loads(tf_config)["task"]
             role, index = str(task["type"]), str(task.get("index", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None, None
     if role is not None and not _ROLE.fullmatch(role):
         return None, None
-    return role, int(index) if index and index.isdecimal() else None
+    return role, int(index) if index and _TASK_INDEX.fullmatch(index) else None
 
 
 def _flag(command: Sequence[str], name: str) -> str | None:
@@ -187,16 +195,27 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     if library is None or status is None or ticks is None:
         return None
     facts = status_facts(status)
+    if "Uid" not in facts:  # it is just ending
+        return None
     command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
     unreadable = []
     environ = _read(home / "environ")
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
-    uid = int(facts["Uid"].split()[1])  # real, effective, saved, file system
+    uids = [int(uid) for uid in facts["Uid"].split()[:3]]  # real, effective, saved
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
-    counters = _counters(home, inner)
+    file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
+    oddities = (refused,) if refused else ()
+    counters = None
+    if file is not None:
+        counters = file.read()
+        file.close()
     role, index = tensorflow_role(command, variables.get("TF_CONFIG"))
+    if role is None and variables.get("TF_CONFIG"):
+        oddities += ("TF_CONFIG names no task",)
+    if index is None and _flag(command, "task_index"):
+        oddities += ("--task_index is no number of a task",)
     threads = _threads(home)
     is_started = "VM Thread" in threads
     attach, reason = _attachable(home, inner, facts, threads, counters)
@@ -207,7 +226,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         pid=pid,
         namespace_pid=inner,
         start_ticks=ticks,
-        user=_user(uid),
+        user=_user(uids[1]),
         command=command,
         role=role,
         task_index=index,
@@ -224,6 +243,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         environment=environment,
         is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
+        oddities=oddities,
     )
 
 
@@ -255,11 +275,6 @@ def _threads(home: Path) -> set[str]:
         return set()
 
 
-def _counters(home: Path, inner: int) -> perfdata.Counters | None:
-    path = perfdata.locate(home / "root/tmp", inner)
-    return None if path is None else perfdata.read(path)
-
-
 def survives_broken_pipe(process: JvmProcess) -> bool:
     """Whether a process catches or ignores SIGPIPE, as HotSpot and Python both do unless told otherwise."""
     status = _read(Path(f"/proc/{process.pid}/status")) or ""
@@ -277,11 +292,23 @@ def _vm_thread_blocks(home: Path, signal: int) -> bool:
 
     HotSpot blocks SIGQUIT in all its other threads, and in a host program's main thread as well.
     """
-    for task in (home / "task").glob("[0-9]*/status"):
-        text = _read(task) or ""
+    try:
+        tasks = os.listdir(home / "task")
+    except OSError:
+        return True
+    for task in tasks:
+        text = _read(home / "task" / task / "status") or ""
         if text.startswith("Name:\tVM Thread\n"):
             return has_signal(status_facts(text).get("SigBlk", "0"), signal)
     return True
+
+
+def _is_socket(path: Path) -> bool:
+    # Path.is_socket raises where a folder is closed to us.
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _attachable(
@@ -298,7 +325,7 @@ def _attachable(
     capabilities = str(counters.get("sun.rt.jvmCapabilities", "1")) if counters else "1"
     if capabilities[:1] == "0":
         return "no", "it runs with -XX:+DisableAttachMechanism"
-    if (home / f"root/tmp/.java_pid{inner}").is_socket():
+    if _is_socket(home / f"root/tmp/.java_pid{inner}"):
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"

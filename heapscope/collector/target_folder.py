@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -132,4 +131,16 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob(f"{PREFIX}*-*-*"):
         match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
         if match is not None and start_ticks(int(match[1])) != int(match[2]):
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove one of our folders: files, FIFOs and no folder in it; what a stranger named alike stays."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        for name in os.listdir(fd):
+            os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(path)

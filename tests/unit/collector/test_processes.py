@@ -20,6 +20,7 @@ from heapscope.collector.processes import (
 )
 from heapscope.errors import JvmNotFound
 from tests.unit.collector.living import jvm_process
+from tests.unit.collector.test_perfdata import build
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,12 @@ from tests.unit.collector.living import jvm_process
         (["python", "--job_name=../x"], None, (None, None)),
         (["python"], '{"task": {"type": "\\u001b[31m", "index": 2}}', (None, None)),
         ([], None, (None, None)),
+        (["python", "--job_name=ps", "--task_index=" + "9" * 5000], None, ("ps", None)),
+        (["python"], "[" * 100_000, (None, None)),
+        (["python"], '{"task":' * 50_000, (None, None)),
+        (["python"], '{"task": {"type": "ps", "index": %s}}' % ("9" * 5000), (None, None)),
     ],
+    ids=lambda value: None if value is None else repr(value)[:40],
 )
 def test_roles(command: list[str], config: str | None, expected: tuple[str | None, int | None]) -> None:
     assert tensorflow_role(command, config) == expected
@@ -107,6 +113,102 @@ def test_a_jvm_is_what_maps_libjvm(proc: FakeProc) -> None:
     assert found.is_started
     assert found.heap is None  # no hsperfdata
     assert find([8, 9, 10], proc=proc.root) == []
+
+
+def counters(home: Path, folder: str, capabilities: str) -> Path:
+    """An hsperfdata file for the process of a `FakeProc`."""
+    path = home / "root/tmp" / folder / home.name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(build({"sun.rt.jvmCapabilities": capabilities, "sun.gc.metaspace.used": 5}))
+    return path
+
+
+def mapped(path: Path, device: int | None = None) -> str:
+    """The lines of ``maps`` of a JVM that has this file mapped."""
+    facts = path.stat()
+    number = facts.st_dev if device is None else device
+    return (
+        "7f00-7f01 r-xp 00000000 fe:01 12  /jdk/lib/server/libjvm.so\n"
+        f"7f02-7f03 rw-s 00000000 {os.major(number):02x}:{os.minor(number):02x} {facts.st_ino}"
+        f"      /tmp/{path.parent.name}/{path.name}\n"
+    )
+
+
+def test_counters_that_the_jvm_does_not_map_are_not_believed(proc: FakeProc) -> None:
+    home = proc.add(7)
+    own = counters(home, "hsperfdata_root", "1")
+    forged = counters(home, "hsperfdata_a_stranger", "0")  # says: attaching is disabled
+    os.utime(forged, (2**31, 2**31))
+    (home / "maps").write_text(mapped(own))
+    (found,) = find(proc=proc.root)
+    assert found.heap is not None
+    assert found.attach == "signal"
+    own.unlink()
+    (found,) = find(proc=proc.root)
+    assert (found.heap, found.attach) == (None, "signal")
+    (oddity,) = found.oddities
+    assert oddity.startswith("/tmp/hsperfdata_a_stranger/7 is not believed: this JVM does not map it")
+    forged.unlink()
+    assert find(proc=proc.root)[0].oddities == ()
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_where_the_device_is_another_in_maps_the_owner_decides(proc: FakeProc, is_own: bool) -> None:
+    uid = os.geteuid() if is_own else os.geteuid() + 1
+    home = proc.add(7)
+    (home / "status").write_text(
+        (home / "status").read_text().replace("Uid:\t0\t0\t0\t0", f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}")
+    )
+    path = counters(home, "hsperfdata_x", "1")
+    (home / "maps").write_text(mapped(path, path.stat().st_dev + 1))
+    (found,) = find(proc=proc.root)
+    assert (found.heap is not None) == is_own
+    assert bool(found.oddities) == (not is_own)
+
+
+def test_links_to_counters_are_not_followed(proc: FakeProc, tmp_path: Path) -> None:
+    home = proc.add(7)
+    own = counters(home, "hsperfdata_root", "1")
+    (home / "maps").write_text(mapped(own))
+    own.parent.rename(tmp_path / "elsewhere")
+    own.parent.symlink_to(tmp_path / "elsewhere")
+    assert find(proc=proc.root)[0].heap is None
+
+
+def test_what_a_stranger_puts_into_tmp_hides_no_process(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = [proc.add(7), proc.add(8, command=("python", "--job_name=ps", "--task_index=" + "9" * 5000))]
+    homes.append(proc.add(9, command=("python",), environ={"TF_CONFIG": "[" * 100_000}))
+    closed = homes[0] / "root/tmp/hsperfdata_closed"
+    for home in homes:
+        (home / "root/tmp/hsperfdata_fifo").mkdir()
+        os.mkfifo(home / "root/tmp/hsperfdata_fifo" / home.name)
+        (home / "root/tmp/hsperfdata_file").write_bytes(b"")
+        own = counters(home, "hsperfdata_own", "1")
+        (home / "maps").write_text(mapped(own))
+    closed.mkdir()
+    real = os.open
+
+    def vanishing(path: Any, *words: Any, **more: Any) -> int:
+        if Path(path).name == "hsperfdata_closed":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(os, "open", vanishing)
+    found = find(proc=proc.root)
+    assert [process.pid for process in found] == [7, 8, 9]
+    assert all(process.heap is not None for process in found)
+    assert [process.task_index for process in found] == [None, None, None]
+    said = ["", "--task_index is no number of a task", "TF_CONFIG names no task"]
+    assert ["".join(process.oddities) for process in found] == said
+
+
+def test_a_process_that_is_just_ending_is_left_out(proc: FakeProc) -> None:
+    proc.add(7)
+    (proc.add(8) / "status").write_text("")
+    (proc.add(9) / "stat").write_text("")
+    assert [process.pid for process in find(proc=proc.root)] == [7]
 
 
 def test_the_program_that_hosts_it_its_role_and_the_pid_inside(proc: FakeProc) -> None:
