@@ -206,7 +206,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     uids = [int(uid) for uid in facts["Uid"].split()[:3]]  # real, effective, saved
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
     file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
-    oddities = (refused,) if refused else ()
+    oddities: tuple[str, ...] = (refused,) if refused else ()
     counters = None
     if file is not None:
         counters = file.read()

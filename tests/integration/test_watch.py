@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from heapscope.analysis.memory.history import WatchHistory
 from heapscope.analysis.memory.samples import read_samples, watched_processes
 from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.cli import main
-from heapscope.collector import memory, processes
+from heapscope.collector import memory, pages, processes
 from heapscope.collector.sample_file import SampleFile
 from heapscope.collector.watch import Watch
 from heapscope.errors import JvmNotFound
@@ -110,20 +111,43 @@ def test_what_the_host_program_leaks_is_not_blamed_on_java(kind: str, cause: str
 def test_the_range_of_the_heap_is_found_without_contact(release: int, collector: str) -> None:
     options = [f"-XX:+Use{collector}GC", LISTENING]
     with java(find_jdks()[release], "Growth", *options, arguments=["nothing"], heap="512m") as jvm:
-        smaps = Path(f"/proc/{jvm.pid}/smaps").read_bytes()
+        maps = Path(f"/proc/{jvm.pid}/maps").read_text()
         heap = processes.get(jvm.pid).heap
         assert heap is not None
         assert heap.max_bytes == pytest.approx(512 << 20, abs=64)
-        found = memory.heap_range(memory.areas(smaps), heap.max_bytes)
-        said = memory.heap_range_of(jvm.jcmd("GC.heap_info"))
+        found = pages.heap_range(pages.mappings(maps), heap.max_bytes)
+        said = pages.heap_range_of(jvm.jcmd("GC.heap_info"))
         if collector != "Z":
             assert found == said
         assert found is not None
 
 
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("collector", ["G1", "Z"])
+def test_the_heaps_pages_are_those_that_smaps_counts(release: int, collector: str) -> None:
+    options = [f"-XX:+Use{collector}GC", "-XX:+AlwaysPreTouch"]
+    with java(find_jdks()[release], "Growth", *options, arguments=["nothing"], heap="64m") as jvm:
+        found = pages.mappings(Path(f"/proc/{jvm.pid}/maps").read_text())
+        bounds = pages.heap_range(found, 64 << 20)
+        assert bounds is not None
+        (use,) = pages.look(jvm.pid, [pages.heap_mappings(found, bounds)])
+        smaps = Path(f"/proc/{jvm.pid}/smaps").read_text()
+    # ZGC of JDK 17 maps its heap three times: what is really there is the share.
+    figure = "Pss" if collector == "Z" else "Rss"
+    parts = re.findall(rf"^([0-9a-f]+)-[0-9a-f]+ .*?^{figure}: +(\d+) kB", smaps, re.MULTILINE | re.DOTALL)
+    expected = sum(int(kib) << 10 for start, kib in parts if bounds[0] <= int(start, 16) < bounds[1])
+    assert expected > 0
+    assert use.resident_bytes == pytest.approx(expected, rel=0.02)
+
+
 def test_without_counters_the_heap_is_asked_for_once() -> None:
     with java(find_jdks()[RELEASES[0]], "Growth", "-XX:-UsePerfData", LISTENING, arguments=["heap"]) as jvm:
         probe = memory.Probe(processes.get(jvm.pid))
+        asked = 0
+        while probe.is_to_be_asked and asked < 2:
+            probe.ask()
+            asked += 1
+        assert asked == 1
         sample = probe.sample("", "")
         assert sample is not None
         assert sample.heap_used_bytes is None
@@ -183,9 +207,9 @@ def growing() -> Iterator[Jvm]:
         yield jvm
 
 
-def start_watch(folder: Path, *words: str) -> subprocess.Popen[str]:
+def start_watch(folder: Path, *words: str, before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "heapscope", "watch", *words],
+        ["sh", "-c", f'{before} exec "$0" "$@"', sys.executable, "-m", "heapscope", "watch", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -214,7 +238,8 @@ def test_a_kill_loses_nothing_and_a_restart_appends(growing: Jvm, tmp_path: Path
     assert kept < len(samples) <= kept + 6  # rounds that a busy machine misses are left out
     (process,) = watched_processes(samples)
     assert (process.pid, process.role, process.task_index) == (growing.pid, "worker", 1)
-    assert out.splitlines()[-1].startswith("    confidence ")
+    assert "\n    confidence " in out
+    assert out.splitlines()[-1].startswith("pages were looked at ")
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name]
 
 
@@ -235,6 +260,29 @@ def test_verdicts_on_demand_and_at_the_end(growing: Jvm, tmp_path: Path) -> None
     out, _ = watch.communicate(timeout=30)
     assert watch.returncode == 0
     assert f"worker:1 (pid {growing.pid}): the Java heap grows\n" in out
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGINT])
+def test_a_full_disk_ends_neither_the_watch_nor_its_verdict(
+    growing: Jvm, tmp_path: Path, ending: signal.Signals
+) -> None:
+    # No file may grow beyond 2 or 4 KiB, by the shell's unit: a few rounds.
+    watch = start_watch(tmp_path, str(growing.pid), "--every", "0.05s", "-o", "w.csv", before="ulimit -f 4;")
+    assert watch.stdout is not None
+    line = watch.stdout.readline()
+    while "the watch goes on" not in line:
+        assert line
+        line = watch.stdout.readline()
+    assert line.startswith("heapscope: w.csv: cannot be written: File too large")
+    kept = len(read_samples(tmp_path / "w.csv"))
+    for _ in range(4):
+        assert "rss" in watch.stdout.readline()
+    watch.send_signal(ending)
+    out, _ = watch.communicate(timeout=60)
+    assert "    confidence " in out
+    assert re.search(r"w\.csv: cannot be written: \d+ rounds were not written: File too large", out)
+    assert watch.returncode == 3
+    assert len(read_samples(tmp_path / "w.csv")) == kept >= 4
 
 
 def test_a_watch_of_a_process_ends_with_it(growing: Jvm, tmp_path: Path) -> None:
