@@ -112,3 +112,33 @@ LEAST_OFF_HEAP_COUNT = 10
 # Classes of which not one instance more or less, in any snapshot, says that a program may be idle.  Measured:
 # a JVM has 230 or more, and idle programs stand still; chosen low enough for a small one.
 STILL_CLASSES = 100
+
+# --- memory of a watched process (memory/) ---
+
+# Fewer samples cannot tell growth from what happens to be between two collections.
+MIN_SAMPLES = 4
+# A watch is cut into so many parts of equal time.  Chosen: an interval of 95 % takes six, and a part should
+# be longer than what lies between two collections.
+MAX_BLOCKS = 12
+# Start-up is over after some minutes: only then is growth sure to go on, and a rate told by the hour.
+SURE_SECONDS = 600.0
+# And below this it may all be start-up.
+SHORT_SECONDS = 60.0
+# What the last third may add, as a part of the whole growth, to something that has levelled off.
+LEVELLED_SHARE = 0.1
+# Less than this, or than this share of the beginning, is noise of a JVM at rest ...
+LEAST_GROWTH_BYTES = 8e6
+LEAST_GROWTH_SHARE = 0.03
+# ... but of a series that rises through all parts of a watch so little is enough: 60 GB that grow by 1.5.
+LEAST_STEADY_SHARE = 0.003
+LEAST_CLASSES = 500
+LEAST_THREADS = 20
+# What a thread or a loaded class takes outside of the heap: measured 50 to 100 kB, 6 to 12 kB.
+THREAD_BYTES = 100e3
+CLASS_BYTES = 10e3
+# A second grower is named from this part of the first on: a heap brings 2 to 6 % outside of it (card tables,
+# remembered sets, marking bits), small buffers bring objects.  Chosen.
+SECOND_SHARE = 0.2
+# "Nothing grew" is sure where even the upper end of the slope would add less than this in a day.
+STEADY_SHARE_A_DAY = 0.1
+STEADY_BYTES_A_DAY = 80e6

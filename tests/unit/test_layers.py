@@ -68,7 +68,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "object_set",
         "heap",
     ),
-    "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),
+    "analysis": ("thresholds", "verdicts", "growth", "memory", "leaks", "snapshots", "diagnosis"),
     "cli": ("common",),
 }
 # Java objects decode into Java objects: a value asks for the collection, the collection for its elements.

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from heapscope.analysis.memory.judging import judge
 from heapscope.analysis.memory.samples import process_name
-from heapscope.analysis.memory.verdict import MemoryVerdict, judge
+from heapscope.analysis.memory.verdict import MemoryVerdict
 
 # At one sample each 30 s: all of six hours.
 MAX_SAMPLES = 720
