@@ -4,29 +4,32 @@
 
     python -m benchmarks.watch_verdicts                     # JDK 17 and 25, a quarter of an hour each
     python -m benchmarks.watch_verdicts --minutes 2 --jdk 17
+    python -m benchmarks.watch_verdicts --keep build/watched   # the next time only the verdicts are new
 
-Each kind of growth is a program of its own, with native memory tracking and without, alone, with another kind,
-and levelled off after a quarter of the time; all are watched side by side.  What is said is judged after a
-minute, after four minutes and at the end.  The exit code is 1 where something wrong was said with confidence
+Each kind of growth is a program of its own, with native memory tracking and without, alone, with another
+kind, and levelled off after a quarter of the time; all are watched side by side.  What is said is judged after
+a minute, after four and at the end.  The exit code is 1 where something wrong was said with confidence
 high.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.watch_verdicts import host
-from heapscope.analysis.memory.history import WatchHistory
+from heapscope.analysis.memory.samples import read_samples, watched_processes
 from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.collector.processes import get
+from heapscope.collector.sample_file import SampleFile
 from heapscope.collector.watch import Watch, key_of
 from heapscope.units import format_duration
 from tests.support.jvm import Jdk, find_javac, find_jdks
@@ -149,18 +152,20 @@ def is_right(program: Program, verdict: MemoryVerdict, has_ended: bool) -> bool:
     return names_all and names_no_other and (not has_ended or "grows" not in states)
 
 
-def watch(jdk: Jdk, programs: Sequence[Program], classes: Path, minutes: float) -> list[tuple[str, ...]]:
-    """Rows of the table: all programs of one JDK, watched side by side."""
-    rows: list[tuple[str, ...]] = []
+def watch(jdk: Jdk, programs: Sequence[Program], classes: Path, minutes: float, output: Path) -> None:
+    """Run all programs of one JDK side by side, and write their samples; names by pid go beside them."""
     span = 60 * minutes
     with ExitStack() as stack:
         started = [stack.enter_context(running(program, jdk, classes)) for program in programs]
         keys = [key_of(get(process.pid)) for process in started]
-        watcher, history = Watch([process.pid for process in started]), WatchHistory()
+        names = {key[0]: number for key, number in zip(keys, map(PROGRAMS.index, programs), strict=True)}
+        output.with_suffix(".json").write_text(json.dumps(names))
+        watcher, file = Watch([process.pid for process in started]), SampleFile(output)
         stack.callback(watcher.close)
-        checks = [check for check in CHECKS if check < span] + [span]
+        stack.callback(file.close)
         begun = time.monotonic()
-        while checks:
+        elapsed = 0.0
+        while elapsed < span:
             elapsed = time.monotonic() - begun
             for program, process in zip(programs, started, strict=True):
                 assert process.stdin is not None
@@ -169,27 +174,27 @@ def watch(jdk: Jdk, programs: Sequence[Program], classes: Path, minutes: float) 
             for process in started:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "grown\n"
-            history.add(map(asdict, watcher.sample()))
-            elapsed = time.monotonic() - begun
-            if elapsed >= checks[0]:
-                check = checks.pop(0)
-                for program, key in zip(programs, keys, strict=True):
-                    verdict = history[key].verdict()
-                    # Just after the turn it cannot be known yet.
-                    right = is_right(program, verdict, program.levels_off and not checks)
-                    mark = "right" if right else "WRONG" if verdict.confidence == "high" else "unsure"
-                    rows.append(
-                        (
-                            f"{jdk.release}",
-                            format_duration(check),
-                            program.name,
-                            said(verdict),
-                            verdict.confidence,
-                            mark,
-                        )
-                    )
+            file.append(watcher.sample())
             time.sleep(max(0.0, STEP_SECONDS - (time.monotonic() - begun) % STEP_SECONDS))
-    return rows
+
+
+def rows_of(release: int, samples: Path) -> Iterator[tuple[str, ...]]:
+    """Rows of the table: what is said of the samples up to each check."""
+    programs = {
+        int(pid): PROGRAMS[at] for pid, at in json.loads(samples.with_suffix(".json").read_text()).items()
+    }
+    table = read_samples(samples)
+    begun = table["captured_at"].min()
+    passed = (table["captured_at"] - begun).dt.total_seconds()
+    span = float(passed.max())
+    for check in [*(check for check in CHECKS if check < span), span]:
+        for process in watched_processes(table[passed <= check]):
+            program, verdict = programs[process.pid], process.verdict()
+            # Just after the turn it cannot be known yet.
+            right = is_right(program, verdict, program.levels_off and check == span)
+            mark = "right" if right else "WRONG" if verdict.confidence == "high" else "unsure"
+            after = format_duration(round(check))
+            yield f"{release}", after, program.name, said(verdict), verdict.confidence, mark
 
 
 def main() -> None:
@@ -198,6 +203,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="how long each JDK is watched")
     parser.add_argument("--jdk", type=int, action="append", choices=RELEASES)
     parser.add_argument("--only", metavar="WORD", default="", help="programs with this word in their names")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where samples are kept, and looked for")
     options = parser.parse_args()
     programs = [program for program in PROGRAMS if options.only in program.name]
     compiler = find_javac()
@@ -207,7 +213,11 @@ def main() -> None:
         source = HERE / "Watched.java"
         subprocess.run([compiler, "--release", "11", "-nowarn", "-d", folder, str(source)], check=True)
         for release in options.jdk or RELEASES:
-            rows += watch(find_jdks()[release], programs, Path(folder), options.minutes)
+            samples = (options.keep or Path(folder)) / f"jdk{release}.csv"
+            samples.parent.mkdir(parents=True, exist_ok=True)
+            if not samples.exists():
+                watch(find_jdks()[release], programs, Path(folder), options.minutes, samples)
+            rows += rows_of(release, samples)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -4,8 +4,8 @@
 
     host.py LIBJVM CLASSES KINDS [OPTION...]
 
-``malloc`` leaks in the main thread, ``arenas`` in others, ``fragments`` frees every second piece and then asks for
-larger ones, which fit into no hole; all other words are those of ``Watched.java``.
+``malloc`` leaks in the main thread, ``arenas`` in others, ``fragments`` frees every second piece and asks
+for larger ones then, which fit into no hole; all other words are those of ``Watched.java``.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from heapscope.cli.common.durations import duration
+from heapscope.cli.common.service_manager import notify
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.errors import OutputFailed
 from heapscope.files import check_free
@@ -26,6 +27,7 @@ from heapscope.units import format_bytes, format_duration
 if TYPE_CHECKING:
     from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
     from heapscope.analysis.memory.samples import WatchedProcess
+    from heapscope.cli.watch_metrics import Metrics
     from heapscope.collector.memory import Sample
     from heapscope.collector.sample_file import SampleFile
     from heapscope.collector.watch import Watch
@@ -33,6 +35,21 @@ if TYPE_CHECKING:
 
 class _View(Protocol):
     def show(self, samples: list[Sample], history: WatchHistory) -> None: ...
+
+
+# A class histogram of a large heap takes seconds; the watch goes on meanwhile.
+_HISTOGRAM_SECONDS = 60.0
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    from heapscope.cli.watch_metrics import parse_address
+
+    if value is None:
+        return None
+    try:
+        return parse_address(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 @click.command(short_help="Memory of JVM processes over time, and what grew.")
@@ -52,6 +69,24 @@ class _View(Protocol):
     help="Append the samples to a .parquet, .csv or .jsonl.",
 )
 @click.option(
+    "--metrics",
+    callback=_address,
+    metavar="ADDR:PORT",
+    help="Serve the last round as OpenMetrics, at http://127.0.0.1:9464/metrics say.",
+)
+@click.option(
+    "--textfile",
+    metavar="FILE.prom",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the last round for node_exporter's textfile collector.",
+)
+@click.option(
+    "--histogram-every",
+    callback=duration,
+    metavar="TIME",
+    help="Take class histograms every 30m for the metrics: counts of watched classes. Each is a short pause.",
+)
+@click.option(
     "--nmt-baseline",
     is_flag=True,
     help="Show at the end what native memory tracking saw grow since the start.",
@@ -68,6 +103,9 @@ def watch(
     every: float,
     seconds: float | None,
     output: Path | None,
+    metrics: tuple[str, int] | None,
+    textfile: Path | None,
+    histogram_every: float | None,
     nmt_baseline: bool,
     pages: bool,
 ) -> None:
@@ -82,6 +120,12 @@ def watch(
     """
     if pids and role:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
+    if histogram_every and not (metrics or textfile):
+        raise click.UsageError(
+            "--histogram-every counts classes for --metrics or --textfile: name one of them."
+        )
+    if textfile is not None and textfile.suffix != ".prom":
+        raise click.UsageError("node_exporter reads files that end in .prom: give --textfile such a name.")
     from heapscope.analysis.memory.history import WatchHistory
     from heapscope.collector.sample_file import SampleFile
     from heapscope.collector.watch import Watch, ticks
@@ -91,7 +135,11 @@ def watch(
     with ExitStack() as stack:
         stack.callback(watcher.close)
         store = _Store(None if output is None else stack.enter_context(closing(SampleFile(output))))
+        exporter = None
+        if metrics or textfile:
+            exporter = _exporter(watcher, stack, metrics, textfile, histogram_every)
         signals = stack.enter_context(_Signals())
+        notify("READY=1")
 
         def tell() -> None:
             _say(_verdicts(history.processes, history.dropped_count))
@@ -100,6 +148,9 @@ def watch(
             for _ in ticks(every, seconds, lambda remaining: signals.wait(remaining, tell)):
                 samples = watcher.sample()
                 store.append(samples)
+                if exporter is not None:
+                    exporter.round(samples, watcher.processes)
+                notify(f"WATCHDOG=1\nSTATUS={plural(len(samples), 'JVM')} watched")
                 history.add(map(asdict, samples))
                 with signals.after_hang_up():
                     view.show(samples, history)
@@ -110,6 +161,8 @@ def watch(
             _say(_growth_since_baseline(watcher) if nmt_baseline else ())
             _say(_cost(watcher))
         store.check()
+        if exporter is not None and exporter.problem is not None:
+            raise exporter.problem
 
 
 @click.command(short_help="Chart what 'watch' wrote, and say what grew.")
@@ -137,6 +190,26 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     write_picture(found, picture, force=force)
     _say(_verdicts(found))
     sys.stdout.write(f"\n{printable(str(picture))}\n")
+
+
+def _exporter(
+    watcher: Watch,
+    stack: ExitStack,
+    metrics: tuple[str, int] | None,
+    textfile: Path | None,
+    every: float | None,
+) -> Metrics:
+    from heapscope.cli.watch_metrics import ClassCounts, Metrics
+
+    counts = (
+        ClassCounts(every, lambda command: watcher.ask_all(command, _HISTOGRAM_SECONDS)) if every else None
+    )
+    exporter = Metrics(textfile, counts)
+    if metrics is not None:
+        port = stack.enter_context(exporter.serving(metrics))
+        host = f"[{metrics[0]}]" if ":" in metrics[0] else metrics[0]
+        sys.stderr.write(f"metrics: http://{host}:{port}/metrics\n")
+    return exporter
 
 
 def _verdicts(found: Iterable[WatchedProcess | ProcessHistory], dropped_count: int = 0) -> list[str]:

@@ -158,6 +158,40 @@ def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str 
     return role, int(index) if index and _TASK_INDEX.fullmatch(index) else None
 
 
+# Options of the java launcher whose value is the next word.
+_WITH_VALUE = {
+    "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path", "--add-modules",
+    "--add-opens", "--add-exports", "--add-reads", "--limit-modules", "--enable-native-access", "--source",
+}  # fmt: skip
+_MAX_PROGRAM = 200
+
+
+def program_of(command: Sequence[str]) -> str:
+    """What runs in a process: the main class, the jar or module of java, the script of another program.
+
+    No argument of it, for those may be secret.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Its command line.
+    """
+    words = iter(command[1:])
+    launcher = Path(command[0]).name if command else ""
+    is_java = not _is_embedded(command) if command else False
+    for word in words:
+        if word in ("-jar", "-m", "--module"):
+            value = next(words, "")
+            return (Path(value).name if word == "-jar" else value)[:_MAX_PROGRAM]
+        if is_java and word in _WITH_VALUE:
+            next(words, None)
+        elif word == "-c" and not is_java:
+            break  # a program in the command line itself
+        elif not word.startswith(("-", "@")):
+            return (word if is_java else Path(word).name)[:_MAX_PROGRAM]
+    return launcher[:_MAX_PROGRAM]
+
+
 def _flag(command: Sequence[str], name: str) -> str | None:
     for index, word in enumerate(command):
         match = re.fullmatch(rf"--?{name}(?:=(.*))?", word, re.DOTALL)

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from heapscope.collector import attach
 from heapscope.collector.memory import CONTACT_SECONDS, Probe, Sample
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.errors import JvmNotFound
@@ -136,6 +137,27 @@ class Watch:
         wait(asked.values(), CONTACT_SECONDS)
         answers = {key: future.result() for key, future in asked.items() if future.done()}
         return {key: growth for key, growth in answers.items() if growth}
+
+    def ask_all(self, command: str, seconds: float) -> dict[tuple[int, int], Future[str]]:
+        """Ask every JVM that has an attach socket; the answers come while the watch goes on.
+
+        Parameters
+        ----------
+        command : str
+            A diagnostic command.
+        seconds : float
+            Time limit.
+
+        Returns
+        -------
+        dict
+            By pid and start time, the answer to come; a `CollectError` where there is none.
+        """
+
+        def asked(process: JvmProcess) -> Future[str]:
+            return self._pool.submit(lambda: attach.jcmd(process, command, seconds=seconds))
+
+        return {key_of(process): asked(process) for process in self.processes}
 
     def close(self) -> None:
         """Close what is open."""

@@ -47,6 +47,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
     "IPython": {"extras"},
+    "prometheus_client": {"extras"},
     "weasyprint": {"extras"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
