@@ -37,7 +37,14 @@ _NMT_DIFF = re.compile(
     re.MULTILINE,
 )
 _NOT_WALKED: dict[str, int | None] = dict.fromkeys(
-    ("pss_bytes", "heap_rss_bytes", "heap_swap_bytes", "malloc_rss_bytes", "arena_rss_bytes")
+    (
+        "pss_bytes",
+        "heap_rss_bytes",
+        "heap_swap_bytes",
+        "heap_remapped_bytes",
+        "malloc_rss_bytes",
+        "arena_rss_bytes",
+    )
 )
 
 
@@ -52,10 +59,11 @@ class Sample:
     vsz_bytes, rss_bytes, swap_bytes : int
         Of the whole process.
     pss_bytes : int or None
-        Resident bytes, shared pages by share; of large processes only where a heap is mapped several times,
-        and only that is left out: more takes a walk that holds them up.
+        Resident bytes, shared pages by share; not of large processes, which a walk for it would hold up.
     heap_rss_bytes, heap_swap_bytes : int or None
         Inside the address range of the Java heap: resident, and swapped out.
+    heap_remapped_bytes : int or None
+        What ``rss_bytes`` counts again: ZGC until JDK 20 maps its heap three times.
     malloc_rss_bytes, arena_rss_bytes : int or None
         glibc's main arena (brk), and its other arenas: resident or swapped out.
     heap_used_bytes, heap_committed_bytes, heap_max_bytes : int or None
@@ -88,6 +96,7 @@ class Sample:
     pss_bytes: int | None
     heap_rss_bytes: int | None
     heap_swap_bytes: int | None
+    heap_remapped_bytes: int | None
     malloc_rss_bytes: int | None
     arena_rss_bytes: int | None
     heap_used_bytes: int | None
@@ -270,11 +279,9 @@ class Probe:
             inside, main_arena, arenas = look(pid, groups)
         except OSError:
             return _NOT_WALKED
-        pss = pss_bytes(pid, rss_bytes)
-        if pss is None and inside.counted_twice_bytes:
-            pss = rss_bytes - inside.counted_twice_bytes
         return {
-            "pss_bytes": pss,
+            "pss_bytes": pss_bytes(pid, rss_bytes),
+            "heap_remapped_bytes": None if bounds is None else inside.counted_twice_bytes,
             "heap_rss_bytes": None if bounds is None else inside.resident_bytes,
             "heap_swap_bytes": None if bounds is None else inside.swapped_bytes,
             "malloc_rss_bytes": main_arena.resident_bytes + main_arena.swapped_bytes,

@@ -138,8 +138,8 @@ def heap_mappings(found: Iterable[Mapping], heap: tuple[int, int]) -> list[Mappi
     return [
         mapping
         for mapping in found
-        if heap[0] <= mapping.start
-        and mapping.end <= heap[1]
+        # ZGC's heap is known by its name: its range grows.
+        if (mapping.is_named_heap or (heap[0] <= mapping.start and mapping.end <= heap[1]))
         and mapping.is_readable
         and "anon_hugepage" not in mapping.name
     ]

@@ -81,6 +81,7 @@ _SENTENCES: dict[EvidenceKind, str] = {
     "after GC changed by {old_after_gc_bytes}",
     "inside and outside the heap": "{heap_rss_bytes} of it inside the Java heap, {outside_bytes} outside",
     "no collection yet": "no collection yet has told garbage from what is held",
+    "few collections": "too few collections yet to tell garbage from what is held",
     "no whole collection": "no collection of the whole heap lately: the old generation may hold garbage",
     "concurrent collections": "concurrent collections of the whole heap stand for full ones",
     "classes": "classes {class_count}, metaspace {metaspace_bytes}",
@@ -153,8 +154,15 @@ def describe_verdict(verdict: MemoryVerdict, name: str) -> list[str]:
     what = "resident and swapped" if verdict.changes.get("swap_bytes") else "resident"
     lines.append(f"    {what} {size} in {format_duration(verdict.seconds)}{pace}")
     lines += [f"    {evidence_sentence(each)}" for each in verdict.evidence]
-    lines.append(f"    confidence {verdict.confidence}; next: {next_step(verdict)}")
+    lines.append(f"    confidence {confidence_words(verdict)}; next: {next_step(verdict)}")
     return lines
+
+
+def confidence_words(verdict: MemoryVerdict) -> str:
+    """How sure it is: in one word, or of each thing that grew where they differ."""
+    if len({grower.confidence for grower in verdict.growers}) == 1:
+        return verdict.growers[0].confidence
+    return ", ".join(f"{each.confidence} ({_NOUNS[each.pattern].strip(',')})" for each in verdict.growers)
 
 
 def _figure(name: str, value: float) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from heapscope.analysis.memory.courses import Course, Values, change, course
 from heapscope.analysis.memory.verdict import (
+    CAUSES,
     Confidence,
     Grower,
     MemoryEvidence,
@@ -18,10 +19,13 @@ from heapscope.analysis.memory.verdict import (
 from heapscope.analysis.thresholds import (
     CLASS_BYTES,
     LEAST_CLASSES,
+    LEAST_COLLECTIONS,
     LEAST_GROWTH_BYTES,
     LEAST_GROWTH_SHARE,
     LEAST_STEADY_SHARE,
     LEAST_THREADS,
+    MANY_CLASSES,
+    MANY_THREADS,
     MIN_SAMPLES,
     SECOND_SHARE,
     SHORT_SECONDS,
@@ -32,6 +36,12 @@ from heapscope.analysis.thresholds import (
 )
 
 OLD = "old_after_gc_bytes"
+_IN_HEAP = (
+    "heap grew",
+    "heap grew before any collection",
+    "garbage filled the heap",
+    "heap and garbage grew",
+)
 # Pauses of concurrent collections that stand for whole ones: G1 has two in each, so that is two of them.
 _CONCURRENT_PAUSES = 4
 
@@ -54,7 +64,10 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     return MemoryVerdict(
         pid=pid,
         growers=tuple(growers),
-        confidence=least(*(grower.confidence for grower in growers)),
+        # Of what hurts: garbage beside it does not make that less sure.
+        confidence=least(
+            *(each.confidence for each in growers if each.cause != "garbage" or len(growers) == 1)
+        ),
         growth_bytes=round(growth),
         bytes_per_hour=growth / span * 3600 if span > 0 else None,
         seconds=span,
@@ -86,11 +99,11 @@ class _Watch:
             if found is not None:
                 self.changes[name] = found
         none: list[float | None] = [None] * len(seconds)
-        resident = columns.get(_resident_column(columns), none)
         swapped = columns.get("swap_bytes", none)
         # What is swapped out is used memory as well.
         self.total = [
-            None if size is None else size + (out or 0) for size, out in zip(resident, swapped, strict=True)
+            None if size is None else size + (out or 0)
+            for size, out in zip(_resident(columns, none), swapped, strict=True)
         ]
         self.inside = [
             None if size is None else size + (out or 0)
@@ -114,11 +127,11 @@ class _Watch:
         if not seen:
             return [self._steady()]
         largest = max(each.size for each in seen)
-        seen = [
-            each for each in seen if each.size >= SECOND_SHARE * largest or each.pattern == "threads grew"
-        ]
-        seen.sort(key=lambda each: -each.size)
+        # Native memory, classes and threads were asked for a share before they were named.
+        seen = [each for each in seen if each.size >= SECOND_SHARE * largest or each.pattern not in _IN_HEAP]
         growers = [self._grower(each) for each in seen]
+        # Garbage hurts least, and what goes on most.
+        growers.sort(key=lambda each: (each.cause == "garbage", each.state != "grows", -each.size_bytes))
         swap = self.changes.get("swap_bytes", 0.0)
         if abs(swap) >= LEAST_GROWTH_BYTES:
             first = growers[0]
@@ -146,15 +159,11 @@ class _Watch:
             return self._undivided()
         seen = self._inside(inside)
         outside_course = self._course(self.outside)
-        threads = self.changes.get("thread_count", 0.0)
         if self._is_growth(outside, outside_course):
-            if not seen or outside >= SECOND_SHARE * max(each.size for each in seen):
-                seen += self._outside(inside, outside, outside_course)
-        elif threads >= 5 * LEAST_THREADS:
-            figures = self._thread_evidence()
-            seen.append(
-                _Seen("threads grew", threads * THREAD_BYTES, "high", figures, self._column("thread_count"))
-            )
+            held = max((each.size for each in seen if CAUSES[each.pattern] != "garbage"), default=0.0)
+            seen += self._outside(inside, outside, outside_course, SECOND_SHARE * max(held, outside))
+        elif self.changes.get("thread_count", 0.0) >= MANY_THREADS:
+            seen.append(self._threads(()))
         return seen
 
     def _undivided(self) -> list[_Seen]:
@@ -197,10 +206,22 @@ class _Watch:
         sure, why = self._collected()
         if old >= 0.4 * heap:
             return [_Seen("heap grew", max(heap, old), sure, evidence + why, self._column(OLD))]
+        if self._collections() < LEAST_COLLECTIONS:
+            evidence = evidence_of("inside the heap", heap_rss_bytes=heap) + evidence_of("few collections")
+            return [_Seen("heap grew before any collection", heap, "low", evidence, heap_course)]
         if old < min(0.05 * heap, LEAST_GROWTH_BYTES):
             return [_Seen("garbage filled the heap", heap, sure, evidence + why, heap_course)]
         found = least(sure, "medium")
         return [_Seen("heap and garbage grew", heap, found, evidence + why, self._column(OLD))]
+
+    def _collections(self) -> float:
+        """How many there were between the samples that know the old generation after one."""
+        olds, counts = self.columns.get(OLD, ()), self.columns.get("gc_count", ())
+        known = [
+            count for old, count in zip(olds, counts, strict=False) if old is not None and count is not None
+        ]
+        # Where it is not known, as in files of samples without it, nothing speaks against.
+        return known[-1] - known[0] if known else float(LEAST_COLLECTIONS)
 
     def _collected(self) -> tuple[Confidence, tuple[MemoryEvidence, ...]]:
         """How surely the old generation at the end is what is held, not garbage that waits."""
@@ -217,34 +238,53 @@ class _Watch:
                 return "high", evidence_of("concurrent collections") if pauses > 1 else ()
         return "medium", evidence_of("no whole collection")
 
-    def _outside(self, heap: float, outside: float, found: Course | None) -> list[_Seen]:
-        """Of what grew outside of the heap: classes, threads, native memory of some kind, or several."""
+    def _outside(self, heap: float, outside: float, found: Course | None, least_part: float) -> list[_Seen]:
+        """Of what grew outside of the heap: classes, threads, native memory of some kind, or several.
+
+        Parameters
+        ----------
+        heap, outside : float
+            Bytes that grew inside of the heap's range, and outside.
+        found : Course or None
+            Of what lies outside.
+        least_part : float
+            Bytes that are worth a name.
+        """
         seen = []
-        rest = outside
+        least_part = max(LEAST_GROWTH_BYTES, least_part)
         shared = evidence_of("inside and outside the heap", heap_rss_bytes=heap, outside_bytes=outside)
         classes, threads = self.changes.get("class_count", 0.0), self.changes.get("thread_count", 0.0)
         metaspace = self.changes.get("metaspace_bytes", 0.0)
+        # What native memory tracking counts as buffers is no guess: the others explain the rest.
+        buffers = min(max(0.0, self.changes.get("nmt_other_bytes", 0.0)), outside)
+        rest = outside - buffers
         if classes >= LEAST_CLASSES:
-            # A loader takes malloc and symbols as well: up to three times its metaspace was measured.
-            part = min(rest, max(3 * metaspace, 2 * classes * CLASS_BYTES))
-            if part >= SECOND_SHARE * outside:
+            # A loader takes malloc and symbols as well: twice its metaspace was measured.
+            part = min(rest, max(2 * metaspace, classes * CLASS_BYTES))
+            if part >= least_part or classes >= MANY_CLASSES:
                 figures = evidence_of("classes", class_count=classes, metaspace_bytes=metaspace)
                 counted = self._column("class_count")
                 seen.append(_Seen("classes grew", part, "high", shared + figures, counted))
                 rest -= part
         if threads >= LEAST_THREADS:
-            part = min(rest, 2 * threads * THREAD_BYTES)
-            if part >= SECOND_SHARE * outside:
-                figures = self._thread_evidence()
-                counted = self._column("thread_count")
-                seen.append(_Seen("threads grew", part, "high", shared + figures, counted))
+            part = min(rest, threads * THREAD_BYTES)
+            if part >= least_part or threads >= MANY_THREADS:
+                seen.append(self._threads(shared)._replace(size=part))
                 rest -= part
-        if rest >= max(LEAST_GROWTH_BYTES, SECOND_SHARE * outside) or not seen:
-            seen += self._native(rest, shared, found)
+        explained = sum(each.size for each in seen)
+        if rest + buffers >= least_part:
+            seen += self._native(rest + buffers, explained, shared, found, least_part)
         return seen
 
-    def _native(self, rest: float, shared: tuple[MemoryEvidence, ...], found: Course | None) -> list[_Seen]:
-        """What grew outside of the heap and is neither classes nor threads."""
+    def _native(
+        self,
+        rest: float,
+        explained: float,
+        shared: tuple[MemoryEvidence, ...],
+        found: Course | None,
+        least_part: float,
+    ) -> list[_Seen]:
+        """What grew outside of the heap and is neither classes nor threads, which explain another part."""
         seen = []
         brk, arenas = self.changes.get("malloc_rss_bytes", 0.0), self.changes.get("arena_rss_bytes", 0.0)
         other, tracked = self.changes.get("nmt_other_bytes"), self.changes.get("nmt_native_bytes")
@@ -252,40 +292,39 @@ class _Watch:
         if other is None or tracked is None:
             figures = shared + malloc + evidence_of("no native memory tracking")
             # Without tracking, memory that Java asked for by malloc looks like that of C code.
+            pattern: Pattern = "untracked mappings grew"
             if brk >= max(0.5 * rest, arenas):
-                return [_Seen("untracked malloc grew", rest, "low", figures, found)]
-            if arenas >= 0.5 * rest:
-                return [_Seen("other arenas grew", rest, "low", figures, found)]
-            return [_Seen("untracked mappings grew", rest, "low", figures, found)]
+                pattern = "untracked malloc grew"
+            elif arenas >= 0.5 * rest:
+                pattern = "other arenas grew"
+            return [_Seen(pattern, rest, "low", figures, found)]
         figures = shared + evidence_of(
             "native memory tracking", nmt_other_bytes=other, nmt_native_bytes=tracked
         )
-        least_part = max(LEAST_GROWTH_BYTES, SECOND_SHARE * rest)
         if other >= least_part:
             size = min(rest, other)
             seen.append(_Seen("tracked buffers grew", size, "high", figures, self._column("nmt_other_bytes")))
             rest -= size
-        own = tracked - other
+        own = tracked - other - explained
         if own >= max(least_part, 0.5 * rest):
             size = min(rest, own)
             seen.append(
                 _Seen("JVM's native memory grew", size, "medium", figures, self._column("nmt_native_bytes"))
             )
             rest -= size
-        if rest < least_part and seen:
+        if rest < least_part:
             return seen
-        figures += malloc
+        pattern, sure = "untracked native mappings grew", least("medium")
         if brk >= max(0.5 * rest, arenas):
-            seen.append(_Seen("main arena grew", rest, "medium" if seen else "high", figures, found))
+            pattern, sure = "main arena grew", "medium" if seen else "high"
         elif arenas >= 0.5 * rest:
-            seen.append(_Seen("other arenas grew", rest, "medium", figures, found))
-        else:
-            seen.append(_Seen("untracked native mappings grew", rest, "medium", figures, found))
-        return seen
+            pattern = "other arenas grew"
+        return [*seen, _Seen(pattern, rest, sure, figures + malloc, found)]
 
-    def _thread_evidence(self) -> tuple[MemoryEvidence, ...]:
+    def _threads(self, shared: tuple[MemoryEvidence, ...]) -> _Seen:
         count, size = self.changes.get("thread_count", 0.0), self.changes.get("vsz_bytes", 0.0)
-        return evidence_of("threads", thread_count=count, vsz_bytes=size)
+        figures = shared + evidence_of("threads", thread_count=count, vsz_bytes=size)
+        return _Seen("threads grew", count * THREAD_BYTES, "high", figures, self._column("thread_count"))
 
     def _grower(self, seen: _Seen) -> Grower:
         """What was seen, and whether it goes on."""
@@ -337,8 +376,19 @@ class _Watch:
         return Grower("nothing grew", 0.0, "flat", sure, evidence)
 
 
-def _resident_column(columns: Mapping[str, Values]) -> str:
-    """Resident size; the proportional one where pages are mapped several times, as by ZGC until JDK 20."""
-    pss = next((v for v in reversed(columns.get("pss_bytes", ())) if v is not None), None)
-    rss = next((v for v in reversed(columns.get("rss_bytes", ())) if v is not None), None)
-    return "pss_bytes" if pss is not None and rss is not None and rss > 1.5 * pss else "rss_bytes"
+def _resident(columns: Mapping[str, Values], none: Values) -> Values:
+    """Resident size, pages that are mapped several times counted once (ZGC's heap until JDK 20)."""
+    rss = columns.get("rss_bytes", none)
+    again = columns.get("heap_remapped_bytes")
+    if again is not None:
+        if not any(again):
+            return rss
+        return [
+            None if size is None or more is None else size - more
+            for size, more in zip(rss, again, strict=True)
+        ]
+    # Samples of earlier versions: the proportional size, where it is known to the end.
+    pss = columns.get("pss_bytes", none)
+    if rss and rss[-1] is not None and (share := pss[-1]) is not None and rss[-1] > 1.5 * share:
+        return pss
+    return rss

@@ -83,6 +83,7 @@ EvidenceKind = Literal[
     "inside the heap and old generation",
     "inside and outside the heap",
     "no collection yet",
+    "few collections",
     "no whole collection",
     "concurrent collections",
     "classes",
@@ -155,7 +156,7 @@ class MemoryVerdict(RichRepr):
     growers : tuple of Grower
         What grew, the largest first; "too early" or "steady" where nothing did.  One at least.
     confidence : {"high", "medium", "low"}
-        The least of them.
+        The least of them; garbage beside others does not count.
     growth_bytes : int
         Of the resident size and what of it was swapped out, from the first samples to the last.
     bytes_per_hour : float or None

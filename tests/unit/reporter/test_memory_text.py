@@ -75,6 +75,10 @@ def test_two_growers_are_told_and_advised_each() -> None:
     assert verdict_title(two) == "the Java heap grows; direct buffers or Unsafe memory grow"
     assert "heapscope collect 4711" in next_step(two)
     assert "-XX:MaxDirectMemorySize" in next_step(two)
+    assert "confidence medium; next" in describe_verdict(two, "x")[-1]
+    unlike = replace(two, growers=(two.growers[0], replace(two.growers[1], confidence="high")))
+    words = "confidence medium (the Java heap), high (direct buffers or Unsafe memory); next"
+    assert words in describe_verdict(unlike, "x")[-1]
 
 
 def test_every_pattern_has_a_title_of_its_own() -> None:
@@ -94,6 +98,6 @@ def test_every_cause_has_a_next_step() -> None:
 def test_every_kind_of_evidence_is_a_sentence_with_its_figures(kind: EvidenceKind) -> None:
     sentence = evidence_sentence(MemoryEvidence(kind, FIGURES))
     assert "{" not in sentence
-    is_without = kind == "heap range unknown" or kind.startswith(("no ", "concurrent "))
+    is_without = kind == "heap range unknown" or kind.startswith(("no ", "few ", "concurrent "))
     shown = ("5 MB", "5.00 MB", "5,000,000", "57 d")
     assert any(figure in sentence for figure in shown) == (not is_without), sentence
