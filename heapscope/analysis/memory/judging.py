@@ -126,7 +126,7 @@ class _Watch:
         seen = self._seen()
         if not seen:
             return [self._steady()]
-        largest = max(each.size for each in seen)
+        largest = max(change(self.outside) or 0.0, *(each.size for each in seen))
         # Native memory, classes and threads were asked for a share before they were named.
         seen = [each for each in seen if each.size >= SECOND_SHARE * largest or each.pattern not in _IN_HEAP]
         growers = [self._grower(each) for each in seen]
