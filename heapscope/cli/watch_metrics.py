@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
 
 _FIRST_BYTES = b"# HELP heapscope_"
-LABELS = ("pid", "role", "task", "main_class", "container")
+LABELS = ("pid", "role", "task", "main_class", "container", "pod")
 # Metric without its prefix: column of a sample, and what it is.
 GAUGES = {
     "virtual_memory_bytes": ("vsz_bytes", "Virtual size of the process."),
@@ -220,13 +220,12 @@ def watched_counts(text: str) -> dict[str, tuple[int, int]]:
 
 def labels_of(process: JvmProcess) -> tuple[str, ...]:
     """Values of `LABELS` of one process."""
-    from heapscope.collector.container import container_of
     from heapscope.collector.processes import program_of
     from heapscope.reporter.text import printable
 
     index = "" if process.task_index is None else str(process.task_index)
-    container = container_of(process.pid)
-    return str(process.pid), process.role or "", index, printable(program_of(process.command)), container
+    program = printable(program_of(process.command))
+    return str(process.pid), process.role or "", index, program, process.container, process.pod
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -259,6 +258,7 @@ class Metrics:
         self._textfile = textfile
         self._counts = counts
         self._labels: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._known: dict[tuple[int, int], dict[str, Any]] = {}
         self.problem: OutputFailed | None = None
 
     def serving(self, address: tuple[str, int]) -> AbstractContextManager[int]:
@@ -269,7 +269,10 @@ class Metrics:
         """Export a round."""
         present = {(process.pid, process.start_ticks): process for process in processes}
         self._labels = {key: self._labels.get(key) or labels_of(process) for key, process in present.items()}
-        told = [sample for sample in samples if (sample.pid, sample.start_ticks) in self._labels]
+        told = [
+            self._completed(sample) for sample in samples if (sample.pid, sample.start_ticks) in self._labels
+        ]
+        self._known = {key: known for key, known in self._known.items() if key in self._labels}
         if self._counts is not None:
             self._counts.look(set(present))
         counts = {} if self._counts is None else self._counts.counts
@@ -280,3 +283,10 @@ class Metrics:
                 self.problem = None
             except OutputFailed as problem:
                 self.problem = problem
+
+    def _completed(self, sample: Sample) -> Sample:
+        """A sample with the last known value of what is not measured in every round: a gauge has no gaps."""
+        known = self._known.setdefault((sample.pid, sample.start_ticks), {})
+        columns = {column for column, _ in GAUGES.values()}
+        known |= {name: value for name in columns if (value := getattr(sample, name)) is not None}
+        return replace(sample, **known)

@@ -19,6 +19,7 @@ from signal import Signals
 from typing import Literal
 
 from heapscope.collector import perfdata
+from heapscope.collector.container import container_of, pod_of
 from heapscope.errors import JvmNotFound
 
 ENVIRONMENT_THAT_MATTERS = (
@@ -66,6 +67,8 @@ class JvmProcess:
         What the rights of this user did not allow to be read.
     oddities : tuple of str
         What of the process is not as it should be, in words: counters that are not its own, say.
+    container, pod : str
+        Digits of its container's id, and its pod's name in Kubernetes; empty outside of them.
     """
 
     pid: int
@@ -89,6 +92,8 @@ class JvmProcess:
     is_suspect: bool = False
     unreadable: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    container: str = ""
+    pod: str = ""
 
 
 def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
@@ -237,6 +242,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
+    cgroup = _read(home / "cgroup") or ""
     uids = [int(uid) for uid in facts["Uid"].split()[:3]]  # real, effective, saved
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
     file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
@@ -278,6 +284,8 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
         oddities=oddities,
+        container=container_of(cgroup),
+        pod=pod_of(cgroup, variables),
     )
 
 

@@ -37,6 +37,7 @@ Total            50           4370
 WORKER = replace(
     jvm_process(), pid=7, start_ticks=99, role="worker", task_index=3, command=("java", "a.Main")
 )
+WORKER = replace(WORKER, container="0123456789ab", pod="trainer-0")
 OTHER = replace(jvm_process(), pid=8, start_ticks=99, command=("python3", "/x/train\x1b.py", "--secret=1"))
 
 
@@ -63,7 +64,8 @@ def test_every_figure_of_a_round_is_told_and_what_was_not_measured_is_left_out()
     found = exported(metrics)
     value, labels = found["heapscope_resident_memory_bytes", "7"]
     assert value == 5
-    assert labels == {"pid": "7", "role": "worker", "task": "3", "main_class": "a.Main", "container": ""}
+    where = {"container": "0123456789ab", "pod": "trainer-0"}
+    assert labels == {"pid": "7", "role": "worker", "task": "3", "main_class": "a.Main", **where}
     assert found["heapscope_gc_seconds_total", "7"][0] == 0.5
     assert found["heapscope_heap_resident_bytes", "7"][0] == 11
     assert ("heapscope_heap_resident_bytes", "8") not in found
@@ -71,6 +73,15 @@ def test_every_figure_of_a_round_is_told_and_what_was_not_measured_is_left_out()
     assert found["heapscope_threads", "8"][1]["main_class"] == "train\\x1b.py"
     assert found["heapscope_watched_processes", ""][0] == 2
     assert {name for name, _ in found} >= {"heapscope_threads", "heapscope_last_round_timestamp_seconds"}
+
+
+def test_what_is_not_measured_in_every_round_has_no_gaps() -> None:
+    metrics = Metrics(None, None)
+    for number, pages in ((1, 500), (2, None), (3, None)):
+        metrics.round([sample(number, heap_rss_bytes=pages)], [WORKER])
+    found = exported(metrics)
+    assert found["heapscope_heap_resident_bytes", "7"][0] == 500
+    assert found["heapscope_resident_memory_bytes", "7"][0] == 3
 
 
 def test_a_process_that_has_ended_disappears() -> None:

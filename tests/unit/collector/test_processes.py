@@ -15,6 +15,7 @@ from heapscope.collector.processes import (
     get,
     has_signal,
     is_running,
+    program_of,
     survives_broken_pipe,
     tensorflow_role,
 )
@@ -225,6 +226,56 @@ def test_only_variables_that_matter_are_kept(proc: FakeProc) -> None:
     (found,) = find(proc=proc.root)
     assert found.environment == {"KRB5CCNAME": "FILE:/x", "MALLOC_ARENA_MAX": "2"}
     assert "hunter2" not in repr(found)
+
+
+CONTAINER = "0123456789ab" + "cd" * 26
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "variables", "container", "pod"),
+    [
+        ("0::/user.slice/session.scope\n", {"HOSTNAME": "laptop"}, "", ""),
+        (f"0::/system.slice/docker-{CONTAINER}.scope\n", {"HOSTNAME": "0123456789ab"}, CONTAINER[:12], ""),
+        (
+            f"0::/kubepods.slice/kubepods-pod1_2.slice/cri-containerd-{CONTAINER}.scope\n",
+            {"HOSTNAME": "trainer-0"},
+            CONTAINER[:12],
+            "trainer-0",
+        ),
+        (
+            f"12:memory:/kubepods/burstable/pod1-2/{CONTAINER}\n0::/\n",
+            {"HOSTNAME": "x\x1b[1m"},
+            CONTAINER[:12],
+            "",
+        ),
+        ("0::/\n", {"HOSTNAME": "trainer-1", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "", "trainer-1"),
+    ],
+)
+def test_container_and_pod_are_named(
+    proc: FakeProc, cgroup: str, variables: dict[str, str], container: str, pod: str
+) -> None:
+    (proc.add(7, environ=variables) / "cgroup").write_text(cgroup)
+    (found,) = find(proc=proc.root)
+    assert (found.container, found.pod) == (container, pod)
+    assert found.environment == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (["/jdk/bin/java", "-Xmx1g", "-cp", "a:b", "com.acme.Main", "secret"], "com.acme.Main"),
+        (["java", "-jar", "/opt/app.jar", "--password=x"], "app.jar"),
+        (["java", "--module-path", "m", "-m", "acme/com.acme.Main"], "acme/com.acme.Main"),
+        (["java", "@args", "-Dx=y", "Main"], "Main"),
+        (["/usr/bin/python3", "-u", "/srv/train.py", "--token=x"], "train.py"),
+        (["python3", "-m", "trainer.task", "x"], "trainer.task"),
+        (["python3", "-c", "print('secret')"], "python3"),
+        (["/usr/sbin/serve"], "serve"),
+        ([], ""),
+    ],
+)
+def test_a_program_is_named_without_its_arguments(command: list[str], program: str) -> None:
+    assert program_of(command) == program
 
 
 def test_the_leak_of_libhdfs_takes_the_variable_and_the_library(proc: FakeProc) -> None:
