@@ -91,9 +91,10 @@ _SENTENCES: dict[EvidenceKind, str] = {
     "no native memory tracking": "native memory tracking is off: direct buffers, Unsafe memory and native "
     "code look alike; -XX:NativeMemoryTracking=summary (LIBHDFS_OPTS) tells them apart",
     "swap": "swapped out: {swap_bytes}",
-    "slope": "from {low_bytes} to {high_bytes} an hour (95 %)",
-    "slope of minutes": "from {low_bytes} to {high_bytes} a minute (95 %)",
-    "at most": "a slope of {high_bytes} an hour at most (95 %)",
+    "slope": "its slope: {low_bytes} to {high_bytes} an hour (95 %)",
+    "slope of minutes": "its slope: {low_bytes} to {high_bytes} a minute (95 %)",
+    "at most": "its slope: {high_bytes} an hour at most (95 %)",
+    "at most of minutes": "its slope: {high_bytes} a minute at most (95 %)",
     "levelled off": "levelled off: {bytes} in the last {seconds}",
     "uneven": "it did not rise all the time: {bytes} in the last {seconds}",
     "short watch": "watched for {seconds} only",

@@ -364,7 +364,10 @@ class _Watch:
         sure: Confidence = "medium" if self.span >= SHORT_SECONDS else "low"
         highest = None if found is None or found.high is None else max(0.0, found.high)
         if highest is not None and self.span >= SHORT_SECONDS:
-            evidence = evidence_of("at most", high_bytes=highest)
+            if self.span >= SURE_SECONDS:
+                evidence = evidence_of("at most", high_bytes=highest)
+            else:
+                evidence = evidence_of("at most of minutes", high_bytes=highest / 60)
             most = max(STEADY_BYTES_A_DAY, STEADY_SHARE_A_DAY * self.start)
             if self.span >= SURE_SECONDS and 24 * highest <= most:
                 sure = "high"

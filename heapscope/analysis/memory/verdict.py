@@ -95,6 +95,7 @@ EvidenceKind = Literal[
     "slope",
     "slope of minutes",
     "at most",
+    "at most of minutes",
     "levelled off",
     "uneven",
     "short watch",
