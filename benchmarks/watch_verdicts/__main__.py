@@ -139,6 +139,15 @@ def said(verdict: MemoryVerdict) -> str:
     return ", ".join(growers)
 
 
+def is_wrong(program: Program, verdict: MemoryVerdict, *, right: bool) -> bool:
+    """Whether something wrong was said with confidence high: of all together, or of one thing that grew."""
+    surely = {grower.cause for grower in verdict.growers if grower.confidence == "high"}
+    if program.truth:
+        surely -= {"garbage", *set().union(*program.truth)}
+        return bool(surely) or (verdict.confidence == "high" and not right)
+    return bool(surely - {"steady", "garbage"})
+
+
 def is_right(program: Program, verdict: MemoryVerdict, has_ended: bool) -> bool:
     """Whether all that grew is named, and nothing else, and whether it goes on."""
     # Every program makes garbage, in a heap that it has not touched in full: that this may be is never wrong.
@@ -195,9 +204,11 @@ def rows_of(release: int, samples: Path) -> Iterator[tuple[str, ...]]:
             program, verdict = programs[process.pid], process.verdict()
             # Just after the turn it cannot be known yet.
             right = is_right(program, verdict, program.levels_off and check == span)
-            mark = "right" if right else "WRONG" if verdict.confidence == "high" else "unsure"
+            is_sure = is_wrong(program, verdict, right=right)
+            mark = "WRONG" if is_sure else "right" if right else "unsure"
             after = format_duration(round(check))
-            yield f"{release}", after, program.name, said(verdict), verdict.confidence, mark
+            confidence = ", ".join(dict.fromkeys(grower.confidence for grower in verdict.growers))
+            yield f"{release}", after, program.name, said(verdict), confidence, mark
 
 
 def main() -> None:
@@ -225,9 +236,9 @@ def main() -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     marks = [row[-1] for row in rows[1:]]
-    high = sum(row[-2] == "high" for row in rows[1:])
+    high = sum("high" in row[-2] for row in rows[1:])
     print(
-        f"\n{len(marks)} verdicts: {marks.count('right')} right ({high} of all with confidence high), "
+        f"\n{len(marks)} verdicts: {marks.count('right')} right ({high} of all say something with confidence high), "
         f"{marks.count('unsure')} wrong or incomplete and not sure, {marks.count('WRONG')} wrong and sure"
     )
     sys.exit(1 if "WRONG" in marks else 0)
