@@ -143,7 +143,7 @@ def is_wrong(program: Program, verdict: MemoryVerdict, *, right: bool) -> bool:
     """Whether something wrong was said with confidence high: of all together, or of one thing that grew."""
     surely = {grower.cause for grower in verdict.growers if grower.confidence == "high"}
     if program.truth:
-        surely -= {"garbage", *set().union(*program.truth)}
+        surely -= {"garbage", "steady", *set().union(*program.truth)}
         return bool(surely) or (verdict.confidence == "high" and not right)
     return bool(surely - {"steady", "garbage"})
 
@@ -238,7 +238,7 @@ def main() -> None:
     marks = [row[-1] for row in rows[1:]]
     high = sum("high" in row[-2] for row in rows[1:])
     print(
-        f"\n{len(marks)} verdicts: {marks.count('right')} right ({high} of all say something with confidence high), "
+        f"\n{len(marks)} verdicts, {high} with something of confidence high: {marks.count('right')} right, "
         f"{marks.count('unsure')} wrong or incomplete and not sure, {marks.count('WRONG')} wrong and sure"
     )
     sys.exit(1 if "WRONG" in marks else 0)
