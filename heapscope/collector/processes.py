@@ -225,6 +225,39 @@ def _user(uid: int) -> str:
 
 
 def _inspect(proc: Path, pid: int) -> JvmProcess | None:
+    """One process; None where it hosts no JVM, or has ended."""
+    try:
+        return _described(proc, pid)
+    except (OSError, ValueError, LookupError, RecursionError) as error:
+        # Whoever owns a process decides what it shows: nothing of it may hide the others.
+        ticks = start_ticks(pid, proc)
+        return None if ticks is None else _indescribable(pid, ticks, f"{type(error).__name__}: {error}")
+
+
+def _indescribable(pid: int, ticks: int, why: str) -> JvmProcess:
+    return JvmProcess(
+        pid=pid,
+        namespace_pid=pid,
+        start_ticks=ticks,
+        user="?",
+        command=(),
+        role=None,
+        task_index=None,
+        is_embedded=False,
+        is_started=False,
+        jvm_version=None,
+        libjvm="",
+        heap=None,
+        vsz_bytes=0,
+        rss_bytes=0,
+        age_seconds=0.0,
+        attach="no",
+        attach_reason="what it shows of itself cannot be read",
+        oddities=(why[:_MAX_PROGRAM],),
+    )
+
+
+def _described(proc: Path, pid: int) -> JvmProcess | None:
     home = proc / str(pid)
     maps = _read(home / "maps")
     if not maps or "libjvm.so" not in maps:

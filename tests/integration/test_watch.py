@@ -94,6 +94,21 @@ def test_what_grew_is_named(release: int, kind: str, cause: str, confidence: str
     assert found.growers[0].confidence == confidence, found
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_jvm_says_what_grew_since_the_baseline(release: int) -> None:
+    options = [TRACKED, LISTENING]
+    with java(find_jdks()[release], "Growth", *options, arguments=["direct"], heap="512m") as jvm:
+        watcher = Watch([jvm.pid], nmt_baseline=True)
+        (first,) = watcher.sample()
+        assert first.nmt_other_bytes is not None
+        for _ in range(3):
+            grow(jvm.process)
+        ((key, growth),) = watcher.native_memory_growth().items()
+        watcher.close()
+    assert key == (first.pid, first.start_ticks)
+    assert growth["Other"] == pytest.approx(30 << 20, rel=0.1)
+
+
 def test_a_second_is_sure_of_nothing() -> None:
     with java(
         find_jdks()[RELEASES[0]], "Growth", TRACKED, LISTENING, arguments=["direct"], heap="512m"

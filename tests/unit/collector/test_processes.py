@@ -205,6 +205,16 @@ def test_what_a_stranger_puts_into_tmp_hides_no_process(
     assert ["".join(process.oddities) for process in found] == said
 
 
+def test_a_process_that_nobody_thought_of_hides_no_other(proc: FakeProc) -> None:
+    proc.add(7)
+    status = proc.add(8) / "status"
+    status.write_text(status.read_text().replace("Uid:\t0\t0", "Uid:\tx\ty"))
+    first, second = find(proc=proc.root)
+    assert (first.pid, first.is_started, first.oddities) == (7, True, ())
+    assert (second.pid, second.is_started, second.attach) == (8, False, "no")
+    assert "invalid literal" in second.oddities[0]
+
+
 def test_a_process_that_is_just_ending_is_left_out(proc: FakeProc) -> None:
     proc.add(7)
     (proc.add(8) / "status").write_text("")
