@@ -262,6 +262,7 @@ class OutputFailed(HeapscopeError):
 
     def __init__(self, path: str | os.PathLike[str], problem: str) -> None:
         self.path = os.fspath(path)
+        self.problem = problem
         super().__init__(f"{self.path}: cannot be written: {problem}")
 
 

@@ -26,6 +26,21 @@ def pyarrow() -> Any:
     return pyarrow
 
 
+def prometheus_client() -> Any:
+    """The module ``prometheus_client`` with ``prometheus_client.core``, for metrics.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import prometheus_client
+        import prometheus_client.core
+    except ImportError:
+        raise MissingDependency("prometheus-client", "Exporting metrics", "metrics") from None
+    return prometheus_client
+
+
 def weasyprint() -> Any:
     """The module ``weasyprint`` with ``weasyprint.text.fonts`` and ``weasyprint.urls``, for PDFs.
 

@@ -41,7 +41,12 @@ def _missing_pdf() -> str:
     return ""
 
 
+def _missing_prometheus() -> str:
+    return "" if shutil.which("prometheus") and shutil.which("promtool") else f"Prometheus not found; {_HOW}"
+
+
 _NEEDS = {
+    "prometheus": (_missing_prometheus, "HEAPSCOPE_REQUIRE_PROMETHEUS"),
     "jvm": (_missing_jvm, "HEAPSCOPE_REQUIRE_JVM"),
     "chromium": (_missing_chromium, "HEAPSCOPE_REQUIRE_CHROMIUM"),
     "pdf": (_missing_pdf, "HEAPSCOPE_REQUIRE_PDF"),

@@ -121,3 +121,40 @@ OFF_HEAP_FACTOR = 4
 NEAR_LIMIT = 0.8
 # So many more objects whose size is not known, at least, are growth.  Chosen: fewer are noise of the load.
 LEAST_OFF_HEAP_COUNT = 10
+
+# --- memory of a watched process (memory/) ---
+
+# Fewer samples cannot tell growth from what happens to be between two collections.
+MIN_SAMPLES = 4
+# A watch is cut into so many parts of equal time.  Chosen: an interval of 95 % takes six, and a part should
+# be longer than what lies between two collections.
+MAX_BLOCKS = 12
+# Start-up is over after some minutes: only then is growth sure to go on, and a rate told by the hour.
+SURE_SECONDS = 600.0
+# And below this it may all be start-up.
+SHORT_SECONDS = 60.0
+# What the last third may add, as a part of the whole growth, to something that has levelled off.
+LEVELLED_SHARE = 0.1
+# Less than this, or than this share of the beginning, is noise of a JVM at rest ...
+LEAST_GROWTH_BYTES = 8e6
+LEAST_GROWTH_SHARE = 0.03
+# ... but of a series that rises through all parts of a watch so little is enough: 60 GB that grow by 1.5.
+LEAST_STEADY_SHARE = 0.003
+LEAST_CLASSES = 500
+LEAST_THREADS = 20
+# So many are named however few bytes they take beside the rest.  Chosen.
+MANY_CLASSES = 2000
+MANY_THREADS = 100
+# What a thread or a loaded class takes outside of the heap: measured 80 to 90 kB, 12 to 13 kB with a loader
+# of its own.
+THREAD_BYTES = 100e3
+CLASS_BYTES = 12e3
+# The old generation tells garbage from what is held once so many collections lie between its first and its
+# last figure: of fewer, what is held may be in the young one.  Chosen.
+LEAST_COLLECTIONS = 3
+# A second grower is named from this part of the first on: a heap brings 2 to 6 % outside of it (card tables,
+# remembered sets, marking bits), small buffers bring objects.  Chosen.
+SECOND_SHARE = 0.2
+# "Nothing grew" is sure where even the upper end of the slope would add less than this in a day.
+STEADY_SHARE_A_DAY = 0.1
+STEADY_BYTES_A_DAY = 80e6

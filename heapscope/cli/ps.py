@@ -64,10 +64,16 @@ def _lines(found: Sequence[JvmProcess]) -> list[str]:
             continue
         if process.attach_reason:
             lines.append(f"    attach: {process.attach_reason}")
+        if process.container or process.pod:
+            where = [f"pod {process.pod}"] * bool(process.pod) + [f"container {process.container}"] * bool(
+                process.container
+            )
+            lines.append(f"    {', '.join(where)}")
         lines += [f"    {name}={value}" for name, value in process_facts(process)["environment"].items()]
         if process.is_suspect:
             lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
         lines += [f"    not readable: {what}" for what in process.unreadable]
+        lines += [f"    ! {what}" for what in process.oddities]
     return lines
 
 

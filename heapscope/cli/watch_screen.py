@@ -64,7 +64,10 @@ class Screen:
         ):
             table.add_column(label, justify="left" if is_text else "right", no_wrap=True, header_style="bold")
         for sample, process in seen[:room]:
-            cause = process.verdict().cause
+            verdict = process.verdict()
+            first, more = verdict.growers[0], len(verdict.causes) - 1
+            has_ended = first.state == "levelled off"
+            label = f"{first.cause}{', level' if has_ended else ''}{f' +{more}' if more else ''}"
             table.add_row(
                 str(sample.pid),
                 Text(printable(_task(process))[:12]),
@@ -72,7 +75,7 @@ class Screen:
                 format_bytes(process.rss_growth, signed=True),
                 _last(process.columns["heap_rss_bytes"]),
                 sparkline([value or 0 for value in process.columns["rss_bytes"]], _SPARK_WIDTH, self._blocks),
-                Text(cause, style=_STYLES.get(cause, "bold yellow")),
+                Text(label, style="green" if has_ended else _STYLES.get(first.cause, "bold yellow")),
             )
         notes = [plural(len(samples), "process", "processes") if samples else "no process with a JVM yet"]
         if len(seen) > room:

@@ -28,7 +28,9 @@ _CONNECT_SECONDS = 5.0
 _BAD_VERSION = "101"  # ATTACH_ERROR_BADVERSION
 _MAX_COMMAND_BYTES = 16
 _MAX_ARGUMENT_BYTES = 1024
-_MAX_REPLY_BYTES = 256 << 20
+_MAX_REPLY_BYTES = 1 << 20
+# Class histograms have a line for each class: the one answer that may be long.
+_MAX_HISTOGRAM_BYTES = 256 << 20
 
 
 def jcmd(
@@ -86,7 +88,9 @@ def request(
     """
     message = _encoded(command, arguments)
     deadline = time.monotonic() + seconds
-    with connect(process, allow_sigquit=allow_sigquit) as connection:
+    is_histogram = any(argument.startswith("GC.class_histogram") for argument in arguments)
+    most = _MAX_HISTOGRAM_BYTES if is_histogram else _MAX_REPLY_BYTES
+    with connect(process, allow_sigquit=allow_sigquit, seconds=min(seconds, _CONNECT_SECONDS)) as connection:
         try:
             connection.settimeout(max(0.001, deadline - time.monotonic()))
             connection.sendall(message)
@@ -97,7 +101,7 @@ def request(
                 if not piece:
                     break
                 reply += piece
-                if len(reply) > _MAX_REPLY_BYTES:
+                if len(reply) > most:
                     raise AttachRefused(f"process {process.pid}: the answer to {command!r} does not end")
         except TimeoutError:
             raise AttachTimeout(
@@ -135,8 +139,17 @@ def _encoded(command: str, arguments: tuple[str, ...]) -> bytes:
     return b"1\0" + b"".join(word + b"\0" for word in words)
 
 
-def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socket:
+def connect(
+    process: JvmProcess, *, allow_sigquit: bool = False, seconds: float = _CONNECT_SECONDS
+) -> socket.socket:
     """A connection to the JVM's attach listener; the kernel confirms that it is that process's.
+
+    Parameters
+    ----------
+    process, allow_sigquit
+        As for `jcmd`.
+    seconds : float
+        Time limit of the connection; a SIGQUIT before it has its own.
 
     Raises
     ------
@@ -160,9 +173,7 @@ def connect(process: JvmProcess, *, allow_sigquit: bool = False) -> socket.socke
     try:
         folder = target_folder.open_root(now)
         try:
-            connection = target_user.connect(
-                target_user.owner_of(now.pid), folder, path.name, _CONNECT_SECONDS
-            )
+            connection = target_user.connect(target_user.owner_of(now.pid), folder, path.name, seconds)
         finally:
             os.close(folder)
     except OSError as error:

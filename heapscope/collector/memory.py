@@ -1,13 +1,12 @@
 """The memory of one process that hosts a JVM, sampled from outside: ``/proc`` and hsperfdata.
 
 Nothing is contacted, with two exceptions, both only where an attach socket is there already: one
-``GC.heap_info`` (no pause) where the heap cannot be found in the process's map, and
-``VM.native_memory summary`` in JVMs that run with ``-XX:NativeMemoryTracking``.
+``GC.heap_info`` (no pause) where the heap cannot be found in the process's map, and ``VM.native_memory`` in
+JVMs that run with ``-XX:NativeMemoryTracking``.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextlib import suppress
@@ -15,38 +14,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heapscope.collector import attach, perfdata
+from heapscope.collector.pages import (
+    arena_mappings,
+    heap_mappings,
+    heap_range,
+    heap_range_of,
+    look,
+    mappings,
+    pss_bytes,
+)
 from heapscope.collector.perfdata import number
 from heapscope.collector.processes import JvmProcess, kilobytes, start_ticks, status_facts
 from heapscope.errors import CollectError
 
-_CONTACT_SECONDS = 2.0
-_MAX_CONTACT_FAILURES = 3
-# glibc gives every arena but the first whole multiples of this (HEAP_MAX_SIZE of malloc/arena.c).
-_ARENA_BYTES = 64 << 20
-# HotSpot reserves heaps in whole units of this or more; G1's counters add a word for each generation.
-_HEAP_UNIT = 64 << 10
-# Zero-based compressed references of 32 bits, in units of 8 bytes, reach as far.
-_COMPRESSED_END = 32 << 30
-_AREA = re.compile(
-    rb"^([0-9a-f]+)-([0-9a-f]+) (\S)(\S)\S\S \S+ \S+ \d+ *([^\n]*)\nSize:[^\n]*\n"
-    rb"(?:KernelPageSize:[^\n]*\nMMUPageSize:[^\n]*\n)?Rss: +(\d+) kB\nPss: +(\d+) kB",
+CONTACT_SECONDS = 2.0
+_FIRST_PAUSE_SECONDS = 15.0
+_LAST_PAUSE_SECONDS = 600.0
+_LOOKS_FOR_COUNTERS = 3
+_NMT_LINE = re.compile(r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB, committed=(\d+)KB", re.MULTILINE)
+_NMT_DIFF = re.compile(
+    r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB(?: [+-]\d+KB)?, committed=\d+KB ([+-])(\d+)KB",
     re.MULTILINE,
 )
-_HEAP_INFO = re.compile(r"\[(0x[0-9a-f]+), ?(0x[0-9a-f]+)(?:, ?(0x[0-9a-f]+))?\)")
-_NMT_LINE = re.compile(r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB, committed=(\d+)KB", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One mapping of a process, from its ``/proc/PID/smaps``; addresses and bytes."""
-
-    start: int
-    end: int
-    is_readable: bool
-    is_writable: bool
-    name: str
-    rss_bytes: int
-    pss_bytes: int
+_NOT_WALKED: dict[str, int | None] = dict.fromkeys(
+    (
+        "pss_bytes",
+        "heap_rss_bytes",
+        "heap_swap_bytes",
+        "heap_remapped_bytes",
+        "malloc_rss_bytes",
+        "arena_rss_bytes",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,13 @@ class Sample:
     vsz_bytes, rss_bytes, swap_bytes : int
         Of the whole process.
     pss_bytes : int or None
-        Resident bytes, shared pages by share.
-    heap_rss_bytes : int or None
-        Resident bytes inside the address range of the Java heap.
+        Resident bytes, shared pages by share; not of large processes, which a walk for it would hold up.
+    heap_rss_bytes, heap_swap_bytes : int or None
+        Inside the address range of the Java heap: resident, and swapped out.
+    heap_remapped_bytes : int or None
+        What ``rss_bytes`` counts again: ZGC until JDK 20 maps its heap three times.
     malloc_rss_bytes, arena_rss_bytes : int or None
-        Resident bytes of glibc's main arena (brk), and of its other arenas.
+        glibc's main arena (brk), and its other arenas: resident or swapped out.
     heap_used_bytes, heap_committed_bytes, heap_max_bytes : int or None
     old_after_gc_bytes : int or None
         The old generation as the last collection left it; None before the first.
@@ -77,8 +78,8 @@ class Sample:
         Of the process, native ones too.
     class_count : int or None
         Loaded less unloaded.
-    gc_count, full_gc_count : int or None
-        Since the JVM started.
+    gc_count, full_gc_count, concurrent_gc_count : int or None
+        Since the JVM started: all; those of the whole heap; pauses of concurrent ones (G1, ZGC).
     gc_seconds : float or None
         Spent in collections since the JVM started.
     """
@@ -94,6 +95,8 @@ class Sample:
     swap_bytes: int
     pss_bytes: int | None
     heap_rss_bytes: int | None
+    heap_swap_bytes: int | None
+    heap_remapped_bytes: int | None
     malloc_rss_bytes: int | None
     arena_rss_bytes: int | None
     heap_used_bytes: int | None
@@ -107,6 +110,7 @@ class Sample:
     class_count: int | None
     gc_count: int | None
     full_gc_count: int | None
+    concurrent_gc_count: int | None
     gc_seconds: float | None
 
 
@@ -117,16 +121,71 @@ class Probe:
     ----------
     process : JvmProcess
         Named by pid and start time: a later process with its pid is never taken for it.
+    nmt_baseline : bool
+        Whether to have the JVM remember its native memory as it is now; see `native_memory_growth`.
     """
 
-    def __init__(self, process: JvmProcess) -> None:
+    def __init__(self, process: JvmProcess, *, nmt_baseline: bool = False) -> None:
         self.process = process
         self.last_walk = 0.0
         self._home = Path(f"/proc/{process.pid}")
         self._counters: perfdata.CounterFile | None = None
+        self._looks_for_counters = _LOOKS_FOR_COUNTERS
         self._heap: tuple[int, int] | None = None
-        self._is_heap_asked = False
-        self._failures = 0
+        self._has_tracking = False
+        self._nmt: dict[str, int] | None = None
+        self._wants_baseline = nmt_baseline
+        self._has_baseline = False
+        counters = self._read_counters()
+        self._wants_heap_info = counters is None
+        if counters is not None:
+            words = str(counters.get("java.rt.vmArgs", ""))
+            self._has_tracking = (
+                "-XX:NativeMemoryTracking=" in words and "NativeMemoryTracking=off" not in words
+            )
+        # When the JVM may be asked next, and how long after a failure it is left alone.
+        self._ask_at = self._pause = 0.0
+
+    @property
+    def is_to_be_asked(self) -> bool:
+        """Whether the JVM has something to say that only it knows, and has not just failed to answer."""
+        return (self._has_tracking or self._wants_heap_info) and time.monotonic() >= self._ask_at
+
+    def ask(self) -> None:
+        """Ask the JVM, where it has an attach socket: for where its heap lies, once; for its native memory.
+
+        Takes `CONTACT_SECONDS` at most, so many are asked side by side.  A JVM that does not answer is asked
+        again after a pause that doubles with every failure: a busy one is not given up.
+        """
+        deadline = time.monotonic() + CONTACT_SECONDS
+
+        def answer(command: str) -> str:
+            return attach.jcmd(self.process, command, seconds=max(0.001, deadline - time.monotonic()))
+
+        try:
+            if self._wants_heap_info:
+                self._heap = heap_range_of(answer("GC.heap_info"))
+                self._wants_heap_info = False
+            if self._has_tracking:
+                if self._wants_baseline:
+                    answer("VM.native_memory baseline")
+                    self._wants_baseline, self._has_baseline = False, True
+                self._nmt = native_memory(answer("VM.native_memory summary"))
+        except CollectError:
+            self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _LAST_PAUSE_SECONDS)
+            self._ask_at = time.monotonic() + self._pause
+        else:
+            self._pause = 0.0
+
+    def native_memory_growth(self) -> dict[str, int] | None:
+        """By category of native memory tracking: bytes more since the baseline; None without an answer."""
+        if not self._has_baseline:
+            return None
+        try:
+            text = attach.jcmd(self.process, "VM.native_memory summary.diff", seconds=CONTACT_SECONDS)
+        except CollectError:
+            return None
+        return native_memory_growth(text)
 
     def sample(self, captured_at: str, host: str, *, walk: bool = True) -> Sample | None:
         """One sample; None once the process has ended.
@@ -138,14 +197,13 @@ class Probe:
         host : str
             Name of this machine.
         walk : bool
-            Whether to read ``smaps`` too.  The kernel visits every resident page for it, which takes about a
-            millisecond for each gigabyte.
+            Whether to look at pages too (`heapscope.collector.pages`).
         """
         process = self.process
         if start_ticks(process.pid) != process.start_ticks:
             return None
         try:
-            status = (self._home / "status").read_text()
+            status = (self._home / "status").read_text("utf-8", "surrogateescape")
         except OSError:
             return None
         facts = status_facts(status)
@@ -153,9 +211,7 @@ class Probe:
             return None
         counters = self._read_counters()
         heap = perfdata.heap_use(counters) if counters else None
-        areas = self._walk() if walk else None
-        bounds = self._bounds(areas, heap) if areas is not None else None
-        nmt = self._native_memory(counters)
+        nmt, self._nmt = self._nmt, None
         has_collected = counters is not None and _count(counters, "sun.gc.collector.{}.invocations") > 0
         return Sample(
             captured_at=captured_at,
@@ -167,23 +223,19 @@ class Probe:
             vsz_bytes=kilobytes(facts, "VmSize"),
             rss_bytes=kilobytes(facts, "VmRSS"),
             swap_bytes=kilobytes(facts, "VmSwap"),
-            pss_bytes=None if areas is None else sum(area.pss_bytes for area in areas),
-            heap_rss_bytes=None if areas is None or bounds is None else _rss_between(areas, *bounds),
-            malloc_rss_bytes=None
-            if areas is None
-            else sum(area.rss_bytes for area in areas if area.name == "[heap]"),
-            arena_rss_bytes=None if areas is None else arena_rss(areas, bounds),
+            **(self._walk(kilobytes(facts, "VmRSS"), heap) if walk else _NOT_WALKED),
             heap_used_bytes=heap.used_bytes if heap else None,
             heap_committed_bytes=heap.committed_bytes if heap else None,
             heap_max_bytes=heap.max_bytes if heap else None,
             old_after_gc_bytes=heap.old_used_bytes if heap and has_collected else None,
             metaspace_bytes=heap.metaspace_committed_bytes if heap else None,
-            nmt_other_bytes=nmt.get("Other") if nmt else None,
+            nmt_other_bytes=nmt.get("Other", 0) if nmt and "Total" in nmt else None,
             nmt_native_bytes=nmt["Total"] - nmt.get("Java Heap", 0) if nmt and "Total" in nmt else None,
             thread_count=int(facts.get("Threads", "0")),
             class_count=_loaded(counters) if counters else None,
             gc_count=_count(counters, "sun.gc.collector.{}.invocations") if counters else None,
             full_gc_count=number(counters, "sun.gc.collector.1.invocations") if counters else None,
+            concurrent_gc_count=number(counters, "sun.gc.collector.2.invocations") if counters else None,
             gc_seconds=_gc_seconds(counters) if counters else None,
         )
 
@@ -194,115 +246,47 @@ class Probe:
             self._counters = None
 
     def _read_counters(self) -> perfdata.Counters | None:
-        if self._counters is None:
-            # A JVM that has just been found may not have written it yet.
-            path = perfdata.locate(self._home / "root/tmp", self.process.namespace_pid)
-            if path is None:
-                return None
-            with suppress(OSError):
-                self._counters = perfdata.CounterFile(path)
+        if self._counters is None and self._looks_for_counters > 0:
+            # A JVM that has just been found has mapped it; only an unlucky moment takes a second look.
+            self._looks_for_counters -= 1
+            with suppress(OSError, KeyError):
+                status = (self._home / "status").read_text("utf-8", "surrogateescape")
+                uids = [int(uid) for uid in status_facts(status)["Uid"].split()[:3]]
+                self._counters, _ = perfdata.open_counters(
+                    self._home / "root/tmp", self.process.namespace_pid, self._maps(), uids
+                )
         return None if self._counters is None else self._counters.read()
 
-    def _walk(self) -> list[Area] | None:
+    def _maps(self) -> str:
+        return (self._home / "maps").read_text("utf-8", "surrogateescape")
+
+    def _walk(self, rss_bytes: int, heap: perfdata.HeapUse | None) -> dict[str, int | None]:
+        """The columns that need a look at pages."""
         self.last_walk = time.monotonic()
+        pid = self.process.pid
         try:
-            return areas((self._home / "smaps").read_bytes())
+            found = mappings(self._maps())
+            if self._heap is None and heap is not None:
+                self._heap = heap_range(found, heap.max_bytes)
+                # Where the counters do not tell, the JVM is asked at the next round.
+                self._wants_heap_info = self._heap is None
+            bounds = self._heap
+            groups = [
+                [] if bounds is None else heap_mappings(found, bounds),
+                [mapping for mapping in found if mapping.name == "[heap]"],
+                arena_mappings(found, bounds),
+            ]
+            inside, main_arena, arenas = look(pid, groups)
         except OSError:
-            return None
-
-    def _bounds(self, found: list[Area], heap: perfdata.HeapUse | None) -> tuple[int, int] | None:
-        """Where the heap lies: constant for the life of a JVM."""
-        if self._heap is None and heap is not None:
-            self._heap = heap_range(found, heap.max_bytes)
-        if self._heap is None and not self._is_heap_asked:
-            self._is_heap_asked = True
-            self._heap = heap_range_of(self._ask("GC.heap_info") or "")
-        return self._heap
-
-    def _native_memory(self, counters: perfdata.Counters | None) -> dict[str, int] | None:
-        words = str((counters or {}).get("java.rt.vmArgs", ""))
-        if "-XX:NativeMemoryTracking=" not in words or "NativeMemoryTracking=off" in words:
-            return None
-        text = self._ask("VM.native_memory summary")
-        return None if text is None else native_memory(text)
-
-    def _ask(self, command: str) -> str | None:
-        """The JVM's answer where it has an attach socket; not asked any more after three failures."""
-        if self._failures >= _MAX_CONTACT_FAILURES:
-            return None
-        try:
-            return attach.jcmd(self.process, command, seconds=_CONTACT_SECONDS)
-        except CollectError:
-            self._failures += 1
-            return None
-
-
-def areas(smaps: bytes) -> list[Area]:
-    """The mappings in the text of ``/proc/PID/smaps``, by address."""
-    return [
-        Area(
-            start=int(start, 16),
-            end=int(end, 16),
-            is_readable=readable == b"r",
-            is_writable=writable == b"w",
-            name=os.fsdecode(name),
-            rss_bytes=int(rss) << 10,
-            pss_bytes=int(pss) << 10,
-        )
-        for start, end, readable, writable, name, rss, pss in _AREA.findall(smaps)
-    ]
-
-
-def heap_range(found: list[Area], max_bytes: int) -> tuple[int, int] | None:
-    """The range of adjacent mappings that is as large as the heap may become.
-
-    HotSpot reserves the whole heap at once and commits parts of it, so the heap is a run of mappings with a
-    length known from the counters, below 32 GiB where references are compressed.  ZGC's heap has a name.
-
-    Parameters
-    ----------
-    found : list of Area
-        By address.
-    max_bytes : int
-        Of the heap, by the JVM's counters.
-
-    Returns
-    -------
-    (int, int) or None
-        First address, and the address behind the last; None where no run, or more than one, fits.
-    """
-    named = [area for area in found if "java_heap" in area.name]
-    if named:
-        return named[0].start, named[-1].end
-    size = max_bytes // _HEAP_UNIT * _HEAP_UNIT
-    runs: list[list[Area]] = []
-    for area in found:
-        # Archived objects are mapped into the heap from the class data archive.
-        if area.name and not area.name.startswith("[anon") and not area.name.endswith(".jsa"):
-            continue
-        if runs and runs[-1][-1].end == area.start:
-            runs[-1].append(area)
-        else:
-            runs.append([area])
-    matches = []
-    for run in runs:
-        ends = {area.end for area in run}
-        matches += [
-            (area.start, area.start + size)
-            for area in run
-            if size and area.start + size in ends and area.start % _HEAP_UNIT == 0
-        ]
-    # Eight arenas of malloc are as long as a heap of 512 MiB, but lie higher.
-    matches = [match for match in matches if match[1] <= _COMPRESSED_END] or matches
-    return matches[0] if len(matches) == 1 else None
-
-
-def heap_range_of(heap_info: str) -> tuple[int, int] | None:
-    """The range that ``GC.heap_info`` prints: from its lowest to its highest address."""
-    numbers = [
-        int(number, 16) for match in _HEAP_INFO.finditer(heap_info) for number in match.groups() if number
-    ]
-    return (min(numbers), max(numbers)) if numbers else None
+            return _NOT_WALKED
+        return {
+            "pss_bytes": pss_bytes(pid, rss_bytes),
+            "heap_remapped_bytes": None if bounds is None else inside.counted_twice_bytes,
+            "heap_rss_bytes": None if bounds is None else inside.resident_bytes,
+            "heap_swap_bytes": None if bounds is None else inside.swapped_bytes,
+            "malloc_rss_bytes": main_arena.resident_bytes + main_arena.swapped_bytes,
+            "arena_rss_bytes": arenas.resident_bytes + arenas.swapped_bytes,
+        }
 
 
 def native_memory(text: str) -> dict[str, int]:
@@ -310,42 +294,9 @@ def native_memory(text: str) -> dict[str, int]:
     return {name.strip(): int(size) << 10 for name, size in _NMT_LINE.findall(text)}
 
 
-def _rss_between(found: list[Area], start: int, end: int) -> int:
-    # ZGC of JDK 11 to 20 maps its heap three times: the share is what is really there.
-    return sum(
-        area.pss_bytes if "java_heap" in area.name else area.rss_bytes
-        for area in found
-        if start <= area.start and area.end <= end
-    )
-
-
-def arena_rss(found: list[Area], heap: tuple[int, int] | None) -> int:
-    """Resident bytes of glibc's arenas but the first.
-
-    An arena is a mapping that begins at a multiple of 64 MiB and ends at one, if its part that is reserved
-    but not yet readable is counted in.
-
-    Parameters
-    ----------
-    found : list of Area
-        By address.
-    heap : (int, int) or None
-        The range of the Java heap, which is left out.
-    """
-    total = 0
-    for index, area in enumerate(found):
-        if area.name or not area.is_writable or area.start % _ARENA_BYTES:
-            continue
-        if heap is not None and heap[0] <= area.start < heap[1]:
-            continue
-        end = area.end
-        if end % _ARENA_BYTES and index + 1 < len(found):
-            after = found[index + 1]
-            if after.start == end and not after.is_readable and not after.name:
-                end = after.end
-        if end % _ARENA_BYTES == 0:
-            total += area.rss_bytes
-    return total
+def native_memory_growth(text: str) -> dict[str, int]:
+    """By category of ``VM.native_memory summary.diff``: bytes more committed than at the baseline."""
+    return {name.strip(): int(f"{sign}{size}") << 10 for name, sign, size in _NMT_DIFF.findall(text)}
 
 
 def _count(counters: perfdata.Counters, pattern: str) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _PROLOGUE_BYTES = 32
 _ENTRY_BYTES = 20
 _MAX_SPACES = 8  # eden and two survivors are most
 _MAX_FILE_BYTES = 16 << 20  # HotSpot's own default is 32 kB
+# Device and inode of what is mapped under the file's name, in the text of maps.
+_MAPPED = r"^\S+ \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +\S*/hsperfdata_[^/\n]*/{}$"
 
 Counters = dict[str, int | str]
 
@@ -64,37 +67,78 @@ def _entries(data: bytes) -> Iterator[tuple[str, int | str, int]]:
         offset += length
 
 
-def read(path: Path) -> Counters | None:
-    """Counters of one file; None where there is none or a JVM is just writing its first."""
+def open_counters(
+    tmp: Path, namespace_pid: int, maps: str, uids: Collection[int]
+) -> tuple[CounterFile | None, str]:
+    """The counters of one JVM, opened; others may write to its ``/tmp`` and put a file of their own there.
+
+    A JVM maps its file, so the device and inode in ``maps`` say which one is its own.  Some file systems
+    (overlayfs, btrfs) show another device there than ``stat`` does: then file and folder must belong to the
+    user of the process.  A file that the process does not map was left behind, or forged.
+
+    Parameters
+    ----------
+    tmp : Path
+        The process's own ``/tmp``, through ``/proc/PID/root``: links in it would lead into ours, none is
+        followed.
+    namespace_pid : int
+        The pid inside the container, which is the file's name.
+    maps : str
+        Text of ``/proc/PID/maps``.
+    uids : collection of int
+        Users of the process: real, effective, saved.
+
+    Returns
+    -------
+    (CounterFile or None, str)
+        And why a file with its name is not believed, in words; empty where there is none of that kind.
+    """
+    mapped = {
+        (int(found[1], 16), int(found[2], 16)): int(found[3])
+        for found in re.finditer(_MAPPED.format(namespace_pid), maps, re.MULTILINE)
+    }
+    refused = ""
     try:
-        file = CounterFile(path)
+        folders = sorted(name for name in os.listdir(tmp) if name.startswith("hsperfdata_"))
     except OSError:
-        return None
-    try:
-        return file.read()
-    finally:
+        return None, ""
+    for folder in folders:
+        try:
+            file, owners = _open_beneath(tmp, folder, str(namespace_pid))
+        except OSError:
+            continue  # no such file, a link, or closed to us: it is not this JVM's, or does not help
+        facts = os.fstat(file.fd)
+        inode = mapped.get((os.major(facts.st_dev), os.minor(facts.st_dev)))
+        if inode == facts.st_ino or (inode is None and mapped and owners <= set(uids)):
+            return file, refused
         file.close()
+        refused = (
+            f"/tmp/{folder}/{namespace_pid} is not believed: this JVM does not map it "
+            f"(it belongs to user {facts.st_uid})"
+        )
+    return None, refused
 
 
-def locate(tmp: Path, namespace_pid: int) -> Path | None:
-    """The file of a JVM in a process's own ``/tmp``, which names it by the pid inside the container."""
+def _open_beneath(tmp: Path, folder: str, name: str) -> tuple[CounterFile, set[int]]:
+    """A counter file in a folder, both no links, and the users that own the two."""
+    above = os.open(tmp / folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        folders = [entry for entry in os.scandir(tmp) if entry.name.startswith("hsperfdata_")]
-    except OSError:
-        return None
-    # Of several users' files with this pid the youngest is meant: the others were left behind.
-    paths = [
-        path
-        for folder in folders
-        if (path := Path(folder.path) / str(namespace_pid)).is_file() and not path.is_symlink()
-    ]
-    return max(paths, key=lambda path: path.stat().st_mtime) if paths else None
+        file = CounterFile(name, above)
+        return file, {os.fstat(above).st_uid, os.fstat(file.fd).st_uid}
+    finally:
+        os.close(above)
 
 
 class CounterFile:
     """An open hsperfdata file, read again and again for a tenth of the cost of `parse`.
 
     The offset of each counter is looked up once, and anew when the JVM has added some.
+
+    Parameters
+    ----------
+    path : str or Path
+    folder : int, optional
+        The open directory that ``path`` begins in.
 
     Raises
     ------
@@ -103,10 +147,10 @@ class CounterFile:
         FIFO there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-            os.close(self._fd)
+    def __init__(self, path: str | Path, folder: int | None = None) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
+        if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+            os.close(self.fd)
             raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
         self._offsets: dict[str, int] = {}
         self._texts: dict[str, str] = {}
@@ -115,7 +159,7 @@ class CounterFile:
 
     def read(self) -> Counters | None:
         """Counters by name; None while the JVM is just writing its first."""
-        data = os.pread(self._fd, _MAX_FILE_BYTES, 0)
+        data = os.pread(self.fd, _MAX_FILE_BYTES, 0)
         # Used bytes, and number of entries: bytes 8 to 12 and 28 to 32 of the prologue.
         prologue = data[:12] + data[24:_PROLOGUE_BYTES]
         try:
@@ -132,7 +176,7 @@ class CounterFile:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Literal
 
 from heapscope.collector import perfdata
 from heapscope.collector.attach_reasons import refine
+from heapscope.collector.container import container_of, pod_of
 from heapscope.errors import JvmNotFound
 
 ENVIRONMENT_THAT_MATTERS = (
@@ -30,6 +32,8 @@ ENVIRONMENT_THAT_MATTERS = (
 )
 # TensorFlow takes no other job names; and a role is shown, and written into tables and file names.
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+# Longer ones are no number of a task, and fit into no column of integers.
+_TASK_INDEX = re.compile(r"[0-9]{1,9}")
 Attach = Literal["yes", "signal", "no"]
 
 
@@ -62,6 +66,10 @@ class JvmProcess:
         embedded JVM: every read may leak a file system.
     unreadable : tuple of str
         What the rights of this user did not allow to be read.
+    oddities : tuple of str
+        What of the process is not as it should be, in words: counters that are not its own, say.
+    container, pod : str
+        Digits of its container's id, and its pod's name in Kubernetes; empty outside of them.
     """
 
     pid: int
@@ -84,10 +92,15 @@ class JvmProcess:
     environment: dict[str, str] = field(default_factory=dict)
     is_suspect: bool = False
     unreadable: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+    container: str = ""
+    pod: str = ""
 
 
 def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
     """All processes that host a JVM, by pid; those that end meanwhile are left out.
+
+    What is odd about one of them is said of that one (`JvmProcess.oddities`) and hides no other.
 
     Parameters
     ----------
@@ -129,7 +142,7 @@ def hidden(proc: Path = Path("/proc")) -> int:
 def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     """Start time of a process in clock ticks since boot; None when it is gone (proc(5), field 22)."""
     text = _read(proc / str(pid) / "stat")
-    return None if text is None else int(text.rpartition(")")[2].split()[19])
+    return int(text.rpartition(")")[2].split()[19]) if text else None
 
 
 def is_running(process: JvmProcess) -> bool:
@@ -144,11 +157,45 @@ def tensorflow_role(command: Sequence[str], tf_config: str | None) -> tuple[str 
         try:
             task = json.loads(tf_config)["task"]
             role, index = str(task["type"]), str(task.get("index", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None, None
     if role is not None and not _ROLE.fullmatch(role):
         return None, None
-    return role, int(index) if index and index.isdecimal() else None
+    return role, int(index) if index and _TASK_INDEX.fullmatch(index) else None
+
+
+# Options of the java launcher whose value is the next word.
+_WITH_VALUE = {
+    "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path", "--add-modules",
+    "--add-opens", "--add-exports", "--add-reads", "--limit-modules", "--enable-native-access", "--source",
+}  # fmt: skip
+_MAX_PROGRAM = 200
+
+
+def program_of(command: Sequence[str]) -> str:
+    """What runs in a process: the main class, the jar or module of java, the script of another program.
+
+    No argument of it, for those may be secret.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Its command line.
+    """
+    words = iter(command[1:])
+    launcher = Path(command[0]).name if command else ""
+    is_java = not _is_embedded(command) if command else False
+    for word in words:
+        if word in ("-jar", "-m", "--module"):
+            value = next(words, "")
+            return (Path(value).name if word == "-jar" else value)[:_MAX_PROGRAM]
+        if is_java and word in _WITH_VALUE:
+            next(words, None)
+        elif word == "-c" and not is_java:
+            break  # a program in the command line itself
+        elif not word.startswith(("-", "@")):
+            return (word if is_java else Path(word).name)[:_MAX_PROGRAM]
+    return launcher[:_MAX_PROGRAM]
 
 
 def _flag(command: Sequence[str], name: str) -> str | None:
@@ -179,6 +226,39 @@ def _user(uid: int) -> str:
 
 
 def _inspect(proc: Path, pid: int) -> JvmProcess | None:
+    """One process; None where it hosts no JVM, or has ended."""
+    try:
+        return _described(proc, pid)
+    except (OSError, ValueError, LookupError, RecursionError) as error:
+        # Whoever owns a process decides what it shows: nothing of it may hide the others.
+        ticks = start_ticks(pid, proc)
+        return None if ticks is None else _indescribable(pid, ticks, f"{type(error).__name__}: {error}")
+
+
+def _indescribable(pid: int, ticks: int, why: str) -> JvmProcess:
+    return JvmProcess(
+        pid=pid,
+        namespace_pid=pid,
+        start_ticks=ticks,
+        user="?",
+        command=(),
+        role=None,
+        task_index=None,
+        is_embedded=False,
+        is_started=False,
+        jvm_version=None,
+        libjvm="",
+        heap=None,
+        vsz_bytes=0,
+        rss_bytes=0,
+        age_seconds=0.0,
+        attach="no",
+        attach_reason="what it shows of itself cannot be read",
+        oddities=(why[:_MAX_PROGRAM],),
+    )
+
+
+def _described(proc: Path, pid: int) -> JvmProcess | None:
     home = proc / str(pid)
     maps = _read(home / "maps")
     if not maps or "libjvm.so" not in maps:
@@ -188,16 +268,28 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     if library is None or status is None or ticks is None:
         return None
     facts = status_facts(status)
+    if "Uid" not in facts:  # it is just ending
+        return None
     command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
     unreadable = []
     environ = _read(home / "environ")
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
-    uid = int(facts["Uid"].split()[1])  # real, effective, saved, file system
+    cgroup = _read(home / "cgroup") or ""
+    uids = [int(uid) for uid in facts["Uid"].split()[:3]]  # real, effective, saved
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
-    counters = _counters(home, inner)
+    file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
+    oddities: tuple[str, ...] = (refused,) if refused else ()
+    counters = None
+    if file is not None:
+        counters = file.read()
+        file.close()
     role, index = tensorflow_role(command, variables.get("TF_CONFIG"))
+    if role is None and variables.get("TF_CONFIG"):
+        oddities += ("TF_CONFIG names no task",)
+    if index is None and _flag(command, "task_index"):
+        oddities += ("--task_index is no number of a task",)
     threads = _threads(home)
     is_started = "VM Thread" in threads
     attach, reason = _attachable(home, inner, facts, threads, counters)
@@ -209,7 +301,7 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         pid=pid,
         namespace_pid=inner,
         start_ticks=ticks,
-        user=_user(uid),
+        user=_user(uids[1]),
         command=command,
         role=role,
         task_index=index,
@@ -226,6 +318,9 @@ def _inspect(proc: Path, pid: int) -> JvmProcess | None:
         environment=environment,
         is_suspect="KERB_TICKET_CACHE_PATH" in environment and _reads_hdfs(maps, command, counters),
         unreadable=tuple(unreadable),
+        oddities=oddities,
+        container=container_of(cgroup),
+        pod=pod_of(cgroup, variables),
     )
 
 
@@ -257,11 +352,6 @@ def _threads(home: Path) -> set[str]:
         return set()
 
 
-def _counters(home: Path, inner: int) -> perfdata.Counters | None:
-    path = perfdata.locate(home / "root/tmp", inner)
-    return None if path is None else perfdata.read(path)
-
-
 def survives_broken_pipe(process: JvmProcess) -> bool:
     """Whether a process catches or ignores SIGPIPE, as HotSpot and Python both do unless told otherwise."""
     status = _read(Path(f"/proc/{process.pid}/status")) or ""
@@ -279,11 +369,23 @@ def _vm_thread_blocks(home: Path, signal: int) -> bool:
 
     HotSpot blocks SIGQUIT in all its other threads, and in a host program's main thread as well.
     """
-    for task in (home / "task").glob("[0-9]*/status"):
-        text = _read(task) or ""
+    try:
+        tasks = os.listdir(home / "task")
+    except OSError:
+        return True
+    for task in tasks:
+        text = _read(home / "task" / task / "status") or ""
         if text.startswith("Name:\tVM Thread\n"):
             return has_signal(status_facts(text).get("SigBlk", "0"), signal)
     return True
+
+
+def _is_socket(path: Path) -> bool:
+    # Path.is_socket raises where a folder is closed to us.
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _attachable(
@@ -300,7 +402,7 @@ def _attachable(
     capabilities = str(counters.get("sun.rt.jvmCapabilities", "1")) if counters else "1"
     if capabilities[:1] == "0":
         return "no", "it runs with -XX:+DisableAttachMechanism"
-    if (home / f"root/tmp/.java_pid{inner}").is_socket():
+    if _is_socket(home / f"root/tmp/.java_pid{inner}"):
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"

@@ -22,7 +22,7 @@ from typing import Any
 from heapscope import extras
 from heapscope.collector.memory import Sample
 from heapscope.errors import OutputFailed
-from heapscope.files import SAMPLE_SUFFIXES, sample_journal
+from heapscope.files import MODE, SAMPLE_SUFFIXES, sample_journal
 
 COLUMNS = tuple(field.name for field in fields(Sample))
 _MERGE_SECONDS = 600.0
@@ -56,7 +56,7 @@ class SampleFile:
             _check_parquet(path)
         self._rows = sample_journal(path) if self._is_parquet else path
         try:
-            self._fd = os.open(self._rows, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(self._rows, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, MODE)
         except OSError as error:
             raise OutputFailed(path, error.strerror or str(error)) from None
         try:
@@ -152,7 +152,11 @@ class SampleFile:
             table = pyarrow.concat_tables([before, table])
         part = self.path.with_name(f".{self.path.name}.part")
         try:
-            pyarrow.parquet.write_table(table, part)
+            # The rights of a file that was there before are kept, as an append would.
+            mode = self.path.stat().st_mode & 0o777 if self.path.exists() else MODE
+            part.unlink(missing_ok=True)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                pyarrow.parquet.write_table(table, file)
             os.replace(part, self.path)
         except OSError as error:
             part.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -127,7 +126,19 @@ def _sweep(folder: Path) -> None:
         if match is not None and start_ticks(int(match[1])) != int(match[2]):
             # A JVM may wait there, if heapscope and all its helpers were killed before it opened a FIFO.
             release_openers(each for each in path.glob("dump.hprof*") if _is_fifo(each))
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove one of our folders: files, FIFOs and no folder in it; what a stranger named alike stays."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        for name in os.listdir(fd):
+            os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(path)
 
 
 def _is_fifo(path: Path) -> bool:

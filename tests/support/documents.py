@@ -138,6 +138,7 @@ def commands_in(text: str, *, is_shell: bool = True) -> Iterator[list[str]]:
             continue
         if is_shell:
             lexer = shlex.shlex(match[1], posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True  # 127.0.0.1:9464 is one word
             words = []
             for word in lexer:
                 if set(word) <= _OPERATORS:

@@ -135,6 +135,26 @@ def container_host(jdk: Jdk, megabytes: int, *options: str, is_rootless: bool) -
 
 
 @contextmanager
+def pod_host(jdk: Jdk, megabytes: int, *options: str, name: str) -> Iterator[Host]:
+    """``java`` of user ``nobody`` in namespaces of its own, with the variables of a pod of Kubernetes."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        shutil.copytree(_classes(), folder, dirs_exist_ok=True)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+        mount = 'hostname "$HOSTNAME" && mount -t tmpfs -o mode=1777 none /tmp && exec "$@"'
+        command = [
+            *("env", f"HOSTNAME={name}", "KUBERNETES_SERVICE_HOST=10.0.0.1"),
+            *("unshare", "--pid", "--mount", "--uts", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-c", mount, "sh", "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"),
+            *_java(jdk, megabytes, options, folder),
+        ]
+        with _running(command) as host:
+            children = Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
+            (host.pid,) = map(int, children)
+            yield host
+
+
+@contextmanager
 def jpype_host(jdk: Jdk, megabytes: int, *options: str) -> Iterator[Host]:
     """Python, with a JVM that JPype started in its main thread."""
     command = [sys.executable, "-c", _JPYPE, str(libjvm(jdk)), _classes(), str(megabytes), *options]

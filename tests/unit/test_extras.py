@@ -15,6 +15,7 @@ from heapscope import extras
 from heapscope.errors import MissingDependency
 
 EXTRAS: list[tuple[str, Callable[[], Any]]] = [
+    ("prometheus_client", extras.prometheus_client),
     ("pyarrow", extras.pyarrow),
     ("weasyprint", extras.weasyprint),
     ("IPython", extras.ipython_display),
@@ -36,4 +37,5 @@ def test_a_missing_library_names_an_extra_that_brings_it(
     found = re.search(r"pip install 'heapscope\[(\w+)\]'", str(caught.value))
     assert found is not None
     requirements = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"][found[1]]
-    assert any(line.lower().startswith(module.lower()) for line in requirements)
+    package = module.lower().replace("_", "-")
+    assert any(line.lower().startswith(package) for line in requirements)

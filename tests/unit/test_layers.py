@@ -59,6 +59,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "jinja2": {"reporter"},
     "matplotlib": {"reporter"},
     "IPython": {"extras"},
+    "prometheus_client": {"extras"},
     "weasyprint": {"extras"},
     "isal": {"parser"},
     "zstandard": {"parser", "collector"},
@@ -80,7 +81,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "object_set",
         "heap",
     ),
-    "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "logs", "snapshots", "diagnosis"),
+    "analysis": ("thresholds", "verdicts", "growth", "memory", "leaks", "logs", "snapshots", "diagnosis"),
     "cli": ("common",),
 }
 # Java objects decode into Java objects: a value asks for the collection, the collection for its elements.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from heapscope.analysis.memory.judging import judge
 from heapscope.analysis.memory.samples import process_name
-from heapscope.analysis.memory.verdict import MemoryVerdict, judge
+from heapscope.analysis.memory.verdict import MemoryVerdict
 
 # At one sample each 30 s: all of six hours.
 MAX_SAMPLES = 720
+# Processes that have ended: their verdicts are kept, of so many at most, the newest.
+MAX_ENDED = 200
 
 
 class ProcessHistory:
@@ -31,6 +35,7 @@ class ProcessHistory:
         self.seconds: list[float] = []
         self.columns: dict[str, list[float | None]] = {}
         self.rss_change = 0
+        self._final: MemoryVerdict | None = None
 
     @property
     def name(self) -> str:
@@ -58,16 +63,29 @@ class ProcessHistory:
             for values in self.columns.values():
                 del values[1:-1:2]
 
+    def end(self) -> None:
+        """The process has ended: keep the verdict, and forget what led to it."""
+        self._final = self.verdict()
+        self.seconds, self.columns = [], {}
+
     def verdict(self) -> MemoryVerdict:
         """What grew."""
-        return judge(self.pid, self.seconds, self.columns)
+        return self._final or judge(self.pid, self.seconds, self.columns)
 
 
 class WatchHistory:
-    """All processes that a watch has seen, also those that have ended."""
+    """All processes that a watch has seen; of those that have ended only verdicts, `MAX_ENDED` at most.
+
+    Attributes
+    ----------
+    dropped_count : int
+        Processes that have ended and are not among `processes` any more.
+    """
 
     def __init__(self) -> None:
-        self._processes: dict[tuple[int, int], ProcessHistory] = {}
+        self._living: dict[tuple[int, int], ProcessHistory] = {}
+        self._ended: deque[ProcessHistory] = deque()
+        self.dropped_count = 0
 
     def __getitem__(self, key: tuple[int, int]) -> ProcessHistory:
         """The process with a pid and a start time in clock ticks, which name it for ever.
@@ -75,19 +93,28 @@ class WatchHistory:
         Raises
         ------
         KeyError
-            It was not seen.
+            It was not in the last round.
         """
-        return self._processes[key]
+        return self._living[key]
 
     @property
     def processes(self) -> list[ProcessHistory]:
         """Those with a role first, by name."""
-        return sorted(self._processes.values(), key=lambda process: (process.role is None, process.name))
+        found = [*self._living.values(), *self._ended]
+        return sorted(found, key=lambda process: (process.role is None, process.name))
 
     def add(self, samples: Iterable[Mapping[str, Any]]) -> None:
-        """Remember one round of samples, each as `ProcessHistory.add` takes it."""
+        """Remember one round of samples, each as `ProcessHistory.add` takes it; who is missing has ended."""
+        living = {}
         for sample in samples:
             key = sample["pid"], sample["start_ticks"]
-            if key not in self._processes:
-                self._processes[key] = ProcessHistory(sample["pid"], sample["role"], sample["task_index"])
-            self._processes[key].add(sample)
+            process = self._living.pop(key, None)
+            living[key] = process or ProcessHistory(sample["pid"], sample["role"], sample["task_index"])
+            living[key].add(sample)
+        for process in self._living.values():
+            process.end()
+            self._ended.append(process)
+        while len(self._ended) > MAX_ENDED:
+            self._ended.popleft()
+            self.dropped_count += 1
+        self._living = living

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapscope import extras
-from heapscope.analysis.memory.verdict import MemoryVerdict, judge
+from heapscope.analysis.memory.judging import judge
+from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.errors import HeapscopeError, SampleError
 from heapscope.files import SAMPLE_SUFFIXES, sample_journal
 from heapscope.rich_repr import RichRepr

@@ -178,6 +178,23 @@ def read_histograms(path: str | os.PathLike[str]) -> list[ClassHistogramText]:
     return _reader(path).read()
 
 
+def parse_histogram(data: bytes, name: str) -> ClassHistogramText:
+    """The first class histogram in some text, such as a JVM's answer.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        What to call it in errors.
+
+    Raises
+    ------
+    HistogramError
+        As `read_histograms`.
+    """
+    return _Reader(name, _to_utf8(data)).read()[0]
+
+
 def _reader(path: str | os.PathLike[str]) -> _Reader:
     name = os.fspath(path)
     return _Reader(name, _to_utf8(_read_text(name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapscope.reporter.memory_text import evidence_sentence, next_step, verdict_title
+from heapscope.reporter.memory_text import confidence_words, evidence_sentence, next_step, verdict_title
 from heapscope.reporter.notebook.html import (
     card,
     escaped,
@@ -43,6 +43,6 @@ def verdict_card(verdict: MemoryVerdict) -> str:
 def _card_of_verdict(verdict: MemoryVerdict, name: str, totals: str) -> str:
     size = format_bytes(verdict.growth_bytes, signed=True)
     under = f"resident {size} in {format_duration(verdict.seconds)}, {plural(verdict.sample_count, 'sample')}"
-    advice = f"<p>Confidence {escaped(verdict.confidence)}. Next: {escaped(next_step(verdict))}</p>"
+    advice = f"<p>Confidence {escaped(confidence_words(verdict))}. Next: {escaped(next_step(verdict))}</p>"
     evidence = lines_list(evidence_sentence(each) for each in verdict.evidence)
     return card(f"{name}: {verdict_title(verdict)}", under, totals + evidence + advice)

@@ -39,6 +39,21 @@ def test_the_table_fits_80_columns_and_shows_who_grew_most_first() -> None:
     assert "2 processes; watched for 19 s" in lines[4]
 
 
+def test_what_levelled_off_and_what_else_grew_is_shown() -> None:
+    history = WatchHistory()
+    for number in range(40):
+        size = min(number, 12) * 30_000_000
+        figures = {"full_gc_count": number, "heap_max_bytes": 10**9, "swap_bytes": 0, "heap_swap_bytes": 0}
+        figures |= {"rss_bytes": 300_000_000 + 2 * size, "heap_rss_bytes": size, "old_after_gc_bytes": size}
+        history.add([asdict(sample(number, **figures, gc_count=number))])
+    console = Console(file=io.StringIO(), width=80, height=24, highlight=False, markup=False)
+    last = sample(39, rss_bytes=1, heap_rss_bytes=1)
+    console.print(Screen(console).drawn([last], history))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    assert ", level +1" in lines[2]
+
+
 def test_more_processes_than_lines() -> None:
     history = WatchHistory()
     samples = [sample(1, pid=pid, rss_bytes=pid) for pid in range(1, 100)]

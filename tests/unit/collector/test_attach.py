@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,3 +144,18 @@ def test_without_a_socket_it_is_refused() -> None:
 def test_what_the_protocol_cannot_say_is_not_sent(command: str, arguments: tuple[str, ...]) -> None:
     with pytest.raises(CollectError, match=r"no attach request|longer than 1,024 bytes"):
         attach.request(PROCESS, command, *arguments)
+
+
+@pytest.mark.parametrize(("command", "is_long"), [("VM.version", False), ("GC.class_histogram -all", True)])
+def test_only_a_class_histogram_may_be_long(command: str, is_long: bool) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(1000)
+        with suppress(OSError):
+            connection.sendall(b"0\n" + b"x" * (3 << 20))
+
+    with listener(answer):
+        if is_long:
+            assert len(attach.jcmd(PROCESS, command)) == 3 << 20
+        else:
+            with pytest.raises(AttachRefused, match="does not end"):
+                attach.jcmd(PROCESS, command)

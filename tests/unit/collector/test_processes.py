@@ -15,11 +15,13 @@ from heapscope.collector.processes import (
     get,
     has_signal,
     is_running,
+    program_of,
     survives_broken_pipe,
     tensorflow_role,
 )
 from heapscope.errors import JvmNotFound
 from tests.unit.collector.living import jvm_process
+from tests.unit.collector.test_perfdata import build
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,12 @@ from tests.unit.collector.living import jvm_process
         (["python", "--job_name=../x"], None, (None, None)),
         (["python"], '{"task": {"type": "\\u001b[31m", "index": 2}}', (None, None)),
         ([], None, (None, None)),
+        (["python", "--job_name=ps", "--task_index=" + "9" * 5000], None, ("ps", None)),
+        (["python"], "[" * 100_000, (None, None)),
+        (["python"], '{"task":' * 50_000, (None, None)),
+        (["python"], '{"task": {"type": "ps", "index": %s}}' % ("9" * 5000), (None, None)),
     ],
+    ids=lambda value: None if value is None else repr(value)[:40],
 )
 def test_roles(command: list[str], config: str | None, expected: tuple[str | None, int | None]) -> None:
     assert tensorflow_role(command, config) == expected
@@ -109,6 +116,112 @@ def test_a_jvm_is_what_maps_libjvm(proc: FakeProc) -> None:
     assert find([8, 9, 10], proc=proc.root) == []
 
 
+def counters(home: Path, folder: str, capabilities: str) -> Path:
+    """An hsperfdata file for the process of a `FakeProc`."""
+    path = home / "root/tmp" / folder / home.name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(build({"sun.rt.jvmCapabilities": capabilities, "sun.gc.metaspace.used": 5}))
+    return path
+
+
+def mapped(path: Path, device: int | None = None) -> str:
+    """The lines of ``maps`` of a JVM that has this file mapped."""
+    facts = path.stat()
+    number = facts.st_dev if device is None else device
+    return (
+        "7f00-7f01 r-xp 00000000 fe:01 12  /jdk/lib/server/libjvm.so\n"
+        f"7f02-7f03 rw-s 00000000 {os.major(number):02x}:{os.minor(number):02x} {facts.st_ino}"
+        f"      /tmp/{path.parent.name}/{path.name}\n"
+    )
+
+
+def test_counters_that_the_jvm_does_not_map_are_not_believed(proc: FakeProc) -> None:
+    home = proc.add(7)
+    own = counters(home, "hsperfdata_root", "1")
+    forged = counters(home, "hsperfdata_a_stranger", "0")  # says: attaching is disabled
+    os.utime(forged, (2**31, 2**31))
+    (home / "maps").write_text(mapped(own))
+    (found,) = find(proc=proc.root)
+    assert found.heap is not None
+    assert found.attach == "signal"
+    own.unlink()
+    (found,) = find(proc=proc.root)
+    assert (found.heap, found.attach) == (None, "signal")
+    (oddity,) = found.oddities
+    assert oddity.startswith("/tmp/hsperfdata_a_stranger/7 is not believed: this JVM does not map it")
+    forged.unlink()
+    assert find(proc=proc.root)[0].oddities == ()
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_where_the_device_is_another_in_maps_the_owner_decides(proc: FakeProc, is_own: bool) -> None:
+    uid = os.geteuid() if is_own else os.geteuid() + 1
+    home = proc.add(7)
+    (home / "status").write_text(
+        (home / "status").read_text().replace("Uid:\t0\t0\t0\t0", f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}")
+    )
+    path = counters(home, "hsperfdata_x", "1")
+    (home / "maps").write_text(mapped(path, path.stat().st_dev + 1))
+    (found,) = find(proc=proc.root)
+    assert (found.heap is not None) == is_own
+    assert bool(found.oddities) == (not is_own)
+
+
+def test_links_to_counters_are_not_followed(proc: FakeProc, tmp_path: Path) -> None:
+    home = proc.add(7)
+    own = counters(home, "hsperfdata_root", "1")
+    (home / "maps").write_text(mapped(own))
+    own.parent.rename(tmp_path / "elsewhere")
+    own.parent.symlink_to(tmp_path / "elsewhere")
+    assert find(proc=proc.root)[0].heap is None
+
+
+def test_what_a_stranger_puts_into_tmp_hides_no_process(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = [proc.add(7), proc.add(8, command=("python", "--job_name=ps", "--task_index=" + "9" * 5000))]
+    homes.append(proc.add(9, command=("python",), environ={"TF_CONFIG": "[" * 100_000}))
+    closed = homes[0] / "root/tmp/hsperfdata_closed"
+    for home in homes:
+        (home / "root/tmp/hsperfdata_fifo").mkdir()
+        os.mkfifo(home / "root/tmp/hsperfdata_fifo" / home.name)
+        (home / "root/tmp/hsperfdata_file").write_bytes(b"")
+        own = counters(home, "hsperfdata_own", "1")
+        (home / "maps").write_text(mapped(own))
+    closed.mkdir()
+    real = os.open
+
+    def vanishing(path: Any, *words: Any, **more: Any) -> int:
+        if Path(path).name == "hsperfdata_closed":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(os, "open", vanishing)
+    found = find(proc=proc.root)
+    assert [process.pid for process in found] == [7, 8, 9]
+    assert all(process.heap is not None for process in found)
+    assert [process.task_index for process in found] == [None, None, None]
+    said = ["", "--task_index is no number of a task", "TF_CONFIG names no task"]
+    assert ["".join(process.oddities) for process in found] == said
+
+
+def test_a_process_that_nobody_thought_of_hides_no_other(proc: FakeProc) -> None:
+    proc.add(7)
+    status = proc.add(8) / "status"
+    status.write_text(status.read_text().replace("Uid:\t0\t0", "Uid:\tx\ty"))
+    first, second = find(proc=proc.root)
+    assert (first.pid, first.is_started, first.oddities) == (7, True, ())
+    assert (second.pid, second.is_started, second.attach) == (8, False, "no")
+    assert "invalid literal" in second.oddities[0]
+
+
+def test_a_process_that_is_just_ending_is_left_out(proc: FakeProc) -> None:
+    proc.add(7)
+    (proc.add(8) / "status").write_text("")
+    (proc.add(9) / "stat").write_text("")
+    assert [process.pid for process in find(proc=proc.root)] == [7]
+
+
 def test_the_program_that_hosts_it_its_role_and_the_pid_inside(proc: FakeProc) -> None:
     proc.add(7, command=("/usr/bin/python3", "train.py", "--job_name=worker", "--task_index=2"), inner=1)
     proc.add(8, command=("/jdk/bin/java", "Main"))
@@ -123,6 +236,56 @@ def test_only_variables_that_matter_are_kept(proc: FakeProc) -> None:
     (found,) = find(proc=proc.root)
     assert found.environment == {"KRB5CCNAME": "FILE:/x", "MALLOC_ARENA_MAX": "2"}
     assert "hunter2" not in repr(found)
+
+
+CONTAINER = "0123456789ab" + "cd" * 26
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "variables", "container", "pod"),
+    [
+        ("0::/user.slice/session.scope\n", {"HOSTNAME": "laptop"}, "", ""),
+        (f"0::/system.slice/docker-{CONTAINER}.scope\n", {"HOSTNAME": "0123456789ab"}, CONTAINER[:12], ""),
+        (
+            f"0::/kubepods.slice/kubepods-pod1_2.slice/cri-containerd-{CONTAINER}.scope\n",
+            {"HOSTNAME": "trainer-0"},
+            CONTAINER[:12],
+            "trainer-0",
+        ),
+        (
+            f"12:memory:/kubepods/burstable/pod1-2/{CONTAINER}\n0::/\n",
+            {"HOSTNAME": "x\x1b[1m"},
+            CONTAINER[:12],
+            "",
+        ),
+        ("0::/\n", {"HOSTNAME": "trainer-1", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "", "trainer-1"),
+    ],
+)
+def test_container_and_pod_are_named(
+    proc: FakeProc, cgroup: str, variables: dict[str, str], container: str, pod: str
+) -> None:
+    (proc.add(7, environ=variables) / "cgroup").write_text(cgroup)
+    (found,) = find(proc=proc.root)
+    assert (found.container, found.pod) == (container, pod)
+    assert found.environment == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (["/jdk/bin/java", "-Xmx1g", "-cp", "a:b", "com.acme.Main", "secret"], "com.acme.Main"),
+        (["java", "-jar", "/opt/app.jar", "--password=x"], "app.jar"),
+        (["java", "--module-path", "m", "-m", "acme/com.acme.Main"], "acme/com.acme.Main"),
+        (["java", "@args", "-Dx=y", "Main"], "Main"),
+        (["/usr/bin/python3", "-u", "/srv/train.py", "--token=x"], "train.py"),
+        (["python3", "-m", "trainer.task", "x"], "trainer.task"),
+        (["python3", "-c", "print('secret')"], "python3"),
+        (["/usr/sbin/serve"], "serve"),
+        ([], ""),
+    ],
+)
+def test_a_program_is_named_without_its_arguments(command: list[str], program: str) -> None:
+    assert program_of(command) == program
 
 
 def test_the_leak_of_libhdfs_takes_the_variable_and_the_library(proc: FakeProc) -> None:

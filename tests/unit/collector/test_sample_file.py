@@ -55,6 +55,14 @@ def test_what_was_written_is_read_back(path: Path) -> None:
     assert sorted(entry.name for entry in path.parent.iterdir()) == [path.name]
 
 
+def test_only_its_owner_can_read_it_and_rights_that_were_given_stay(path: Path) -> None:
+    written(path, [sample(1)])
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    written(path, [sample(2)])
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_second_watch_appends(path: Path) -> None:
     written(path, [sample(1)])
     written(path, [sample(2)], [sample(3)])

@@ -47,6 +47,33 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.
     assert sorted(tmp_path.iterdir()) == sorted([living, others])
 
 
+def test_a_strangers_deep_folder_named_like_ours_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target_folder, "_FOLDERS", (str(tmp_path),))
+    dead = tmp_path / f"heapscope-{2**22}-1-00000001"
+    dead.mkdir()
+    deep = tmp_path / f"heapscope-{2**22}-1-00000000"
+    deep.mkdir()
+    fd = os.open(deep, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        below = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    try:
+        target_folder.sweep(jvm_process())
+        assert not dead.exists()
+        assert deep.exists()  # it holds what no heapscope makes
+    finally:
+        for _ in range(1500):  # pytest's own clean-up would meet the same depth
+            above = os.open("..", os.O_RDONLY, dir_fd=fd)
+            os.rmdir("d", dir_fd=above)
+            os.close(fd)
+            fd = above
+        os.close(fd)
+
+
 @pytest.mark.parametrize(("release", "factor"), [(17, 1), (22, 2), (0, 2)])
 def test_room_is_asked_for_the_worst(
     release: int, factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.unit.collector.test_sample_file import sample
 
 @dataclass
 class World:
-    """Processes by pid, and a clock; reading ``smaps`` takes ``walk_seconds`` of CPU time."""
+    """Processes by pid, and a clock; looking at pages takes ``walk_seconds`` of CPU time."""
 
     processes: dict[int, JvmProcess] = field(default_factory=dict)
     others: set[int] = field(default_factory=set)  # processes without a JVM
@@ -27,6 +29,7 @@ class World:
     walk_seconds: float = 0.0
     looked_at: list[int] = field(default_factory=list)
     walked: list[int] = field(default_factory=list)
+    ask: Callable[[int], object] = lambda pid: None
 
     def monotonic(self) -> float:
         return self.now
@@ -50,8 +53,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
 
     class Probe:
-        def __init__(self, process: JvmProcess) -> None:
+        is_to_be_asked = True
+
+        def __init__(self, process: JvmProcess, *, nmt_baseline: bool) -> None:
             self.process, self.last_walk = process, 0.0
+
+        def ask(self) -> None:
+            made.ask(self.process.pid)
 
         def sample(self, captured_at: str, host: str, *, walk: bool) -> Sample | None:
             if self.process.pid not in made.processes:
@@ -133,7 +141,52 @@ def test_a_library_that_is_only_mapped_is_no_jvm(world: World) -> None:
     assert Watch().sample() == []
 
 
-def test_smaps_is_read_as_often_as_its_share_of_a_core_allows(world: World) -> None:
+def test_jvms_are_asked_side_by_side(world: World) -> None:
+    for pid in range(1, 11):
+        world.start(pid)
+    together = threading.Barrier(10)
+    world.ask = lambda pid: together.wait(60)  # each waits until all are being asked
+    watcher = Watch()
+    assert len(watcher.sample()) == 10
+    watcher.close()
+    assert not together.broken
+
+
+def test_a_jvm_that_never_answers_delays_no_round_and_is_asked_by_one_thread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "CONTACT_SECONDS", 0.01)
+    world.start(7)
+    world.start(8)
+    never, asked = threading.Event(), []
+
+    def ask(pid: int) -> None:
+        asked.append(pid)
+        if pid == 7:
+            never.wait(60)
+
+    world.ask = ask
+    watcher = Watch()
+    assert [pids(watcher.sample()) for _ in range(3)] == [[7, 8]] * 3
+    assert asked.count(7) == 1
+    assert asked.count(8) >= 1
+    never.set()
+    watcher.close()
+
+
+def test_what_looking_at_pages_costs_is_told_and_it_can_be_left_out(world: World) -> None:
+    world.start(7)
+    world.walk_seconds = 0.25
+    watcher = Watch()
+    watcher.sample()
+    watcher.sample(walk_all=True)
+    assert (watcher.walks.count, watcher.walks.seconds, watcher.walks.longest) == (2, 0.5, 0.25)
+    without = Watch(with_pages=False)
+    without.sample(walk_all=True)
+    assert without.walks.count == 0
+
+
+def test_pages_are_looked_at_as_often_as_their_share_of_a_core_allows(world: World) -> None:
     world.start(7)
     world.start(8)
     world.walk_seconds = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heapscope.analysis.memory.history import MAX_SAMPLES, WatchHistory
+from heapscope.analysis.memory.history import MAX_ENDED, MAX_SAMPLES, WatchHistory
 
 
 def row(second: int, rss: int = 0, pid: int = 7, role: str | None = None, ticks: int = 99) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def test_a_long_watch_is_thinned_and_keeps_its_ends() -> None:
 
 def test_sizes_and_counts_are_remembered_measured_or_not() -> None:
     history = WatchHistory()
-    history.add([row(0, 5), row(1, 8)])
+    history.add([row(0, 5)])
+    history.add([row(1, 8)])
     assert history[7, 99].columns == {
         "rss_bytes": [5, 8],
         "pss_bytes": [None, None],
@@ -49,8 +50,23 @@ def test_sizes_and_counts_are_remembered_measured_or_not() -> None:
 def test_a_restarted_process_is_another_and_those_with_a_role_come_first() -> None:
     history = WatchHistory()
     history.add([row(0, pid=1), row(0, pid=2, role="worker"), row(0, pid=3, role="chief")])
-    history.add([row(1, pid=2, role="worker", ticks=100)])
+    history.add([row(1, pid=1), row(1, pid=2, role="worker", ticks=100)])
     assert [process.pid for process in history.processes] == [3, 2, 2, 1]
     assert [process.name for process in history.processes][:2] == ["chief:1 (pid 3)", "worker:1 (pid 2)"]
     with pytest.raises(KeyError):
         history[1, 100]
+
+
+def test_of_processes_that_have_ended_the_verdict_stays_and_of_many_the_newest() -> None:
+    history = WatchHistory()
+    for number in range(MAX_ENDED + 30):
+        for second in range(6):
+            history.add([row(second, rss=second * 50_000_000, pid=number)])
+    history.add([])
+    assert len(history.processes) == MAX_ENDED
+    assert history.dropped_count == 30
+    assert min(process.pid for process in history.processes) == 30
+    assert {process.verdict().sample_count for process in history.processes} == {6}
+    assert {len(process.seconds) for process in history.processes} == {0}
+    with pytest.raises(KeyError):
+        history[MAX_ENDED, 99]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import heapscope
-from heapscope.analysis.memory.verdict import judge
+from heapscope.analysis.memory.judging import judge
 from tests.unit.reporter.notebook.conftest import page
 
 ROOT = Path(__file__).parents[4]
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[4]
 
 def test_a_watched_process_is_its_verdict() -> None:
     watched = heapscope.watched_processes(heapscope.read_samples(ROOT / "sample_dumps" / "watch.csv"))
-    assert [process.verdict().cause for process in watched] == ["java heap", "native malloc", "steady"]
+    assert [process.verdict().cause for process in watched] == ["java heap", "malloc", "steady"]
     found = page(watched[0])
     assert found.text.startswith("worker:0 (pid ")
     assert "the Java heap grows" in found.text

@@ -1,0 +1,1 @@
+"""Verdicts of ``heapscope watch`` on real programs whose growth is known."""
