@@ -64,6 +64,21 @@ def ipython_display() -> Any:
     return display
 
 
+def starlette() -> Any:
+    """The module ``starlette``, with ``uvicorn`` beside it, for pages in a browser.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import starlette
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MissingDependency("starlette and uvicorn", "heapscope explore", "explore") from None
+    return starlette
+
+
 def need_jpype(purpose: str) -> None:
     """Look whether JPype is installed, without importing it: another process will.
 

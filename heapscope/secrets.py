@@ -143,6 +143,20 @@ def mask_value(name: str, value: str) -> str:
     return scrub(value)
 
 
+def mask_field(name: str, text: str) -> str:
+    """The text in a field of an object, or under a key of a map, as a table may show it.
+
+    Parameters
+    ----------
+    name : str
+        Of the field or key; where it tells of a secret, nothing of the text is shown. May be empty.
+    text : str
+    """
+    if text and name and _names_secret(name):
+        return text if text.lower() in _HARMLESS_VALUES else _masked_whole(text)
+    return scrub(text)
+
+
 def mask_mapping(values: Mapping[str, str]) -> dict[str, str]:
     """Variables or properties by name, each as `mask_value` shows it, ordered by name."""
     return {name: mask_value(name, values[name]) for name in sorted(values)}

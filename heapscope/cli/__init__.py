@@ -54,6 +54,7 @@ COMMANDS = {
     "inspect": "heapscope.cli.inspect",
     "threads": "heapscope.cli.threads",
     "info": "heapscope.cli.info",
+    "explore": "heapscope.cli.explore",
     "redact": "heapscope.cli.redact",
     "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",

@@ -88,7 +88,7 @@ def _render_page(incident: Incident, **parts: object) -> str:
             charts=_svg_charts(incident),
             outlook_chart=_outlook_chart(incident),
             **_outlook_words(incident),
-            style=Markup(environment().get_template("report.css").render()),
+            style=Markup(style_sheet()),
             **parts,
         )
     )
@@ -334,6 +334,11 @@ def _png_charts(incident: Incident) -> list[bytes]:
     if incident.outlook is not None and incident.outlook.hours:
         pictures.append(plots.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
     return pictures
+
+
+def style_sheet() -> str:
+    """The style sheet of the page, which the explorer shares."""
+    return environment().get_template("report.css").render()
 
 
 def span(incident: Incident) -> str:

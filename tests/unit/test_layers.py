@@ -32,9 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": SHARED | {"heap", "parser", "rich_repr"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
+    "explorer": SHARED | {"analysis", "heap", "parser", "reporter"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras"},
-    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
+    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "explorer", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
@@ -44,7 +45,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIBRARY_OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"reporter"},
+    "jinja2": {"reporter", "explorer"},
+    "starlette": {"explorer", "extras"},
+    "uvicorn": {"explorer", "extras"},
     "matplotlib": {"reporter"},
     "IPython": {"extras"},
     "weasyprint": {"extras"},

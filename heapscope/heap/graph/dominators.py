@@ -209,9 +209,13 @@ class Dominators:
         """
         return self._largest(self.top_level, count)
 
+    def children_of(self, index: int) -> NDArray[np.int64]:
+        """What an object immediately dominates, int64, ascending."""
+        return np.nonzero(self.immediate == np.uint32(index))[0]
+
     def children(self, index: int, count: int | None = None) -> Table:
         """What an object immediately dominates, as `top` has it."""
-        return self._largest(np.nonzero(self.immediate == np.uint32(index))[0], count)
+        return self._largest(self.children_of(index), count)
 
     def chain(self, index: int) -> list[int]:
         """The dominators of an object: its immediate one, that one's, up to a top-level object."""

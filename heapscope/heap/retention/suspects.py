@@ -244,7 +244,7 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
         dominated_bytes=dominated * columns.unit_bytes,
         share=units / whole,
         root_kinds=_root_kinds(graph, subject),
-        path=None if single is None else _path_to(graph, owned, single),
+        path=None if single is None else owner_path(graph, single),
         holders=merged_paths(graph, subject) if single is None else None,
         accumulation=None if single is None else _accumulation(graph, single, heaviest),
         owner=owner.field,
@@ -271,10 +271,15 @@ def _single(graph: HeapGraph, owned: Owned) -> int | None:
     return None
 
 
-def _path_to(graph: HeapGraph, owned: Owned, index: int) -> Path | None:
-    """The owner's path to an object; a shortest one where that leads through a long list."""
+def owner_path(graph: HeapGraph, index: int) -> Path | None:
+    """The path to an object over the field that owns it; a shortest one where that leads through a long list.
+
+    None where the GC roots do not reach the object at all.
+    """
     chain = [index]
     parents = owner_parents(graph)
+    if int(parents[index]) == NO_OBJECT:
+        return shortest_path(graph, index)
     while len(chain) < _MAX_PATH and int(parents[chain[-1]]) < VIRTUAL_ROOT:
         chain.append(int(parents[chain[-1]]))
     return shortest_path(graph, index) if len(chain) == _MAX_PATH else path_along(graph, chain[::-1])
