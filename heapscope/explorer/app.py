@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from heapscope.errors import HeapscopeError
-from heapscope.explorer import classes, compare, lists, objects, sets, start, tree
+from heapscope.explorer import classes, compare, icicle, lists, objects, sets, start, tree
 from heapscope.explorer.session import Session
 from heapscope.explorer.site import Problem, Site, Wait
 from heapscope.reporter.notes import add_note, remove_note
@@ -33,6 +33,7 @@ _PAGES: dict[str, Handler] = {
     "/classes/{name:path}": classes.one_class,
     "/objects/{address}": objects.one_object,
     "/dominators": tree.dominators,
+    "/icicle": icicle.icicle,
     "/threads": lists.threads,
     "/roots": lists.roots,
     "/strings": lists.strings,

@@ -1,0 +1,110 @@
+"""The dominator tree folded by class: objects whose dominators have the same classes, from the top down, are one.
+
+What flame graphs and icicles of a heap show.  A million nodes of a list, each of which retains the next, are one
+node: an object of the class of the node above belongs to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.retention import kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+MAX_DEPTH = 120  # what lies deeper belongs to the node above it
+_NODES = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class ClassPaths:
+    """A tree of classes; arrays of shape (k,), node 0 is the virtual root, each node stands behind its parent.
+
+    Attributes
+    ----------
+    parents : uint32
+    class_index : int64
+        Row in ``graph.classes``; -1 of the virtual root.
+    depths : int64
+        1 below the virtual root.
+    object_counts : int64
+    shallow_bytes, retained_bytes : int64
+        Of the objects of the node; of those that no other object of the node retains.
+    node_of : uint32 array, shape (n,)
+        The node of each object, `NO_OBJECT` for what nothing retains.
+    """
+
+    parents: NDArray[np.uint32]
+    class_index: NDArray[np.int64]
+    depths: NDArray[np.int64]
+    object_counts: NDArray[np.int64]
+    shallow_bytes: NDArray[np.int64]
+    retained_bytes: NDArray[np.int64]
+    node_of: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return int(self.parents.size)
+
+    def way(self, node: int) -> list[int]:
+        """Nodes from below the virtual root down to a node."""
+        found: list[int] = []
+        while node > 0:
+            found.append(node)
+            node = int(self.parents[node])
+        return found[::-1]
+
+    def children(self, node: int) -> NDArray[np.int64]:
+        """Nodes below a node, int64, what retains most first."""
+        rows = np.nonzero(self.parents == node)[0]
+        rows = rows[rows > 0]
+        return rows[np.lexsort((rows, -self.retained_bytes[rows]))]
+
+
+def find_class_paths(graph: HeapGraph) -> ClassPaths:
+    """The dominator tree folded by class; computed once."""
+    return graph.kept("class paths", lambda: _find(graph))
+
+
+def _find(graph: HeapGraph) -> ClassPaths:
+    immediate, retained = graph.immediate_dominators, graph.retained_units
+    columns = graph.columns
+    classes = "u2" if columns.class_index.dtype == np.uint16 else "i4"
+    sizes = "u4" if retained.dtype == np.uint32 else "u8"
+    n, room = immediate.size, _NODES
+    # Address space for a way through everything; a real one has some pages.
+    stack = np.empty(n + 1, np.uint32)
+    while True:
+        node_of = np.full(n, NO_OBJECT, np.uint32)
+        keys, values = np.zeros(4 * room, np.uint64), np.zeros(4 * room, np.uint32)
+        parents, of_class = np.zeros(room, np.uint32), np.full(room, -1, np.int64)
+        depths, counts = np.zeros(room, np.int64), np.zeros(room, np.int64)
+        shallow, sums = np.zeros(room, np.uint64), np.zeros(room, np.uint64)
+        state = np.zeros(2, np.int64)
+        is_short = kernels.class_paths[classes, sizes](
+            immediate, retained, columns.size_units, columns.class_index, node_of, keys, values, parents,
+            of_class, depths, counts, shallow, sums, stack, state, MAX_DEPTH,
+        )  # fmt: skip
+        if not is_short:
+            break
+        room *= 4
+    used = int(state[0])
+    unit = columns.unit_bytes
+    below = parents[:used] == 0
+    below[0] = False
+    sums[0] = sums[:used][below].sum(dtype=np.uint64)
+    return ClassPaths(
+        parents[:used],
+        of_class[:used],
+        depths[:used],
+        counts[:used],
+        shallow[:used].astype(np.int64) * unit,
+        sums[:used].astype(np.int64) * unit,
+        node_of,
+    )
