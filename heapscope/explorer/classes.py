@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+_KEPT_OBJECTS = 10_000_000  # of sets; 8 bytes each
 _FIELDS = 5  # columns where nobody chose any
 _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
 
@@ -170,7 +172,7 @@ def one_class(site: Site, request: Request) -> Response:
         dump,
         name=name,
         members=members,
-        dominated_bytes=members.dominated_bytes,
+        dominated_bytes=_dominated(site, dump, name) if not where and not subclasses else None,
         rows=table,
         first=first,
         fields=shown_fields,
@@ -196,6 +198,12 @@ def one_class(site: Site, request: Request) -> Response:
     )
 
 
+def _dominated(site: Site, dump: OpenedDump, name: str) -> int | None:
+    """What the instances of a class retain in the dominator tree; None as long as that is not there."""
+    retained = _retained(site, dump, "class")
+    return None if retained is None else retained.get(name, 0)
+
+
 def _shell(text: str) -> str:
     import shlex
 
@@ -203,7 +211,7 @@ def _shell(text: str) -> str:
 
 
 def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str) -> ObjectSet:
-    """The instances of a class, perhaps those alone that have a value in a field.
+    """The instances of a class, perhaps those alone that have a value in a field; kept for the next click.
 
     Parameters
     ----------
@@ -215,7 +223,10 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
     HeapscopeError
         There is no such class or field.
     """
-    found = instances_of(dump.graph, name, subclasses=subclasses)
+    kept = dump.graph.kept("sets of the explorer", _Sets)
+    found = kept.get((name, subclasses)) or kept.put(
+        (name, subclasses), instances_of(dump.graph, name, subclasses=subclasses)
+    )
     if not where:
         return found
     path, has_value, value = where.partition("=")
@@ -229,6 +240,22 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
 
     picked_set: ObjectSet = site.computed(key, f"{name} with {where}", compute)
     return picked_set
+
+
+class _Sets:
+    """Sets that were looked at lately, up to a bound."""
+
+    def __init__(self) -> None:
+        self._sets: OrderedDict[tuple[str, bool], ObjectSet] = OrderedDict()
+
+    def get(self, key: tuple[str, bool]) -> ObjectSet | None:
+        return self._sets.get(key)
+
+    def put(self, key: tuple[str, bool], found: ObjectSet) -> ObjectSet:
+        self._sets[key] = found
+        while len(self._sets) > 1 and sum(map(len, self._sets.values())) > _KEPT_OBJECTS:
+            self._sets.popitem(last=False)
+        return found
 
 
 def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:

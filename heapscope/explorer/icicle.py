@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.explorer.classes import largest
 from heapscope.explorer.objects import object_at
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import Problem, Site, number_of, percent, ways_of
-from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.java_object import JavaObject
-from heapscope.heap.retention.class_paths import ClassPaths, find_class_paths
+from heapscope.heap.retention.class_paths import ClassPaths, find_class_paths, node_of
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.units import format_bytes
 
@@ -24,7 +22,6 @@ WIDTH, ROW_HEIGHT = 1200, 24
 _ROWS = 14
 _LEAST_WIDTH = 3.0  # thinner blocks are not drawn
 _CHARACTER = 7.4  # width of one
-_EXAMPLES = 5
 
 
 def icicle(site: Site, request: Request) -> Response:
@@ -36,8 +33,8 @@ def icicle(site: Site, request: Request) -> Response:
     node = number_of(request, "node")
     of = request.query_params.get("of", "")
     if of:
-        node = int(paths.node_of[object_at(dump, of).index])
-        if node == NO_OBJECT:
+        node = node_of(dump.graph, object_at(dump, of).index)
+        if node < 0:
             raise Problem(f"{of}: nothing retains this object, so it has no place in the tree", 400)
     if node >= len(paths):
         raise Problem(f"the tree has {len(paths):,} nodes", 404)
@@ -72,7 +69,7 @@ def icicle(site: Site, request: Request) -> Response:
         name=_name(dump, paths, node) if node else "",
         object_count=int(paths.object_counts[node]),
         retained_bytes=int(paths.retained_bytes[node]),
-        examples=_examples(site, dump, paths, node) if node else [],
+        example=JavaObject(dump.graph, int(paths.examples[node])) if node else None,
         ways=ways_of(
             dump, "dominators DUMP --by class", "heap.consumers.by_class.to_frame()"
         ),
@@ -132,17 +129,3 @@ def _blocks(
                 at += int(paths.retained_bytes[child]) * scale
         level = below
     return blocks, deepest
-
-
-def _examples(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> list[dict[str, Any]]:
-    """The members of a node that retain most."""
-    graph = dump.graph
-    members = np.nonzero(paths.node_of == np.uint32(node))[0]
-    page = largest(members, graph.retained_units[members], 0, _EXAMPLES)
-    return [
-        {
-            "object_id": JavaObject(graph, index).object_id,
-            "retained_bytes": graph.dominators.retained_bytes_of(index),
-        }
-        for index in page.tolist()
-    ]

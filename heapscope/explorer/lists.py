@@ -136,7 +136,7 @@ def strings(site: Site, request: Request) -> Response:
         problem = f"give at least {_MIN_CHARACTERS} characters: shorter ones are in nearly every string"
     elif text:
         found, is_all = site.computed(
-            ("strings", dump.name, text), f"strings with “{text}”", lambda: strings_with(dump.graph, text)
+            ("strings", dump.name, text), f"strings with “{text}”", lambda: strings_with(dump.graph, text, progress=dump.progress)
         )
         total = int(found.size)
         rows = [_string_row(site, dump, index) for index in found[first : first + ROWS].tolist()]

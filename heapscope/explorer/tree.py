@@ -77,9 +77,15 @@ def _whole(dump: OpenedDump) -> int:
 def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict[str, Any]:
     graph, of = dump.graph, request.query_params.get("of", "")
     tree = graph.dominators
-    children = tree.children_of(object_at(dump, of).index) if of else tree.top_level
+    index_of = object_at(dump, of).index if of else -1
+
+    def compute() -> tuple[list[int], int]:
+        children = tree.children_of(index_of) if of else tree.top_level
+        return largest(children, tree.retained_units[children], first, ROWS).tolist(), int(children.size)
+
+    page, total = site.computed(("level", dump.name, index_of, first), "this level of the tree", compute)
     rows = []
-    for index in largest(children, tree.retained_units[children], first, ROWS).tolist():
+    for index in page:
         one = JavaObject(graph, index)
         represented = one.represented_class
         text = one.value(depth=0) if one.class_name == "java.lang.String" else None
@@ -100,7 +106,7 @@ def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict
         )
     return {
         "rows": rows,
-        "left": int(children.size) - first - len(rows),
+        "left": total - first - len(rows),
         "more": site.url("/parts/level", dump, by="object", of=of, **{"from": first + len(rows)}),
     }
 

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.objects.fields import read_field
 from heapscope.heap.objects.java_object import JavaObject
+
+from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
 
-_STRING = "java.lang.String"
-_BLOCK_BYTES = 1 << 28
+_RECORD_BYTES = 64  # of an array's record beside its elements, at most
+_BLOCK_BYTES = 1 << 22  # small enough for its memory to be used again
 
 
-def strings_with(graph: HeapGraph, text: str, most: int = 1000) -> tuple[NDArray[np.int64], bool]:
+def strings_with(
+    graph: HeapGraph, text: str, most: int = 1000, progress: Progress = no_progress
+) -> tuple[NDArray[np.int64], bool]:
     """Strings that contain a text, upper and lower case told apart.
 
     The dump's bytes are searched for the text as Latin-1 and as UTF-16; only what is found is decoded.
@@ -29,6 +32,8 @@ def strings_with(graph: HeapGraph, text: str, most: int = 1000) -> tuple[NDArray
         Not empty.
     most : int
         No more places in the dump than so many are looked at.
+    progress : Progress
+        Told how far the search is.
 
     Returns
     -------
@@ -37,38 +42,41 @@ def strings_with(graph: HeapGraph, text: str, most: int = 1000) -> tuple[NDArray
     is_all : bool
         Whether there are no more; else the search ended at ``most`` places.
     """
-    rows = np.array([c.name == _STRING for c in graph.classes], bool)
-    strings = np.nonzero(rows[graph.columns.class_index])[0]
-    places, is_all = _places(graph, text, most)
-    if not strings.size or not places.size:
+    columns = graph.columns
+    is_text = np.array([each.name in ("byte[]", "char[]") for each in graph.classes], bool)
+    rows = np.nonzero(is_text[columns.class_index])[0]
+    if not rows.size:
+        return np.empty(0, np.int64), True
+    begins = columns.offsets[rows].astype(np.int64)
+    last = int(begins.argmax())
+    end = int(begins[last]) + int(columns.size_units[rows[last]]) * columns.unit_bytes + _RECORD_BYTES
+    places, is_all = _places(graph, text, (int(begins.min()), end), most, progress)
+    if not places.size:
         return np.empty(0, np.int64), is_all
-    arrays = graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
-    strings, arrays = strings[arrays >= 0], arrays[arrays >= 0]
-    # The array around a place is the one that begins nearest before it.
-    begins = graph.columns.offsets[arrays].astype(np.int64)
-    order = np.argsort(begins, kind="stable")
-    at = np.searchsorted(begins, places, side="right", sorter=order) - 1
-    around = np.unique(begins[order[at[at >= 0]]])
-    # Several strings can share one array.
-    is_candidate = np.isin(begins, around)
-    found = [
-        row
-        for row in strings[is_candidate].tolist()
-        if text in (JavaObject(graph, row).text() or "")
-    ]
+    # An array begins before this place, and not before the one that comes next above it.
+    nearest = np.full(places.size + 1, -1, np.int64)
+    np.maximum.at(nearest, np.searchsorted(places, begins), begins)
+    nearest = np.maximum.accumulate(nearest[:-1])
+    arrays = rows[np.isin(begins, nearest)]
+    holders = np.unique(graph.references.incoming(arrays)[0]).astype(np.int64)
+    found = [row for row in holders.tolist() if text in (JavaObject(graph, row).text() or "")]
     return np.array(found, np.int64), is_all
 
 
-def _places(graph: HeapGraph, text: str, most: int) -> tuple[NDArray[np.int64], bool]:
-    """Where the dump has the bytes of a text, int64, ascending; and whether these are all places."""
-    patterns = [text.encode("utf-16-le"), text.encode("utf-16-be")]
+def _places(
+    graph: HeapGraph, text: str, span: tuple[int, int], most: int, progress: Progress
+) -> tuple[NDArray[np.int64], bool]:
+    """Where a part of the dump has the bytes of a text, int64, ascending; and whether these are all places."""
+    patterns = {text.encode("utf-16-le"), text.encode("utf-16-be")}
     if all(ord(char) < 256 for char in text):
-        patterns.append(text.encode("latin-1"))
-    buffer = memoryview(graph.buffer)
+        patterns.add(text.encode("latin-1"))
+    longest = max(map(len, patterns))
+    buffer, (begin, end) = graph.buffer, span
     found: set[int] = set()
-    for pattern in patterns:
-        for first in range(0, len(buffer), _BLOCK_BYTES):
-            block = bytes(buffer[first : first + _BLOCK_BYTES + len(pattern) - 1])
+    for first in range(begin, end, _BLOCK_BYTES):
+        progress("searching texts", first - begin, end - begin)
+        block = buffer[first : min(first + _BLOCK_BYTES + longest - 1, end)].tobytes()
+        for pattern in patterns:
             at = block.find(pattern)
             while at >= 0:
                 found.add(first + at)

@@ -12,7 +12,7 @@ _VIRTUAL = 0xFFFFFFFE
 @njit(nogil=True)
 def class_paths(
     immediate, retained, units, class_index, node_of, keys, values, parents, classes, depths, counts, shallow,
-    sums, stack, state, max_depth,
+    sums, examples, stack, state, max_depth,
 ):  # fmt: skip
     """Give each retained object the node of its class path, and sum objects, sizes and retained sizes by node.
 
@@ -60,5 +60,7 @@ def class_paths(
             shallow[own] += uint64(units[uintp(w)])
             if own != node or above == _VIRTUAL:
                 sums[own] += uint64(retained[uintp(w)])
+                if examples[own] == NOTHING or retained[uintp(w)] > retained[uintp(examples[own])]:
+                    examples[own] = w
     state[0] = nodes
     return DONE

@@ -15,6 +15,8 @@ from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.retention import kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
@@ -37,8 +39,8 @@ class ClassPaths:
     object_counts : int64
     shallow_bytes, retained_bytes : int64
         Of the objects of the node; of those that no other object of the node retains.
-    node_of : uint32 array, shape (n,)
-        The node of each object, `NO_OBJECT` for what nothing retains.
+    examples : uint32
+        Of each node the object that retains most; `NO_OBJECT` of the virtual root.
     """
 
     parents: NDArray[np.uint32]
@@ -47,7 +49,7 @@ class ClassPaths:
     object_counts: NDArray[np.int64]
     shallow_bytes: NDArray[np.int64]
     retained_bytes: NDArray[np.int64]
-    node_of: NDArray[np.uint32]
+    examples: NDArray[np.uint32]
 
     def __len__(self) -> int:
         return int(self.parents.size)
@@ -66,6 +68,32 @@ class ClassPaths:
         rows = rows[rows > 0]
         return rows[np.lexsort((rows, -self.retained_bytes[rows]))]
 
+    def find(self, classes: Sequence[int]) -> int:
+        """The node at the end of a way through the tree, -1 where there is none.
+
+        Parameters
+        ----------
+        classes : sequence of int
+            Class indices of an object's dominators from the top down, and its own.
+        """
+        node = 0
+        for each in classes:
+            if node and int(self.class_index[node]) == each:
+                continue
+            rows = np.nonzero((self.parents == node) & (self.class_index == each))[0]
+            if not rows.size:
+                return node if int(self.depths[node]) >= MAX_DEPTH else -1
+            node = int(rows[0])
+        return node
+
+
+def node_of(graph: HeapGraph, index: int) -> int:
+    """The node that an object belongs to, -1 where nothing retains it."""
+    if int(graph.immediate_dominators[index]) == NO_OBJECT:
+        return -1
+    way = [*graph.dominators.chain(index)[::-1], index]
+    return find_class_paths(graph).find([int(graph.columns.class_index[each]) for each in way])
+
 
 def find_class_paths(graph: HeapGraph) -> ClassPaths:
     """The dominator tree folded by class; computed once."""
@@ -81,15 +109,16 @@ def _find(graph: HeapGraph) -> ClassPaths:
     # Address space for a way through everything; a real one has some pages.
     stack = np.empty(n + 1, np.uint32)
     while True:
-        node_of = np.full(n, NO_OBJECT, np.uint32)
+        nodes = np.full(n, NO_OBJECT, np.uint32)
         keys, values = np.zeros(4 * room, np.uint64), np.zeros(4 * room, np.uint32)
         parents, of_class = np.zeros(room, np.uint32), np.full(room, -1, np.int64)
         depths, counts = np.zeros(room, np.int64), np.zeros(room, np.int64)
         shallow, sums = np.zeros(room, np.uint64), np.zeros(room, np.uint64)
-        state = np.zeros(2, np.int64)
+        examples = np.full(room, NO_OBJECT, np.uint32)
+        state = np.zeros(1, np.int64)
         is_short = kernels.class_paths[classes, sizes](
-            immediate, retained, columns.size_units, columns.class_index, node_of, keys, values, parents,
-            of_class, depths, counts, shallow, sums, stack, state, MAX_DEPTH,
+            immediate, retained, columns.size_units, columns.class_index, nodes, keys, values, parents,
+            of_class, depths, counts, shallow, sums, examples, stack, state, MAX_DEPTH,
         )  # fmt: skip
         if not is_short:
             break
@@ -106,5 +135,5 @@ def _find(graph: HeapGraph) -> ClassPaths:
         counts[:used],
         shallow[:used].astype(np.int64) * unit,
         sums[:used].astype(np.int64) * unit,
-        node_of,
+        examples[:used],
     )
