@@ -20,7 +20,7 @@ _BLOCK_BYTES = 1 << 22  # small enough for its memory to be used again
 
 
 def strings_with(
-    graph: HeapGraph, text: str, most: int = 1000, progress: Progress = no_progress
+    graph: HeapGraph, text: str, most: int = 100_000, progress: Progress = no_progress
 ) -> tuple[NDArray[np.int64], bool]:
     """Strings that contain a text, upper and lower case told apart.
 
