@@ -16,6 +16,7 @@ The rooms, imports going only down::
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
+    query                            SQL over heaps
     reporter                         answers -> HTML, Markdown, JSON
     cli                              the command line; no analysis inside
 
@@ -28,6 +29,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from heapscope.queryable import set_engine
 from heapscope.rich_repr import set_renderer
 
 __version__ = "0.1.0"
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        QueryError,
         SampleError,
         TruncatedDump,
         UnsupportedFormat,
@@ -92,6 +95,7 @@ __all__ = [
     "ObjectNotFound",
     "OutputExists",
     "OutputFailed",
+    "QueryError",
     "SampleError",
     "Snapshot",
     "Snapshots",
@@ -137,7 +141,13 @@ def _draw(thing: object) -> str | None:
     return html
 
 
+def _query(over: object, query: str, memory: int | None, show_secrets: bool) -> Any:
+    """The answer to a query over a heap or snapshots; the engine is imported with the first."""
+    return import_module("heapscope.query.facade").answer(over, query, memory, show_secrets)
+
+
 set_renderer(_draw)
+set_engine(_query)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "tabl
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "rich_repr": set(),
+    "queryable": set(),
     "extras": {"errors"},
     "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
@@ -28,17 +29,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parser": SHARED,
     "table": {"rich_repr"},
     "secrets": set(),
-    "heap": SHARED | {"parser", "rich_repr"},
-    "analysis": SHARED | {"heap", "parser", "rich_repr"},
+    "heap": SHARED | {"parser", "rich_repr", "queryable"},
+    "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
+    "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras"},
-    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
+    "cli": SHARED | {"collector", "parser", "heap", "analysis", "query", "reporter", "demo", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli"},
+    "__init__": SHARED
+    | {"rich_repr", "queryable", "collector", "heap", "analysis", "query", "reporter", "cli"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -52,6 +55,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "duckdb": {"extras"},
     "pyarrow": {"extras"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},

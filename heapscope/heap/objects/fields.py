@@ -150,7 +150,12 @@ def _all_chars() -> NDArray[Any]:
 
 
 def read_field(
-    graph: HeapGraph, rows: NDArray[np.int64], name: str, *, is_optional: bool = False
+    graph: HeapGraph,
+    rows: NDArray[np.int64],
+    name: str,
+    *,
+    is_optional: bool = False,
+    declared_in: str | None = None,
 ) -> FieldColumn:
     """A field of many objects.
 
@@ -162,6 +167,8 @@ def read_field(
         Field name.
     is_optional : bool
         Whether classes without the field are fine, all of them even.
+    declared_in : str, optional
+        The class that declares it, where a subclass hides it behind a field of that name.
 
     Raises
     ------
@@ -179,7 +186,12 @@ def read_field(
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     is_known = False
     for group in np.split(places[order], starts[1:]):
-        place = class_fields(graph, int(columns.class_index[rows[group[0]]])).by_name.get(name)
+        fields = class_fields(graph, int(columns.class_index[rows[group[0]]]))
+        if declared_in is None:
+            place = fields.by_name.get(name)
+        else:
+            mine = (p for p in fields.places if p.name == name and p.declared_in == declared_in)
+            place = next(mine, None)
         if place is not None:
             is_known = True
             offsets = columns.offsets[rows[group]].astype(np.int64)
