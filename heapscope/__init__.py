@@ -29,7 +29,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heapscope.queryable import set_engine
+from heapscope.handed_down import hand_down
 from heapscope.rich_repr import set_renderer
 
 __version__ = "0.1.0"
@@ -141,13 +141,9 @@ def _draw(thing: object) -> str | None:
     return html
 
 
-def _query(over: object, query: str, memory: int | None, show_secrets: bool) -> Any:
-    """The answer to a query over a heap or snapshots; the engine is imported with the first."""
-    return import_module("heapscope.query.facade").answer(over, query, memory, show_secrets)
-
-
 set_renderer(_draw)
-set_engine(_query)
+hand_down("object relations", lambda: import_module("heapscope.heap.object_relations"))
+hand_down("query engine", lambda: import_module("heapscope.query.facade"))
 
 
 def __getattr__(name: str) -> Any:

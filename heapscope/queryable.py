@@ -1,24 +1,16 @@
 """The base of what answers SQL: an open heap, snapshots.
 
-The engine stands above both (`heapscope.query`).  The package hands it down, as it does with the
-cards of notebooks (`heapscope.rich_repr`), so that this module imports nothing.
+The engine stands above both (`heapscope.query`); the package hands it down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
+
+from heapscope.handed_down import handed_down
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Engine = Callable[[object, str, "int | None", bool], Any]
-_engine: list[Engine] = []
-
-
-def set_engine(engine: Engine) -> None:
-    """Answer every `Queryable` with this function from now on."""
-    _engine[:] = [engine]
 
 
 class Queryable:
@@ -62,5 +54,5 @@ class Queryable:
             It is no query, names what is not there, or needs more memory.
         MissingDependency
         """
-        found = _engine[0](self, query, memory, show_secrets)
+        found = handed_down("query engine").answer(self, query, memory, show_secrets)
         return found.to_arrow() if to == "arrow" else found.to_frame()

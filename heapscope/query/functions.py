@@ -26,7 +26,7 @@ from heapscope.errors import HeapscopeError
 from heapscope.extras import arrow
 from heapscope.heap.graph.reachability import indices_in, size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.fields import follow_path, read_field, split_path
+from heapscope.heap.objects.field_paths import follow_path, read_step, split_path
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.objects.values import read_strings
@@ -80,7 +80,7 @@ class HeapFunctions:
             places = np.nonzero((wanted == path) & (rows >= 0))[0]
             *way, last = split_path(path)
             at = follow_path(self._graph, rows[places], way)
-            column = read_field(self._graph, at, last, is_optional=not (at >= 0).any())
+            column = read_step(self._graph, at, last)
             targets = self._graph.indices_of(column.references())
             texts = np.array(field_array(self._arrays, column, "VARCHAR", last).to_pylist(), object)
             # Boxed values and enums read as what they stand for.

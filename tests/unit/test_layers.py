@@ -17,7 +17,8 @@ SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "tabl
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "rich_repr": set(),
-    "queryable": set(),
+    "handed_down": set(),
+    "queryable": {"handed_down"},
     "extras": {"errors"},
     "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
@@ -29,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parser": SHARED,
     "table": {"rich_repr"},
     "secrets": set(),
-    "heap": SHARED | {"parser", "rich_repr", "queryable"},
+    "heap": SHARED | {"parser", "rich_repr", "queryable", "handed_down"},
     "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
     "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
     # Its files name the version they were made by.
@@ -70,6 +71,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "vm_facts",
         "histogram",
         "object_set",
+        "object_relations",
         "heap",
     ),
     "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),

@@ -228,24 +228,6 @@ def numbers_at(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) 
     return view[starts].astype(np.uint64)
 
 
-def follow_path(graph: HeapGraph, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.int64]:
-    """Object indices reached over reference fields, shape (k,); -1 where the way breaks.
-
-    Raises
-    ------
-    ObjectNotFound
-        No object on the way has a field of that name.
-    """
-    for name in names:
-        rows = graph.indices_of(read_field(graph, rows, name).references())
-    return rows
-
-
-def split_path(path: str) -> list[str]:
-    """``"ugi.subject"`` -> ``["ugi", "subject"]``; no name for the empty path."""
-    return path.split(".") if path else []
-
-
 def _no_such_field(graph: HeapGraph, name: str, class_indices: NDArray[Any]) -> ObjectNotFound:
     names: dict[str, None] = {}
     for index in class_indices.tolist():
