@@ -148,7 +148,7 @@ def _concurrent_items(java_map: JavaObject) -> Items:
             special = np.nonzero((rows >= 0) & (graph.columns.class_index[rows] == class_index))[0]
             heads[special] = 0
             if name == "TreeBin":  # its nodes are linked as well
-                heads[special] = read_field(graph, rows[special], "first", is_optional=True).reference_ids()
+                heads[special] = read_field(graph, rows[special], "first", is_optional=True).references()
             elif name == "ForwardingNode":
                 # The table is growing: bins that were moved are in the next table, and only they.
                 forward = JavaObject(graph, int(rows[special[0]]))
