@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from heapscope.errors import HeapscopeError
-from heapscope.explorer import classes, compare, icicle, lists, objects, sets, start, tree
+from heapscope.explorer import classes, compare, icicle, lists, objects, sets, sql, start, tree
 from heapscope.explorer.session import Session
 from heapscope.explorer.site import Problem, Site, Wait
 from heapscope.reporter.notes import add_note, remove_note
@@ -40,6 +40,8 @@ _PAGES: dict[str, Handler] = {
     "/loaders": lists.loaders,
     "/compare": compare.compare,
     "/notes": lists.notes,
+    "/sql": sql.sql,
+    "/set": sql.object_set,
 }
 # Parts of pages, fetched by a script; whoever has none can open them, too.
 _PARTS: dict[str, Handler] = {
@@ -53,6 +55,7 @@ _PARTS: dict[str, Handler] = {
     "/parts/level": tree.level_part,
     "/parts/dominated": tree.dominated_part,
     "/parts/stack/{number:int}": lists.stack_part,
+    "/parts/names": sql.names_part,
 }
 
 

@@ -191,7 +191,11 @@ def one_class(site: Site, request: Request) -> Response:
             dump,
             f"paths DUMP {_shell(name)}" + ("" if subclasses else " --no-subclasses"),
             f"found = heap.objects({name!r}, subclasses={star})\n"
-            + (f"found = found.where({where.partition('=')[0]!r}, {where.partition('=')[2]!r})\n" if where else "")
+            + (
+                f"found = found.where({where.partition('=')[0]!r}, {where.partition('=')[2]!r})\n"
+                if where
+                else ""
+            )
             + f"found.to_frame({', '.join(map(repr, shown_fields))})",
             f'SELECT * FROM "{name}{"+" if subclasses else ""}"',
         ),
@@ -259,15 +263,20 @@ class _Sets:
 
 
 def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:
-    """The set that the address of a part names, and its key.
+    """The set that the address of a part names, by class or by query, and its key.
 
     Raises
     ------
     Problem, Wait
     """
     name = request.query_params.get("class", "")
+    query = request.query_params.get("q", "")
     subclasses = request.query_params.get("subclasses", "") == "yes"
     where = request.query_params.get("where", "")
+    if query:
+        from heapscope.explorer.sql import set_of_query
+
+        return set_of_query(site, dump, query), f"sql {query}"
     try:
         return picked(site, dump, name, subclasses, where), f"{name}|{subclasses}|{where}"
     except HeapscopeError as error:

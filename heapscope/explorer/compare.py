@@ -43,7 +43,9 @@ def compare(site: Site, request: Request) -> Response:
             "/compare", **{"by": by, "before": before.name, "after": after.name, **change}
         ),
         ways=Ways(
-            "heapscope growth " + " ".join(_quoted(path) for path in paths) + (" --by path" if by == "path" else ""),
+            "heapscope growth "
+            + " ".join(_quoted(path) for path in paths)
+            + (" --by path" if by == "path" else ""),
             f"heapscope.snapshots({paths!r}).growth({by!r}).to_frame()",
         ),
         **parts,

@@ -70,9 +70,7 @@ def icicle(site: Site, request: Request) -> Response:
         object_count=int(paths.object_counts[node]),
         retained_bytes=int(paths.retained_bytes[node]),
         example=JavaObject(dump.graph, int(paths.examples[node])) if node else None,
-        ways=ways_of(
-            dump, "dominators DUMP --by class", "heap.consumers.by_class.to_frame()"
-        ),
+        ways=ways_of(dump, "dominators DUMP --by class", "heap.consumers.by_class.to_frame()"),
     )
 
 
@@ -84,9 +82,7 @@ def _name(dump: OpenedDump, paths: ClassPaths, node: int) -> str:
     return dump.graph.classes[int(paths.class_index[node])].name if node else "the heap"
 
 
-def _blocks(
-    site: Site, dump: OpenedDump, paths: ClassPaths, node: int
-) -> tuple[list[dict[str, Any]], int]:
+def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple[list[dict[str, Any]], int]:
     """What is drawn: level by level, the largest first, and nothing too thin to be seen."""
     whole = int(paths.retained_bytes[node])
     scale = WIDTH / whole if whole else 0.0

@@ -115,7 +115,9 @@ class Jobs:
                 self._count += 1
                 job = self._jobs[key] = Job(self._count, title)
                 # Daemons: the program does not wait for them.
-                threading.Thread(target=job.run, args=(compute,), name=f"job {job.number}", daemon=True).start()
+                threading.Thread(
+                    target=job.run, args=(compute,), name=f"job {job.number}", daemon=True
+                ).start()
             self._jobs.move_to_end(key)
             finished = [each for each, one in self._jobs.items() if one.is_finished]
             for old in finished[: max(0, len(self._jobs) - _KEPT)]:

@@ -65,7 +65,9 @@ def stack_part(site: Site, request: Request) -> Response:
     for each in objects:
         if each.object_id not in told:
             told.add(each.object_id)
-            by_frame.setdefault(each.frame_number, []).append(replace(each, text=site.masked(each.text)))
+            by_frame.setdefault(each.frame_number, []).append(
+                replace(each, text=site.text_of(dump, each.object_id, each.text))
+            )
     frames = [(frame, by_frame.pop(place, [])) for place, frame in enumerate(thread.frames[:_FRAMES])]
     return site.fragment(
         "stack.html.j2",
@@ -118,9 +120,7 @@ def roots(site: Site, request: Request) -> Response:
         total=total,
         most=max((row["retained_bytes"] for row in rows), default=0),
         link=lambda at: site.url("/roots", dump, kind=kind, **{"from": at}),
-        ways=ways_of(
-            dump, "info DUMP", "heap.gc_roots", "SELECT kind, count(*) FROM gc_roots GROUP BY kind"
-        ),
+        ways=ways_of(dump, "info DUMP", "heap.gc_roots", "SELECT kind, count(*) FROM gc_roots GROUP BY kind"),
     )
 
 
@@ -136,7 +136,9 @@ def strings(site: Site, request: Request) -> Response:
         problem = f"give at least {_MIN_CHARACTERS} characters: shorter ones are in nearly every string"
     elif text:
         found, is_all = site.computed(
-            ("strings", dump.name, text), f"strings with “{text}”", lambda: strings_with(dump.graph, text, progress=dump.progress)
+            ("strings", dump.name, text),
+            f"strings with “{text}”",
+            lambda: strings_with(dump.graph, text, progress=dump.progress),
         )
         total = int(found.size)
         rows = [_string_row(site, dump, index) for index in found[first : first + ROWS].tolist()]
@@ -188,7 +190,7 @@ def _string_row(site: Site, dump: OpenedDump, index: int) -> dict[str, Any]:
     represented = None if holder is None else holder.represented_class
     return {
         "object_id": one.object_id,
-        "text": site.masked(one.text() or ""),
+        "text": site.text_of(dump, one.object_id, one.text() or ""),
         "holder_id": 0 if holder is None else holder.object_id,
         "holder": ""
         if holder is None
@@ -214,7 +216,9 @@ def loaders(site: Site, request: Request) -> Response:
             {
                 **row,
                 "class_count": counts.get(object_id, 0),
-                "link": site.object_url(object_id, dump) if object_id and graph.index_of(object_id) >= 0 else "",
+                "link": site.object_url(object_id, dump)
+                if object_id and graph.index_of(object_id) >= 0
+                else "",
             }
         )
     most = max((row["retained_bytes"] for row in rows), default=0)
@@ -231,7 +235,10 @@ def loaders(site: Site, request: Request) -> Response:
         total=len(rows),
         link=lambda at: site.url("/loaders", dump, **{"from": at}),
         ways=ways_of(
-            dump, "dominators DUMP --by loader", "heap.consumers.by_loader.to_frame()", "SELECT * FROM loaders"
+            dump,
+            "dominators DUMP --by loader",
+            "heap.consumers.by_loader.to_frame()",
+            "SELECT * FROM loaders",
         ),
     )
 

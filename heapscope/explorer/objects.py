@@ -49,12 +49,21 @@ def one_object(site: Site, request: Request) -> Response:
     found = inspect(one, first + ROWS)
     dominator = int(graph.immediate_dominators[one.index])
     own_roots = root_kinds(graph, one.index)
+    text = found.text
+    if text is not None:
+        text = (
+            site.array_text(dump, one.index, text)
+            if found.class_name in ("byte[]", "char[]")
+            else site.text_of(dump, found.object_id, text)
+        )
     return site.page(
         request,
         "object.html.j2",
         f"{found.class_name} {hexadecimal(found.object_id)}",
         dump,
         found=found,
+        text=text,
+        is_masked=text != found.text,
         title_class=f"class {found.represents}" if found.represents else found.class_name,
         items=found.items[first:],
         first=first,
@@ -86,7 +95,9 @@ def path_part(site: Site, request: Request) -> Response:
     shortest = shortest_path(graph, one.index)
     if shortest is not None and found[0] is not None and _indices(shortest) != _indices(found[0]):
         found.append(shortest)
-    return site.fragment("path.html.j2", paths=[_drawn(each) for each in found if each is not None], dump=dump)
+    return site.fragment(
+        "path.html.j2", paths=[_drawn(each) for each in found if each is not None], dump=dump
+    )
 
 
 def _indices(path: Path) -> list[int]:
@@ -161,5 +172,3 @@ def go(site: Site, request: Request) -> str:
     if any(text.lower() in name.lower() for name in class_names):
         return site.url("/classes", dump, q=text)
     return site.url("/strings", dump, q=text)
-
-

@@ -11,6 +11,7 @@ from heapscope.analysis.growth.snapshot import Snapshot, snapshot_of
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.jobs import Jobs, report_progress
+from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.opening import open as open_heap
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class OpenedDump:
             graph = self.graph
             _ = graph.dominators, graph.references, graph.roots, graph.reachability.categories
             _ = graph.columns.offsets  # a pass over the dump; each object that is shown needs its own
+            secret_texts(graph)  # before anything of the heap is shown
             self.state = READY
         except (HeapscopeError, OSError) as error:
             self.error, self.state = str(error), FAILED
@@ -136,7 +138,9 @@ class Session:
             if dump.state == COUNTING:
                 dump.count(self.opening)
         with self._lock:
-            self.dumps.sort(key=lambda dump: (dump.snapshot is None, dump.snapshot and dump.snapshot.captured_at))
+            self.dumps.sort(
+                key=lambda dump: (dump.snapshot is None, dump.snapshot and dump.snapshot.captured_at)
+            )
         for dump in reversed(self.dumps):
             dump.prepare()
 

@@ -21,9 +21,7 @@ def holders_part(site: Site, request: Request) -> Response:
     """All ways in which a set is held, as a tree with counts and bytes."""
     dump = site.ready_dump(request)
     members, key = set_of(site, request, dump)
-    merged = site.computed(
-        ("holders", dump.name, key), "who holds them", members.paths_to_gc_roots
-    )
+    merged = site.computed(("holders", dump.name, key), "who holds them", members.paths_to_gc_roots)
     return site.fragment(
         "holders.html.j2",
         merged=merged,

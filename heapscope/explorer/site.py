@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.explorer.jobs import Job
 from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
+from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.reporter.text import plural, printable
-from heapscope.secrets import mask_field
+from heapscope.secrets import mask_text
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 ROWS = 50  # of a page
+_FEW = 100  # referrers that are looked at
 NAVIGATION = (
     ("/", "Start"),
     ("/classes", "Classes"),
@@ -141,7 +144,9 @@ class Site:
         name = request.query_params.get("dump", "")
         dump = self.session.dump(name)
         if dump is None:
-            raise Problem(f"no dump {name!r} is open; open are: {', '.join(d.name for d in self.session.dumps)}")
+            raise Problem(
+                f"no dump {name!r} is open; open are: {', '.join(d.name for d in self.session.dumps)}"
+            )
         if dump.state == FAILED:
             raise Problem(dump.error, 500)
         if dump.snapshot is None:
@@ -227,17 +232,30 @@ class Site:
 
     # --- text ---
 
-    def masked(self, text: str, name: str = "") -> str:
-        """A text of the heap as it may be shown.
+    def masked(self, text: str) -> str:
+        """A text that belongs to no object, as it may be shown."""
+        return text if self.session.show_secrets else mask_text(text)
+
+    def text_of(self, dump: OpenedDump, object_id: int, text: str, name: str = "") -> str:
+        """The text that an object stands for, as it may be shown: a secret is one wherever it is met.
 
         Parameters
         ----------
         name : str
             Of the field or key that holds it.
         """
-        if self.session.show_secrets:
+        if self.session.show_secrets or not text:
             return text
-        return mask_field(name, text)
+        graph = dump.graph
+        return secret_texts(graph).mask(np.array([graph.index_of(object_id)]), [text], name)[0] or ""
+
+    def array_text(self, dump: OpenedDump, index: int, text: str) -> str:
+        """The same of a byte[] or char[], which is as secret as a string that it belongs to."""
+        if self.session.show_secrets or not text:
+            return text
+        rows = np.append(dump.graph.references.referrers_of(index)[:_FEW], index)
+        shown = secret_texts(dump.graph).mask(rows, [text] * rows.size)
+        return next((each or "" for each in shown if each != text), text)
 
 
 def hexadecimal(object_id: int) -> str:

@@ -38,8 +38,7 @@ def start(site: Site, request: Request) -> Response:
         is_ready=dump.state == READY,
         ways=Ways(
             "heapscope diagnose " + " ".join(_quoted(each) for each in site.session.dumps),
-            "import heapscope\n"
-            f"heapscope.diagnose({[str(each.path) for each in site.session.dumps]!r})",
+            f"import heapscope\nheapscope.diagnose({[str(each.path) for each in site.session.dumps]!r})",
         ),
     )
 

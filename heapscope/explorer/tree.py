@@ -36,7 +36,9 @@ def dominators(site: Site, request: Request) -> Response:
         ways=ways_of(
             dump,
             "dominators DUMP" + ("" if by == "object" else f" --by {by}"),
-            "heap.dominators().top(50).to_frame()" if by == "object" else f"heap.consumers.by_{by}.to_frame()",
+            "heap.dominators().top(50).to_frame()"
+            if by == "object"
+            else f"heap.consumers.by_{by}.to_frame()",
             "SELECT address, class_name, retained_bytes FROM objects ORDER BY retained_bytes DESC LIMIT 50"
             if by == "object"
             else "",
@@ -92,7 +94,7 @@ def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict
         retained = tree.retained_bytes_of(index)
         facts = f"{hexadecimal(one.object_id)}"
         if isinstance(text, str):
-            facts += f" “{site.masked(text[:60])}”"
+            facts += f" “{site.text_of(dump, one.object_id, text)[:60]}”"
         rows.append(
             {
                 "name": f"class {represented.name}" if represented else one.class_name,

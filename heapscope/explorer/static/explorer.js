@@ -54,3 +54,55 @@ document.addEventListener("input", (event) => {
   const output = document.querySelector("[data-light-count]");
   if (output) output.textContent = text === "" ? "" : `${count} shown`;
 });
+
+// Completion of tables, columns and class names in a query; Ctrl-Enter asks.
+(() => {
+  let asked = 0;
+  const word = (field) => field.value.slice(0, field.selectionStart).match(/"?[\w.$]+$/);
+  const list = (field) => field.parentElement.querySelector(".names");
+  const close = (field) => { const names = list(field); names.hidden = true; names.replaceChildren(); };
+  const pick = (field, item) => {
+    const match = word(field);
+    const end = field.selectionStart;
+    const begin = match ? end - match[0].length : end;
+    const after = field.value[end] === '"' && item.dataset.pick.endsWith('"') ? end + 1 : end;
+    field.setRangeText(item.dataset.pick, begin, after, "end");
+    close(field);
+    field.focus();
+  };
+  document.addEventListener("input", async (event) => {
+    const field = event.target.closest("textarea[data-complete]");
+    if (!field) return;
+    const match = word(field);
+    const begin = match ? match[0].replace(/^"/, "") : "";
+    if (begin.length < 2) { close(field); return; }
+    const number = ++asked;
+    const address = new URL(field.dataset.complete, location.href);
+    address.searchParams.set("begin", begin);
+    const answer = await fetch(address);
+    if (number !== asked || !answer.ok) return;
+    const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const names = list(field);
+    names.replaceChildren(...parsed.querySelectorAll("[data-pick]"));
+    names.hidden = names.children.length === 0;
+    if (names.firstElementChild) names.firstElementChild.setAttribute("aria-selected", "true");
+  });
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest("textarea[data-complete]");
+    if (!field) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); field.form.requestSubmit(); return; }
+    const names = list(field);
+    if (names.hidden) return;
+    const at = names.querySelector("[aria-selected=true]");
+    if (event.key === "Escape") close(field);
+    else if ((event.key === "Tab" || event.key === "Enter") && at) { event.preventDefault(); pick(field, at); }
+    else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && at) {
+      const next = event.key === "ArrowDown" ? at.nextElementSibling : at.previousElementSibling;
+      if (next) { event.preventDefault(); at.removeAttribute("aria-selected"); next.setAttribute("aria-selected", "true"); }
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const item = event.target.closest(".names li");
+    if (item) pick(item.closest(".editor").querySelector("textarea"), item);
+  });
+})();

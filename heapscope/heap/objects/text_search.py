@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.objects.java_object import JavaObject
-
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:

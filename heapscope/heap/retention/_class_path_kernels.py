@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit, int64, uint32, uint64, uintp
+from numba import int64, njit, uint32, uint64, uintp
 
 from heapscope.heap.graph.kernels import DONE, MORE, NOTHING
 

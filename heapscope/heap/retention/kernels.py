@@ -1,4 +1,4 @@
-"""The compiled loops of `_group_kernels`, `_class_path_kernels` and `_waste_kernels`, callable without numba."""
+"""The compiled loops of the kernel modules beside this one, callable without numba."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from heapscope.machine_code import Kernel
 _GROUPS = "heapscope.heap.retention._group_kernels"
 _PATHS = "heapscope.heap.retention._class_path_kernels"
 _WASTE = "heapscope.heap.retention._waste_kernels"
+_REFERENCES = "heapscope.heap.retention._reference_kernels"
 _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them, 34 GB
 
 # immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
@@ -36,4 +37,16 @@ class_paths = {
     )
     for classes in ("u2", "i4")
     for sizes in _SIZES
+}
+# buf, offsets, class_index, indptr, class_targets, slot_starts, slots, slot_codes, referent_slots,
+# referent_codes, grid, addresses, ids, identifier_bytes, codes; by the types of offsets, class_index, indptr
+name_references = {
+    (offsets, classes, starts): Kernel(
+        _REFERENCES,
+        "name_references",
+        f"u1[] {offsets}[] {classes}[] {starts}[] u4[] i8[] i8[] u4[] i8[] u4[] u8[] u8[2] u8[] i8 u4[]",
+    )
+    for offsets in ("u4", "i8")
+    for classes in ("u2", "i4")
+    for starts in ("u4", "i8")
 }
