@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,8 @@ def explore(
         import webbrowser
 
         webbrowser.open(server.address)
-    try:
+    with suppress(KeyboardInterrupt):
         server.run()
-    except KeyboardInterrupt:
-        pass
     # What is still being computed is not waited for; an index that is half written has no name yet.
     sys.stdout.flush()
     os._exit(0)

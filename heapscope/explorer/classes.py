@@ -39,7 +39,7 @@ _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances":
 
 
 def classes(site: Site, request: Request) -> Response:
-    """The class histogram: filtered, grouped, sorted; with a column for each snapshot where there are several."""
+    """The class histogram: filtered, grouped, sorted; of several snapshots with a column for each."""
     dump = site.dump_of(request)
     by = one_of(request, "by", ("class", "package", "loader"))
     sort = one_of(request, "sort", ("retained", "shallow", "instances", "change", "name"))
@@ -308,9 +308,9 @@ def _first_fields(dump: OpenedDump, members: ObjectSet) -> list[str]:
 def _page_of(dump: OpenedDump, members: ObjectSet, sort: str, first: int) -> list[int]:
     rows = members.indices
     if sort == "address":
-        return rows[first : first + ROWS].tolist()
+        return [int(each) for each in rows[first : first + ROWS]]
     retained = dump.graph.retained_units[rows]
-    return largest(rows, retained, first, ROWS).tolist()
+    return [int(each) for each in largest(rows, retained, first, ROWS)]
 
 
 def largest(rows: NDArray[np.int64], sizes: NDArray[Any], first: int, count: int) -> NDArray[np.int64]:

@@ -11,10 +11,12 @@ from heapscope.errors import HeapscopeError
 from heapscope.explorer.classes import largest
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, number_of, percent, ways_of
+from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.text_search import strings_with
 from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 from heapscope.heap.retention.by_group import find_consumers
+from heapscope.heap.retention.edge_names import names
 from heapscope.heap.retention.waste import duplicate_strings
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.reporter.notes import read_notes
@@ -182,19 +184,19 @@ def _sql(text: str) -> str:
 
 
 def _string_row(site: Site, dump: OpenedDump, index: int) -> dict[str, Any]:
-    from heapscope.heap.retention.edge_names import names
-
     graph, one = dump.graph, JavaObject(dump.graph, index)
     parent = int(graph.reachability.parents[index])
-    holder = JavaObject(graph, parent) if parent < 0xFFFFFFFE else None
-    represented = None if holder is None else holder.represented_class
+    holder = JavaObject(graph, parent) if parent < VIRTUAL_ROOT else None
+    held_by = ""
+    if holder is not None:
+        represented = holder.represented_class
+        class_name = f"class {represented.name}" if represented else holder.class_name
+        held_by = f"{class_name}.{names(graph, parent, index)[0]}"
     return {
         "object_id": one.object_id,
         "text": site.text_of(dump, one.object_id, one.text() or ""),
         "holder_id": 0 if holder is None else holder.object_id,
-        "holder": ""
-        if holder is None
-        else f"{f'class {represented.name}' if represented else holder.class_name}.{names(graph, parent, index)[0]}",
+        "holder": held_by,
     }
 
 

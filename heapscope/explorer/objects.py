@@ -86,28 +86,23 @@ def one_object(site: Site, request: Request) -> Response:
 
 
 def path_part(site: Site, request: Request) -> Response:
-    """How the GC roots reach an object: over the field that owns it, and the shortest way where that differs."""
+    """How the GC roots reach an object: over the field that owns it; the shortest way where that differs."""
     dump = site.ready_dump(request)
     one = object_at(dump, request.path_params["address"])
     graph = dump.graph
     site.computed(("owner parents", dump.name), "paths over fields", lambda: owner_parents(graph))
-    found = [owner_path(graph, one.index)]
-    shortest = shortest_path(graph, one.index)
-    if shortest is not None and found[0] is not None and _indices(shortest) != _indices(found[0]):
-        found.append(shortest)
-    return site.fragment(
-        "path.html.j2", paths=[_drawn(each) for each in found if each is not None], dump=dump
-    )
-
-
-def _indices(path: Path) -> list[int]:
-    return [step.object_index for step in path.steps]
+    found = {
+        tuple(step.object_index for step in path.steps): path
+        for path in (owner_path(graph, one.index), shortest_path(graph, one.index))
+        if path is not None
+    }
+    return site.fragment("path.html.j2", paths=[_drawn(each) for each in found.values()], dump=dump)
 
 
 def _drawn(path: Path) -> dict[str, Any]:
     """A path with what is known to live long marked."""
     steps = []
-    for place, step in enumerate(path.steps):
+    for step in path.steps:
         static = next((each for each in step.references if each.startswith("static ")), "")
         why = ""
         if static:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ class OpenedDump:
     name : str
         The file's, as the pages call it; unique among the dumps of a session.
     state : str
-        ``"counting"``, ``"counted"`` (the class histogram is there), ``"ready"`` (everything is), ``"failed"``.
+        ``"counting"``, ``"counted"`` (the class histogram is there), ``"ready"`` (everything is) or
+        ``"failed"``.
     heap, snapshot : Heap, Snapshot or None
         There once it is counted.
     phase, done, total : str, int, int
@@ -138,9 +140,7 @@ class Session:
             if dump.state == COUNTING:
                 dump.count(self.opening)
         with self._lock:
-            self.dumps.sort(
-                key=lambda dump: (dump.snapshot is None, dump.snapshot and dump.snapshot.captured_at)
-            )
+            self.dumps.sort(key=_when)
         for dump in reversed(self.dumps):
             dump.prepare()
 
@@ -171,6 +171,11 @@ class Session:
         for dump in self.dumps if self._owned else ():
             if dump.heap is not None:
                 dump.heap.close()
+
+
+def _when(dump: OpenedDump) -> datetime:
+    """When it was taken; what cannot be read stands last."""
+    return datetime.max.replace(tzinfo=UTC) if dump.snapshot is None else dump.snapshot.captured_at
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -52,12 +52,14 @@ def _quoted(dump: OpenedDump) -> str:
 def process_part(site: Site, request: Request) -> Response:
     """What the process was."""
     dump = site.ready_dump(request)
-    assert dump.heap is not None and dump.snapshot is not None
+    heap, snapshot = dump.heap, dump.snapshot
+    assert heap is not None
+    assert snapshot is not None
 
     def compute() -> Any:
-        facts = facts_of(dump.heap)  # type: ignore[arg-type]
+        facts = facts_of(heap)
         section = describe_process(facts, dump.name, show_secrets=site.session.show_secrets)
-        return process_name(dump.snapshot, facts, show_secrets=site.session.show_secrets), section  # type: ignore[arg-type]
+        return process_name(snapshot, facts, show_secrets=site.session.show_secrets), section
 
     name, section = site.computed(("process", dump.name), "what the process was", compute)
     return site.fragment("process.html.j2", name=name, section=section, dump=dump)

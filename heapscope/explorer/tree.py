@@ -128,7 +128,7 @@ def _groups(site: Site, request: Request, dump: OpenedDump, by: str, first: int)
     )
     rows = []
     for group in groups[first : first + ROWS]:
-        facts = f"{group.object_count:,} ×" if group.object_count > 1 else hexadecimal(group.example_id)
+        facts = f"{group.object_count:,} objects" if group.object_count > 1 else hexadecimal(group.example_id)
         link = (
             site.object_url(group.example_id, dump)
             if group.object_count == 1 or by != "class"

@@ -1,4 +1,4 @@
-"""Notes of people on a heap, kept beside its index: ``explore`` writes them, ``report --notes`` shows them."""
+"""Notes of people on a heap, kept beside its index: ``explore`` writes them, ``report`` shows them."""
 
 from __future__ import annotations
 

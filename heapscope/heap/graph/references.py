@@ -130,7 +130,7 @@ class References:
         return np.concatenate([np.array([class_object], np.uint32), row])
 
     def referrers_of(self, index: int) -> NDArray[np.int64]:
-        """Objects that refer to one object, int64, ascending, each once; instances of its class for a class object.
+        """Objects that refer to one object, int64, ascending, each once; to a class object its instances do.
 
         A pass over the references: 0.05 s for 77 million.
         """

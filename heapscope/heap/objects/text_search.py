@@ -65,7 +65,7 @@ def strings_with(
 def _places(
     graph: HeapGraph, text: str, span: tuple[int, int], most: int, progress: Progress
 ) -> tuple[NDArray[np.int64], bool]:
-    """Where a part of the dump has the bytes of a text, int64, ascending; and whether these are all places."""
+    """Where a part of the dump has the bytes of a text, int64, ascending; whether these are all places."""
     patterns = {text.encode("utf-16-le"), text.encode("utf-16-be")}
     if all(ord(char) < 256 for char in text):
         patterns.add(text.encode("latin-1"))

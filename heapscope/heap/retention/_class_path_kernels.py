@@ -1,4 +1,4 @@
-"""Compiled loop that groups the dominator tree by class path; called through `heapscope.heap.retention.kernels`."""
+"""Compiled loop over the dominator tree; called through `heapscope.heap.retention.kernels` only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def class_paths(
     immediate, retained, units, class_index, node_of, keys, values, parents, classes, depths, counts, shallow,
     sums, examples, stack, state, max_depth,
 ):  # fmt: skip
-    """Give each retained object the node of its class path, and sum objects, sizes and retained sizes by node.
+    """Give each retained object the node of its class path; sum objects, sizes and retained sizes by node.
 
     Node 0 is the virtual root.  An object of its parent node's class belongs to that node: a list of a
     million entries is one node.  ``keys`` and ``values`` are a hash table with open addressing; ``stack`` has
-    room for the longest way up.  Returns `MORE` where nodes or table are too small: begin anew with larger ones.
+    room for the longest way up.  Returns `MORE` where nodes or table are too small: begin anew with
+    larger ones.
     """
     nodes = int64(1)
     mask = uint64(keys.shape[0] - 1)

@@ -1,7 +1,7 @@
-"""The dominator tree folded by class: objects whose dominators have the same classes, from the top down, are one.
+"""The dominator tree folded by class: objects whose dominators have the same classes are one node.
 
-What flame graphs and icicles of a heap show.  A million nodes of a list, each of which retains the next, are one
-node: an object of the class of the node above belongs to that.
+What flame graphs and icicles of a heap show.  A million entries of a list, each of which retains the
+next, are one node: an object of the class of the node above belongs to that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NODES = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class ClassPaths:
-    """A tree of classes; arrays of shape (k,), node 0 is the virtual root, each node stands behind its parent.
+    """A tree of classes; arrays of shape (k,), node 0 is the virtual root, a node stands behind its parent.
 
     Attributes
     ----------

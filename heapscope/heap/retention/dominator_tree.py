@@ -105,7 +105,8 @@ def members_at(graph: HeapGraph, by: GroupBy, way: Sequence[str]) -> NDArray[np.
     if name not in names:
         return np.empty(0, np.int64)
     rows = _below(graph, by, tuple(above))
-    return rows[codes[graph.columns.class_index[rows]] == names.index(name)]
+    found: NDArray[np.int64] = rows[codes[graph.columns.class_index[rows]] == names.index(name)]
+    return found
 
 
 def _below(graph: HeapGraph, by: GroupBy, way: tuple[str, ...]) -> NDArray[np.int64]:
@@ -128,8 +129,9 @@ def dominated_by(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int
         return np.nonzero(immediate == np.uint32(members[0]))[0]
     is_member = np.zeros(immediate.size, bool)
     is_member[members] = True
-    found = np.nonzero(immediate < VIRTUAL_ROOT)[0]
-    return found[is_member[immediate[found]]]
+    below = np.nonzero(immediate < VIRTUAL_ROOT)[0]
+    found: NDArray[np.int64] = below[is_member[immediate[below]]]
+    return found
 
 
 def _groups_of_classes(graph: HeapGraph, by: GroupBy) -> tuple[list[str], NDArray[np.int64]]:
