@@ -9,6 +9,7 @@ import numpy as np
 from heapscope.explorer.objects import object_at
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import Problem, Site, number_of, percent, ways_of
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention.class_paths import ClassPaths, find_class_paths, node_of
 from heapscope.heap.retention.edge_names import simple_name
@@ -40,11 +41,11 @@ def icicle(site: Site, request: Request) -> Response:
         raise Problem(f"the tree has {len(paths):,} nodes", 404)
     blocks, deepest = _blocks(site, dump, paths, node)
     way = [{"name": "the heap", "link": site.url("/icicle", dump)}]
-    way += [{"name": _name(dump, paths, each), "link": _link(site, dump, each)} for each in paths.way(node)]
+    way += [{"name": _name(paths, each), "link": _link(site, dump, each)} for each in paths.way(node)]
     children = paths.children(node)
     rows = [
         {
-            "name": _name(dump, paths, each),
+            "name": _name(paths, each),
             "link": _link(site, dump, each),
             "object_count": int(paths.object_counts[each]),
             "shallow_bytes": int(paths.shallow_bytes[each]),
@@ -66,7 +67,7 @@ def icicle(site: Site, request: Request) -> Response:
         rows=rows,
         left=max(0, len(children) - len(rows)),
         node=node,
-        name=_name(dump, paths, node) if node else "",
+        name=_name(paths, node) if node else "",
         object_count=int(paths.object_counts[node]),
         retained_bytes=int(paths.retained_bytes[node]),
         example=JavaObject(dump.graph, int(paths.examples[node])) if node else None,
@@ -78,8 +79,8 @@ def _link(site: Site, dump: OpenedDump, node: int) -> str:
     return site.url("/icicle", dump, node=node)
 
 
-def _name(dump: OpenedDump, paths: ClassPaths, node: int) -> str:
-    return dump.graph.classes[int(paths.class_index[node])].name if node else "the heap"
+def _name(paths: ClassPaths, node: int) -> str:
+    return paths.name(node) or "the heap"
 
 
 def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple[list[dict[str, Any]], int]:
@@ -98,7 +99,7 @@ def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple
         below: list[tuple[int, float]] = []
         for each, x in level:
             width = int(paths.retained_bytes[each]) * scale
-            name = _name(dump, paths, each)
+            name = _name(paths, each)
             size = format_bytes(int(paths.retained_bytes[each]))
             count = int(paths.object_counts[each])
             label = f"{simple_name(name)} {size}"
@@ -114,8 +115,7 @@ def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple
                     "name": name,
                     "title": f"{name}: {count:,} x, {size}" if each else f"the heap: {size}",
                     "link": _link(site, dump, each),
-                    "is_own": not name.startswith(("java.", "javax.", "jdk.", "sun.", "com.sun."))
-                    and "." in name,
+                    "is_own": class_origin(name.removeprefix("class ")) > ClassOrigin.JDK,
                 }
             )
             deepest = row

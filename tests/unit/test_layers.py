@@ -76,6 +76,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "histogram",
         "object_set",
         "object_relations",
+        "object_table",
         "heap",
     ),
     "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),

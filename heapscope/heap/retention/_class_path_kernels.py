@@ -5,19 +5,20 @@ from __future__ import annotations
 from numba import int64, njit, uint32, uint64, uintp
 
 from heapscope.heap.graph.kernels import DONE, MORE, NOTHING
+from heapscope.heap.retention._group_kernels import _own_group
 
 _VIRTUAL = 0xFFFFFFFE
 
 
 @njit(nogil=True)
 def class_paths(
-    immediate, retained, units, class_index, node_of, keys, values, parents, classes, depths, counts, shallow,
-    sums, examples, stack, state, max_depth,
+    immediate, retained, units, class_index, mirrors, mirror_labels, class_class, node_of, keys, values, parents,
+    labels, depths, counts, shallow, sums, examples, stack, state, max_depth,
 ):  # fmt: skip
     """Give each retained object the node of its class path; sum objects, sizes and retained sizes by node.
 
-    Node 0 is the virtual root.  An object of its parent node's class belongs to that node: a list of a
-    million entries is one node.  ``keys`` and ``values`` are a hash table with open addressing; ``stack`` has
+    Node 0 is the virtual root.  A label is a class, or a class object's own (``mirrors`` are sorted).  An
+    object of its parent node's label belongs to that node: a list of a million entries is one node.  ``keys`` and ``values`` are a hash table with open addressing; ``stack`` has
     room for the longest way up.  Returns `MORE` where nodes or table are too small: begin anew with
     larger ones.
     """
@@ -39,8 +40,12 @@ def class_paths(
             above = immediate[uintp(w)]
             node = uint32(0) if above == _VIRTUAL else node_of[uintp(above)]
             c = int64(class_index[uintp(w)])
+            if c == class_class:
+                own_label = _own_group(w, mirrors, mirror_labels)
+                if own_label != NOTHING:
+                    c = int64(own_label)
             own = node
-            if node == 0 or (classes[node] != c and depths[node] < max_depth):
+            if node == 0 or (labels[node] != c and depths[node] < max_depth):
                 if nodes >= parents.shape[0] or 2 * nodes >= keys.shape[0]:
                     return MORE
                 key = (uint64(node) << uint64(32)) | uint64(c + 1)
@@ -52,7 +57,7 @@ def class_paths(
                     keys[place] = key
                     values[place] = uint32(nodes)
                     parents[nodes] = node
-                    classes[nodes] = c
+                    labels[nodes] = c
                     depths[nodes] = depths[node] + 1
                     nodes += 1
                 own = values[place]
