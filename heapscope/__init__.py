@@ -143,6 +143,7 @@ def _draw(thing: object) -> str | None:
 
 set_renderer(_draw)
 hand_down("object relations", lambda: import_module("heapscope.heap.object_relations"))
+hand_down("explorer", lambda: import_module("heapscope.explorer.notebook"))
 hand_down("query engine", lambda: import_module("heapscope.query.facade"))
 
 

@@ -28,7 +28,7 @@ def compare(site: Site, request: Request) -> Response:
     by = one_of(request, "by", ("path", "class"))
     before = _chosen(site, request, "before", counted[0])
     after = _chosen(site, request, "after", counted[-1])
-    parts = _between(site, request, before, after) if by == "class" else _growth(site)
+    parts = _between(site, request, before, after) if by == "class" else _growth(site, after)
     paths = [str(each.path) for each in counted]
     return site.page(
         request,
@@ -66,12 +66,14 @@ def _chosen(site: Site, request: Request, name: str, default: OpenedDump) -> Ope
     return found
 
 
-def _growth(site: Site) -> dict[str, Any]:
-    series = site.session.snapshots()
+def _growth(site: Site, of: OpenedDump) -> dict[str, Any]:
+    series = site.session.snapshots_of(of)
+    if len(series) < 2:
+        raise Problem(f"{of.name} is the only dump of its process; by class any two can be compared", 400)
     found: Growth = site.computed(
-        ("growth", "path", len(series)),
+        ("growth", *(each.name for each in series)),
         "what grew, path by path",
-        lambda: series.growth("path", force_series=True),
+        lambda: series.growth("path", progress=of.progress),
     )
     keys = [key for key in found.keys if key.verdict != STEADY]
     rows = [
@@ -84,7 +86,7 @@ def _growth(site: Site) -> dict[str, Any]:
         }
         for key in keys[:_ROWS]
     ]
-    return {"rows": rows, "total": len(keys), "first": 0}
+    return {"rows": rows, "total": len(keys), "first": 0, "compared": [each.name for each in series]}
 
 
 def _between(site: Site, request: Request, before: OpenedDump, after: OpenedDump) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Server:
     port : int
         0: any that is free.
     base : str
-        What a proxy puts before every address.
+        What a proxy puts before every address; ``{port}`` in it becomes the port.
     frame_ancestors : str
         Who may show the pages in a frame, as CSP has it.
 
@@ -56,6 +56,7 @@ class Server:
         self._session = session
         self._socket = _bound(host, port)
         port = self._socket.getsockname()[1]
+        base = base.format(port=port)
         is_loopback = _is_loopback(host)
         token = secrets.token_urlsafe(24)
         gate = Gate(
@@ -78,6 +79,7 @@ class Server:
         self._server = uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host
         self.port = port
+        self.base = base
         self.token = token
         self.address = f"http://{shown}:{port}/?token={token}"
 
@@ -113,11 +115,18 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         (family, kind, protocol, _, where), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _taken(host, port, error) from None
+    try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(where)
+        bound.listen(128)  # whoever asks before the server is up waits
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise HeapscopeError(
-            f"cannot serve on {host} port {port}: {why}; --port 0 takes any free port"
-        ) from None
+        bound.close()
+        raise _taken(host, port, error) from None
     return bound
+
+
+def _taken(host: str, port: int, error: Exception) -> HeapscopeError:
+    why = getattr(error, "strerror", None) or str(error)
+    return HeapscopeError(f"cannot serve on {host} port {port}: {why}; --port 0 takes any free port")

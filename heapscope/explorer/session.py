@@ -166,6 +166,15 @@ class Session:
         """All dumps that could be read, counted, in the order of time."""
         return Snapshots([dump.snapshot for dump in self.dumps if dump.snapshot is not None])
 
+    def snapshots_of(self, dump: OpenedDump) -> Snapshots:
+        """The counted dumps of the process that a dump is of, in the order of time."""
+        found = self.snapshots()
+        for process in found.processes():
+            series = found.at(process.members)
+            if any(each is dump.snapshot for each in series):
+                return series
+        return found
+
     def close(self) -> None:
         """Release the dumps that the session opened itself."""
         for dump in self.dumps if self._owned else ():

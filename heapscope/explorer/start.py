@@ -66,16 +66,14 @@ def process_part(site: Site, request: Request) -> Response:
 
 
 def diagnosis_part(site: Site, request: Request) -> Response:
-    """What leaks, of all dumps together."""
+    """What leaks, by all dumps of the process together."""
     dump = site.ready_dump(request)
 
     def compute() -> Any:
-        series = site.session.snapshots()
-        is_last = series[-1].path == dump.path
+        series = site.session.snapshots_of(dump)
         found = diagnose(
             series,
-            force_series=len(series.processes()) == 1,
-            opened=dump.heap if is_last else None,
+            opened=dump.heap if series[-1] is dump.snapshot else None,
             progress=dump.progress,
         )
         return found, describe_diagnosis(found, show_secrets=site.session.show_secrets)

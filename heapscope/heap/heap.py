@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
+from heapscope.handed_down import handed_down
 from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -455,6 +456,29 @@ class Heap(RichRepr, Queryable):
     def records(self) -> RecordList:
         """The dump's top-level records but the heap's."""
         return self._scan.records
+
+    def explore(self, *, height: int = 800) -> Any:
+        """Walk through the heap in the browser; in a notebook the pages are shown below the cell.
+
+        Needs ``pip install 'heapscope[explore]'``.  The pages are served on loopback by this process, until
+        it ends or the answer's ``stop()`` is called; through the notebook server's own proxy where there is
+        one (jupyter-server-proxy).
+
+        Parameters
+        ----------
+        height : int
+            Of the frame in a notebook, in pixels.
+
+        Returns
+        -------
+        Exploration
+            ``address``, ``stop()``.
+
+        Raises
+        ------
+        MissingDependency
+        """
+        return handed_down("explorer").explore(self, height=height)
 
     def close(self) -> None:
         """Release the file and the columns."""

@@ -6,11 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.heap.graph.index import index_path
+from heapscope.reporter.remarks import Remark
+from heapscope.reporter.text import printable
+from heapscope.secrets import scrub
 from heapscope.units import iso_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from heapscope.analysis.growth.snapshot import Snapshot
 
 MAX_CHARACTERS = 4000
 _MAX_NOTES = 1000
@@ -90,6 +99,25 @@ def remove_note(dump: Path, number: int, index_dir: Path | None = None) -> None:
     found = read_notes(dump, index_dir)
     if 0 <= number < len(found):
         _write(dump, found[:number] + found[number + 1 :], index_dir)
+
+
+def note_remarks(snapshots: Iterable[Snapshot], *, show_secrets: bool = False) -> tuple[Remark, ...]:
+    """The notes on snapshots as a report shows them.
+
+    Raises
+    ------
+    HeapscopeError
+        A file of notes is damaged.
+    """
+    return tuple(
+        Remark(
+            "note",
+            printable(f"{snapshot.name}, {note.page}, {note.written_at}"),
+            printable(note.text if show_secrets else scrub(note.text)),
+        )
+        for snapshot in snapshots
+        for note in read_notes(snapshot.path)
+    )
 
 
 def _write(dump: Path, notes: list[Note], index_dir: Path | None) -> None:

@@ -12,15 +12,15 @@ _VIRTUAL = 0xFFFFFFFE
 
 @njit(nogil=True)
 def class_paths(
-    immediate, retained, units, class_index, mirrors, mirror_labels, class_class, node_of, keys, values, parents,
-    labels, depths, counts, shallow, sums, examples, stack, state, max_depth,
+    immediate, retained, units, class_index, mirrors, mirror_labels, class_class, node_of, keys, values,
+    parents, labels, depths, counts, shallow, sums, examples, stack, state, max_depth,
 ):  # fmt: skip
     """Give each retained object the node of its class path; sum objects, sizes and retained sizes by node.
 
     Node 0 is the virtual root.  A label is a class, or a class object's own (``mirrors`` are sorted).  An
-    object of its parent node's label belongs to that node: a list of a million entries is one node.  ``keys`` and ``values`` are a hash table with open addressing; ``stack`` has
-    room for the longest way up.  Returns `MORE` where nodes or table are too small: begin anew with
-    larger ones.
+    object of its parent node's label belongs to that node: a list of a million entries is one node.
+    ``keys`` and ``values`` are a hash table with open addressing; ``stack`` has room for the longest way
+    up.  Returns `MORE` where nodes or table are too small: begin anew with larger ones.
     """
     nodes = int64(1)
     mask = uint64(keys.shape[0] - 1)

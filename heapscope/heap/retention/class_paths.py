@@ -155,7 +155,8 @@ def _find(graph: HeapGraph) -> ClassPaths:
         state = np.zeros(1, np.int64)
         is_short = kernels.class_paths[classes, sizes](
             immediate, retained, columns.size_units, columns.class_index, mirrors, mirror_labels,
-            class_class, nodes, keys, values, parents, labels, depths, counts, shallow, sums, examples, stack, state, MAX_DEPTH,
+            class_class, nodes, keys, values, parents, labels, depths, counts, shallow, sums, examples, stack,
+            state, MAX_DEPTH,
         )  # fmt: skip
         if not is_short:
             break
