@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from heapscope.analysis.snapshots import Snapshots
+
 _ROWS = 50
 
 
@@ -25,10 +27,12 @@ def compare(site: Site, request: Request) -> Response:
     counted = [dump for dump in site.session.dumps if dump.snapshot is not None]
     if len(counted) < 2:
         raise Problem("fewer than two of the dumps could be read", 400)
-    by = one_of(request, "by", ("path", "class"))
+    series, _ = site.session.snapshots().of_one_process()
+    # Paths are followed over the dumps of one process; classes are compared between any two.
+    by = one_of(request, "by", ("path", "class") if len(series) > 1 else ("class",))
     before = _chosen(site, request, "before", counted[0])
     after = _chosen(site, request, "after", counted[-1])
-    parts = _between(site, request, before, after) if by == "class" else _growth(site, after)
+    parts = _between(site, request, before, after) if by == "class" else _growth(site, series, after)
     paths = [str(each.path) for each in counted]
     return site.page(
         request,
@@ -36,6 +40,7 @@ def compare(site: Site, request: Request) -> Response:
         "Compare",
         None,
         by=by,
+        has_series=len(series) > 1,
         counted=counted,
         before=before,
         after=after,
@@ -66,10 +71,7 @@ def _chosen(site: Site, request: Request, name: str, default: OpenedDump) -> Ope
     return found
 
 
-def _growth(site: Site, of: OpenedDump) -> dict[str, Any]:
-    series = site.session.snapshots_of(of)
-    if len(series) < 2:
-        raise Problem(f"{of.name} is the only dump of its process; by class any two can be compared", 400)
+def _growth(site: Site, series: Snapshots, of: OpenedDump) -> dict[str, Any]:
     found: Growth = site.computed(
         ("growth", *(each.name for each in series)),
         "what grew, path by path",

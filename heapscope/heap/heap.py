@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from heapscope.errors import HprofError, ObjectNotFound
+from heapscope.handed_down import handed_down
 from heapscope.heap.graph.classes import Classes
 from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
@@ -23,7 +24,6 @@ from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
-from heapscope.handed_down import handed_down
 from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table

@@ -28,14 +28,14 @@ mark_nested = Kernel(_GROUPS, "mark_nested", "u4[] u4[] u8[4] u1[]")
 # buf, offsets, seeds, identifier_bytes, widths, hashes, lengths
 hash_arrays = Kernel(_WASTE, "hash_arrays", "u1[] i8[] u8[] i8 i8[] u8[] i8[]")
 # immediate, retained, units, class_index, mirrors, mirror_labels, class_class, node_of, keys, values,
-# parents, labels, depths, counts, shallow, sums, examples, stack, state, max_depth; by the types of class_index and
-# retained
+# parents, labels, depths, counts, shallow, sums, examples, stack, state, max_depth; by the types of
+# class_index and retained
 class_paths = {
     (classes, sizes): Kernel(
         _PATHS,
         "class_paths",
-        f"u4[] {sizes}[] u4[] {classes}[] u4[] u4[] i8 u4[] u8[] u4[] u4[] i8[] i8[] i8[] u8[] u8[] u4[] u4[] "
-        "i8[] i8",
+        f"u4[] {sizes}[] u4[] {classes}[] u4[] u4[] i8 u4[] u8[] u4[] "
+        "u4[] i8[] i8[] i8[] u8[] u8[] u4[] u4[] i8[] i8",
     )
     for classes in ("u2", "i4")
     for sizes in _SIZES

@@ -67,7 +67,9 @@ class Client:
 
 
 @contextmanager
-def serving(paths: list[Path], *, show_secrets: bool = False, index_dir: Path | None = None) -> Iterator[Client]:
+def serving(
+    paths: list[Path], *, show_secrets: bool = False, index_dir: Path | None = None
+) -> Iterator[Client]:
     """A server of some dumps, all ready."""
     session = Session(paths, {"index_dir": index_dir}, show_secrets=show_secrets)
     server = Server(session)

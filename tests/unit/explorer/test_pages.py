@@ -21,7 +21,7 @@ from tests.unit.explorer.serving import SAMPLES, Client, Links, serving
 WALKS, STEPS = int(os.environ.get("HEAPSCOPE_WALKS", "30")), 5
 HOSTILE = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "'onmouseover='alert(1)",
     "javascript:alert(1)",
     "{{ 7 * 7 }}",
@@ -111,7 +111,9 @@ def test_every_kind_of_page_was_walked(client: Client) -> None:
     ],
 )
 def test_what_is_not_there_is_said(client: Client, path: str, status: int, says: str) -> None:
-    answer = client.page(f"{path}{'&' if '?' in path else '?'}dump=leak-4.hprof.gz" if "dump=" not in path else path)
+    answer = client.page(
+        f"{path}{'&' if '?' in path else '?'}dump=leak-4.hprof.gz" if "dump=" not in path else path
+    )
     if status != 200:
         assert answer.status == status
     assert says in unescape(answer.text)
@@ -120,19 +122,28 @@ def test_what_is_not_there_is_said(client: Client, path: str, status: int, says:
 
 def test_hostile_texts_are_inert_in_every_place(client: Client) -> None:
     extra = "dump=hostile.hprof"
-    pages = ["/classes?sort=name&q=evil", "/strings?q=alert", "/roots?kind=JNI%20global", "/dominators", "/icicle"]
+    pages = [
+        "/classes?sort=name&q=evil",
+        "/strings?q=alert",
+        "/roots?kind=JNI%20global",
+        "/dominators",
+        "/icicle",
+    ]
     pages += ["/parts/level?by=class", "/parts/level?by=package", "/parts/diagnosis", "/parts/suspects", "/"]
     pages.append("/sql?q=" + quote("SELECT * FROM strings WHERE contains(text, 'alert')"))
     pages.append("/sql?q=" + quote("SELECT '<script>alert(1)</script>' AS \"<img src=x onerror=alert(1)>\""))
     pages.append("/strings?q=" + quote("<script>alert(1)</script>"))
-    pages.append("/classes?q=" + quote("\"><img src=x onerror=alert(1)>"))
+    pages.append("/classes?q=" + quote('"><img src=x onerror=alert(1)>'))
     seen = ""
     for path in pages:
         answer = client.page(f"{path}{'&' if '?' in path else '?'}{extra}")
         seen += answer.text
         found = Links(answer.text)
         assert found.handlers == [], path
-        assert all(each.startswith(("/static/", "data:")) for each in found.resources), (path, found.resources)
+        assert all(each.startswith(("/static/", "data:")) for each in found.resources), (
+            path,
+            found.resources,
+        )
         assert not [each for each in found.found if each.lower().startswith(("javascript:", "data:"))], path
         assert not re.search("[\u202e\x07\x1b]", answer.text), path
         assert "49" not in re.findall(r">\s*(49)\s*<", answer.text)
@@ -164,7 +175,9 @@ def test_a_secret_is_masked_wherever_it_is_met(client: Client, tmp_path: Path) -
     assert "hunter2-hunter2" not in masked
     codes = "".join(f">{ord(char)}<" for char in SECRET[:4])
     assert codes not in re.sub(r"\s|</?code>|</?t[dr][^>]*>", "", masked)
-    with serving([hostile_dump(tmp_path / "hostile.hprof")], show_secrets=True, index_dir=tmp_path) as open_one:
+    with serving(
+        [hostile_dump(tmp_path / "hostile.hprof")], show_secrets=True, index_dir=tmp_path
+    ) as open_one:
         assert SECRET in texts(open_one)
 
 
@@ -194,5 +207,7 @@ def test_htmx_is_the_file_that_its_page_names() -> None:
 
 def test_the_story_of_the_mission_over_links_alone(client: Client) -> None:
     diagnosis = client.page("/parts/diagnosis?dump=leak-4.hprof.gz").text
-    (link,) = {each for each in Links(diagnosis).found if each.startswith("/strings?q=KERB_TICKET_CACHE_PATH")}
+    (link,) = {
+        each for each in Links(diagnosis).found if each.startswith("/strings?q=KERB_TICKET_CACHE_PATH")
+    }
     assert "java.lang.ProcessEnvironment$Variable.str" in unescape(client.page(link).text)
