@@ -136,6 +136,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _anew(session: Session, query: str) -> None:
+    session.forget()
+    session.run(query)
+
+
 def several(dump: Path, folder: Path, count: int, rounds: int, following: dict[str, Path]) -> None:
     """The first query over copies of the dump, beside the sum over single ones."""
     paths = [dump]
@@ -152,7 +157,7 @@ def several(dump: Path, folder: Path, count: int, rounds: int, following: dict[s
             session.forget()
             single += measure(lambda session=session: session.run(query), rounds).wall  # type: ignore[misc]
     with opened_session(paths, following) as session:
-        found = measure(lambda: (session.forget(), session.run(query)), rounds)
+        found = measure(lambda: _anew(session, query), rounds)
     print_line(f"the same over {count} dumps", single, found)
 
 

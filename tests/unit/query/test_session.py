@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +289,7 @@ def test_sums_are_whole_numbers(leak: Heap) -> None:
 
 def test_several_snapshots_are_one_table(tmp_path: Path) -> None:
     paths = [
-        build(lambda d, n=n: typed(d, n), timestamp_ms=n * 1000).save(tmp_path / f"s{n}.hprof")
+        build(partial(typed, sessions=n), timestamp_ms=n * 1000).save(tmp_path / f"s{n}.hprof")
         for n in (4, 2)
     ]
     histogram = SAMPLES / "leak-1.histogram.txt"
