@@ -36,7 +36,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.diagnosis import diagnose
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.leaks.findings import Diagnosis, Finding
     from heapscope.analysis.memory.samples import read_samples, watched_processes
     from heapscope.analysis.snapshots import Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
         UnsupportedFormat,
     )
     from heapscope.heap.heap import Heap
+    from heapscope.heap.object_set import JavaObject, ObjectSet
     from heapscope.heap.opening import open
     from heapscope.heap.watched_classes import WATCHED_CLASSES
     from heapscope.reporter.bundle import write_bundle as bundle
@@ -80,12 +83,16 @@ __all__ = [
     "AttachTimeout",
     "CollectError",
     "CorruptRecord",
+    "Diagnosis",
     "DifferentProcesses",
     "DumpFailed",
+    "Finding",
+    "Growth",
     "Heap",
     "HeapscopeError",
     "HistogramError",
     "HprofError",
+    "JavaObject",
     "JvmNotFound",
     "KnownLeaksError",
     "MissingDependency",
@@ -93,6 +100,7 @@ __all__ = [
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",
+    "ObjectSet",
     "OutputExists",
     "OutputFailed",
     "QueryError",
@@ -117,7 +125,12 @@ __all__ = [
 
 # Where a name lives that is not in heapscope.errors: module, name there.
 _HOMES = {
+    "Diagnosis": ("heapscope.analysis.leaks.findings", "Diagnosis"),
+    "Finding": ("heapscope.analysis.leaks.findings", "Finding"),
+    "Growth": ("heapscope.analysis.growth.growth", "Growth"),
     "Heap": ("heapscope.heap.heap", "Heap"),
+    "JavaObject": ("heapscope.heap.object_set", "JavaObject"),
+    "ObjectSet": ("heapscope.heap.object_set", "ObjectSet"),
     "Snapshot": ("heapscope.analysis.growth.snapshot", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),

@@ -59,11 +59,12 @@ _SECRET_WORD = re.compile(
 _NO_SECRET_WORD = re.compile(
     r"author(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
 )
-# What every rule of `scrub` needs: a mark, the beginning of an issued token, or a long run.
-_SUSPICIOUS = re.compile(
-    r"[=:@]|-|\b(?:bearer|basic|digest|negotiate)\s|AKIA|ASIA|AROA|AIDA|ya29|hv[sbr]\.|eyJ|[A-Za-z0-9+/_]{20}",
-    re.IGNORECASE,
+# What every rule of `scrub` needs: a mark, the beginning of an issued token, or a long run.  Case does not
+# matter; without what only Python's regular expressions know.
+SUSPICIOUS = (
+    r"[=:@]|-|\b(?:bearer|basic|digest|negotiate)\s|AKIA|ASIA|AROA|AIDA|ya29|hv[sbr]\.|eyJ|[A-Za-z0-9+/_]{20}"
 )
+_SUSPICIOUS = re.compile(SUSPICIOUS, re.IGNORECASE)
 _HARMLESS_VALUES = _names("true false yes no on off none null kerberos simple")
 _NUMBER = re.compile(r"[+-]?\d[\d.]*[kKmMgGtT]?")
 

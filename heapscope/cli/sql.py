@@ -11,7 +11,7 @@ import click
 
 from heapscope.cli.common.answer import Answer, Choice, Column, encodes, shorten
 from heapscope.cli.common.arguments import graph_options, secrets_option, size_of_option
-from heapscope.cli.common.output import show, table_options
+from heapscope.cli.common.output import plain_text, show, table_options
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
@@ -111,12 +111,22 @@ def show_answer(answer: QueryAnswer, choice: Choice) -> None:
     table = answer.to_table()
     if choice.format == "text" and choice.path is None and sys.stdout.isatty():
         table = _narrowed(table)
+    show(_answer(table, answer.types), choice)
+
+
+def plain_rows(answer: QueryAnswer) -> str:
+    """The rows as plain text: names of the columns, then a line each."""
+    table = answer.to_table()
+    return plain_text(_answer(table, answer.types), table).rsplit("\n\n", 1)[0]
+
+
+def _answer(table: Table, types: tuple[str, ...]) -> Answer:
     columns = [
         Column(name, name, min(place, 9), is_text=kind == "UBIGINT" or not any(n in kind for n in _NUMBERS))
-        for place, (name, kind) in enumerate(zip(table.names, answer.types, strict=True))
+        for place, (name, kind) in enumerate(zip(table.names, types, strict=True))
     ]
-    facts = {"types": dict(zip(table.names, answer.types, strict=True))}
-    show(Answer("query", table, columns, (), rows_are=("row", "rows"), facts=facts), choice)
+    facts = {"types": dict(zip(table.names, types, strict=True))}
+    return Answer("query", table, columns, (), rows_are=("row", "rows"), facts=facts)
 
 
 def _narrowed(table: Table) -> Table:

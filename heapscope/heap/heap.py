@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
     from heapscope.heap.object_set import JavaObject, ObjectSet
-    from heapscope.heap.objects.threads import JavaThread
+    from heapscope.heap.objects.threads import Threads
     from heapscope.heap.retention.by_group import Consumers
     from heapscope.heap.retention.off_heap import OffHeap
     from heapscope.heap.retention.suspects import Suspects
@@ -441,11 +441,11 @@ class Heap(RichRepr, Queryable):
 
         return dict(system_properties_of(self.graph))
 
-    def threads(self) -> list[JavaThread]:
-        """Threads in the dump's order, with their stacks."""
-        from heapscope.heap.objects.threads import threads_of
+    def threads(self) -> Threads:
+        """Threads in the dump's order, with their stacks; a list with ``to_frame()``."""
+        from heapscope.heap.objects.threads import Threads, threads_of
 
-        return list(threads_of(self.graph))
+        return Threads(threads_of(self.graph))
 
     @property
     def stack_traces(self) -> StackTraces:
@@ -479,6 +479,9 @@ class Heap(RichRepr, Queryable):
         MissingDependency
         """
         return handed_down("explorer").explore(self, height=height)
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     def close(self) -> None:
         """Release the file and the columns."""

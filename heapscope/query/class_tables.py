@@ -94,7 +94,7 @@ def _fields(arrays: Sequence[HeapArrow], picked: Sequence[Sequence[int]]) -> lis
     taken = set(OWN)
     for (name, declared_in), types in kinds.items():
         column = name if not declared_in else f"{declared_in.rpartition('.')[2]}.{name}"
-        if column.lower() in taken:
+        if column.lower() in OWN:
             column += "_field"
         plain, number = column, 2
         while column.lower() in taken:

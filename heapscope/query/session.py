@@ -251,10 +251,14 @@ class Session:
             self._kept[key] = column.make()
         return self._kept[key]
 
+    def forget(self) -> None:
+        """Let go of the columns that were made."""
+        self._kept.clear()
+
     def _forget(self) -> None:
         """Keep what was made only as long as it is little."""
         if sum(made.nbytes for made in self._kept.values()) > min(_KEPT_BYTES, self._memory() // 4):
-            self._kept.clear()
+            self.forget()
 
     def _memory(self) -> int:
         return max(_LEAST_MEMORY, self.memory or default_memory())

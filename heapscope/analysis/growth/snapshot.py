@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -278,6 +279,22 @@ def snapshot_files(path: Path) -> list[Path]:
             path, None, f"this directory has no snapshot: no name ends in {', '.join(_SNAPSHOT_ENDINGS)}"
         )
     return found
+
+
+def named_files(path: Path) -> list[Path]:
+    """What a path names: itself, a directory's snapshots, or the files that match a pattern, by name.
+
+    Raises
+    ------
+    NotHprof
+        The directory holds no snapshot, or nothing matches the pattern.
+    """
+    if not any(mark in os.fspath(path) for mark in "*?[") or os.path.lexists(path):
+        return snapshot_files(path)
+    found = [Path(each) for each in sorted(glob(os.fspath(path))) if not each.endswith(".json")]
+    if not found:
+        raise NotHprof(path, None, "no file matches this pattern")
+    return [file for each in found for file in snapshot_files(each)]
 
 
 def is_histogram_file(path: Path) -> bool:

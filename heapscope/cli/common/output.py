@@ -131,7 +131,7 @@ def show(answer: Answer, choice: Choice) -> None:
 
         draw(answer, shown)
     else:
-        write(_plain_text(answer, shown), choice)
+        write(plain_text(answer, shown), choice)
 
 
 def write(text: str, choice: Choice) -> None:
@@ -227,7 +227,8 @@ def _csv_cell(value: object) -> str:
     return guard + printable(str(value))
 
 
-def _plain_text(answer: Answer, shown: Table) -> str:
+def plain_text(answer: Answer, shown: Table) -> str:
+    """Every column, full names, one row a line: for pipes."""
     rows, totals = text_rows(answer, shown)
     heads = [column.label.replace("\n", " ") for column in answer.columns]
     lines = [heads, *rows, *([totals] if totals else [])]

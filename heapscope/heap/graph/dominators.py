@@ -20,6 +20,7 @@ from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.classes import Classes
@@ -225,6 +226,13 @@ class Dominators:
             found.append(at)
             at = int(self.immediate[at])
         return found
+
+    def to_frame(self, count: int = 20) -> pd.DataFrame:
+        """`top` as a DataFrame."""
+        return self.top(count).to_frame()
+
+    def __repr__(self) -> str:
+        return f"<dominator tree of {self.immediate.size:,} objects>"
 
     def _largest(self, rows: NDArray[np.int64], count: int | None) -> Table:
         units = self.retained_units[rows]

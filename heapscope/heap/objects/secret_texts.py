@@ -49,6 +49,14 @@ class SecretTexts:
         self.rows = rows
         self.values = values
 
+    def are_secret(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which objects are secret, whatever they read."""
+        if not self.rows.size:
+            return np.zeros(rows.size, bool)
+        places = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
+        found: NDArray[np.bool_] = self.rows[places] == rows
+        return found
+
     def mask(self, rows: NDArray[np.int64], texts: Sequence[str | None], name: str = "") -> list[str | None]:
         """Texts as they may be shown.
 
@@ -60,10 +68,7 @@ class SecretTexts:
         name : str
             Of the field that holds them, if they are of one.
         """
-        places = np.searchsorted(self.rows, rows)
-        places[places == self.rows.size] = 0
-        is_secret = self.rows[places] == rows if self.rows.size else np.zeros(rows.size, bool)
-        values = self.values
+        is_secret, values = self.are_secret(rows), self.values
         return [
             text if not text else mask_whole(text) if known or text in values else mask_text(text, name)
             for known, text in zip(is_secret.tolist(), texts, strict=True)

@@ -37,6 +37,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
@@ -156,7 +157,7 @@ class Suspect(RichRepr):
     ordinary: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Suspects(RichRepr):
     """Leak suspects of a heap: what retains most first, what is ordinary last.
 
@@ -182,6 +183,25 @@ class Suspects(RichRepr):
 
     def __iter__(self) -> Any:
         return iter(self.suspects)
+
+    def __getitem__(self, place: int) -> Suspect:
+        return self.suspects[place]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each suspect: what it is, where, what it retains."""
+        import pandas as pd
+
+        names = (
+            "kind", "class_name", "instance_count", "retained_bytes", "share", "owner", "owner_kind",
+            "content_class", "content_count", "ordinary",
+        )  # fmt: skip
+        return pd.DataFrame({name: [getattr(each, name) for each in self.suspects] for name in names})
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} suspects of {self.reachable_bytes:,} reachable bytes>"
+
+    def __str__(self) -> str:
+        return "\n".join(line for each in self.suspects for line in describe_suspect(each)) or repr(self)
 
 
 def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
