@@ -36,7 +36,8 @@ def _branch(holder: Holder) -> dict[str, Any]:
     chain = holder.chain()
     end = chain[-1]
     return {
-        "steps": [(each.label, each.example_id) for each in chain],
+        "steps": [each.label for each in chain],
+        "example_id": end.example_id,
         "member_count": holder.member_count,
         "retained_bytes": holder.retained_bytes,
         "branches": [_branch(each) for each in end.children[:_BRANCHES]],
