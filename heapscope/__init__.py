@@ -16,6 +16,7 @@ The rooms, imports going only down::
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
+    query                            SQL over heaps
     reporter                         answers -> HTML, Markdown, JSON
     cli                              the command line; no analysis inside
 
@@ -28,13 +29,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from heapscope.handed_down import hand_down
 from heapscope.rich_repr import set_renderer
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.diagnosis import diagnose
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.snapshot import Snapshot
+    from heapscope.analysis.leaks.findings import Diagnosis, Finding
     from heapscope.analysis.memory.samples import read_samples, watched_processes
     from heapscope.analysis.snapshots import Snapshots, snapshots
     from heapscope.cli.magic import load_ipython_extension, unload_ipython_extension
@@ -60,11 +64,13 @@ if TYPE_CHECKING:
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        QueryError,
         SampleError,
         TruncatedDump,
         UnsupportedFormat,
     )
     from heapscope.heap.heap import Heap
+    from heapscope.heap.object_set import JavaObject, ObjectSet
     from heapscope.heap.opening import open
     from heapscope.heap.watched_classes import WATCHED_CLASSES
     from heapscope.reporter.bundle import write_bundle as bundle
@@ -79,12 +85,16 @@ __all__ = [
     "CollectError",
     "CommandFailed",
     "CorruptRecord",
+    "Diagnosis",
     "DifferentProcesses",
     "DumpFailed",
+    "Finding",
+    "Growth",
     "Heap",
     "HeapscopeError",
     "HistogramError",
     "HprofError",
+    "JavaObject",
     "JvmNotFound",
     "KnownLeaksError",
     "MissingDependency",
@@ -92,8 +102,10 @@ __all__ = [
     "NoDemo",
     "NotHprof",
     "ObjectNotFound",
+    "ObjectSet",
     "OutputExists",
     "OutputFailed",
+    "QueryError",
     "SampleError",
     "Snapshot",
     "Snapshots",
@@ -115,7 +127,12 @@ __all__ = [
 
 # Where a name lives that is not in heapscope.errors: module, name there.
 _HOMES = {
+    "Diagnosis": ("heapscope.analysis.leaks.findings", "Diagnosis"),
+    "Finding": ("heapscope.analysis.leaks.findings", "Finding"),
+    "Growth": ("heapscope.analysis.growth.growth", "Growth"),
     "Heap": ("heapscope.heap.heap", "Heap"),
+    "JavaObject": ("heapscope.heap.object_set", "JavaObject"),
+    "ObjectSet": ("heapscope.heap.object_set", "ObjectSet"),
     "Snapshot": ("heapscope.analysis.growth.snapshot", "Snapshot"),
     "Snapshots": ("heapscope.analysis.snapshots", "Snapshots"),
     "WATCHED_CLASSES": ("heapscope.heap.watched_classes", "WATCHED_CLASSES"),
@@ -140,6 +157,9 @@ def _draw(thing: object) -> str | None:
 
 
 set_renderer(_draw)
+hand_down("object relations", lambda: import_module("heapscope.heap.object_relations"))
+hand_down("explorer", lambda: import_module("heapscope.explorer.notebook"))
+hand_down("query engine", lambda: import_module("heapscope.query.facade"))
 
 
 def __getattr__(name: str) -> Any:

@@ -41,6 +41,36 @@ def prometheus_client() -> Any:
     return prometheus_client
 
 
+def sql_engine() -> Any:
+    """The module ``duckdb``; pyarrow is there as well.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingDependency("duckdb", "SQL", "sql") from None
+    arrow()
+    return duckdb
+
+
+def arrow() -> Any:
+    """The module ``pyarrow`` with ``pyarrow.compute``, for queries.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import pyarrow
+        import pyarrow.compute
+    except ImportError:
+        raise MissingDependency("pyarrow", "SQL", "sql") from None
+    return pyarrow
+
+
 def weasyprint() -> Any:
     """The module ``weasyprint`` with ``weasyprint.text.fonts`` and ``weasyprint.urls``, for PDFs.
 
@@ -97,6 +127,21 @@ def fsspec(purpose: str) -> Any:
     except ImportError:
         raise MissingDependency("fsspec", purpose, "remote") from None
     return fsspec
+
+
+def starlette() -> Any:
+    """The module ``starlette``, with ``uvicorn`` beside it, for pages in a browser.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import starlette
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MissingDependency("starlette and uvicorn", "heapscope explore", "explore") from None
+    return starlette
 
 
 def need_jpype(purpose: str) -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
+_ROWS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Table(RichRepr):
     """Named columns of one length.
 
@@ -39,6 +42,13 @@ class Table(RichRepr):
         lengths = {len(values) for values in self.columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+
+    def __repr__(self) -> str:
+        return f"<table of {len(self):,} rows: {', '.join(self.names)}>"
+
+    def __str__(self) -> str:
+        text: str = self.head(_ROWS_SHOWN).to_frame().to_string(index=False)
+        return text if len(self) <= _ROWS_SHOWN else f"{text}\n... {len(self):,} rows"
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.growth import Growth
+from heapscope.analysis.growth.snapshot import snapshot_of
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.findings import Diagnosis
 from heapscope.analysis.leaks.known_leaks import KnownLeak
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.analysis.snapshots import snapshots as read_snapshots
+from heapscope.heap.heap import Heap
 from heapscope.progress import Progress, default_progress
-
-if TYPE_CHECKING:
-    from heapscope.heap.heap import Heap
 
 
 def diagnose(
-    snapshots: Snapshots | Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+    snapshots: Snapshots | Heap | Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
     *,
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
@@ -33,8 +31,9 @@ def diagnose(
 
     Parameters
     ----------
-    snapshots : Snapshots or paths
-        One process at one or more times; class histograms serve as well, with less certainty.
+    snapshots : Snapshots, Heap or paths
+        One process at one or more times, or one open heap; class histograms serve as well, with less
+        certainty.
     catalogue : sequence of KnownLeak, optional
         What to look for; `heapscope.analysis.leaks.known_leaks.load_catalogue` by default.
     living_environment : mapping, optional
@@ -57,7 +56,13 @@ def diagnose(
     HeapscopeError
         There is no snapshot, or one cannot be read.
     """
-    series = snapshots if isinstance(snapshots, Snapshots) else read_snapshots(snapshots, progress)
+    if isinstance(snapshots, Heap):
+        opened = opened or snapshots
+        series = Snapshots([snapshot_of(snapshots)])
+    elif isinstance(snapshots, Snapshots):
+        series = snapshots
+    else:
+        series = read_snapshots(snapshots, progress)
     series.need(1)
     if growth is None and len(series) > 1:
         growth = series.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)

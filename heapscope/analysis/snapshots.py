@@ -18,13 +18,14 @@ from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.reachable import reachable_series
 from heapscope.analysis.growth.same_process import Process
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import Snapshot, read_snapshots, snapshot_files
+from heapscope.analysis.growth.snapshot import Snapshot, named_files, read_snapshots
 from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.verdicts import TOO_EARLY
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
+from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Snapshots(RichRepr, Series):
+class Snapshots(RichRepr, Queryable, Series):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
     def __init__(
@@ -287,7 +288,8 @@ def snapshots(
     Parameters
     ----------
     paths : str or path-like, or several
-        Files, or directories that stand for all snapshots in them.
+        Files, directories that stand for all snapshots in them, or patterns of names with ``*``, ``?`` and
+        ``[...]`` (``"leak-*.hprof.gz"``) where no file has that very name.
     progress : Progress
         Told how far counting is.
     as_jvm : bool
@@ -314,7 +316,7 @@ def snapshots(
     found = [
         one
         for given in paths
-        for path in (snapshot_files(Path(given)) if directories else [Path(given)])
+        for path in (named_files(Path(given)) if directories else [Path(given)])
         for one in read_snapshots(path, progress, as_jvm=as_jvm, partial=partial)
     ]
     return Snapshots(found if order is None else put_in_order(found, order), raw_names=raw_names)

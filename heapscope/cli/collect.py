@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from heapscope.cli.common.arguments import size
+from heapscope.cli.common.arguments import size_of_option
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.exit_codes import FOUND
 from heapscope.collector.remote import RemoteFolder, is_remote
@@ -107,14 +107,14 @@ class _Settings:
 @click.option(
     "--buffer",
     "buffer_bytes",
-    callback=size,
+    callback=size_of_option,
     metavar="SIZE",
     help="Memory for a dump on its way.  [default: 1G, an eighth of what is free at most]",
 )
 @click.option(
     "--min-free",
     "min_free_bytes",
-    callback=size,
+    callback=size_of_option,
     metavar="SIZE",
     help="Leave so much of the disk free.  [default: a tenth of it, 1G at most]",
 )
@@ -122,7 +122,7 @@ class _Settings:
 @click.option(
     "--max-bytes",
     "max_bytes",
-    callback=size,
+    callback=size_of_option,
     metavar="SIZE",
     help="The oldest snapshots in DIR go when all together take more.",
 )

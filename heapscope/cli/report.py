@@ -42,6 +42,7 @@ _SUFFIXES = (".html", ".md", ".json", ".pdf")
 @limit_option
 @force_series_option
 @reading_options
+@click.option("--notes", "with_notes", is_flag=True, help="Show the notes that were written in 'explore'.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def report(
     dumps: tuple[Path, ...],
@@ -52,6 +53,7 @@ def report(
     limit_bytes: int | None,
     force_series: bool,
     reading: dict[str, Any],
+    with_notes: bool,
     force: bool,
 ) -> None:
     """Write what grew between the DUMPs as a page, and print its verdict.
@@ -78,6 +80,7 @@ def report(
                 force=force,
                 show_secrets=show_secrets,
                 limit_bytes=limit_bytes,
+                with_notes=with_notes,
                 progress=at.progress,
             )
             lines = [headline(pages)[1], *(f"{page.label}: {page.incident.headline}" for page in pages)]
@@ -93,6 +96,7 @@ def report(
             show_secrets=show_secrets,
             force_series=force_series,
             limit_bytes=limit_bytes,
+            with_notes=with_notes,
             progress=at.progress,
         )
     for line in (incident.headline, *incident.verdict):

@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from heapscope.errors import HprofError, ObjectNotFound
+from heapscope.handed_down import handed_down
 from heapscope.heap.graph.classes import Classes
 from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
@@ -23,6 +24,7 @@ from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
+from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
     from heapscope.heap.object_set import JavaObject, ObjectSet
-    from heapscope.heap.objects.threads import JavaThread
+    from heapscope.heap.objects.threads import Threads
     from heapscope.heap.retention.by_group import Consumers
     from heapscope.heap.retention.off_heap import OffHeap
     from heapscope.heap.retention.suspects import Suspects
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from heapscope.parser.segments import Columns
 
 
-class Heap(RichRepr):
+class Heap(RichRepr, Queryable):
     """One heap dump.  Use as a context manager.
 
     Opening counts the dump (a fraction of a second per gigabyte); columns of all objects are
@@ -459,11 +461,11 @@ class Heap(RichRepr):
 
         return dict(system_properties_of(self.graph))
 
-    def threads(self) -> list[JavaThread]:
-        """Threads in the dump's order, with their stacks."""
-        from heapscope.heap.objects.threads import threads_of
+    def threads(self) -> Threads:
+        """Threads in the dump's order, with their stacks; a list with ``to_frame()``."""
+        from heapscope.heap.objects.threads import Threads, threads_of
 
-        return list(threads_of(self.graph))
+        return Threads(threads_of(self.graph))
 
     @property
     def stack_traces(self) -> StackTraces:
@@ -474,6 +476,32 @@ class Heap(RichRepr):
     def records(self) -> RecordList:
         """The dump's top-level records but the heap's."""
         return self._scan.records
+
+    def explore(self, *, height: int = 800) -> Any:
+        """Walk through the heap in the browser; in a notebook the pages are shown below the cell.
+
+        Needs ``pip install 'heapscope[explore]'``.  The pages are served on loopback by this process, until
+        it ends or the answer's ``stop()`` is called; through the notebook server's own proxy where there is
+        one (jupyter-server-proxy).
+
+        Parameters
+        ----------
+        height : int
+            Of the frame in a notebook, in pixels.
+
+        Returns
+        -------
+        Exploration
+            ``address``, ``stop()``.
+
+        Raises
+        ------
+        MissingDependency
+        """
+        return handed_down("explorer").explore(self, height=height)
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     def close(self) -> None:
         """Release the file and the columns."""

@@ -23,6 +23,7 @@ from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress, no_progress
 from heapscope.reporter.diagnosis import DiagnosisSection, describe_diagnosis
 from heapscope.reporter.headline import headline, verdict_lines
+from heapscope.reporter.notes import note_remarks
 from heapscope.reporter.outlook import Outlook, describe_outlook
 from heapscope.reporter.process import ProcessSection, describe_process, process_name
 from heapscope.reporter.remarks import Remark, remarks
@@ -80,6 +81,7 @@ def build_incident(
     show_secrets: bool = False,
     force_series: bool = False,
     limit_bytes: int | None = None,
+    with_notes: bool = False,
     progress: Progress = no_progress,
 ) -> Incident:
     """Compute what a report shows.
@@ -100,6 +102,8 @@ def build_incident(
         process that has most are shown, and a remark says so.
     limit_bytes : int, optional
         A memory limit to forecast, beside those that the snapshots tell of.
+    with_notes : bool
+        Whether notes that were written in the explorer are among the remarks.
     progress : Progress
         Told how far reading the last dump again is, for what the process was.
 
@@ -148,7 +152,8 @@ def build_incident(
             facts=facts,
             source=printable(last.name),
             left_out=left_out,
-        ),
+        )
+        + (note_remarks(snapshots, show_secrets=show_secrets) if with_notes else ()),
         generator=f"heapscope {__version__}",
         secrets_are_masked=not show_secrets,
         snapshots=rows,

@@ -77,6 +77,7 @@ def write_overview(
     force: bool = False,
     show_secrets: bool = False,
     limit_bytes: int | None = None,
+    with_notes: bool = False,
     progress: Progress = no_progress,
 ) -> list[ProcessPage]:
     """Write a page with all processes side by side, and beside it a report of each.
@@ -116,6 +117,7 @@ def write_overview(
             show_secrets=show_secrets,
             force_series=True,
             limit_bytes=limit_bytes,
+            with_notes=with_notes,
             progress=progress,
         )
         pages.append(ProcessPage(label(process, series), own, incident))

@@ -28,7 +28,7 @@ _TICKET_CACHE_CLASSES = frozenset(
 class Remark:
     """Something the reader should know beside the figures."""
 
-    kind: str  # "hint" or "caution"
+    kind: str  # "hint", "caution", or "note": what somebody wrote in the explorer
     title: str
     text: str
     links: tuple[Source, ...] = ()

@@ -88,7 +88,7 @@ def _render_page(incident: Incident, **parts: object) -> str:
             charts=_svg_charts(incident),
             outlook_chart=_outlook_chart(incident),
             **_outlook_words(incident),
-            style=Markup(environment().get_template("report.css").render()),
+            style=Markup(style_sheet()),
             **parts,
         )
     )
@@ -141,6 +141,7 @@ def write_report(
     show_secrets: bool = False,
     force_series: bool = False,
     limit_bytes: int | None = None,
+    with_notes: bool = False,
     progress: Progress = default_progress,
 ) -> Incident:
     """Write a report: what grew between the snapshots, and what the process was.
@@ -160,7 +161,7 @@ def write_report(
         Whether files that exist are overwritten.
     show_secrets : bool
         Whether environment and system properties are shown as they are.
-    force_series, limit_bytes
+    force_series, limit_bytes, with_notes
         As `heapscope.reporter.incident.build_incident` has them.
     progress : Progress
         Told how far reading the last dump is.
@@ -197,6 +198,7 @@ def write_report(
         show_secrets=show_secrets,
         force_series=force_series,
         limit_bytes=limit_bytes,
+        with_notes=with_notes,
         progress=progress,
     )
     paths = output_paths(incident, path)
@@ -334,6 +336,11 @@ def _png_charts(incident: Incident) -> list[bytes]:
     if incident.outlook is not None and incident.outlook.hours:
         pictures.append(plots.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
     return pictures
+
+
+def style_sheet() -> str:
+    """The style sheet of the page, which the explorer shares."""
+    return environment().get_template("report.css").render()
 
 
 def span(incident: Incident) -> str:

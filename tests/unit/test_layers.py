@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "isolated_python": set(),
     "rich_repr": set(),
+    "handed_down": set(),
+    "queryable": {"handed_down"},
     "extras": {"errors"},
     "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
@@ -40,23 +42,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parser": SHARED,
     "table": {"rich_repr"},
     "secrets": set(),
-    "heap": SHARED | {"parser", "rich_repr"},
-    "analysis": SHARED | {"heap", "parser", "rich_repr"},
+    "heap": SHARED | {"parser", "rich_repr", "queryable", "handed_down"},
+    "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
+    "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
+    "explorer": SHARED | {"analysis", "heap", "parser", "query", "reporter"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras", "isolated_python"},
-    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
+    "cli": SHARED
+    | {"collector", "parser", "heap", "analysis", "query", "reporter", "demo", "explorer", "__version__"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli"},
+    "__init__": SHARED
+    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "reporter", "cli"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"reporter"},
+    "jinja2": {"reporter", "explorer"},
+    "starlette": {"explorer", "extras"},
+    "uvicorn": {"explorer", "extras"},
     "matplotlib": {"reporter"},
     "IPython": {"extras"},
     "prometheus_client": {"extras"},
@@ -65,6 +73,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "duckdb": {"extras"},
     "pyarrow": {"extras"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
@@ -79,6 +88,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "vm_facts",
         "histogram",
         "object_set",
+        "object_relations",
+        "object_table",
         "heap",
     ),
     "analysis": ("thresholds", "verdicts", "growth", "memory", "leaks", "logs", "snapshots", "diagnosis"),

@@ -118,7 +118,7 @@ class KeyGrowth:
         return self.leading.since
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Growth(RichRepr):
     """What grew over snapshots of one process.
 
@@ -257,6 +257,12 @@ class Growth(RichRepr):
     def to_frame(self) -> pd.DataFrame:
         """`to_table` as a DataFrame."""
         return self.to_table().to_frame()
+
+    def __repr__(self) -> str:
+        return (
+            f"<growth of {len(self):,} by {self.by} over {len(self.snapshots)} snapshots: "
+            f"{len(self.growing):,} grow>"
+        )
 
 
 def find_growth(

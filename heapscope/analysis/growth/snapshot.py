@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -193,7 +194,7 @@ def read_snapshot(
         See `heapscope.errors`.
     """
     path, number = split_number(path)
-    if _looks_like_histogram(path):
+    if is_histogram_file(path):
         found = _of_texts(path, read_histograms(path))
         return found[-1] if number is None else _numbered(found, number)
     with Heap(path, progress, partial=partial, heap=number) as heap:
@@ -231,7 +232,7 @@ def read_snapshots(
         See `heapscope.errors`.
     """
     path, number = split_number(path)
-    if _looks_like_histogram(path):
+    if is_histogram_file(path):
         texts = _of_texts(path, read_histograms(path))
         return texts if number is None else [_numbered(texts, number)]
     with Heap(path, progress, partial=partial, heap=number) as heap:
@@ -335,7 +336,23 @@ def snapshot_files(path: Path) -> list[Path]:
     return found
 
 
-def _looks_like_histogram(path: Path) -> bool:
+def named_files(path: Path) -> list[Path]:
+    """What a path names: itself, a directory's snapshots, or the files that match a pattern, by name.
+
+    Raises
+    ------
+    NotHprof
+        The directory holds no snapshot, or nothing matches the pattern.
+    """
+    if not any(mark in os.fspath(path) for mark in "*?[") or os.path.lexists(path):
+        return snapshot_files(path)
+    found = [Path(each) for each in sorted(glob(os.fspath(path))) if not each.endswith(".json")]
+    if not found:
+        raise NotHprof(path, None, "no file matches this pattern")
+    return [file for each in found for file in snapshot_files(each)]
+
+
+def is_histogram_file(path: Path) -> bool:
     """Whether a file is text of a class histogram, packed perhaps; False for what is no file."""
     if is_standard_input(path):
         return True

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.forecast import Forecast
 from heapscope.analysis.growth.growth import Growth
@@ -19,6 +20,9 @@ from heapscope.heap.retention.paths import MergedPaths
 from heapscope.heap.retention.suspects import Suspect
 from heapscope.rich_repr import RichRepr
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 UNKNOWN = "unknown"  # the id of growth without a known reason
 
 
@@ -31,7 +35,7 @@ class Reading:
     source: str  # "the heap of leak-4", "worker-3.hprof.zst.json", "/proc/4711/environ"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Finding(RichRepr):
     """One leak.
 
@@ -110,6 +114,14 @@ class Finding(RichRepr):
     example_id: int | None = None
     unverified: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<finding {self.id}: {self.instance_count:,} {self.class_name}, {self.confidence}>"
+
+    def __str__(self) -> str:
+        size = "" if self.retained_bytes is None else f", {self.retained_bytes:,} bytes retained"
+        lines = [f"{self.title} ({self.confidence})", f"{self.instance_count:,} {self.class_name}{size}"]
+        return "\n".join([*lines, *(f"held: {way}" for way in self.held_by[:3]), *self.cure])
+
     @property
     def bytes_each(self) -> float | None:
         """What one retains, on average."""
@@ -122,7 +134,7 @@ class Finding(RichRepr):
         return None if each is None or self.per_hour is None else each * self.per_hour.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnosis(RichRepr):
     """What is wrong with a process, as far as its snapshots tell.
 
@@ -178,6 +190,31 @@ class Diagnosis(RichRepr):
     def forecasts(self) -> tuple[Forecast, ...]:
         """When memory runs out if the leak goes on, the soonest first; none where no leak was found."""
         return self.growth.forecasts if self.growth is not None and self.is_leak else ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each finding."""
+        import pandas as pd
+
+        names = (
+            "id", "title", "class_name", "confidence", "instance_count", "retained_bytes", "share", "since",
+            "owner",
+        )  # fmt: skip
+        columns = {name: [getattr(each, name) for each in self.findings] for name in names}
+        columns["per_hour"] = [each.per_hour and each.per_hour.value for each in self.findings]
+        return pd.DataFrame(columns)
+
+    def __getitem__(self, place: int) -> Finding:
+        return self.findings[place]
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        titles = "; ".join(each.title for each in self.findings)
+        return f"<diagnosis of {len(self.snapshot_names)} snapshots: {self.status}{titles and ': '}{titles}>"
 
     @property
     def is_leak(self) -> bool:

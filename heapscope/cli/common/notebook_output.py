@@ -12,17 +12,20 @@ from heapscope.cli.common.answer import Answer, footer, text_rows
 if TYPE_CHECKING:
     from heapscope.table import Table
 
+_drawn: ContextVar[list[object] | None] = ContextVar("drawn", default=None)
 _display: ContextVar[Callable[[str], None] | None] = ContextVar("display", default=None)
 
 
 @contextmanager
-def drawing(display: Callable[[str], None]) -> Iterator[None]:
-    """Answers are drawn with ``display``, which shows HTML, while the block runs."""
-    token = _display.set(display)
+def drawing(display: Callable[[str], None]) -> Iterator[list[object]]:
+    """Answers are drawn with ``display``, which shows HTML, while the block runs; gives what was drawn."""
+    drawn: list[object] = []
+    token, other = _display.set(display), _drawn.set(drawn)
     try:
-        yield
+        yield drawn
     finally:
         _display.reset(token)
+        _drawn.reset(other)
 
 
 def is_drawing() -> bool:
@@ -41,7 +44,14 @@ def draw(thing: object) -> bool:
     if html is None:
         return False
     display(html)
+    _remember(thing)
     return True
+
+
+def _remember(thing: object) -> None:
+    drawn = _drawn.get()
+    if drawn is not None:
+        drawn.append(thing)
 
 
 def draw_answer(answer: Answer, shown: Table) -> None:
@@ -67,3 +77,4 @@ def draw_answer(answer: Answer, shown: Table) -> None:
     lines = "".join(f"<div>{escaped(line)}</div>" for line in answer.heading)
     notes = "; ".join([footer(answer, shown), *answer.notes])
     display(card("", "", lines + grid(heads, cells, notes)))
+    _remember(answer.table)

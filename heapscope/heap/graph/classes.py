@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from heapscope.errors import ObjectNotFound
+from heapscope.errors import AmbiguousName, ObjectNotFound
+from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.parser.records import JavaClass
 
 if TYPE_CHECKING:
@@ -39,10 +40,19 @@ class Classes(Sequence[JavaClass]):
     def __getitem__(self, key: slice) -> list[JavaClass]: ...
     def __getitem__(self, key: int | slice | str) -> JavaClass | list[JavaClass]:
         if isinstance(key, str):
-            if key not in self._by_name:
-                raise ObjectNotFound(key, self._where, self._by_name)
-            return self._by_name[key]
+            return self._named(key)
         return self._classes[key]
+
+    def _named(self, key: str) -> JavaClass:
+        """By name, by simple name or by glob, as `heapscope.heap.heap.Heap.objects` takes them; one class."""
+        if key in self._by_name:
+            return self._by_name[key]
+        found = matching_classes(key, self._by_name, {}, subclasses=False)
+        if not found:
+            raise ObjectNotFound(key, self._where, self._by_name)
+        if len(found) > 1:
+            raise AmbiguousName(key, found)
+        return self._by_name[found[0]]
 
     def __contains__(self, key: object) -> bool:
         return key in self._by_name if isinstance(key, str) else key in self._classes

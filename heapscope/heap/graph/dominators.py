@@ -20,6 +20,7 @@ from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.classes import Classes
@@ -209,9 +210,13 @@ class Dominators:
         """
         return self._largest(self.top_level, count)
 
+    def children_of(self, index: int) -> NDArray[np.int64]:
+        """What an object immediately dominates, int64, ascending."""
+        return np.nonzero(self.immediate == np.uint32(index))[0]
+
     def children(self, index: int, count: int | None = None) -> Table:
         """What an object immediately dominates, as `top` has it."""
-        return self._largest(np.nonzero(self.immediate == np.uint32(index))[0], count)
+        return self._largest(self.children_of(index), count)
 
     def chain(self, index: int) -> list[int]:
         """The dominators of an object: its immediate one, that one's, up to a top-level object."""
@@ -221,6 +226,13 @@ class Dominators:
             found.append(at)
             at = int(self.immediate[at])
         return found
+
+    def to_frame(self, count: int = 20) -> pd.DataFrame:
+        """`top` as a DataFrame."""
+        return self.top(count).to_frame()
+
+    def __repr__(self) -> str:
+        return f"<dominator tree of {self.immediate.size:,} objects>"
 
     def _largest(self, rows: NDArray[np.int64], count: int | None) -> Table:
         units = self.retained_units[rows]

@@ -190,6 +190,23 @@ def inspect(subject: JavaObject, limit: int = ELEMENTS) -> Inspection:
     )
 
 
+def field_at(subject: JavaObject, path: str) -> Held | None:
+    """What a field at the end of a path holds (``"ugi.user.fullName"``); None where the way breaks.
+
+    Parameters
+    ----------
+    path : str
+        Names of fields, with points between them.
+    """
+    *steps, name = path.split(".")
+    holder = subject.follow(*steps)
+    if holder is None:
+        return None
+    place = class_fields(holder.graph, holder.class_index).by_name.get(name)
+    value = holder.get(name)
+    return None if place is None or value is None else _held(holder.graph, place.type, value)
+
+
 def _category(graph: HeapGraph, row: int) -> str:
     from heapscope.heap.graph.reachability import CATEGORIES
 

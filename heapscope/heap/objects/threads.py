@@ -14,6 +14,8 @@ from heapscope.parser.records import Frame
 from heapscope.parser.tags import RecordTag, SubRecordTag
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 UNNAMED = "<unnamed>"
@@ -32,6 +34,26 @@ class JavaThread:
 
     def __str__(self) -> str:
         return "\n".join([f'"{self.name}"', *(f"    at {frame}" for frame in self.frames)])
+
+
+class Threads(list[JavaThread]):
+    """Threads, a list; also as a DataFrame."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each: ``name, object_id, serial, is_daemon, priority, frame_count, top_frame``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "name": [each.name for each in self],
+                "object_id": [each.object_id for each in self],
+                "serial": [each.serial for each in self],
+                "is_daemon": [each.is_daemon for each in self],
+                "priority": [each.priority for each in self],
+                "frame_count": [len(each.frames) for each in self],
+                "top_frame": [str(each.frames[0]) if each.frames else "" for each in self],
+            }
+        )
 
 
 def threads_of(graph: HeapGraph) -> tuple[JavaThread, ...]:

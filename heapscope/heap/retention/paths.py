@@ -22,6 +22,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
@@ -233,7 +234,7 @@ class Holder:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MergedPaths(RichRepr):
     """Who holds the members of a set, each holder with how many.
 
@@ -261,6 +262,23 @@ class MergedPaths(RichRepr):
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"<paths to {self.member_count:,} objects of {self.target}, {len(self.holders):,} first steps>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each step: ``depth, label, member_count, retained_bytes, example_id, path``."""
+        import pandas as pd
+
+        rows: list[tuple[int, str, int, int, int, str]] = []
+        pending = [(holder, 0, "") for holder in reversed(self.holders)]
+        while pending:
+            at, depth, before = pending.pop()
+            path = f"{before} -> {at.label}" if before else at.label
+            rows.append((depth, at.label, at.member_count, at.retained_bytes, at.example_id, path))
+            pending += [(child, depth + 1, path) for child in reversed(at.children)]
+        names = ["depth", "label", "member_count", "retained_bytes", "example_id", "path"]
+        return pd.DataFrame(rows, columns=names)
 
     def lines(self, limit: int = 8, share: float = 0.01) -> list[str]:
         """As text: a line for each way of holding, ``400 x Cache.map -> HashMap$Node.value -> ...``.

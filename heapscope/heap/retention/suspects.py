@@ -38,6 +38,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
@@ -160,7 +161,7 @@ class Suspect(RichRepr):
     off_heap_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Suspects(RichRepr):
     """Leak suspects of a heap: what retains most first, what is ordinary last.
 
@@ -186,6 +187,25 @@ class Suspects(RichRepr):
 
     def __iter__(self) -> Any:
         return iter(self.suspects)
+
+    def __getitem__(self, place: int) -> Suspect:
+        return self.suspects[place]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each suspect: what it is, where, what it retains."""
+        import pandas as pd
+
+        names = (
+            "kind", "class_name", "instance_count", "retained_bytes", "share", "owner", "owner_kind",
+            "content_class", "content_count", "ordinary",
+        )  # fmt: skip
+        return pd.DataFrame({name: [getattr(each, name) for each in self.suspects] for name in names})
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} suspects of {self.reachable_bytes:,} reachable bytes>"
+
+    def __str__(self) -> str:
+        return "\n".join(line for each in self.suspects for line in describe_suspect(each)) or repr(self)
 
 
 def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
@@ -254,7 +274,7 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.ui
         dominated_bytes=dominated * columns.unit_bytes,
         share=units / whole,
         root_kinds=_root_kinds(graph, subject),
-        path=None if single is None else _path_to(graph, owned, single),
+        path=None if single is None else owner_path(graph, single),
         holders=merged_paths(graph, subject) if single is None else None,
         accumulation=None if single is None else _accumulation(graph, single, heaviest),
         owner=owner.field,
@@ -328,10 +348,15 @@ def _single(graph: HeapGraph, owned: Owned) -> int | None:
     return None
 
 
-def _path_to(graph: HeapGraph, owned: Owned, index: int) -> Path | None:
-    """The owner's path to an object; a shortest one where that leads through a long list."""
+def owner_path(graph: HeapGraph, index: int) -> Path | None:
+    """The path to an object over the field that owns it; a shortest one where that leads through a long list.
+
+    None where the GC roots do not reach the object at all.
+    """
     chain = [index]
     parents = owner_parents(graph)
+    if int(parents[index]) == NO_OBJECT:
+        return shortest_path(graph, index)
     while len(chain) < _MAX_PATH and int(parents[chain[-1]]) < VIRTUAL_ROOT:
         chain.append(int(parents[chain[-1]]))
     return shortest_path(graph, index) if len(chain) == _MAX_PATH else path_along(graph, chain[::-1])

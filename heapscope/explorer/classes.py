@@ -1,0 +1,352 @@
+"""Classes: the histogram, one class with its instances, and sets of objects that a filter picks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.errors import HeapscopeError
+from heapscope.explorer.session import OpenedDump
+from heapscope.explorer.site import (
+    ROWS,
+    Site,
+    Wait,
+    as_problem,
+    number_of,
+    one_of,
+    percent,
+    ways_of,
+)
+from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.object_set import ObjectSet, instances_of
+from heapscope.heap.objects.fields import class_fields
+from heapscope.heap.objects.inspector import field_at
+from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.retention.by_group import find_consumers, package_of
+from heapscope.parser.tags import BasicType
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+_KEPT_OBJECTS = 10_000_000  # of sets; 8 bytes each
+_FIELDS = 5  # columns where nobody chose any
+_UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
+
+
+def classes(site: Site, request: Request) -> Response:
+    """The class histogram: filtered, grouped, sorted; of several snapshots with a column for each."""
+    dump = site.dump_of(request)
+    by = one_of(request, "by", ("class", "package", "loader"))
+    sort = one_of(request, "sort", ("retained", "shallow", "instances", "change", "name"))
+    text, first = request.query_params.get("q", ""), number_of(request, "from")
+    assert dump.snapshot is not None
+    retained = _retained(site, dump, by)
+    rows = _rows(dump, by, retained)
+    if text:
+        rows = [row for row in rows if _matches(text, row["name"])]
+    series = _columns_of_snapshots(site, by) if len(site.session.dumps) > 1 else []
+    for row in rows:
+        row["counts"] = [counts.get(row["name"], 0) for _, counts in series]
+        row["change"] = row["counts"][-1] - row["counts"][0] if row["counts"] else 0
+    if sort == "name":
+        rows.sort(key=lambda row: row["name"])
+    elif sort == "change":
+        rows.sort(key=lambda row: (-abs(row["change"]), row["name"]))
+    else:
+        column = _UNITS[sort] if sort != "retained" or retained is not None else "shallow_bytes"
+        rows.sort(key=lambda row: (-row[column], row["name"]))
+    shown = rows[first : first + ROWS]
+    most = max((row["retained_bytes"] for row in rows), default=0)
+    for row in shown:
+        row["percent"] = percent(row["retained_bytes"], most)
+        row["link"] = site.class_url(row["name"], dump) if by == "class" else ""
+        if by == "package":
+            row["link"] = site.url("/classes", dump, q=f"{row['name']}.")
+        elif by == "loader" and "0x" in row["name"]:
+            address = row["name"].partition(" 0x")[2].partition(" ")[0].rstrip(">")
+            row["link"] = site.url(f"/objects/0x{address}", dump) if address else ""
+    arguments = {"q": text, "by": by, "sort": sort}
+    return site.page(
+        request,
+        "classes.html.j2",
+        "Classes",
+        dump,
+        rows=shown,
+        total=len(rows),
+        first=first,
+        by=by,
+        sort=sort,
+        text=text,
+        has_retained=retained is not None,
+        snapshots=[other for other, _ in series],
+        link=lambda **change: site.url("/classes", dump, **{**arguments, **change}),
+        ways=ways_of(
+            dump,
+            "histogram DUMP --retained" if by == "class" else f"dominators DUMP --by {by}",
+            "heap.class_histogram(retained=True)" if by == "class" else f"heap.consumers.by_{by}.to_frame()",
+            "SELECT class_name, count(*) AS instances, sum(shallow_bytes) AS shallow_bytes\n"
+            "FROM objects GROUP BY class_name ORDER BY shallow_bytes DESC",
+        ),
+    )
+
+
+def _matches(text: str, name: str) -> bool:
+    """By glob where the text has * or ?, else by any part; upper and lower case are one."""
+    text, name = text.lower(), name.lower()
+    return fnmatchcase(name, text) if "*" in text or "?" in text else text in name
+
+
+def _retained(site: Site, dump: OpenedDump, by: str) -> dict[str, int] | None:
+    """Retained bytes of each row; None as long as they are not there."""
+    if not dump.is_ready:
+        return None
+    try:
+        found = site.computed(
+            ("consumers", dump.name), "retained sizes of all classes", lambda: find_consumers(dump.graph)
+        )
+    except Wait:
+        return None
+    table = getattr(found, f"by_{by}")
+    return dict(zip(table.column("name"), table.column("retained_bytes"), strict=True))
+
+
+def _rows(dump: OpenedDump, by: str, retained: dict[str, int] | None) -> list[dict[str, Any]]:
+    assert dump.snapshot is not None
+    if by == "loader" and dump.is_ready and retained is not None:
+        table = find_consumers(dump.graph).by_loader
+        return [dict(row) for row in table.rows()]
+    found: dict[str, dict[str, Any]] = {}
+    for row in dump.snapshot.histogram.rows():
+        name = row["class_name"] if by != "package" else package_of(row["class_name"])
+        into = found.setdefault(name, {"name": name, "instance_count": 0, "shallow_bytes": 0})
+        into["instance_count"] += row["instance_count"]
+        into["shallow_bytes"] += row["shallow_bytes"]
+    for name, row in found.items():
+        row["retained_bytes"] = (retained or {}).get(name, 0)
+    return list(found.values())
+
+
+def _columns_of_snapshots(site: Site, by: str) -> list[tuple[OpenedDump, dict[str, int]]]:
+    if by == "loader":
+        return []
+    columns = []
+    for other in site.session.dumps:
+        if other.snapshot is None:
+            continue
+        counts: dict[str, int] = {}
+        for row in other.snapshot.histogram.rows():
+            name = row["class_name"] if by == "class" else package_of(row["class_name"])
+            counts[name] = counts.get(name, 0) + row["instance_count"]
+        columns.append((other, counts))
+    return columns
+
+
+def one_class(site: Site, request: Request) -> Response:
+    """A class and its instances, which `fields` and `where` narrow."""
+    dump = site.ready_dump(request)
+    name = request.path_params["name"]
+    subclasses = one_of(request, "subclasses", ("no", "yes")) == "yes"
+    where, fields = request.query_params.get("where", ""), request.query_params.get("fields", "")
+    sort = one_of(request, "sort", ("retained", "address"))
+    first = number_of(request, "from")
+    try:
+        members = picked(site, dump, name, subclasses, where)
+    except HeapscopeError as error:
+        raise as_problem(error) from None
+    shown_fields = _split(fields) or _first_fields(dump, members)
+    rows = _page_of(dump, members, sort, first)
+    table = [_row(dump, index, shown_fields) for index in rows]
+    graph = dump.graph
+    same = [each for each in graph.classes if each.name == name]
+    arguments = {"subclasses": "yes" if subclasses else "", "where": where, "fields": fields, "sort": sort}
+    star = "True" if subclasses else "False"
+    return site.page(
+        request,
+        "class.html.j2",
+        name,
+        dump,
+        name=name,
+        members=members,
+        dominated_bytes=_dominated(site, dump, name) if not where and not subclasses else None,
+        rows=table,
+        first=first,
+        fields=shown_fields,
+        all_fields=_field_names(dump, members),
+        where=where,
+        sort=sort,
+        subclasses=subclasses,
+        superclasses=_superclasses(dump, name),
+        class_objects=[(each.class_id, each.loader_id) for each in same],
+        most=max((row["retained_bytes"] for row in table), default=0),
+        link=lambda **change: site.class_url(name, dump, **{**arguments, **change}),
+        part=lambda path: site.url(
+            path, dump, **{"class": name, "subclasses": arguments["subclasses"], "where": where}
+        ),
+        ways=ways_of(
+            dump,
+            f"paths DUMP {_shell(name)}" + ("" if subclasses else " --no-subclasses"),
+            f"found = heap.objects({name!r}, subclasses={star})\n"
+            + (
+                f"found = found.where({where.partition('=')[0]!r}, {where.partition('=')[2]!r})\n"
+                if where
+                else ""
+            )
+            + f"found.to_frame({', '.join(map(repr, shown_fields))})",
+            f'SELECT * FROM "{name}{"+" if subclasses else ""}"',
+        ),
+    )
+
+
+def _dominated(site: Site, dump: OpenedDump, name: str) -> int | None:
+    """What the instances of a class retain in the dominator tree; None as long as that is not there."""
+    retained = _retained(site, dump, "class")
+    return None if retained is None else retained.get(name, 0)
+
+
+def _shell(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str) -> ObjectSet:
+    """The instances of a class, perhaps those alone that have a value in a field; kept for the next click.
+
+    Parameters
+    ----------
+    where : str
+        ``"scheme=hdfs"``, or empty; the text before the first ``=`` is a path of fields.
+
+    Raises
+    ------
+    HeapscopeError
+        There is no such class or field.
+    """
+    kept = dump.graph.kept("sets of the explorer", _Sets)
+    found = kept.get((name, subclasses)) or kept.put(
+        (name, subclasses), instances_of(dump.graph, name, subclasses=subclasses)
+    )
+    if not where:
+        return found
+    path, has_value, value = where.partition("=")
+    if not has_value:
+        raise HeapscopeError(f"{where!r} is no filter; write field=value, as in scheme=hdfs")
+    wanted = value.strip()
+    key = ("where", dump.name, name, subclasses, where)
+
+    def compute() -> ObjectSet:
+        return found.where(path.strip(), lambda each: str(each) == wanted)
+
+    picked_set: ObjectSet = site.computed(key, f"{name} with {where}", compute)
+    return picked_set
+
+
+class _Sets:
+    """Sets that were looked at lately, up to a bound."""
+
+    def __init__(self) -> None:
+        self._sets: OrderedDict[tuple[str, bool], ObjectSet] = OrderedDict()
+
+    def get(self, key: tuple[str, bool]) -> ObjectSet | None:
+        return self._sets.get(key)
+
+    def put(self, key: tuple[str, bool], found: ObjectSet) -> ObjectSet:
+        self._sets[key] = found
+        while len(self._sets) > 1 and sum(map(len, self._sets.values())) > _KEPT_OBJECTS:
+            self._sets.popitem(last=False)
+        return found
+
+
+def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:
+    """The set that the address of a part names, by class or by query, and its key.
+
+    Raises
+    ------
+    Problem, Wait
+    """
+    name = request.query_params.get("class", "")
+    query = request.query_params.get("q", "")
+    subclasses = request.query_params.get("subclasses", "") == "yes"
+    where = request.query_params.get("where", "")
+    if query:
+        from heapscope.explorer.sql import set_of_query
+
+        return set_of_query(site, dump, query), f"sql {query}"
+    try:
+        return picked(site, dump, name, subclasses, where), f"{name}|{subclasses}|{where}"
+    except HeapscopeError as error:
+        raise as_problem(error) from None
+
+
+def _split(fields: str) -> list[str]:
+    return [each.strip() for each in fields.split(",") if each.strip()][:12]
+
+
+def _field_names(dump: OpenedDump, members: ObjectSet) -> list[str]:
+    if not members:
+        return []
+    of_class = np.bincount(dump.graph.columns.class_index[members.indices]).argmax()
+    return list(class_fields(dump.graph, int(of_class)).by_name)
+
+
+def _first_fields(dump: OpenedDump, members: ObjectSet) -> list[str]:
+    """The first fields of the most frequent class: its own, references and texts first."""
+    if not members:
+        return []
+    index = int(np.bincount(dump.graph.columns.class_index[members.indices]).argmax())
+    places = class_fields(dump.graph, index).places
+    names = [each.name for each in places if each.type == BasicType.OBJECT]
+    names += [each.name for each in places if each.type != BasicType.OBJECT]
+    return list(dict.fromkeys(names))[:_FIELDS]
+
+
+def _page_of(dump: OpenedDump, members: ObjectSet, sort: str, first: int) -> list[int]:
+    rows = members.indices
+    if sort == "address":
+        return [int(each) for each in rows[first : first + ROWS]]
+    retained = dump.graph.retained_units[rows]
+    return [int(each) for each in largest(rows, retained, first, ROWS)]
+
+
+def largest(rows: NDArray[np.int64], sizes: NDArray[Any], first: int, count: int) -> NDArray[np.int64]:
+    """A page of rows, the largest first, ties by row; without sorting more than that."""
+    last = first + count
+    if last < rows.size:
+        least = np.partition(sizes, rows.size - last)[rows.size - last]
+        above = sizes > least
+        ties = np.nonzero(sizes == least)[0][: last - int(above.sum())]
+        keep = np.union1d(np.nonzero(above)[0], ties)
+        rows, sizes = rows[keep], sizes[keep]
+    order = np.lexsort((rows, -sizes.astype(np.int64)))
+    return rows[order][first:last]
+
+
+def _row(dump: OpenedDump, index: int, fields: list[str]) -> dict[str, Any]:
+    one = JavaObject(dump.graph, index)
+    return {
+        "object_id": one.object_id,
+        "class_name": one.class_name,
+        "shallow_bytes": one.shallow_bytes,
+        "retained_bytes": dump.graph.dominators.retained_bytes_of(index),
+        "values": [field_at(one, field) for field in fields],
+    }
+
+
+def _superclasses(dump: OpenedDump, name: str) -> list[str]:
+    found: list[str] = []
+    at = dump.graph.superclasses.get(name)
+    while at is not None and at not in found:
+        found.append(at)
+        at = dump.graph.superclasses.get(at)
+    return found
+
+
+def subclasses_of(dump: OpenedDump, name: str) -> list[str]:
+    """Classes that extend a class."""
+    names = {each.name for each in dump.graph.classes}
+    return sorted(set(matching_classes(name, names, dump.graph.superclasses, subclasses=True)) - {name})

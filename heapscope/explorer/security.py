@@ -1,0 +1,192 @@
+"""Who may ask the server: this user on this machine, or who has the token; and never another site's page.
+
+- On loopback the kernel says whose connection it is (``/proc/net/tcp``): the user's own need no token.
+  Where that cannot be told, and on any other address, a token is needed: in the address once, then in a
+  cookie.
+- The ``Host`` header has to be one that the server goes by: a page of another site that points its name
+  at 127.0.0.1 (DNS rebinding) is refused.
+- Nothing changes by GET. What changes something has to come from a page of the server itself
+  (``Sec-Fetch-Site``, ``Origin``).
+- A strict policy (CSP) lets a page load from the server alone, and no other site frame or read it.
+
+Sources: proc(5); W3C Fetch Metadata Request Headers; Content Security Policy Level 3.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+from collections.abc import Sequence
+from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "heapscope-token"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
+_SAFE = ("GET", "HEAD")
+
+
+class Gate:
+    """The ASGI application in front of the pages.
+
+    Parameters
+    ----------
+    app : ASGI application
+    token : str
+    host_names : sequence of str
+        Names that the ``Host`` header may have, without port; ``"*"``: any, then the token protects.
+    needs_token : bool
+        Whether even the user's own connections need it.
+    frame_ancestors : str
+        Who may show the pages in a frame, as CSP has it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        host_names: Sequence[str],
+        *,
+        needs_token: bool = False,
+        frame_ancestors: str = "'none'",
+    ) -> None:
+        self._app = app
+        self._token = token
+        self._host_names = frozenset(host_names)
+        self._needs_token = needs_token
+        self._headers = [
+            (b"content-security-policy", _POLICY.format(ancestors=frame_ancestors).encode("ascii")),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
+        self._may_be_framed = frame_ancestors != "'none'"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        refusal = self._refusal(scope, headers)
+        if refusal:
+            await self._say(send, 403, refusal)
+            return
+        given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)).get("token")
+        is_known = self._is_token(_cookie(headers)) or (
+            not self._needs_token and _is_own_connection(scope.get("client"), scope.get("server"))
+        )
+        if given is not None and self._is_token(given) and scope["method"] in _SAFE:
+            await self._take_token(scope, send)
+            return
+        if not is_known:
+            await self._say(
+                send,
+                403,
+                "heapscope: this address needs the token that 'heapscope explore' printed; open the address "
+                "that it printed, with ?token=... at its end.",
+            )
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *self._headers]}
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> str:
+        host = headers.get("host", "")
+        name = urlsplit(f"//{host}").hostname or ""
+        if "*" not in self._host_names and name not in self._host_names:
+            return "heapscope: the server does not go by that name; use the address that it printed."
+        site = headers.get("sec-fetch-site", "none")
+        if scope["method"] not in _SAFE:
+            origin = headers.get("origin")
+            is_own = site == "same-origin" or (
+                site == "none" and (origin is None or urlsplit(origin).netloc == host)
+            )
+            if not is_own or (origin is not None and urlsplit(origin).netloc != host):
+                return "heapscope: only a page of this server may change something."
+        elif site in ("cross-site", "same-site"):
+            # A link may be followed; nothing may be read or loaded from another site's page.
+            is_link = headers.get("sec-fetch-mode") == "navigate" and (
+                headers.get("sec-fetch-dest") == "document" or self._may_be_framed
+            )
+            if not is_link:
+                return "heapscope: pages of other sites may not use this server."
+        return ""
+
+    def _is_token(self, given: str) -> bool:
+        return bool(given) and hmac.compare_digest(given.encode(), self._token.encode())
+
+    async def _take_token(self, scope: Scope, send: Send) -> None:
+        """Keep the token in a cookie, and out of the address bar and of what is copied from it."""
+        left = [
+            (key, value)
+            for key, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            if key != "token"
+        ]
+        # As the client wrote it, and never '//host', which would lead elsewhere.
+        path = "/" + scope.get("raw_path", b"/").decode("ascii", "replace").partition("?")[0].lstrip("/")
+        root = scope.get("root_path", "")
+        same_site = "None; Secure" if self._may_be_framed and scope.get("scheme") == "https" else "Lax"
+        cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite={same_site}"
+        where = f"{root}{path}" + (f"?{urlencode(left)}" if left else "")
+        headers = [
+            (b"location", where.encode("ascii", "replace")),
+            (b"set-cookie", cookie.encode("ascii")),
+            (b"cache-control", b"no-store"),
+            *self._headers,
+        ]
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _say(self, send: Send, status: int, text: str) -> None:
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": f"{text}\n".encode()})
+
+
+def _cookie(headers: dict[str, str]) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+def _is_own_connection(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> bool:
+    """Whether the other end of a loopback connection belongs to this user, or to root."""
+    if client is None or server is None or not ip_address(client[0]).is_loopback:
+        return False
+    owner = _owner_of(client[0], client[1], server[1] or 0)
+    return owner is not None and owner in (os.geteuid(), 0)
+
+
+def _owner_of(address: str, port: int, server_port: int) -> int | None:
+    """User id of the socket that is bound to an address and connected to a port; None where nobody tells."""
+    is_4 = ip_address(address).version == 4
+    packed = ip_address(address).packed
+    # Words of the address in the byte order of the machine, each in hexadecimal digits.
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    local = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+    try:
+        lines = Path("/proc/net/tcp" if is_4 else "/proc/net/tcp6").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines[1:]:
+        fields = line.split()
+        if len(fields) > 7 and fields[1] == local and fields[2].endswith(f":{server_port:04X}"):
+            return int(fields[7])
+    return None

@@ -1,0 +1,153 @@
+"""The dominator tree from the top down, its objects summed by class, package or class loader at each level.
+
+Eclipse MAT's "dominator tree, group by class": under a group of objects stand the groups of what these
+immediately dominate.  A group's retained size is the sum over its members, of which none retains another:
+they have disjoint subtrees.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.by_group import loader_name, package_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+GroupBy = Literal["class", "package", "loader"]
+_KEPT_MEMBERS = 1 << 23  # object indices of groups that were opened; 64 MB
+
+
+@dataclass(frozen=True, slots=True)
+class TreeGroup:
+    """Objects of one class, package or loader at one place of the tree.
+
+    Attributes
+    ----------
+    name : str
+    object_count : int
+    shallow_bytes, retained_bytes : int
+    example_id : int
+        Identifier of the member that retains most.
+    """
+
+    name: str
+    object_count: int
+    shallow_bytes: int
+    retained_bytes: int
+    example_id: int
+
+
+class _OpenedGroups:
+    """Members of groups that were opened before, up to a bound; the oldest go first."""
+
+    def __init__(self) -> None:
+        self._members: OrderedDict[tuple[str, ...], NDArray[np.int64]] = OrderedDict()
+
+    def get(self, key: tuple[str, ...]) -> NDArray[np.int64] | None:
+        return self._members.get(key)
+
+    def put(self, key: tuple[str, ...], members: NDArray[np.int64]) -> None:
+        self._members[key] = members
+        while len(self._members) > 1 and sum(each.size for each in self._members.values()) > _KEPT_MEMBERS:
+            self._members.popitem(last=False)
+
+
+def tree_groups(graph: HeapGraph, by: GroupBy, way: Sequence[str] = ()) -> list[TreeGroup]:
+    """The groups below a group of the dominator tree, what retains most first.
+
+    Parameters
+    ----------
+    by : {"class", "package", "loader"}
+    way : sequence of str
+        Names of the groups from the top of the tree down to the one that is opened; empty: the top level.
+    """
+    names, codes = _groups_of_classes(graph, by)
+    rows = _below(graph, by, tuple(way))
+    if not rows.size:
+        return []
+    columns, of_row = graph.columns, codes[graph.columns.class_index[rows]]
+    retained = graph.retained_units[rows]
+    counts = np.bincount(of_row, minlength=len(names))
+    # Sums of whole numbers in float64 are exact up to 2**53.
+    shallow = np.bincount(of_row, columns.size_units[rows], len(names))
+    sums = np.bincount(of_row, retained, len(names))
+    order = np.lexsort((rows, retained))  # the last of each group is its largest, ties go to the last address
+    largest = np.zeros(len(names), np.int64)
+    largest[of_row[order]] = rows[order]
+    present = np.nonzero(counts)[0]
+    present = present[np.lexsort((present, -sums[present]))]
+    ids = columns.addresses.ids_of(largest[present])
+    return [
+        TreeGroup(
+            names[code],
+            int(counts[code]),
+            int(shallow[code]) * columns.unit_bytes,
+            int(sums[code]) * columns.unit_bytes,
+            int(object_id),
+        )
+        for code, object_id in zip(present.tolist(), ids.tolist(), strict=True)
+    ]
+
+
+def members_at(graph: HeapGraph, by: GroupBy, way: Sequence[str]) -> NDArray[np.int64]:
+    """Objects of the group at the end of a way through the tree, int64, ascending."""
+    names, codes = _groups_of_classes(graph, by)
+    *above, name = way
+    if name not in names:
+        return np.empty(0, np.int64)
+    rows = _below(graph, by, tuple(above))
+    found: NDArray[np.int64] = rows[codes[graph.columns.class_index[rows]] == names.index(name)]
+    return found
+
+
+def _below(graph: HeapGraph, by: GroupBy, way: tuple[str, ...]) -> NDArray[np.int64]:
+    """Everything that the group at the end of a way immediately dominates."""
+    if not way:
+        return graph.dominators.top_level
+    opened = graph.kept("opened groups of the dominator tree", _OpenedGroups)
+    key = (by, *way)
+    found = opened.get(key)
+    if found is None:
+        found = dominated_by(graph, members_at(graph, by, way))
+        opened.put(key, found)
+    return found
+
+
+def dominated_by(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What any of some objects immediately dominates, int64, ascending."""
+    immediate = graph.immediate_dominators
+    if members.size == 1:
+        return np.nonzero(immediate == np.uint32(members[0]))[0]
+    is_member = np.zeros(immediate.size, bool)
+    is_member[members] = True
+    below = np.nonzero(immediate < VIRTUAL_ROOT)[0]
+    found: NDArray[np.int64] = below[is_member[immediate[below]]]
+    return found
+
+
+def _groups_of_classes(graph: HeapGraph, by: GroupBy) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the groups, and the group of each class."""
+    return graph.kept(f"groups of classes by {by}", lambda: _find_groups(graph, by))
+
+
+def _find_groups(graph: HeapGraph, by: GroupBy) -> tuple[list[str], NDArray[np.int64]]:
+    if by == "class":
+        keys = [each.name for each in graph.classes]
+    elif by == "package":
+        keys = [package_of(each.name) for each in graph.classes]
+    else:
+        loaders = {each.loader_id for each in graph.classes}
+        shown = {loader_id: loader_name(graph, loader_id) for loader_id in loaders}
+        keys = [shown[each.loader_id] for each in graph.classes]
+    names = sorted(set(keys))
+    codes = {name: code for code, name in enumerate(names)}
+    return names, np.array([codes[key] for key in keys], np.int64)
