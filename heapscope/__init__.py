@@ -17,7 +17,7 @@ The rooms, imports going only down::
     parser                           dump file -> records and columns
     analysis                         heap -> answers
     reporter                         answers -> HTML, Markdown, JSON
-    cli                              the command line; no analysis inside
+    cli, agent, testing              the command line, MCP tools, the pytest plugin; no analysis inside
 
 Public is what `__all__` names.  Everything loads at first use, so that ``import heapscope``
 and ``heapscope --help`` cost next to nothing.
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         CorruptRecord,
         DifferentProcesses,
         DumpFailed,
+        GrowthExceeded,
         HeapscopeError,
         HistogramError,
         HprofError,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from heapscope.reporter.bundle import write_bundle as bundle
     from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
+    from heapscope.testing.growth import watching_growth
 
 __all__ = [
     "WATCHED_CLASSES",
@@ -79,6 +81,7 @@ __all__ = [
     "CorruptRecord",
     "DifferentProcesses",
     "DumpFailed",
+    "GrowthExceeded",
     "Heap",
     "HeapscopeError",
     "HistogramError",
@@ -109,6 +112,7 @@ __all__ = [
     "snapshots",
     "unload_ipython_extension",
     "watched_processes",
+    "watching_growth",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
@@ -128,6 +132,7 @@ _HOMES = {
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
     "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
+    "watching_growth": ("heapscope.testing.growth", "watching_growth"),
 }
 
 

@@ -34,11 +34,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras"},
-    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "__version__"},
+    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "agent", "__version__"},
+    "agent": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "__version__"},
+    "testing": SHARED | {"collector", "parser", "heap", "analysis", "reporter"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli"},
+    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli", "testing"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -52,7 +54,9 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "mcp": {"agent"},
     "pyarrow": {"extras"},
+    "pytest": {"testing"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
 }

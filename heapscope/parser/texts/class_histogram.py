@@ -137,6 +137,23 @@ def read_histograms(path: str | os.PathLike[str]) -> list[ClassHistogramText]:
     return _reader(path).read()
 
 
+def parse_histogram(text: str, where: str) -> ClassHistogramText:
+    """The class histogram of a text that is no file: the answer of a JVM.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Whose answer it is; stands where errors name the file.
+
+    Raises
+    ------
+    HistogramError
+        As `read_histograms`.
+    """
+    return _Reader(where, text.encode()).read()[0]
+
+
 def _reader(path: str | os.PathLike[str]) -> _Reader:
     name = os.fspath(path)
     return _Reader(name, _to_utf8(_read_text(name)))
