@@ -55,6 +55,7 @@ COMMANDS = {
     "threads": "heapscope.cli.threads",
     "info": "heapscope.cli.info",
     "redact": "heapscope.cli.redact",
+    "mcp": "heapscope.cli.mcp",
     "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }
