@@ -88,7 +88,9 @@ class Analyst:
         except anyio.get_cancelled_exc_class():
             # Whoever asked does not wait any more.  Work cannot be interrupted, so the worker ends with it,
             # unless somebody else waits for an answer too.
-            others = [each for key, each in self._pending.items() if key != number and each.process is process]
+            others = [
+                each for key, each in self._pending.items() if key != number and each.process is process
+            ]
             if not others and process is self._process:
                 self._stop()
             raise

@@ -1,4 +1,4 @@
-"""An answer: what heapscope says, what it read from the files, and what to ask next; in so many bytes at most.
+"""An answer: what heapscope says, what it read from the files, what to ask next; in so many bytes at most.
 
 Answers are JSON objects.  Under ``data`` stands whatever was read from dumps and logs, under the other keys
 heapscope's own words.

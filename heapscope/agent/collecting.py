@@ -1,4 +1,4 @@
-"""Running JVMs: which there are, and snapshots of them in two steps, the first of which only tells the price."""
+"""Running JVMs: which there are, and snapshots of them in two steps; the first only tells the price."""
 
 from __future__ import annotations
 
@@ -99,8 +99,10 @@ class Collecting:
             self._plans = {name: plan for name, plan in self._plans.items() if plan.until > now}
             self._plans[token] = _Plan(process.pid, process.start_ticks, kind, now + TOKEN_SECONDS)
         data: dict[str, Any] = {"pid": process.pid, "kind": kind, "token": token}
-        used = None if process.heap is None else process.heap.used_bytes
-        if used is None:
+        heap = process.heap
+        # Before the first collection some JVMs say 0: it is no more than what is committed.
+        used = 0 if heap is None else heap.used_bytes or heap.committed_bytes
+        if not used:
             cost = "how long the JVM would stand still is not known: it does not tell the size of its heap"
         else:
             seconds = used / 1e9 * _pause_of(kind, process)
@@ -114,7 +116,9 @@ class Collecting:
                     f"{format_bytes(2 * used)}"
                 )
         if process.attach == "signal":
-            cost += "; it gets one SIGQUIT, which a Java launcher takes for a request to open its attach socket"
+            cost += (
+                "; it gets one SIGQUIT, which a Java launcher takes for a request to open its attach socket"
+            )
         return Answer(
             f"nothing was done yet. A {kind} of process {process.pid}: {cost}",
             "an estimate from the heap in use before a collection; a busy machine takes longer",
@@ -126,7 +130,9 @@ class Collecting:
         with self._lock:
             plan = self._plans.pop(token, None)
         if plan is None or plan.until < time.monotonic():
-            raise HeapscopeError("this token is unknown, used or too old; ask 'collect' with a pid for another")
+            raise HeapscopeError(
+                "this token is unknown, used or too old; ask 'collect' with a pid for another"
+            )
         process = processes.get(plan.pid)
         if process.start_ticks != plan.start_ticks:
             raise HeapscopeError(f"process {plan.pid} has ended since, another one has its pid")
@@ -136,7 +142,8 @@ class Collecting:
         pause = taken.facts["pause_seconds_estimate"]
         name = work.scope.name_of(taken.path)
         return Answer(
-            f"taken: {name}, {format_bytes(taken.facts['file_bytes'])}; the JVM stood still for about {pause:.2g} s",
+            f"taken: {name}, {format_bytes(taken.facts['file_bytes'])}; the JVM stood still for about "
+            f"{pause:.2g} s",
             data={"snapshot": name, "pause_seconds": pause, "file_bytes": taken.facts["file_bytes"]},
             next=[Question("diagnose", {"snapshots": [name]}, "what leaks, as far as one snapshot tells")],
         )

@@ -52,7 +52,11 @@ class Disclosure:
     def owner(self, text: str) -> str:
         """The field that owns something, or words for what else does."""
         if text.startswith(_LOCAL):
-            return f"{_LOCAL_WITHHELD} {self.value(text.removeprefix(_LOCAL))}" if self.values else _LOCAL_WITHHELD
+            return (
+                f"{_LOCAL_WITHHELD} {self.value(text.removeprefix(_LOCAL))}"
+                if self.values
+                else _LOCAL_WITHHELD
+            )
         return self.steps(text)
 
     def steps(self, text: str) -> str:

@@ -55,9 +55,8 @@ def suspects(
         first = real[0]
         piled = first.content_class or first.class_name
         count = first.content_count or first.instance_count
-        says = (
-            f"{first.share:.0%} of {of} that is reachable: {count:,} {may.name(piled)} in {may.owner(first.owner)}"
-        )
+        what = f"{count:,} {may.name(piled)} in {may.owner(first.owner)}"
+        says = f"{first.share:.0%} of {of} that is reachable: {what}"
     else:
         says = f"nothing of the program's own retains {share:g} % of the {of} that is reachable"
     questions = []
@@ -87,7 +86,8 @@ def suspects(
                 {"class": may.name(row["name"]), "retained_bytes": row["retained_bytes"]} for row in by_class
             ],
             "retained_by_loader": [
-                {"loader": may.loader(row["name"]), "retained_bytes": row["retained_bytes"]} for row in by_loader
+                {"loader": may.loader(row["name"]), "retained_bytes": row["retained_bytes"]}
+                for row in by_loader
             ],
             "bytes_by_reachability": {key: size for key, size in reachability.items() if size},
         },
@@ -149,7 +149,9 @@ def paths(
         lines = [may.steps(each) for each in merged.lines(6)]
         example = f"0x{int(members.object_ids[-1]):x}" if members else ""
     first = lines[0] if lines else "nothing"
-    questions = [Question("retained", {"snapshot": name, "subject": subject}, "what would go with them, exactly")]
+    questions = [
+        Question("retained", {"snapshot": name, "subject": subject}, "what would go with them, exactly")
+    ]
     if example:
         questions.insert(
             0, Question("paths", {"snapshot": name, "subject": example}, "the way to one, object by object")
@@ -203,7 +205,9 @@ def retained(
         members = subject_of(heap, subject, subclasses=subclasses)
         whole = members.retained_bytes(tuple(without_roots))
         table = members.retained(tuple(without_roots)).histogram()
-        reachable = sum(row["shallow_bytes"] for row in heap.reachability().rows() if row["category"] != "unreachable")
+        reachable = sum(
+            row["shallow_bytes"] for row in heap.reachability().rows() if row["category"] != "unreachable"
+        )
         handles = members.root_record_count(_JNI_GLOBAL)
         without = members.retained_bytes([_JNI_GLOBAL]) if handles and not without_roots else None
         name, notes = work.scope.name_of(heap.path), _partial(heap)
@@ -245,7 +249,9 @@ def threads(work: Workspace, progress: Progress, snapshot: str = "", offset: int
     if found and found[0].object_id:
         says += f"; the one that retains most has {format_bytes(found[0].largest_bytes)}"
         questions.append(
-            Question("retained", {"snapshot": name, "subject": f"0x{found[0].object_id:x}"}, "what it retains")
+            Question(
+                "retained", {"snapshot": name, "subject": f"0x{found[0].object_id:x}"}, "what it retains"
+            )
         )
     questions.append(Question("suspects", {"snapshot": name}, "what retains most of the heap"))
     return Answer(

@@ -70,7 +70,9 @@ def _facts(work: Workspace, group: LogGroup) -> dict[str, Any]:
             )
         ),
         "distinct_details": len(group.details),
-        "details": [f"{count:,} x {may.value(detail)}" for detail, count in group.details] if may.values else [],
+        "details": [f"{count:,} x {may.value(detail)}" for detail, count in group.details]
+        if may.values
+        else [],
         "frames": [{"frame": may.name(frame), "count": count} for frame, count in group.frames],
         "meaning": meaning_of(group.kind),
     }

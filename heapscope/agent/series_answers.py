@@ -1,4 +1,4 @@
-"""Answers about snapshots in time: what there is, what leaks, what grows, what changed, whether it is fixed."""
+"""Answers about snapshots in time: what there is, leaks, grows and changed, and whether it is fixed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from heapscope.analysis.leaks.findings import Diagnosis
 
 
-
-def open_snapshots(work: Workspace, progress: Progress, snapshots: Sequence[str] = (), offset: int = 0) -> Answer:
+def open_snapshots(
+    work: Workspace, progress: Progress, snapshots: Sequence[str] = (), offset: int = 0
+) -> Answer:
     """What may be read: snapshots in order of time, which process each is of, logs."""
     logs = work.scope.logs()
     try:
@@ -45,9 +46,7 @@ def open_snapshots(work: Workspace, progress: Progress, snapshots: Sequence[str]
             data={"logs": logs},
             next=[Question("explain_log", {"logs": logs[:3]}, "what they tell of memory")],
         )
-    rows = [
-        _snapshot_facts(work, each, number) for number, one in enumerate(series, 1) for each in one
-    ]
+    rows = [_snapshot_facts(work, each, number) for number, one in enumerate(series, 1) for each in one]
     count = sum(len(one) for one in series)
     broken = [work.name(each) for one in series for each in one if not each.is_whole]
     ends = [f"{plural(count, 'snapshot')} of {plural(len(series), 'process', 'processes')}"]
@@ -109,7 +108,7 @@ def diagnose(work: Workspace, progress: Progress, snapshots: Sequence[str] = ())
         undecided = any(diagnosis.status == UNDECIDED for _, diagnosis in found)
         says = (
             "no known leak found; whether something else grows, three snapshots or more of one process will "
-            "tell. What holds most of the heap now is under 'holds_most': large, not proved to grow"
+            "tell"
             if undecided
             else "no leak found: nothing grows beyond chance, and no known leak fits"
         )
@@ -146,7 +145,7 @@ def _no_finding(work: Workspace, diagnosis: Diagnosis) -> dict[str, Any]:
             for title, counts in diagnosis.steady[:4]
         ]
     if diagnosis.owners:
-        facts["holds_most"] = [suspect_facts(each, work.disclosure) for each in diagnosis.owners]
+        facts["holds_most_now"] = [suspect_facts(each, work.disclosure) for each in diagnosis.owners]
     return facts
 
 
@@ -222,7 +221,7 @@ def growth(
     }
     return Answer(
         says,
-        f"{len(grown.snapshots)} snapshots; by chance alone at most {grown.expected_by_chance:.1f} would seem "
+        f"{len(grown.snapshots)} snapshots; by chance at most {grown.expected_by_chance:.1f} would seem "
         "to grow; four snapshots or more make a verdict",
         data,
         rows="growing",
@@ -290,9 +289,9 @@ def histogram(
         table, of, superclasses = one.histogram, work.name(one), one.superclasses
         column = "instance_count" if sort == "instances" else "shallow_bytes"
     table = _picked(table, pattern, superclasses).sorted_by(column)
-    total = sum(table.column("shallow_bytes"))
+    count, total = sum(table.column("instance_count")), sum(table.column("shallow_bytes"))
     return Answer(
-        f"{plural(len(table), 'class', 'classes')} in {of}, {plural(sum(table.column('instance_count')), 'instance')}, "
+        f"{plural(len(table), 'class', 'classes')} in {of}, {plural(count, 'instance')}, "
         f"{format_bytes(total)} shallow",
         data={"classes": [_row(work, row) for row in list(table.rows())[offset:]]},
         rows="classes",
@@ -387,9 +386,16 @@ def check(
     if limits or no_growth:
         checks = before.check(limits, no_growth=no_growth, partial=True, progress=progress)
         failed = len(checks.failed)
-        says.append(f"{failed} of {plural(len(checks), 'guard')} do not hold" if failed else "all guards hold")
+        says.append(
+            f"{failed} of {plural(len(checks), 'guard')} do not hold" if failed else "all guards hold"
+        )
         data["guards"] = [
-            {"guard": each.name, "outcome": each.outcome, "figures": may.sentence(each.message), "hint": each.hint}
+            {
+                "guard": each.name,
+                "outcome": each.outcome,
+                "figures": may.sentence(each.message),
+                "hint": each.hint,
+            }
             for each in checks.results
         ]
         if failed:
@@ -401,5 +407,3 @@ def check(
         rows="classes" if after else "guards",
         next=questions,
     )
-
-

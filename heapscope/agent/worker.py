@@ -103,7 +103,7 @@ def _answer(
         out.write({"id": number, "problem": said, "is_bug": False})
     except Exception as error:
         traceback.print_exc()  # to standard error: it may quote the dump
-        said = f"this is a bug of heapscope ({type(error).__name__}); the server's standard error has the traceback"
+        said = f"a bug of heapscope ({type(error).__name__}); the server's standard error has the traceback"
         out.write({"id": number, "problem": said, "is_bug": True})
 
 
