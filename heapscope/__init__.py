@@ -16,6 +16,7 @@ The rooms, imports going only down::
     collector                        process -> dump file
     parser                           dump file -> records and columns
     analysis                         heap -> answers
+    query                            SQL over heaps
     reporter                         answers -> HTML, Markdown, JSON
     cli, agent, testing              the command line, MCP tools, the pytest plugin; no analysis inside
 
@@ -28,6 +29,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from heapscope.handed_down import hand_down
 from heapscope.rich_repr import set_renderer
 
 __version__ = "0.1.0"
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         ObjectNotFound,
         OutputExists,
         OutputFailed,
+        QueryError,
         SampleError,
         TruncatedDump,
         UnsupportedFormat,
@@ -95,6 +98,7 @@ __all__ = [
     "ObjectNotFound",
     "OutputExists",
     "OutputFailed",
+    "QueryError",
     "SampleError",
     "Snapshot",
     "Snapshots",
@@ -143,6 +147,8 @@ def _draw(thing: object) -> str | None:
 
 
 set_renderer(_draw)
+hand_down("object relations", lambda: import_module("heapscope.heap.object_relations"))
+hand_down("query engine", lambda: import_module("heapscope.query.facade"))
 
 
 def __getattr__(name: str) -> Any:

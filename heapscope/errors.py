@@ -19,6 +19,7 @@
     ├── KnownLeaksError (path)        a file of known leaks that breaks its format
     ├── ObjectNotFound (KeyError)     no such class or object; names the nearest
     ├── AmbiguousName (candidates)    a simple name that several classes have
+    ├── QueryError (line, column, candidates)   a query that cannot be answered
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
     ├── GrowthExceeded (AssertionError)   a test leaves more in the heap than it may
     ├── OutputExists            the output is there already and --force was not given
@@ -215,6 +216,35 @@ class AmbiguousName(HeapscopeError):
             f" and {more} more" if more else f" and {names[-1]}"
         )
         super().__init__(f"{wanted!r} may be {which}; write the full name of the one that is meant")
+
+
+class QueryError(HeapscopeError):
+    """A query that cannot be answered.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, and what to do next.
+    line, column : int or None
+        Where in the query, both from 1; None where no place is to blame.
+    candidates : sequence of str
+        Names that may have been meant, the nearest first.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        line: int | None = None,
+        column: int | None = None,
+        candidates: Sequence[str] = (),
+    ) -> None:
+        self.line = line
+        self.column = column
+        self.candidates = list(candidates)
+        place = "" if line is None else f"line {line:,}"
+        place += "" if line is None or column is None else f", column {column:,}"
+        near = f"; did you mean {self.candidates[0]}?" if self.candidates else ""
+        super().__init__(f"query{', ' if place else ''}{place}: {problem}{near}")
 
 
 class DifferentProcesses(HeapscopeError):

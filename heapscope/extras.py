@@ -26,6 +26,36 @@ def pyarrow() -> Any:
     return pyarrow
 
 
+def sql_engine() -> Any:
+    """The module ``duckdb``; pyarrow is there as well.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingDependency("duckdb", "SQL", "sql") from None
+    arrow()
+    return duckdb
+
+
+def arrow() -> Any:
+    """The module ``pyarrow`` with ``pyarrow.compute``, for queries.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import pyarrow
+        import pyarrow.compute
+    except ImportError:
+        raise MissingDependency("pyarrow", "SQL", "sql") from None
+    return pyarrow
+
+
 def weasyprint() -> Any:
     """The module ``weasyprint`` with ``weasyprint.text.fonts`` and ``weasyprint.urls``, for PDFs.
 

@@ -56,6 +56,14 @@ _SECRET_WORD = re.compile(
     r"auth|bearer|cookie|cred|jwt|key|pass|pin$|private|pwd?$|pwd|salt|secret|session|sig$|signature|token",
     re.IGNORECASE,
 )
+_NO_SECRET_WORD = re.compile(
+    r"author(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
+)
+# What every rule of `scrub` needs: a mark, the beginning of an issued token, or a long run.
+_SUSPICIOUS = re.compile(
+    r"[=:@]|-|\b(?:bearer|basic|digest|negotiate)\s|AKIA|ASIA|AROA|AIDA|ya29|hv[sbr]\.|eyJ|[A-Za-z0-9+/_]{20}",
+    re.IGNORECASE,
+)
 _HARMLESS_VALUES = _names("true false yes no on off none null kerberos simple")
 _NUMBER = re.compile(r"[+-]?\d[\d.]*[kKmMgGtT]?")
 
@@ -214,6 +222,50 @@ def mask_options(words: Iterable[str]) -> list[str]:
                 shown.append(scrub(word) if is_shown else MASKED)
             option = ""
     return shown
+
+
+def names_secret(name: str) -> bool:
+    """Whether a field, a key of a map or a property is called after a secret: ``password``, ``api.token``.
+
+    Stricter than what people type (`mask_value`): who is an author, or which authority serves a URI, is
+    no secret, and neither are sets of keys.
+    """
+    if name in _DIAGNOSTIC_NAMES or name in _HARMLESS_NAMES:
+        return False
+    return _SECRET_WORD.search(_NO_SECRET_WORD.sub("", name)) is not None
+
+
+def mask_text(text: str, name: str = "") -> str:
+    """A text of a heap as it may be shown, with its name where it has one.
+
+    Parameters
+    ----------
+    text : str
+        Of a string object.
+    name : str
+        Of the field, or of the key of a map, that holds it.
+    """
+    if name and text and names_secret(name) and text.lower() not in _HARMLESS_VALUES:
+        return _masked_whole(text)
+    return scrub(text) if may_hold_secret(text) else text
+
+
+def mask_whole(text: str) -> str:
+    """In place of a text that is known to be a secret: its length only."""
+    return _masked_whole(text)
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether `scrub` can change a text at all; a tenth of its time."""
+    return _SUSPICIOUS.search(text) is not None
+
+
+def is_telling(value: str) -> bool:
+    """Whether a value that is masked where it stands is one to mask wherever it occurs.
+
+    Not numbers, switches and what is shorter than four characters: every heap is full of them.
+    """
+    return len(value) >= 4 and value.lower() not in _HARMLESS_VALUES and not _NUMBER.fullmatch(value)
 
 
 def scrub(text: str) -> str:

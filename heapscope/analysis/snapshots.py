@@ -24,6 +24,7 @@ from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.verdicts import NOT_FIXED
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
+from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Snapshots(RichRepr, Series):
+class Snapshots(RichRepr, Queryable, Series):
     """Snapshots in the order of their capture times; files of one time stay in the given order."""
 
     def __init__(

@@ -23,6 +23,7 @@ from heapscope.parser.scan import scan, with_way_out
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
+from heapscope.queryable import Queryable
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from heapscope.parser.segments import Columns
 
 
-class Heap(RichRepr):
+class Heap(RichRepr, Queryable):
     """One heap dump.  Use as a context manager.
 
     Opening counts the dump (a fraction of a second per gigabyte); columns of all objects are

@@ -10,12 +10,8 @@ import numpy as np
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.histogram import sorted_histogram
-from heapscope.heap.objects.fields import (
-    FieldColumn,
-    follow_path,
-    read_field,
-    split_path,
-)
+from heapscope.heap.objects.field_paths import read_path
+from heapscope.heap.objects.fields import FieldColumn
 from heapscope.heap.objects.java_object import JavaObject, Value, object_or_none, shown
 from heapscope.parser.generated_names import stable_name
 from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType
@@ -36,9 +32,11 @@ class ObjectSet(RichRepr):
     """Objects of a heap, in address order; ``len()`` is how many.
 
     A *path* names fields, one after the other: ``"ugi.subject"`` is the field ``subject`` of what
-    the field ``ugi`` refers to; the empty path is the object itself.
+    the field ``ugi`` refers to; ``"attrs[id]"`` is what the map in ``attrs`` has under the key ``id``, of a
+    list or an array ``"table[0]"`` an element; the empty path is the object itself.
 
-    Sets of one heap combine with ``|``, ``&`` and ``-``; ``[3]`` is one object, ``[:10]`` a set.
+    Sets of one heap combine with ``|``, ``&`` and ``-``; ``[3]`` is one object, ``[:10]`` a set, and so is
+    ``[mask]`` of booleans: ``keys[keys.values("port") == 8020]``.
 
     Attributes
     ----------
@@ -71,11 +69,19 @@ class ObjectSet(RichRepr):
     @overload
     def __getitem__(self, key: int) -> JavaObject: ...
     @overload
-    def __getitem__(self, key: slice) -> ObjectSet: ...
-    def __getitem__(self, key: int | slice) -> JavaObject | ObjectSet:
+    def __getitem__(self, key: slice | NDArray[np.bool_] | Sequence[bool]) -> ObjectSet: ...
+    def __getitem__(self, key: int | slice | NDArray[np.bool_] | Sequence[bool]) -> JavaObject | ObjectSet:
         if isinstance(key, slice):
             return ObjectSet(self.graph, np.sort(self.indices[key]))
-        return JavaObject(self.graph, int(self.indices[key]))
+        if isinstance(key, (int, np.integer)):
+            return JavaObject(self.graph, int(self.indices[key]))
+        mask = np.asarray(key)
+        if mask.dtype != np.bool_ or mask.shape != self.indices.shape:
+            raise TypeError(
+                f"a mask of {len(self):,} booleans picks from these objects, not {mask.dtype} of shape "
+                f"{mask.shape}"
+            )
+        return self._picked(mask)
 
     def __or__(self, other: ObjectSet) -> ObjectSet:
         return ObjectSet(self.graph, np.union1d(self.indices, self._same_graph(other)))
@@ -180,6 +186,37 @@ class ObjectSet(RichRepr):
         from heapscope.heap.retention.paths import merged_paths
 
         return merged_paths(self.graph, self.indices)
+
+    def referrers(self) -> ObjectSet:
+        """All objects that refer to one of these, members too where they do."""
+        from heapscope.heap.retention.referrers import referrers_of
+
+        return ObjectSet(self.graph, referrers_of(self.graph, self.indices))
+
+    def referrers_by_field(self) -> Table:
+        """Who refers to these objects, by class and field; see `heapscope.heap.retention.referrers`."""
+        from heapscope.heap.retention.referrers import referrers_by_field
+
+        return referrers_by_field(self.graph, self.indices)
+
+    def references(self) -> ObjectSet:
+        """All objects that one of these refers to."""
+        graph = self.graph.references
+        starts, ends = graph.indptr[self.indices].astype(np.int64), graph.indptr[self.indices + 1]
+        counts = ends.astype(np.int64) - starts
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        found = graph.indices[np.repeat(starts, counts) + within].astype(np.int64)
+        # Class objects that are GC roots are not listed with each instance.
+        classes = self.graph.class_objects[np.unique(self.graph.columns.class_index[self.indices])]
+        return ObjectSet(self.graph, np.unique(np.concatenate([found, classes[classes >= 0]])))
+
+    def dominated(self) -> ObjectSet:
+        """What these objects immediately dominate."""
+        immediate = self.graph.immediate_dominators
+        is_member = np.zeros(immediate.size + 1, bool)
+        is_member[self.indices] = True
+        above = np.minimum(immediate, immediate.size)  # the virtual root and nothing: no member
+        return ObjectSet(self.graph, np.nonzero(is_member[above])[0])
 
     def histogram(self) -> Table:
         """The set by class: ``class_name, instance_count, shallow_bytes``, the largest first."""
@@ -291,12 +328,19 @@ class ObjectSet(RichRepr):
         ]
         return self._picked(picked)
 
-    def group_by(self, path: str) -> Table:
+    def group_by(self, path: str, *, retained: bool = False) -> Table:
         """The set grouped by the value at the end of a path: ``value, object_count, shallow_bytes``.
 
         Numbers, strings, boxed values, enums and classes are grouped by value, other objects by
         identity (``value`` is the `JavaObject`), and what is missing or null under None.
         The most frequent first.
+
+        Parameters
+        ----------
+        path : str
+        retained : bool
+            With a column ``retained_bytes``, the exact retained size of each group's objects together:
+            a pass over the graph for each group.
 
         Raises
         ------
@@ -306,32 +350,37 @@ class ObjectSet(RichRepr):
         column, columns = self._column(path), self.graph.columns
         sizes = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
         groups: dict[tuple[type, Any], tuple[Any, int, int]] = {}
+        members: dict[tuple[type, Any], list[NDArray[np.int64]]] = {}
         for code in np.unique(column.types).tolist():
             rows = np.nonzero(column.types == code)[0]
             bits, group_of, counts = np.unique(column.bits[rows], return_inverse=True, return_counts=True)
             bytes_of = np.zeros(bits.size, np.int64)
             np.add.at(bytes_of, group_of, sizes[rows])
             values = self._decoded(FieldColumn(np.full(bits.size, code, np.uint8), bits), depth=0)
-            for value, count, size in zip(values.tolist(), counts.tolist(), bytes_of.tolist(), strict=True):
+            places = np.split(rows[np.argsort(group_of, kind="stable")], np.cumsum(counts)[:-1])
+            for value, count, size, mine in zip(
+                values.tolist(), counts.tolist(), bytes_of.tolist(), places, strict=True
+            ):
                 key = type(value), value if not isinstance(value, (np.ndarray, bytes)) else id(value)
                 _, count_before, size_before = groups.get(key, (value, 0, 0))
                 groups[key] = value, count_before + count, size_before + size
-        ordered = sorted(groups.values(), key=lambda group: (-group[1], -group[2], str(group[0])))
-        return Table(
-            {
-                "value": [group[0] for group in ordered],
-                "object_count": np.array([group[1] for group in ordered], np.int64),
-                "shallow_bytes": np.array([group[2] for group in ordered], np.int64),
-            }
-        )
+                members.setdefault(key, []).append(self.indices[mine])
+        keys = sorted(groups, key=lambda key: (-groups[key][1], -groups[key][2], str(groups[key][0])))
+        table: dict[str, Any] = {
+            "value": [groups[key][0] for key in keys],
+            "object_count": np.array([groups[key][1] for key in keys], np.int64),
+            "shallow_bytes": np.array([groups[key][2] for key in keys], np.int64),
+        }
+        if retained:
+            sets = (ObjectSet(self.graph, np.sort(np.concatenate(members[key]))) for key in keys)
+            table["retained_bytes"] = np.array([each.retained_bytes() for each in sets], np.int64)
+        return Table(table)
 
     def _column(self, path: str) -> FieldColumn:
         """The fields at the end of a path."""
-        names = split_path(path)
-        if not names:
+        if not path:
             return FieldColumn(np.full(len(self), BasicType.OBJECT, np.uint8), self.object_ids)
-        rows = follow_path(self.graph, self.indices, names[:-1])
-        return read_field(self.graph, rows, names[-1])
+        return read_path(self.graph, self.indices, path)
 
     def _decoded(self, column: FieldColumn, depth: int | None = None) -> NDArray[Any]:
         from heapscope.heap.objects.values import DEPTH, Decoder

@@ -17,6 +17,8 @@ SHARED = {"errors", "units", "progress", "cache", "machine_code", "files", "tabl
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "rich_repr": set(),
+    "handed_down": set(),
+    "queryable": {"handed_down"},
     "extras": {"errors"},
     "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
@@ -28,19 +30,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parser": SHARED,
     "table": {"rich_repr"},
     "secrets": set(),
-    "heap": SHARED | {"parser", "rich_repr"},
-    "analysis": SHARED | {"heap", "parser", "rich_repr"},
+    "heap": SHARED | {"parser", "rich_repr", "queryable", "handed_down"},
+    "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
+    "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
     # Its files name the version they were made by.
     "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras"},
-    "cli": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "demo", "agent", "__version__"},
-    "agent": SHARED | {"collector", "parser", "heap", "analysis", "reporter", "__version__"},
+    "cli": SHARED
+    | {"collector", "parser", "heap", "analysis", "query", "reporter", "demo", "agent", "__version__"},
+    "agent": SHARED | {"collector", "parser", "heap", "analysis", "query", "reporter", "__version__"},
     "testing": SHARED | {"collector", "parser", "heap", "analysis", "reporter"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
-    "__init__": SHARED | {"rich_repr", "collector", "heap", "analysis", "reporter", "cli", "testing"},
+    "__init__": SHARED
+    | {"rich_repr", "queryable", "collector", "heap", "analysis", "query", "reporter", "cli", "testing"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -54,6 +59,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "duckdb": {"extras"},
     "mcp": {"agent"},
     "pyarrow": {"extras"},
     "pytest": {"testing"},
@@ -70,6 +76,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "vm_facts",
         "histogram",
         "object_set",
+        "object_relations",
         "heap",
     ),
     "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),

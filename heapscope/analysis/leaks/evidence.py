@@ -19,7 +19,7 @@ from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.graph.reachability import SOFT
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.objects.environment import system_properties_of
-from heapscope.heap.objects.fields import follow_path, split_path
+from heapscope.heap.objects.field_paths import follow_path, split_path
 from heapscope.heap.objects.java_collections import contents, static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.retention.paths import Holder, MergedPaths, merged_paths

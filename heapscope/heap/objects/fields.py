@@ -150,7 +150,12 @@ def _all_chars() -> NDArray[Any]:
 
 
 def read_field(
-    graph: HeapGraph, rows: NDArray[np.int64], name: str, *, is_optional: bool = False
+    graph: HeapGraph,
+    rows: NDArray[np.int64],
+    name: str,
+    *,
+    is_optional: bool = False,
+    declared_in: str | None = None,
 ) -> FieldColumn:
     """A field of many objects.
 
@@ -162,6 +167,8 @@ def read_field(
         Field name.
     is_optional : bool
         Whether classes without the field are fine, all of them even.
+    declared_in : str, optional
+        The class that declares it, where a subclass hides it behind a field of that name.
 
     Raises
     ------
@@ -179,7 +186,12 @@ def read_field(
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     is_known = False
     for group in np.split(places[order], starts[1:]):
-        place = class_fields(graph, int(columns.class_index[rows[group[0]]])).by_name.get(name)
+        fields = class_fields(graph, int(columns.class_index[rows[group[0]]]))
+        if declared_in is None:
+            place = fields.by_name.get(name)
+        else:
+            mine = (p for p in fields.places if p.name == name and p.declared_in == declared_in)
+            place = next(mine, None)
         if place is not None:
             is_known = True
             offsets = columns.offsets[rows[group]].astype(np.int64)
@@ -214,24 +226,6 @@ def numbers_at(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) 
     # A number begins at every byte of this view: four times as fast as gathering single bytes.
     view: NDArray[Any] = np.ndarray((buffer.size - size + 1,), f">u{size}", buffer, strides=(1,))
     return view[starts].astype(np.uint64)
-
-
-def follow_path(graph: HeapGraph, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.int64]:
-    """Object indices reached over reference fields, shape (k,); -1 where the way breaks.
-
-    Raises
-    ------
-    ObjectNotFound
-        No object on the way has a field of that name.
-    """
-    for name in names:
-        rows = graph.indices_of(read_field(graph, rows, name).references())
-    return rows
-
-
-def split_path(path: str) -> list[str]:
-    """``"ugi.subject"`` -> ``["ugi", "subject"]``; no name for the empty path."""
-    return path.split(".") if path else []
 
 
 def _no_such_field(graph: HeapGraph, name: str, class_indices: NDArray[Any]) -> ObjectNotFound:

@@ -40,7 +40,7 @@ def _nodes(node: JavaObject | None, seen: set[int]) -> Iterator[tuple[int, int, 
     """(object index, key, value) along a chain, up to a node that was seen before."""
     while node is not None and node.index not in seen:
         seen.add(node.index)
-        key, referent, value, val, following = node.references(*_NODE)
+        key, referent, value, val, following = node.reference_ids(*_NODE)
         # A node has a key or a referent, a value or a val.
         yield node.index, key or referent, value or val
         node = object_or_none(node.graph, following)

@@ -201,12 +201,12 @@ def _tree_items(java_map: JavaObject) -> Items:
     graph = java_map.graph
     seen: set[int] = set()
     pending: list[tuple[int, int, int]] = []
-    at = java_map.references("root")[0]
+    at = java_map.reference_ids("root")[0]
     while True:
         node = object_or_none(graph, at)
         if node is not None and node.index not in seen:
             seen.add(node.index)
-            at, right, key, value = node.references("left", "right", "key", "value")
+            at, right, key, value = node.reference_ids("left", "right", "key", "value")
             pending.append((right, key, value))
         elif pending:
             at, key, value = pending.pop()
@@ -222,7 +222,7 @@ def _linked(owner: JavaObject, first: str, following: str, key: str, value: str 
     node = owner.follow(first)
     while node is not None and node.index not in seen:
         seen.add(node.index)
-        key_id, value_id, next_id = node.references(key, value, following)
+        key_id, value_id, next_id = node.reference_ids(key, value, following)
         yield key_id, value_id
         node = object_or_none(graph, next_id)
 
@@ -316,7 +316,7 @@ def _sub_list(*roots: str) -> _Reader:
 def _copies(collection: JavaObject, depth: int) -> Contents | None:
     # The only collection that has more elements than the heap has references.
     count = _clamped(collection.get("n"), _MAX_COPIES + 1)
-    one = collection.references("element")[0]
+    one = collection.reference_ids("element")[0]
     return None if count > _MAX_COPIES else _list_of(repeat((one, 0), count))
 
 
@@ -329,7 +329,7 @@ def _one_or_two(kind: CollectionKind) -> _Reader:
     def read(collection: JavaObject, depth: int) -> Contents:
         # What stands for no second element was null up to JDK 14.
         nothing = static_reference(collection.graph, "java.util.ImmutableCollections", "EMPTY")
-        first, second = collection.references("e0", "e1")
+        first, second = collection.reference_ids("e0", "e1")
         return Contents(kind, _elements([first] if second in (0, nothing) else [first, second]))
 
     return read
@@ -394,7 +394,7 @@ def _fixed(kind: CollectionKind, *names: str) -> _Reader:
     """What single fields hold: one element each, or one key and its value."""
 
     def read(collection: JavaObject, depth: int) -> Contents:
-        ids = collection.references(*names)
+        ids = collection.reference_ids(*names)
         if kind is CollectionKind.MAP:
             return Contents(kind, iter([(ids[0], ids[1])] if ids else []))
         return Contents(kind, _elements(ids))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from heapscope.handed_down import handed_down
 from heapscope.heap.objects.fields import FieldPlace, class_fields
 from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
 from heapscope.rich_repr import RichRepr
@@ -25,6 +26,18 @@ _REPR_CHARACTERS = 60
 _STRING = "java.lang.String"
 
 
+class Reference(NamedTuple):
+    """A reference: the field, element or static behind it, and the object at its other end."""
+
+    field: str
+    object: JavaObject
+
+
+def _relations() -> Any:
+    """`heapscope.heap.object_relations`, which knows what objects have to do with each other."""
+    return handed_down("object relations")
+
+
 def shown(text: str) -> str:
     """Text from a dump in one line, without what steers a terminal."""
     return text if text.isprintable() else repr(text)[1:-1]
@@ -33,10 +46,21 @@ def shown(text: str) -> str:
 class JavaObject(RichRepr):
     """One object, read from the dump when asked.
 
+    ::
+
+        key = heap.objects("org.apache.hadoop.fs.FileSystem$Cache$Key")[0]
+        key["scheme"], key.ugi.user["fullName"], key.retained_bytes, key.referrers()
+
+    ``key["ugi"]`` is a field's value: strings, boxed values, enums and collections are decoded, other
+    references are objects.  ``key.ugi`` is the same for names that this class does not use itself.
     Equal to another one where both are the same object of the same heap; `value` decodes it.
     """
 
     __slots__ = ("graph", "index")
+
+    if TYPE_CHECKING:
+        graph: HeapGraph
+        index: int
 
     def __init__(self, graph: HeapGraph, index: int) -> None:
         self.graph = graph
@@ -47,6 +71,66 @@ class JavaObject(RichRepr):
 
     def __hash__(self) -> int:
         return hash(self.index)
+
+    def __getitem__(self, path: str | int) -> Any:
+        """A field, or what a path of fields leads to (``"ugi.attrs[id]"``); of an array an element.
+
+        Raises
+        ------
+        ObjectNotFound
+            There is no such field on the way; the message names the nearest.
+        IndexError
+            The array is not as long.
+        """
+        return _relations().item_of(self, path)
+
+    def __getattr__(self, name: str) -> Any:
+        # numpy, pandas and IPython ask every object for names that begin so.
+        if name.startswith("_") or name in JavaObject.__slots__:
+            raise AttributeError(name)
+        if name not in class_fields(self.graph, self.class_index).by_name:
+            raise AttributeError(
+                f"{shown(self.class_name)} has no field {name!r}; its fields: "
+                f"{', '.join(map(shown, class_fields(self.graph, self.class_index).by_name)) or 'none'}"
+            )
+        return self[name]
+
+    def __dir__(self) -> list[str]:
+        fields = class_fields(self.graph, self.class_index).by_name
+        return sorted({each for each in (*super().__dir__(), *fields) if not each.startswith("_")})
+
+    @property
+    def retained_bytes(self) -> int:
+        """Its retained size: what would go if it went; 0 for what nothing retains."""
+        return self.graph.dominators.retained_bytes_of(self.index)
+
+    def retained(self) -> Any:
+        """The retained set as an `ObjectSet`: all that would go if it went, itself included."""
+        return _relations().retained(self)
+
+    def references(self) -> list[Reference]:
+        """What it refers to: pairs of (field name, object)."""
+        found: list[Reference] = _relations().references(self)
+        return found
+
+    def referrers(self, limit: int | None = None) -> list[Reference]:
+        """Who refers to it: pairs of (field name, object), of ``limit`` objects at most."""
+        found: list[Reference] = _relations().referrers(self, limit)
+        return found
+
+    def paths_to_gc_roots(self, count: int = 5) -> Any:
+        """Paths from the GC roots to it, a list of `Path`: the shortest first, ``count`` at most."""
+        return _relations().paths_of(self, count)
+
+    @property
+    def dominator(self) -> JavaObject | None:
+        """The nearest object on every path to it; None where there is none."""
+        found: JavaObject | None = _relations().dominator(self)
+        return found
+
+    def dominated(self) -> Any:
+        """What it immediately dominates, an `ObjectSet`."""
+        return _relations().dominated(self)
 
     @property
     def object_id(self) -> int:
@@ -123,7 +207,7 @@ class JavaObject(RichRepr):
         place = class_fields(self.graph, self.class_index).by_name.get(name)
         return None if place is None else _value_at(self._field_bytes(), place)
 
-    def references(self, *names: str) -> tuple[int, ...]:
+    def reference_ids(self, *names: str) -> tuple[int, ...]:
         """Identifiers in reference fields; 0 for null, and where the object has no such field."""
         known = class_fields(self.graph, self.class_index).by_name
         data = self._field_bytes()
@@ -140,7 +224,7 @@ class JavaObject(RichRepr):
         for name in names:
             if found is None:
                 return None
-            found = object_or_none(self.graph, found.references(name)[0])
+            found = object_or_none(self.graph, found.reference_ids(name)[0])
         return found
 
     def value(self, depth: int | None = None) -> Any:

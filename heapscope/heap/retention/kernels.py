@@ -1,4 +1,4 @@
-"""The compiled loops of `_group_kernels` and `_waste_kernels`, callable without numba."""
+"""The compiled loops of the kernel modules beside this one, callable without numba."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from heapscope.machine_code import Kernel
 
 _GROUPS = "heapscope.heap.retention._group_kernels"
 _WASTE = "heapscope.heap.retention._waste_kernels"
+_REFERENCES = "heapscope.heap.retention._reference_kernels"
 _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them, 34 GB
 
 # immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
@@ -25,3 +26,15 @@ heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[
 mark_nested = Kernel(_GROUPS, "mark_nested", "u4[] u4[] u8[4] u1[]")
 # buf, offsets, seeds, identifier_bytes, widths, hashes, lengths
 hash_arrays = Kernel(_WASTE, "hash_arrays", "u1[] i8[] u8[] i8 i8[] u8[] i8[]")
+# buf, offsets, class_index, indptr, class_targets, slot_starts, slots, slot_codes, referent_slots,
+# referent_codes, grid, addresses, ids, identifier_bytes, codes; by the types of offsets, class_index, indptr
+name_references = {
+    (offsets, classes, starts): Kernel(
+        _REFERENCES,
+        "name_references",
+        f"u1[] {offsets}[] {classes}[] {starts}[] u4[] i8[] i8[] u4[] i8[] u4[] u8[] u8[2] u8[] i8 u4[]",
+    )
+    for offsets in ("u4", "i8")
+    for classes in ("u2", "i4")
+    for starts in ("u4", "i8")
+}

@@ -378,7 +378,7 @@ def _thread_local(graph: HeapGraph, steps: tuple[OwnerStep, ...]) -> tuple[int, 
     for place, step in enumerate(steps):
         if step.class_name != _THREAD_LOCAL_ENTRY or step.name != "value":
             continue
-        key = object_or_none(graph, JavaObject(graph, step.object_index).references("referent")[0])
+        key = object_or_none(graph, JavaObject(graph, step.object_index).reference_ids("referent")[0])
         if key is None:
             return place, "a ThreadLocal that is gone", ClassOrigin.JDK
         above = [each for each in path_steps(graph, key.index) if each.kind in (STATIC, FIELD)]

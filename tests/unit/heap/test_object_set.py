@@ -219,7 +219,7 @@ def test_reading_one_object(keys: ObjectSet) -> None:
     key = keys[0]
     assert key.get("port") == 8020
     assert key.get("nothing") is None
-    assert key.references("user", "port", "nothing") == (key.get("user"), 0, 0)
+    assert key.reference_ids("user", "port", "nothing") == (key.get("user"), 0, 0)
     name = key.follow("user", "name")
     assert name is not None
     assert name.text() == name.value() == "user0"

@@ -1,0 +1,67 @@
+"""Who refers to the objects of a set, grouped by class and field, as MAT's incoming references by class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.retention.by_group import dominated_bytes
+from heapscope.heap.retention.edge_names import labels
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+
+def referrers_of(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Objects that refer to one of some objects, ascending; members too where they do."""
+    sources, _ = graph.references.incoming(members)
+    return np.unique(sources).astype(np.int64)
+
+
+def referrers_by_field(graph: HeapGraph, members: NDArray[np.int64]) -> Table:
+    """Referrers of a set grouped by class and field, those that refer to most members first.
+
+    Parameters
+    ----------
+    members : int64 array
+        Object indices, distinct.
+
+    Returns
+    -------
+    Table
+        ``reference`` (``HashMap$Node.value``), ``class_name``, ``referrer_count``, ``target_count`` (members
+        that they refer to), ``shallow_bytes`` and ``dominated_bytes`` of the referrers (what they retain in
+        the dominator tree, added up), ``example_id``.
+    """
+    sources, targets = (each.astype(np.int64) for each in graph.references.incoming(members))
+    codes, texts = labels(graph, sources, targets)
+    class_of = graph.columns.class_index[sources].astype(np.int64)
+    # Two classes of one simple name are two groups.
+    keys, group_of = np.unique(np.stack([codes, class_of]), axis=1, return_inverse=True)
+    rows = []
+    order = np.argsort(group_of.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(group_of.reshape(-1), minlength=keys.shape[1]))
+    for group, places in enumerate(np.split(order, ends[:-1]) if keys.shape[1] else []):
+        holders, held = np.unique(sources[places]), np.unique(targets[places])
+        units = int(graph.columns.size_units[holders].sum(dtype=np.uint64))
+        rows.append(
+            (
+                texts[int(keys[0, group])],
+                graph.classes[int(keys[1, group])].name,
+                holders.size,
+                held.size,
+                units * graph.columns.unit_bytes,
+                dominated_bytes(graph, holders),
+                int(graph.columns.addresses.ids_of(holders[:1])[0]),
+            )
+        )
+    rows.sort(key=lambda row: (-row[3], -row[2], row[0], row[1]))
+    names = (
+        "reference", "class_name", "referrer_count", "target_count", "shallow_bytes", "dominated_bytes",
+        "example_id",
+    )  # fmt: skip
+    return Table({name: [row[place] for row in rows] for place, name in enumerate(names)})

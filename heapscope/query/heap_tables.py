@@ -1,0 +1,270 @@
+"""Tables of objects and references: views of the arrays of the index."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.extras import arrow
+from heapscope.heap.graph.reachability import CATEGORIES
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.objects.fields import numbers_at
+from heapscope.heap.retention.by_group import group_totals, loader_name
+from heapscope.heap.retention.reference_names import name_references
+from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.query.catalogue import TABLES
+from heapscope.query.columns import SqlColumn, SqlTable, dictionary, small_table, with_nulls
+from heapscope.query.texts import string_lengths, texts_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+STRING = "java.lang.String"
+
+
+class HeapArrow:
+    """Arrow arrays over one heap.
+
+    Parameters
+    ----------
+    graph : HeapGraph
+    show_secrets : bool
+        Whether texts that may be secret are shown as they are.
+    """
+
+    def __init__(self, graph: HeapGraph, show_secrets: bool = False) -> None:
+        self.graph = graph
+        self.show_secrets = show_secrets
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Name of each class."""
+        return [java_class.name for java_class in self.graph.classes]
+
+    def rows_of(self, class_indices: list[int]) -> NDArray[np.int64]:
+        """Instances of some classes, ascending."""
+        class_index = self.graph.columns.class_index
+        if len(class_indices) == 1:
+            return np.nonzero(class_index == class_index.dtype.type(class_indices[0]))[0]
+        is_picked = np.zeros(len(self.graph.classes), bool)
+        is_picked[class_indices] = True
+        return np.nonzero(is_picked[class_index])[0]
+
+    @cached_property
+    def strings(self) -> NDArray[np.int64]:
+        """All strings, ascending."""
+        return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING] or [-1])
+
+    # --- objects ---
+
+    def addresses(self, rows: NDArray[np.int64] | None = None) -> Any:
+        """Addresses of all objects, or of some."""
+        ids = self.graph.columns.object_ids
+        return arrow().array(ids if rows is None else ids[rows])
+
+    def classes(self, rows: NDArray[Any] | None = None) -> Any:
+        """Class names, as a dictionary over ``class_index``."""
+        codes = self.graph.columns.class_index
+        return dictionary(codes if rows is None else codes[rows], self.class_names)
+
+    def shallow(self, rows: NDArray[np.int64] | None = None) -> Any:
+        """Shallow sizes in units."""
+        units = self.graph.columns.size_units
+        return arrow().array(units if rows is None else units[rows])
+
+    def retained(self, rows: NDArray[np.int64] | None = None) -> Any:
+        """Retained sizes in units."""
+        units = self.graph.retained_units
+        return arrow().array(units if rows is None else units[rows])
+
+    def dominators(self) -> Any:
+        """Address of the immediate dominator, null for what no other object dominates."""
+        immediate = self.graph.immediate_dominators
+        is_null = immediate >= VIRTUAL_ROOT
+        ids = self.graph.columns.object_ids
+        return with_nulls(ids[np.where(is_null, 0, immediate)] if ids.size else ids, is_null)
+
+    def reachability(self) -> Any:
+        """How the GC roots reach each object."""
+        return dictionary(self.graph.categories, list(CATEGORIES))
+
+    def array_lengths(self) -> Any:
+        """Elements of arrays, null for other objects."""
+        columns, buffer = self.graph.columns, self.graph.buffer
+        is_array = np.array([name.endswith("[]") for name in self.class_names], bool)[columns.class_index]
+        rows = np.nonzero(is_array)[0]
+        lengths = np.zeros(columns.class_index.size, np.int32)
+        offsets = columns.offsets[rows].astype(np.int64) + (1 + self.graph.identifier_bytes + 4)
+        lengths[rows] = numbers_at(buffer, offsets, 4).astype(np.int32)
+        return with_nulls(lengths, ~is_array)
+
+    # --- references ---
+
+    @cached_property
+    def _degrees(self) -> NDArray[Any]:
+        return np.diff(self.graph.references.indptr)
+
+    def sources(self) -> Any:
+        """Address of what refers, for each reference."""
+        return arrow().array(np.repeat(self.graph.columns.object_ids, self._degrees))
+
+    def targets(self) -> Any:
+        """Address of what is referred to."""
+        return arrow().array(self.graph.columns.object_ids[self.graph.references.indices])
+
+    def source_classes(self) -> Any:
+        """Class of what refers."""
+        return dictionary(np.repeat(self.graph.columns.class_index, self._degrees), self.class_names)
+
+    def target_classes(self) -> Any:
+        """Class of what is referred to."""
+        codes = self.graph.columns.class_index[self.graph.references.indices]
+        return dictionary(codes, self.class_names)
+
+    def reference_names(self) -> Any:
+        """Field by which it refers."""
+        codes, names = name_references(self.graph)
+        return dictionary(codes, names)
+
+
+def heap_tables(arrays: HeapArrow) -> dict[str, SqlTable]:
+    """The tables ``objects``, ``refs``, ``classes``, ``gc_roots``, ``strings`` and ``loaders``."""
+    graph = arrays.graph
+    # Asked for each time: an index that proves to be broken is made anew, and its arrays with it.
+    unit = graph.columns.unit_bytes
+    return {
+        "objects": SqlTable(
+            (
+                SqlColumn("address", "UBIGINT", arrays.addresses),
+                SqlColumn("class_name", "VARCHAR", arrays.classes),
+                SqlColumn("shallow_bytes", "BIGINT", arrays.shallow, unit),
+                SqlColumn("retained_bytes", "BIGINT", arrays.retained, unit),
+                SqlColumn("dominator", "UBIGINT", arrays.dominators),
+                SqlColumn("reachability", "VARCHAR", arrays.reachability),
+                SqlColumn("array_length", "INTEGER", arrays.array_lengths),
+            ),
+            "shallow_bytes",
+        ),
+        "refs": SqlTable(
+            (
+                SqlColumn("source", "UBIGINT", arrays.sources),
+                SqlColumn("target", "UBIGINT", arrays.targets),
+                SqlColumn("field", "VARCHAR", arrays.reference_names),
+                SqlColumn("source_class", "VARCHAR", arrays.source_classes),
+                SqlColumn("target_class", "VARCHAR", arrays.target_classes),
+            ),
+            "target_class",
+        ),
+        "classes": _classes(arrays),
+        "gc_roots": _gc_roots(arrays),
+        "strings": SqlTable(
+            (
+                SqlColumn("address", "UBIGINT", lambda: arrays.addresses(arrays.strings)),
+                SqlColumn("text", "VARCHAR", lambda: _string_texts(arrays)),
+                SqlColumn("length", "INTEGER", lambda: string_lengths(graph, arrays.strings)),
+                SqlColumn("shallow_bytes", "BIGINT", lambda: arrays.shallow(arrays.strings), unit),
+                SqlColumn("retained_bytes", "BIGINT", lambda: arrays.retained(arrays.strings), unit),
+            ),
+            "shallow_bytes",
+        ),
+        "loaders": _loaders(arrays),
+    }
+
+
+def _string_texts(arrays: HeapArrow) -> Any:
+    return texts_of(arrays.graph, arrays.strings, show_secrets=arrays.show_secrets)
+
+
+def _classes(arrays: HeapArrow) -> SqlTable:
+    graph = arrays.graph
+    classes = graph.classes
+    class_index = graph.columns.class_index
+
+    def counts() -> Any:
+        return arrow().array(np.bincount(class_index, minlength=len(classes)).astype(np.int64))
+
+    def shallow() -> Any:
+        # Sums of whole numbers in float64 are exact up to 2**53.
+        units = np.bincount(class_index, graph.columns.size_units, len(classes))
+        return arrow().array(units.astype(np.int64))
+
+    def retained() -> Any:
+        totals = group_totals(graph, [[str(row)] for row in range(len(classes))])
+        return arrow().array([totals.get(str(row), (0, 0, 0))[2] for row in range(len(classes))])
+
+    def super_names() -> list[str | None]:
+        found = (classes.with_id(c.super_id) if c.super_id else None for c in classes)
+        return [None if c is None else c.name for c in found]
+
+    def array(values: list[Any], sql_type: str) -> Any:
+        return arrow().array(values, SqlColumn("", sql_type, lambda: None).arrow_type())
+
+    return SqlTable(
+        (
+            SqlColumn("class_name", "VARCHAR", lambda: array(arrays.class_names, "VARCHAR")),
+            SqlColumn("super_name", "VARCHAR", lambda: array(super_names(), "VARCHAR")),
+            SqlColumn("address", "UBIGINT", lambda: array([c.class_id or None for c in classes], "UBIGINT")),
+            SqlColumn("loader", "UBIGINT", lambda: array([c.loader_id or None for c in classes], "UBIGINT")),
+            SqlColumn("instance_count", "BIGINT", counts),
+            SqlColumn("shallow_bytes", "BIGINT", shallow, graph.columns.unit_bytes),
+            SqlColumn("retained_bytes", "BIGINT", retained),
+        ),
+        "class_name",
+    )
+
+
+def _gc_roots(arrays: HeapArrow) -> SqlTable:
+    graph = arrays.graph
+    roots = graph.columns.roots
+    kinds = sorted(ROOT_KIND_NAMES)
+
+    def classes() -> Any:
+        at = graph.roots.object_index
+        codes = np.where(at >= 0, graph.columns.class_index[np.maximum(at, 0)], len(arrays.class_names))
+        return dictionary(codes.astype(np.int32), [*arrays.class_names, ""])
+
+    def kind() -> Any:
+        codes = np.searchsorted(kinds, roots.kinds).astype(np.int8)
+        return dictionary(codes, [ROOT_KIND_NAMES[tag] for tag in kinds])
+
+    def frames() -> Any:
+        frames = roots.frame_numbers.astype(np.int32)
+        return with_nulls(frames, frames < 0)
+
+    def serials() -> Any:
+        return with_nulls(roots.thread_serials.astype(np.int64), roots.thread_serials == 0)
+
+    return SqlTable(
+        (
+            SqlColumn("kind", "VARCHAR", kind),
+            SqlColumn("address", "UBIGINT", lambda: arrow().array(roots.object_ids)),
+            SqlColumn("class_name", "VARCHAR", classes),
+            SqlColumn("thread_serial", "BIGINT", serials),
+            SqlColumn("frame_number", "INTEGER", frames),
+        ),
+        "address",
+    )
+
+
+def _loaders(arrays: HeapArrow) -> SqlTable:
+    graph = arrays.graph
+
+    def rows() -> list[tuple[Any, ...]]:
+        ids = [java_class.loader_id for java_class in graph.classes]
+        totals = group_totals(graph, [[str(loader_id)] for loader_id in ids])
+        found: list[tuple[Any, ...]] = []
+        for loader_id in sorted(set(ids)):
+            index = graph.index_of(loader_id) if loader_id else -1
+            of_class = arrays.class_names[int(graph.columns.class_index[index])] if index >= 0 else None
+            objects, shallow, retained = totals.get(str(loader_id), (0, 0, 0))
+            name = loader_name(graph, loader_id)
+            found.append(
+                (loader_id or None, name, of_class, ids.count(loader_id), objects, shallow, retained)
+            )
+        return found
+
+    return small_table(TABLES["loaders"], rows)
