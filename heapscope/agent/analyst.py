@@ -55,7 +55,11 @@ class Analyst:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        process = self._process
         self._stop()
+        if process is not None:
+            with anyio.CancelScope(shield=True):
+                await process.wait()
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 

@@ -2,7 +2,7 @@
 
 Names of classes and fields, of files, of environment variables, and stack frames are said.  What a program
 put into its heap is a value: texts, keys, names of threads and of class loaders, contents of variables and
-properties, addresses of clusters, users; in logs the messages.  Values are left out, not shortened.
+properties, addresses of clusters, users; in logs the messages.  In place of a value stands ``(withheld)``.
 
 A name too was chosen by some program, and may be a sentence that addresses its reader.  One that is not made
 like a name in Java source is put between « and », and so is every value.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from heapscope.reporter.text import printable
 from heapscope.secrets import scrub
 
-WITHHELD = "(withheld; the server's option --show-values shows it)"
+WITHHELD = "(withheld)"
 _LONGEST = 300
 # Java identifiers with the marks that join them: packages, nested and hidden classes, arrays, frames, paths.
 _NAME = re.compile(r"[\w$.<>\[\]/:+-]+(?:\([\w$.\- :/]*\))?", re.ASCII)

@@ -47,7 +47,7 @@ def suspects(
         by_class = list(consumers.by_class.head(_CONSUMERS).rows())
         by_loader = list(consumers.by_loader.head(3).rows())
         reachability = {row["category"]: row["shallow_bytes"] for row in heap.reachability().rows()}
-        name, notes = work.scope.name_of(heap.path), _partial(heap)
+        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     rows = [suspect_facts(each, may) for each in found.suspects]
     real = [each for each in found.suspects if not each.ordinary]
     of = format_bytes(found.reachable_bytes)
@@ -130,7 +130,7 @@ def paths(
     may = work.disclosure
     with work.heap(snapshot, progress) as heap:
         members = subject_of(heap, subject, subclasses=subclasses)
-        name, notes = work.scope.name_of(heap.path), _partial(heap)
+        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
         if subject[:2].lower() == "0x":
             found = find_paths(heap.graph, int(members.indices[0]), max(1, min(count, 8)))
             of_class = members[0].class_name
@@ -210,7 +210,7 @@ def retained(
         )
         handles = members.root_record_count(_JNI_GLOBAL)
         without = members.retained_bytes([_JNI_GLOBAL]) if handles and not without_roots else None
-        name, notes = work.scope.name_of(heap.path), _partial(heap)
+        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     rows = [{"class": may.name(row.pop("class_name")), **row} for row in table.rows()]
     each = f", {format_bytes(whole / len(members))} each" if len(members) > 1 else ""
     data: dict[str, Any] = {
@@ -240,7 +240,7 @@ def threads(work: Workspace, progress: Progress, snapshot: str = "", offset: int
     with work.heap(snapshot, progress) as heap:
         found = find_thread_stacks(heap.graph)
         rows = [_thread_facts(work, heap, each) for each in found[offset : offset + 40]]
-        name, notes = work.scope.name_of(heap.path), _partial(heap)
+        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     virtual = sum(each.thread_count for each in found if each.is_virtual)
     platform = sum(not each.is_virtual for each in found)
     says = plural(platform, "platform thread")
@@ -299,5 +299,6 @@ def _thread_facts(work: Workspace, heap: Heap, thread: ThreadStack) -> dict[str,
     return {key: value for key, value in facts.items() if value not in ("", [], None)}
 
 
-def _partial(heap: Heap) -> list[str]:
+def partial_notes(heap: Heap) -> list[str]:
+    """That a dump was read in part only, where it was."""
     return [] if heap.coverage is None else [f"the dump is broken: {heap.coverage.summary}"]

@@ -28,9 +28,11 @@ from heapscope.agent.collecting import Collecting
 from heapscope.agent.disclosure import Disclosure
 from heapscope.agent.heap_answers import paths, retained, suspects, threads
 from heapscope.agent.log_answers import explain_log
+from heapscope.agent.object_answers import objects, referrers
 from heapscope.agent.scope import Scope
 from heapscope.agent.series_answers import check, diagnose, growth, histogram, open_snapshots
 from heapscope.agent.settings import Settings
+from heapscope.agent.sql_answers import sql
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError, HistogramError
 from heapscope.progress import Progress
@@ -43,8 +45,11 @@ TOOLS: dict[str, Callable[..., Answer]] = {
     "growth": growth,
     "suspects": suspects,
     "histogram": histogram,
+    "objects": objects,
+    "referrers": referrers,
     "paths": paths,
     "retained": retained,
+    "sql": sql,
     "threads": threads,
     "check": check,
     "explain_log": explain_log,

@@ -2,7 +2,8 @@
 
 ::
 
-    with_client(folder, lambda ask: ...)
+    with agent(folder) as asker:
+        asker.ask("diagnose")["data"]
 """
 
 from __future__ import annotations
@@ -10,36 +11,52 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
 from mcp.shared.dispatcher import ProgressFnT
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, Tool
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass
-class Asker:
+class Agent:
     """A connected client; keeps every text that the server answered."""
 
+    portal: BlockingPortal
     client: Client
-    texts: list[str]
+    texts: list[str] = field(default_factory=list)
 
-    async def raw(
-        self, tool: str, progress: ProgressFnT | None = None, **arguments: Any
+    def tools(self) -> list[Tool]:
+        """The tools that the server has."""
+        return self.portal.call(self.client.list_tools).tools
+
+    async def asked(self, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+        """Whether a tool failed, and its text; for a script in the portal."""
+        result, text = await self._call(tool, None, arguments)
+        return bool(result.is_error), text
+
+    async def _call(
+        self, tool: str, progress: ProgressFnT | None, arguments: dict[str, Any]
     ) -> tuple[CallToolResult, str]:
-        """The result of a tool, and its text."""
         result = await self.client.call_tool(tool, arguments, progress_callback=progress)
         text = "".join(getattr(each, "text", "") for each in result.content)
         self.texts.append(text)
         return result, text
 
-    async def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    def raw(
+        self, tool: str, progress: ProgressFnT | None = None, **arguments: Any
+    ) -> tuple[CallToolResult, str]:
+        """The result of a tool, and its text."""
+        return self.portal.call(self._call, tool, progress, arguments)
+
+    def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The answer of a tool, which must be one.
 
         Raises
@@ -47,12 +64,12 @@ class Asker:
         AssertionError
             It is an error.
         """
-        result, text = await self.raw(tool, **arguments)
+        result, text = self.raw(tool, **arguments)
         assert not result.is_error, text
         found: dict[str, Any] = json.loads(text)
         return found
 
-    async def fail(self, tool: str, **arguments: Any) -> str:
+    def fail(self, tool: str, **arguments: Any) -> str:
         """The error of a tool.
 
         Raises
@@ -60,16 +77,16 @@ class Asker:
         AssertionError
             There is none.
         """
-        result, text = await self.raw(tool, **arguments)
+        result, text = self.raw(tool, **arguments)
         assert result.is_error, text
         return text
 
 
-@asynccontextmanager
-async def connected(
+@contextmanager
+def agent(
     *paths: Path | str, options: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Asker]:
-    """A client with a server of its own."""
+) -> Iterator[Agent]:
+    """A client with a server of its own, for tests that are not asynchronous."""
     indexes = os.environ.get("HEAPSCOPE_INDEX_DIR")
     server = StdioServerParameters(
         command=sys.executable,
@@ -80,8 +97,8 @@ async def connected(
             **(environment or {}),
         },
     )
-    async with Client(server) as client:
-        yield Asker(client, [])
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Client(server)) as client:
+        yield Agent(portal, client)
 
 
 def workers() -> list[int]:
