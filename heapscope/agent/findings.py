@@ -19,6 +19,10 @@ SURENESS = {
     POSSIBLE: "possible: what is known fits, but it is little; a heap dump, or more of them, would tell",
 }
 _HELD = 3
+# Of a URI that the heap has: others may be anything.
+_SCHEMES = frozenset(
+    "abfs abfss adl file ftp gs har hdfs http https oss s3 s3a s3n viewfs wasb webhdfs".split()
+)
 
 
 def finding_facts(finding: Finding, may: Disclosure) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def _reading(name: str, value: str, may: Disclosure) -> str:
 def _group(group: FileSystemGroup, may: Disclosure) -> dict[str, Any]:
     return {
         "class": may.name(group.class_name),
-        "scheme": may.name(group.scheme) if group.scheme else "",
+        "scheme": group.scheme if group.scheme in _SCHEMES else may.value(group.scheme),
         "cluster": may.value(group.authority),
         "user": may.value(group.user),
         "file_systems": group.file_system_count,

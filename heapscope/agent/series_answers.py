@@ -228,7 +228,8 @@ def growth(
         offset=offset,
         total=len(keys),
         next=questions,
-        notes=[*([left_out] if left_out else []), *map(note_text, grown.notes)],
+        # Of which process they are is said with its host, which is nobody's business here.
+        notes=[*([left_out.partition("; these")[0]] if left_out else []), *map(note_text, grown.notes)],
     )
 
 

@@ -271,11 +271,11 @@ def _add_heap_tools(server: MCPServer[Analyst]) -> None:
             Field(
                 description="One SELECT in DuckDB's SQL. Tables: snapshots, processes, classes, objects "
                 "(address, class_name, shallow_bytes, retained_bytes, dominator, reachability, "
-                "array_length), refs (source, target, field), gc_roots, threads, frames, locals, strings, environment, "
-                "properties, loaders, findings, growth; and every class in quotes, 'a.b.C', with + its "
-                "subclasses: instances with their fields, references as addresses. Functions: "
-                "class_of(address), retained(address), retained_set_bytes(list), dominates(a, b). "
-                "DESCRIBE shows columns"
+                "array_length), refs (source, target, field), gc_roots, threads, frames, locals, strings, "
+                "environment, properties, loaders, findings, growth; and every class in double quotes, "
+                'such as "a.b.C" or with subclasses "a.b.C+": its instances with their fields, references '
+                "as addresses. Functions: class_of(address), retained(address), "
+                "retained_set_bytes(list), dominates(a, b). DESCRIBE shows columns"
             ),
         ],
         snapshots: Annotated[

@@ -34,7 +34,7 @@ from heapscope.agent.series_answers import check, diagnose, growth, histogram, o
 from heapscope.agent.settings import Settings
 from heapscope.agent.sql_answers import sql
 from heapscope.agent.workspace import Workspace
-from heapscope.errors import HeapscopeError, HistogramError
+from heapscope.errors import DifferentProcesses, HeapscopeError, HistogramError
 from heapscope.progress import Progress
 from heapscope.reporter.text import printable
 from heapscope.secrets import scrub
@@ -115,6 +115,9 @@ def _answer(
 def _problem(error: HeapscopeError, work: Workspace) -> str:
     """An error as clients may see it: without the lines that it quotes."""
     said = str(error)
+    if isinstance(error, DifferentProcesses):  # it names hosts
+        names = "; ".join(", ".join(of_one[:3]) for _, of_one in error.processes[:4])
+        said = f"snapshots of {len(error.processes)} processes are no series: {names}; name those of one"
     if isinstance(error, HistogramError) and not work.disclosure.values:
         said = f"{work.scope.name_of(Path(error.path))}: line {error.line:,}, byte {error.offset:,}: "
         said += "this is no row of a class histogram"

@@ -87,6 +87,6 @@ def _held(heap: Heap, each: Exceeded) -> list[str]:
     of = next(iter(grown)) if len(grown) == 1 else f"{len(grown)} classes"
     verb = "retains" if len(members) == 1 else "retain"
     return [
-        f"{plural(len(members), 'instance')} of {of} {verb} {size}, held by:",
+        f"{plural(len(members), 'instance')} of {of}, old and new, {verb} {size}, held by:",
         *(f"    {line}" for line in members.paths_to_gc_roots().lines(_HOLDERS)),
     ]
