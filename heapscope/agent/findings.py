@@ -20,9 +20,7 @@ SURENESS = {
 }
 _HELD = 3
 # Of a URI that the heap has: others may be anything.
-_SCHEMES = frozenset(
-    "abfs abfss adl file ftp gs har hdfs http https oss s3 s3a s3n viewfs wasb webhdfs".split()
-)
+_SCHEMES = frozenset({"abfs", "abfss", "file", "gs", "har", "hdfs", "s3a", "s3n", "viewfs", "webhdfs"})
 
 
 def finding_facts(finding: Finding, may: Disclosure) -> dict[str, Any]:
