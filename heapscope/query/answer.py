@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from heapscope.extras import arrow
@@ -88,10 +90,13 @@ class QueryAnswer(RichRepr):
 
 
 def _plain(value: Any, kind: str) -> Any:
-    if value is None:
-        return None
-    if kind == "UBIGINT":
+    """A value that JSON and people can read."""
+    if kind == "UBIGINT" and value is not None:
         return f"0x{value:x}"
-    if kind == "UBIGINT[]":
-        return [None if each is None else f"0x{each:x}" for each in value]
-    return value
+    if isinstance(value, list):
+        return [_plain(each, kind.removesuffix("[]")) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each, "") for name, each in value.items()}
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if isinstance(value, (str, bool, int, float, datetime, type(None))) else str(value)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from heapscope.analysis.growth.snapshot import snapshot_of
+from heapscope.analysis.growth.snapshot import (
+    is_histogram_file,
+    read_snapshots,
+    snapshot_files,
+    snapshot_of,
+)
 from heapscope.analysis.snapshots import Snapshots
+from heapscope.heap.opening import open as open_heap
 from heapscope.progress import Progress, default_progress
 from heapscope.query.catalogue import TABLES
 from heapscope.query.heap_tables import HeapArrow, heap_tables
@@ -67,18 +74,59 @@ def snapshots_session(
         A dump cannot be read any more.
     """
     with ExitStack() as stack:
-        parts = []
-        heap = None
+        heaps: list[Heap | None] = []
         for snapshot in snapshots:
             opened = snapshot.open(progress)
-            if opened is not None:
-                heap = stack.enter_context(opened)
-            parts.append(_part(snapshot, opened, show_secrets))
-        for name, part in zip(_distinct([each.name for each in snapshots]), parts, strict=True):
-            part.name = name
-        if parts:
-            parts[-1].tables |= verdict_tables(snapshots, heap if snapshots[-1].kind == "heap dump" else None)
-        yield Session(parts, TABLES, memory)
+            heaps.append(None if opened is None else stack.enter_context(opened))
+        yield _session(snapshots, heaps, memory, show_secrets)
+
+
+@contextmanager
+def opened_session(
+    paths: Iterable[Path],
+    following: Mapping[str, Any],
+    *,
+    memory: int | None = None,
+    show_secrets: bool = False,
+    progress: Progress = default_progress,
+) -> Iterator[Session]:
+    """A session over files, which are open as long as it lasts.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Heap dumps, class histograms, and directories of such.
+    following : mapping
+        Keyword arguments for `heapscope.open`.
+    memory, show_secrets, progress
+        As `snapshots_session` has them.
+
+    Raises
+    ------
+    HprofError, HistogramError
+    """
+    with ExitStack() as stack:
+        found: list[tuple[Snapshot, Heap | None]] = []
+        for path in (file for each in paths for file in snapshot_files(each)):
+            if is_histogram_file(path):
+                found += [(snapshot, None) for snapshot in read_snapshots(path, progress)]
+            else:
+                heap = stack.enter_context(open_heap(path, progress, **following))
+                found.append((snapshot_of(heap), heap))
+        snapshots = Snapshots(snapshot for snapshot, _ in found)
+        heap_of = {id(snapshot): heap for snapshot, heap in found}
+        yield _session(snapshots, [heap_of[id(each)] for each in snapshots], memory, show_secrets)
+
+
+def _session(
+    snapshots: Snapshots, heaps: Sequence[Heap | None], memory: int | None, show_secrets: bool
+) -> Session:
+    parts = [_part(snapshot, heap, show_secrets) for snapshot, heap in zip(snapshots, heaps, strict=True)]
+    for name, part in zip(_distinct([each.name for each in snapshots]), parts, strict=True):
+        part.name = name
+    if parts:
+        parts[-1].tables |= verdict_tables(snapshots, heaps[-1])
+    return Session(parts, TABLES, memory)
 
 
 def _part(snapshot: Snapshot, heap: Heap | None, show_secrets: bool) -> Part:

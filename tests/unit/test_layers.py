@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
     "__init__": SHARED
-    | {"rich_repr", "queryable", "collector", "heap", "analysis", "query", "reporter", "cli", "testing"},
+    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "reporter", "cli", "testing"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -77,6 +77,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "histogram",
         "object_set",
         "object_relations",
+        "object_table",
         "heap",
     ),
     "analysis": ("thresholds", "verdicts", "memory", "growth", "leaks", "snapshots", "diagnosis"),

@@ -208,7 +208,7 @@ def read_snapshots(
         See `heapscope.errors`.
     """
     path = Path(path)
-    if _looks_like_histogram(path):
+    if is_histogram_file(path):
         return _of_texts(path, read_histograms(path))
     with Heap(path, progress, partial=partial) as heap:
         return [snapshot_of(heap, as_jvm=as_jvm)]
@@ -280,7 +280,7 @@ def snapshot_files(path: Path) -> list[Path]:
     return found
 
 
-def _looks_like_histogram(path: Path) -> bool:
+def is_histogram_file(path: Path) -> bool:
     """Whether a file is text of a class histogram, perhaps gzip; False for what is no file."""
     import gzip
     import zlib

@@ -212,7 +212,7 @@ class TwoRuns(click.Command):
         return super().parse_args(ctx, spread)
 
 
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+def size_of_option(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Bytes of ``4G``; for an option."""
     from heapscope.units import parse_bytes
 
@@ -226,7 +226,7 @@ limit_option = click.option(
     "--limit",
     "limit_bytes",
     metavar="SIZE",
-    callback=_size,
+    callback=size_of_option,
     help="A memory limit for the forecast: 4G is 4 GiB, as -Xmx has it.",
 )
 force_series_option = click.option(

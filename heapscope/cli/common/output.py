@@ -37,8 +37,19 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
     """Options every table has; the command gets them as ``choice``, a `Choice`.
 
-    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.
+    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.  Without
+    ``sort_columns`` there is no ``--sort``.
     """
+
+    sort_option = [
+        click.option(
+            "--sort",
+            type=click.Choice(sort_columns),
+            metavar="COLUMN",
+            help=f"Figures sort downwards, names upwards. COLUMN: {', '.join(sort_columns)}.",
+        )
+    ]
+    sort_option = sort_option if sort_columns else []
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)
@@ -47,9 +58,9 @@ def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
             as_json: bool,
             as_csv: bool,
             top: int | None,
-            sort: str | None,
             output: Path | None,
             force: bool,
+            sort: str | None = None,
             **named: Any,
         ) -> Any:
             if as_json and as_csv:
@@ -72,12 +83,7 @@ def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
                     callback=_not_negative,
                     help=f"Rows to show, 0 for all.  [default: {TERMINAL_ROWS} on a terminal, else all]",
                 ),
-                click.option(
-                    "--sort",
-                    type=click.Choice(sort_columns),
-                    metavar="COLUMN",
-                    help=f"Figures sort downwards, names upwards. COLUMN: {', '.join(sort_columns)}.",
-                ),
+                *sort_option,
                 click.option(
                     "-o",
                     "--output",

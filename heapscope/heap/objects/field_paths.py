@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
     from heapscope.heap.graph.heap_graph import HeapGraph
 
-_STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
+_DOT = re.compile(r"\.(?![^\[]*\])")
+_KEYED = re.compile(r"([^\[]*)((?:\[[^\]]*\])+)")
 
 
 def split_path(path: str) -> list[str]:
     """``"ugi.attrs[a.b]"`` -> ``["ugi", "attrs", "[a.b]"]``; no name for the empty path."""
-    return _STEP.findall(path)
+    names: list[str] = []
+    for part in _DOT.split(path) if path else []:
+        keyed = _KEYED.fullmatch(part)
+        if keyed is None:
+            names.append(part)
+        else:
+            names += [keyed[1]] if keyed[1] else []
+            names += re.findall(r"\[[^\]]*\]", keyed[2])
+    return names
 
 
 def follow_path(graph: HeapGraph, rows: NDArray[np.int64], names: list[str]) -> NDArray[np.int64]:

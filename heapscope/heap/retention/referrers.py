@@ -65,3 +65,33 @@ def referrers_by_field(graph: HeapGraph, members: NDArray[np.int64]) -> Table:
         "example_id",
     )  # fmt: skip
     return Table({name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
+def referrers_by_level(graph: HeapGraph, members: NDArray[np.int64], levels: int) -> Table:
+    """`referrers_by_field`, then the same of the referrers, and so on; an object occurs in its first level.
+
+    Parameters
+    ----------
+    members : int64 array
+        Object indices, distinct.
+    levels : int
+        How many steps.
+
+    Returns
+    -------
+    Table
+        As `referrers_by_field` has it, with ``level`` from 1, and ``example``, an address as text, for
+        ``example_id``.
+    """
+    tables = []
+    seen = at = np.unique(members)
+    for level in range(1, levels + 1):
+        table = referrers_by_field(graph, at)
+        examples = [f"0x{each:x}" for each in table.column("example_id")]
+        columns = {name: table.column(name) for name in table.names if name != "example_id"}
+        tables.append(Table({"level": [level] * len(table), **columns, "example": examples}))
+        at = np.setdiff1d(referrers_of(graph, at), seen, assume_unique=True)
+        if not at.size:
+            break
+        seen = np.union1d(seen, at)
+    return Table({name: [v for table in tables for v in table.column(name)] for name in tables[0].names})

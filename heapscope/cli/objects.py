@@ -1,0 +1,81 @@
+"""``heapscope objects``: the instances of a class with their fields."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, snapshot_lines
+from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
+from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.output import show, table_options
+
+_SIZES = ("retained_bytes", "shallow_bytes", "address")
+
+
+@click.command(short_help="Instances of a class with their fields.")
+@dump_argument
+@click.argument("class_name", metavar="CLASS")
+@click.option(
+    "--fields", metavar="A,B.C", help="Paths of fields, one column each; attrs[id] is a key of a map."
+)
+@click.option(
+    "--where",
+    "conditions",
+    metavar="'B.C=VALUE'",
+    multiple=True,
+    help="Only objects for which this holds; also with != < <= > >= and ~ for a glob. Repeatable.",
+)
+@click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
+@secrets_option
+@graph_options
+@table_options(*_SIZES)
+def objects(
+    dump: Path,
+    class_name: str,
+    fields: str | None,
+    conditions: tuple[str, ...],
+    no_subclasses: bool,
+    show_secrets: bool,
+    following: dict[str, Any],
+    choice: Choice,
+) -> None:
+    """The instances of a CLASS of DUMP with the values of their fields, what retains most first.
+
+    Without --fields the fields of the class itself are shown. Strings, boxed values and enums read as their
+    values; what may be secret is masked.
+    """
+    from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.heap.object_table import field_names, object_table, where
+
+    with opened(dump, following) as heap:
+        found = heap.objects(class_name, subclasses=not no_subclasses)
+        for condition in conditions:
+            found = where(found, condition)
+        paths = field_names(found) if fields is None else [each.strip() for each in fields.split(",")]
+        limit = choice.rows
+        if limit is None and choice.format == "text" and choice.path is None and sys.stdout.isatty():
+            limit = TERMINAL_ROWS
+        count = len(found)
+        by = choice.sort or "retained_bytes"
+        table = object_table(found, paths, by=by, limit=limit or None, show_secrets=show_secrets)
+        snapshots = [snapshot_of(heap)]
+        heading = snapshot_lines(snapshots)
+    columns = (
+        Column("retained_bytes", "retained\nbytes", importance=1),
+        Column("shallow_bytes", "shallow\nbytes", importance=9),
+        Column("address", "address", is_text=True),
+        *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
+        Column("class_name", "class", is_text=True),
+    )
+    notes = [] if len(table) == count else [f"{count:,} objects in all; --top 0 shows them"]
+    show(
+        Answer(
+            "objects", table, columns, snapshots, rows_are=("object", "objects"), heading=heading, notes=notes
+        ),
+        replace(choice, sort=None, rows=0),
+    )
