@@ -59,7 +59,10 @@ def open_snapshots(
         offset=offset,
         total=len(rows),
         next=[Question("diagnose", {}, "what leaks in each process, why, and what to do")],
-        notes=[f"only a part could be read of {', '.join(broken[:5])}"] if broken else [],
+        notes=[
+            *([f"only a part could be read of {', '.join(broken[:5])}"] if broken else []),
+            *([] if snapshots else work.unread_notes()),
+        ],
     )
 
 
@@ -129,7 +132,7 @@ def diagnose(work: Workspace, progress: Progress, snapshots: Sequence[str] = ())
         data,
         rows=next(iter(data)),
         next=questions,
-        notes=_series_notes(found),
+        notes=[*_series_notes(found), *([] if snapshots else work.unread_notes())],
     )
 
 

@@ -37,10 +37,13 @@ class Workspace:
     ----------
     scope : Scope
     disclosure : Disclosure
+    unread : dict
+        Names of files that could not be read, in the order in which that was found.
     """
 
     scope: Scope
     disclosure: Disclosure
+    unread: dict[str, None] = field(default_factory=dict)
     _series: OrderedDict[_Key, Snapshots] = field(default_factory=OrderedDict)
     _heaps: OrderedDict[_Key, Heap] = field(default_factory=OrderedDict)
     _locks: dict[_Key, threading.Lock] = field(default_factory=dict)
@@ -49,21 +52,45 @@ class Workspace:
     def series(self, names: Sequence[str], progress: Progress) -> Snapshots:
         """Snapshots in order of time: all, or those that are named.
 
-        Where a dump is broken, what can be read of it is taken, and `Snapshot.coverage` says so.
+        Where a dump is broken, what can be read of it is taken, and `Snapshot.coverage` says so.  Of all,
+        files that cannot be read at all are left out; `unread` names them.
 
         Raises
         ------
         HeapscopeError
-            A file is out of scope, or cannot be read.
+            A file is out of scope; one that is named cannot be read, or none can.
         """
         paths = self.scope.snapshots(names)
         key = _key(paths)
         with self._locked(key):
             found = self._series.get(key)
             if found is None:
-                found = read_snapshots(paths, progress, directories=False, partial=True)
+                found = self._read(paths, progress, is_strict=bool(names))
                 self._keep(self._series, key, found, _SERIES)
         return found
+
+    def _read(self, paths: Sequence[Path], progress: Progress, *, is_strict: bool) -> Snapshots:
+        found: list[Snapshot] = []
+        problem: HeapscopeError | None = None
+        for path in paths:
+            try:
+                found += read_snapshots(path, progress, directories=False, partial=True)
+            except HeapscopeError as error:
+                if is_strict:
+                    raise
+                problem = problem or error
+                self.unread[self.scope.name_of(path)] = None
+        if problem is not None and not found:
+            raise problem
+        return Snapshots(found)
+
+    def unread_notes(self) -> list[str]:
+        """What could not be read, for the notes of an answer about all."""
+        names = list(self.unread)
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return (
+            [f"could not be read: {', '.join(names[:5])}{more}; 'open' with a name says why"] if names else []
+        )
 
     def processes(self, names: Sequence[str], progress: Progress) -> list[Snapshots]:
         """The same, the snapshots of each process by themselves."""

@@ -54,7 +54,8 @@ class Agent:
         self, tool: str, progress: ProgressFnT | None = None, **arguments: Any
     ) -> tuple[CallToolResult, str]:
         """The result of a tool, and its text."""
-        return self.portal.call(self._call, tool, progress, arguments)
+        found: tuple[CallToolResult, str] = self.portal.call(self._call, tool, progress, arguments)
+        return found
 
     def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The answer of a tool, which must be one.
