@@ -202,7 +202,8 @@ STEPS = [f"step-{number}.hprof" for number in range(1, 4)]
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("open", {"snapshots": STEPS}),
     ("diagnose", {"snapshots": ["step-3.hprof"]}),
-    *(("growth", {"snapshots": STEPS, "by": by}) for by in ("class", "loader")),
+    ("growth", {"snapshots": STEPS}),
+    ("growth", {"snapshots": STEPS, "by": "loader", "pattern": "*"}),  # all loaders, also those that stay
     ("suspects", {"snapshot": "step-3.hprof", "share": 1}),
     ("histogram", {"snapshot": "step-3.hprof", "before": "step-1.hprof"}),
     ("histogram", {"snapshot": "step-3.hprof", "pattern": "*Secrets*", "retained": True}),
