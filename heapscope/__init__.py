@@ -18,7 +18,7 @@ The rooms, imports going only down::
     analysis                         heap -> answers
     query                            SQL over heaps
     reporter                         answers -> HTML, Markdown, JSON
-    cli                              the command line; no analysis inside
+    cli, agent, testing              the command line, MCP tools, the pytest plugin; no analysis inside
 
 Public is what `__all__` names.  Everything loads at first use, so that ``import heapscope``
 and ``heapscope --help`` cost next to nothing.
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         CorruptRecord,
         DifferentProcesses,
         DumpFailed,
+        GrowthExceeded,
         HeapscopeError,
         HistogramError,
         HprofError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from heapscope.reporter.bundle import write_bundle as bundle
     from heapscope.reporter.charts.memory import memory_figure
     from heapscope.reporter.render import write_report as report
+    from heapscope.testing.growth import watching_growth
 
 __all__ = [
     "WATCHED_CLASSES",
@@ -90,6 +92,7 @@ __all__ = [
     "DumpFailed",
     "Finding",
     "Growth",
+    "GrowthExceeded",
     "Heap",
     "HeapscopeError",
     "HistogramError",
@@ -123,6 +126,7 @@ __all__ = [
     "snapshots",
     "unload_ipython_extension",
     "watched_processes",
+    "watching_growth",
 ]
 
 # Where a name lives that is not in heapscope.errors: module, name there.
@@ -147,6 +151,7 @@ _HOMES = {
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),
     "unload_ipython_extension": ("heapscope.cli.magic", "unload_ipython_extension"),
     "watched_processes": ("heapscope.analysis.memory.samples", "watched_processes"),
+    "watching_growth": ("heapscope.testing.growth", "watching_growth"),
 }
 
 

@@ -22,6 +22,7 @@
     ├── AmbiguousName (candidates)    a simple name that several classes have
     ├── QueryError (line, column, candidates)   a query that cannot be answered
     ├── DifferentProcesses (processes)   snapshots of several processes are no series
+    ├── GrowthExceeded (AssertionError)   a test leaves more in the heap than it may
     ├── OutputExists            the output is there already and --force was not given
     ├── OutputFailed            the output could not be written
     ├── NoDemo                  the demo's processes could not be started
@@ -277,6 +278,10 @@ class DifferentProcesses(HeapscopeError):
             f"snapshots of {len(self.processes)} processes are no series: {'; '.join(parts)}; "
             "name those of one, or pass --force-series (force_series=True)"
         )
+
+
+class GrowthExceeded(HeapscopeError, AssertionError):
+    """A piece of work left more instances of a class than it may; the message says what holds them."""
 
 
 class OutputExists(HeapscopeError):

@@ -158,3 +158,14 @@ def need_jpype(purpose: str) -> None:
     """
     if find_spec("jpype") is None:
         raise MissingDependency("jpype1", purpose, "demo")
+
+
+def need_mcp() -> None:
+    """Look whether the SDK of the Model Context Protocol is installed, in the version that is used.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    if find_spec("mcp") is None or find_spec("mcp.server.mcpserver") is None:
+        raise MissingDependency("mcp 2.3 or later", "The server for agents", "mcp")

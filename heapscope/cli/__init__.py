@@ -60,6 +60,7 @@ COMMANDS = {
     "info": "heapscope.cli.info",
     "explore": "heapscope.cli.explore",
     "redact": "heapscope.cli.redact",
+    "mcp": "heapscope.cli.mcp",
     "demo": "heapscope.cli.demo",
     "completion": "heapscope.cli.completion",
 }

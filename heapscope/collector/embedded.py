@@ -91,6 +91,24 @@ def collect_self(
     )
 
 
+def ask_self(command: str) -> str:
+    """The answer of the JVM in this process to a diagnostic command such as ``GC.class_histogram``.
+
+    Parameters
+    ----------
+    command : str
+        Any but ``GC.heap_dump``, with its options separated by blanks.
+
+    Raises
+    ------
+    JvmNotFound
+        No JVM runs in this process.
+    CollectError
+        The JVM refuses the command.
+    """
+    return jni.diagnostic_command(jni.created_vm(), command)
+
+
 def _channel(vm: int, process: JvmProcess, *, is_streamed: bool) -> JvmChannel:
     def from_within(command: str, seconds: float) -> str:
         if not command.startswith("GC.heap_dump "):

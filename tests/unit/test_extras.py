@@ -20,6 +20,7 @@ EXTRAS: list[tuple[str, Callable[[], Any]]] = [
     ("weasyprint", extras.weasyprint),
     ("IPython", extras.ipython_display),
     ("jpype", lambda: extras.need_jpype("A test")),
+    ("mcp", extras.need_mcp),
 ]
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 

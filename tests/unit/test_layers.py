@@ -51,12 +51,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras", "isolated_python"},
     "cli": SHARED
-    | {"collector", "parser", "heap", "analysis", "query", "reporter", "demo", "explorer", "__version__"},
+    | {"collector", "parser", "heap", "analysis", "query", "reporter"}
+    | {"demo", "explorer", "agent", "__version__"},
+    "agent": SHARED | {"collector", "parser", "heap", "analysis", "query", "reporter", "__version__"},
+    "testing": SHARED | {"collector", "parser", "heap", "analysis", "reporter"},
     "__main__": {"cli"},
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
     "__init__": SHARED
-    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "reporter", "cli"},
+    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "reporter", "cli", "testing"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -74,7 +77,9 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
     "duckdb": {"extras"},
+    "mcp": {"agent"},
     "pyarrow": {"extras"},
+    "pytest": {"testing"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
 }
