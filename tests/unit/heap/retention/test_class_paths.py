@@ -58,7 +58,9 @@ def test_every_object_counts_at_its_way(heap: heapscope.Heap) -> None:
     paths = find_class_paths(graph)
     ways = naive_ways(heap)
     unit = graph.columns.unit_bytes
-    counts, shallow, retained = Counter[tuple[str, ...]](), defaultdict(int), defaultdict(int)
+    counts: Counter[tuple[str, ...]] = Counter()
+    shallow: Counter[tuple[str, ...]] = Counter()
+    retained: Counter[tuple[str, ...]] = Counter()
     for index, way in ways.items():
         counts[way] += 1
         shallow[way] += int(graph.columns.size_units[index]) * unit
