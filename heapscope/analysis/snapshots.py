@@ -151,8 +151,9 @@ class Snapshots(RichRepr, Queryable, Series):
         owners = {self.name_of(each.class_name): each.owner for each in reversed(findings) if each.owner}
 
         def insertions(name: str) -> tuple[int, int] | None:
-            counts = [inserted(each, owners.get(name, ""), progress) for each in (self, after)]
-            return None if None in counts else (counts[0], counts[1])
+            put = [inserted(each, owners.get(name, ""), progress) for each in (self, after)]
+            known = [count for count in put if count is not None]
+            return (known[0], known[1]) if len(known) == len(put) else None
 
         proof = cure.prove(before, cured, patterns, subjects=subjects, insertions=insertions)
         if proof.verdict == TOO_EARLY:

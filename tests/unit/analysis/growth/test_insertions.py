@@ -30,10 +30,13 @@ def dump(path: Path, hour: int, kept: int, changes: int, *, kind: str = "java.ut
     sessions = [
         builder.instance(SESSION, data=builder.primitive_array("byte", [0] * 64)) for _ in range(kept)
     ]
-    values: dict[str, object] = {"table": builder.object_array("java.lang.Object[]", sessions), "size": kept}
-    values |= {name: changes for name in ("modCount",) if name in fields}
-    values |= {name: True for name in ("accessOrder",) if name in fields}
-    held = builder.instance("java.util.HashSet", map=builder.instance(kind, **values))
+    table = builder.object_array("java.lang.Object[]", sessions)
+    collection = builder.instance(kind, table=table, size=kept)
+    if "modCount" in fields:
+        builder.set(collection, modCount=changes)
+    if "accessOrder" in fields:
+        builder.set(collection, accessOrder=True)
+    held = builder.instance("java.util.HashSet", map=collection)
     builder.static(REGISTRY, "sessions", "Object", held)
     builder.root("STICKY_CLASS", builder.class_id(REGISTRY))
     path.write_bytes(builder.dump().data)
