@@ -36,6 +36,7 @@ _NMT_DIFF = re.compile(
     r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB(?: [+-]\d+KB)?, committed=\d+KB ([+-])(\d+)KB",
     re.MULTILINE,
 )
+_CLASS_SPACE = "sun.gc.compressedclassspace.capacity"
 _NOT_WALKED: dict[str, int | None] = dict.fromkeys(
     (
         "pss_bytes",
@@ -223,7 +224,7 @@ class Probe:
             vsz_bytes=kilobytes(facts, "VmSize"),
             rss_bytes=kilobytes(facts, "VmRSS"),
             swap_bytes=kilobytes(facts, "VmSwap"),
-            **(self._walk(kilobytes(facts, "VmRSS"), heap) if walk else _NOT_WALKED),
+            **(self._walk(kilobytes(facts, "VmRSS"), heap, counters) if walk else _NOT_WALKED),
             heap_used_bytes=heap.used_bytes if heap else None,
             heap_committed_bytes=heap.committed_bytes if heap else None,
             heap_max_bytes=heap.max_bytes if heap else None,
@@ -260,14 +261,16 @@ class Probe:
     def _maps(self) -> str:
         return (self._home / "maps").read_text("utf-8", "surrogateescape")
 
-    def _walk(self, rss_bytes: int, heap: perfdata.HeapUse | None) -> dict[str, int | None]:
+    def _walk(
+        self, rss_bytes: int, heap: perfdata.HeapUse | None, counters: perfdata.Counters | None
+    ) -> dict[str, int | None]:
         """The columns that need a look at pages."""
         self.last_walk = time.monotonic()
         pid = self.process.pid
         try:
             found = mappings(self._maps())
             if self._heap is None and heap is not None:
-                self._heap = heap_range(found, heap.max_bytes)
+                self._heap = heap_range(found, heap.max_bytes, number(counters or {}, _CLASS_SPACE))
                 # Where the counters do not tell, the JVM is asked at the next round.
                 self._wants_heap_info = self._heap is None
             bounds = self._heap

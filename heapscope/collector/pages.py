@@ -81,7 +81,9 @@ def mappings(text: str) -> list[Mapping]:
     ]
 
 
-def heap_range(found: Sequence[Mapping], max_bytes: int) -> tuple[int, int] | None:
+def heap_range(
+    found: Sequence[Mapping], max_bytes: int, class_space_bytes: int = 0
+) -> tuple[int, int] | None:
     """The range of adjacent mappings that is as large as the heap may become.
 
     HotSpot reserves the whole heap at once and commits parts of it, so the heap is a run of mappings with a
@@ -93,6 +95,8 @@ def heap_range(found: Sequence[Mapping], max_bytes: int) -> tuple[int, int] | No
         By address.
     max_bytes : int
         Of the heap, by the JVM's counters.
+    class_space_bytes : int
+        What is committed of the space for classes, by them; 0 where it is not known.
 
     Returns
     -------
@@ -122,7 +126,14 @@ def heap_range(found: Sequence[Mapping], max_bytes: int) -> tuple[int, int] | No
         ]
     # Eight arenas of malloc are as long as a heap of 512 MiB, but lie higher.
     matches = [match for match in matches if match[1] <= _COMPRESSED_END] or matches
+    if len(matches) > 1 and class_space_bytes:
+        # That space is as long as a heap of 1 GiB. (What the heap has committed lags behind in the counters.)
+        matches.remove(min(matches, key=lambda match: abs(_readable(found, match) - class_space_bytes)))
     return matches[0] if len(matches) == 1 else None
+
+
+def _readable(found: Iterable[Mapping], bounds: tuple[int, int]) -> int:
+    return sum(mapping.end - mapping.start for mapping in heap_mappings(found, bounds))
 
 
 def heap_range_of(heap_info: str) -> tuple[int, int] | None:

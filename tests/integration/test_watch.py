@@ -135,12 +135,18 @@ def test_what_the_host_program_leaks_is_not_blamed_on_java(kind: str, options: l
 @pytest.mark.parametrize("collector", COLLECTORS)
 def test_the_range_of_the_heap_is_found_without_contact(release: int, collector: str) -> None:
     options = [f"-XX:+Use{collector}GC", LISTENING]
-    with java(find_jdks()[release], "Growth", *options, arguments=["nothing"], heap="512m") as jvm:
+    # 1 GiB is the length of the space for classes, too.
+    with java(find_jdks()[release], "Growth", *options, arguments=["nothing"], heap="1g") as jvm:
         maps = Path(f"/proc/{jvm.pid}/maps").read_text()
         heap = processes.get(jvm.pid).heap
         assert heap is not None
-        assert heap.max_bytes == pytest.approx(512 << 20, abs=64)
-        found = pages.heap_range(pages.mappings(maps), heap.max_bytes)
+        assert heap.max_bytes == pytest.approx(1 << 30, abs=64)
+        probe = memory.Probe(processes.get(jvm.pid))
+        sample = probe.sample("", "")
+        probe.close()
+        assert sample is not None
+        assert sample.heap_rss_bytes is not None
+        found = pages.heap_range(pages.mappings(maps), heap.max_bytes, 1 << 17)
         said = pages.heap_range_of(jvm.jcmd("GC.heap_info"))
         if collector != "Z":
             assert found == said

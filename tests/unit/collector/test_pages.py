@@ -74,6 +74,19 @@ def test_of_two_runs_the_low_one_is_the_heap_and_of_two_high_ones_none() -> None
     assert heap_range(found(*high), 512 * MIB) is not None
 
 
+def test_a_space_for_classes_as_long_as_the_heap_is_not_taken_for_it() -> None:
+    # JDK 25 with -Xmx1g: both below 4 GiB, as they were seen.
+    lines = [
+        (0x7D000000, 0x7D010000, "rw-p", ""),
+        (0x7D010000, 0xBD000000, "---p", ""),
+        (0xC0000000, 0xD7A00000, "rw-p", ""),
+        (0xD7A00000, 0xFFE00000, "---p", ""),
+        (0xFFE00000, 0x100000000, "rw-p", "/jdk/lib/server/classes.jsa"),
+    ]
+    assert heap_range(found(*lines), 1 << 30) is None
+    assert heap_range(found(*lines), 1 << 30, 65_536) == (0xC0000000, 0x100000000)
+
+
 def test_zgc_names_its_heap() -> None:
     views = [(base, base + 64 * MIB, "rw-s", "/memfd:java_heap (deleted)") for base in (1 << 42, 1 << 43)]
     assert heap_range(found(*views), 512 * MIB) == (1 << 42, (1 << 43) + 64 * MIB)
