@@ -31,7 +31,10 @@ public class Secrets {
         MAP.put(SECRET + " key", SECRET + " value");
         URL[] here = {Secrets.class.getProtectionDomain().getCodeSource().getLocation()};
         ClassLoader loader = new URLClassLoader(SECRET + " loader", here, null);
-        MAP.put("class", loader.loadClass("Secrets$Ticket"));
+        // With an instance, or the loader stands in no table.
+        var constructor = loader.loadClass("Secrets$Ticket").getDeclaredConstructor(int.class);
+        constructor.setAccessible(true);
+        MAP.put("loaded", constructor.newInstance(0));
         Thread worker = new Thread(() -> work(arguments), SECRET + " thread");
         worker.start();
     }
