@@ -62,6 +62,7 @@ def class_paths(graph: HeapGraph, share: float = SHARE) -> ClassPaths:
     has_object = np.nonzero(graph.class_objects >= 0)[0]
     own_class[graph.class_objects[has_object]] = len(graph.classes) + has_object
     parents, labels, totals = [-1], [-1], [whole]
+    known: dict[tuple[int, int], int] = {}
     nodes = np.zeros(members.size, np.int64)
     least = max(int(share * whole), 1)
     for _ in range(_MAX_LEVELS):
@@ -78,10 +79,13 @@ def class_paths(graph: HeapGraph, share: float = SHARE) -> ClassPaths:
             if code == labels[node]:
                 ids[place] = node
                 continue
-            ids[place] = len(parents)
-            parents.append(node)
-            labels.append(code)
-            totals.append(int(size))
+            # Below an object of the node's own class, a level further down, the same path goes on.
+            ids[place] = at = known.setdefault((node, code), len(parents))
+            if at == len(parents):
+                parents.append(node)
+                labels.append(code)
+                totals.append(0)
+            totals[at] += int(size)
         nodes = ids[of_member]
         is_open = np.array(totals)[nodes] >= least
         members, nodes = members[is_open], nodes[is_open]
