@@ -59,8 +59,8 @@ def sql(
     retained, retained_set, retained_set_bytes, dominates. Addresses read 0x7f00.
 
     \b
-    heapscope sql leak.hprof 'SELECT class_name, count(*) FROM objects GROUP BY 1 ORDER BY 2 DESC'
-    heapscope sql *.hprof 'SELECT snapshot, count(*) FROM "com.acme.Session+" GROUP BY 1'
+    heapscope sql leak.hprof 'SELECT class_name, count(*) FROM objects GROUP BY 1'
+    heapscope sql *.hprof 'SELECT snapshot, count(*) FROM "a.Session+" GROUP BY 1'
     """
     dumps, query = _split(dumps_and_query)
     if query_file is not None:
