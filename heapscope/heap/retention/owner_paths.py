@@ -248,7 +248,7 @@ def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None 
 def _first_of_run(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> int:
     """From a node of a list up to the first of its class in a row.
 
-    Where a list is long, the first node is remembered at some places of it: paths to other nodes are short then.
+    The first node is remembered at some places of a list: paths to its other nodes are short then.
     """
     class_index = graph.columns.class_index
     own_class = class_index[index]
