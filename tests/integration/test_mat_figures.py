@@ -77,6 +77,8 @@ def test_queries_give_the_same_rows(both: tuple[Heap, Rows]) -> None:
         for name, row in rows.items()
         if int(row["instance_count"])
     }
+    # MAT makes up a boot loader at address 0, of which the dump has no object.
+    assert expected.pop("java.lang.ClassLoader") == (1, 72)
     assert len(expected) > 500
     assert {name: by_class.get(name) for name in expected} == expected
     retained = heap.sql("SELECT class_name, retained_bytes FROM classes WHERE loader IS NULL")
