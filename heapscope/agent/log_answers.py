@@ -113,7 +113,11 @@ def _name_in_scope(work: Workspace, event: LogEvent) -> str:
 
 def _questions(work: Workspace, dumps: Sequence[str]) -> list[Question]:
     if dumps:
-        return [Question("diagnose", {"snapshots": dumps[-3:]}, "what leaks, from the dumps that it names")]
+        return [
+            Question(
+                "diagnose", {"snapshots": dumps[-3:]}, "what leaks, from dumps of the name that the log has"
+            )
+        ]
     try:
         work.scope.snapshots()
     except HeapscopeError:
