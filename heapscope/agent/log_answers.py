@@ -7,14 +7,15 @@ from typing import Any
 
 from heapscope.agent.answer import Answer, Question
 from heapscope.agent.workspace import Workspace
-from heapscope.analysis.leaks.logs import LogGroup, summarise
+from heapscope.analysis.logs.events import LogEvent
+from heapscope.analysis.logs.summary import LogGroup, summarise
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress
-from heapscope.reporter.log_meanings import meaning_of, reason_of, title_of
 from heapscope.reporter.text import plural
 from heapscope.units import format_time
 
 _MOST = 20
+_EXAMPLES = 3
 
 
 def explain_log(work: Workspace, progress: Progress, logs: Sequence[str] = ()) -> Answer:
@@ -37,7 +38,7 @@ def explain_log(work: Workspace, progress: Progress, logs: Sequence[str] = ()) -
     total = sum(group.count for group in summary.groups)
     if summary.groups:
         says = f"{plural(total, 'event')} of {plural(len(summary.groups), 'kind')}: " + ", ".join(
-            f"{group.count:,} x {group.kind}" for group in summary.groups
+            f"{group.count:,} x {group.kind.id}" for group in summary.groups
         )
     else:
         says = f"nothing in {plural(len(files), 'log')} tells of memory"
@@ -53,27 +54,40 @@ def explain_log(work: Workspace, progress: Progress, logs: Sequence[str] = ()) -
 
 
 def _facts(work: Workspace, group: LogGroup) -> dict[str, Any]:
-    may = work.disclosure
+    may, kind = work.disclosure, group.kind
     facts: dict[str, Any] = {
-        "kind": group.kind,
-        "what": title_of(group.kind),
+        "kind": kind.id,
+        "what": kind.title,
         "count": group.count,
+        "ended_a_process": kind.is_kill or None,
+        "by": kind.who,
         "first": "" if group.first is None else format_time(group.first),
         "last": "" if group.last is None else format_time(group.last),
         "per_hour": None if group.per_hour is None else round(group.per_hour, 2),
         "numbers": [group.numbers[0], group.numbers[-1]] if len(group.numbers) > 1 else list(group.numbers),
-        "reasons": list(
-            dict.fromkeys(
-                reason
-                for detail, _ in group.details
-                if group.kind == "out of memory error" and (reason := reason_of(detail))
-            )
-        ),
+        "reasons": [
+            each for each in dict.fromkeys(kind.reason(detail) for detail, _ in group.details) if each
+        ],
         "distinct_details": len(group.details),
         "details": [f"{count:,} x {may.value(detail)}" for detail, count in group.details]
         if may.values
         else [],
+        "examples": [said for event in group.events[:_EXAMPLES] if (said := _sizes(work, event))],
         "frames": [{"frame": may.name(frame), "count": count} for frame, count in group.frames],
-        "meaning": meaning_of(group.kind),
+        "meaning": kind.means,
+        "what_counts": kind.counts,
+        "change": list(kind.change),
     }
     return {key: value for key, value in facts.items() if value not in ("", None, [])}
+
+
+def _sizes(work: Workspace, event: LogEvent) -> dict[str, Any]:
+    """The limit and the use that a line tells of; of whom only where values are said."""
+    found: dict[str, Any] = {}
+    if event.usage_bytes is not None:
+        found["usage_bytes"] = event.usage_bytes
+    if event.limit_bytes is not None:
+        found["limit_bytes"] = event.limit_bytes
+    if work.disclosure.values and event.victim:
+        found["victim"] = work.disclosure.value(event.victim)
+    return found

@@ -142,7 +142,9 @@ class JvmHeap:
         gc.collect()  # Python's garbage may hold Java objects: JPype and py4j let go of them with it
         with suppress(CollectError):
             _ask(process, "GC.run_finalization")
-        found = parse_histogram(_ask(process, "GC.class_histogram").encode(), f"the JVM of process {process.pid}")
+        found = parse_histogram(
+            _ask(process, "GC.class_histogram").encode(), f"the JVM of process {process.pid}"
+        )
         return Snapshot(
             path=Path(f"process {process.pid}"),
             name=f"process {process.pid} {when}",
