@@ -57,7 +57,7 @@ _SECRET_WORD = re.compile(
     re.IGNORECASE,
 )
 _NO_SECRET_WORD = re.compile(
-    r"author(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
+    r"author(?!i[sz])(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
 )
 # What every rule of `scrub` needs: a mark, the beginning of an issued token, a telling name before a value,
 # or a long run.  Case does not matter.  For RE2, which takes 0.1 microseconds a text where Python takes 14.

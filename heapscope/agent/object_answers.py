@@ -14,8 +14,9 @@ from heapscope.agent.heap_answers import partial_notes, subject_of
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError
 from heapscope.heap.object_set import JavaObject, ObjectSet
-from heapscope.heap.objects.field_paths import read_path
+from heapscope.heap.objects.field_paths import read_path, split_path
 from heapscope.heap.objects.inspector import Held, Inspection, inspect
+from heapscope.heap.objects.secret_texts import is_secret, masked_text
 from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress
 from heapscope.reporter.text import plural
@@ -44,14 +45,17 @@ def objects(
         members = subject_of(heap, subject, subclasses=subclasses)
         name, notes = work.scope.name_of(heap.path), partial_notes(heap)
         if subject[:2].lower() == "0x":
-            return _one(work, inspect(members[0], _ITEMS), name, notes)
+            return _one(work, heap.graph, inspect(members[0], _ITEMS), name, notes)
         return _many(work, heap.graph, members, subject, name, fields, offset, notes)
 
 
-def _one(work: Workspace, one: Inspection, snapshot: str, notes: list[str]) -> Answer:
+def _one(work: Workspace, graph: HeapGraph, one: Inspection, snapshot: str, notes: list[str]) -> Answer:
     may = work.disclosure
     address = f"0x{one.object_id:x}"
     shown = one.fields or one.statics
+    text = masked_text(graph, one.object_id, one.text or "")
+    # The elements of a char[] would spell what is masked of its text.
+    is_spelt = may.values and text == (one.text or "") and not is_secret(graph, one.object_id)
     data: dict[str, Any] = {
         "object": address,
         "class": may.name(one.class_name),
@@ -62,22 +66,22 @@ def _one(work: Workspace, one: Inspection, snapshot: str, notes: list[str]) -> A
         "reachability": one.reachability,
         "gc_roots": one.roots,
         "text_length": one.text_length or None,
-        "text": may.value(one.text) if may.values and one.text else "",
+        "text": may.value(text) if may.values and text else "",
         "kind": one.shape,
         "item_count": one.item_count,
         "fields": [
             {
                 "field": may.name(each.name),
                 "declared_in": may.name(each.declared_in),
-                **_held(work, each.held),
+                **_held(work, graph, each.held, each.name),
             }
             for each in shown[:_FIELDS]
         ],
         "items": [
             {
                 "position": each.position,
-                **({} if each.key is None else {"key": _held(work, each.key)}),
-                **_held(work, each.held),
+                **({} if each.key is None else {"key": _held(work, graph, each.key)}),
+                **_held(work, graph, each.held, _text_of(each.key), is_said=is_spelt or one.shape != "array"),
             }
             for each in one.items
         ],
@@ -97,7 +101,13 @@ def _one(work: Workspace, one: Inspection, snapshot: str, notes: list[str]) -> A
     )
 
 
-def _held(work: Workspace, held: Held) -> dict[str, Any]:
+def _text_of(key: Held | None) -> str:
+    return key.value if key is not None and isinstance(key.value, str) else ""
+
+
+def _held(
+    work: Workspace, graph: HeapGraph, held: Held, name: str = "", *, is_said: bool = True
+) -> dict[str, Any]:
     """What a field holds: a reference with its class, a value only where values are said."""
     may = work.disclosure
     found: dict[str, Any] = {}
@@ -108,8 +118,11 @@ def _held(work: Workspace, held: Held) -> dict[str, Any]:
         found["object"] = f"0x{held.object_id:x}"
     else:
         found = {"is": held.type}
-    if may.values and held.value is not None:
-        found["value"] = may.value(str(held.value))
+    if may.values and held.value is not None and (is_said or held.is_reference):
+        text = str(held.value)
+        found["value"] = may.value(
+            masked_text(graph, held.object_id, text, name) if held.is_reference else text
+        )
     return found
 
 
@@ -170,6 +183,7 @@ def _cells(work: Workspace, graph: HeapGraph, rows: Any, path: str) -> list[str]
     """What a path leads to, for each object."""
     may = work.disclosure
     column = read_path(graph, rows, path)
+    name = split_path(path)[-1].strip("[]'\"") if path else ""
     targets = graph.indices_of(column.references())
     numbers = column.primitives() if may.values else None
     cells = []
@@ -186,7 +200,8 @@ def _cells(work: Workspace, graph: HeapGraph, rows: Any, path: str) -> list[str]
             text = one.value(0) if may.values else None
             said = f"{may.name(one.class_name)} 0x{one.object_id:x}"
             is_plain = isinstance(text, (str, int, float, bool))
-            cells.append(f"{said} {may.value(str(text))}" if is_plain else said)
+            shown = masked_text(graph, one.object_id, str(text), name) if is_plain else ""
+            cells.append(f"{said} {may.value(shown)}" if is_plain else said)
     return cells
 
 

@@ -15,10 +15,11 @@ from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options, write
 from heapscope.cli.common.wrapping import folded
 from heapscope.reporter.text import plural
-from heapscope.secrets import scrub
+from heapscope.secrets import mask_text
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
+    from heapscope.heap.objects.secret_texts import masked_text
     from heapscope.heap.objects.thread_stacks import StackObject, ThreadStack
     from heapscope.table import Table
 
@@ -51,10 +52,14 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
         count = _DEFAULT_ROWS if choice.format == "text" else 0
     with opened(dump, following) as heap:
         found = _sorted(find_thread_stacks(heap.graph), choice.sort)
+        if not show_secrets:
+            found = [replace(each, names=tuple(map(mask_text, each.names))) for each in found]
         shown = found[:count] if count else found
         objects = [
             tuple(
-                each if show_secrets else replace(each, text=scrub(each.text))
+                each
+                if show_secrets
+                else replace(each, text=masked_text(heap.graph, each.object_id, each.text))
                 for each in stack_objects(heap.graph, thread.serial, _OBJECTS)
             )
             if thread.object_count

@@ -151,7 +151,7 @@ def strings(site: Site, request: Request) -> Response:
             lambda: duplicate_strings(dump.graph, _DUPLICATES),
         )
         for row in table.rows():
-            shown = site.masked(row["text"])
+            shown = site.text_of(dump, 0, row["text"])
             # What is masked must not stand in an address either.
             is_link = shown == row["text"] and len(shown) >= _MIN_CHARACTERS
             duplicates.append(

@@ -48,6 +48,8 @@ class Gate:
         Whether even the user's own connections need it.
     frame_ancestors : str
         Who may show the pages in a frame, as CSP has it.
+    base : str
+        What a proxy puts before every address, and takes away again before it asks here.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Gate:
         *,
         needs_token: bool = False,
         frame_ancestors: str = "'none'",
+        base: str = "",
     ) -> None:
         self._app = app
+        self._base = base.rstrip("/")
         self._token = token
         self._host_names = frozenset(host_names)
         self._needs_token = needs_token
@@ -141,8 +145,9 @@ class Gate:
         path = "/" + scope.get("raw_path", b"/").decode("ascii", "replace").partition("?")[0].lstrip("/")
         root = scope.get("root_path", "")
         same_site = "None; Secure" if self._may_be_framed and scope.get("scheme") == "https" else "Lax"
-        cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite={same_site}"
-        where = f"{root}{path}" + (f"?{urlencode(left)}" if left else "")
+        # Behind a proxy other people's pages may be of the same host: they do not get the cookie.
+        cookie = f"{COOKIE}={self._token}; Path={self._base or '/'}; HttpOnly; SameSite={same_site}"
+        where = f"{root}{self._base}{path}" + (f"?{urlencode(left)}" if left else "")
         headers = [
             (b"location", where.encode("ascii", "replace")),
             (b"set-cookie", cookie.encode("ascii")),

@@ -63,8 +63,10 @@ class Server:
             create_app(session, base),
             token,
             _LOOPBACK if is_loopback and not base else ("*",),
-            needs_token=not is_loopback,
+            # Where any name will do, the token alone keeps other sites' pages out.
+            needs_token=not is_loopback or bool(base),
             frame_ancestors=frame_ancestors,
+            base=base,
         )
         config = uvicorn.Config(
             gate,

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.explorer.jobs import Job
 from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
-from heapscope.heap.objects.secret_texts import secret_texts
+from heapscope.heap.objects.secret_texts import masked_text, secret_texts
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_text
@@ -246,8 +246,7 @@ class Site:
         """
         if self.session.show_secrets or not text:
             return text
-        graph = dump.graph
-        return secret_texts(graph).mask(np.array([graph.index_of(object_id)]), [text], name)[0] or ""
+        return masked_text(dump.graph, object_id, text, name)
 
     def array_text(self, dump: OpenedDump, index: int, text: str) -> str:
         """The same of a byte[] or char[], which is as secret as a string that it belongs to."""

@@ -13,7 +13,7 @@ from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.query.catalogue import TABLES
 from heapscope.query.columns import SqlTable, small_table
 from heapscope.query.texts import storable
-from heapscope.secrets import mask_value
+from heapscope.secrets import mask_text, mask_value
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.snapshot import Snapshot
@@ -54,7 +54,7 @@ def process_tables(graph: HeapGraph, *, show_secrets: bool) -> dict[str, SqlTabl
         ),
         "threads": small_table(
             TABLES["threads"],
-            lambda: _threads(graph),
+            lambda: _threads(graph, show_secrets),
         ),
         "frames": small_table(
             TABLES["frames"],
@@ -98,15 +98,16 @@ def histogram_table(snapshot: Snapshot) -> SqlTable:
     )
 
 
-def _threads(graph: HeapGraph) -> Rows:
+def _threads(graph: HeapGraph, show_secrets: bool) -> Rows:
     found: Rows = []
     for thread in threads_of(graph):
         index = graph.index_of(thread.object_id) if thread.object_id else -1
         is_held = index >= 0 and int(graph.immediate_dominators[index]) != NO_OBJECT
         retained = graph.dominators.retained_bytes_of(index) if is_held else 0
+        name = thread.name if show_secrets else mask_text(thread.name)
         found.append(
             (
-                thread.object_id or None, thread.serial, storable(thread.name), thread.is_daemon,
+                thread.object_id or None, thread.serial, storable(name), thread.is_daemon,
                 thread.priority, len(thread.frames), retained,
             )
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heapscope.analysis.growth.snapshot import snapshot_of
 from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.errors import ObjectNotFound
+from heapscope.heap.objects.secret_texts import masked_text
 from heapscope.heap.retention.cut_arrays import find_cut_arrays
 from heapscope.heap.retention.off_heap import find_off_heap
 from heapscope.heap.retention.paths import merged_paths
@@ -146,13 +147,14 @@ def _waste(heap: Heap, show_secrets: bool) -> tuple[Waste, ...]:
     kind = "duplicate string" if cut is None else f"string alike in {cut.kept_bytes:,} bytes, then cut"
     if cut is None or cut.kept_bytes:
         for row in duplicate_strings(heap.graph, _WASTE_ROWS).rows():
-            text = row["text"] if show_secrets else scrub(row["text"])
+            text = row["text"] if show_secrets else masked_text(heap.graph, 0, row["text"])
             found.append(Waste(kind, printable(text), row["string_count"], row["wasted_bytes"]))
     for row in wasteful_collections(heap.graph, _WASTE_ROWS).rows():
         kind = f"{row['kind']} collection"
         found.append(Waste(kind, printable(row["class_name"]), row["collection_count"], row["wasted_bytes"]))
     for row in thread_locals(heap.graph, _WASTE_ROWS).rows():
-        name = f"{row['thread_name']}: {row['value_class']}"
+        thread = row["thread_name"] if show_secrets else scrub(row["thread_name"])
+        name = f"{thread}: {row['value_class']}"
         found.append(Waste("thread local", printable(name), 1, row["retained_bytes"]))
     for row in duplicate_classes(heap.graph).head(_WASTE_ROWS).rows():
         found.append(Waste("duplicate class", printable(row["class_name"]), row["loader_count"], 0))

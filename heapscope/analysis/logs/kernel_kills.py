@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from heapscope.analysis.logs.events import Above, Found
+from heapscope.analysis.logs.events import Above, Found, LogEvent
 from heapscope.parser.texts.log_lines import LogLine
 from heapscope.units import format_bytes
 
@@ -67,10 +68,20 @@ class _Kill:
 
 
 class KernelKills(Found):
-    """Reads the kernel's reports."""
+    """Reads the kernel's reports.
+
+    Attributes
+    ----------
+    named : list of LogEvent
+        Of each victim the line that names it, at once; the event itself is ready when its report has ended.
+    """
 
     wants_all = False
     _kill: _Kill | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.named: list[LogEvent] = []
 
     def take(self, line: LogLine, above: Above) -> bool:
         """See `heapscope.analysis.logs.events.LineReader`."""
@@ -139,6 +150,7 @@ class KernelKills(Found):
         if found["scope"]:
             kill.is_container = found["scope"].startswith("Memory cgroup")
         kill.victims.append(victim)
+        self.named.append(self.made(line, "oom killer"))
 
     def _end(self) -> None:
         kill, self._kill = self._kill, None

@@ -72,8 +72,9 @@ def _events(
     lines = LogReader(text, path, needles, year, total, progress)
     lines.wants_all = reads_all
     own = LineKinds(path, log_kinds().values())
+    kernel = KernelKills(path)
     readers: tuple[LineReader, ...] = (
-        *(CrashReports(path), JavaErrors(path), KernelKills(path), GcLog(path)),
+        *(CrashReports(path), JavaErrors(path), kernel, GcLog(path)),
         *(PodStatus(path), FileSystems(path), ThreadDumps(path), own),
     )
     known = Found(path)
@@ -83,6 +84,10 @@ def _events(
             if is_quoted and not reader.wants_all:
                 continue
             is_read = reader.take(line, lines.above)
+            for event in kernel.named:  # what systemd says next of the unit is the same kill
+                own.note(event, SIGNALS)
+                own.note(event, "systemd")
+            kernel.named.clear()
             if reader.ready:
                 yield from _told(reader, own)
             if is_read:

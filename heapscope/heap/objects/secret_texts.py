@@ -6,18 +6,22 @@ A password in a heap is a plain string object: nothing in its text tells.  Who h
 - an entry of a map, whose key is a string that is called so (``"db.password"``);
 - the environment and the system properties, by the rules of `heapscope.secrets.mask_value`.
 
-What the first two hold is masked by identity, what the third holds wherever an equal text occurs; all
-other texts go through `heapscope.secrets.scrub`.
+What the first two hold is masked by identity, with what is in it where it is a list, an array, an Optional
+and the like, and the array of a string with the string. What the third holds, and what is called a password
+or a secret outright, is masked wherever an equal text occurs: passwords are copied. All other texts go
+through `heapscope.secrets.scrub`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from heapscope.heap.objects.environment import environment_of, system_properties_of
 from heapscope.heap.objects.fields import class_fields, read_field
+from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.values import read_strings
 from heapscope.parser.tags import BasicType
 from heapscope.secrets import is_telling, mask_text, mask_value, mask_whole, names_secret
@@ -31,6 +35,37 @@ if TYPE_CHECKING:
 
 # Beside a field `key` one of these makes an entry of a map of it, whose key is no secret itself.
 _ENTRY_VALUES = ("value", "val", "valueReference")
+# Fields of a key and of its value: of entries, of WeakHashMap's entries, of Map.of("key", value).
+_PAIRS = (*(("key", value) for value in _ENTRY_VALUES), ("referent", "value"), ("k0", "v0"))
+# Maps whose field `table` is one array in which each key stands before its value.
+_FLAT_MAPS = ("java.util.IdentityHashMap", "java.util.ImmutableCollections$MapN")
+# What stands for the texts in it, and the fields in which it has them.
+_CARRIERS = frozenset(
+    {
+        "java.lang.String",
+        "java.lang.StringBuffer",
+        "java.lang.StringBuilder",
+        "java.nio.HeapByteBuffer",
+        "java.nio.HeapCharBuffer",
+        "java.util.ArrayList",
+        "java.util.Arrays$ArrayList",
+        "java.util.Collections$SingletonList",
+        "java.util.ImmutableCollections$List12",
+        "java.util.ImmutableCollections$ListN",
+        "java.util.Optional",
+        "java.util.Vector",
+        "java.util.concurrent.CopyOnWriteArrayList",
+        "java.util.concurrent.atomic.AtomicReference",
+    }
+)
+_CARRIED = ("a", "array", "e0", "e1", "element", "elementData", "elements", "hb", "value")
+_DEPTH = 4  # AtomicReference -> ArrayList -> Object[] -> String -> byte[]
+# Called so, a text is a secret wherever it occurs; `key` or `session` would hide half of a heap.
+_OUTRIGHT = re.compile(r"pass(?:word|wd|phrase)|pwd|secret", re.IGNORECASE)
+_LEAST_CHARACTERS = 6
+# Hadoop's Configuration keeps under each property, db.password too, the files that set it.
+_FILE_NAME = re.compile(r"[\w.\-/]+\.(?:conf|json|properties|xml|ya?ml)|programmatically")
+_FIELD_NAME = re.compile(r"[\w.\-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|key)s?", re.IGNORECASE)
 _COMMAND = "sun.java.command"
 
 
@@ -80,6 +115,27 @@ def secret_texts(graph: HeapGraph) -> SecretTexts:
     return graph.kept("secret texts", lambda: _find(graph))
 
 
+def masked_text(graph: HeapGraph, object_id: int, text: str, name: str = "") -> str:
+    """The text of one object as it may be shown.
+
+    Parameters
+    ----------
+    object_id : int
+        Identifier of the object; 0 where the text is of none.
+    name : str
+        Of the field or key that holds it.
+    """
+    if not text:
+        return text
+    row = graph.index_of(object_id) if object_id else -1
+    return secret_texts(graph).mask(np.array([row]), [text], name)[0] or ""
+
+
+def is_secret(graph: HeapGraph, object_id: int) -> bool:
+    """Whether an object is secret, whatever it reads."""
+    return bool(secret_texts(graph).are_secret(np.array([graph.index_of(object_id)]))[0])
+
+
 def _find(graph: HeapGraph) -> SecretTexts:
     values: set[str] = set()
     for held in (environment_of(graph), system_properties_of(graph)):
@@ -88,11 +144,57 @@ def _find(graph: HeapGraph) -> SecretTexts:
                 # Of a command line each argument is a string of its own as well.
                 words = value.split()[1:] if name == _COMMAND else []
                 values.update(each for each in (value, *words) if is_telling(each))
-    rows = np.concatenate([_held_by_fields(graph), _held_by_maps(graph)])
-    return SecretTexts(np.unique(rows[rows >= 0]), frozenset(values))
+    fields, maps = _held_by_fields(graph), _held_by_maps(graph)
+    outright = _with_contents(graph, np.concatenate([fields.outright, maps.outright]))
+    rows = _with_contents(graph, np.concatenate([fields.others, maps.others]))
+    texts = read_strings(graph, _of_class(graph, outright, "java.lang.String"))
+    texts += [str(JavaObject(graph, row).value(0)) for row in _of_class(graph, outright, "char[]").tolist()]
+    values.update(each for each in texts if each is not None and _is_secret_everywhere(each))
+    return SecretTexts(np.union1d(rows, outright), frozenset(values))
 
 
-def _held_by_fields(graph: HeapGraph) -> NDArray[np.int64]:
+class _Held(NamedTuple):
+    """Object indices of what is held under a name that tells of a secret: outright, or otherwise."""
+
+    outright: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+
+def _is_secret_everywhere(text: str) -> bool:
+    """Whether a password is one to mask wherever it occurs; "password" itself is the name of many fields."""
+    return len(text) >= _LEAST_CHARACTERS and is_telling(text) and not _FIELD_NAME.fullmatch(text)
+
+
+def _with_contents(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Objects, and the texts in those that stand for texts; ascending, each once."""
+    found = new = np.unique(rows[rows >= 0])
+    names = [each.name for each in graph.classes]
+    is_carrier = np.array([name in _CARRIERS for name in names], bool)
+    is_array = np.array([name.endswith("[]") for name in names], bool)
+    for _ in range(_DEPTH):
+        of_class = graph.columns.class_index[new]
+        carriers, arrays = new[is_carrier[of_class]], new[is_array[of_class]]
+        ids = [read_field(graph, carriers, name, is_optional=True).references() for name in _CARRIED]
+        ids += [JavaObject(graph, row).element_ids() for row in arrays.tolist()]
+        if not ids:
+            break
+        rows = graph.indices_of(np.concatenate(ids))
+        new = np.setdiff1d(rows[rows >= 0], found)
+        strings = _of_class(graph, new, "java.lang.String")
+        is_file = [_FILE_NAME.fullmatch(text or "") is not None for text in read_strings(graph, strings)]
+        new = np.setdiff1d(new, strings[np.array(is_file, bool)])
+        if not new.size:
+            break
+        found = np.union1d(found, new)
+    return found
+
+
+def _of_class(graph: HeapGraph, rows: NDArray[np.int64], name: str) -> NDArray[np.int64]:
+    is_named = np.array([each.name == name for each in graph.classes], bool)
+    return rows[is_named[graph.columns.class_index[rows]]] if rows.size else rows
+
+
+def _held_by_fields(graph: HeapGraph) -> _Held:
     """What fields that are called after a secret refer to."""
     names: dict[str, list[int]] = {}
     for index in range(len(graph.classes)):
@@ -101,42 +203,68 @@ def _held_by_fields(graph: HeapGraph) -> NDArray[np.int64]:
             is_entry = place.name == "key" and any(each in fields for each in _ENTRY_VALUES)
             if place.type == BasicType.OBJECT and not is_entry and names_secret(place.name):
                 names.setdefault(place.name, []).append(index)
-    found = [np.empty(0, np.int64)]
+    ids: dict[bool, list[NDArray[np.uint64]]] = {True: [], False: []}
     for name, classes in names.items():
         rows = _instances(graph, classes)
-        found.append(graph.indices_of(read_field(graph, rows, name, is_optional=True).references()))
-    statics = [
-        int(static.value)
-        for java_class in graph.classes
-        for static in java_class.statics
-        if static.type == BasicType.OBJECT and names_secret(static.name)
-    ]
-    found.append(graph.indices_of(np.array(statics, np.uint64)))
-    return np.concatenate(found)
+        column = read_field(graph, rows, name, is_optional=True)
+        ids[_OUTRIGHT.search(name) is not None].append(column.references())
+    for java_class in graph.classes:
+        for static in java_class.statics:
+            if static.type == BasicType.OBJECT and names_secret(static.name):
+                value = np.array([int(static.value)], np.uint64)
+                ids[_OUTRIGHT.search(static.name) is not None].append(value)
+    outright, others = (
+        graph.indices_of(np.concatenate([np.empty(0, np.uint64), *ids[each]])) for each in (True, False)
+    )
+    return _Held(outright, others)
 
 
-def _held_by_maps(graph: HeapGraph) -> NDArray[np.int64]:
+def _held_by_maps(graph: HeapGraph) -> _Held:
     """Values of map entries whose key is called after a secret."""
-    found = [np.empty(0, np.int64)]
+    pairs = [_pairs_of_entries(graph, key, value) for key, value in _PAIRS]
+    pairs += [_pairs_of_tables(graph)]
+    keys = graph.indices_of(np.concatenate([first for first, _ in pairs]))
+    values = graph.indices_of(np.concatenate([second for _, second in pairs]))
     string = next((i for i, c in enumerate(graph.classes) if c.name == "java.lang.String"), -1)
-    for value_name in _ENTRY_VALUES:
-        classes = [
-            index
-            for index in range(len(graph.classes))
-            if {"key", value_name} <= class_fields(graph, index).by_name.keys()
-        ]
-        rows = _instances(graph, classes)
-        if not rows.size:
-            continue
-        keys = graph.indices_of(read_field(graph, rows, "key", is_optional=True).references())
-        is_text = (keys >= 0) & (graph.columns.class_index[np.maximum(keys, 0)] == string)
-        rows, keys = rows[is_text], keys[is_text]
-        distinct, of_key = np.unique(keys, return_inverse=True)
-        texts = read_strings(graph, distinct)
-        tells = np.array([text is not None and names_secret(text) for text in texts], bool)
-        secret = rows[tells[of_key]] if distinct.size else rows
-        found.append(graph.indices_of(read_field(graph, secret, value_name, is_optional=True).references()))
-    return np.concatenate(found)
+    is_text = (keys >= 0) & (values >= 0)
+    is_text[is_text] = graph.columns.class_index[keys[is_text]] == string
+    keys, values = keys[is_text], values[is_text]
+    distinct, of_key = np.unique(keys, return_inverse=True)
+    texts = [text or "" for text in read_strings(graph, distinct)]
+    tells = np.array([names_secret(text) for text in texts], bool)
+    outright = np.array([_OUTRIGHT.search(text) is not None for text in texts], bool) & tells
+    if not distinct.size:
+        return _Held(values, values)
+    return _Held(values[outright[of_key]], values[(tells & ~outright)[of_key]])
+
+
+def _pairs_of_entries(
+    graph: HeapGraph, key_name: str, value_name: str
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Identifiers of keys and values of all objects that have both fields."""
+    classes = [
+        index
+        for index in range(len(graph.classes))
+        if {key_name, value_name} <= class_fields(graph, index).by_name.keys()
+    ]
+    rows = _instances(graph, classes)
+    keys, values = (
+        read_field(graph, rows, name, is_optional=True).references() for name in (key_name, value_name)
+    )
+    return keys, values
+
+
+def _pairs_of_tables(graph: HeapGraph) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The same of maps that keep keys and values in turn in one array."""
+    classes = [index for index, each in enumerate(graph.classes) if each.name in _FLAT_MAPS]
+    maps = _instances(graph, classes)
+    tables = graph.indices_of(read_field(graph, maps, "table", is_optional=True).references())
+    none = np.empty(0, np.uint64)
+    found = [JavaObject(graph, row).element_ids() for row in tables[tables >= 0].tolist()]
+    even = [each[: each.size // 2 * 2] for each in found]
+    return np.concatenate([none, *(each[::2] for each in even)]), np.concatenate(
+        [none, *(each[1::2] for each in even)]
+    )
 
 
 def _instances(graph: HeapGraph, classes: Sequence[int]) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.java_object import object_or_none
 from heapscope.heap.retention import kernels
 from heapscope.parser.names import CLASS
+from heapscope.secrets import mask_text
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def package_of(class_name: str) -> str:
 
 
 def loader_name(graph: HeapGraph, loader_id: int) -> str:
-    """A class loader as people tell it: class, address, and its name where it has one."""
+    """A class loader as people tell it: class, address, and its name where it has one, secrets masked."""
     if loader_id == 0:
         return BOOT_LOADER
     loader = object_or_none(graph, loader_id)
@@ -122,7 +123,7 @@ def loader_name(graph: HeapGraph, loader_id: int) -> str:
         return f"<loader at 0x{loader_id:x}>"
     name = loader.follow("name")
     text = name.text() if name is not None else None
-    return f"{loader.class_name} 0x{loader_id:x}" + (f" '{text}'" if text else "")
+    return f"{loader.class_name} 0x{loader_id:x}" + (f" '{mask_text(text)}'" if text else "")
 
 
 def _retained(

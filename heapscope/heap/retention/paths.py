@@ -21,6 +21,7 @@ from heapscope.heap.retention.edge_names import are_class_objects, labels, names
 from heapscope.heap.retention.holders import Holder, MergedPaths
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.rich_repr import RichRepr
+from heapscope.secrets import mask_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,11 +70,11 @@ class Path(RichRepr):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The path as text, a line each: the root, then each object with how it is held."""
+        """The path as text, a line each: the root, then each object with how it is held; secrets masked."""
         root = ", ".join(
             f"{kind} x {count:,}" if count > 1 else kind for kind, count in self.root_kinds.items()
         )
-        thread = f" of thread {self.thread_name!r}" if self.thread_name else ""
+        thread = f" of thread {mask_text(self.thread_name)!r}" if self.thread_name else ""
         found = [f"GC root: {root or 'none'}{thread}"]
         held_by = ""
         for step in self.steps:

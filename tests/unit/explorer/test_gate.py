@@ -119,6 +119,21 @@ def test_another_address_always_needs_the_token(tmp_path: Path) -> None:
         stop()
 
 
+def test_behind_a_proxy_the_token_is_needed_and_stays_below_its_path(tmp_path: Path) -> None:
+    # Any name will do there, so a page of another site could make its own name mean this address.
+    session = Session([SAMPLES / "healthy-1.hprof.gz"], {"index_dir": tmp_path})
+    server = Server(session, base="/user/me/proxy/{port}")
+    stop = server.start()
+    try:
+        client = Client(server)
+        assert client.ask("/", headers={"Host": "evil.example"}).status == 403
+        given = client.ask(f"/classes?token={server.token}&q=x")
+        assert given.headers["location"] == f"/user/me/proxy/{server.port}/classes?q=x"
+        assert f"Path=/user/me/proxy/{server.port};" in given.headers["set-cookie"]
+    finally:
+        stop()
+
+
 def test_a_port_that_is_taken_is_said(client: Client) -> None:
     with pytest.raises(HeapscopeError, match=r"cannot serve on .* port \d+: Address already in use"):
         Server(Session([]), port=client.server.port)

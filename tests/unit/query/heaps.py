@@ -17,6 +17,12 @@ SECRETS = {
     "command line": "hunter2-option",
     "token": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
     "char array": "hunter2-chars",
+    "Map.of": "hunter2-pair",
+    "flat map": "hunter2-flat",
+    "weak map": "hunter2-weak",
+    "list": "hunter2-list",
+    "array of a string": "hunter2-array",
+    "thread": "hunter2-thread",
 }
 
 
@@ -47,9 +53,26 @@ def with_secrets(d: DumpBuilder) -> None:
     d.string(f"jdbc:postgresql://me:{SECRETS['url']}@db/prod")
     d.string(f"--db-password {SECRETS['command line']}")
     d.string(SECRETS["token"])
-    # A copy of what the environment has, and the argument as the program got it.
+    d.cls("java.util.ImmutableCollections$Map1", fields={"k0": "Object", "v0": "Object"})
+    d.instance("java.util.ImmutableCollections$Map1", k0=d.string("x.token"), v0=d.string(SECRETS["Map.of"]))
+    d.cls("java.util.IdentityHashMap", fields={"table": "Object[]"})
+    table = [d.string("y.token"), d.string(SECRETS["flat map"]), 0, 0]
+    d.instance("java.util.IdentityHashMap", table=d.object_array("java.lang.Object[]", table))
+    d.cls("java.util.WeakHashMap$Entry", fields={"referent": "Object", "value": "Object"})
+    d.instance(
+        "java.util.WeakHashMap$Entry", referent=d.string("z.token"), value=d.string(SECRETS["weak map"])
+    )
+    d.cls("java.util.ArrayList", fields={"size": "int", "elementData": "Object[]"})
+    listed = d.object_array("java.lang.Object[]", [d.string(SECRETS["list"])])
+    d.static("com.acme.Login", "tokens", "ArrayList", d.instance("java.util.ArrayList", elementData=listed))
+    # As JDK 8 has strings: what they read is a char[] of its own.
+    text = d.primitive_array("char", list(map(ord, SECRETS["array of a string"])))
+    d.static("com.acme.Login", "sessionKey", "String", d.string("", value=text))
+    d.thread(f"reader password={SECRETS['thread']}")
+    # A copy of a password, and of what the environment has, and the argument as the program got it.
     d.string(SECRETS["environment"])
     d.string(SECRETS["argument"])
+    d.string(SECRETS["field"])
 
 
 def typed(d: DumpBuilder, sessions: int = 3) -> None:

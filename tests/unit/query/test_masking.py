@@ -23,6 +23,8 @@ QUERIES = (
     'SELECT * FROM "java.util.HashMap$Node+"',
     "SELECT length(text), substr(text, 1, 20), reverse(text) FROM strings",
     "SELECT list(text) FROM strings",
+    "SELECT name FROM threads",
+    "SELECT path_to_root(address) FROM objects",
 )
 
 

@@ -87,3 +87,15 @@ def test_several_kills_are_several_events(tmp_path: Path) -> None:
 
 def test_a_report_without_a_victim_says_of_nobody_that_he_was_killed(tmp_path: Path) -> None:
     assert events(tmp_path, "".join(POD.splitlines(keepends=True)[:4])) == []
+
+
+def test_what_systemd_says_of_a_kill_of_the_kernel_is_the_same_kill(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(
+        "Nov  2 03:19:58 host kernel: java invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n"
+        "Nov  2 03:19:58 host kernel: Out of memory: Killed process 20420 (java) total-vm:7623540kB, "
+        "anon-rss:2033232kB, file-rss:12000kB, shmem-rss:0kB, UID:1000\n"
+        "Nov  2 03:19:58 host systemd[1]: app.service: A process of this unit has been killed by the OOM killer.\n"
+        "Nov  2 03:19:58 host systemd[1]: app.service: Main process exited, code=killed, status=9/KILL\n"
+        "Nov  2 03:19:58 host systemd[1]: app.service: Failed with result 'oom-kill'.\n"
+    )
+    assert [event.kind for event in read_log(tmp_path / "log")] == ["oom killer"]

@@ -57,3 +57,11 @@ def test_a_kill_counts_again_when_it_is_another_one(tmp_path: Path) -> None:
     assert (group.kind.id, group.count) == ("yarn memory kill", 2)
     other = text.replace("000002", "000003").replace("4711", "4712")
     assert read(tmp_path, text + other).kill_count == 2
+
+
+def test_a_container_that_its_application_master_stopped_is_no_sign_of_memory(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(
+        "2026-11-02 03:14:17,022 INFO Container killed by the ApplicationMaster. "
+        "Container killed on request. Exit code is 143\n"
+    )
+    assert list(read_log(tmp_path / "log")) == []
