@@ -99,37 +99,6 @@ def test_queries_see_no_values(samples: Agent) -> None:
     assert "is a value" in samples.fail("objects", subject=keys, fields=["ugi[secret]"])
 
 
-def test_progress_only_rises_and_two_clients_are_served_at_once(samples: Agent, tmp_path: Path) -> None:
-    seen: list[float] = []
-
-    async def told(progress: float, total: float | None, message: str | None) -> None:
-        assert message
-        seen.append(progress)
-
-    found: dict[str, Any] = {}
-    with agent(SAMPLES / LEAK[1], environment={"HEAPSCOPE_INDEX_DIR": str(tmp_path)}) as other:
-
-        def ask(key: str, asker: Agent, tool: str, **arguments: Any) -> None:
-            result, text = asker.raw(tool, told if asker is other else None, **arguments)
-            assert not result.is_error, text
-            found[key] = json.loads(text)
-
-        calls = [
-            ("one", samples, "histogram"),
-            ("two", other, "histogram"),
-            ("more", samples, "suspects"),
-        ]
-        waiting = [threading.Thread(target=ask, args=call, kwargs={"snapshot": LEAK[1]}) for call in calls]
-        for thread in waiting:
-            thread.start()
-        for thread in waiting:
-            thread.join()
-    assert found["one"] == found["two"]
-    assert found["more"]["data"]["suspects"]
-    assert len(seen) > 1
-    assert seen == sorted(set(seen))
-
-
 def test_a_worker_that_dies_ends_its_answer_and_not_the_server(samples: Agent) -> None:
     async def kill(progress: float, total: float | None, message: str | None) -> None:
         for pid in workers():
@@ -247,6 +216,38 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.jvm
+def test_progress_only_rises_and_two_clients_are_served_at_once(samples: Agent, withholding: Agent) -> None:
+    seen: list[float] = []
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        assert message
+        seen.append(progress)
+
+    calls: list[tuple[Agent, str, dict[str, Any]]] = [
+        (samples, "histogram", {"snapshot": LEAK[0]}),
+        (samples, "threads", {"snapshot": LEAK[1]}),
+        (withholding, "growth", {"snapshots": STEPS, "by": "path"}),  # many phases, each told once at least
+    ]
+    found: dict[str, Any] = {}
+
+    def ask(asker: Agent, tool: str, arguments: dict[str, Any]) -> None:
+        result, text = asker.raw(tool, told if asker is withholding else None, **arguments)
+        assert not result.is_error, text
+        found[tool] = json.loads(text)
+
+    waiting = [threading.Thread(target=ask, args=call) for call in calls]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    for asker, tool, arguments in calls:
+        assert found[tool] == asker.ask(tool, **arguments)  # as when nobody else asks
+    assert len({each["says"] for each in found.values()}) == len(calls)
+    assert len(seen) > 2, seen
+    assert seen == sorted(set(seen))
+
+
+@pytest.mark.jvm
 def test_planted_secrets_appear_in_no_answer(withholding: Agent) -> None:
     found = withholding.ask("diagnose", snapshots=STEPS)
     (finding, *_) = found["data"]["findings"]
@@ -258,6 +259,7 @@ def test_planted_secrets_appear_in_no_answer(withholding: Agent) -> None:
             if str(following) not in asked and following["tool"] not in ("diagnose", "growth"):
                 asked.append(str(following))
                 withholding.raw(following["tool"], **following["arguments"])
+    assert withholding.ask("suspects", snapshot=STEPS[2], share=1)["data"]["suspects"]
     found = withholding.ask("paths", snapshot=STEPS[2], subject="Secrets$Ticket")
     example = found["data"]["example"]
     assert withholding.ask("paths", snapshot=STEPS[2], subject=example)["data"]["paths"][0]["steps"]
