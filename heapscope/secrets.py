@@ -59,12 +59,14 @@ _SECRET_WORD = re.compile(
 _NO_SECRET_WORD = re.compile(
     r"author(?!i[sz])(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
 )
-# What every rule of `scrub` needs: a mark, the beginning of an issued token, or a long run.  Case does not
-# matter; without what only Python's regular expressions know.
+# What every rule of `scrub` needs: a mark, the beginning of an issued token, a telling name before a value,
+# or a long run.  Case does not matter.  For RE2, which takes 0.1 microseconds a text where Python takes 14.
 SUSPICIOUS = (
-    r"[=:@]|-|\b(?:bearer|basic|digest|negotiate)\s|AKIA|ASIA|AROA|AIDA|ya29|hv[sbr]\.|eyJ|[A-Za-z0-9+/_]{20}"
+    r"@|://|-----|(?:^|[^\w.])-[A-Za-z\-]|[0-9a-f]{8}-|xox[a-z]-|glpat-|sk-"
+    r"|(?:auth|bearer|cookie|cred|jwt|key|pass|pin|private|pwd?|salt|secret|session|sig|token)"
+    r"[\w.\-]*\\?[\"']?\s*[=:]"
+    r"|(?:bearer|basic|digest|negotiate)\s|AKIA|ASIA|AROA|AIDA|ya29|hv[sbr]\.|eyJ|[A-Za-z0-9+/_=\-]{20}"
 )
-_SUSPICIOUS = re.compile(SUSPICIOUS, re.IGNORECASE)
 _HARMLESS_VALUES = _names("true false yes no on off none null kerberos simple")
 _NUMBER = re.compile(r"[+-]?\d[\d.]*[kKmMgGtT]?")
 
@@ -233,7 +235,10 @@ def names_secret(name: str) -> bool:
     """
     if name in _DIAGNOSTIC_NAMES or name in _HARMLESS_NAMES:
         return False
-    return _SECRET_WORD.search(_NO_SECRET_WORD.sub("", name)) is not None
+    return (
+        _SECRET_WORD.search(name) is not None
+        and _SECRET_WORD.search(_NO_SECRET_WORD.sub("", name)) is not None
+    )
 
 
 def mask_text(text: str, name: str = "") -> str:
@@ -248,17 +253,12 @@ def mask_text(text: str, name: str = "") -> str:
     """
     if name and text and names_secret(name) and text.lower() not in _HARMLESS_VALUES:
         return _masked_whole(text)
-    return scrub(text) if may_hold_secret(text) else text
+    return scrub(text)
 
 
 def mask_whole(text: str) -> str:
     """In place of a text that is known to be a secret: its length only."""
     return _masked_whole(text)
-
-
-def may_hold_secret(text: str) -> bool:
-    """Whether `scrub` can change a text at all; a tenth of its time."""
-    return _SUSPICIOUS.search(text) is not None
 
 
 def is_telling(value: str) -> bool:

@@ -28,7 +28,10 @@ def main() -> None:
                 client.page("/parts/diagnosis")
                 driver.set_window_size(1280, height + 140)
                 driver.get(f"{client.base}{path}")
-                pending = "return document.querySelectorAll('.pending, .working, .htmx-request').length"
+                pending = (
+                    "return [...document.querySelectorAll('.pending, .working, .htmx-request')]"
+                    ".some(each => !each.closest('details:not([open])'))"
+                )
                 while driver.execute_script(pending):
                     pass
                 driver.save_screenshot(str(DOCS / f"{name}.png"))

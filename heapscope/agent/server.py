@@ -184,9 +184,11 @@ def _add_series_tools(server: MCPServer[Analyst]) -> None:
     async def explain_log(
         context: Context[Analyst, Any],
         logs: Annotated[Sequence[str], Field(description="Names of logs; [] is all")] = (),
+        offset: Offset = 0,
     ) -> str:
-        """What logs tell of memory: OutOfMemoryErrors, thread dumps, hs_err files, the OOM killer."""
-        return await _ask(context, "explain_log", logs=logs)
+        """What logs tell of memory: which processes were ended, by whom (kernel, YARN, Kubernetes, Docker and
+        others), at which limit; OutOfMemoryErrors, GC logs, hs_err files, thread dumps; what to do next."""
+        return await _ask(context, "explain_log", logs=logs, offset=offset)
 
 
 def _add_heap_tools(server: MCPServer[Analyst]) -> None:

@@ -64,19 +64,20 @@ def explore(
 
 
 def _check(paths: list[Path]) -> None:
-    """Open each file once, so that a wrong name is an error here and not on a page.
+    """Look at each file, so that a wrong name is an error here and not on a page.
 
     Raises
     ------
     click.UsageError
         A file is a class histogram.
     """
-    from heapscope.parser.texts.class_histogram import is_histogram
+    from heapscope.analysis.growth.snapshot import is_histogram_file
+    from heapscope.parser.numbered import split_number
 
     for path in paths:
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-        if is_histogram(head):
+        file, _ = split_number(path)
+        file.open("rb").close()
+        if is_histogram_file(file):
             raise click.UsageError(
                 f"{path} is a class histogram, which has no objects to walk through; "
                 "heapscope growth and diff read it."

@@ -13,6 +13,7 @@ from heapscope.cli.common.answer import Answer, Choice, Column, encodes, shorten
 from heapscope.cli.common.arguments import graph_options, secrets_option, size_of_option
 from heapscope.cli.common.output import plain_text, show, table_options
 from heapscope.cli.common.progress import work
+from heapscope.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +60,8 @@ def sql(
     retained, retained_set, retained_set_bytes, dominates. Addresses read 0x7f00.
 
     \b
-    heapscope sql leak.hprof 'SELECT class_name, count(*) FROM objects GROUP BY 1 ORDER BY 2 DESC'
-    heapscope sql *.hprof 'SELECT snapshot, count(*) FROM "com.acme.Session+" GROUP BY 1'
+    heapscope sql leak.hprof 'SELECT class_name, count(*) FROM objects GROUP BY 1'
+    heapscope sql *.hprof 'SELECT snapshot, count(*) FROM "a.Session+" GROUP BY 1'
     """
     dumps, query = _split(dumps_and_query)
     if query_file is not None:
@@ -69,17 +70,20 @@ def sql(
         query = query_file.read()
     elif query is None and not sys.stdin.isatty():
         query = sys.stdin.read()
-    with _session(dumps, following, memory, show_secrets) as session:
+    answer = None
+    with _session(dumps, following, memory, show_secrets, is_prompt=query is None) as session:
         if query is None:
             from heapscope.cli.sql_prompt import run_prompt
 
-            run_prompt(session, lambda answer: show_answer(answer, choice))
+            run_prompt(session, lambda each: show_answer(each, choice))
         elif parquet is not None:
             from heapscope.query.export import write_answer
 
             write_answer(session, query, parquet, force=choice.force)
         else:
-            show_answer(session.run(query), choice)
+            answer = session.run(query)
+    if answer is not None:  # the progress bar has gone
+        show_answer(answer, choice)
 
 
 def _split(arguments: tuple[str, ...]) -> tuple[list[Path], str | None]:
@@ -92,17 +96,24 @@ def _split(arguments: tuple[str, ...]) -> tuple[list[Path], str | None]:
 
 @contextmanager
 def _session(
-    dumps: list[Path], following: dict[str, Any], memory: int | None, show_secrets: bool
+    dumps: list[Path],
+    following: dict[str, Any],
+    memory: int | None,
+    show_secrets: bool,
+    *,
+    is_prompt: bool,
 ) -> Iterator[Session]:
     from heapscope.extras import sql_engine
     from heapscope.query.sources import opened_session
 
     sql_engine()  # a missing library is said before dumps are read
     with ExitStack() as stack:
-        at = stack.enter_context(work())
-        paths = at.each(dumps)
+        progress, paths = no_progress, iter(dumps)
+        if not is_prompt:  # where a bar would stand in the line that is typed
+            at = stack.enter_context(work())
+            progress, paths = at.progress, at.each(dumps)
         yield stack.enter_context(
-            opened_session(paths, following, memory=memory, show_secrets=show_secrets, progress=at.progress)
+            opened_session(paths, following, memory=memory, show_secrets=show_secrets, progress=progress)
         )
 
 

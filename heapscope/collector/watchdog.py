@@ -443,8 +443,11 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
 def main() -> None:
     """Watchdog of one dump; the job is JSON in the first argument."""
     job = Job.from_json(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Who ends a service, or all that is called heapscope, asks each of its processes.  Those that go with the
+    # watchdog ignore it as well: a JVM that opens a FIFO when all are gone waits for ever.  heapscope itself
+    # ends, and the dump is ended in order.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
     try:
         act_as(job.owner)
         try:

@@ -176,6 +176,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
     """The watchdog of a dump, started; it ends when its pipes are closed."""
     watchdog = subprocess.Popen(
         [*WATCHDOG, job.to_json()],
+        bufsize=0,  # what a buffer has read already, `select` does not see
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-_KEPT_OBJECTS = 10_000_000  # of sets; 8 bytes each
+_KEPT_OBJECTS = 4_000_000  # of sets; 8 bytes each
 _FIELDS = 5  # columns where nobody chose any
 _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
 

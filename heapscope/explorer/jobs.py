@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from heapscope.errors import HeapscopeError
@@ -62,6 +64,7 @@ class Job:
         finally:
             _current.job = None
             self._finished.set()
+            give_back()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; whether it is there."""
@@ -89,6 +92,12 @@ def report_progress(phase: str, done: int, total: int, /) -> None:
     job.phase, job.done, job.total = phase, done, total
     if job.is_stopped:
         raise Stopped
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system; the C library would keep what other threads used."""
+    with suppress(OSError, AttributeError):  # another C library has no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Jobs:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.growth.snapshot import Snapshot, snapshot_of
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import HeapscopeError
-from heapscope.explorer.jobs import Jobs, report_progress
+from heapscope.explorer.jobs import Jobs, give_back, report_progress
 from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.opening import open as open_heap
 
@@ -143,6 +143,7 @@ class Session:
             self.dumps.sort(key=_when)
         for dump in reversed(self.dumps):
             dump.prepare()
+            give_back()
 
     def dump(self, name: str = "") -> OpenedDump | None:
         """The dump of a name; by default the newest that can be read. None where there is no such one."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from heapscope.heap.retention.paths import Holder
+    from heapscope.heap.retention.holders import Holder
 
 _BRANCHES = 12
 _ROWS = 15

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from heapscope.errors import HprofError, ObjectNotFound
-from heapscope.handed_down import handed_down
+from heapscope.explorable import Explorable
 from heapscope.heap.graph.classes import Classes
 from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from heapscope.parser.segments import Columns
 
 
-class Heap(RichRepr, Queryable):
+class Heap(RichRepr, Queryable, Explorable):
     """One heap dump.  Use as a context manager.
 
     Opening counts the dump (a fraction of a second per gigabyte); columns of all objects are
@@ -476,29 +476,6 @@ class Heap(RichRepr, Queryable):
     def records(self) -> RecordList:
         """The dump's top-level records but the heap's."""
         return self._scan.records
-
-    def explore(self, *, height: int = 800) -> Any:
-        """Walk through the heap in the browser; in a notebook the pages are shown below the cell.
-
-        Needs ``pip install 'heapscope[explore]'``.  The pages are served on loopback by this process, until
-        it ends or the answer's ``stop()`` is called; through the notebook server's own proxy where there is
-        one (jupyter-server-proxy).
-
-        Parameters
-        ----------
-        height : int
-            Of the frame in a notebook, in pixels.
-
-        Returns
-        -------
-        Exploration
-            ``address``, ``stop()``.
-
-        Raises
-        ------
-        MissingDependency
-        """
-        return handed_down("explorer").explore(self, height=height)
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in super().__dir__() if not name.startswith("_"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
-    from heapscope.heap.retention.paths import MergedPaths
+    from heapscope.heap.retention.holders import MergedPaths
 
 __all__ = ["JavaObject", "ObjectSet", "Value", "object_or_none"]
 

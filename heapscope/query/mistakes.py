@@ -68,9 +68,7 @@ def query_error(
         offered = _CANDIDATES.search(message)
         names = re.findall(r'"([^"]+)"', offered[0]) if offered else []
         names += [name for columns in types.values() for name in columns] if not names else []
-        return QueryError(
-            f"there is no column {missing[1]!r}", line, column, nearest(missing[1], names) or names
-        )
+        return QueryError(f"there is no column {missing[1]!r}", line, column, nearest(missing[1], names))
     if "file system operations are disabled" in message or "disabled by configuration" in message:
         return QueryError("queries read heaps only: no file, no network, no extension", line, column)
     offered = _CANDIDATES.search(message)

@@ -22,7 +22,7 @@ from heapscope.units import format_bytes, format_count, format_time, iso_time
 if TYPE_CHECKING:
     from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading
     from heapscope.analysis.leaks.hadoop import FileSystemGroup
-    from heapscope.heap.retention.paths import Holder
+    from heapscope.heap.retention.holders import Holder
     from heapscope.heap.retention.suspects import Suspect
 
 _OUTSIDE = 3  # fields that own most outside of the heap

@@ -104,9 +104,7 @@ def test_without_hadoop_the_story_is_told_from_dumps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pip install 'heapscope[demo]'" in " ".join(done.stdout.split())
     assert "Known leak: hadoop-fs-per-ticket-cache-login" in done.stdout
-    assert re.search(
-        r"^only in A .* java\.util\.concurrent\.ConcurrentHashMap\$Node$", done.stdout, re.MULTILINE
-    )
+    assert re.search(r"^fixed: ", done.stdout, re.MULTILINE)
     assert (tmp_path / "out" / "incident.html").exists()
 
 

@@ -62,3 +62,27 @@ def test_exact_retained_sizes(both: tuple[Heap, Rows]) -> None:
         name: heap.objects(name, subclasses=False, class_objects=True).retained_bytes() for name in names
     }
     assert found == {name: int(rows[name]["retained_exact"]) for name in names}
+
+
+def test_queries_give_the_same_rows(both: tuple[Heap, Rows]) -> None:
+    pytest.importorskip("duckdb")
+    heap, rows = both
+    found = heap.sql(
+        "SELECT class_name, count(*) AS instances, sum(shallow_bytes) AS bytes FROM objects "
+        "WHERE reachability <> 'unreachable' GROUP BY 1"  # MAT keeps no others
+    )
+    by_class = {row.class_name: (row.instances, row.bytes) for row in found.itertuples()}
+    expected = {
+        name: (int(row["instance_count"]), int(row["shallow_bytes"]))
+        for name, row in rows.items()
+        if int(row["instance_count"])
+    }
+    # MAT makes up a boot loader at address 0, of which the dump has no object.
+    assert expected.pop("java.lang.ClassLoader") == (1, 72)
+    assert len(expected) > 500
+    assert {name: by_class.get(name) for name in expected} == expected
+    retained = heap.sql("SELECT class_name, retained_bytes FROM classes WHERE loader IS NULL")
+    least = dict(zip(retained["class_name"], retained["retained_bytes"], strict=True))
+    assert {name: least[name] for name in ("byte[]", "boolean[]")} == {
+        name: int(rows[name]["retained_min"]) for name in ("byte[]", "boolean[]")
+    }

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rich_repr": set(),
     "handed_down": set(),
     "queryable": {"handed_down"},
+    "explorable": {"handed_down"},
     "extras": {"errors"},
     "notebook_progress": {"extras"},
     "progress": {"notebook_progress"},
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parser": SHARED,
     "table": {"rich_repr"},
     "secrets": set(),
-    "heap": SHARED | {"parser", "rich_repr", "queryable", "handed_down"},
+    "heap": SHARED | {"parser", "rich_repr", "queryable", "explorable", "handed_down"},
     "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
     "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
     # Its files name the version they were made by.

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import time
 
 import pytest
 
-from heapscope.secrets import mask_command, mask_mapping, mask_options, mask_value, scrub
+from heapscope.secrets import (
+    SUSPICIOUS,
+    mask_command,
+    mask_mapping,
+    mask_options,
+    mask_value,
+    scrub,
+)
 
 # (name, value, the part that must not be seen)
 SECRETS = [
@@ -228,3 +236,22 @@ def test_prose_and_measurements_stay() -> None:
         "JNI global refs: 2185, weak refs: 0",
     ):
         assert scrub(text) == text
+
+
+def test_whatever_is_scrubbed_looks_suspicious() -> None:
+    """`SUSPICIOUS` saves the time of `scrub`; what it lets through, `scrub` must not change."""
+    suspicious = re.compile(SUSPICIOUS, re.IGNORECASE)
+    rng = random.Random(1)
+    pieces = [
+        "password", "db.password", "token", "--token", "-p", "-D", "=", ":", " ", "@", "://", "abc", "hunter2",  # noqa: E501
+        "me:x@", '"', "'", "Bearer ", "aGVsbG8gd29ybGQ9MTIz", "-----BEGIN KEY-----", "AKIAABCDEFGHIJKLMNOP",
+        "xoxb-123456789", "sk-abcdefghijklmnopq", "0123456789abcdef" * 2, "3f2504e0-4f89-11d3-9a0c-0305e82c3301",  # noqa: E501
+        "-javaagent:x=", "-XX:", "pin", "sig", "pw", ";", "/", "\\", "x1Y2z3A4b5C6d7E8f9G0", "\n", "(", "key",
+    ]  # fmt: skip
+    changed = 0
+    for _ in range(20_000):
+        text = "".join(rng.choices(pieces, k=rng.randint(1, 6)))
+        if scrub(text) != text:
+            changed += 1
+            assert suspicious.search(text), text
+    assert changed > 3000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
 from heapscope.analysis.growth.growth import Growth
-from heapscope.analysis.growth.load import Insertions, why_no_load
+from heapscope.analysis.growth.load import Insertions, why_no_load, why_restarted
 from heapscope.analysis.thresholds import IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import (
     FIXED,
@@ -126,6 +126,8 @@ def prove(
         return told(TOO_EARLY, _why_unsure(unsure, before, after))
     if missing := _unread(after):
         return told(TOO_EARLY, missing)
+    if restarts := why_restarted(after):
+        return told(TOO_EARLY, restarts)
     if decisive[0].unit != "operation":
         if new := _new_growth(both, patterns):
             return told(TOO_EARLY, f"{_classes(decisive)} did not grow on, but {new}")

@@ -22,7 +22,8 @@ from heapscope.heap.objects.environment import system_properties_of
 from heapscope.heap.objects.field_paths import follow_path, split_path
 from heapscope.heap.objects.java_collections import contents, static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
-from heapscope.heap.retention.paths import Holder, MergedPaths, merged_paths
+from heapscope.heap.retention.holders import Holder, MergedPaths
+from heapscope.heap.retention.paths import merged_paths
 from heapscope.parser.tags import ROOT_KIND_NAMES
 
 if TYPE_CHECKING:

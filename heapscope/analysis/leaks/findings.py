@@ -15,8 +15,8 @@ from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.analysis.verdicts import Confidence, Status
+from heapscope.heap.retention.holders import MergedPaths
 from heapscope.heap.retention.off_heap import OffHeap
-from heapscope.heap.retention.paths import MergedPaths
 from heapscope.heap.retention.suspects import Suspect
 from heapscope.rich_repr import RichRepr
 

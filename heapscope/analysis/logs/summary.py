@@ -89,9 +89,20 @@ class LogSummary:
         """Events in which a process was ended because of memory, as far as the text says so."""
         return sum(group.count for group in self.groups if group.kind.is_kill)
 
-    def next_steps(self) -> list[tuple[str, str]]:
-        """What to do next: a sentence, and a command to paste (empty where there is none)."""
-        return _next_steps(self.groups)
+    @property
+    def least_limit_bytes(self) -> int | None:
+        """The smallest limit at which a process was ended; None where no line says one."""
+        return _least_limit(self.groups)
+
+    def next_steps(self, named: Callable[[str], str] = shlex.quote) -> list[tuple[str, str]]:
+        """What to do next: a sentence, and a command to paste (empty where there is none).
+
+        Parameters
+        ----------
+        named : callable
+            How a command writes the path of a heap dump.
+        """
+        return _next_steps(self.groups, named)
 
 
 @dataclass
@@ -208,18 +219,18 @@ _HEAP_REASONS = ("Java heap space", "GC overhead", "scalar replaced", "heap size
 _POD_KINDS = ("kubernetes oom kill", "kubernetes eviction", "container oom kill", "spark executor killed")
 
 
-def _next_steps(groups: Sequence[LogGroup]) -> list[tuple[str, str]]:
+def _next_steps(groups: Sequence[LogGroup], named: Callable[[str], str]) -> list[tuple[str, str]]:
     found = {group.kind.id: group for group in groups}
     steps: list[tuple[str, str]] = []
     whole = [event.dump for event in _events(found, "heap dump written") if event.dump]
     partial = [event.dump for event in _events(found, "heap dump failed") if event.dump]
     if whole:
-        steps.append(("Read the heap dump that was written:", f"heapscope diagnose {_pasted(whole)}"))
+        steps.append(("Read the heap dump that was written:", f"heapscope diagnose {_pasted(whole, named)}"))
     if partial:
         steps.append(
             (
                 "What is there of the heap dump that failed can be read in part:",
-                f"heapscope diagnose --partial {_pasted(partial)}",
+                f"heapscope diagnose --partial {_pasted(partial, named)}",
             )
         )
     is_killed = any(group.kind.is_kill for group in groups)
@@ -268,12 +279,11 @@ def _events(found: dict[str, LogGroup], kind: str) -> tuple[LogEvent, ...]:
     return found[kind].events if kind in found else ()
 
 
-def _pasted(dumps: Sequence[str]) -> str:
-    return " ".join(shlex.quote(dump) for dump in list(dict.fromkeys(dumps))[-3:])
+def _pasted(dumps: Sequence[str], named: Callable[[str], str]) -> str:
+    return " ".join(dict.fromkeys(named(dump) for dump in list(dict.fromkeys(dumps))[-3:]))
 
 
-def _limit(groups: Sequence[LogGroup]) -> str:
-    """Nine tenths of the smallest limit that a killed process reached, as the trigger takes it."""
+def _least_limit(groups: Sequence[LogGroup]) -> int | None:
     limits = [
         event.limit_bytes
         for group in groups
@@ -281,4 +291,10 @@ def _limit(groups: Sequence[LogGroup]) -> str:
         for event in group.events
         if event.limit_bytes
     ]
-    return f"{max(round(min(limits) * 0.9 / (1 << 20)), 1)}M" if limits else ""
+    return min(limits, default=None)
+
+
+def _limit(groups: Sequence[LogGroup]) -> str:
+    """Nine tenths of the smallest limit that a killed process reached, as the trigger takes it."""
+    limit = _least_limit(groups)
+    return "" if limit is None else f"{max(round(limit * 0.9 / (1 << 20)), 1)}M"

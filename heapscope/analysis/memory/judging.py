@@ -182,14 +182,15 @@ class _Watch:
         """The old generation, where it grows in memory that was resident already."""
         old = self.changes.get(OLD)
         limit = max((v for v in self.columns.get("heap_max_bytes", ()) if v is not None), default=0.0)
-        if old is None or old < max(LEAST_GROWTH_BYTES, LEAST_GROWTH_SHARE * limit):
+        sure, why = self._collected()
+        found = self._column(OLD)
+        # Before a whole collection it may be garbage that waits; after it, a little that rises is held.
+        rises = sure == "high" and found is not None and found.state == "grows" and (found.low or 0.0) > 0
+        share = LEAST_STEADY_SHARE if rises else LEAST_GROWTH_SHARE
+        if old is None or old < max(LEAST_GROWTH_BYTES, share * limit):
             return []
         evidence = evidence_of("old generation inside resident memory", old_after_gc_bytes=old)
-        sure, why = self._collected()
-        found = least(sure, "high" if sure == "high" else "medium")
-        return [
-            _Seen("old generation grew in resident memory", old, found, evidence + why, self._column(OLD))
-        ]
+        return [_Seen("old generation grew in resident memory", old, sure, evidence + why, found)]
 
     def _inside(self, heap: float) -> list[_Seen]:
         """Of what grew inside the range of the heap: what is held, or garbage."""
@@ -359,10 +360,12 @@ class _Watch:
 
     def _steady(self) -> Grower:
         """Nothing grew: as sure as what may have grown unseen is little."""
-        found = self._course(self.total)
         evidence: tuple[MemoryEvidence, ...] = ()
         sure: Confidence = "medium" if self.span >= SHORT_SECONDS else "low"
-        highest = None if found is None or found.high is None else max(0.0, found.high)
+        # In a heap that is resident from the start the old generation grows unseen by the resident size.
+        slopes = [found.high for found in (self._course(self.total), self._column(OLD)) if found is not None]
+        known = [high for high in slopes if high is not None]
+        highest = max(0.0, *known) if known and len(known) == len(slopes) else None
         if highest is not None and self.span >= SHORT_SECONDS:
             if self.span >= SURE_SECONDS:
                 evidence = evidence_of("at most", high_bytes=highest)

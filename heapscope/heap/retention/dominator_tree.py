@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 GroupBy = Literal["class", "package", "loader"]
-_KEPT_MEMBERS = 1 << 23  # object indices of groups that were opened; 64 MB
+_KEPT_MEMBERS = 1 << 22  # object indices of groups that were opened; 32 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _HANDLE_FIELD = re.compile(
 # Less is nothing to look at: one chunk of a Netty arena up to 4.1.74.
 LEAST_OFF_HEAP_BYTES = 16 << 20
 _LEAST_HANDLES = 100  # fewer are no pile
+_SAMPLED_HANDLES = 200
 # What malloc gives is a multiple of 8 in the lower half of the address space, and never in its first pages;
 # a number that only has such a name (a street address, a file handle) is not.
 _LEAST_ADDRESS, _MOST_ADDRESS = 1 << 16, 1 << 48
@@ -310,30 +311,52 @@ def _handles(graph: HeapGraph) -> list[_Objects]:
     """Many objects of one class of a program or a library that each keep an address."""
     class_index = graph.columns.class_index
     counts = np.bincount(class_index, minlength=len(graph.classes))
+    fields = {
+        place: names
+        for place in np.nonzero(counts >= _LEAST_HANDLES)[0].tolist()
+        if (names := _handle_fields(graph, place))
+    }
+    is_candidate = np.zeros(len(graph.classes), bool)
+    is_candidate[list(fields)] = True
+    candidates = _instances(graph, is_candidate)
+    of_class = class_index[candidates]
     found = []
-    for place in np.nonzero(counts >= _LEAST_HANDLES)[0].tolist():
-        name = graph.classes[place].name
-        if class_origin(name) == ClassOrigin.JDK or name.endswith("[]") or "netty.buffer." in name:
-            continue
-        fields = [
-            each.name
-            for each in class_fields(graph, place).places
-            if each.type == BasicType.LONG
-            and class_origin(each.declared_in) > ClassOrigin.JDK
-            and _HANDLE_FIELD.fullmatch(each.name)
-        ]
-        rows = np.nonzero(class_index == place)[0]
-        for field in fields:
-            values = _numbers(graph, rows, field)
-            held = values != 0
-            if np.count_nonzero(held) < _LEAST_HANDLES:
+    for place, names in fields.items():
+        rows = candidates[of_class == place]
+        some = rows[:: max(1, rows.size // _SAMPLED_HANDLES)]
+        for name in names:
+            # Nearly all have an address, or the field is something else: some of them tell at once.
+            if _address_share(_numbers(graph, some, name)) < _ADDRESS_SHARE / 2:
                 continue
-            known = values[held]
-            fits = (known % 8 == 0) & (known >= _LEAST_ADDRESS) & (known < _MOST_ADDRESS)
-            if fits.mean() >= _ADDRESS_SHARE:
+            values = _numbers(graph, rows, name)
+            held = values != 0
+            if np.count_nonzero(held) >= _LEAST_HANDLES and _address_share(values) >= _ADDRESS_SHARE:
                 found.append(_Objects(HANDLE, rows[held], None))
                 break
     return found
+
+
+def _handle_fields(graph: HeapGraph, place: int) -> list[str]:
+    """Fields of a class of a program or a library that are called as handles are."""
+    name = graph.classes[place].name
+    if class_origin(name) == ClassOrigin.JDK or name.endswith("[]") or "netty.buffer." in name:
+        return []
+    return [
+        each.name
+        for each in class_fields(graph, place).places
+        if each.type == BasicType.LONG
+        and class_origin(each.declared_in) > ClassOrigin.JDK
+        and _HANDLE_FIELD.fullmatch(each.name)
+    ]
+
+
+def _address_share(values: NDArray[np.int64]) -> float:
+    """Which part of the numbers that are not 0 can be addresses; 1 where there are none."""
+    known = values[values != 0]
+    if not known.size:
+        return 1.0
+    fits = (known % 8 == 0) & (known >= _LEAST_ADDRESS) & (known < _MOST_ADDRESS)
+    return float(fits.mean())
 
 
 # --- who owns them ---

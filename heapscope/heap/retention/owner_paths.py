@@ -41,6 +41,7 @@ _CLEANERS = (
 _THREAD = "java.lang.Thread"
 _THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
 _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
+_RUN = 256  # nodes of a list between two that are remembered
 
 STATIC, FIELD, ELEMENT, STACK, OTHER = "static", "field", "element", "stack", "other"
 THREAD_LOCAL, LOADER = "thread local", "class loader"
@@ -235,11 +236,39 @@ def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None 
         before = int(parents[at])
         if class_index[before] != class_index[at]:
             found.append(_step(graph, before, at))
-        elif found and found[-1].kind == FIELD:
+            at = before
+            continue
+        if found and found[-1].kind == FIELD:
             # A list's nodes hold as an array's slots do: one for each element.
             found[-1] = replace(found[-1], kind=ELEMENT)
-        at = before
+        at = _first_of_run(graph, before, parents)
     return found[::-1]
+
+
+def _first_of_run(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> int:
+    """From a node of a list up to the first of its class in a row.
+
+    The first node is remembered at some places of a list: paths to its other nodes are short then.
+    """
+    class_index = graph.columns.class_index
+    own_class = class_index[index]
+    known: dict[int, int] = {}
+    if parents is owner_parents(graph):
+        known = graph.kept("first nodes of lists", dict)
+    passed: list[int] = []
+    at = index
+    while True:
+        if at % _RUN == 0:  # by object index: all paths meet the same places
+            if at in known:
+                at = known[at]
+                break
+            passed.append(at)
+        before = int(parents[at])
+        if before >= VIRTUAL_ROOT or class_index[before] != own_class:
+            break
+        at = before
+    known.update(dict.fromkeys(passed, at))
+    return at
 
 
 def _step(graph: HeapGraph, source: int, target: int) -> OwnerStep:

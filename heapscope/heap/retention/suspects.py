@@ -22,6 +22,7 @@ from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import dominated_bytes
+from heapscope.heap.retention.holders import MergedPaths
 from heapscope.heap.retention.off_heap import LEAST_OFF_HEAP_BYTES, MAPPED, off_heap_if_large
 from heapscope.heap.retention.owner_paths import (
     FIELD,
@@ -33,7 +34,7 @@ from heapscope.heap.retention.owner_paths import (
     owner_parents,
 )
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
-from heapscope.heap.retention.paths import MergedPaths, Path, merged_paths, path_along, shortest_path
+from heapscope.heap.retention.paths import Path, merged_paths, path_along, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.rich_repr import RichRepr
 

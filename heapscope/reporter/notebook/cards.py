@@ -24,7 +24,8 @@ from heapscope.errors import HeapscopeError
 from heapscope.heap.heap import Heap
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.objects.java_object import JavaObject
-from heapscope.heap.retention.paths import MergedPaths, Path
+from heapscope.heap.retention.holders import MergedPaths
+from heapscope.heap.retention.paths import Path
 from heapscope.heap.retention.suspects import Suspect, Suspects
 from heapscope.reporter.notebook.diagnosis import diagnosis_card, finding_card
 from heapscope.reporter.notebook.growth import checks_card, comparison_card, growth_card, proof_card

@@ -21,7 +21,8 @@ from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from heapscope.heap.retention.paths import Holder, MergedPaths, Path
+    from heapscope.heap.retention.holders import Holder, MergedPaths
+    from heapscope.heap.retention.paths import Path
     from heapscope.heap.retention.suspects import Suspect, Suspects
 
 _MAX_BRANCHES = 120

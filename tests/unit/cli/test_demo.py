@@ -10,6 +10,7 @@ import pytest
 
 from heapscope.cli import demo
 from heapscope.errors import MissingDependency, NoDemo
+from heapscope.isolated_python import isolated_python
 from tests.unit.cli.conftest import Run
 
 
@@ -19,7 +20,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     ran: list[list[str]] = []
 
     def run(words: list[str], **options: object) -> SimpleNamespace:
-        ran.append(words[3:])
+        ran.append(words[len(isolated_python("heapscope")) :])
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -50,9 +51,13 @@ def test_without_hadoop_the_sample_dumps_tell_it(
 
     monkeypatch.setattr("heapscope.demo.hadoop.find_hadoop", missing)
     assert run("demo", "-o", tmp_path / "out").code == 0
-    assert [words[0] for words in commands] == ["diagnose", "diff", "report"]
+    assert [words[0] for words in commands] == ["diagnose", "check", "report"]
+    assert commands[1][-4:] == ["--work", "5,20,35,50", "--work-after", "5,50"]
+    assert run("demo", "--from-samples", "-o", tmp_path / "asked").code == 0
+    assert [words[0] for words in commands[3:]] == ["diagnose", "check", "report"]
     monkeypatch.setattr(demo, "_samples", lambda: None)
     assert run("demo", "-o", tmp_path / "other").code == 3
+    assert "sample_dumps/" in run("demo", "--from-samples", "-o", tmp_path / "other").err
 
 
 def test_a_folder_that_has_something_is_left_alone(

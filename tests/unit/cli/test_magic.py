@@ -213,3 +213,29 @@ def test_opening_a_dump_in_a_notebook_tells_the_bar(
     )
     with heapscope.open(dump):
         assert told
+
+
+def test_rows_are_taken_as_a_frame(shell: Any, shown: Shown, dump: Path) -> None:
+    shell.run_cell(f"df = %heapscope histogram {dump} --top 3", store_history=True)
+    frame = shell.user_ns["df"]
+    shell.execution_count += 1  # as a notebook counts its cells
+    with heapscope.open(dump, use_index=False) as heap:
+        assert frame["class_name"].tolist() == heap.histogram().column("class_name")
+    # Shown in another cell it is drawn as any DataFrame; in the first the command has drawn it.
+    assert "class_name" in frame._repr_html_()
+    shown.clear()
+    shell.run_cell(f"%heapscope histogram {dump} --top 3", store_history=True)
+    assert sum("class_name" in html or "instances" in html for html in shown) == 1
+
+
+def test_a_cell_is_a_query(shell: Any, dump: Path) -> None:
+    pytest.importorskip("duckdb")
+    query = "SELECT class_name, count(*) AS n\nFROM objects GROUP BY 1"
+    result = shell.run_cell(f"%%heapsql {dump}\n{query}")
+    with heapscope.open(dump, use_index=False) as heap:
+        histogram = {
+            row["class_name"]: row["instance_count"]
+            for row in heap.histogram().rows()
+            if row["instance_count"]
+        }
+    assert dict(zip(result.result["class_name"], result.result["n"], strict=True)) == histogram

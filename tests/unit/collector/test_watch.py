@@ -14,6 +14,7 @@ from heapscope.collector.memory import Sample
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.watch import WALK_SHARE, Watch, ticks
 from heapscope.errors import JvmNotFound
+from tests.support.jvm import wait_until
 from tests.unit.collector.living import jvm_process
 from tests.unit.collector.test_sample_file import sample
 
@@ -145,11 +146,18 @@ def test_jvms_are_asked_side_by_side(world: World) -> None:
     for pid in range(1, 11):
         world.start(pid)
     together = threading.Barrier(10)
-    world.ask = lambda pid: together.wait(60)  # each waits until all are being asked
+    met: list[int] = []
+
+    def ask(pid: int) -> None:
+        together.wait(60)  # until all are being asked
+        met.append(pid)
+
+    world.ask = ask
     watcher = Watch()
     assert len(watcher.sample()) == 10
+    wait_until(lambda: len(met) == 10 or together.broken, "all were asked at once")
     watcher.close()
-    assert not together.broken
+    assert sorted(met) == list(range(1, 11))
 
 
 def test_a_jvm_that_never_answers_delays_no_round_and_is_asked_by_one_thread(

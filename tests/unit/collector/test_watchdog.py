@@ -125,11 +125,16 @@ def test_a_folder_without_fifos_is_told_apart(tmp_path: Path) -> None:
         assert json.loads(process.stdout.readline())["problem"] == NO_FIFO
 
 
-def test_interrupts_are_for_heapscope_alone(tmp_path: Path) -> None:
+def test_who_asks_all_of_heapscope_to_end_ends_heapscope_alone(tmp_path: Path) -> None:
+    """As ``systemctl stop`` and ``pkill -f heapscope`` do: a JVM waits for the reader, or will."""
     with watchdog(tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in [process.pid, *map(int, children)]:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(pid, number)
+        assert len(children) == 2
         assert said_at_the_end(process) == {"problem": GONE}
     assert list(tmp_path.iterdir()) == []
 

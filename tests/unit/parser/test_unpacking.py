@@ -83,6 +83,16 @@ def test_one_dump_inside_is_opened(tmp_path: Path, packed: bytes) -> None:
         (gzip.compress(b"\x00\x15portable heap dump" + bytes(99)), "inside gzip, but a heap dump of OpenJ9"),
         (lzma.compress(b"hello"), "no heap dump inside xz, but text"),
     ],
+    ids=[
+        "two in zip",
+        "two in tar.gz",
+        "none in zip",
+        "none in tar.gz",
+        "cut zip",
+        "zip in gzip",
+        "OpenJ9 in gzip",
+        "text in xz",
+    ],  # the default is the bytes, which hold the time of day
 )
 def test_what_is_not_one_dump_is_named(tmp_path: Path, packed: bytes, words: str) -> None:
     path = tmp_path / "packed"

@@ -17,7 +17,9 @@ def dump(folder: Path, hour: int, *, kept: int, garbage: int, has_root: bool = T
     """A heap with sessions in a static array, and with others that nothing reaches."""
     builder = DumpBuilder(timestamp_ms=1_700_000_000_000 + hour * HOUR_MS)
     builder.cls(SESSION, fields={"data": "Object"})
-    builder.cls("com.acme.Registry")
+    # A class of the boot loader is a root even where the dump has no root of any class.
+    loader = 0 if has_root else builder.primitive_array("byte", [0] * 64)
+    builder.cls("com.acme.Registry", loader_id=loader)
     sessions = [
         builder.instance(SESSION, data=builder.primitive_array("byte", [0] * 64)) for _ in range(kept)
     ]

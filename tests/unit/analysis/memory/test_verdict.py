@@ -311,3 +311,28 @@ def test_evidence_is_what_was_measured() -> None:
 def test_every_pattern_has_a_cause() -> None:
     assert set(CAUSES) == set(get_args(Pattern))
     assert set(CAUSES.values()) == set(get_args(Cause))
+
+
+@pytest.mark.parametrize(
+    ("growth", "full_collections", "cause", "confidence"),
+    [
+        (600, 36, "java heap", "high"),
+        (600, 0, "steady", "medium"),  # may be garbage that waits for a whole collection
+        (0, 36, "steady", "high"),
+    ],
+)
+def test_a_leak_in_a_heap_that_is_resident_from_the_start_is_seen(
+    growth: int, full_collections: int, cause: Cause, confidence: str
+) -> None:
+    """As with -Xms and AlwaysPreTouch: nothing but the old generation moves."""
+    count = 360
+    columns: dict[str, Values] = {
+        "rss_bytes": [9e9] * count,
+        "heap_rss_bytes": [8e9] * count,
+        "heap_max_bytes": [24e9] * count,
+        "old_after_gc_bytes": [(200 + growth * i / count) * MB for i in range(count)],
+        "gc_count": [float(i) for i in range(count)],
+        "full_gc_count": [float(i * full_collections // count) for i in range(count)],
+    }
+    found = judge(1, [60.0 * i for i in range(count)], columns)
+    assert (found.cause, found.confidence) == (cause, confidence)

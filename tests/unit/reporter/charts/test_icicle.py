@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from heapscope.heap.retention.paths import Holder
+from heapscope.heap.retention.holders import Holder
 from heapscope.reporter.charts.icicle import ROW, WIDTH, boxes, holder_picture
 from heapscope.reporter.diagnosis import FindingSection, HolderNode, _from_static, _last_static
 
