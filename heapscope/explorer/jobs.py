@@ -15,6 +15,14 @@ PATIENCE_SECONDS = 0.12  # so long a page waits before it shows progress instead
 _KEPT = 200  # answers; the one that was asked for longest ago goes first
 
 
+_KEPT_BYTES = 256 << 20  # of their tables together
+
+
+def _byte_count(result: object) -> int:
+    """Bytes of an answer to a query; other results are kept by the heap, or are small."""
+    return int(getattr(getattr(result, "raw", None), "nbytes", 0))
+
+
 class Stopped(BaseException):
     """Raised inside of work that somebody stopped; no ``except Exception`` may hold it up."""
 
@@ -131,6 +139,12 @@ class Jobs:
             finished = [each for each, one in self._jobs.items() if one.is_finished]
             for old in finished[: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[old]
+            # Answers to queries may be large; what was asked for last is kept whatever its size.
+            room = _KEPT_BYTES
+            for old in reversed([each for each in finished if each in self._jobs and each != key]):
+                room -= _byte_count(self._jobs[old].result)
+                if room < 0:
+                    del self._jobs[old]
         job.wait(PATIENCE_SECONDS)
         return job
 

@@ -57,7 +57,7 @@ class HeapArrow:
     @cached_property
     def strings(self) -> NDArray[np.int64]:
         """All strings, ascending."""
-        return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING] or [-1])
+        return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING])
 
     # --- objects ---
 

@@ -337,3 +337,9 @@ def test_a_missing_engine_names_the_pip_line(sessions: Heap, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingDependency, match=r"pip install 'heapscope\[sql\]'"):
         sessions.sql("SELECT 1")
+
+
+def test_a_heap_without_the_class_of_strings_has_none(tmp_path: Path) -> None:
+    with heapscope.open(build(lambda d: d.cls("a.B")).save(tmp_path / "a.hprof"), use_index=False) as heap:
+        assert "java.lang.String" not in {each.name for each in heap.graph.classes}
+        assert len(heap.sql("SELECT text FROM strings")) == 0
