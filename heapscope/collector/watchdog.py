@@ -52,6 +52,8 @@ from heapscope.errors import HeapscopeError
 from heapscope.units import format_bytes
 
 JVM_DONE, JVM_FAILED = b".", b"!"
+# Who starts a watchdog blocks these until it has learnt to ignore them.
+NOT_FOR_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GONE = "heapscope is gone"
 NO_WORD = "the JVM wrote no dump"
 NO_FIFO = "no FIFO"
@@ -446,8 +448,9 @@ def main() -> None:
     # Who ends a service, or all that is called heapscope, asks each of its processes.  Those that go with the
     # watchdog ignore it as well: a JVM that opens a FIFO when all are gone waits for ever.  heapscope itself
     # ends, and the dump is ended in order.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+    for number in (*NOT_FOR_US, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_US)
     try:
         act_as(job.owner)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,3 +60,13 @@ def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
     assert snapshot_files(tmp_path / "b.hprof") == [tmp_path / "b.hprof"]
     with pytest.raises(NotHprof, match="no snapshot"):
         snapshot_files(tmp_path / "d.hprof")
+
+
+def test_an_archive_with_several_dumps_is_not_read_as_the_text_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "both.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.hprof", "b.hprof"):
+            archive.writestr(name, b"JAVA PROFILE 1.0.2\0")
+        archive.writestr("c.txt", histogram_text(ROWS))
+    with pytest.raises(HprofError, match=r"holds several: a.hprof, b.hprof"):
+        read_snapshots(path)
