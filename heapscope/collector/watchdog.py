@@ -153,9 +153,13 @@ class _Heapscope:
         return ready
 
 
+def _say(line: bytes) -> None:
+    with suppress(OSError):  # heapscope is gone
+        os.write(1, line)
+
+
 def _answer(**facts: object) -> None:
-    with suppress(OSError):
-        os.write(1, (json.dumps(facts) + "\n").encode())
+    _say((json.dumps(facts) + "\n").encode())
 
 
 def _tell(fd: int, **facts: object) -> None:
@@ -252,7 +256,7 @@ class _Dump:
             if not self._deadline and self._is_reader_ready and self._is_writer_ready:
                 self._deadline = time.monotonic() + self._job.seconds
                 self._status.deadline_milliseconds = int((self._deadline + _READER_SECONDS) * 1000)
-                os.write(1, b"ready\n")
+                _say(b"ready\n")
 
     def _listen(self) -> None:
         fds = [child.pidfd for child in (self._reader, self._writer) if child.code() is None]
@@ -328,7 +332,7 @@ def _put_empty_file(part: Path) -> None:
 
 def _pack(job: Job, heapscope: _Heapscope) -> None:
     """File mode: wait until heapscope says that the JVM is done, and pack what it wrote."""
-    os.write(1, b"ready\n")
+    _say(b"ready\n")
     heapscope.listen(None)
     if heapscope.message != JVM_DONE:
         _answer(problem=GONE if heapscope.is_gone else NO_WORD)

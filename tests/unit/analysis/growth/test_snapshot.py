@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.growth.snapshot import DUMP, HISTOGRAM, read_snapshot, snapshot_files
+from heapscope.analysis.growth.snapshot import DUMP, HISTOGRAM, read_snapshot, read_snapshots, snapshot_files
 from heapscope.errors import NotHprof
 from tests.unit.analysis.leak import DISTRIBUTED, leak_dump
 from tests.unit.cli.conftest import histogram_text, write_histogram
@@ -68,5 +68,5 @@ def test_an_archive_with_several_dumps_is_not_read_as_the_text_beside_them(tmp_p
         for name in ("a.hprof", "b.hprof"):
             archive.writestr(name, b"JAVA PROFILE 1.0.2\0")
         archive.writestr("c.txt", histogram_text(ROWS))
-    with pytest.raises(HprofError, match=r"holds several: a.hprof, b.hprof"):
+    with pytest.raises(NotHprof, match=r"holds several: a.hprof, b.hprof"):
         read_snapshots(path)
