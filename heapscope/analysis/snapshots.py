@@ -12,7 +12,13 @@ from heapscope.analysis.growth.comparison import Comparison
 from heapscope.analysis.growth.cure import Proof
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
-from heapscope.analysis.growth.guards import Checks, check_growth, check_limits, check_whole
+from heapscope.analysis.growth.guards import (
+    Checks,
+    check_each_once,
+    check_growth,
+    check_limits,
+    check_whole,
+)
 from heapscope.analysis.growth.insertions import inserted
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.reachable import reachable_series
@@ -142,8 +148,10 @@ class Snapshots(RichRepr, Queryable, Series):
         Raises
         ------
         DifferentProcesses, HeapscopeError
-            As for `growth`, of either run.
+            As for `growth`, of either run; a file is given twice, which stands still whatever leaks.
         """
+        for run in (self, after):
+            check_each_once(run)
         before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
         cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
         findings = () if patterns else find_leaks(self, before, progress=progress).findings

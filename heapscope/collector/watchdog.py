@@ -52,6 +52,8 @@ from heapscope.errors import HeapscopeError
 from heapscope.units import format_bytes
 
 JVM_DONE, JVM_FAILED = b".", b"!"
+# Who starts a watchdog blocks these until it has learnt to ignore them.
+NOT_FOR_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GONE = "heapscope is gone"
 NO_WORD = "the JVM wrote no dump"
 NO_FIFO = "no FIFO"
@@ -151,9 +153,13 @@ class _Heapscope:
         return ready
 
 
+def _say(line: bytes) -> None:
+    with suppress(OSError):  # heapscope is gone
+        os.write(1, line)
+
+
 def _answer(**facts: object) -> None:
-    with suppress(OSError):
-        os.write(1, (json.dumps(facts) + "\n").encode())
+    _say((json.dumps(facts) + "\n").encode())
 
 
 def _tell(fd: int, **facts: object) -> None:
@@ -250,7 +256,7 @@ class _Dump:
             if not self._deadline and self._is_reader_ready and self._is_writer_ready:
                 self._deadline = time.monotonic() + self._job.seconds
                 self._status.deadline_milliseconds = int((self._deadline + _READER_SECONDS) * 1000)
-                os.write(1, b"ready\n")
+                _say(b"ready\n")
 
     def _listen(self) -> None:
         fds = [child.pidfd for child in (self._reader, self._writer) if child.code() is None]
@@ -326,7 +332,7 @@ def _put_empty_file(part: Path) -> None:
 
 def _pack(job: Job, heapscope: _Heapscope) -> None:
     """File mode: wait until heapscope says that the JVM is done, and pack what it wrote."""
-    os.write(1, b"ready\n")
+    _say(b"ready\n")
     heapscope.listen(None)
     if heapscope.message != JVM_DONE:
         _answer(problem=GONE if heapscope.is_gone else NO_WORD)
@@ -446,8 +452,9 @@ def main() -> None:
     # Who ends a service, or all that is called heapscope, asks each of its processes.  Those that go with the
     # watchdog ignore it as well: a JVM that opens a FIFO when all are gone waits for ever.  heapscope itself
     # ends, and the dump is ended in order.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+    for number in (*NOT_FOR_US, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_US)
     try:
         act_as(job.owner)
         try:

@@ -7,6 +7,7 @@ import os
 import secrets
 import select
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -24,7 +25,7 @@ from heapscope.collector.processes import JvmProcess
 from heapscope.collector.reader import release_openers
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, Job
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, Job
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
@@ -174,14 +175,18 @@ def _why_no_answer(
 @contextmanager
 def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
     """The watchdog of a dump, started; it ends when its pipes are closed."""
-    watchdog = subprocess.Popen(
-        [*WATCHDOG, job.to_json()],
-        bufsize=0,  # what a buffer has read already, `select` does not see
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        pass_fds=[job.root, job.output_fd],
-    )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_US)
+    try:
+        watchdog = subprocess.Popen(
+            [*WATCHDOG, job.to_json()],
+            bufsize=0,  # what a buffer has read already, `select` does not see
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=[job.root, job.output_fd],
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield watchdog
     finally:

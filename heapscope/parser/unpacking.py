@@ -57,12 +57,17 @@ class PackingError(Exception):
         The layer is damaged or cut.
     is_cut : bool
         Its end is missing.
+    has_several : bool
+        An archive holds several things that are wanted.
     """
 
-    def __init__(self, problem: str, *, is_broken: bool = False, is_cut: bool = False) -> None:
+    def __init__(
+        self, problem: str, *, is_broken: bool = False, is_cut: bool = False, has_several: bool = False
+    ) -> None:
         super().__init__(problem)
         self.is_broken = is_broken
         self.is_cut = is_cut
+        self.has_several = has_several
 
 
 def packing_of(head: bytes) -> str | None:
@@ -301,7 +306,8 @@ def _check_one(archive: str, names: list[str], wanted: list[str]) -> None:
     more = len(wanted or names) - _SHOWN
     shown += f" and {more:,} more" if more > 0 else ""
     if wanted:
-        raise PackingError(f"is a {archive} that holds several: {shown}; unpack it, and name one of them")
+        problem = f"is a {archive} that holds several: {shown}; unpack it, and name one of them"
+        raise PackingError(problem, has_several=True)
     inside = f" (it holds {shown})" if names else ", and it is empty"
     raise PackingError(f"is a {archive} without a heap dump inside{inside}; name the file that has the dump")
 

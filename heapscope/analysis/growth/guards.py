@@ -10,6 +10,7 @@ that may be cut.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -204,6 +205,21 @@ def check_limits(
         values = retained.get(guard) or _sums(series, names, 0 if guard.quantity == "count" else 1)
         results.append(_judged(guard, values, series))
     return Checks(tuple(results))
+
+
+def check_each_once(series: Series) -> None:
+    """See that no snapshot is given twice: what does not grow from one to the same again proves nothing.
+
+    Raises
+    ------
+    HeapscopeError
+    """
+    seen: set[tuple[str, int]] = set()
+    for each in series:
+        key = os.path.realpath(each.path), each.number
+        if key in seen:
+            raise HeapscopeError(f"{each.path}: given twice; give each snapshot once")
+        seen.add(key)
 
 
 def check_whole(series: Series) -> None:

@@ -373,5 +373,5 @@ def _has_dump(path: Path) -> bool:
     try:
         with Unpacked(path, lambda head: head.startswith(MAGIC_PREFIX)):
             return True
-    except PackingError:
-        return False
+    except PackingError as error:
+        return error.has_several

@@ -99,6 +99,21 @@ def test_when_heapscope_is_gone_nothing_is_left(is_streamed: bool, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_nobody_has_to_hear_that_it_is_ready(
+    is_streamed: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with watchdog(tmp_path, is_streamed=is_streamed) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(60) == 0
+        process.stdin = process.stdout = None
+    assert capfd.readouterr().err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_was_written_before_heapscope_was_gone_is_packed(tmp_path: Path) -> None:
     with watchdog(tmp_path, is_streamed=False) as process:
         assert process.stdin is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,16 @@ def test_snapshots_of_several_processes_prove_nothing() -> None:
     # The work of a training job goes on where its process was restarted; what leaked did not.
     work = (0, 100, 200, 300)
     assert prove(LEAKS.growth(work=work), restarted.growth(work=work)).reason == proof.reason
+
+
+def test_a_snapshot_that_is_given_twice_proves_nothing(tmp_path: Path) -> None:
+    import heapscope
+
+    text = tmp_path / "2026-11-01T10:00:00.txt"
+    text.write_text("   1:  5  80  org.app.Session\nTotal  5  80\n")
+    twice = Snapshots([*heapscope.snapshots(text), *heapscope.snapshots(text)])
+    with pytest.raises(HeapscopeError, match="given twice"):
+        LEAKS.prove(twice)
 
 
 def test_a_work_counter_stands_for_load() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from heapscope.analysis.growth.snapshot import DUMP, HISTOGRAM, read_snapshot, snapshot_files
+from heapscope.analysis.growth.snapshot import DUMP, HISTOGRAM, read_snapshot, read_snapshots, snapshot_files
 from heapscope.errors import NotHprof
 from tests.unit.analysis.leak import DISTRIBUTED, leak_dump
 from tests.unit.cli.conftest import histogram_text, write_histogram
@@ -59,3 +60,13 @@ def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
     assert snapshot_files(tmp_path / "b.hprof") == [tmp_path / "b.hprof"]
     with pytest.raises(NotHprof, match="no snapshot"):
         snapshot_files(tmp_path / "d.hprof")
+
+
+def test_an_archive_with_several_dumps_is_not_read_as_the_text_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "both.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.hprof", "b.hprof"):
+            archive.writestr(name, b"JAVA PROFILE 1.0.2\0")
+        archive.writestr("c.txt", histogram_text(ROWS))
+    with pytest.raises(NotHprof, match=r"holds several: a.hprof, b.hprof"):
+        read_snapshots(path)
