@@ -19,7 +19,6 @@ from heapscope.secrets import mask_text
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
-    from heapscope.heap.objects.secret_texts import masked_text
     from heapscope.heap.objects.thread_stacks import StackObject, ThreadStack
     from heapscope.table import Table
 
@@ -45,6 +44,7 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
     thread retains, the most first. Virtual threads whose stacks are equal stand together.
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
+    from heapscope.heap.objects.secret_texts import masked_text
     from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 
     count = choice.rows
