@@ -25,10 +25,8 @@ STARTERS = {
     "execv",
     "execvp",
     "spawnv",
-    "open_process",
-    "run_process",
 }
-LIBRARIES = {"anyio", "subprocess", "os", "multiprocessing", "pty"}
+LIBRARIES = {"subprocess", "os", "multiprocessing", "pty"}
 
 
 def started(source: str) -> list[str]:
@@ -39,8 +37,10 @@ def started(source: str) -> list[str]:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in LIBRARIES
-        and node.func.attr in STARTERS
+        and (
+            (node.func.value.id in LIBRARIES and node.func.attr in STARTERS)
+            or (node.func.value.id == "anyio" and node.func.attr in ("open_process", "run_process"))
+        )
         and node.args
     ]
 
