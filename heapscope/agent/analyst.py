@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from anyio.streams.text import TextReceiveStream
 
 from heapscope.agent.settings import Settings
 from heapscope.errors import HeapscopeError
+from heapscope.isolated_python import isolated_python
 
 Told = Callable[[str, int, int], Awaitable[None]]
-_WORKER = (sys.executable, "-m", "heapscope.agent.worker")
+_WORKER = isolated_python("heapscope.agent.worker")
 
 
 class NoAnswer(HeapscopeError):
