@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,7 +234,12 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
     )
     supers = heap.superclasses
     diagnosis = diagnose(Snapshots([snapshot]), opened=heap)
-    needs_growth = {each.id for each in load_catalogue() if each.needs_growth}
+    # What only growth tells from a busy server is looked for as well: the other snapshots will say.
+    busy = [replace(each, needs_growth=False) for each in load_catalogue() if each.needs_growth]
+    perhaps = diagnose(Snapshots([snapshot]), opened=heap, catalogue=busy)
+    certain = {each.id for each in diagnosis.findings}
+    findings = [(each, False) for each in diagnosis.findings]
+    findings += [(each, True) for each in perhaps.findings if each.id not in certain]
     return {
         "jars": _jars(heap, properties),
         "classes": [
@@ -262,9 +268,9 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
                 storable(scrub(found.held_by[0])) if found.held_by else None,
                 storable(scrub(found.why)),
                 storable(scrub(" ".join(found.cure))),
-                found.id in needs_growth,
+                needs_growth,
             )
-            for found in diagnosis.findings
+            for found, needs_growth in findings
         ],
         "owners": [
             (
