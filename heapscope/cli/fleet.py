@@ -12,7 +12,8 @@ import click
 
 from heapscope import __version__
 from heapscope.cli.common.arguments import partial_option
-from heapscope.cli.common.exit_codes import FAILED
+from heapscope.cli.common.exit_codes import FAILED, FOUND, TOO_EARLY
+from heapscope.cli.common.progress import work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -139,3 +140,65 @@ def _bar() -> Iterator[Watcher]:
 
     with bars:
         yield watch
+
+
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_force = click.option("--force", is_flag=True, help="Overwrite the file.")
+
+
+@fleet.command(short_help="Which processes leak, by cause, and what they have in common.")
+@_folder
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path),
+    help="A .html, .md, .json or .pdf. [default: text on standard output]",
+)  # fmt: skip
+@_force
+def report(folder: Path, output: Path | None, force: bool) -> None:
+    """Say which processes of the sketches in DIR leak, grouped by cause, how fast, and when each ends; and
+    what tells them from the healthy: variables, options, properties, library versions, host, role, labels.
+
+    A process is called leaking or healthy from three snapshots on; a known leak that one dump shows is named
+    from one. What tells groups apart is tested (Fisher, Mann-Whitney, Benjamini-Hochberg): at most 5 % of
+    what is named is chance.
+    """
+    from heapscope.fleet.fleet import open_fleet
+    from heapscope.fleet.verdict import judge_fleet
+    from heapscope.reporter.fleet import check_report, render_fleet_markdown, write_fleet_report
+
+    if output is not None:
+        check_report(output, force)
+    with work(compiles=False) as at:
+        verdict = judge_fleet(open_fleet(folder), at.progress)
+    if output is None:
+        click.echo(render_fleet_markdown(verdict), nl=False)
+    else:
+        write_fleet_report(verdict, output, force=force)
+        click.echo(f"wrote {output}", err=True)
+
+
+@fleet.command(short_help="Two cohorts named by hand: does one leak more?")
+@_folder
+@click.option("--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'.")
+@click.option("--b", metavar="COHORT", help="What it is held against. [default: all others]")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
+    """Hold the processes of one cohort against those of another: canary against baseline, before against
+    after an upgrade.
+
+    A cohort is an expression of NAME=VALUE, !=, <, <=, >, >=, NAME is set, NAME is not set, and, or, not and
+    parentheses. Names: host, pod, role, pid, label, status, cause, heap_bytes, snapshots, time, env.X,
+    property.X, jar.X (its version), option.X, label.X (of --name); * stands for any text.
+
+    Exit code 0: A leaks and grows no more than B; 1: it does; 4: too few to tell.
+    """
+    from heapscope.fleet.fleet import open_fleet
+    from heapscope.fleet.verdict import compare_fleet
+    from heapscope.reporter.fleet import comparison_json, comparison_text
+
+    with work(compiles=False) as at:
+        found = compare_fleet(open_fleet(folder), a, b, at.progress)
+    click.echo(comparison_json(found) if as_json else "\n".join(map(printable, comparison_text(found).splitlines())), nl=not as_json)
+    if found.is_worse:
+        raise click.exceptions.Exit(FOUND)
+    if not found.outcome.can_tell:
+        raise click.exceptions.Exit(TOO_EARLY)
