@@ -118,8 +118,14 @@ def _bar() -> Iterator[Watcher]:
         yield lambda state: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.progress import TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     bars = Progress(
@@ -178,7 +184,9 @@ def report(folder: Path, output: Path | None, force: bool) -> None:
 
 @fleet.command(short_help="Two cohorts named by hand: does one leak more?")
 @_folder
-@click.option("--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'.")
+@click.option(
+    "--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'."
+)
 @click.option("--b", metavar="COHORT", help="What it is held against. [default: all others]")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
@@ -197,7 +205,10 @@ def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
 
     with work(compiles=False) as at:
         found = compare_fleet(open_fleet(folder), a, b, at.progress)
-    click.echo(comparison_json(found) if as_json else "\n".join(map(printable, comparison_text(found).splitlines())), nl=not as_json)
+    click.echo(
+        comparison_json(found) if as_json else "\n".join(map(printable, comparison_text(found).splitlines())),
+        nl=not as_json,
+    )
     if found.is_worse:
         raise click.exceptions.Exit(FOUND)
     if not found.outcome.can_tell:

@@ -49,7 +49,9 @@ def attributes_of(fleet: Fleet, processes: Sequence[FleetProcess]) -> list[Attri
     ]
     found += _present(OPTION, options, count)
     jars = _rows(fleet, "jars", ("name", "version"), of_dump)
-    found += _present(LIBRARY, [(place, f"{name} {version or ''}".rstrip(), "") for place, name, version in jars], count)
+    found += _present(
+        LIBRARY, [(place, f"{name} {version or ''}".rstrip(), "") for place, name, version in jars], count
+    )
     found += _texts(HOST, {place: each.host for place, each in enumerate(processes) if each.host}, count)
     found += _texts(ROLE, {place: each.role for place, each in enumerate(processes) if each.role}, count)
     labels: dict[str, dict[int, str]] = {}
@@ -65,7 +67,9 @@ def _rows(
     fleet: Fleet, table: str, columns: Sequence[str], places: Mapping[str, int]
 ) -> list[tuple[Any, ...]]:
     """Rows of a table that belong to some snapshots, each with the place of its process in front."""
-    rows = fleet.answer(f"SELECT DISTINCT snapshot, {', '.join(columns)} FROM {table} ORDER BY ALL").to_arrow()
+    rows = fleet.answer(
+        f"SELECT DISTINCT snapshot, {', '.join(columns)} FROM {table} ORDER BY ALL"
+    ).to_arrow()
     lists = [rows.column(place).to_pylist() for place in range(rows.num_columns)]
     return [
         (places[snapshot], *values) for snapshot, *values in zip(*lists, strict=True) if snapshot in places
@@ -99,9 +103,7 @@ def _texts(kind: str, of_place: Mapping[int, str], count: int, before: str = "")
     return _present(kind, [(place, before + text, "") for place, text in sorted(of_place.items())], count)
 
 
-def _load(
-    fleet: Fleet, processes: Sequence[FleetProcess], place_of: Mapping[str, int]
-) -> list[Attribute]:
+def _load(fleet: Fleet, processes: Sequence[FleetProcess], place_of: Mapping[str, int]) -> list[Attribute]:
     """Numbers: threads, and how long the process is observed."""
     threads = np.full(len(processes), np.nan)
     for place, number in _rows(fleet, "snapshots", ("thread_count",), place_of):

@@ -169,9 +169,7 @@ def compare_cohorts(attributes: Sequence[Attribute], is_a: NDArray[np.bool_]) ->
     differences = [
         _with_adjusted(each, float(value)) for (each, _), value in zip(counted, adjusted, strict=True)
     ]
-    differences += [
-        _with_adjusted(each, 1.0) for each, attainable in found if attainable > FALSE_DISCOVERIES
-    ]
+    differences += [_with_adjusted(each, 1.0) for each, attainable in found if attainable > FALSE_DISCOVERIES]
     differences.sort(key=lambda each: (each.adjusted, each.p_value, -abs(each.effect), each.kind, each.name))
     tests = max(len(counted), 1)
     return Cohorts(

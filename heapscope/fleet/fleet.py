@@ -65,7 +65,9 @@ class Fleet:
     def __getattr__(self, name: str) -> pd.DataFrame:
         if name not in TABLES:
             raise AttributeError(f"a fleet has no table {name!r}; it has {', '.join(TABLES)}")
-        return self.sql(f"SELECT * FROM {name} ORDER BY ALL" if name == "snapshots" else f"SELECT * FROM {name}")
+        return self.sql(
+            f"SELECT * FROM {name} ORDER BY ALL" if name == "snapshots" else f"SELECT * FROM {name}"
+        )
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *TABLES})
@@ -107,7 +109,10 @@ class Fleet:
             name = missing_table(str(error))
             if name is not None:
                 raise QueryError(
-                    f"there is no table {name!r}; there are {', '.join(TABLES)}", None, None, nearest(name, TABLES)
+                    f"there is no table {name!r}; there are {', '.join(TABLES)}",
+                    None,
+                    None,
+                    nearest(name, TABLES),
                 ) from None
             raise query_error(query, str(error), _TYPES) from None
         finally:

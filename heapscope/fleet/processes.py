@@ -51,12 +51,12 @@ class SketchedSnapshot(Snapshot):
     kept_sidecar: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def sidecar(self) -> dict[str, Any]:  # type: ignore[override]
+    def sidecar(self) -> dict[str, Any]:
         """What of the sidecar the sketch has kept."""
         return dict(self.kept_sidecar)
 
     @property
-    def stated_direct_bytes(self) -> int | None:  # type: ignore[override]
+    def stated_direct_bytes(self) -> int | None:
         """Not kept: the limit of direct memory is taken for the heap's, as it is without the option."""
         return None
 
@@ -404,9 +404,7 @@ def _is_explained(series: Snapshots, growth: Growth, known: Sequence[CauseInProc
     return bool(known) and gained > OVERLAP * growth.whole.shallow.delta
 
 
-def _grown(
-    folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]
-) -> tuple[Cause, int | None]:
+def _grown(folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]) -> tuple[Cause, int | None]:
     """The field that has grown most from the first dump to the last, else the path, else the class."""
     if len(dumps) > 1:
         least = LEAST_PART * growth.whole.shallow.delta

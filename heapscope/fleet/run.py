@@ -206,7 +206,9 @@ def _offer_memory() -> Any:
     """A plugin of Dask by which each worker, one that comes later too, offers the memory that it has."""
     distributed = extras.distributed()
 
-    class OfferMemory(distributed.WorkerPlugin):  # type: ignore[misc]
+    base: Any = distributed.WorkerPlugin
+
+    class OfferMemory(base):  # type: ignore[misc]
         name = "heapscope offers memory"
 
         async def setup(self, worker: Any) -> None:
@@ -246,8 +248,7 @@ def _run(
 ) -> None:
     distributed = extras.distributed()
     offers = [
-        each["resources"].get(_MEMORY, 0)
-        for each in client.scheduler_info(n_workers=-1)["workers"].values()
+        each["resources"].get(_MEMORY, 0) for each in client.scheduler_info(n_workers=-1)["workers"].values()
     ]
     if not offers:
         raise HeapscopeError("the scheduler has no worker yet; start some, then run again")

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Facts = Mapping[str, frozenset[str]]
 Selection = Callable[[Facts], bool]
 
-_TOKEN = re.compile(r"""\s*(?:(?P<sign>!=|<=|>=|=|<|>|\(|\))|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!]+))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<sign>!=|<=|>=|=|<|>|\(|\))|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!]+))"""
+)
 _PLAIN = ("host", "pod", "role", "pid", "label", "status", "cause", "heap_bytes", "snapshots", "time")
 _TABLES = {"env": "environment", "property": "properties", "label": "labels"}
 _SIGNS = ("=", "!=", "<", "<=", ">", ">=")
@@ -77,7 +79,9 @@ class _Parser:
     def error(self, problem: str) -> HeapscopeError:
         rest = self.text[self.place :].strip()
         where = f"at {rest[:30]!r}" if rest else "at the end"
-        return HeapscopeError(f"cohort {self.text!r}: {where}: {problem}; e.g. 'role=worker and env.X is set'")
+        return HeapscopeError(
+            f"cohort {self.text!r}: {where}: {problem}; e.g. 'role=worker and env.X is set'"
+        )
 
     def takes(self, word: str) -> bool:
         if self.token != word or self.is_quoted:
@@ -113,7 +117,9 @@ class _Parser:
         if name is None or name in (*_SIGNS, "(", ")", "and", "or", "is"):
             raise self.error("expected a name")
         if name not in _PLAIN and name.partition(".")[0] not in (*_TABLES, "jar", "option"):
-            raise self.error(f"there is no {name!r}; there are {', '.join(_PLAIN)}, env.X, property.X, jar.X, option.X, label.X")
+            raise self.error(
+                f"there is no {name!r}; there are {', '.join(_PLAIN)}, env.X, property.X, jar.X, option.X, label.X"
+            )
         self.advance()
         if self.takes("is"):
             is_wanted = not self.takes("not")
@@ -128,8 +134,9 @@ class _Parser:
         if value is None:
             raise self.error("expected a value")
         self.advance()
-        return lambda facts: any(_holds(each, sign, value) for each in facts.get(name, _NOTHING)) or (
-            sign == "!=" and name not in facts
+        return lambda facts: (
+            any(_holds(each, sign, value) for each in facts.get(name, _NOTHING))
+            or (sign == "!=" and name not in facts)
         )
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.analysis.diagnosis import diagnose
-from heapscope.analysis.growth.same_process import evidence_of
 from heapscope.analysis.growth.path_groups import find_path_groups
+from heapscope.analysis.growth.same_process import evidence_of
 from heapscope.analysis.growth.sidecar import number_in, options_in, variables_in
 from heapscope.analysis.growth.snapshot import is_histogram_file, read_snapshots, snapshot_of
 from heapscope.analysis.leaks.known_leaks import load_catalogue
@@ -168,7 +168,9 @@ def _snapshot_row(
         return next((int(each) for each in candidates if _is_number(each)), None)  # type: ignore[call-overload]
 
     host = sidecar.get("host")
-    java = [storable(scrub(v)) if (v := properties.get(n)) else None for n in ("java.version", "java.vm.name")]
+    java = [
+        storable(scrub(v)) if (v := properties.get(n)) else None for n in ("java.version", "java.vm.name")
+    ]
     command = mask_mapping(properties).get("sun.java.command")
     listed = process.get("command")
     if command is None and isinstance(listed, list):
@@ -357,9 +359,7 @@ def _jars(heap: Heap, properties: Mapping[str, str]) -> Rows:
 def _parquet(name: str, rows: Sequence[tuple[Any, ...]], version: str) -> bytes:
     pa = pyarrow()
     types = {"snapshot": "VARCHAR", **TABLES[name]}
-    fields = [
-        (column, SqlColumn(column, kind, lambda: None).arrow_type()) for column, kind in types.items()
-    ]
+    fields = [(column, SqlColumn(column, kind, lambda: None).arrow_type()) for column, kind in types.items()]
     metadata = {
         "heapscope.schema_version": str(SCHEMA_VERSION),
         "heapscope.version": version,

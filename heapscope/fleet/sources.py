@@ -20,7 +20,16 @@ ENDINGS = (
 )
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # What a file system says of the version of a file, the surest first.
-_VERSIONS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "created")
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "modificationTime",
+    "created",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class NamePattern:
         parts = []
         last = 0
         for found in _PLACEHOLDER.finditer(text):
-            parts.append(_literal(text[last : found.start()]))
+            parts.append(_literal(text[last : found.start()].lstrip("/" if not last else "")))
             # The shortest, so that {pid}-{time} divides at the first hyphen; digits only for numbers.
             what = r"\d+" if found[1] in ("pid", "task") else "[^/]+?"
             parts.append(f"(?P<{found[1]}>{what})")
@@ -92,7 +101,7 @@ class NamePattern:
 
 
 def _literal(text: str) -> str:
-    return re.escape(text.lstrip("/") if text == "/" else text).replace(r"\*", "[^/]*")
+    return re.escape(text).replace(r"\*", "[^/]*")
 
 
 def find_sources(given: Iterable[str], name: NamePattern | None = None) -> list[Source]:

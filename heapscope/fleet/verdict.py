@@ -150,9 +150,7 @@ def judge_fleet(fleet: Fleet, progress: Progress = no_progress) -> FleetVerdict:
     )
 
 
-def _group(
-    cause: Cause, processes: Sequence[FleetProcess], attributes: Sequence[Attribute]
-) -> CauseGroup:
+def _group(cause: Cause, processes: Sequence[FleetProcess], attributes: Sequence[Attribute]) -> CauseGroup:
     is_member = np.array([each.has(cause.key) for each in processes])
     is_other = np.array([each.status == HEALTHY for each in processes])
     is_against_healthy = bool(is_other.any())
@@ -164,7 +162,7 @@ def _group(
     return CauseGroup(cause, tuple(members), cohorts, is_against_healthy)
 
 
-def _compared(attributes: Sequence[Attribute], is_a: np.ndarray, is_b: np.ndarray) -> Cohorts:  # type: ignore[type-arg]
+def _compared(attributes: Sequence[Attribute], is_a: np.ndarray, is_b: np.ndarray) -> Cohorts:
     either = is_a | is_b
     columns = [Attribute(each.kind, each.name, each.values[either], each.is_number) for each in attributes]
     return compare_cohorts(columns, is_a[either])

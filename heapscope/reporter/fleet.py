@@ -79,7 +79,9 @@ def check_report(path: Path, force: bool) -> None:
     HeapscopeError, OutputExists, OutputFailed, MissingDependency
     """
     if path.suffix.lower() not in ENDINGS:
-        raise HeapscopeError(f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one")
+        raise HeapscopeError(
+            f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one"
+        )
     check_free(path, force)
     if path.suffix.lower() == ".pdf":
         extras.weasyprint()
@@ -101,7 +103,9 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             words=[cohort_words(group) for group in verdict.groups],
             leaking=verdict.leaking[:_ROWS],
             hosts=_hosts(verdict.processes),
-            charts=[(each, Markup(_chart(each.heap_bytes))) for each in _by_growth(verdict.processes)[:_ROWS]],
+            charts=[
+                (each, Markup(_chart(each.heap_bytes))) for each in _by_growth(verdict.processes)[:_ROWS]
+            ],
             more=max(len(verdict.processes) - _ROWS, 0),
             rows=_ROWS,
             rate=_rate,
@@ -206,7 +210,13 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             lines += ["", f"What to do: {text(group.cause.cure)}"]
     leaking = verdict.leaking
     if leaking:
-        lines += ["", "## Which ends first", "", "| process | heap | growth | runs out |", "|---|---|---|---|"]
+        lines += [
+            "",
+            "## Which ends first",
+            "",
+            "| process | heap | growth | runs out |",
+            "|---|---|---|---|",
+        ]
         lines += [
             f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | {ends(each)} |"
             for each in leaking[:_MARKDOWN_ROWS]
@@ -218,7 +228,9 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
         lines += [f"- {text(label)}: {text(words)}" for label, words in map(_odd_words, verdict.odd)]
     if verdict.failures:
         lines += ["", "## Not read", ""]
-        lines += [f"- {text(each.source)}: {text(each.problem)}" for each in verdict.failures[:_MARKDOWN_ROWS]]
+        lines += [
+            f"- {text(each.source)}: {text(each.problem)}" for each in verdict.failures[:_MARKDOWN_ROWS]
+        ]
         if len(verdict.failures) > _MARKDOWN_ROWS:
             lines.append(f"- and {len(verdict.failures) - _MARKDOWN_ROWS:,} more")
     return "\n".join(lines) + "\n"

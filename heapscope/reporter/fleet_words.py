@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.fleet.attributes import HOST, LABEL, LIBRARY, LOAD, OPTION, PROPERTY, ROLE, VARIABLE
 from heapscope.fleet.cohorts import Cohorts, Difference
 from heapscope.fleet.verdict import GROWTH, HEAP, LEAKS, OUTCOME, CauseGroup, FleetComparison, FleetVerdict
-from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count
 
@@ -37,13 +37,16 @@ def headline(verdict: FleetVerdict) -> str:
     """``37 of 200 processes on 20 hosts leak, for 1 cause``."""
     total = len(verdict.processes)
     hosts = f" on {plural(verdict.host_count, 'host')}" if verdict.host_count else ""
+    all_of_them = f"{plural(total, 'process', 'processes')}{hosts}"
     leaking = verdict.count(LEAK)
     if leaking:
         verb = "leaks" if leaking == 1 else "leak"
         causes = plural(len(verdict.groups), "cause")
-        return f"{leaking:,} of {plural(total, 'process', 'processes')}{hosts} {verb}, for {causes}"
+        return f"{leaking:,} of {all_of_them} {verb}, for {causes}"
     if verdict.count(HEALTHY):
-        return f"No leak found in {verdict.count(HEALTHY):,} of {plural(total, 'process', 'processes')}{hosts}"
+        return (
+            f"No leak found in {verdict.count(HEALTHY):,} of {plural(total, 'process', 'processes')}{hosts}"
+        )
     return f"Too few snapshots to tell whether any of {plural(total, 'process', 'processes')}{hosts} leaks"
 
 
@@ -83,12 +86,15 @@ def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
     """What tells two groups apart, a sentence each."""
     if not cohorts.a_size or not cohorts.b_size:
         missing = sides.a if not cohorts.a_size else sides.b
-        return [f"There is no {missing} process to compare with, so nothing can be said of what tells them apart."]
+        return [
+            f"There is no {missing} process to compare with, so nothing can be said of what tells them apart."
+        ]
     sizes = f"{cohorts.a_size:,} {sides.a} against {cohorts.b_size:,} {sides.b}"
     if not cohorts.can_tell:
+        tests = plural(max(cohorts.test_count, 1), "attribute")
         words = [
-            f"Too few to say anything: {sizes}. Over {plural(cohorts.test_count, 'attribute')} chance makes "
-            f"even a perfect difference too often (adjusted p = {_p(cohorts.best_possible)} at best)."
+            f"Too few to say anything: {sizes}. Chance makes even a perfect difference too often, over "
+            f"{tests} (adjusted p = {_p(cohorts.best_possible)} at best)."
         ]
         perfect = [each for each in cohorts.differences if each.is_perfect]
         if perfect:
@@ -142,14 +148,13 @@ def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
 
 def _share_sentence(each: Difference, sides: Sides) -> str:
     have = _verb(each)
+    a, b = f"{sides.a} processes", f"{sides.b} ones"
     if each.is_perfect and each.effect > 0:
-        return f"All {each.a_known:,} {sides.a} processes {have}, none of the {each.b_known:,} {sides.b} ones"
+        return f"All {each.a_known:,} {a} {have}, none of the {each.b_known:,} {b}"
     if each.is_perfect:
-        return f"None of the {each.a_known:,} {sides.a} processes {have}, all {each.b_known:,} {sides.b} ones do"
-    return (
-        f"{each.a_count:,} of {each.a_known:,} {sides.a} processes ({each.a_count / each.a_known:.0%}) {have}, "
-        f"{each.b_count:,} of {each.b_known:,} {sides.b} ones ({each.b_count / each.b_known:.0%})"
-    )
+        return f"None of the {each.a_known:,} {a} {have}, all {each.b_known:,} {b} do"
+    of_a = f"{each.a_count:,} of {each.a_known:,} {a} ({each.a_count / each.a_known:.0%})"
+    return f"{of_a} {have}, {each.b_count:,} of {each.b_known:,} {b} ({each.b_count / each.b_known:.0%})"
 
 
 def _verb(each: Difference) -> str:
@@ -166,20 +171,22 @@ def _verb(each: Difference) -> str:
 
 
 def _number_sentence(each: Difference, sides: Sides) -> str:
-    show = format_count
-    if each.name == HEAP:
-        show = format_bytes
-    elif each.name == GROWTH:
-        show = lambda value: f"{format_bytes(value, signed=True)}/h"  # noqa: E731
+    a_median, b_median = (_amount(each.name, value or 0.0) for value in (each.a_median, each.b_median))
     larger = (1 + each.effect) / 2
     return (
-        f"{each.name.capitalize()}: median {show(each.a_median or 0)} in {sides.a} processes, "
-        f"{show(each.b_median or 0)} in {sides.b} ones; that of a {sides.a} one is the larger in {larger:.0%} of pairs"
+        f"{each.name.capitalize()}: median {a_median} in {sides.a} processes, {b_median} in {sides.b} ones; "
+        f"the former is the larger in {larger:.0%} of pairs"
     )
 
 
+def _amount(name: str, value: float) -> str:
+    if name == GROWTH:
+        return f"{format_bytes(value, signed=True)}/h"
+    return format_bytes(value) if name == HEAP else format_count(value)
+
+
 def _plain_name(each: Difference) -> str:
-    return f"{each.kind} {each.name}"
+    return f"number of {each.name}" if each.is_number else f"{each.kind} {each.name}"
 
 
 def _p(value: float) -> str:
@@ -215,4 +222,3 @@ def outcome_verdict(found: FleetComparison) -> str:
 def rate_words(bytes_per_hour: float | None) -> str:
     """``+1.2 MB/h``, or nothing."""
     return "" if bytes_per_hour is None else f"{format_bytes(bytes_per_hour, signed=True)}/h"
-
