@@ -195,12 +195,14 @@ def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
     buckets: dict[tuple[Any, ...], list[Row]] = {}
     for row in _without_copies(rows):
         evidence = json.loads(row["evidence"])
-        if row["host"] is not None or row["pod"] is not None:
-            key: tuple[Any, ...] = (row["host"], row["pod"], row["pid"])
+        # A sidecar that only some of the dumps have may add a pod: the host is enough.
+        where = row["host"] if row["host"] is not None else row["pod"]
+        if where is not None:
+            key: tuple[Any, ...] = (where, row["pid"])
             if row["pid"] is None:
                 key = (*key, json.dumps(evidence.get("seed")))
         elif evidence:
-            key = (None, None, json.dumps(evidence.get("seed", evidence), sort_keys=True))
+            key = (None, json.dumps(evidence.get("seed", evidence), sort_keys=True))
         else:
             key = ("", row["snapshot"])
         buckets.setdefault(key, []).append(row)
@@ -212,6 +214,7 @@ def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
         processes = find_processes(evidence_of)
         for number, process in enumerate(processes, 1):
             members = [bucket[place] for place in process.members]
+            _share(members)
             restart = f", start {number} of {len(processes)}" if len(processes) > 1 else ""
             yield _label(members[0], process.label) + restart, members, True
 
@@ -234,6 +237,14 @@ def _place(row: Row) -> tuple[str, str]:
 
 def _hashable(evidence: dict[str, Any]) -> dict[str, object]:
     return {kind: tuple(value) if isinstance(value, list) else value for kind, value in evidence.items()}
+
+
+def _share(rows: Sequence[Row]) -> None:
+    """What one snapshot of a process tells of it the others have as well."""
+    for name in ("host", "pod", "pid", "role", "task_index"):
+        told = next((row[name] for row in reversed(rows) if row[name] is not None), None)
+        for row in rows:
+            row[name] = told if row[name] is None else row[name]
 
 
 def _label(row: Row, otherwise: str) -> str:

@@ -140,7 +140,8 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         is_local = is_local or given.startswith(("file://", "local://"))
         is_pattern = any(mark in path for mark in "*?[") and not (is_local and os.path.lexists(path))
         rows: list[dict[str, Any]] = []
-        for start in sorted(system.glob(path)) if is_pattern else [path]:
+        matching = [each for each in sorted(system.glob(path)) if not _is_hidden(each)] if is_pattern else [path]
+        for start in matching:
             info = system.info(start)
             if info["type"] == "file":
                 rows.append(info)
@@ -157,8 +158,11 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
 
 
 def _is_dump(path: str) -> bool:
-    last = path.rpartition("/")[2]
-    return last.endswith(ENDINGS) and not last.startswith(".")
+    return path.endswith(ENDINGS) and not _is_hidden(path)
+
+
+def _is_hidden(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(".")
 
 
 def _is_sidecar(path: str) -> bool:
