@@ -41,8 +41,8 @@ def fleet() -> None:
 )  # fmt: skip
 @click.option(
     "--name", "pattern", metavar="PATTERN",
-    help="What the path of a file says: '{cluster}/{host}/{pid}-{time}.hprof.zst'. host, pid, role, task, pod "
-    "and user are used for what they are; other names are labels that cohorts are looked for in.",
+    help="What the path of a file says: '{cluster}/{host}/{pid}-{time}.hprof.zst'. host, pid, role, task, "
+    "pod and user are used for what they are; other names are labels that cohorts are looked for in.",
 )  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, tcp://... [default: this machine]")
 @click.option(

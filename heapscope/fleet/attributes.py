@@ -67,8 +67,10 @@ def _rows(
     fleet: Fleet, table: str, columns: Sequence[str], places: Mapping[str, int]
 ) -> list[tuple[Any, ...]]:
     """Rows of a table that belong to some snapshots, each with the place of its process in front."""
+    chosen = ", ".join(f"'{each}'" for each in sorted(places))
     rows = fleet.answer(
-        f"SELECT DISTINCT snapshot, {', '.join(columns)} FROM {table} ORDER BY ALL"
+        f"SELECT DISTINCT snapshot, {', '.join(columns)} FROM {table} "
+        f"WHERE snapshot IN ({chosen or 'NULL'}) ORDER BY ALL"
     ).to_arrow()
     lists = [rows.column(place).to_pylist() for place in range(rows.num_columns)]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,7 +101,7 @@ class Fleet:
         """`sql` as a `QueryAnswer`."""
         text = one_statement(query)
         duckdb = sql_engine()
-        connection = self._engine(memory)
+        connection = self._engine(text, memory)
         try:
             relation = connection.sql(text)
             types = tuple(str(each) for each in relation.types)
@@ -118,8 +119,8 @@ class Fleet:
         finally:
             connection.close()
 
-    def _engine(self, memory: int | None) -> Any:
-        """An engine that reads the folder and nothing else."""
+    def _engine(self, query: str, memory: int | None) -> Any:
+        """An engine that reads the folder and nothing else, with the tables that a query mentions."""
         config = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -134,7 +135,11 @@ class Fleet:
         connection.execute(f"SET allowed_directories = ['{folder}/']")
         connection.execute("SET enable_external_access = false")
         is_empty = not self._folder.identities()
+        # Each table costs a look at all its files.
+        mentioned = set(re.findall(r"\w+", query.lower()))
         for name, columns in _TYPES.items():
+            if name not in mentioned:
+                continue
             if is_empty:
                 nothing = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
                 made = f"SELECT {nothing} WHERE false"

@@ -7,9 +7,9 @@
     factor     := "not" factor | "(" expression ")" | test
     test       := NAME "is" ["not"] "set" | NAME ("=" | "!=" | "<" | "<=" | ">" | ">=") VALUE
 
-Names: ``host``, ``pod``, ``role``, ``pid``, ``label`` (of the process), ``status``, ``cause``, ``heap_bytes``,
-``snapshots``, ``time`` (of the last snapshot, ISO 8601), ``env.NAME``, ``property.NAME``, ``jar.NAME`` (its
-version), ``option.TEXT`` (``option.-XX:+UseG1GC is set``) and ``label.NAME`` of ``--name``.  In values ``*``
+Names: ``host``, ``pod``, ``role``, ``pid``, ``label`` (of the process), ``status``, ``cause``,
+``heap_bytes``, ``snapshots``, ``time`` (of the last snapshot, ISO 8601), ``env.NAME``,
+``property.NAME``, ``jar.NAME`` (its version), ``option.TEXT`` (``option.-XX:+UseG1GC is set``) and ``label.NAME`` of ``--name``.  In values ``*``
 stands for any text; a value with spaces stands in quotes.
 """
 
@@ -118,7 +118,8 @@ class _Parser:
             raise self.error("expected a name")
         if name not in _PLAIN and name.partition(".")[0] not in (*_TABLES, "jar", "option"):
             raise self.error(
-                f"there is no {name!r}; there are {', '.join(_PLAIN)}, env.X, property.X, jar.X, option.X, label.X"
+                f"there is no {name!r}; there are {', '.join(_PLAIN)}, "
+                "env.X, property.X, jar.X, option.X, label.X"
             )
         self.advance()
         if self.takes("is"):

@@ -229,7 +229,6 @@ def _options(snapshot: Snapshot, environment: Mapping[str, str], properties: Map
 
 
 def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -> dict[str, Rows]:
-    graph = heap.graph
     consumers = heap.consumers
     retained = dict(
         zip(consumers.by_class.column("name"), consumers.by_class.column("retained_bytes"), strict=True)

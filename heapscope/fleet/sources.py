@@ -126,7 +126,8 @@ def find_sources(given: Iterable[str], name: NamePattern | None = None) -> list[
         mine = _find(each, name)
         if not mine:
             raise HeapscopeError(
-                f"{scrub(each)}: no dump is here: no name ends in {', '.join(ENDINGS)}; name the files themselves"
+                f"{scrub(each)}: no dump is here: no name ends in {', '.join(ENDINGS)}; "
+                "name the files themselves"
             )
         found.update((source.url, source) for source in mine)
     return [found[url] for url in sorted(found)]
@@ -140,7 +141,9 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         is_local = is_local or given.startswith(("file://", "local://"))
         is_pattern = any(mark in path for mark in "*?[") and not (is_local and os.path.lexists(path))
         rows: list[dict[str, Any]] = []
-        matching = [each for each in sorted(system.glob(path)) if not _is_hidden(each)] if is_pattern else [path]
+        matching = (
+            [each for each in sorted(system.glob(path)) if not _is_hidden(each)] if is_pattern else [path]
+        )
         for start in matching:
             info = system.info(start)
             if info["type"] == "file":

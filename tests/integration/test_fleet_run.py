@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::Depr
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six small dumps."""
     folder = tmp_path_factory.mktemp("dumps")
-    write_fleet(folder, [Worker(f"h{i}", i, dump_count=2, session_count=20) for i in range(3)])
+    write_fleet(folder, [Worker(f"h{i}", i, dump_count=2, session_count=5) for i in range(3)])
     return folder
 
 
@@ -52,7 +54,12 @@ def expected(sources: list[Source]) -> dict[str, dict[str, bytes]]:
 def scheduler() -> Iterator[str]:
     """A cluster that is there already: a scheduler and two workers, in threads of this process."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=None,
+        protocol="tcp",
+        host="127.0.0.1",
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -64,7 +71,7 @@ def bytes_of(folder: FleetFolder) -> dict[str, dict[str, bytes]]:
     }
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.permutations(range(6)), st.integers(0, 6))
 def test_any_order_and_any_interruption_end_in_the_same_bytes(
     scheduler: str,
@@ -195,8 +202,13 @@ def test_dumps_in_an_object_store(
     made = bytes_of(folder)
     roles = heap_roles(folder)
     assert roles == ["worker"]
-    local = {path: tables for path, tables in zip(sorted(each.url for each in found), expected.values(), strict=True)}
-    assert len(local) == len(made)
+    # The classes of the same dumps, which have other identities here.
+    counts = [table_of(tables["classes"]).drop(["snapshot"]) for tables in made.values()]
+    assert all(table_of(tables["classes"]).drop(["snapshot"]) in counts for tables in expected.values())
+
+
+def table_of(data: bytes) -> Any:
+    return pq.read_table(io.BytesIO(data))
 
 
 def heap_roles(folder: FleetFolder) -> list[str]:

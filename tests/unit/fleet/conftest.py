@@ -32,8 +32,8 @@ def workers() -> list[Worker]:
                 environment=environment,
                 jars=("acme-server-3.1.jar", f"codec-{1 + number % 2}.0.jar"),
                 dump_count=2 if number == 13 else 3,
-                session_count=60,
-                per_dump=60,
+                session_count=30,
+                per_dump=30,
             )
         )
     return found

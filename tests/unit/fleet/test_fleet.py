@@ -20,6 +20,7 @@ from heapscope.fleet.sources import NamePattern, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from heapscope.fleet.verdict import FleetVerdict, compare_fleet, judge_fleet
 from heapscope.reporter.fleet import render_fleet_json, render_fleet_markdown, write_fleet_report
+from heapscope.reporter.text import markdown_text
 from tests.support.fleet import REGISTRY, SESSION
 from tests.unit.fleet.conftest import NAME, TICKET
 
@@ -54,29 +55,38 @@ def test_the_same_dump_gives_the_same_bytes(fleet_files: Path, fleet: Fleet) -> 
 def test_a_sketch_tells_what_the_dump_does(fleet: Fleet, fleet_files: Path) -> None:
     where = f"source LIKE '%/{fleet_files.name}/host0/100-2.hprof'"
     (row,) = fleet.sql(f"SELECT * FROM snapshots WHERE {where}").to_dict("records")
-    assert (row["host"], row["pid"], row["java_version"], row["kind"]) == ("host0", 100, "17.0.15", "heap dump")
+    assert (row["host"], row["pid"], row["java_version"], row["kind"]) == (
+        "host0",
+        100,
+        "17.0.15",
+        "heap dump",
+    )
     sessions = fleet.sql(
         f"SELECT instance_count, retained_bytes, super_name FROM classes JOIN snapshots USING (snapshot) "
         f"WHERE class_name = '{SESSION}' AND {where}"
     )
     with heapscope.open(fleet_files / "host0/100-2.hprof", use_index=False) as heap:
         objects = heap.objects(SESSION)
-        assert sessions.instance_count[0] == len(objects) == 180
+        assert sessions.instance_count[0] == len(objects) == 90
         assert sessions.retained_bytes[0] == objects.dominated_bytes
         assert row["object_count"] == heap.object_count
         assert row["shallow_bytes"] == heap.shallow_bytes
-    jars = fleet.sql(f"SELECT name, version FROM jars JOIN snapshots USING (snapshot) WHERE {where} ORDER BY ALL")
+    jars = fleet.sql(
+        f"SELECT jars.name, version FROM jars JOIN snapshots USING (snapshot) WHERE {where} ORDER BY ALL"
+    )
     assert jars.to_numpy().tolist() == [["acme-server", "3.1"], ["codec", "1.0"]]
     owner = fleet.sql(f"SELECT owner FROM owners JOIN snapshots USING (snapshot) WHERE {where} LIMIT 1")
     assert owner.owner[0] == f"{REGISTRY}.BY_USER"
-    assert fleet.sql("SELECT role, task_index, pod FROM snapshots WHERE pod IS NOT NULL").to_numpy().tolist() == [
-        ["worker", 3, "trainer-0"]
-    ]
+    assert fleet.sql(
+        "SELECT role, task_index, pod FROM snapshots WHERE pod IS NOT NULL"
+    ).to_numpy().tolist() == [["worker", 3, "trainer-0"]]
 
 
 def test_secrets_are_masked_in_every_file(fleet: Fleet) -> None:
     values = fleet.environment
-    assert set(values[values.name == "ACME_TOKEN"].value) == {"(masked, 23 characters; --show-secrets shows it)"}
+    assert set(values[values.name == "ACME_TOKEN"].value) == {
+        "(masked, 23 characters; --show-secrets shows it)"
+    }
     assert "/tmp/krb5cc_1000" in set(values.value)
     for path in fleet.path.rglob("*.parquet"):
         assert "s3cr3t-value" not in str(pq.read_table(path).to_pylist())
@@ -166,7 +176,7 @@ def test_processes_and_why_they_leak(verdict: FleetVerdict) -> None:
     assert [str(each.status) for each in verdict.processes].count("no leak found") == 8
     (group,) = verdict.groups
     assert (group.cause.key, group.cause.kind) == (f"{REGISTRY}.BY_USER", "owner field")
-    assert [each.pid for each in verdict.leaking] == [100, 101, 102, 103, 104]
+    assert sorted(each.pid or 0 for each in verdict.leaking) == [100, 101, 102, 103, 104]
     assert all(each.bytes_per_hour is not None for each in verdict.processes)
     assert verdict.host_count == 3
 
@@ -198,7 +208,7 @@ def test_copies_of_a_dump_count_once(fleet_files: Path, fleet: Fleet, tmp_path: 
     [
         (f"env.{TICKET} is set", None, True),
         (f"env.{TICKET} is not set and not pid=113", f"env.{TICKET} is set", False),
-        ("jar.codec=1.* or status=healthy", "jar.codec=2.0", False),
+        ("jar.codec=1.* and not pid=113", "jar.codec=2.0", False),
     ],
 )
 def test_cohorts_named_by_hand(fleet: Fleet, a: str, b: str | None, is_worse: bool) -> None:
@@ -235,7 +245,9 @@ def test_expressions(text: str, holds: bool) -> None:
     assert parse_selection(text)(FACTS) is holds
 
 
-@pytest.mark.parametrize("text", ["", "host", "host=", "hst=1", "env.X is", "(host=h1", "host=h1 host=h2", "host is on"])
+@pytest.mark.parametrize(
+    "text", ["", "host", "host=", "hst=1", "env.X is", "(host=h1", "host=h1 host=h2", "host is on"]
+)
 def test_expressions_that_are_none(text: str) -> None:
     with pytest.raises(HeapscopeError, match="cohort"):
         parse_selection(text)
@@ -247,7 +259,7 @@ def test_expressions_that_are_none(text: str) -> None:
 def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     text = render_fleet_markdown(verdict)
     assert text.startswith("# 5 of 14 processes on 3 hosts leak, for 1 cause\n")
-    assert f"All 5 leaking processes have {TICKET.replace('_', '&#95;')} set, none of the 8 healthy ones" in text
+    assert f"All 5 leaking processes have {markdown_text(TICKET)} set, none of the 8 healthy ones" in text
     assert "library versions" in text
     assert "1 process has fewer than three snapshots" in text
     assert "1 file could not be read" in text
@@ -261,7 +273,9 @@ def test_the_report_for_programs(verdict: FleetVerdict) -> None:
     assert len(document["processes"]) == 14
 
 
-def test_the_page_is_whole_and_hostile_text_is_text(fleet: Fleet, verdict: FleetVerdict, tmp_path: Path) -> None:
+def test_the_page_is_whole_and_hostile_text_is_text(
+    fleet: Fleet, verdict: FleetVerdict, tmp_path: Path
+) -> None:
     write_fleet_report(verdict, tmp_path / "fleet.html")
     page = (tmp_path / "fleet.html").read_text()
     assert page.count("<svg") == 14
@@ -281,9 +295,8 @@ def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "ends in .html" in capsys.readouterr().err
     assert run("compare", fleet.path, "--a", f"env.{TICKET} is set") == 1
     assert "A leaks or grows more than B." in capsys.readouterr().out
-    assert run("compare", fleet.path, "--a", "host=host0", "--json") == 0
+    assert run("compare", fleet.path, "--a", "pid=100", "--b", "pid=105", "--json") == 4
     assert json.loads(capsys.readouterr().out)["is_worse"] is False
-    assert run("compare", fleet.path, "--a", "pid=100", "--b", "pid=105") == 4
     assert run("compare", fleet.path, "--a", "pid=") == 3
     assert run("run", tmp_path, "-o", tmp_path / "out") == 3
     assert run("report", tmp_path) == 3

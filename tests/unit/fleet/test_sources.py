@@ -19,7 +19,14 @@ def put(path: Path, data: bytes = b"x") -> Path:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in ("a/1.hprof", "a/b/2.hprof.zst", "a/3.histogram.txt", "a/1.hprof.json", "a/notes.txt", "a/.4.hprof"):
+    for name in (
+        "a/1.hprof",
+        "a/b/2.hprof.zst",
+        "a/3.histogram.txt",
+        "a/1.hprof.json",
+        "a/notes.txt",
+        "a/.4.hprof",
+    ):
         put(tmp_path / name)
     return tmp_path
 
