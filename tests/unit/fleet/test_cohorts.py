@@ -13,7 +13,7 @@ from heapscope.analysis.verdicts import GROWS
 from heapscope.fleet.cohorts import Attribute, Cohorts, compare_cohorts, fisher_p_values
 
 ATTRIBUTES = 60
-SNAPSHOTS = 6
+SNAPSHOTS = 10
 
 
 def attribute(name: str, values: object, *, is_number: bool = False) -> Attribute:
