@@ -17,6 +17,7 @@ The rooms, imports going only down::
     parser                           dump file -> records and columns
     analysis                         heap -> answers
     query                            SQL over heaps
+    fleet                            many dumps -> sketches, on Dask; cohorts
     reporter                         answers -> HTML, Markdown, JSON
     cli, agent, testing              the command line, MCP tools, the pytest plugin; no analysis inside
 
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         TruncatedDump,
         UnsupportedFormat,
     )
+    from heapscope.fleet.fleet import Fleet, open_fleet
     from heapscope.heap.heap import Heap
     from heapscope.heap.object_set import JavaObject, ObjectSet
     from heapscope.heap.opening import open
@@ -91,6 +93,7 @@ __all__ = [
     "DifferentProcesses",
     "DumpFailed",
     "Finding",
+    "Fleet",
     "Growth",
     "GrowthExceeded",
     "Heap",
@@ -121,6 +124,7 @@ __all__ = [
     "load_ipython_extension",
     "memory_figure",
     "open",
+    "open_fleet",
     "read_samples",
     "report",
     "snapshots",
@@ -133,6 +137,7 @@ __all__ = [
 _HOMES = {
     "Diagnosis": ("heapscope.analysis.leaks.findings", "Diagnosis"),
     "Finding": ("heapscope.analysis.leaks.findings", "Finding"),
+    "Fleet": ("heapscope.fleet.fleet", "Fleet"),
     "Growth": ("heapscope.analysis.growth.growth", "Growth"),
     "Heap": ("heapscope.heap.heap", "Heap"),
     "JavaObject": ("heapscope.heap.object_set", "JavaObject"),
@@ -146,6 +151,7 @@ _HOMES = {
     "load_ipython_extension": ("heapscope.cli.magic", "load_ipython_extension"),
     "memory_figure": ("heapscope.reporter.charts.memory", "memory_figure"),
     "open": ("heapscope.heap.opening", "open"),
+    "open_fleet": ("heapscope.fleet.fleet", "open_fleet"),
     "read_samples": ("heapscope.analysis.memory.samples", "read_samples"),
     "report": ("heapscope.reporter.render", "write_report"),
     "snapshots": ("heapscope.analysis.snapshots", "snapshots"),

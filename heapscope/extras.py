@@ -129,6 +129,35 @@ def fsspec(purpose: str) -> Any:
     return fsspec
 
 
+def distributed() -> Any:
+    """The module ``distributed``, Dask's scheduler and workers, for a fleet of dumps.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import distributed
+        import distributed.scheduler
+    except ImportError:
+        raise MissingDependency("dask[distributed]", "A run over a fleet", "fleet") from None
+    return distributed
+
+
+def scipy_stats() -> Any:
+    """The module ``scipy.stats``, for tests over cohorts.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    try:
+        import scipy.stats
+    except ImportError:
+        raise MissingDependency("scipy", "Comparing cohorts", "fleet") from None
+    return scipy.stats
+
+
 def starlette() -> Any:
     """The module ``starlette``, with ``uvicorn`` beside it, for pages in a browser.
 

@@ -56,6 +56,7 @@ COMMANDS = {
     "referrers": "heapscope.cli.referrers",
     "sql": "heapscope.cli.sql",
     "export": "heapscope.cli.export",
+    "fleet": "heapscope.cli.fleet",
     "threads": "heapscope.cli.threads",
     "info": "heapscope.cli.info",
     "explore": "heapscope.cli.explore",

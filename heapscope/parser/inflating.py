@@ -43,7 +43,13 @@ _STREAM_BLOCK_BYTES = 2 << 20
 
 
 def worker_count() -> int:
-    """Threads for parallel work: the cores this process may use."""
+    """Threads for parallel work: the cores this process may use; ``HEAPSCOPE_THREADS`` overrides it.
+
+    Processes beside each other, each with a dump of its own, share the cores.
+    """
+    given = os.environ.get("HEAPSCOPE_THREADS", "")
+    if given.isascii() and given.isdigit() and int(given):
+        return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

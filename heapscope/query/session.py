@@ -88,7 +88,7 @@ class Session:
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
-                relation = connection.sql(_one_statement(query))
+                relation = connection.sql(one_statement(query))
                 if relation is None:  # EXPLAIN
                     lines = [line for row in connection.fetchall() for line in str(row[-1]).splitlines()]
                     return QueryAnswer(arrow().table({"plan": lines}), ("VARCHAR",))
@@ -105,7 +105,7 @@ class Session:
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
-                yield connection.sql(_one_statement(query)).to_arrow_reader()
+                yield connection.sql(one_statement(query)).to_arrow_reader()
         finally:
             connection.close()
             self._forget()
@@ -128,7 +128,7 @@ class Session:
 
     def _plan(self, query: str) -> tuple[list[str], set[tuple[int, int, int]]]:
         """Tables that a query names, and what it reads of them: (table, snapshot, column)."""
-        statement = _one_statement(query)
+        statement = one_statement(query)
         connection = self._engine()
         try:
             names = self._named_tables(connection, query)
@@ -299,7 +299,7 @@ def _translated(query: str, session: Session, prefix: str = "") -> Iterator[None
         raise query_error(query, str(error), session.types, prefix) from None
 
 
-def _one_statement(query: str) -> str:
+def one_statement(query: str) -> str:
     """The query, if it is one and only reads.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -101,6 +101,10 @@ def _masked(secrets: SecretTexts, rows: NDArray[np.int64], texts: Any, name: str
     return pa.compute.replace_with_mask(texts, pa.array(is_open), pa.array(some, pa.string()))
 
 
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: None) -> None: ...
 def storable(text: str | None) -> str | None:
     """A text without halves of surrogate pairs, which UTF-8 cannot write."""
     if text is None or text.isascii():

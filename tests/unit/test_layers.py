@@ -46,13 +46,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "heap": SHARED | {"parser", "rich_repr", "queryable", "explorable", "handed_down"},
     "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},
     "query": SHARED | {"analysis", "heap", "parser", "rich_repr"},
+    "fleet": SHARED | {"analysis", "heap", "parser", "query"},
     # Its files name the version they were made by.
-    "reporter": SHARED | {"analysis", "heap", "parser", "__version__"},
+    "reporter": SHARED | {"analysis", "fleet", "heap", "parser", "__version__"},
     "explorer": SHARED | {"analysis", "heap", "parser", "query", "reporter"},
     # Processes to try the rest on; it knows nothing of it.
     "demo": {"errors", "extras", "isolated_python"},
     "cli": SHARED
-    | {"collector", "parser", "heap", "analysis", "query", "reporter"}
+    | {"collector", "parser", "heap", "analysis", "query", "fleet", "reporter"}
     | {"demo", "explorer", "agent", "__version__"},
     "agent": SHARED | {"collector", "parser", "heap", "analysis", "query", "reporter", "__version__"},
     "testing": SHARED | {"collector", "parser", "heap", "analysis", "reporter"},
@@ -60,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The public names are the sum of the rooms; nobody but users imports them.
     # The magic of IPython runs commands; it is loaded by the package's name.
     "__init__": SHARED
-    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "reporter", "cli", "testing"},
+    | {"rich_repr", "handed_down", "collector", "heap", "analysis", "query", "fleet"}
+    | {"reporter", "cli", "testing"},
 }
 # Above the command line nobody, and libraries only where they belong.
 LIBRARY_OWNERS: dict[str, set[str]] = {
@@ -77,10 +79,13 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "zstandard": {"parser", "collector"},
     "jpype": {"collector", "demo"},
     "platformdirs": {"cache"},
+    "dask": {"fleet"},
+    "distributed": {"extras", "fleet"},
     "duckdb": {"extras"},
     "mcp": {"agent"},
     "pyarrow": {"extras"},
     "pytest": {"testing"},
+    "scipy": {"extras"},
     "llvmlite": {"machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
 }

@@ -108,6 +108,16 @@ class _Piece:
     is_group: bool
 
 
+def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owner]]]:
+    """Pieces of at least so many units with their owners, by the owner's field; the largest first."""
+    found: dict[str, list[tuple[_Piece, Owner]]] = defaultdict(list)
+    for part, owner in _credited(graph, _find_pieces(graph, least)):
+        found[owner.field].append((part, owner))
+    for parts in found.values():
+        parts.sort(key=lambda each: -each[0].units)
+    return found
+
+
 def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
     """What each field owns, the largest first.
 
@@ -123,16 +133,14 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
     """
     retained, immediate = graph.retained_units, graph.immediate_dominators
     whole = int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64))
-    pieces = _find_pieces(graph, max(1, int(whole * min(_PIECE_SHARE, share))))
-    by_field: dict[str, list[tuple[_Piece, Owner]]] = defaultdict(list)
-    for part, owner in _credited(graph, pieces):
-        by_field[owner.field].append((part, owner))
+    least = max(1, int(whole * min(_PIECE_SHARE, share)))
+    # A diagnosis asks more than once, for other shares.
+    by_field = graph.kept(f"owned pieces of {least}", lambda: _by_field(graph, least))
     found = []
     for parts in by_field.values():
         units = sum(part.units for part, _ in parts)
         if units < share * whole:
             continue
-        parts.sort(key=lambda each: -each[0].units)
         members = np.concatenate([part.members for part, _ in parts])
         threads = dict.fromkeys(owner.thread_name for _, owner in parts if owner.thread_name)
         found.append(

@@ -1,0 +1,215 @@
+"""``heapscope fleet``: many dumps to sketches, and what they have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapscope import __version__
+from heapscope.cli.common.arguments import partial_option
+from heapscope.cli.common.exit_codes import FAILED, FOUND, TOO_EARLY
+from heapscope.cli.common.progress import work
+from heapscope.reporter.text import plural, printable
+from heapscope.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from heapscope.fleet.run import RunState, Watcher
+
+_FAILURES_SHOWN = 10
+
+
+@click.group(short_help="Many dumps on Dask: which leak, and what they have in common.")
+def fleet() -> None:
+    """Hundreds of dumps, from where they lie: which processes leak, and what tells them from the others.
+
+    \b
+    heapscope fleet run s3://dumps/2026-05/ -o fleet --name '{host}/{pid}-{time}.hprof.zst'
+    heapscope fleet report fleet -o fleet.html
+    """
+
+
+@fleet.command(short_help="Dumps to sketches.")
+@click.argument("sources", metavar="SOURCES...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), required=True,
+    help="Folder of the sketches; one that is there already goes on.",
+)  # fmt: skip
+@click.option(
+    "--name", "pattern", metavar="PATTERN",
+    help="What the path of a file says: '{cluster}/{host}/{pid}-{time}.hprof.zst'. host, pid, role, task, "
+    "pod and user are used for what they are; other names are labels that cohorts are looked for in.",
+)  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, tcp://... [default: this machine]")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1),
+    help="Processes on this machine. [default: as many as cores and memory allow]",
+)  # fmt: skip
+@click.option(
+    "--scratch", metavar="DIR", type=click.Path(path_type=Path),
+    help="Where workers copy remote files to, one at a time. [default: Dask's own folder]",
+)  # fmt: skip
+@partial_option
+def run(
+    sources: tuple[str, ...],
+    output: Path,
+    pattern: str | None,
+    scheduler: str | None,
+    workers: int | None,
+    scratch: Path | None,
+    partial: bool,
+) -> None:
+    """Reduce each dump and each class histogram of SOURCES to a sketch of some megabytes in DIR.
+
+    SOURCES are files, folders, patterns, and addresses of any file system of fsspec (s3://, hdfs://,
+    webhdfs://, gs://, az://). What has a sketch already is left out: run it again after a failure, or when
+    there are more dumps. Exit code 3 where a file could not be read; all others are there.
+    """
+    from heapscope.fleet.folder import FleetFolder
+    from heapscope.fleet.run import run_fleet
+    from heapscope.fleet.sources import NamePattern, find_sources
+
+    if scheduler is not None and workers is not None:
+        raise click.UsageError("--workers is for this machine; a scheduler has its own.")
+    name = None if pattern is None else NamePattern(pattern)
+    found = find_sources(sources, name)
+    if name is not None and not any(each.labels for each in found):
+        raise click.UsageError(f"--name {pattern!r} fits none of {len(found):,} paths: {found[0].url}")
+    folder = FleetFolder(output, create=True)
+    with _bar() as watcher:
+        state = run_fleet(
+            found, folder, version=__version__, scheduler=scheduler, workers=workers, partial=partial,
+            scratch=scratch, watcher=watcher,
+        )  # fmt: skip
+    _tell(state, output)
+    unnamed = sum(not each.labels for each in found) if name is not None else 0
+    if unnamed:
+        click.echo(f"--name fits all but {plural(unnamed, 'path')}", err=True)
+    if state.failures:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _tell(state: RunState, output: Path) -> None:
+    made = state.done_count - len(state.failures)
+    known = f", {state.known_count:,} known before" if state.known_count else ""
+    seconds = max(state.seconds, 1e-9)
+    pace = (
+        f"; {format_bytes(state.done_bytes)} in {format_duration(state.seconds)}, "
+        f"{format_bytes(state.done_bytes / seconds)}/s"
+        if state.done_count
+        else ""
+    )
+    click.echo(f"{plural(made, 'sketch', 'sketches')} in {output}{known}{pace}", err=True)
+    for failure in state.failures[:_FAILURES_SHOWN]:
+        click.echo(printable(f"not read: {failure.source}: {failure.problem}"), err=True)
+    more = len(state.failures) - _FAILURES_SHOWN
+    if more > 0:
+        click.echo(f"and {more:,} more; 'heapscope fleet report' lists all", err=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Watcher]:
+    """A bar with dumps, bytes, rate and time left, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda state: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    bars = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(16), DownloadColumn(),
+        TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
+    )  # fmt: skip
+    tasks: list[Any] = []
+    shown: set[str] = set()
+
+    def watch(state: RunState) -> None:
+        if state.dashboard and state.dashboard not in shown:
+            shown.add(state.dashboard)
+            console.print(f"Dask's dashboard: {state.dashboard}")
+        words = f"{state.done_count:,} of {state.total_count:,} dumps"
+        if not tasks:
+            tasks.append(bars.add_task(words, total=state.total_bytes))
+        bars.update(tasks[0], description=words, completed=state.done_bytes)
+
+    with bars:
+        yield watch
+
+
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_force = click.option("--force", is_flag=True, help="Overwrite the file.")
+
+
+@fleet.command(short_help="Which processes leak, by cause, and what they have in common.")
+@_folder
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path),
+    help="A .html, .md, .json or .pdf. [default: text on standard output]",
+)  # fmt: skip
+@_force
+def report(folder: Path, output: Path | None, force: bool) -> None:
+    """Say which processes of the sketches in DIR leak, grouped by cause, how fast, and when each ends; and
+    what tells them from the healthy: variables, options, properties, library versions, host, role, labels.
+
+    A process is called leaking or healthy from three snapshots on; a known leak that one dump shows is named
+    from one. What tells groups apart is tested (Fisher, Mann-Whitney, Benjamini-Hochberg): at most 5 % of
+    what is named is chance.
+    """
+    from heapscope.fleet.fleet import open_fleet
+    from heapscope.fleet.verdict import judge_fleet
+    from heapscope.reporter.fleet import check_report, render_fleet_markdown, write_fleet_report
+
+    if output is not None:
+        check_report(output, force)
+    with work(compiles=False) as at:
+        verdict = judge_fleet(open_fleet(folder), at.progress)
+    if output is None:
+        click.echo(render_fleet_markdown(verdict), nl=False)
+    else:
+        write_fleet_report(verdict, output, force=force)
+        click.echo(f"wrote {output}", err=True)
+
+
+@fleet.command(short_help="Two cohorts named by hand: does one leak more?")
+@_folder
+@click.option(
+    "--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'."
+)
+@click.option("--b", metavar="COHORT", help="What it is held against. [default: all others]")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
+    """Hold the processes of one cohort against those of another: canary against baseline, before against
+    after an upgrade.
+
+    A cohort is an expression of NAME=VALUE, !=, <, <=, >, >=, NAME is set, NAME is not set, and, or, not and
+    parentheses. Names: host, pod, role, pid, label, status, cause, heap_bytes, snapshots, time, env.X,
+    property.X, jar.X (its version), option.X, label.X (of --name); * stands for any text.
+
+    Exit code 0: A leaks and grows no more than B; 1: it does; 4: too few to tell.
+    """
+    from heapscope.fleet.fleet import open_fleet
+    from heapscope.fleet.verdict import compare_fleet
+    from heapscope.reporter.fleet import comparison_json, comparison_text
+
+    with work(compiles=False) as at:
+        found = compare_fleet(open_fleet(folder), a, b, at.progress)
+    click.echo(
+        comparison_json(found) if as_json else "\n".join(map(printable, comparison_text(found).splitlines())),
+        nl=not as_json,
+    )
+    if found.is_worse:
+        raise click.exceptions.Exit(FOUND)
+    if not found.outcome.can_tell:
+        raise click.exceptions.Exit(TOO_EARLY)

@@ -1,0 +1,113 @@
+"""What is known of each process, as columns that cohorts are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapscope.fleet.cohorts import Attribute
+from heapscope.secrets import MASKED
+
+if TYPE_CHECKING:
+    from heapscope.fleet.fleet import Fleet
+    from heapscope.fleet.processes import FleetProcess
+
+VARIABLE, PROPERTY, OPTION = "environment variable", "system property", "JVM option"
+LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "load"
+_MASKED = MASKED.rstrip(")")
+# Different in every process, or saying when it was started; and what another table has.
+_OWN = frozenset(
+    {"sun.java.launcher.pid", "pid", "HOSTNAME", "java.class.path", "CLASSPATH", "SHLVL", "_", "CONTAINER_ID"}
+)
+
+
+def attributes_of(fleet: Fleet, processes: Sequence[FleetProcess]) -> list[Attribute]:
+    """Columns over processes: variables, properties, options, libraries, hosts, roles, labels, load.
+
+    Parameters
+    ----------
+    fleet : Fleet
+    processes : sequence of FleetProcess
+
+    Returns
+    -------
+    list of Attribute
+        Values of shape (n,), NaN where a process does not tell.
+    """
+    place_of = {each.last: place for place, each in enumerate(processes)}
+    # What a class histogram lacks the dump before it has.
+    of_dump = {each.last_dump: place for place, each in enumerate(processes) if each.last_dump}
+    count = len(processes)
+    found: list[Attribute] = []
+    for kind, table in ((VARIABLE, "environment"), (PROPERTY, "properties")):
+        pairs = _rows(fleet, table, ("name", "value"), place_of | of_dump)
+        found += _named(kind, pairs, count)
+    options = [
+        (place, option, "") for place, option in _rows(fleet, "jvm_options", ("option",), place_of | of_dump)
+    ]
+    found += _present(OPTION, options, count)
+    jars = _rows(fleet, "jars", ("name", "version"), of_dump)
+    found += _present(
+        LIBRARY, [(place, f"{name} {version or ''}".rstrip(), "") for place, name, version in jars], count
+    )
+    found += _texts(HOST, {place: each.host for place, each in enumerate(processes) if each.host}, count)
+    found += _texts(ROLE, {place: each.role for place, each in enumerate(processes) if each.role}, count)
+    labels: dict[str, dict[int, str]] = {}
+    for place, name, value in _rows(fleet, "labels", ("name", "value"), place_of):
+        if name not in ("host", "pid", "role", "time", "task", "pod", "user"):
+            labels.setdefault(name, {})[place] = value
+    for name, values in sorted(labels.items()):
+        found += _texts(LABEL, values, count, f"{name} ")
+    return found + _load(fleet, processes, place_of)
+
+
+def _rows(
+    fleet: Fleet, table: str, columns: Sequence[str], places: Mapping[str, int]
+) -> list[tuple[Any, ...]]:
+    """Rows of a table that belong to some snapshots, each with the place of its process in front."""
+    chosen = ", ".join(f"'{each}'" for each in sorted(places))
+    rows = fleet.answer(
+        f"SELECT DISTINCT snapshot, {', '.join(columns)} FROM {table} "
+        f"WHERE snapshot IN ({chosen or 'NULL'}) ORDER BY ALL"
+    ).to_arrow()
+    lists = [rows.column(place).to_pylist() for place in range(rows.num_columns)]
+    return [
+        (places[snapshot], *values) for snapshot, *values in zip(*lists, strict=True) if snapshot in places
+    ]
+
+
+def _named(kind: str, rows: Iterable[tuple[int, str, str]], count: int) -> list[Attribute]:
+    """``X is set`` of each name, and ``X = value`` where several have it and it is not masked."""
+    rows = [row for row in rows if row[1] not in _OWN]
+    found = _present(kind, [(place, name, " is set") for place, name, _ in rows], count)
+    with_values = [
+        (place, f"{name} = {value}", "") for place, name, value in rows if value and _MASKED not in value
+    ]
+    return found + _present(kind, with_values, count, known={place for place, *_ in rows})
+
+
+def _present(
+    kind: str, rows: Sequence[tuple[int, str, str]], count: int, known: set[int] | None = None
+) -> list[Attribute]:
+    """An attribute for each text that some processes have; those that have no row at all do not tell."""
+    known = {place for place, *_ in rows} if known is None else known
+    base = np.full(count, np.nan)
+    base[sorted(known)] = 0.0
+    values: dict[str, Any] = {}
+    for place, name, ending in rows:
+        values.setdefault(name + ending, base.copy())[place] = 1.0
+    return [Attribute(kind, name, values[name]) for name in sorted(values)]
+
+
+def _texts(kind: str, of_place: Mapping[int, str], count: int, before: str = "") -> list[Attribute]:
+    return _present(kind, [(place, before + text, "") for place, text in sorted(of_place.items())], count)
+
+
+def _load(fleet: Fleet, processes: Sequence[FleetProcess], place_of: Mapping[str, int]) -> list[Attribute]:
+    """Numbers: threads, and how long the process is observed."""
+    threads = np.full(len(processes), np.nan)
+    for place, number in _rows(fleet, "snapshots", ("thread_count",), place_of):
+        threads[place] = np.nan if number is None else number
+    return [Attribute(LOAD, "threads", threads, is_number=True)]

@@ -1,0 +1,436 @@
+"""The processes of a fleet: their sketches in order of time, what leaks in each, how fast, when it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heapscope.analysis.growth.forecast import Forecast
+from heapscope.analysis.growth.same_process import Process, find_processes
+from heapscope.analysis.growth.snapshot import DUMP, HISTOGRAM, Snapshot
+from heapscope.analysis.growth.time_source import FILE_TIME, TimeSource
+from heapscope.analysis.leaks.diagnosis import find_leaks
+from heapscope.analysis.leaks.findings import UNKNOWN
+from heapscope.analysis.snapshots import Snapshots
+from heapscope.analysis.thresholds import LEAST_PART, MIN_SNAPSHOTS, OVERLAP
+from heapscope.analysis.verdicts import (
+    CERTAIN,
+    FLUCTUATES,
+    GROWS,
+    HEALTHY,
+    JUMPED,
+    LEAK,
+    PERHAPS,
+    UNDECIDED,
+    Confidence,
+    Status,
+)
+from heapscope.errors import HeapscopeError
+from heapscope.extras import pyarrow
+from heapscope.heap.heap import Heap
+from heapscope.heap.vm_facts import VmFacts
+from heapscope.progress import Progress, default_progress, no_progress
+from heapscope.table import Table
+
+if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
+    from heapscope.analysis.growth.statistics import Rate
+    from heapscope.fleet.fleet import Fleet
+
+KNOWN_LEAK, OWNER_FIELD, PATH_GROUP, CLASS = "known leak", "owner field", "path group", "class"
+
+
+@dataclass(frozen=True)
+class SketchedSnapshot(Snapshot):
+    """A snapshot of which the sketch is left: counts, and no objects."""
+
+    kept_sidecar: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sidecar(self) -> dict[str, Any]:
+        """What of the sidecar the sketch has kept."""
+        return dict(self.kept_sidecar)
+
+    @property
+    def stated_direct_bytes(self) -> int | None:
+        """Not kept: the limit of direct memory is taken for the heap's, as it is without the option."""
+        return None
+
+    def open(self, progress: Progress = default_progress) -> Heap | None:
+        """None: the dump is where it was."""
+        return None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why processes leak: what they are grouped by.
+
+    Attributes
+    ----------
+    key : str
+        Of the known leak its id; else the field, the path or the class that grows.
+    kind : str
+        ``"known leak"``, ``"owner field"``, ``"path group"`` or ``"class"``.
+    title : str
+    why, cure : str
+        Of a known leak; else empty.
+    """
+
+    key: str
+    kind: str
+    title: str
+    why: str = ""
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class CauseInProcess:
+    """A cause in one process, with its figures in the last snapshot that shows it."""
+
+    cause: Cause
+    class_name: str
+    confidence: Confidence
+    instance_count: int
+    retained_bytes: int | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class FleetProcess:
+    """A process of the fleet.
+
+    Attributes
+    ----------
+    label : str
+        Host and pid, or what else tells it.
+    host, role, pod : str
+        Empty where nothing tells.
+    pid : int or None
+    snapshots : tuple of str
+        Their identities, in order of time; copies of one dump count once.
+    sources : tuple of str
+        Their addresses.
+    last_dump : str
+        The last heap dump's identity; empty where there are class histograms only.
+    captured_at : tuple of datetime or None
+    heap_bytes : tuple of int
+    object_counts : tuple of int
+    status : Status
+    causes : tuple of CauseInProcess
+        The surest and largest first; empty where nothing leaks.
+    bytes_per_hour : Rate or None
+        Slope of the whole heap.
+    forecast : Forecast or None
+        Which limit is reached first; of what leaks.
+    is_identified : bool
+        Whether anything tells which process it is; else each of its files counts as one.
+    problem : str
+        Why its snapshots could not be compared; empty where they could.
+    """
+
+    label: str
+    host: str
+    pid: int | None
+    role: str
+    pod: str
+    snapshots: tuple[str, ...]
+    sources: tuple[str, ...]
+    last_dump: str
+    captured_at: tuple[datetime | None, ...]
+    heap_bytes: tuple[int, ...]
+    object_counts: tuple[int, ...]
+    status: Status
+    causes: tuple[CauseInProcess, ...]
+    bytes_per_hour: Rate | None = None
+    forecast: Forecast | None = None
+    is_identified: bool = True
+    problem: str = ""
+
+    @property
+    def last(self) -> str:
+        """Identity of the last snapshot."""
+        return self.snapshots[-1]
+
+    def has(self, key: str) -> bool:
+        """Whether it leaks for a cause."""
+        return any(each.cause.key == key for each in self.causes)
+
+
+Row = dict[str, Any]
+
+
+def find_fleet_processes(fleet: Fleet, progress: Progress = no_progress) -> list[FleetProcess]:
+    """The processes of a fleet with their verdicts, in the order of their labels.
+
+    Histograms are read of one process at a time, so memory does not grow with the number of dumps.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    rows = fleet.answer("SELECT * FROM snapshots ORDER BY captured_at, name, snapshot").to_arrow().to_pylist()
+    findings = _by_snapshot(fleet, "findings")
+    groups = list(_grouped(rows))
+    found = []
+    for done, (label, group, is_identified) in enumerate(groups):
+        progress("reading processes", done, len(groups))
+        found.append(_process(fleet.path, label, group, findings, is_identified=is_identified))
+    found.sort(key=lambda each: (each.host, each.label, each.snapshots))
+    return found
+
+
+def _by_snapshot(fleet: Fleet, table: str) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in fleet.answer(f"SELECT * FROM {table}").to_arrow().to_pylist():
+        found.setdefault(row["snapshot"], []).append(row)
+    return found
+
+
+def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
+    """Snapshots by process: label, snapshots, and whether anything tells the process."""
+    buckets: dict[tuple[Any, ...], list[Row]] = {}
+    for row in _without_copies(rows):
+        evidence = json.loads(row["evidence"])
+        # A sidecar that only some of the dumps have may add a pod: the host is enough.
+        where = row["host"] if row["host"] is not None else row["pod"]
+        if where is not None:
+            key: tuple[Any, ...] = (where, row["pid"])
+            if row["pid"] is None:
+                key = (*key, json.dumps(evidence.get("seed")))
+        elif evidence:
+            key = (None, json.dumps(evidence.get("seed", evidence), sort_keys=True))
+        else:
+            key = ("", row["snapshot"])
+        buckets.setdefault(key, []).append(row)
+    for key, bucket in buckets.items():
+        if key[0] == "":
+            yield bucket[0]["name"], bucket, False
+            continue
+        evidence_of = [_hashable(json.loads(row["evidence"])) for row in bucket]
+        processes = find_processes(evidence_of)
+        for number, process in enumerate(processes, 1):
+            members = [bucket[place] for place in process.members]
+            _share(members)
+            restart = f", start {number} of {len(processes)}" if len(processes) > 1 else ""
+            yield _label(members[0], process.label) + restart, members, True
+
+
+def _without_copies(rows: Sequence[Row]) -> Iterator[Row]:
+    """Each dump once, whatever copies there are; the class histogram beside a dump, of its name, is one."""
+    seen = set()
+    dumps = {_place(row) for row in rows if row["kind"] == DUMP}
+    for row in rows:
+        key = row["content"], row["kind"], row["host"], row["pid"]
+        is_beside = row["kind"] != DUMP and _place(row) in dumps
+        if key not in seen and not is_beside:
+            seen.add(key)
+            yield row
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row["source"].rpartition("/")[0], row["name"]
+
+
+def _hashable(evidence: dict[str, Any]) -> dict[str, object]:
+    return {kind: tuple(value) if isinstance(value, list) else value for kind, value in evidence.items()}
+
+
+def _share(rows: Sequence[Row]) -> None:
+    """What one snapshot of a process tells of it the others have as well."""
+    for name in ("host", "pod", "pid", "role", "task_index"):
+        told = next((row[name] for row in reversed(rows) if row[name] is not None), None)
+        for row in rows:
+            row[name] = told if row[name] is None else row[name]
+
+
+def _label(row: Row, otherwise: str) -> str:
+    where = row["pod"] or row["host"]
+    if where is None:
+        return otherwise
+    role = ""
+    if row["role"] is not None:
+        task = "" if row["task_index"] is None else f" {row['task_index']}"
+        role = f" ({row['role']}{task})"
+    pid = "" if row["pid"] is None else f":{row['pid']}"
+    return f"{where}{pid}{role}"
+
+
+def _process(
+    folder: Path, label: str, rows: Sequence[Row], findings: Mapping[str, list[Row]], *, is_identified: bool
+) -> FleetProcess:
+    series = Snapshots(
+        [_snapshot(folder, row) for row in rows], [Process(tuple(range(len(rows))), label, True)]
+    )
+    dumps = [row for row in rows if row["kind"] == DUMP]
+    growth, problem = None, ""
+    if len(series) > 1:
+        try:
+            growth = series.growth(progress=no_progress)
+        except HeapscopeError as error:
+            problem = str(error)
+    known = _known_leaks(series, growth, findings.get(dumps[-1]["snapshot"], []) if dumps else [])
+    causes = known + _other_causes(folder, series, growth, known, dumps)
+    enough = growth is not None and len(series) >= MIN_SNAPSHOTS
+    last = rows[-1]
+    return FleetProcess(
+        label=label,
+        host=last["host"] or "",
+        pid=last["pid"],
+        role=last["role"] or "",
+        pod=last["pod"] or "",
+        snapshots=tuple(row["snapshot"] for row in rows),
+        sources=tuple(row["source"] for row in rows),
+        last_dump=dumps[-1]["snapshot"] if dumps else "",
+        captured_at=tuple(row["captured_at"] for row in rows),
+        heap_bytes=tuple(row["shallow_bytes"] for row in rows),
+        object_counts=tuple(row["object_count"] for row in rows),
+        status=LEAK if causes else HEALTHY if enough else UNDECIDED,
+        causes=tuple(causes),
+        bytes_per_hour=None if growth is None else growth.whole.shallow.per_hour,
+        forecast=growth.forecasts[0] if growth is not None and causes and growth.forecasts else None,
+        is_identified=is_identified,
+        problem=problem,
+    )
+
+
+def _snapshot(folder: Path, row: Row) -> SketchedSnapshot:
+    table = _table_of(folder, row["snapshot"], "classes")
+    names = table.column("class_name").to_pylist()
+    supers = zip(names, table.column("super_name").to_pylist(), strict=True)
+    source: TimeSource = row["captured_at_source"]
+    return SketchedSnapshot(
+        path=Path(row["source"]),
+        name=row["name"],
+        kind=HISTOGRAM,
+        captured_at=row["captured_at"] or datetime.fromtimestamp(0, UTC),
+        captured_at_source=source if row["captured_at"] is not None else FILE_TIME,
+        histogram=Table(
+            {
+                "class_name": names,
+                "instance_count": table.column("instance_count").to_pylist(),
+                "shallow_bytes": table.column("shallow_bytes").to_pylist(),
+            }
+        ),
+        superclasses={name: above for name, above in supers if above is not None},
+        root_counts={},
+        vm=VmFacts(row["seed"], row["direct_limit_bytes"]),
+        is_cut=not row["is_whole"],
+        pid=row["pid"],
+        number=row["number"],
+        of_count=row["of_count"],
+        kept_sidecar=json.loads(row["sidecar"]) if row["sidecar"] else {},
+    )
+
+
+def _table_of(folder: Path, snapshot: str, name: str) -> Any:
+    """The rows of one snapshot in a table of its sketch."""
+    identity = snapshot.partition("#")[0]
+    path = folder / identity / f"{name}.parquet"
+    return pyarrow().parquet.ParquetFile(path).read() if "#" not in snapshot else _picked(path, snapshot)
+
+
+def _picked(path: Path, snapshot: str) -> Any:
+    return pyarrow().parquet.read_table(path, filters=[("snapshot", "=", snapshot)], partitioning=None)
+
+
+# --- why it leaks ---
+
+
+def _known_leaks(series: Snapshots, growth: Growth | None, rows: Iterable[Row]) -> list[CauseInProcess]:
+    """Known leaks of the last dump that the other snapshots do not speak against."""
+    found = []
+    for row in rows:
+        if row["id"] == UNKNOWN or not _may_leak(series, growth, row):
+            continue
+        cause = Cause(row["id"], KNOWN_LEAK, row["title"], row["why"], row["cure"])
+        found.append(
+            CauseInProcess(
+                cause,
+                row["class_name"],
+                Confidence(row["confidence"]),
+                row["instance_count"],
+                row["retained_bytes"],
+                row["share"],
+            )
+        )
+    return found
+
+
+def _may_leak(series: Snapshots, growth: Growth | None, row: Row) -> bool:
+    """Whether the counts of its class allow it; a dump alone shows it, unless a busy server looks alike."""
+    if len(series) == 1 or growth is None:
+        return not row["needs_growth"]
+    (course,) = series.watched([row["class_name"]])
+    counts = course.instance_counts
+    if counts[-1] <= counts[0]:
+        return False
+    if row["needs_growth"]:
+        return len(series) >= MIN_SNAPSHOTS and course.verdict in (GROWS, PERHAPS)
+    if row["confidence"] == CERTAIN or len(series) <= MIN_SNAPSHOTS:
+        return True
+    return course.verdict not in (FLUCTUATES, JUMPED)
+
+
+def _other_causes(
+    folder: Path,
+    series: Snapshots,
+    growth: Growth | None,
+    known: Sequence[CauseInProcess],
+    dumps: Sequence[Row],
+) -> list[CauseInProcess]:
+    """What grows beside known leaks: by the field that owns it, where dumps tell; else by its class."""
+    if growth is None or _is_explained(series, growth, known):
+        return []
+    # Class counts of a dump say less of a known leak than its objects, which have been looked at.
+    catalogue = () if dumps else None
+    found = []
+    for finding in find_leaks(series, growth, catalogue=catalogue).findings:
+        if any(each.class_name == finding.class_name for each in known):
+            continue
+        if finding.id != UNKNOWN:
+            cause = Cause(finding.id, KNOWN_LEAK, finding.title, finding.why, " ".join(finding.cure))
+            owned = None
+        else:
+            cause, owned = _grown(folder, growth, finding.class_name, dumps)
+        found.append(
+            CauseInProcess(
+                cause, finding.class_name, finding.confidence, finding.instance_count, owned, finding.share
+            )
+        )
+    return found
+
+
+def _is_explained(series: Snapshots, growth: Growth, known: Sequence[CauseInProcess]) -> bool:
+    """Whether known leaks account for most of the growth."""
+    gained = 0.0
+    for each in known:
+        if each.retained_bytes is None:
+            return True
+        counts = series.watched([each.class_name])[0].instance_counts
+        gained += each.retained_bytes / max(each.instance_count, 1) * (counts[-1] - counts[0])
+    return bool(known) and gained > OVERLAP * growth.whole.shallow.delta
+
+
+def _grown(folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]) -> tuple[Cause, int | None]:
+    """The field that has grown most from the first dump to the last, else the path, else the class."""
+    if len(dumps) > 1:
+        least = LEAST_PART * growth.whole.shallow.delta
+        for table, name, kind in (("owners", "owner", OWNER_FIELD), ("paths", "path", PATH_GROUP)):
+            first, last = (_retained(folder, row["snapshot"], table, name) for row in (dumps[0], dumps[-1]))
+            gains = {key: size - first.get(key, 0) for key, size in last.items() if key}
+            best = max(gains, key=lambda key: (gains[key], key), default=None)
+            if best is not None and gains[best] >= max(least, 1):
+                return Cause(best, kind, f"{best} grows"), last[best]
+    return Cause(class_name, CLASS, f"{class_name} grows"), None
+
+
+def _retained(folder: Path, snapshot: str, table: str, name: str) -> dict[str, int]:
+    rows = _table_of(folder, snapshot, table).select([name, "retained_bytes"]).to_pylist()
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row[name]] = found.get(row[name], 0) + (row["retained_bytes"] or 0)
+    return found

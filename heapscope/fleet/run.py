@@ -1,0 +1,311 @@
+"""A run over a fleet: each file that has no sketch yet becomes one, on Dask.
+
+Dask decides where and when a file is read, starts anew what a lost worker had, and tries again what failed;
+fsspec moves the bytes.  Here is only how much memory each file takes, and how many are under way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from heapscope import extras
+from heapscope.errors import HeapscopeError
+from heapscope.fleet.folder import Failure, FleetFolder
+from heapscope.fleet.task import Work, estimated_bytes, problem_of, sketch_of
+from heapscope.secrets import scrub
+
+if TYPE_CHECKING:
+    from heapscope.fleet.sources import Source
+
+_MEMORY = "heapscope-memory"  # the name of the resource that tasks ask for
+_RETRIES = 3
+# Tasks under way for each thread of the cluster: enough that none waits, few enough that sketches which
+# wait to be written take little memory.
+_UNDER_WAY = 4
+# Of the memory of the machine; the rest is for its file cache and others.
+_MEMORY_SHARE = 0.8
+
+
+@dataclass
+class RunState:
+    """How far a run is.
+
+    Attributes
+    ----------
+    total_count, total_bytes : int
+        Files that have no sketch when the run begins.
+    known_count : int
+        Files that had one.
+    done_count, done_bytes : int
+    failures : list of Failure
+    seconds : float
+    dashboard : str
+        Address of Dask's dashboard; empty where it has none.
+    """
+
+    total_count: int
+    total_bytes: int
+    known_count: int
+    failures: list[Failure]
+    done_count: int = 0
+    done_bytes: int = 0
+    seconds: float = 0.0
+    dashboard: str = ""
+
+
+Watcher = Callable[[RunState], None]
+
+
+def run_fleet(
+    sources: Sequence[Source],
+    folder: FleetFolder,
+    *,
+    version: str,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    partial: bool = False,
+    scratch: Path | None = None,
+    watcher: Watcher = lambda state: None,
+) -> RunState:
+    """Make a sketch of each file that has none.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    folder : FleetFolder
+    version : str
+        Of heapscope.
+    scheduler : str, optional
+        Address of a Dask scheduler; without it this machine's cores work, as many as fit its memory.
+    workers : int, optional
+        Processes on this machine at most.
+    partial : bool
+        Whether of broken dumps what can be read is taken.
+    scratch : Path, optional
+        Where workers copy remote files to; Dask's own folder by default.
+    watcher : callable
+        Told of each file that is done.
+
+    Returns
+    -------
+    RunState
+
+    Raises
+    ------
+    HeapscopeError
+        The scheduler cannot be reached, or has gone.  Sketches that are done stay.
+    MissingDependency, OutputFailed
+    """
+    extras.distributed()
+    extras.pyarrow()
+    known = folder.identities()
+    missing = [each for each in sources if each.identity not in known]
+    folder.forget_failures({each.url for each in sources})
+    folder.clear_unfinished()
+    began = monotonic()
+    state = RunState(
+        total_count=len(missing),
+        total_bytes=sum(each.byte_count for each in missing),
+        known_count=len(sources) - len(missing),
+        failures=[],
+    )
+    if not missing:
+        return state
+    works = [Work(each, partial, version, "" if scratch is None else str(scratch)) for each in missing]
+    try:
+        if scheduler is not None:
+            with _remote(scheduler) as client:
+                state.dashboard = _dashboard(client)
+                watcher(state)
+                _run(client, works, folder, state, watcher, began)
+        else:
+            for count, group in _groups(works, workers):
+                with _local(count) as client:
+                    state.dashboard = _dashboard(client)
+                    watcher(state)
+                    _run(client, group, folder, state, watcher, began)
+    finally:
+        state.seconds = monotonic() - began
+        state.failures.sort(key=lambda each: each.source)
+    return state
+
+
+def _groups(works: Sequence[Work], workers: int | None) -> Iterator[tuple[int, list[Work]]]:
+    """Works by how many of them fit into the memory of this machine at once, the most first."""
+    from dask.system import CPU_COUNT
+
+    most = max(1, min(workers or CPU_COUNT, len(works)))
+    memory = int(_memory_of_machine() * _MEMORY_SHARE)
+
+    def fitting(work: Work) -> int:
+        return max(1, min(most, memory // estimated_bytes(work.source)))
+
+    ordered = sorted(works, key=lambda work: -fitting(work))
+    for count, group in itertools.groupby(ordered, fitting):
+        # The largest first, so that no long one is left over at the end.
+        yield count, sorted(group, key=lambda work: (-work.source.byte_count, work.source.url))
+
+
+def _memory_of_machine() -> int:
+    """Bytes that are there for us: of the machine, or of its container, less what others use."""
+    import psutil
+    from distributed.system import MEMORY_LIMIT
+
+    return min(int(MEMORY_LIMIT), int(psutil.virtual_memory().available))
+
+
+@contextmanager
+def _local(count: int) -> Iterator[Any]:
+    """A cluster of processes of one thread on this machine."""
+    distributed = extras.distributed()
+    from dask.system import CPU_COUNT
+
+    share = int(_memory_of_machine() * _MEMORY_SHARE) // count
+    with (
+        _quiet(),
+        distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            # Dask takes a mapped dump for memory of the worker, and would pause it.
+            memory_limit=0,
+            resources={_MEMORY: share},
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+            silence_logs=logging.CRITICAL,
+            # Threads of our own kernels: those that are left for each process.
+            env={"HEAPSCOPE_THREADS": str(max(1, CPU_COUNT // count))},
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _remote(address: str) -> Iterator[Any]:
+    """A client of an existing cluster, whose workers offer their memory."""
+    distributed = extras.distributed()
+    try:
+        with _quiet():
+            client = distributed.Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise HeapscopeError(f"{scrub(address)}: no Dask scheduler answers: {problem_of(error)}") from None
+    with _quiet(), client:
+        client.register_plugin(_offer_memory())
+        yield client
+
+
+def _offer_memory() -> Any:
+    """A plugin of Dask by which each worker, one that comes later too, offers the memory that it has."""
+    distributed = extras.distributed()
+
+    base: Any = distributed.WorkerPlugin
+
+    class OfferMemory(base):  # type: ignore[misc]
+        name = "heapscope offers memory"
+
+        async def setup(self, worker: Any) -> None:
+            from distributed.system import MEMORY_LIMIT
+
+            limit = worker.memory_manager.memory_limit or int(MEMORY_LIMIT * _MEMORY_SHARE)
+            await worker.set_resources(**{_MEMORY: limit})
+
+    return OfferMemory()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's own log says in many lines what the list of failures says in one."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _dashboard(client: Any) -> str:
+    with suppress(Exception):  # it needs bokeh
+        return str(client.dashboard_link or "")
+    return ""
+
+
+def _run(
+    client: Any,
+    works: Sequence[Work],
+    folder: FleetFolder,
+    state: RunState,
+    watcher: Watcher,
+    began: float,
+) -> None:
+    distributed = extras.distributed()
+    offers = [
+        each["resources"].get(_MEMORY, 0) for each in client.scheduler_info(n_workers=-1)["workers"].values()
+    ]
+    if not offers:
+        raise HeapscopeError("the scheduler has no worker yet; start some, then run again")
+    largest = max(offers)
+    waiting = iter(works)
+    work_of: dict[str, Work] = {}
+    # Keys of this run alone: a task of another run of the same name may be another version's.
+    run = f"{monotonic():.9f}"
+
+    def submit(work: Work) -> Any:
+        future = client.submit(
+            sketch_of,
+            work,
+            key=f"heapscope-{work.source.identity}-{run}",
+            retries=_RETRIES,
+            resources={_MEMORY: min(estimated_bytes(work.source), largest)},
+            pure=False,
+        )
+        work_of[future.key] = work
+        return future
+
+    slots = max(1, sum(client.nthreads().values())) * _UNDER_WAY
+    finished = distributed.as_completed([submit(each) for each in itertools.islice(waiting, slots)])
+    try:
+        for future in finished:
+            work = work_of.pop(future.key)
+            _take(future, work, folder, state)
+            future.release()
+            state.seconds = monotonic() - began
+            watcher(state)
+            finished.update([submit(each) for each in itertools.islice(waiting, 1)])
+    except distributed.CancelledError:
+        raise HeapscopeError(
+            "the Dask scheduler has gone; what is done stays, run the same command again for the rest"
+        ) from None
+
+
+def _take(future: Any, work: Work, folder: FleetFolder, state: RunState) -> None:
+    """Write the sketch of a file that is done, or note why there is none."""
+    distributed = extras.distributed()
+    source = work.source
+    try:
+        result = future.result()
+    except distributed.CancelledError:
+        raise
+    except distributed.scheduler.KilledWorker as error:
+        result = (
+            f"{error.allowed_failures + 1} workers ended while they read it, killed or out of memory; "
+            "give it a worker with more"
+        )
+    except Exception as error:  # whatever the library of a protocol raises; Dask has tried again
+        result = f"{problem_of(error)} (tried {_RETRIES + 1} times)"
+    if isinstance(result, str):
+        failure = Failure(source.identity, scrub(source.url), result)
+        folder.add_failure(failure)
+        state.failures.append(failure)
+    else:
+        folder.add(source.identity, result)
+    state.done_count += 1
+    state.done_bytes += source.byte_count

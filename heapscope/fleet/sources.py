@@ -1,0 +1,194 @@
+"""Where dumps lie: folders, patterns, and addresses of any file system that fsspec knows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heapscope import extras
+from heapscope.errors import HeapscopeError
+from heapscope.secrets import scrub
+
+ENDINGS = (
+    *(".hprof", ".hprof.gz", ".hprof.zst", ".hprof.xz", ".hprof.bz2"),
+    *(".histogram.txt", ".histogram.txt.gz", ".histo"),
+)
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+# What a file system says of the version of a file, the surest first.
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "modificationTime",
+    "created",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that holds a dump, or class histograms.
+
+    Attributes
+    ----------
+    url : str
+        Its address; of a local file its absolute path.
+    byte_count : int
+    version : str
+        What changes when the file is written anew: its ETag, or the time it was changed.
+    labels : mapping of str to str
+        What its path says.
+    """
+
+    url: str
+    byte_count: int
+    version: str
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """32 hexadecimal digits of address, length and version: the name of its sketch."""
+        text = "\0".join((self.url, str(self.byte_count), self.version))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it must be copied to be read."""
+        return "://" in self.url
+
+
+class NamePattern:
+    """A pattern over paths: ``{cluster}/{host}/{pid}-{time}.hprof.zst``.
+
+    Names in braces stand for text without a slash; ``*`` stands for any text without a slash.  The pattern is
+    matched with the end of the path.
+
+    Raises
+    ------
+    HeapscopeError
+        It has no name in it, or one twice.
+    """
+
+    def __init__(self, text: str) -> None:
+        names = _PLACEHOLDER.findall(text)
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if not names or twice is not None:
+            problem = f"{{{twice}}} occurs twice" if twice else "it has no {name} in it, {host} for one"
+            raise HeapscopeError(f"--name {text!r}: {problem}")
+        parts = []
+        last = 0
+        for found in _PLACEHOLDER.finditer(text):
+            parts.append(_literal(text[last : found.start()].lstrip("/" if not last else "")))
+            # The shortest, so that {pid}-{time} divides at the first hyphen; digits only for numbers.
+            what = r"\d+" if found[1] in ("pid", "task") else "[^/]+?"
+            parts.append(f"(?P<{found[1]}>{what})")
+            last = found.end()
+        parts.append(_literal(text[last:]))
+        self.text = text
+        self._pattern = re.compile("(?:.*/)?" + "".join(parts), re.DOTALL)
+
+    def labels(self, path: str) -> dict[str, str]:
+        """The names with what they stand for in a path; empty where the path does not fit."""
+        found = self._pattern.fullmatch(path)
+        return {} if found is None else found.groupdict()
+
+
+def _literal(text: str) -> str:
+    return re.escape(text).replace(r"\*", "[^/]*")
+
+
+def find_sources(given: Iterable[str], name: NamePattern | None = None) -> list[Source]:
+    """Every dump and class histogram that is named, each once, in the order of their addresses.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Files, folders (with all folders in them), patterns with ``*``, ``?`` and ``**``, and addresses of
+        such: ``s3://dumps/2026-05-*/``.  A file that is named itself is taken whatever its name ends in.
+    name : NamePattern, optional
+
+    Raises
+    ------
+    HeapscopeError
+        Nothing is there, or the file system refuses.
+    MissingDependency
+        fsspec, or the library of a protocol, is not installed.
+    """
+    found: dict[str, Source] = {}
+    for each in given:
+        mine = _find(each, name)
+        if not mine:
+            raise HeapscopeError(
+                f"{scrub(each)}: no dump is here: no name ends in {', '.join(ENDINGS)}; "
+                "name the files themselves"
+            )
+        found.update((source.url, source) for source in mine)
+    return [found[url] for url in sorted(found)]
+
+
+def _find(given: str, name: NamePattern | None) -> list[Source]:
+    fsspec = extras.fsspec("A fleet of dumps")
+    is_local = "://" not in given
+    try:
+        system, path = fsspec.core.url_to_fs(os.path.abspath(given) if is_local else given)
+        is_local = is_local or given.startswith(("file://", "local://"))
+        is_pattern = any(mark in path for mark in "*?[") and not (is_local and os.path.lexists(path))
+        rows: list[dict[str, Any]] = []
+        matching = (
+            [each for each in sorted(system.glob(path)) if not _is_hidden(each)] if is_pattern else [path]
+        )
+        for start in matching:
+            info = system.info(start)
+            if info["type"] == "file":
+                rows.append(info)
+            else:
+                inside = system.find(start, detail=True)
+                rows += [each for _, each in sorted(inside.items()) if _is_dump(each["name"])]
+    except FileNotFoundError:
+        raise HeapscopeError(f"{scrub(given)}: there is no such file, folder or bucket") from None
+    except (ImportError, ValueError) as error:  # fsspec names the package that is missing
+        raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
+    except OSError as error:
+        raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
+    return [_source(system, row, name, is_local=is_local) for row in rows if not _is_sidecar(row["name"])]
+
+
+def _is_dump(path: str) -> bool:
+    return path.endswith(ENDINGS) and not _is_hidden(path)
+
+
+def _is_hidden(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(".")
+
+
+def _is_sidecar(path: str) -> bool:
+    return path.endswith(".json")
+
+
+def _source(system: Any, row: Mapping[str, Any], name: NamePattern | None, *, is_local: bool) -> Source:
+    path = row["name"]
+    version = next((str(row[key]) for key in _VERSIONS if row.get(key) is not None), "")
+    url = os.path.abspath(path) if is_local else system.unstrip_protocol(path)
+    labels = {} if name is None else name.labels(path)
+    return Source(url, int(row.get("size") or 0), version, labels)
+
+
+def _words(error: BaseException) -> str:
+    return scrub(" ".join(str(error).split())[:300]) or type(error).__name__
+
+
+def sidecar_of(url: str) -> str:
+    """The address of what ``heapscope collect`` wrote beside a dump."""
+    return f"{url}.json"
+
+
+def local_name(source: Source) -> str:
+    """The last part of its path, for a copy of it."""
+    return Path(source.url).name

@@ -1,0 +1,329 @@
+"""The report on a fleet: HTML, Markdown, JSON, PDF.
+
+Its size is bounded: what a table or a row of charts cannot take is counted, and in the JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from heapscope import __version__, extras
+from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
+from heapscope.errors import HeapscopeError
+from heapscope.files import check_free, write_all
+from heapscope.fleet.cohorts import Cohorts
+from heapscope.fleet.processes import FleetProcess
+from heapscope.fleet.verdict import GROWTH, FleetComparison, FleetVerdict, Oddity
+from heapscope.reporter.fleet_words import (
+    Sides,
+    caveats,
+    cohort_words,
+    comparison_words,
+    difference_words,
+    headline,
+    outcome_verdict,
+    rate_words,
+)
+from heapscope.reporter.pdf import font_faces, render_pdf
+from heapscope.reporter.render import environment, style_sheet
+from heapscope.reporter.text import markdown_text, plural
+from heapscope.units import format_bytes, format_time
+
+ENDINGS = (".html", ".md", ".json", ".pdf")
+JSON_VERSION = 1
+_ROWS = 200  # of a table, and charts of a page
+_MARKDOWN_ROWS = 20
+_CHART_WIDTH, _CHART_HEIGHT = 120, 32
+_SHADES = 5
+
+
+def write_fleet_report(verdict: FleetVerdict, path: Path, *, force: bool = False) -> None:
+    """Write a report on a fleet.
+
+    Parameters
+    ----------
+    verdict : FleetVerdict
+    path : Path
+        Its ending says what: ``.html``, ``.md``, ``.json`` or ``.pdf``.
+    force : bool
+        Whether a file that exists is overwritten.
+
+    Raises
+    ------
+    HeapscopeError, OutputExists, OutputFailed, MissingDependency
+    """
+    check_report(path, force)
+    ending = path.suffix.lower()
+    if ending == ".pdf":
+        made = render_pdf(_page(verdict, paper=True))
+    elif ending == ".html":
+        made = _page(verdict).encode()
+    else:
+        made = (render_fleet_json(verdict) if ending == ".json" else render_fleet_markdown(verdict)).encode()
+    write_all([(path, made)], force=force)
+
+
+def check_report(path: Path, force: bool) -> None:
+    """Whether a report can be written there, before any work is done.
+
+    Raises
+    ------
+    HeapscopeError, OutputExists, OutputFailed, MissingDependency
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise HeapscopeError(
+            f"{path}: a report's name ends in .html, .md, .json or .pdf; rename it to choose one"
+        )
+    check_free(path, force)
+    if path.suffix.lower() == ".pdf":
+        extras.weasyprint()
+
+
+def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
+    sheet = environment().get_template("paper.css").render()
+    script = environment().get_template("report.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page = (
+        environment()
+        .get_template("fleet.html.j2")
+        .render(
+            verdict=verdict,
+            headline=headline(verdict),
+            caveats=caveats(verdict),
+            status="leak" if verdict.count(LEAK) else "steady" if verdict.count(HEALTHY) else "",
+            counts=_counts(verdict),
+            words=[cohort_words(group) for group in verdict.groups],
+            leaking=verdict.leaking[:_ROWS],
+            hosts=_hosts(verdict.processes),
+            charts=[
+                (each, Markup(_chart(each.heap_bytes))) for each in _by_growth(verdict.processes)[:_ROWS]
+            ],
+            more=max(len(verdict.processes) - _ROWS, 0),
+            rows=_ROWS,
+            rate=_rate,
+            ends=ends,
+            odd=[_odd_words(each) for each in verdict.odd],
+            style=Markup(style_sheet()),
+            paper=Markup(f"{font_faces()}\n{sheet}") if paper else "",
+            script=None if paper else Markup(script),
+            script_digest=digest,
+            generator=f"heapscope {__version__}",
+        )
+    )
+    return page.replace("<wbr>", "\u200b") if paper else page + "\n"
+
+
+def _counts(verdict: FleetVerdict) -> str:
+    return (
+        f"{verdict.count(LEAK):,} leak, {verdict.count(HEALTHY):,} healthy, "
+        f"{verdict.count(UNDECIDED):,} with too few snapshots; "
+        f"{plural(sum(len(each.snapshots) for each in verdict.processes), 'snapshot')}"
+    )
+
+
+def _rate(process: FleetProcess) -> str:
+    return rate_words(None if process.bytes_per_hour is None else process.bytes_per_hour.value)
+
+
+def ends(process: FleetProcess) -> str:
+    """When a process runs out of memory; empty where that cannot be told."""
+    found = process.forecast
+    if found is None or found.at is None:
+        return ""
+    return f"{format_time(found.at)}, {found.limit.name}"
+
+
+def _by_growth(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
+    several = [each for each in processes if len(each.snapshots) > 1]
+    return sorted(several, key=lambda each: (-(each.heap_bytes[-1] - each.heap_bytes[0]), each.label))
+
+
+@dataclass(frozen=True)
+class _Host:
+    """A host with how many of its processes leak; ``shade`` 0 to 5."""
+
+    name: str
+    total: int
+    leaking: int
+    shade: int
+
+
+def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
+    found: dict[str, list[bool]] = {}
+    for each in processes:
+        if each.host:
+            found.setdefault(each.host, []).append(each.status == LEAK)
+    return [
+        _Host(name, len(leaks), sum(leaks), -(-_SHADES * sum(leaks) // len(leaks)))
+        for name, leaks in sorted(found.items())
+    ][: _ROWS * 5]
+
+
+def _chart(values: Sequence[int]) -> str:
+    """The heap over the snapshots as a line, from zero."""
+    top = max(*values, 1)
+    step = (_CHART_WIDTH - 4) / max(len(values) - 1, 1)
+    height = _CHART_HEIGHT - 4
+    points = " ".join(
+        f"{2 + place * step:.1f},{2 + height * (1 - value / top):.1f}" for place, value in enumerate(values)
+    )
+    label = f"{format_bytes(values[0])} to {format_bytes(values[-1])}"
+    return (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" '
+        f'width="{_CHART_WIDTH}" height="{_CHART_HEIGHT}"><polyline points="{points}" fill="none" '
+        'stroke="currentColor" stroke-width="2"/></svg>'
+    )
+
+
+def _odd_words(each: Oddity) -> tuple[str, str]:
+    value, median = (
+        (rate_words(each.value), rate_words(each.median))
+        if each.what == GROWTH
+        else (format_bytes(each.value), format_bytes(each.median))
+    )
+    return each.process.label, f"{each.what} {value}; the median of its like is {median}"
+
+
+# --- text ---
+
+
+def render_fleet_markdown(verdict: FleetVerdict) -> str:
+    """Markdown that fits into a ticket."""
+    text = markdown_text
+    lines = [f"# {text(headline(verdict))}", "", f"{_counts(verdict)}.", ""]
+    lines += [f"- {text(each)}" for each in caveats(verdict)]
+    for group in verdict.groups:
+        lines += ["", f"## {text(group.cause.title)}", ""]
+        lines.append(f"{plural(len(group.members), 'process', 'processes')}, {group.cause.kind}.")
+        lines += [f"- {text(each)}" for each in cohort_words(group)]
+        if group.cause.why:
+            lines += ["", text(group.cause.why)]
+        if group.cause.cure:
+            lines += ["", f"What to do: {text(group.cause.cure)}"]
+    leaking = verdict.leaking
+    if leaking:
+        lines += [
+            "",
+            "## Which ends first",
+            "",
+            "| process | heap | growth | runs out |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | {ends(each)} |"
+            for each in leaking[:_MARKDOWN_ROWS]
+        ]
+        if len(leaking) > _MARKDOWN_ROWS:
+            lines.append(f"\n{len(leaking) - _MARKDOWN_ROWS:,} more are in the page and the JSON.")
+    if verdict.odd:
+        lines += ["", "## Unlike the others", ""]
+        lines += [f"- {text(label)}: {text(words)}" for label, words in map(_odd_words, verdict.odd)]
+    if verdict.failures:
+        lines += ["", "## Not read", ""]
+        lines += [
+            f"- {text(each.source)}: {text(each.problem)}" for each in verdict.failures[:_MARKDOWN_ROWS]
+        ]
+        if len(verdict.failures) > _MARKDOWN_ROWS:
+            lines.append(f"- and {len(verdict.failures) - _MARKDOWN_ROWS:,} more")
+    return "\n".join(lines) + "\n"
+
+
+def render_fleet_json(verdict: FleetVerdict) -> str:
+    """All of it for programs: ``schema_version``, ``processes``, ``causes`` with their differences."""
+    document = {
+        "schema_version": JSON_VERSION,
+        "heapscope_version": __version__,
+        "headline": headline(verdict),
+        "counts": {str(status): verdict.count(status) for status in (LEAK, HEALTHY, UNDECIDED)},
+        "host_count": verdict.host_count,
+        "attribute_count": verdict.attribute_count,
+        "caveats": caveats(verdict),
+        "causes": [
+            {
+                **asdict(group.cause),
+                "processes": [each.label for each in group.members],
+                "is_against_healthy": group.is_against_healthy,
+                "words": cohort_words(group),
+                **_cohorts_json(group.cohorts),
+            }
+            for group in verdict.groups
+        ],
+        "processes": [_process_json(each) for each in verdict.processes],
+        "odd": [{"process": label, "words": words} for label, words in map(_odd_words, verdict.odd)],
+        "failures": [asdict(each) for each in verdict.failures],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _cohorts_json(cohorts: Cohorts) -> dict[str, Any]:
+    return {
+        "a_size": cohorts.a_size,
+        "b_size": cohorts.b_size,
+        "can_tell": cohorts.can_tell,
+        "test_count": cohorts.test_count,
+        "same": list(cohorts.same),
+        "differences": [
+            asdict(each) | {"is_significant": each.is_significant} for each in cohorts.differences
+        ],
+    }
+
+
+def _process_json(process: FleetProcess) -> dict[str, Any]:
+    rate, forecast = process.bytes_per_hour, process.forecast
+    at = None if forecast is None else forecast.at
+    return {
+        "label": process.label,
+        "host": process.host,
+        "pid": process.pid,
+        "role": process.role,
+        "pod": process.pod,
+        "status": str(process.status),
+        "causes": [
+            {"key": each.cause.key, "class_name": each.class_name, "confidence": str(each.confidence)}
+            | {"instance_count": each.instance_count, "retained_bytes": each.retained_bytes}
+            for each in process.causes
+        ],
+        "snapshots": list(process.snapshots),
+        "sources": list(process.sources),
+        "captured_at": [None if each is None else each.isoformat() for each in process.captured_at],
+        "heap_bytes": list(process.heap_bytes),
+        "bytes_per_hour": None if rate is None else rate.value,
+        "bytes_per_hour_low": None if rate is None else rate.low,
+        "bytes_per_hour_high": None if rate is None else rate.high,
+        "runs_out_at": None if at is None else at.isoformat(),
+        "is_identified": process.is_identified,
+        "problem": process.problem,
+    }
+
+
+# --- two cohorts ---
+
+
+def comparison_text(found: FleetComparison) -> str:
+    """Two cohorts as plain text."""
+    lines = [outcome_verdict(found), "", *comparison_words(found), "", "What tells them apart:"]
+    lines += [f"  {each}" for each in difference_words(found.attributes, Sides("A", "B"))]
+    return "\n".join(lines)
+
+
+def comparison_json(found: FleetComparison) -> str:
+    """Two cohorts for programs."""
+    document = {
+        "schema_version": JSON_VERSION,
+        "a": found.a_name,
+        "b": found.b_name,
+        "is_worse": found.is_worse,
+        "both_count": found.both_count,
+        "words": comparison_words(found),
+        "outcome": _cohorts_json(found.outcome),
+        "attributes": _cohorts_json(found.attributes),
+    }
+    return json.dumps(document, indent=2) + "\n"

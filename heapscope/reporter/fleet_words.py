@@ -1,0 +1,224 @@
+"""What tells the leaking from the healthy, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
+from heapscope.fleet.attributes import HOST, LABEL, LIBRARY, LOAD, OPTION, PROPERTY, ROLE, VARIABLE
+from heapscope.fleet.cohorts import Cohorts, Difference
+from heapscope.fleet.verdict import GROWTH, HEAP, LEAKS, OUTCOME, CauseGroup, FleetComparison, FleetVerdict
+from heapscope.reporter.text import plural
+from heapscope.units import format_bytes, format_count
+
+_SHOWN = 6  # differences; the JSON has all
+_SAME_SHOWN = 4
+_KINDS = {
+    VARIABLE: "environment variables",
+    PROPERTY: "system properties",
+    OPTION: "JVM options",
+    LIBRARY: "library versions",
+    HOST: "hosts",
+    ROLE: "roles",
+    LABEL: "labels",
+    LOAD: "load",
+}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What the two groups are called: ``leaking`` and ``healthy``."""
+
+    a: str
+    b: str
+
+
+def headline(verdict: FleetVerdict) -> str:
+    """``37 of 200 processes on 20 hosts leak, for 1 cause``."""
+    total = len(verdict.processes)
+    hosts = f" on {plural(verdict.host_count, 'host')}" if verdict.host_count else ""
+    all_of_them = f"{plural(total, 'process', 'processes')}{hosts}"
+    leaking = verdict.count(LEAK)
+    if leaking:
+        verb = "leaks" if leaking == 1 else "leak"
+        causes = plural(len(verdict.groups), "cause")
+        return f"{leaking:,} of {all_of_them} {verb}, for {causes}"
+    if verdict.count(HEALTHY):
+        return (
+            f"No leak found in {verdict.count(HEALTHY):,} of {plural(total, 'process', 'processes')}{hosts}"
+        )
+    return f"Too few snapshots to tell whether any of {plural(total, 'process', 'processes')}{hosts} leaks"
+
+
+def caveats(verdict: FleetVerdict) -> list[str]:
+    """What the reader has to know of the figures."""
+    found = []
+    undecided = verdict.count(UNDECIDED)
+    if undecided:
+        found.append(
+            f"{plural(undecided, 'process has', 'processes have')} fewer than three snapshots that can be "
+            "compared and no known leak in them: neither leaking nor healthy."
+        )
+    unknown = sum(not each.is_identified for each in verdict.processes)
+    if unknown:
+        found.append(
+            f"{plural(unknown, 'snapshot does', 'snapshots do')} not tell which process "
+            f"{'it is' if unknown == 1 else 'they are'} of, and count as one each; --name of "
+            "'heapscope fleet run' reads it from the path."
+        )
+    if verdict.failures:
+        found.append(f"{plural(len(verdict.failures), 'file')} could not be read, and count nowhere.")
+    return found
+
+
+def cohort_words(group: CauseGroup) -> list[str]:
+    """What the processes of one cause have in common, a sentence each."""
+    b = "healthy" if group.is_against_healthy else "other"
+    found = difference_words(group.cohorts, Sides("leaking", b))
+    if not group.is_against_healthy and group.cohorts.b_size:
+        found.append(
+            "The others have no finding, but too few snapshots to be called healthy: some may leak as well."
+        )
+    return found
+
+
+def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
+    """What tells two groups apart, a sentence each."""
+    if not cohorts.a_size or not cohorts.b_size:
+        missing = sides.a if not cohorts.a_size else sides.b
+        return [
+            f"There is no {missing} process to compare with, so nothing can be said of what tells them apart."
+        ]
+    sizes = f"{cohorts.a_size:,} {sides.a} against {cohorts.b_size:,} {sides.b}"
+    if not cohorts.can_tell:
+        tests = plural(max(cohorts.test_count, 1), "attribute")
+        words = [
+            f"Too few to say anything: {sizes}. Chance makes even a perfect difference too often, over "
+            f"{tests} (adjusted p = {_p(cohorts.best_possible)} at best)."
+        ]
+        perfect = [each for each in cohorts.differences if each.is_perfect]
+        if perfect:
+            names = ", ".join(_plain_name(each) for each in perfect[:_SHOWN])
+            more = len(perfect) - _SHOWN
+            words.append(
+                f"Worth a look, no more: {names}{f' and {more:,} more' if more > 0 else ''} "
+                f"{'tells' if len(perfect) == 1 else 'tell'} all of them apart."
+            )
+        return words
+    significant = cohorts.significant
+    words = [_sentence(each, sides, cohorts) for each in significant[:_SHOWN]]
+    if len(significant) > _SHOWN:
+        words.append(f"{len(significant) - _SHOWN:,} more attributes differ; the JSON report has all.")
+    if not significant:
+        words.append(
+            f"Nothing that is known tells them apart beyond chance: {sizes}, "
+            f"{plural(cohorts.test_count, 'attribute')} compared."
+        )
+    same = [_KINDS.get(kind, kind) for kind in cohorts.same][:_SAME_SHOWN]
+    if same:
+        words.append(f"The same in all processes: {', '.join(same)}.")
+    kinds = {each.kind for each in significant}
+    unlike = [
+        _KINDS[kind]
+        for kind in (VARIABLE, OPTION, LIBRARY, HOST, ROLE)
+        if kind not in kinds and any(each.kind == kind for each in cohorts.differences)
+    ]
+    if significant and unlike:
+        words.append(f"Not different beyond chance: {', '.join(unlike)}.")
+    return words
+
+
+def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
+    certainty = f"(adjusted p = {_p(difference.adjusted)})"
+    if difference.is_number:
+        sentence = _number_sentence(difference, sides)
+    else:
+        sentence = _share_sentence(difference, sides)
+    unknown = cohorts.a_size + cohorts.b_size - difference.a_known - difference.b_known
+    if unknown:
+        sentence += f"; of {unknown:,} it is not known"
+    together = list(difference.also)
+    beside = ""
+    if together:
+        shown = ", ".join(together[:_SHOWN])
+        more = f" and {len(together) - _SHOWN:,} more" if len(together) > _SHOWN else ""
+        beside = f" So do {shown}{more}: nothing here tells which of them it is."
+    return f"{sentence} {certainty}.{beside}"
+
+
+def _share_sentence(each: Difference, sides: Sides) -> str:
+    have = _verb(each)
+    a, b = f"{sides.a} processes", f"{sides.b} ones"
+    if each.is_perfect and each.effect > 0:
+        return f"All {each.a_known:,} {a} {have}, none of the {each.b_known:,} {b}"
+    if each.is_perfect:
+        return f"None of the {each.a_known:,} {a} {have}, all {each.b_known:,} {b} do"
+    of_a = f"{each.a_count:,} of {each.a_known:,} {a} ({each.a_count / each.a_known:.0%})"
+    return f"{of_a} {have}, {each.b_count:,} of {each.b_known:,} {b} ({each.b_count / each.b_known:.0%})"
+
+
+def _verb(each: Difference) -> str:
+    name = each.name
+    if each.name == LEAKS and each.kind == OUTCOME:
+        return "leak"
+    if name.endswith(" is set"):
+        return f"have {name.removesuffix(' is set')} set"
+    if each.kind == HOST:
+        return f"run on {name}"
+    if each.kind == LIBRARY:
+        return f"have {name} loaded or on their class path"
+    return f"have {each.kind} {name}"
+
+
+def _number_sentence(each: Difference, sides: Sides) -> str:
+    a_median, b_median = (_amount(each.name, value or 0.0) for value in (each.a_median, each.b_median))
+    larger = (1 + each.effect) / 2
+    return (
+        f"{each.name.capitalize()}: median {a_median} in {sides.a} processes, {b_median} in {sides.b} ones; "
+        f"the former is the larger in {larger:.0%} of pairs"
+    )
+
+
+def _amount(name: str, value: float) -> str:
+    if name == GROWTH:
+        return f"{format_bytes(value, signed=True)}/h"
+    return format_bytes(value) if name == HEAP else format_count(value)
+
+
+def _plain_name(each: Difference) -> str:
+    return f"number of {each.name}" if each.is_number else f"{each.kind} {each.name}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.1g}" if value < 0.001 else f"{value:.3f}"
+
+
+def comparison_words(found: FleetComparison) -> list[str]:
+    """What two cohorts that were named by hand do, and what tells them apart."""
+    sides = Sides("A", "B")
+    words = [f"A is {found.a_name}: {plural(found.outcome.a_size, 'process', 'processes')}."]
+    words.append(f"B is {found.b_name}: {plural(found.outcome.b_size, 'process', 'processes')}.")
+    if found.both_count:
+        words.append(f"{plural(found.both_count, 'process is', 'processes are')} in both, and left out.")
+    for each in found.outcome.differences:
+        words.append(_sentence(each, sides, found.outcome))
+    if not found.outcome.differences:
+        words.append("They do the same: neither leaks, grows or fills its heap more than the other.")
+    return words
+
+
+def outcome_verdict(found: FleetComparison) -> str:
+    """One line: is A worse than B?"""
+    if found.is_worse:
+        return "A leaks or grows more than B."
+    if not found.outcome.can_tell:
+        return (
+            f"Too few to tell: {found.outcome.a_size:,} against {found.outcome.b_size:,}; "
+            "name larger cohorts, or take more dumps."
+        )
+    return "A neither leaks nor grows more than B, as far as so many can tell."
+
+
+def rate_words(bytes_per_hour: float | None) -> str:
+    """``+1.2 MB/h``, or nothing."""
+    return "" if bytes_per_hour is None else f"{format_bytes(bytes_per_hour, signed=True)}/h"

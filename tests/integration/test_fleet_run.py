@@ -1,0 +1,218 @@
+"""Runs over a fleet on real Dask: the same bytes whatever happens on the way."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heapscope.errors import HeapscopeError
+from heapscope.fleet.folder import FleetFolder
+from heapscope.fleet.run import RunState, run_fleet
+from heapscope.fleet.sources import Source, find_sources
+from heapscope.fleet.task import Work, estimated_bytes, sketch_of
+from tests.support.fleet import Worker, write_fleet, write_sidecar
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small dumps."""
+    folder = tmp_path_factory.mktemp("dumps")
+    write_fleet(folder, [Worker(f"h{i}", i, dump_count=2, session_count=5) for i in range(3)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sources(dumps: Path) -> list[Source]:
+    return find_sources([str(dumps)])
+
+
+@pytest.fixture(scope="module")
+def expected(sources: list[Source]) -> dict[str, dict[str, bytes]]:
+    """The sketches as one process makes them, one after the other."""
+    found = {}
+    for source in sources:
+        made = sketch_of(Work(source, False, "1.0"))
+        assert isinstance(made, dict)
+        found[source.identity] = made
+    return found
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """A cluster that is there already: a scheduler and two workers, in threads of this process."""
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=None,
+        protocol="tcp",
+        host="127.0.0.1",
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def bytes_of(folder: FleetFolder) -> dict[str, dict[str, bytes]]:
+    return {
+        identity: {path.stem: path.read_bytes() for path in (folder.path / identity).iterdir()}
+        for identity in folder.identities()
+    }
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.permutations(range(6)), st.integers(0, 6))
+def test_any_order_and_any_interruption_end_in_the_same_bytes(
+    scheduler: str,
+    sources: list[Source],
+    expected: dict[str, dict[str, bytes]],
+    tmp_path_factory: pytest.TempPathFactory,
+    order: list[int],
+    stop_after: int,
+) -> None:
+    folder = FleetFolder(tmp_path_factory.mktemp("out") / "f", create=True)
+
+    def stop(state: RunState) -> None:
+        if state.done_count == stop_after:
+            raise KeyboardInterrupt
+
+    shuffled = [sources[place] for place in order]
+    with pytest.raises(KeyboardInterrupt):
+        run_fleet(shuffled, folder, version="1.0", scheduler=scheduler, watcher=stop)
+    assert len(folder.identities()) == stop_after
+    assert all(bytes_of(folder)[each] == expected[each] for each in folder.identities())
+    state = run_fleet(sources, folder, version="1.0", scheduler=scheduler)
+    assert (state.known_count, state.done_count) == (stop_after, 6 - stop_after)
+    assert bytes_of(folder) == expected
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    sources: list[Source], expected: dict[str, dict[str, bytes]], dumps: Path, tmp_path: Path
+) -> None:
+    """Two processes of this machine; one is killed when the first sketch is there."""
+    broken = dumps / "broken.hprof"
+    broken.write_bytes((dumps / "h0" / "0-0.hprof").read_bytes()[:300])
+    killed: list[int] = []
+
+    def kill(state: RunState) -> None:
+        if state.done_count == 1 and not killed:
+            workers = [each for each in psutil.Process().children(recursive=True) if is_worker(each)]
+            killed.append(workers[0].pid)
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+    folder = FleetFolder(tmp_path / "f", create=True)
+    all_of_them = find_sources([str(dumps)])
+    try:
+        state = run_fleet(all_of_them, folder, version="1.0", workers=2, watcher=kill)
+    finally:
+        broken.unlink()
+    assert killed
+    assert bytes_of(folder) == expected
+    (failure,) = state.failures
+    assert failure.source == str(broken)
+    assert folder.failures() == [failure]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process is one of Dask's own: multiprocessing's helper is none."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def test_a_source_that_is_away_is_listed_and_read_when_it_is_back(
+    scheduler: str, sources: list[Source], dumps: Path, tmp_path: Path
+) -> None:
+    folder = FleetFolder(tmp_path / "f", create=True)
+    path = Path(sources[0].url)
+    away = path.with_suffix(".away")
+    path.rename(away)
+    try:
+        state = run_fleet(sources[:2], folder, version="1.0", scheduler=scheduler)
+    finally:
+        away.rename(path)
+    assert [each.source for each in state.failures] == [str(path)]
+    assert "tried 4 times" in state.failures[0].problem
+    again = run_fleet(sources[:2], folder, version="1.0", scheduler=scheduler)
+    assert (again.known_count, again.failures, folder.failures()) == (1, [], [])
+
+
+def test_no_scheduler_answers(sources: list[Source], tmp_path: Path) -> None:
+    folder = FleetFolder(tmp_path / "f", create=True)
+    with pytest.raises(HeapscopeError, match="no Dask scheduler answers"):
+        run_fleet(sources, folder, version="1.0", scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_packed_dump_is_reckoned_with_what_it_inflates_to() -> None:
+    plain, packed = (estimated_bytes(Source(f"a.hprof{end}", 1 << 30, "")) for end in ("", ".zst"))
+    assert plain > 1.6 * (1 << 30)
+    assert packed > 6 * plain
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An S3 server on loopback, and a client of it."""
+    server_of = pytest.importorskip("moto.server")
+    s3fs = pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    s3fs.S3FileSystem.clear_instance_cache()
+    system = s3fs.S3FileSystem()
+    system.mkdir("dumps")
+    yield system
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dumps_in_an_object_store(
+    bucket: Any, scheduler: str, dumps: Path, tmp_path: Path, expected: dict[str, dict[str, bytes]]
+) -> None:
+    """The same tables as from the disk, but for the address; nothing is left on the scratch disk."""
+    write_sidecar(dumps / "h0" / "0-0.hprof", "h0", 7, role="worker")
+    try:
+        bucket.put(str(dumps), "dumps/today", recursive=True)
+    finally:
+        (dumps / "h0" / "0-0.hprof.json").unlink()
+    found = find_sources(["s3://dumps/today/**/*.hprof"])
+    assert len(found) == 6
+    assert all(each.is_remote for each in found)
+    folder, scratch = FleetFolder(tmp_path / "f", create=True), tmp_path / "scratch"
+    scratch.mkdir()
+    state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=scratch)
+    assert state.failures == []
+    assert list(scratch.iterdir()) == []
+    made = bytes_of(folder)
+    roles = heap_roles(folder)
+    assert roles == ["worker"]
+    # The classes of the same dumps, which have other identities here.
+    counts = [table_of(tables["classes"]).drop(["snapshot"]) for tables in made.values()]
+    assert all(table_of(tables["classes"]).drop(["snapshot"]) in counts for tables in expected.values())
+
+
+def table_of(data: bytes) -> Any:
+    return pq.read_table(io.BytesIO(data))
+
+
+def heap_roles(folder: FleetFolder) -> list[str]:
+    from heapscope.fleet.fleet import Fleet
+
+    found = Fleet(folder.path).sql("SELECT role FROM snapshots WHERE role IS NOT NULL")
+    return list(found.role)

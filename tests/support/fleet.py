@@ -1,0 +1,85 @@
+"""Fleets of small dumps: processes with an environment, jars, and sessions that pile up or do not.
+
+::
+
+    write_fleet(folder, [Worker("h1", 1, leaks=True), Worker("h2", 1)])
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.dumps import DumpBuilder
+
+HOUR_MS = 3_600_000
+START_MS = 1_780_000_000_000
+REGISTRY, SESSION = "com.acme.SessionRegistry", "com.acme.Session"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process; of one that leaks a registry of sessions grows by ``per_dump``."""
+
+    host: str
+    pid: int
+    leaks: bool = False
+    environment: Mapping[str, str] = field(default_factory=lambda: {"LANG": "C", "HOME": "/home/worker"})
+    jars: Sequence[str] = ("acme-server-3.1.jar",)
+    dump_count: int = 4
+    session_count: int = 200
+    per_dump: int = 200
+    seed: int = 0
+
+    @property
+    def jvm_seed(self) -> int:
+        return self.seed or hash_of(f"{self.host} {self.pid}")
+
+
+def hash_of(text: str) -> int:
+    """The same in every run, unlike ``hash``."""
+    return int.from_bytes(text.encode()[-4:], "big") + len(text)
+
+
+def dump_of(worker: Worker, number: int) -> bytes:
+    """The dump that a worker gives at an hour."""
+    d = DumpBuilder(timestamp_ms=START_MS + number * HOUR_MS, jdk=17)
+    d.unsafe()
+    d.static("java.util.ImmutableCollections", "SALT32L", "long", worker.jvm_seed)
+    d.cls(SESSION, fields={"user": "String", "data": "byte[]"})
+    d.cls(REGISTRY, fields={"map": "Map"}, statics={"sessions": ("Map", 0)})
+    count = worker.session_count + (worker.per_dump * number if worker.leaks else 0)
+    data = bytes(64)
+    sessions: dict[int | str, int | str | None] = {
+        f"user {i}": d.instance(SESSION, user=f"user {i}", data=d.primitive_array("byte", data))
+        for i in range(count)
+    }
+    registry = d.hash_map(sessions, buckets=64)
+    d.static(REGISTRY, "BY_USER", "Map", registry)
+    d.process_environment(worker.environment)
+    class_path = ":".join(f"/opt/acme/{each}" for each in worker.jars)
+    d.system_properties(
+        {"java.version": "17.0.15", "user.name": "acme", "java.class.path": class_path, "path.separator": ":"}
+    )
+    d.thread("main")
+    return d.dump().data
+
+
+def write_fleet(folder: Path, workers: Sequence[Worker]) -> list[Path]:
+    """``folder/<host>/<pid>-<number>.hprof`` for each dump of each worker."""
+    found = []
+    for worker in workers:
+        for number in range(worker.dump_count):
+            path = folder / worker.host / f"{worker.pid}-{number}.hprof"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(dump_of(worker, number))
+            found.append(path)
+    return found
+
+
+def write_sidecar(path: Path, host: str, pid: int, **process: object) -> None:
+    """What ``heapscope collect`` writes beside a dump, as far as fleets read it."""
+    facts = {"host": host, "process": {"pid": pid, "start_ticks": pid, **process}}
+    path.with_name(f"{path.name}.json").write_text(json.dumps(facts))

@@ -1,0 +1,302 @@
+"""From sketches to tables, processes, causes and cohorts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import heapscope
+from heapscope.cli import main
+from heapscope.errors import HeapscopeError, QueryError
+from heapscope.fleet.fleet import Fleet
+from heapscope.fleet.folder import FleetFolder
+from heapscope.fleet.schema import MEANINGS, SCHEMA_VERSION, TABLES
+from heapscope.fleet.selection import parse_selection
+from heapscope.fleet.sources import NamePattern, find_sources
+from heapscope.fleet.task import Work, sketch_of
+from heapscope.fleet.verdict import FleetVerdict, compare_fleet, judge_fleet
+from heapscope.reporter.fleet import render_fleet_json, render_fleet_markdown, write_fleet_report
+from heapscope.reporter.text import markdown_text
+from tests.support.fleet import REGISTRY, SESSION
+from tests.unit.fleet.conftest import NAME, TICKET
+
+
+@pytest.fixture(scope="module")
+def verdict(fleet: Fleet) -> FleetVerdict:
+    return judge_fleet(fleet)
+
+
+# --- sketches ---
+
+
+def test_every_file_has_the_columns_and_the_version_of_the_schema(fleet: Fleet) -> None:
+    folders = [each for each in fleet.path.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    assert len(folders) == len(fleet) == 41
+    assert MEANINGS.keys() == TABLES.keys()
+    for name, columns in TABLES.items():
+        schema = pq.read_schema(folders[0] / f"{name}.parquet")
+        assert schema.names == ["snapshot", *columns]
+        assert schema.metadata[b"heapscope.schema_version"] == str(SCHEMA_VERSION).encode()
+        assert schema.metadata[b"heapscope.table"] == name.encode()
+
+
+def test_the_same_dump_gives_the_same_bytes(fleet_files: Path, fleet: Fleet) -> None:
+    source = find_sources([str(fleet_files)], NamePattern(NAME))[4]
+    made = sketch_of(Work(source, False, "1.0"))
+    assert isinstance(made, dict)
+    for name, data in made.items():
+        assert (fleet.path / source.identity / f"{name}.parquet").read_bytes() == data
+
+
+def test_a_sketch_tells_what_the_dump_does(fleet: Fleet, fleet_files: Path) -> None:
+    where = f"source LIKE '%/{fleet_files.name}/host0/100-2.hprof'"
+    (row,) = fleet.sql(f"SELECT * FROM snapshots WHERE {where}").to_dict("records")
+    assert (row["host"], row["pid"], row["java_version"], row["kind"]) == (
+        "host0",
+        100,
+        "17.0.15",
+        "heap dump",
+    )
+    sessions = fleet.sql(
+        f"SELECT instance_count, retained_bytes, super_name FROM classes JOIN snapshots USING (snapshot) "
+        f"WHERE class_name = '{SESSION}' AND {where}"
+    )
+    with heapscope.open(fleet_files / "host0/100-2.hprof", use_index=False) as heap:
+        objects = heap.objects(SESSION)
+        assert sessions.instance_count[0] == len(objects) == 90
+        assert sessions.retained_bytes[0] == objects.dominated_bytes
+        assert row["object_count"] == heap.object_count
+        assert row["shallow_bytes"] == heap.shallow_bytes
+    jars = fleet.sql(
+        f"SELECT jars.name, version FROM jars JOIN snapshots USING (snapshot) WHERE {where} ORDER BY ALL"
+    )
+    assert jars.to_numpy().tolist() == [["acme-server", "3.1"], ["codec", "1.0"]]
+    owner = fleet.sql(f"SELECT owner FROM owners JOIN snapshots USING (snapshot) WHERE {where} LIMIT 1")
+    assert owner.owner[0] == f"{REGISTRY}.BY_USER"
+    assert fleet.sql(
+        "SELECT role, task_index, pod FROM snapshots WHERE pod IS NOT NULL"
+    ).to_numpy().tolist() == [["worker", 3, "trainer-0"]]
+
+
+def test_secrets_are_masked_in_every_file(fleet: Fleet) -> None:
+    values = fleet.environment
+    assert set(values[values.name == "ACME_TOKEN"].value) == {
+        "(masked, 23 characters; --show-secrets shows it)"
+    }
+    assert "/tmp/krb5cc_1000" in set(values.value)
+    for path in fleet.path.rglob("*.parquet"):
+        assert "s3cr3t-value" not in str(pq.read_table(path).to_pylist())
+
+
+def test_what_is_broken_is_listed_and_read_in_part_if_asked(fleet: Fleet, fleet_files: Path) -> None:
+    (failure,) = fleet.failures
+    assert failure.source.endswith("999-0.hprof")
+    assert "--partial" in failure.problem
+    assert "\n" not in failure.problem
+    (source,) = find_sources([failure.source])
+    found = sketch_of(Work(source, True, "1.0"))
+    assert isinstance(found, dict)
+
+
+def test_a_file_that_grew_meanwhile_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.hprof"
+    path.write_bytes(b"x")
+    (source,) = find_sources([str(path)])
+    path.write_bytes(b"xyz")
+    assert sketch_of(Work(source, False, "1.0")) == "it had 1 bytes and has 3 now; run again when it is whole"
+
+
+# --- the folder ---
+
+
+def test_a_folder_that_is_no_fleet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HeapscopeError, match="no folder of a fleet"):
+        heapscope.open_fleet(tmp_path)
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(HeapscopeError, match="not empty"):
+        FleetFolder(tmp_path, create=True)
+    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
+    (tmp_path / "fleet.json").write_text('{"schema_version": 99}')
+    with pytest.raises(HeapscopeError, match="version 99"):
+        heapscope.open_fleet(tmp_path)
+
+
+def test_a_sketch_is_whole_or_absent(tmp_path: Path) -> None:
+    folder = FleetFolder(tmp_path / "f", create=True)
+    left = tmp_path / "f" / ".unfinished" / "x"
+    left.mkdir(parents=True)
+    (left / "snapshots.parquet").write_bytes(b"half")
+    assert folder.identities() == set()
+    assert len(heapscope.open_fleet(tmp_path / "f").snapshots) == 0
+    folder.add("0" * 32, {"snapshots": b"1"})
+    folder.add("0" * 32, {"snapshots": b"2"})  # another run was faster
+    assert (tmp_path / "f" / ("0" * 32) / "snapshots.parquet").read_bytes() == b"1"
+    folder.clear_unfinished()
+    assert not left.exists()
+
+
+# --- SQL ---
+
+
+def test_queries_over_all_sketches(fleet: Fleet) -> None:
+    found = fleet.sql("SELECT host, count(*) AS n FROM snapshots GROUP BY ALL ORDER BY ALL")
+    assert found.to_numpy().tolist() == [["host0", 15], ["host1", 14], ["host2", 12]]
+    assert fleet.sql("SELECT 1 AS one", to="arrow").to_pylist() == [{"one": 1}]
+    assert len(fleet.threads) == 41
+    assert "classes" in dir(fleet)
+    with pytest.raises(AttributeError, match="has no table 'clases'"):
+        _ = fleet.clases
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("SELECT * FROM clases", "did you mean classes"),
+        ("SELECT hst FROM snapshots", "did you mean host"),
+        ("SELECT * FROM read_text('/etc/hostname')", "no file"),
+        ("COPY snapshots TO '/tmp/x'", "is not a query"),
+        ("SELECT 1; SELECT 2", "2 statements"),
+    ],
+)
+def test_what_a_query_may_not_is_said(fleet: Fleet, query: str, problem: str) -> None:
+    with pytest.raises(QueryError, match=problem):
+        fleet.sql(query)
+
+
+# --- verdicts ---
+
+
+def test_processes_and_why_they_leak(verdict: FleetVerdict) -> None:
+    assert len(verdict.processes) == 14
+    assert [str(each.status) for each in verdict.processes].count("leak") == 5
+    assert [str(each.status) for each in verdict.processes].count("no leak found") == 8
+    (group,) = verdict.groups
+    assert (group.cause.key, group.cause.kind) == (f"{REGISTRY}.BY_USER", "owner field")
+    assert sorted(each.pid or 0 for each in verdict.leaking) == [100, 101, 102, 103, 104]
+    assert all(each.bytes_per_hour is not None for each in verdict.processes)
+    assert verdict.host_count == 3
+
+
+def test_what_tells_the_leaking_from_the_healthy(verdict: FleetVerdict) -> None:
+    (group,) = verdict.groups
+    assert group.is_against_healthy
+    assert (group.cohorts.a_size, group.cohorts.b_size) == (5, 8)
+    (only,) = group.cohorts.significant
+    assert only.name == f"{TICKET} is set"
+    assert (only.a_count, only.b_count) == (5, 0)
+    assert only.also == (f"environment variable {TICKET} = /tmp/krb5cc_1000",)
+
+
+def test_copies_of_a_dump_count_once(fleet_files: Path, fleet: Fleet, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.hprof"
+    copy.write_bytes((fleet_files / "host0/100-2.hprof").read_bytes())
+    folder = FleetFolder(tmp_path / "f", create=True)
+    for source in find_sources([str(copy), str(fleet_files / "host0/100-*.hprof")]):
+        found = sketch_of(Work(source, False, "1.0"))
+        assert isinstance(found, dict)
+        folder.add(source.identity, found)
+    processes = judge_fleet(Fleet(tmp_path / "f")).processes
+    assert sorted(len(each.snapshots) for each in processes) in ([3], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "is_worse"),
+    [
+        (f"env.{TICKET} is set", None, True),
+        (f"env.{TICKET} is not set and not pid=113", f"env.{TICKET} is set", False),
+        ("jar.codec=1.* and not pid=113", "jar.codec=2.0", False),
+    ],
+)
+def test_cohorts_named_by_hand(fleet: Fleet, a: str, b: str | None, is_worse: bool) -> None:
+    assert compare_fleet(fleet, a, b).is_worse is is_worse
+
+
+def test_a_cohort_of_nobody_is_an_error(fleet: Fleet) -> None:
+    with pytest.raises(HeapscopeError, match="none of 14 processes"):
+        compare_fleet(fleet, "host=nowhere")
+
+
+FACTS = {"host": frozenset({"h1"}), "env.X": frozenset({"1"}), "heap_bytes": frozenset({"900"})}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("host=h1", True),
+        ("host = 'h1'", True),
+        ("host=h*", True),
+        ("host!=h1", False),
+        ("pod!=x", True),
+        ("pod=x", False),
+        ("env.X is set", True),
+        ("env.Y is not set", True),
+        ("not env.X is set", False),
+        ("host=h2 or host=h1 and env.X=1", True),
+        ("(host=h2 or host=h1) and env.X=2", False),
+        ("heap_bytes < 1000", True),
+        ("heap_bytes >= 1000", False),
+    ],
+)
+def test_expressions(text: str, holds: bool) -> None:
+    assert parse_selection(text)(FACTS) is holds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "host=", "hst=1", "env.X is", "(host=h1", "host=h1 host=h2", "host is on"]
+)
+def test_expressions_that_are_none(text: str) -> None:
+    with pytest.raises(HeapscopeError, match="cohort"):
+        parse_selection(text)
+
+
+# --- what people see ---
+
+
+def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
+    text = render_fleet_markdown(verdict)
+    assert text.startswith("# 5 of 14 processes on 3 hosts leak, for 1 cause\n")
+    assert f"All 5 leaking processes have {markdown_text(TICKET)} set, none of the 8 healthy ones" in text
+    assert "library versions" in text
+    assert "1 process has fewer than three snapshots" in text
+    assert "1 file could not be read" in text
+
+
+def test_the_report_for_programs(verdict: FleetVerdict) -> None:
+    document = json.loads(render_fleet_json(verdict))
+    assert document["counts"] == {"leak": 5, "no leak found": 8, "too few snapshots": 1}
+    (cause,) = document["causes"]
+    assert cause["differences"][0]["name"] == f"{TICKET} is set"
+    assert len(document["processes"]) == 14
+
+
+def test_the_page_is_whole_and_hostile_text_is_text(
+    fleet: Fleet, verdict: FleetVerdict, tmp_path: Path
+) -> None:
+    write_fleet_report(verdict, tmp_path / "fleet.html")
+    page = (tmp_path / "fleet.html").read_text()
+    assert page.count("<svg") == 14
+    assert "5 of 14 processes on 3 hosts leak" in page
+    assert "https://" not in page
+    with pytest.raises(heapscope.OutputExists):
+        write_fleet_report(verdict, tmp_path / "fleet.html")
+
+
+def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: Any) -> int:
+        return main(["fleet", *map(str, arguments)])
+
+    assert run("report", fleet.path) == 0
+    assert "5 of 14 processes" in capsys.readouterr().out
+    assert run("report", fleet.path, "-o", tmp_path / "r.txt") == 3
+    assert "ends in .html" in capsys.readouterr().err
+    assert run("compare", fleet.path, "--a", f"env.{TICKET} is set") == 1
+    assert "A leaks or grows more than B." in capsys.readouterr().out
+    assert run("compare", fleet.path, "--a", "pid=100", "--b", "pid=105", "--json") == 4
+    assert json.loads(capsys.readouterr().out)["is_worse"] is False
+    assert run("compare", fleet.path, "--a", "pid=") == 3
+    assert run("run", tmp_path, "-o", tmp_path / "out") == 3
+    assert run("report", tmp_path) == 3
