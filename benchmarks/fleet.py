@@ -6,8 +6,8 @@
 
 One real dump (`benchmarks.make_dump` at a small scale) is copied, each copy with a path and a time of capture
 of its own, which makes it another dump.  Three quarters of the copies are three of one process each, so that
-there are series; the copies are removed at the end.  What is printed: wall clock, the highest memory of a worker, of the
-scheduler with the client, and of the report; at the end the limits.
+there are series; the copies are removed at the end.  What is printed: wall clock, the highest memory of a
+worker, of the scheduler with the client, and of the report; at the end the limits.
 """
 
 from __future__ import annotations

@@ -223,13 +223,15 @@ def _offer_memory() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own log says in many lines what the list of failures says in one."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("distributed", "asyncio", "tornado.application")]
+    before = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
 
 
 def _dashboard(client: Any) -> str:
