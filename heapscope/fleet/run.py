@@ -223,7 +223,8 @@ def _offer_memory() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own log says in many lines what the list of failures says in one."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "asyncio", "tornado.application")]
+    names = ("distributed", "distributed.client", "distributed.core", "asyncio", "tornado.application")
+    loggers = [logging.getLogger(name) for name in names]
     before = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.CRITICAL)
