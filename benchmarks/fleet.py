@@ -5,9 +5,9 @@
     python -m benchmarks.fleet --counts 20 200 --workers 1 2
 
 One real dump (`benchmarks.make_dump` at a small scale) is copied, each copy with a path and a time of capture
-of its own, which makes it another dump.  A quarter of the processes have three copies, so that there are
-series; the copies are removed at the end.  What is printed beside each limit: wall clock, the highest resident
-memory of a worker, of the scheduler with the client, and of the report.
+of its own, which makes it another dump.  Three quarters of the copies are three of one process each, so that
+there are series; the copies are removed at the end.  What is printed: wall clock, the highest memory of a
+worker, of the scheduler with the client, and of the report; at the end the limits.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def main() -> None:
                     flush=True,
                 )
             shutil.rmtree(folder)
-        print(f"limits: 200 dumps in {LIMIT_SECONDS:.0f} s with 2 workers; {format_bytes(LIMIT_BYTES)} a worker")
+        print(
+            f"limits: 200 dumps in {LIMIT_SECONDS:.0f} s with 2 workers; {format_bytes(LIMIT_BYTES)} a worker"
+        )
     finally:
         shutil.rmtree(room, ignore_errors=True)
 

@@ -126,21 +126,26 @@ def command_pages() -> dict[str, str]:
 
 
 def command_page(name: str, command: click.Command) -> str:
-    """What ``heapscope NAME --help`` says, as Markdown."""
+    """What ``heapscope NAME --help`` says, as Markdown; of a group also what its commands say."""
     context = click.Context(command, info_name=name, parent=click.Context(cli, info_name=PROGRAM))
+    lines = ["---", f"title: {name}", "---", f"# {PROGRAM} {name}", ""]
+    lines += _help_of(command, context, "##")
+    if isinstance(command, click.Group):
+        for part, inner in command.commands.items():
+            lines += [f"## {PROGRAM} {name} {part}", ""]
+            lines += _help_of(inner, click.Context(inner, info_name=part, parent=context), "###")
+    return "\n".join(lines)
+
+
+def _help_of(command: click.Command, context: click.Context, level: str) -> list[str]:
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [
-        "---",
-        f"title: {name}",
-        "---",
-        f"# {PROGRAM} {name}",
-        "",
         # Usage is folded for a terminal; a page folds by itself.
         *_code(" ".join(usage.split())),
         "",
         *_prose(command.help or ""),
         "",
-        "## Options",
+        f"{level} Options",
         "",
     ]
     for parameter in command.get_params(context):
@@ -149,7 +154,7 @@ def command_page(name: str, command: click.Command) -> str:
             continue
         names, text = record
         lines += [_code_span(names), f":   {_escaped(text)}", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _overview() -> str:

@@ -223,13 +223,16 @@ def _offer_memory() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own log says in many lines what the list of failures says in one."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    names = ("distributed", "distributed.client", "distributed.core", "asyncio", "tornado.application")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
 
 
 def _dashboard(client: Any) -> str:

@@ -8,9 +8,9 @@
     test       := NAME "is" ["not"] "set" | NAME ("=" | "!=" | "<" | "<=" | ">" | ">=") VALUE
 
 Names: ``host``, ``pod``, ``role``, ``pid``, ``label`` (of the process), ``status``, ``cause``,
-``heap_bytes``, ``snapshots``, ``time`` (of the last snapshot, ISO 8601), ``env.NAME``,
-``property.NAME``, ``jar.NAME`` (its version), ``option.TEXT`` (``option.-XX:+UseG1GC is set``) and ``label.NAME`` of ``--name``.  In values ``*``
-stands for any text; a value with spaces stands in quotes.
+``heap_bytes``, ``snapshots``, ``time`` (of the last snapshot, ISO 8601), ``env.NAME``, ``property.NAME``,
+``jar.NAME`` (its version), ``option.TEXT`` (``option.-XX:+UseG1GC is set``) and ``label.NAME`` of ``--name``.
+In values ``*`` stands for any text; a value with spaces stands in quotes.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
     if together:
         shown = ", ".join(together[:_SHOWN])
         more = f" and {len(together) - _SHOWN:,} more" if len(together) > _SHOWN else ""
-        beside = f" So do {shown}{more}: nothing here tells which of them it is."
+        beside = f" Spread in the same way: {shown}{more}; nothing here tells which of them it is."
     return f"{sentence} {certainty}.{beside}"
 
 

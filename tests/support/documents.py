@@ -165,6 +165,10 @@ def parse(arguments: list[str]) -> None:
     context = click.Context(cli, info_name=PROGRAM)
     name, command, rest = cli.resolve_command(context, list(arguments))
     assert command is not None
+    while isinstance(command, click.Group):
+        context = command.make_context(name, rest, parent=context)
+        name, command, rest = command.resolve_command(context, list(rest))
+        assert command is not None
     command.make_context(name, rest, parent=context).close()
 
 
@@ -174,10 +178,11 @@ def options_of(name: str | None = None) -> set[str]:
     found = {"--help", "--version"}
     for each in cli.list_commands(context) if name is None else [name]:
         command = cli.get_command(context, each)
-        if command is not None:
+        inner = list(command.commands.values()) if isinstance(command, click.Group) else []
+        for one in [command, *inner] if command is not None else []:
             found |= {
                 option
-                for parameter in command.params
+                for parameter in one.params
                 if isinstance(parameter, click.Option)
                 for option in (*parameter.opts, *parameter.secondary_opts)
             }

@@ -300,3 +300,9 @@ def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run("compare", fleet.path, "--a", "pid=") == 3
     assert run("run", tmp_path, "-o", tmp_path / "out") == 3
     assert run("report", tmp_path) == 3
+
+
+def test_the_page_has_every_table_and_column() -> None:
+    page = (Path(heapscope.__file__).parents[1] / "docs/how-to/fleet.md").read_text()
+    for name, columns in TABLES.items():
+        assert f"| `{name}` | {MEANINGS[name]} | `{', '.join(columns)}` |" in page
