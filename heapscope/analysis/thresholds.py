@@ -140,6 +140,7 @@ LEAST_GROWTH_BYTES = 8e6
 LEAST_GROWTH_SHARE = 0.03
 # ... but of a series that rises through all parts of a watch so little is enough: 60 GB that grow by 1.5.
 LEAST_STEADY_SHARE = 0.003
+# Fewer new classes or threads are what every program goes on loading and starting.  Chosen.
 LEAST_CLASSES = 500
 LEAST_THREADS = 20
 # So many are named however few bytes they take beside the rest.  Chosen.

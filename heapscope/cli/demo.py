@@ -30,8 +30,8 @@ _SNAPSHOTS = 3
 # The fewest reads of each worker: two thirds of them, 70 kB each, are more than the 8 MB from which on
 # 'watch' speaks of growth.
 _LEAST_CONNECTS = 240
-# Samples before and after the reads that are watched: a level is the median of ten at most.
-_LEVEL_SAMPLES = 10
+# Samples before the reads that are watched, and after: more of these would show a heap that has levelled off.
+_SAMPLES_BEFORE, _SAMPLES_AFTER = 3, 1
 _POLL_SECONDS = 0.1
 
 
@@ -118,7 +118,7 @@ def _find(story: _Story, cluster: Cluster, connects: int, output: Path) -> None:
     samples = output / "watch.csv"
     watch = story.start("watch", *map(str, pids), "--every", "1s", "-o", samples)
     try:
-        _await_samples(watch.process, samples, pids, _LEVEL_SAMPLES)
+        _await_samples(watch.process, samples, pids, _SAMPLES_BEFORE)
         story.say(
             "... while heap dumps stream into a folder after every so many reads; nothing is written to the "
             "workers' disk."
@@ -127,7 +127,7 @@ def _find(story: _Story, cluster: Cluster, connects: int, output: Path) -> None:
         for done in parts:
             cluster.read_until(done)
             _collect(story, cluster, done, output / "before")
-        _await_samples(watch.process, samples, pids, _LEVEL_SAMPLES)
+        _await_samples(watch.process, samples, pids, _SAMPLES_AFTER)
         story.say("The second terminal is ended with Ctrl-C, and says:")
         story.finish(watch)
     finally:

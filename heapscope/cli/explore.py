@@ -40,7 +40,7 @@ def explore(
 
     \b
     heapscope explore worker-3.hprof
-    ssh -L 8080:127.0.0.1:8080 big-machine heapscope explore --port 8080 worker-3.hprof
+    ssh -L 8080:127.0.0.1:8080 HOST heapscope explore --port 8080 worker-3.hprof
     """
     extras.starlette()
     paths = expanded(dumps)

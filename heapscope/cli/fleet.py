@@ -28,7 +28,7 @@ def fleet() -> None:
     """Hundreds of dumps, from where they lie: which processes leak, and what tells them from the others.
 
     \b
-    heapscope fleet run s3://dumps/2026-05/ -o fleet --name '{host}/{pid}-{time}.hprof.zst'
+    heapscope fleet run s3://dumps -o fleet --name '{host}/{pid}-{time}.hprof.gz'
     heapscope fleet report fleet -o fleet.html
     """
 

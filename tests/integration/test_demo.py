@@ -45,7 +45,8 @@ def assert_every_verdict_is_right(done: subprocess.CompletedProcess[str]) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     assert "! HDFS with KERB_TICKET_CACHE_PATH" in done.stdout
     watched = re.findall(r"^worker:?\d? .*\(pid \d+\): (.*)", done.stdout, re.MULTILINE)
-    assert watched == ["the Java heap grows"] * 2, done.stdout
+    # Young JVMs may grow outside of it as well; the heap is named first.
+    assert [each.partition(";")[0] for each in watched] == ["the Java heap grows"] * 2, done.stdout
     assert "Known leak: hadoop-fs-per-ticket-cache-login" in done.stdout
     assert re.search(r"^fixed: ", done.stdout, re.MULTILINE)
 

