@@ -62,7 +62,7 @@ class Child:
         """Whether it has ended after so long."""
         deadline = time.monotonic() + seconds
         while self.code() is None and (left := deadline - time.monotonic()) > 0:
-            select.select([self.pidfd], [], [], left)
+            is_ready(self.pidfd, left)
         return self.code() is not None
 
     def kill(self, seconds: float) -> bool:
@@ -70,6 +70,16 @@ class Child:
         if self.code() is None:
             os.kill(self.pid, signal.SIGKILL)
         return self.wait(seconds)
+
+
+def is_ready(fd: int, seconds: float) -> bool:
+    """Whether there is something to read within so long; of a pidfd: whether its process has ended.
+
+    Not by select(2), which knows no descriptors above 1023.
+    """
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def _be(name: str, work: Callable[[], int], watchdog: int | None, keep: Sequence[int] | None) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import select
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from heapscope.collector import target_folder
 from heapscope.collector.attach import has_ended
 from heapscope.collector.buffer import default_buffer_bytes
 from heapscope.collector.channel import JvmChannel, created_seconds
+from heapscope.collector.child import is_ready
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
@@ -213,7 +213,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
         pidfd = os.pidfd_open(watchdog.pid)
         try:
             while not is_answered.wait(0.05):
-                if select.select([pidfd], [], [], 0)[0]:
+                if is_ready(pidfd, 0):
                     release_openers(job.fifos)
         finally:
             os.close(pidfd)
@@ -258,6 +258,6 @@ def _final_answer(watchdog: subprocess.Popen[bytes], message: bytes, output: Par
 
 def _line(pipe: IO[bytes] | None, seconds: float) -> str:
     """The next line, which is written at once; empty where none comes in time."""
-    if pipe is None or not select.select([pipe], [], [], seconds)[0]:
+    if pipe is None or not is_ready(pipe.fileno(), seconds):
         return ""
     return pipe.readline().decode().strip()

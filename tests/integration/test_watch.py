@@ -246,6 +246,8 @@ def start_watch(folder: Path, *words: str, before: str = "") -> subprocess.Popen
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        # Under nohup the tests' own SIGHUP is ignored, and so it would be there.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
 
 
