@@ -238,6 +238,12 @@ def growing() -> Iterator[Jvm]:
         yield jvm
 
 
+def _with_signals() -> None:
+    """Let signals end the child: what nohup or a shell starts in the background ignores them."""
+    for ending in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ending, signal.SIG_DFL)
+
+
 def start_watch(folder: Path, *words: str, before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["sh", "-c", f'{before} exec "$0" "$@"', sys.executable, "-m", "heapscope", "watch", *words],
@@ -246,8 +252,7 @@ def start_watch(folder: Path, *words: str, before: str = "") -> subprocess.Popen
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        # Under nohup the tests' own SIGHUP is ignored, and so it would be there.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        preexec_fn=_with_signals,
     )
 
 
