@@ -1,74 +1,58 @@
 """Optional libraries: imported here and nowhere else; where one is missing, the error names the pip line.
 
-Each is imported when it is used, for most people never use it.
+Each is imported when it is used, for most people never use it.  Every function raises `MissingDependency`
+where its library is not installed.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from heapscope.errors import HeapscopeError, MissingDependency
 
 
-def pyarrow() -> Any:
-    """The module ``pyarrow`` with ``pyarrow.parquet``, for Parquet files.
+def _loaded(library: str, purpose: str, extra: str, *modules: str) -> Any:
+    """The first of some modules, with the others, which are its own parts or what it works with.
 
-    Raises
-    ------
-    MissingDependency
+    Parameters
+    ----------
+    library : str
+        What the message calls it.
+    purpose : str
+        What needs it: the beginning of the message.
+    extra : str
+        The extra that brings it.
+    modules : str
     """
     try:
-        import pyarrow
-        import pyarrow.parquet
+        first, *_ = [import_module(name) for name in modules]
     except ImportError:
-        raise MissingDependency("pyarrow", "A Parquet file", "parquet") from None
-    return pyarrow
+        raise MissingDependency(library, purpose, extra) from None
+    return first
+
+
+def pyarrow() -> Any:
+    """The module ``pyarrow`` with ``pyarrow.parquet``, for Parquet files."""
+    return _loaded("pyarrow", "A Parquet file", "parquet", "pyarrow", "pyarrow.parquet")
 
 
 def prometheus_client() -> Any:
-    """The module ``prometheus_client`` with ``prometheus_client.core``, for metrics.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import prometheus_client
-        import prometheus_client.core
-    except ImportError:
-        raise MissingDependency("prometheus-client", "Exporting metrics", "metrics") from None
-    return prometheus_client
+    """The module ``prometheus_client`` with ``prometheus_client.core``, for metrics."""
+    modules = ("prometheus_client", "prometheus_client.core")
+    return _loaded("prometheus-client", "Exporting metrics", "metrics", *modules)
 
 
 def sql_engine() -> Any:
-    """The module ``duckdb``; pyarrow is there as well.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingDependency("duckdb", "SQL", "sql") from None
+    """The module ``duckdb``; pyarrow is there as well."""
     arrow()
-    return duckdb
+    return _loaded("duckdb", "SQL", "sql", "duckdb")
 
 
 def arrow() -> Any:
-    """The module ``pyarrow`` with ``pyarrow.compute``, for queries.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import pyarrow
-        import pyarrow.compute
-    except ImportError:
-        raise MissingDependency("pyarrow", "SQL", "sql") from None
-    return pyarrow
+    """The module ``pyarrow`` with ``pyarrow.compute``, for queries."""
+    return _loaded("pyarrow", "SQL", "sql", "pyarrow", "pyarrow.compute")
 
 
 def weasyprint() -> Any:
@@ -82,31 +66,17 @@ def weasyprint() -> Any:
         It is, but the libraries of the system that it draws with are not.
     """
     try:
-        import weasyprint
-        import weasyprint.text.fonts
-        import weasyprint.urls
-    except ImportError:
-        raise MissingDependency("WeasyPrint", "A PDF", "pdf") from None
+        return _loaded("WeasyPrint", "A PDF", "pdf", "weasyprint", "weasyprint.text.fonts", "weasyprint.urls")
     except OSError as error:  # it loads Pango through cffi
         raise HeapscopeError(
             f"a PDF needs the system's Pango library: {str(error).splitlines()[0]}; on Debian and Ubuntu "
             "run: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; .html needs none"
         ) from None
-    return weasyprint
 
 
 def ipython_display() -> Any:
-    """The module ``IPython.display``, for HTML in notebooks.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        from IPython import display
-    except ImportError:
-        raise MissingDependency("IPython", "HTML in a notebook", "notebook") from None
-    return display
+    """The module ``IPython.display``, for HTML in notebooks."""
+    return _loaded("IPython", "HTML in a notebook", "notebook", "IPython.display")
 
 
 def fsspec(purpose: str) -> Any:
@@ -116,61 +86,24 @@ def fsspec(purpose: str) -> Any:
     ----------
     purpose : str
         What needs it: the beginning of the message.
-
-    Raises
-    ------
-    MissingDependency
     """
-    try:
-        import fsspec
-        import fsspec.core
-    except ImportError:
-        raise MissingDependency("fsspec", purpose, "remote") from None
-    return fsspec
+    return _loaded("fsspec", purpose, "remote", "fsspec", "fsspec.core")
 
 
 def distributed() -> Any:
-    """The module ``distributed``, Dask's scheduler and workers, for a fleet of dumps.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import distributed
-        import distributed.scheduler
-    except ImportError:
-        raise MissingDependency("dask[distributed]", "A run over a fleet", "fleet") from None
-    return distributed
+    """The module ``distributed``, Dask's scheduler and workers, for a fleet of dumps."""
+    modules = ("distributed", "distributed.scheduler")
+    return _loaded("dask[distributed]", "A run over a fleet", "fleet", *modules)
 
 
 def scipy_stats() -> Any:
-    """The module ``scipy.stats``, for tests over cohorts.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import scipy.stats
-    except ImportError:
-        raise MissingDependency("scipy", "Comparing cohorts", "fleet") from None
-    return scipy.stats
+    """The module ``scipy.stats``, for tests over cohorts."""
+    return _loaded("scipy", "Comparing cohorts", "fleet", "scipy.stats")
 
 
-def starlette() -> Any:
-    """The module ``starlette``, with ``uvicorn`` beside it, for pages in a browser.
-
-    Raises
-    ------
-    MissingDependency
-    """
-    try:
-        import starlette
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise MissingDependency("starlette and uvicorn", "heapscope explore", "explore") from None
-    return starlette
+def need_web_server() -> None:
+    """Look whether starlette and uvicorn are there, for pages in a browser."""
+    _loaded("starlette and uvicorn", "heapscope explore", "explore", "starlette", "uvicorn")
 
 
 def need_jpype(purpose: str) -> None:
@@ -180,21 +113,12 @@ def need_jpype(purpose: str) -> None:
     ----------
     purpose : str
         What needs it: the beginning of the message.
-
-    Raises
-    ------
-    MissingDependency
     """
     if find_spec("jpype") is None:
         raise MissingDependency("jpype1", purpose, "demo")
 
 
 def need_mcp() -> None:
-    """Look whether the SDK of the Model Context Protocol is installed, in the version that is used.
-
-    Raises
-    ------
-    MissingDependency
-    """
+    """Look whether the SDK of the Model Context Protocol is installed, in the version that is used."""
     if find_spec("mcp") is None or find_spec("mcp.server.mcpserver") is None:
         raise MissingDependency("mcp 2.3 or later", "The server for agents", "mcp")

@@ -42,7 +42,7 @@ def explore(
     heapscope explore worker-3.hprof
     ssh -L 8080:127.0.0.1:8080 HOST heapscope explore --port 8080 worker-3.hprof
     """
-    extras.starlette()
+    extras.need_web_server()
     paths = expanded(dumps)
     _check(paths)
     from heapscope.explorer.server import Server

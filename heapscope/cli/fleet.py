@@ -170,6 +170,8 @@ def report(folder: Path, output: Path | None, force: bool) -> None:
     from heapscope.fleet.fleet import open_fleet
     from heapscope.fleet.verdict import judge_fleet
     from heapscope.reporter.fleet import check_report, render_fleet_markdown, write_fleet_report
+    from heapscope.reporter.fleet_words import headline
+    from heapscope.reporter.text import printable
 
     if output is not None:
         check_report(output, force)
@@ -179,7 +181,7 @@ def report(folder: Path, output: Path | None, force: bool) -> None:
         click.echo(render_fleet_markdown(verdict), nl=False)
     else:
         write_fleet_report(verdict, output, force=force)
-        click.echo(f"wrote {output}", err=True)
+        click.echo(f"{headline(verdict)}\n\nreport: {printable(str(output))}")
 
 
 @fleet.command(short_help="Two cohorts named by hand: does one leak more?")

@@ -54,7 +54,7 @@ def explore(heap: Heap, *, height: int) -> Exploration:
     ------
     MissingDependency
     """
-    extras.starlette()
+    extras.need_web_server()
     prefix = _proxy_prefix()
     session = Session([], heaps=[heap])
     server = Server(session, base=prefix, frame_ancestors=_ANCESTORS)

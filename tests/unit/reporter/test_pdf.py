@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import io
 import os
@@ -159,14 +158,10 @@ def test_what_holds_a_leak_is_drawn_in_colours_of_paper() -> None:
 def test_without_weasyprint_the_pip_line_is_named_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = builtins.__import__
+    def importing(name: str) -> Any:
+        raise ImportError(name)
 
-    def importing(name: str, *rest: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "weasyprint":
-            raise ImportError(name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", importing)
+    monkeypatch.setattr(extras, "import_module", importing)
     monkeypatch.setattr(render, "build_incident", lambda *_, **__: pytest.fail("worked first"))
     with pytest.raises(MissingDependency, match=r"pip install 'heapscope\[pdf\]'"):
         write_report(series(), tmp_path / "report.pdf")
@@ -174,14 +169,10 @@ def test_without_weasyprint_the_pip_line_is_named_before_any_work(
 
 
 def test_without_pango_the_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
+    def importing(name: str) -> Any:
+        raise OSError("cannot load library 'libpango-1.0-0'\nAdditionally ...")
 
-    def importing(name: str, *rest: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "weasyprint":
-            raise OSError("cannot load library 'libpango-1.0-0'\nAdditionally ...")
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", importing)
+    monkeypatch.setattr(extras, "import_module", importing)
     with pytest.raises(HeapscopeError, match=r"cannot load library 'libpango-1\.0-0'; .*apt-get install"):
         extras.weasyprint()
 
