@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heapscope.cli.common.wrapping import wrapped
@@ -11,6 +10,8 @@ from heapscope.reporter.text import printable
 from heapscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heapscope.collector.processes import JvmProcess
 
 
@@ -31,6 +32,7 @@ def check_process(
         As for `heapscope.collector.preflight.expect`.
     """
     from heapscope.collector.preflight import expect
+    from heapscope.collector.processes import program_of
 
     found = expect(
         process,
@@ -45,7 +47,7 @@ def check_process(
     of_heap = "" if heap is None else f" (heap {format_bytes(heap.used_bytes)} used)"
     source = "at its own rate before" if found.is_measured else "at a usual rate, beside busy programs"
     lines = [
-        f"process {process.pid}, {process.role or Path(process.command[0]).name}{version}",
+        f"process {process.pid}, {process.role or program_of(process.command) or '?'}{version}",
         f"  way      {found.way}",
         f"  dump     about {format_bytes(found.dump_bytes)}, at most {format_bytes(found.most_bytes)}"
         + of_heap,

@@ -63,7 +63,7 @@ def run(
     scratch: Path | None,
     partial: bool,
 ) -> None:
-    """Reduce each dump and each class histogram of SOURCES to a sketch of some megabytes in DIR.
+    """Reduce each dump and each class histogram of SOURCES to a small sketch in DIR.
 
     SOURCES are files, folders, patterns, and addresses of any file system of fsspec (s3://, hdfs://,
     webhdfs://, gs://, az://). What has a sketch already is left out: run it again after a failure, or when
@@ -213,5 +213,5 @@ def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
     )
     if found.is_worse:
         raise click.exceptions.Exit(FOUND)
-    if not found.outcome.can_tell:
+    if not found.can_tell:
         raise click.exceptions.Exit(TOO_EARLY)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import comb, inf
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,9 +152,6 @@ def compare_cohorts(attributes: Sequence[Attribute], is_a: NDArray[np.bool_]) ->
     """
     is_a = np.asarray(is_a, bool)
     a_size, b_size = int(is_a.sum()), int((~is_a).sum())
-    # Of a perfect difference; where both groups are of one size its mirror image is as likely.
-    ways = comb(a_size + b_size, a_size)
-    least = (2 if a_size == b_size else 1) / ways if a_size and b_size else inf
     found: list[tuple[Difference, float]] = []
     kinds: dict[str, bool] = {}  # whether one of the kind differs at all
     for group in _alike(attributes):
@@ -171,15 +168,23 @@ def compare_cohorts(attributes: Sequence[Attribute], is_a: NDArray[np.bool_]) ->
     ]
     differences += [_with_adjusted(each, 1.0) for each, attainable in found if attainable > FALSE_DISCOVERIES]
     differences.sort(key=lambda each: (each.adjusted, each.p_value, -abs(each.effect), each.kind, each.name))
-    tests = max(len(counted), 1)
     return Cohorts(
         a_size,
         b_size,
         tuple(differences),
         len(counted),
         tuple(sorted(kind for kind, varies in kinds.items() if not varies)),
-        min(1.0, least * tests) if least < inf else 1.0,
+        best_possible(a_size, b_size, len(counted)),
     )
+
+
+def best_possible(a_size: int, b_size: int, test_count: int) -> float:
+    """The adjusted p-value that a perfect difference between groups of such sizes would have."""
+    if not a_size or not b_size:
+        return 1.0
+    # Where both groups are of one size the mirror image is as likely.
+    least = (2 if a_size == b_size else 1) / comb(a_size + b_size, a_size)
+    return min(1.0, least * max(test_count, 1))
 
 
 def _varies(values: Floats) -> bool:

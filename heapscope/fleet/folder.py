@@ -21,7 +21,7 @@ from pathlib import Path
 
 from heapscope.errors import HeapscopeError, OutputFailed
 from heapscope.files import new_file
-from heapscope.fleet.schema import SCHEMA_VERSION, TABLES
+from heapscope.fleet.schema import SCHEMA_VERSION
 
 _ABOUT = "fleet.json"
 _FAILED, _UNFINISHED = ".failed", ".unfinished"
@@ -145,11 +145,6 @@ class FleetFolder:
     def clear_unfinished(self) -> None:
         """Remove what killed runs left."""
         shutil.rmtree(self.path / _UNFINISHED, ignore_errors=True)
-
-    def files_of(self, table: str) -> str:
-        """The pattern of the files of a table."""
-        assert table in TABLES
-        return str(self.path / "*" / f"{table}.parquet")
 
     def forget_failures(self, sources: Set[str]) -> None:
         """Remove the notes on some addresses, which are read again."""

@@ -107,7 +107,7 @@ def run_fleet(
     extras.pyarrow()
     known = folder.identities()
     missing = [each for each in sources if each.identity not in known]
-    folder.forget_failures({each.url for each in sources})
+    folder.forget_failures({scrub(each.url) for each in sources})
     folder.clear_unfinished()
     began = monotonic()
     state = RunState(

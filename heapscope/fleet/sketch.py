@@ -1,4 +1,4 @@
-"""One dump or class histogram as a sketch: a few megabytes of Parquet that stand for it from then on."""
+"""One dump or class histogram as a sketch: small Parquet files that stand for it from then on."""
 
 from __future__ import annotations
 

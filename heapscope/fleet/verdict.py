@@ -11,7 +11,7 @@ import numpy as np
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.errors import HeapscopeError
 from heapscope.fleet.attributes import LOAD, attributes_of
-from heapscope.fleet.cohorts import Attribute, Cohorts, compare_cohorts
+from heapscope.fleet.cohorts import FALSE_DISCOVERIES, Attribute, Cohorts, best_possible, compare_cohorts
 from heapscope.fleet.processes import Cause, FleetProcess, find_fleet_processes
 from heapscope.fleet.selection import facts_of, parse_selection
 from heapscope.progress import Progress, no_progress
@@ -108,6 +108,8 @@ class FleetComparison:
         What they do: whether they leak, how fast the heap grows, how large it is.
     both_count : int
         Processes that both name; they are left out.
+    a_judged, b_judged : int
+        How many of each have enough snapshots to say whether they leak.
     """
 
     a_name: str
@@ -115,6 +117,14 @@ class FleetComparison:
     attributes: Cohorts
     outcome: Cohorts
     both_count: int
+    a_judged: int
+    b_judged: int
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether a difference could have been told from chance, among the processes that are judged."""
+        best = best_possible(self.a_judged, self.b_judged, self.outcome.test_count)
+        return best <= FALSE_DISCOVERIES
 
     @property
     def is_worse(self) -> bool:
@@ -196,12 +206,15 @@ def compare_fleet(
         if not is_it.any():
             beside = " that the other does not name too" if both.any() else ""
             raise HeapscopeError(f"cohort {name!r}: it names none of {len(processes):,} processes{beside}")
+    is_judged = np.array([each.status != UNDECIDED for each in processes], bool)
     return FleetComparison(
         a,
         b or f"not ({a})",
         _compared(attributes_of(fleet, processes), is_a, is_b),
         _compared(_outcomes(processes), is_a, is_b),
         int(both.sum()),
+        int((is_a & is_judged).sum()),
+        int((is_b & is_judged).sum()),
     )
 
 

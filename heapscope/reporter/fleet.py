@@ -321,6 +321,7 @@ def comparison_json(found: FleetComparison) -> str:
         "a": found.a_name,
         "b": found.b_name,
         "is_worse": found.is_worse,
+        "can_tell": found.can_tell,
         "both_count": found.both_count,
         "words": comparison_words(found),
         "outcome": _cohorts_json(found.outcome),

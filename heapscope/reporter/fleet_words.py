@@ -52,7 +52,10 @@ def headline(verdict: FleetVerdict) -> str:
 
 def caveats(verdict: FleetVerdict) -> list[str]:
     """What the reader has to know of the figures."""
-    found = []
+    found = [
+        "The verdicts come from the class counts and findings in the sketches; 'heapscope diagnose' on the "
+        "dumps of one process reads all their objects, and may tell more, or judge otherwise."
+    ]
     undecided = verdict.count(UNDECIDED)
     if undecided:
         found.append(
@@ -146,8 +149,15 @@ def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
     return f"{sentence} {certainty}.{beside}"
 
 
+def _unknown_side(each: Difference, sides: Sides) -> str:
+    """Of which group nobody knows it; empty where it is known of some of both."""
+    return "" if each.a_known and each.b_known else sides.b if each.a_known else sides.a
+
+
 def _share_sentence(each: Difference, sides: Sides) -> str:
     have = _verb(each)
+    if side := _unknown_side(each, sides):
+        return f"Which processes {have} is known of no {side} process"
     a, b = f"{sides.a} processes", f"{sides.b} ones"
     if each.is_perfect and each.effect > 0:
         return f"All {each.a_known:,} {a} {have}, none of the {each.b_known:,} {b}"
@@ -171,6 +181,8 @@ def _verb(each: Difference) -> str:
 
 
 def _number_sentence(each: Difference, sides: Sides) -> str:
+    if side := _unknown_side(each, sides):
+        return f"{each.name.capitalize()}: known of no {side} process"
     a_median, b_median = (_amount(each.name, value or 0.0) for value in (each.a_median, each.b_median))
     larger = (1 + each.effect) / 2
     return (
@@ -202,7 +214,7 @@ def comparison_words(found: FleetComparison) -> list[str]:
         words.append(f"{plural(found.both_count, 'process is', 'processes are')} in both, and left out.")
     for each in found.outcome.differences:
         words.append(_sentence(each, sides, found.outcome))
-    if not found.outcome.differences:
+    if not found.outcome.differences and found.can_tell:
         words.append("They do the same: neither leaks, grows or fills its heap more than the other.")
     return words
 
@@ -211,9 +223,11 @@ def outcome_verdict(found: FleetComparison) -> str:
     """One line: is A worse than B?"""
     if found.is_worse:
         return "A leaks or grows more than B."
-    if not found.outcome.can_tell:
+    if not found.can_tell:
+        of_a = plural(found.outcome.a_size, "process", "processes")
         return (
-            f"Too few to tell: {found.outcome.a_size:,} against {found.outcome.b_size:,}; "
+            f"Too few to tell: {found.a_judged:,} of {of_a} of A and "
+            f"{found.b_judged:,} of {found.outcome.b_size:,} of B have enough snapshots; "
             "name larger cohorts, or take more dumps."
         )
     return "A neither leaks nor grows more than B, as far as so many can tell."

@@ -109,8 +109,6 @@ class CrashReports(Found):
         if report.left <= 0 or _END.match(body):
             self._end()
             return True
-        if line.is_dated and (report.time is None or "ime: " in body[:6]) and not report.is_file:
-            report.time = None
         if body.startswith(("Time: ", "time: ")) and line.is_dated:
             report.time = line
         _take_fact(report, body)
@@ -241,11 +239,9 @@ def reached_limit(report: _Report) -> str:
             f"the file shows no limit that is reached, and {format_bytes(available)} of "
             f"{format_bytes(total)} are available"
         )
-    return (
-        "the text does not say which limit was reached"
-        if not report.is_file
-        else ("the file shows no limit that is reached")
-    )
+    if report.is_file:
+        return "the file shows no limit that is reached"
+    return "the text does not say which limit was reached"
 
 
 def _thread_limits(report: _Report) -> list[tuple[str, int | None]]:

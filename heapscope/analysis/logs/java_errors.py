@@ -55,7 +55,7 @@ _REASON = re.compile(
     r"|[Uu]nable to create (?:new )?native thread"
     r"(?:: possibly out of memory or process/resource limits reached)?"
     r"|Requested array size exceeds VM limit|Required array (?:length|size) (?:[\d +-]+ is )?too large"
-    r"|Required length exceeds implementation limit|Out of swap space\?|native memory exhausted"
+    r"|Required length exceeds implementation limit|native memory exhausted"
     r"|(?:request \d+ bytes for .{1,80}?\. )?Out of swap space\?|Garbage-collected heap size exceeded"
     r"|Cannot reserve \d+ bytes of direct buffer memory \(allocated: \d+, limit: \d+\)"
     r"|failed to allocate \d+ byte\(s\) of direct memory \(used: -?\d+, max: \d+\)"
@@ -190,8 +190,7 @@ class JavaErrors(Found):
         if error.has_stack and _BELOW.match(line.body):
             return True
         if mention is not None:
-            is_same = mention.kind == error.kind and mention.reason in (error.reason, "")
-            if is_same and mention.is_head and not error.has_stack and not line.is_logged:
+            if error.is_told_by(mention) and mention.is_head and not error.has_stack and not line.is_logged:
                 error.needs_stack, error.left = error.needs_stack and mention.needs_stack, _WAIT_LINES
                 return True
             self._end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from heapscope.fleet.selection import parse_selection
 from heapscope.fleet.sources import NamePattern, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from heapscope.fleet.verdict import FleetVerdict, compare_fleet, judge_fleet
-from heapscope.reporter.fleet import render_fleet_json, render_fleet_markdown, write_fleet_report
+from heapscope.reporter.fleet import (
+    comparison_text,
+    render_fleet_json,
+    render_fleet_markdown,
+    write_fleet_report,
+)
 from heapscope.reporter.text import markdown_text
 from tests.support.fleet import REGISTRY, SESSION
 from tests.unit.fleet.conftest import NAME, TICKET
@@ -215,6 +221,21 @@ def test_cohorts_named_by_hand(fleet: Fleet, a: str, b: str | None, is_worse: bo
     assert compare_fleet(fleet, a, b).is_worse is is_worse
 
 
+def test_processes_with_too_few_snapshots_do_not_count_as_healthy(fleet: Fleet) -> None:
+    found = compare_fleet(fleet, "status='too few snapshots'")
+    assert (found.a_judged, found.b_judged) == (0, 13)
+    assert not found.can_tell
+    text = comparison_text(found)
+    assert text.startswith("Too few to tell: 0 of 1 process of A and 13 of 13 of B have enough snapshots")
+    assert "Which processes leak is known of no A process" in text
+
+
+def test_single_dumps_do_not_prove_that_neither_side_leaks(fleet: Fleet) -> None:
+    found = compare_fleet(fleet, f"env.{TICKET} is not set", f"env.{TICKET} is set")
+    assert found.can_tell
+    assert not replace(found, b_judged=0).can_tell
+
+
 def test_a_cohort_of_nobody_is_an_error(fleet: Fleet) -> None:
     with pytest.raises(HeapscopeError, match="none of 14 processes"):
         compare_fleet(fleet, "host=nowhere")
@@ -262,6 +283,7 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert f"All 5 leaking processes have {markdown_text(TICKET)} set, none of the 8 healthy ones" in text
     assert "library versions" in text
     assert "1 process has fewer than three snapshots" in text
+    assert "class counts and findings in the sketches" in text
     assert "1 file could not be read" in text
 
 
