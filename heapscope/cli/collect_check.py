@@ -52,7 +52,7 @@ def check_process(
         f"  dump     about {format_bytes(found.dump_bytes)}, at most {format_bytes(found.most_bytes)}"
         + of_heap,
         f"  pause    about {format_duration(found.pause_seconds)} {source}; "
-        + ("cannot be ended" if "file" in found.way else f"ended after {format_duration(max_pause_seconds)}"),
+        + (f"ended after {format_duration(max_pause_seconds)}" if found.can_be_ended else "cannot be ended"),
     ]
     if found.spare_bytes is not None:
         lines.append(f"  disk     {format_bytes(max(0, found.spare_bytes))} to spare")

@@ -77,6 +77,8 @@ class Expectation:
     ----------
     way : str
         How it would be taken, in words.
+    can_be_ended : bool
+        Whether the pause ends when the budget is spent: a JVM that writes a file cannot be told to stop.
     dump_bytes, most_bytes : int
         By the heap in use, and by the heap that is committed.
     pause_seconds : float
@@ -89,6 +91,7 @@ class Expectation:
     """
 
     way: str
+    can_be_ended: bool
     dump_bytes: int
     most_bytes: int
     pause_seconds: float

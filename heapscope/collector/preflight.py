@@ -72,7 +72,17 @@ def expect(
     if folder is not None:
         spare, words = _room(folder, likely, min_free_bytes)
         warnings += words
-    return Expectation(way, likely, most, pause, rate is not None, spare, tuple(refusals), tuple(warnings))
+    return Expectation(
+        way,
+        not why_file,
+        likely,
+        most,
+        pause,
+        rate is not None,
+        spare,
+        tuple(refusals),
+        tuple(warnings),
+    )
 
 
 def _attaching(process: JvmProcess, allow_sigquit: bool) -> tuple[list[str], list[str]]:

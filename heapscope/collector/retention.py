@@ -17,14 +17,11 @@ class _Snapshot:
     path: Path
     captured: str
     process: tuple[object, ...]
+    byte_count: int  # with its sidecar
 
     @property
     def sidecar(self) -> Path:
         return self.path.with_name(self.path.name + ".json")
-
-    @property
-    def byte_count(self) -> int:
-        return self.path.stat().st_size + self.sidecar.stat().st_size
 
 
 def remove_old(folder: Path, *, keep: int | None = None, max_bytes: int | None = None) -> list[Path]:
@@ -58,11 +55,13 @@ def remove_old(folder: Path, *, keep: int | None = None, max_bytes: int | None =
                 break
             total -= snapshot.byte_count
             doomed.append(snapshot)
+    removed = []
     for snapshot in doomed:
         with suppress(OSError):
             snapshot.path.unlink()
+            removed.append(snapshot.path)
             snapshot.sidecar.unlink()
-    return [snapshot.path for snapshot in doomed]
+    return removed
 
 
 def _snapshots(folder: Path) -> list[_Snapshot]:
@@ -71,7 +70,10 @@ def _snapshots(folder: Path) -> list[_Snapshot]:
         match = _NAME.fullmatch(path.name)
         if match is None or path.is_symlink():
             continue
+        # Another collect may remove it meanwhile.
         with suppress(OSError, ValueError, KeyError, TypeError):
-            of = json.loads(path.with_name(path.name + ".json").read_text())["process"]
-            found.append(_Snapshot(path, match[1], (of["pid"], of["start_ticks"])))
+            sidecar = path.with_name(path.name + ".json").read_bytes()
+            of = json.loads(sidecar)["process"]
+            size = path.stat().st_size + len(sidecar)
+            found.append(_Snapshot(path, match[1], (of["pid"], of["start_ticks"]), size))
     return found
