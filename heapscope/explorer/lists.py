@@ -258,6 +258,5 @@ def notes(site: Site, request: Request) -> Response:
         "Notes",
         dump,
         rows=list(enumerate(found)),
-        here_is="/",
         ways=ways_of(dump, "report DUMP --notes -o report.html", ""),
     )
