@@ -57,7 +57,8 @@ class HeapArrow:
     def are_strings(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some object indices are strings; -1 is none."""
         is_string = np.array([name == STRING for name in self.class_names], bool)
-        return (rows >= 0) & is_string[self.graph.columns.class_index[np.maximum(rows, 0)]]
+        found: NDArray[np.bool_] = is_string[self.graph.columns.class_index[np.maximum(rows, 0)]]
+        return found & (rows >= 0)
 
     @cached_property
     def strings(self) -> NDArray[np.int64]:
