@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from heapscope.agent.answer import Answer, Question
+from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.suspect_facts import suspect_facts
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError
@@ -301,7 +301,7 @@ def _thread_facts(work: Workspace, heap: Heap, thread: ThreadStack) -> dict[str,
             }
             for each in on_stack[:_ON_STACK]
         ]
-    return {key: value for key, value in facts.items() if value not in ("", [], None)}
+    return without_empty(facts)
 
 
 def partial_notes(heap: Heap) -> list[str]:

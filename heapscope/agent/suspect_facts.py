@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from heapscope.agent.answer import without_empty
 from heapscope.agent.disclosure import Disclosure
 from heapscope.heap.retention.suspects import Suspect
 
@@ -42,4 +43,4 @@ def suspect_facts(suspect: Suspect, may: Disclosure) -> dict[str, Any]:
         ]
     elif suspect.holders is not None:
         facts["held_by"] = [may.steps(each) for each in suspect.holders.lines(_WAYS)[:8]]
-    return {name: value for name, value in facts.items() if value not in ("", None, [], (), {})}
+    return without_empty(facts)
