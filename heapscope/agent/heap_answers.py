@@ -58,6 +58,8 @@ def suspects(
         count = first.content_count or first.instance_count
         what = f"{count:,} {may.name(piled)} in {may.owner(first.owner)}"
         says = f"{first.share:.0%} of {of} that is reachable: {what}"
+        if first.off_heap_bytes is not None:
+            says = f"{format_bytes(first.off_heap_bytes)} outside of the Java heap, {says}"
     else:
         says = f"nothing of the program's own retains {share:g} % of the {of} that is reachable"
     questions = []

@@ -26,7 +26,6 @@ _VALUES = {
     "environment": ("value",),
     "findings": ("title", "owner", "held_by", "why"),
     "loaders": ("name",),
-    "locals": ("text",),
     "processes": ("vm_name", "user_name", "os_name", "command"),
     "properties": ("value",),
     "snapshots": ("path",),

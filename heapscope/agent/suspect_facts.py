@@ -22,6 +22,7 @@ def suspect_facts(suspect: Suspect, may: Disclosure) -> dict[str, Any]:
         "class": may.name(suspect.class_name),
         "instance_count": suspect.instance_count,
         "retained_bytes": suspect.retained_bytes,
+        "outside_of_heap_bytes": suspect.off_heap_bytes,
         "share_of_reachable": round(suspect.share, 3),
         "objects": [f"0x{each:x}" for each in suspect.object_ids[:3]],
         "way": [may.steps(each) for each in suspect.way[:10]],
