@@ -1,7 +1,8 @@
-"""What lower rooms ask of higher ones, without an import that goes up: the package says who it is.
+"""Calls from lower rooms to higher ones, without an import that goes up.
 
 An open heap answers SQL though the engine stands above it, an object tells who refers to it though
-paths stand above objects.  `heapscope.__init__` names the modules; each is imported when it is first asked.
+paths stand above objects.  `heapscope.__init__` says which module answers; it is imported when it is first
+asked.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def mask_value(name: str, value: str) -> str:
     if not value:
         return value
     if not _is_shown(name):
-        return _masked_whole(value)
+        return mask_whole(value)
     if name == "sun.java.command":
         return _mask_java_command(value)
     if _OPTIONS_NAME.fullmatch(name):
@@ -252,13 +252,8 @@ def mask_text(text: str, name: str = "") -> str:
         Of the field, or of the key of a map, that holds it.
     """
     if name and text and names_secret(name) and text.lower() not in _HARMLESS_VALUES:
-        return _masked_whole(text)
+        return mask_whole(text)
     return scrub(text)
-
-
-def mask_whole(text: str) -> str:
-    """In place of a text that is known to be a secret: its length only."""
-    return _masked_whole(text)
 
 
 def is_telling(value: str) -> bool:
@@ -297,7 +292,8 @@ def _is_shown(name: str) -> bool:
     )
 
 
-def _masked_whole(value: str) -> str:
+def mask_whole(value: str) -> str:
+    """In place of a text that is known to be a secret: its length only."""
     unit = "character" if len(value) == 1 else "characters"
     return f"(masked, {len(value):,} {unit}; --show-secrets shows it)"
 

@@ -119,6 +119,11 @@ class Answer:
         return json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
+def without_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts without those that say nothing; 0 and False say something."""
+    return {name: value for name, value in facts.items() if value not in ("", None, [], (), {})}
+
+
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heapscope.agent.answer import Answer, Question
+from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.workspace import Workspace
 from heapscope.collector import processes
 from heapscope.collector.channel import release_of
@@ -174,4 +174,4 @@ def _facts(work: Workspace, process: JvmProcess) -> dict[str, Any]:
     if process.heap is not None:
         facts["used_heap_bytes"] = process.heap.used_bytes
         facts["max_heap_bytes"] = process.heap.max_bytes
-    return {name: value for name, value in facts.items() if value not in (None, "", [])}
+    return without_empty(facts)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from heapscope.agent.answer import Question
+from heapscope.agent.answer import Question, without_empty
 from heapscope.agent.disclosure import Disclosure
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.verdicts import CERTAIN, LIKELY, POSSIBLE
-from heapscope.reporter.diagnosis import describe_finding
+from heapscope.reporter.diagnosis import describe_finding, few
 from heapscope.units import format_bytes
 
 SURENESS = {
@@ -36,7 +35,7 @@ def finding_facts(finding: Finding, may: Disclosure) -> dict[str, Any]:
         "owner": may.owner(finding.owner) if finding.owner else "",
         "owner_way": [may.steps(each) for each in finding.owner_way[:8]],
         "instance_count": finding.instance_count,
-        "counts": _few(finding.counts),
+        "counts": few(finding.counts),
         "retained_bytes": finding.retained_bytes,
         "share_of_reachable": None if finding.share is None else round(finding.share, 3),
         "bytes_each": None if finding.bytes_each is None else round(finding.bytes_each),
@@ -56,7 +55,7 @@ def finding_facts(finding: Finding, may: Disclosure) -> dict[str, Any]:
         "affected": list(finding.affected[:4]),
         "sources": [each.url for each in finding.sources[:2]],
     }
-    return {name: value for name, value in facts.items() if value not in ("", None, [], ())}
+    return without_empty(facts)
 
 
 def _reading(name: str, value: str, may: Disclosure) -> str:
@@ -106,10 +105,3 @@ def next_questions(finding: Finding, dump: str) -> list[Question]:
             )
         )
     return found
-
-
-def _few(counts: Sequence[int | None]) -> list[int | None]:
-    """At most eight of many, the first and the last among them."""
-    if len(counts) <= 8:
-        return list(counts)
-    return [counts[round(i * (len(counts) - 1) / 7)] for i in range(8)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from heapscope.agent.answer import Answer, Question
+from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.suspect_facts import suspect_facts
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError
@@ -58,6 +58,8 @@ def suspects(
         count = first.content_count or first.instance_count
         what = f"{count:,} {may.name(piled)} in {may.owner(first.owner)}"
         says = f"{first.share:.0%} of {of} that is reachable: {what}"
+        if first.off_heap_bytes is not None:
+            says = f"{format_bytes(first.off_heap_bytes)} outside of the Java heap, {says}"
     else:
         says = f"nothing of the program's own retains {share:g} % of the {of} that is reachable"
     questions = []
@@ -301,7 +303,7 @@ def _thread_facts(work: Workspace, heap: Heap, thread: ThreadStack) -> dict[str,
             }
             for each in on_stack[:_ON_STACK]
         ]
-    return {key: value for key, value in facts.items() if value not in ("", [], None)}
+    return without_empty(facts)
 
 
 def partial_notes(heap: Heap) -> list[str]:

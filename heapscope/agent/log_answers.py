@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from heapscope.agent.answer import Answer, Question
+from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.workspace import Workspace
 from heapscope.analysis.leaks.known_leaks import load_catalogue
 from heapscope.analysis.logs.catalogue import log_kinds
@@ -152,13 +152,13 @@ def _facts(work: Workspace, group: LogGroup) -> dict[str, Any]:
         "what_counts": kind.counts,
         "change": list(kind.change),
     }
-    return _said(facts)
+    return without_empty(facts)
 
 
 def _event_facts(work: Workspace, event: LogEvent) -> dict[str, Any]:
     """One event; sizes as numbers, for the text of a line may be anything."""
     may = work.disclosure
-    return _said(
+    return without_empty(
         {
             "log": may.name(work.scope.name_of(event.path)),
             "line": event.line,
@@ -174,7 +174,3 @@ def _event_facts(work: Workspace, event: LogEvent) -> dict[str, Any]:
 
 def _ends(values: Sequence[float]) -> list[float]:
     return [values[0], values[-1]] if len(values) > 1 else list(values)
-
-
-def _said(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in facts.items() if value not in ("", None, [])}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.agent.answer import Answer, Question
+from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.disclosure import WITHHELD
 from heapscope.agent.heap_answers import partial_notes, subject_of
 from heapscope.agent.workspace import Workspace
@@ -91,7 +91,7 @@ def _one(work: Workspace, graph: HeapGraph, one: Inspection, snapshot: str, note
         f"{format_bytes(one.retained_bytes)} retained, {one.reachability}ly reachable"
         if one.reachability != "unreachable"
         else f"{may.name(one.class_name)} {address}: {format_bytes(one.shallow_bytes)}, unreachable",
-        data={key: value for key, value in data.items() if value not in ("", None, [], {})},
+        data=without_empty(data),
         rows="items" if one.items else "fields",
         next=[
             Question("referrers", {"snapshot": snapshot, "subject": address}, "who refers to it"),

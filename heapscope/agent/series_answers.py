@@ -16,10 +16,11 @@ from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.analysis.verdicts import UNDECIDED
+from heapscope.analysis.verdicts import TOO_FEW, UNDECIDED
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.progress import Progress
+from heapscope.reporter.diagnosis import few
 from heapscope.reporter.forecast import forecast_line
 from heapscope.reporter.growth_notes import note_text
 from heapscope.reporter.text import plural
@@ -205,7 +206,8 @@ def growth(
     ends = f"{format_bytes(whole.values[0])} -> {format_bytes(whole.values[-1])}"
     may = work.disclosure
     top = next((key for key in keys if key.is_growing), None)
-    says = f"the whole heap {_said(str(whole.verdict))} ({ends}); {plural(len(grown.growing), by)} grow"
+    verdict = "was seen twice only" if whole.verdict == TOO_FEW else str(whole.verdict)
+    says = f"the whole heap {verdict} ({ends}); {plural(len(grown.growing), by)} grow"
     says += f", the fastest {may.name(top.name)}" if top is not None and by != "path" else ""
     questions = [Question("diagnose", {}, "what leaks, who owns it, and what to do")]
     if top is not None and by == "class" and series[-1].kind == DUMP:
@@ -236,10 +238,6 @@ def growth(
     )
 
 
-def _said(verdict: str) -> str:
-    return {"too few": "was seen twice only", "jumped once": "jumped once"}.get(verdict, verdict)
-
-
 def _growth_facts(work: Workspace, key: KeyGrowth, grown: Growth) -> dict[str, Any]:
     name = work.disclosure.loader(key.name) if grown.by == "loader" else work.disclosure.steps(key.name)
     size = key.retained or key.shallow
@@ -248,8 +246,8 @@ def _growth_facts(work: Workspace, key: KeyGrowth, grown: Growth) -> dict[str, A
         "name": name,
         "verdict": str(key.verdict),
         "confidence": round(key.confidence, 3),
-        "instance_counts": _few(key.instance_counts),
-        "retained_bytes" if key.retained is not None else "shallow_bytes": _few(size.values),
+        "instance_counts": few(key.instance_counts),
+        "retained_bytes" if key.retained is not None else "shallow_bytes": few(size.values),
     }
     of = "per_hour" if use_hours else "per_snapshot"
     for what, trend in (("instances", key.instances), ("bytes", size)):
@@ -262,12 +260,6 @@ def _growth_facts(work: Workspace, key: KeyGrowth, grown: Growth) -> dict[str, A
 
 def _short(value: float) -> float:
     return float(f"{value:.4g}")
-
-
-def _few(values: Sequence[int]) -> list[int]:
-    if len(values) <= 8:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / 7)] for i in range(8)]
 
 
 def histogram(
@@ -379,8 +371,8 @@ def check(
             {
                 "class": may.name(each.name),
                 "outcome": str(each.outcome),
-                "before": _few(each.first.instance_counts) if each.first else [],
-                "after": _few(each.second.instance_counts) if each.second else [],
+                "before": few(each.first.instance_counts) if each.first else [],
+                "after": few(each.second.instance_counts) if each.second else [],
                 "as_before_it_would_add": round(each.expected, 1),
             }
             for each in proof.decisive

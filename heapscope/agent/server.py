@@ -171,14 +171,9 @@ def _add_series_tools(server: MCPServer[Analyst]) -> None:
     ) -> str:
         """Whether a leak is fixed (fixed, not fixed, too early to tell), or whether limits hold."""
         return await _ask(
-            context,
-            "check",
-            snapshots=snapshots,
-            after=after,
-            limits=limits,
-            no_growth=no_growth,
+            context, "check", snapshots=snapshots, after=after, limits=limits, no_growth=no_growth,
             classes=classes,
-        )
+        )  # fmt: skip
 
     @server.tool(annotations=_READS, structured_output=False)
     async def explain_log(
@@ -305,7 +300,8 @@ def _add_collecting_tools(server: MCPServer[Analyst]) -> None:
         context: Context[Analyst, Any],
         pid: Annotated[int, Field(ge=0, description="First step: the process, from 'ps'")] = 0,
         kind: Annotated[
-            Literal["dump", "histogram"], Field(description="A class histogram costs a tenth of a dump")
+            Literal["dump", "histogram"],
+            Field(description="A class histogram stops the JVM a third to a half as long as a dump"),
         ] = "dump",
         token: Annotated[str, Field(description="Second step: the token that the first one gave")] = "",
     ) -> str:

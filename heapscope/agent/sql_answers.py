@@ -26,7 +26,6 @@ _VALUES = {
     "environment": ("value",),
     "findings": ("title", "owner", "held_by", "why"),
     "loaders": ("name",),
-    "locals": ("text",),
     "processes": ("vm_name", "user_name", "os_name", "command"),
     "properties": ("value",),
     "snapshots": ("path",),
@@ -107,14 +106,16 @@ def sql(
         notes.append("columns and functions with values are left out; --show-values of the server has them")
     if is_cut:
         notes.append("there are more rows than were read: group, sort or LIMIT, or ask with an offset")
-    tables = sorted({*TABLES})
     return Answer(
         f"{plural(len(rows), 'row')}{' and more' if is_cut else ''} of {', '.join(names)}",
         data={"rows": rows},
         rows="rows",
         offset=offset,
         total=offset + len(rows) + is_cut,
-        notes=[*notes, *([] if rows else [f"tables: {', '.join(tables)}, and every class in quotes"])],
+        notes=[
+            *notes,
+            *([] if rows else [f"tables: {', '.join(sorted(TABLES))}, and every class in quotes"]),
+        ],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from heapscope.agent.answer import without_empty
 from heapscope.agent.disclosure import Disclosure
 from heapscope.heap.retention.suspects import Suspect
 
@@ -21,6 +22,7 @@ def suspect_facts(suspect: Suspect, may: Disclosure) -> dict[str, Any]:
         "class": may.name(suspect.class_name),
         "instance_count": suspect.instance_count,
         "retained_bytes": suspect.retained_bytes,
+        "outside_of_heap_bytes": suspect.off_heap_bytes,
         "share_of_reachable": round(suspect.share, 3),
         "objects": [f"0x{each:x}" for each in suspect.object_ids[:3]],
         "way": [may.steps(each) for each in suspect.way[:10]],
@@ -42,4 +44,4 @@ def suspect_facts(suspect: Suspect, may: Disclosure) -> dict[str, Any]:
         ]
     elif suspect.holders is not None:
         facts["held_by"] = [may.steps(each) for each in suspect.holders.lines(_WAYS)[:8]]
-    return {name: value for name, value in facts.items() if value not in ("", None, [], (), {})}
+    return without_empty(facts)

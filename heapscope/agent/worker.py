@@ -4,9 +4,9 @@
 
     {"id": 1, "tool": "diagnose", "arguments": {...}}        to it
     {"id": 1, "progress": ["references", 10, 100]}           from it, some times a second
-    {"id": 1, "answer": "{...}"}  or  {"id": 1, "problem": "...", "is_bug": false}
+    {"id": 1, "answer": "{...}"}  or  {"id": 1, "problem": "..."}
 
-It is started by `heapscope.agent.server`, with its settings as JSON in the one argument.  Questions about
+It is started by `heapscope.agent.analyst`, with its settings as JSON in the one argument.  Questions about
 different dumps are answered at the same time.
 """
 
@@ -102,14 +102,14 @@ def _answer(
         said = tool(work, _progress(number, out), **question["arguments"]).text(settings.answer_bytes)
         out.write({"id": number, "answer": said})
     except HeapscopeError as error:
-        out.write({"id": number, "problem": _problem(error, work), "is_bug": False})
+        out.write({"id": number, "problem": _problem(error, work)})
     except MemoryError:
         said = "out of memory: ask about fewer or smaller dumps, or start the server on a larger machine"
-        out.write({"id": number, "problem": said, "is_bug": False})
+        out.write({"id": number, "problem": said})
     except Exception as error:
         traceback.print_exc()  # to standard error: it may quote the dump
         said = f"a bug of heapscope ({type(error).__name__}); the server's standard error has the traceback"
-        out.write({"id": number, "problem": said, "is_bug": True})
+        out.write({"id": number, "problem": said})
 
 
 def _problem(error: HeapscopeError, work: Workspace) -> str:

@@ -167,8 +167,8 @@ def collect(
     nothing is written to the target's disk. Where that cannot work, or with --no-stream, the JVM writes a
     file, if there is room, which is packed and removed. A snapshot is whole or absent, with a JSON sidecar.
 
-    The JVM stands still while it writes a dump, for --max-pause at most; a class histogram takes a tenth of
-    that. --check says beforehand how long it may take.
+    The JVM stands still while it writes a dump, for --max-pause at most; a class histogram takes a third
+    to a half of the time of a dump. --check says beforehand how long it may take.
     """
     if not pids and role is None:
         raise click.UsageError("No process is named: give a PID ('heapscope ps' lists them), or --role NAME.")

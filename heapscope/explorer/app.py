@@ -110,13 +110,14 @@ def _problem_page(site: Site, request: Request, text: str, status: int) -> Respo
 
 def _part(site: Site, handler: Handler) -> Callable[[Request], Any]:
     def answer(request: Request) -> Response:
-        here = f"{site.base}{request.url.path.removeprefix(site.base)}"
-        here += f"?{request.url.query}" if request.url.query else ""
         try:
             return handler(site, request)
         except Wait as wait:
             return site.fragment(
-                "waiting_part.html.j2", job=wait.job, waiting_for=wait.dump, here_with_query=here
+                "waiting_part.html.j2",
+                job=wait.job,
+                waiting_for=wait.dump,
+                here_with_query=site.here(request),
             )
         except (Problem, HeapscopeError) as problem:
             # Status 200: the script puts nothing else into the page.

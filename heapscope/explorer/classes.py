@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from heapscope.explorer.site import (
     percent,
     ways_of,
 )
-from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.inspector import field_at
@@ -189,7 +189,7 @@ def one_class(site: Site, request: Request) -> Response:
         ),
         ways=ways_of(
             dump,
-            f"paths DUMP {_shell(name)}" + ("" if subclasses else " --no-subclasses"),
+            f"paths DUMP {shlex.quote(name)}" + ("" if subclasses else " --no-subclasses"),
             f"found = heap.objects({name!r}, subclasses={star})\n"
             + (
                 f"found = found.where({where.partition('=')[0]!r}, {where.partition('=')[2]!r})\n"
@@ -206,12 +206,6 @@ def _dominated(site: Site, dump: OpenedDump, name: str) -> int | None:
     """What the instances of a class retain in the dominator tree; None as long as that is not there."""
     retained = _retained(site, dump, "class")
     return None if retained is None else retained.get(name, 0)
-
-
-def _shell(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str) -> ObjectSet:
@@ -344,9 +338,3 @@ def _superclasses(dump: OpenedDump, name: str) -> list[str]:
         found.append(at)
         at = dump.graph.superclasses.get(at)
     return found
-
-
-def subclasses_of(dump: OpenedDump, name: str) -> list[str]:
-    """Classes that extend a class."""
-    names = {each.name for each in dump.graph.classes}
-    return sorted(set(matching_classes(name, names, dump.graph.superclasses, subclasses=True)) - {name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.growth import Growth
@@ -48,19 +49,11 @@ def compare(site: Site, request: Request) -> Response:
             "/compare", **{"by": by, "before": before.name, "after": after.name, **change}
         ),
         ways=Ways(
-            "heapscope growth "
-            + " ".join(_quoted(path) for path in paths)
-            + (" --by path" if by == "path" else ""),
+            "heapscope growth " + shlex.join(paths) + (" --by path" if by == "path" else ""),
             f"heapscope.snapshots({paths!r}).growth({by!r}).to_frame()",
         ),
         **parts,
     )
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _chosen(site: Site, request: Request, name: str, default: OpenedDump) -> OpenedDump:

@@ -12,7 +12,7 @@ from heapscope.explorer.classes import largest
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, number_of, percent, ways_of
 from heapscope.heap.graph.references import VIRTUAL_ROOT
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.text_search import strings_with
 from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 from heapscope.heap.retention.by_group import find_consumers
@@ -101,11 +101,10 @@ def roots(site: Site, request: Request) -> Response:
         page = largest(objects, graph.retained_units[objects], first, ROWS)
         for index in page.tolist():
             one = JavaObject(graph, index)
-            represented = one.represented_class
             rows.append(
                 {
                     "object_id": one.object_id,
-                    "class_name": f"class {represented.name}" if represented else one.class_name,
+                    "class_name": title_of(one),
                     "times": int(times[np.searchsorted(objects, index)]),
                     "retained_bytes": graph.dominators.retained_bytes_of(index),
                 }
@@ -189,9 +188,7 @@ def _string_row(site: Site, dump: OpenedDump, index: int) -> dict[str, Any]:
     holder = JavaObject(graph, parent) if parent < VIRTUAL_ROOT else None
     held_by = ""
     if holder is not None:
-        represented = holder.represented_class
-        class_name = f"class {represented.name}" if represented else holder.class_name
-        held_by = f"{class_name}.{names(graph, parent, index)[0]}"
+        held_by = f"{title_of(holder)}.{names(graph, parent, index)[0]}"
     return {
         "object_id": one.object_id,
         "text": site.text_of(dump, one.object_id, one.text() or ""),
@@ -258,6 +255,5 @@ def notes(site: Site, request: Request) -> Response:
         "Notes",
         dump,
         rows=list(enumerate(found)),
-        here_is="/",
         ways=ways_of(dump, "report DUMP --notes -o report.html", ""),
     )

@@ -10,7 +10,7 @@ from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, as_problem, hexadecimal, number_of, ways_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.inspector import find_object, inspect
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention.edge_names import names
 from heapscope.heap.retention.owner_paths import owner_parents
 from heapscope.heap.retention.paths import Path, root_kinds, shortest_path
@@ -130,11 +130,10 @@ def incoming_part(site: Site, request: Request) -> Response:
     rows = []
     for index in page.tolist():
         source = JavaObject(graph, index)
-        represented = source.represented_class
         rows.append(
             {
                 "object_id": source.object_id,
-                "class_name": f"class {represented.name}" if represented else source.class_name,
+                "class_name": title_of(source),
                 "by": " = ".join(names(graph, index, one.index)[:3]),
                 "retained_bytes": graph.dominators.retained_bytes_of(index),
                 "roots": ", ".join(root_kinds(graph, index)),

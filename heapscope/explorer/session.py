@@ -129,18 +129,17 @@ class Session:
             dump.heap, dump.snapshot, dump.state = heap, snapshot_of(heap), COUNTED
             self.dumps.append(dump)
         self._owned = not heaps
-        self._lock = threading.Lock()
 
     def start(self) -> None:
         """Prepare the dumps in a thread of its own: count all of them, then each from the newest on."""
         threading.Thread(target=self._prepare, name="preparing", daemon=True).start()
 
     def _prepare(self) -> None:
-        for dump in list(self.dumps):
+        for dump in self.dumps:
             if dump.state == COUNTING:
                 dump.count(self.opening)
-        with self._lock:
-            self.dumps.sort(key=_when)
+        # A new list: while one is sorted in place, a page would find it empty.
+        self.dumps = sorted(self.dumps, key=_when)
         for dump in reversed(self.dumps):
             dump.prepare()
             give_back()

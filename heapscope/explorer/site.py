@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -129,6 +129,11 @@ class Site:
         """The page of a class."""
         return self.url(f"/classes/{quote(class_name, safe='')}", dump, **query)
 
+    def here(self, request: Request) -> str:
+        """The address that was asked for, with its query."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return f"{self.base}{request.url.path.removeprefix(self.base)}{query}"
+
     # --- what a page is about ---
 
     def dump_of(self, request: Request) -> OpenedDump:
@@ -207,7 +212,7 @@ class Site:
             navigation=[(self.url(to, dump), name, _is_at(path, to)) for to, name in NAVIGATION],
             ways=ways,
             here=path,
-            here_with_query=_here(request, self.base),
+            here_with_query=self.here(request),
             for_dump=lambda other: self._same_page_of(request, other),
             **parts,
         )
@@ -271,12 +276,7 @@ def _is_at(path: str, to: str) -> bool:
     return path == to or (to != "/" and path.startswith(f"{to}/"))
 
 
-def _here(request: Request, base: str) -> str:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return f"{base}{request.url.path.removeprefix(base)}{query}"
-
-
-def ways_of(dump: OpenedDump, command: str, python: str, sql: str = "", **names: object) -> Ways:
+def ways_of(dump: OpenedDump, command: str, python: str, sql: str = "") -> Ways:
     """`Ways` with the dump's path, quoted for the shell, in place of ``DUMP``."""
     path = str(dump.path)
     return Ways(
@@ -324,8 +324,3 @@ def as_problem(error: HeapscopeError) -> Problem:
 def percent(part: float, whole: float) -> float:
     """Between 0 and 100."""
     return min(max(100.0 * part / whole, 0.0), 100.0) if whole else 0.0
-
-
-def facts_of(values: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Facts that are there."""
-    return [(name, value) for name, value in values.items() if value not in (None, "", ())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,14 +71,8 @@ def sql(site: Site, request: Request) -> Response:
         set_url=site.url("/set", dump, q=query) if over == "this" and _address_column(answer) >= 0 else "",
         examples=[(title, site.url("/sql", dump, q=text)) for title, text in _EXAMPLES],
         tables=[(name, list(types.items())) for name, types in TABLES.items()],
-        ways=ways_of(dump, f"sql DUMP {_shell(query)}", f"heap.sql({query!r})") if query else None,
+        ways=ways_of(dump, f"sql DUMP {shlex.quote(query)}", f"heap.sql({query!r})") if query else None,
     )
-
-
-def _shell(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _answer(site: Site, dump: OpenedDump, query: str, over: str) -> QueryAnswer:
@@ -174,7 +169,7 @@ def object_set(site: Site, request: Request) -> Response:
         rows=list(members.histogram().head(30).rows()),
         back=site.url("/sql", dump, q=query),
         part=lambda path: site.url(path, dump, q=query),
-        ways=ways_of(dump, f"sql DUMP {_shell(query)}", f"heap.sql({query!r})", query),
+        ways=ways_of(dump, f"sql DUMP {shlex.quote(query)}", f"heap.sql({query!r})", query),
     )
 
 

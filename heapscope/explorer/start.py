@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.diagnosis import diagnose
@@ -9,6 +10,7 @@ from heapscope.analysis.growth.snapshot import facts_of
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.session import READY, OpenedDump
 from heapscope.explorer.site import Site, Ways, percent
+from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.suspects import find_suspects
 from heapscope.reporter.diagnosis import SURENESS, describe_diagnosis
 from heapscope.reporter.process import describe_process, process_name
@@ -27,26 +29,20 @@ def start(site: Site, request: Request) -> Response:
     assert snapshot is not None
     histogram = snapshot.histogram
     rows = list(histogram.head(_LARGEST_CLASSES).rows())
+    paths = [str(each.path) for each in site.session.dumps]
     return site.page(
         request,
         "start.html.j2",
-        f"{dump.name}",
+        dump.name,
         dump,
         snapshot=snapshot,
         rows=rows,
         whole=snapshot.shallow_bytes,
         is_ready=dump.state == READY,
         ways=Ways(
-            "heapscope diagnose " + " ".join(_quoted(each) for each in site.session.dumps),
-            f"import heapscope\nheapscope.diagnose({[str(each.path) for each in site.session.dumps]!r})",
+            f"heapscope diagnose {shlex.join(paths)}", f"import heapscope\nheapscope.diagnose({paths!r})"
         ),
     )
-
-
-def _quoted(dump: OpenedDump) -> str:
-    import shlex
-
-    return shlex.quote(str(dump.path))
 
 
 def process_part(site: Site, request: Request) -> Response:
@@ -96,8 +92,6 @@ def diagnosis_part(site: Site, request: Request) -> Response:
 
 
 def _has_class(dump: OpenedDump, class_name: str) -> bool:
-    from heapscope.heap.object_set import instances_of
-
     try:
         return bool(instances_of(dump.graph, class_name))
     except HeapscopeError:

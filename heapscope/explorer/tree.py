@@ -9,7 +9,7 @@ from heapscope.explorer.classes import largest
 from heapscope.explorer.objects import object_at
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, hexadecimal, number_of, one_of, ways_of
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention.dominator_tree import GroupBy, tree_groups
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict
     rows = []
     for index in page:
         one = JavaObject(graph, index)
-        represented = one.represented_class
         text = one.value(depth=0) if one.class_name == "java.lang.String" else None
         retained = tree.retained_bytes_of(index)
         facts = f"{hexadecimal(one.object_id)}"
@@ -97,7 +96,7 @@ def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict
             facts += f" “{site.text_of(dump, one.object_id, text)[:60]}”"
         rows.append(
             {
-                "name": f"class {represented.name}" if represented else one.class_name,
+                "name": title_of(one),
                 "link": site.object_url(one.object_id, dump),
                 "retained_bytes": retained,
                 "facts": facts,

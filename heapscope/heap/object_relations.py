@@ -90,4 +90,4 @@ def dominator(one: JavaObject) -> JavaObject | None:
 
 def dominated(one: JavaObject) -> ObjectSet:
     """See `JavaObject.dominated`."""
-    return ObjectSet(one.graph, np.nonzero(one.graph.immediate_dominators == np.uint32(one.index))[0])
+    return ObjectSet(one.graph, one.graph.dominators.children_of(one.index))

@@ -212,11 +212,9 @@ class ObjectSet(RichRepr):
 
     def dominated(self) -> ObjectSet:
         """What these objects immediately dominate."""
-        immediate = self.graph.immediate_dominators
-        is_member = np.zeros(immediate.size + 1, bool)
-        is_member[self.indices] = True
-        above = np.minimum(immediate, immediate.size)  # the virtual root and nothing: no member
-        return ObjectSet(self.graph, np.nonzero(is_member[above])[0])
+        from heapscope.heap.retention.dominator_tree import dominated_by
+
+        return ObjectSet(self.graph, dominated_by(self.graph, self.indices))
 
     def histogram(self) -> Table:
         """The set by class: ``class_name, instance_count, shallow_bytes``, the largest first."""

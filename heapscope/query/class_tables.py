@@ -16,7 +16,7 @@ from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.objects.values import read_strings
 from heapscope.parser.tags import BasicType
 from heapscope.query.columns import SqlColumn, SqlTable, with_nulls
-from heapscope.query.heap_tables import STRING, HeapArrow
+from heapscope.query.heap_tables import HeapArrow
 from heapscope.query.texts import storable, texts_of
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ def _holds_strings(arrays: HeapArrow, indices: list[int], name: str, declared_in
     held = held[held >= 0]
     if not held.size:
         return False
-    is_string = np.array([each == STRING for each in arrays.class_names], bool)
-    return bool(is_string[graph.columns.class_index[held]].all())
+    return bool(arrays.are_strings(held).all())
 
 
 def _table(arrays: HeapArrow, indices: list[int], fields: Sequence[ClassField]) -> SqlTable:
@@ -157,17 +156,9 @@ def _table(arrays: HeapArrow, indices: list[int], fields: Sequence[ClassField]) 
         SqlColumn("retained_bytes", "BIGINT", lambda: arrays.retained(rows()), unit),
     ]
     if all(arrays.class_names[index].endswith("[]") for index in indices) and indices:
-        own.append(SqlColumn("array_length", "INTEGER", lambda: _lengths(arrays, rows())))
+        own.append(SqlColumn("array_length", "INTEGER", lambda: arrow().array(arrays.lengths_of(rows()))))
     own += [_field_column(arrays, rows, field) for field in fields]
     return SqlTable(tuple(own), "shallow_bytes")
-
-
-def _lengths(arrays: HeapArrow, rows: NDArray[np.int64]) -> Any:
-    from heapscope.heap.objects.fields import numbers_at
-
-    graph = arrays.graph
-    offsets = graph.columns.offsets[rows].astype(np.int64) + (1 + graph.identifier_bytes + 4)
-    return arrow().array(numbers_at(graph.buffer, offsets, 4).astype(np.int32))
 
 
 def _field_column(arrays: HeapArrow, rows: Any, field: ClassField) -> SqlColumn:
@@ -210,8 +201,7 @@ def _texts(arrays: HeapArrow, column: FieldColumn, name: str) -> Any:
     graph, pa = arrays.graph, arrow()
     ids = column.references()
     rows = graph.indices_of(ids)
-    is_string = np.array([each == STRING for each in arrays.class_names], bool)
-    holds_text = (rows >= 0) & is_string[graph.columns.class_index[np.maximum(rows, 0)]]
+    holds_text = arrays.are_strings(rows)
     others = np.nonzero(
         ~holds_text & (column.types != 0) & ~((column.types == BasicType.OBJECT) & (ids == 0))
     )[0]

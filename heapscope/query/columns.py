@@ -24,7 +24,13 @@ SQL_TYPES = {
     "UBIGINT": "uint64",
     "VARCHAR": "string",
 }
-SECONDS = 1_000_000
+
+
+def arrow_type(sql_type: str) -> Any:
+    """The Arrow type of a type of `SQL_TYPES`."""
+    pa = arrow()
+    name = SQL_TYPES[sql_type]
+    return pa.timestamp("us", "UTC") if name == "timestamp" else getattr(pa, name)()
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,7 @@ class SqlColumn:
 
     def arrow_type(self) -> Any:
         """The column's type where it has no values."""
-        pa = arrow()
-        name = SQL_TYPES[self.type]
-        return pa.timestamp("us", "UTC") if name == "timestamp" else getattr(pa, name)()
+        return arrow_type(self.type)
 
     def expression(self, raw: str) -> str:
         """SQL that makes the column of what `make` gave under the name ``raw``."""
@@ -95,8 +99,7 @@ def small_table(types: dict[str, str], rows: Callable[[], list[tuple[Any, ...]]]
         def make() -> Any:
             if not kept:
                 kept.append(rows())
-            made = SqlColumn(name, sql_type, lambda: None)
-            return arrow().array([row[place] for row in kept[0]], made.arrow_type())
+            return arrow().array([row[place] for row in kept[0]], arrow_type(sql_type))
 
         return SqlColumn(name, sql_type, make)
 

@@ -32,7 +32,7 @@ from heapscope.heap.objects.secret_texts import secret_texts
 from heapscope.heap.objects.values import read_strings
 from heapscope.heap.retention.paths import shortest_path
 from heapscope.query.class_tables import field_array
-from heapscope.query.heap_tables import STRING, HeapArrow
+from heapscope.query.heap_tables import HeapArrow
 from heapscope.query.texts import storable
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ class HeapFunctions:
     def _texts(self, rows: NDArray[np.int64], name: str = "") -> list[str | None]:
         """What objects stand for, None for what stands for nothing."""
         graph = self._graph
-        is_string = np.array([each == STRING for each in self._arrays.class_names], bool)
-        strings = (rows >= 0) & is_string[graph.columns.class_index[np.maximum(rows, 0)]]
+        strings = self._arrays.are_strings(rows)
         texts = read_strings(graph, np.where(strings, rows, -1))
         others: dict[int, str | None] = {}
         for place in np.nonzero(~strings & (rows >= 0))[0].tolist():

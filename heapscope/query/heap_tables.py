@@ -15,7 +15,7 @@ from heapscope.heap.retention.by_group import group_totals, loader_name
 from heapscope.heap.retention.reference_names import name_references
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.query.catalogue import TABLES
-from heapscope.query.columns import SqlColumn, SqlTable, dictionary, small_table, with_nulls
+from heapscope.query.columns import SqlColumn, SqlTable, arrow_type, dictionary, small_table, with_nulls
 from heapscope.query.texts import string_lengths, texts_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ class HeapArrow:
         is_picked = np.zeros(len(self.graph.classes), bool)
         is_picked[class_indices] = True
         return np.nonzero(is_picked[class_index])[0]
+
+    def are_strings(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some object indices are strings; -1 is none."""
+        is_string = np.array([name == STRING for name in self.class_names], bool)
+        found: NDArray[np.bool_] = is_string[self.graph.columns.class_index[np.maximum(rows, 0)]]
+        return found & (rows >= 0)
 
     @cached_property
     def strings(self) -> NDArray[np.int64]:
@@ -94,13 +100,18 @@ class HeapArrow:
 
     def array_lengths(self) -> Any:
         """Elements of arrays, null for other objects."""
-        columns, buffer = self.graph.columns, self.graph.buffer
+        columns = self.graph.columns
         is_array = np.array([name.endswith("[]") for name in self.class_names], bool)[columns.class_index]
         rows = np.nonzero(is_array)[0]
         lengths = np.zeros(columns.class_index.size, np.int32)
-        offsets = columns.offsets[rows].astype(np.int64) + (1 + self.graph.identifier_bytes + 4)
-        lengths[rows] = numbers_at(buffer, offsets, 4).astype(np.int32)
+        lengths[rows] = self.lengths_of(rows)
         return with_nulls(lengths, ~is_array)
+
+    def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Elements of some arrays."""
+        graph = self.graph
+        offsets = graph.columns.offsets[rows].astype(np.int64) + (1 + graph.identifier_bytes + 4)
+        return numbers_at(graph.buffer, offsets, 4).astype(np.int32)
 
     # --- references ---
 
@@ -201,7 +212,7 @@ def _classes(arrays: HeapArrow) -> SqlTable:
         return [None if c is None else c.name for c in found]
 
     def array(values: list[Any], sql_type: str) -> Any:
-        return arrow().array(values, SqlColumn("", sql_type, lambda: None).arrow_type())
+        return arrow().array(values, arrow_type(sql_type))
 
     return SqlTable(
         (

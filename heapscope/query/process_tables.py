@@ -48,22 +48,10 @@ def process_tables(graph: HeapGraph, *, show_secrets: bool) -> dict[str, SqlTabl
         ]
 
     return {
-        "processes": small_table(
-            TABLES["processes"],
-            process,
-        ),
-        "threads": small_table(
-            TABLES["threads"],
-            lambda: _threads(graph, show_secrets),
-        ),
-        "frames": small_table(
-            TABLES["frames"],
-            lambda: _frames(graph),
-        ),
-        "locals": small_table(
-            TABLES["locals"],
-            lambda: _locals(graph),
-        ),
+        "processes": small_table(TABLES["processes"], process),
+        "threads": small_table(TABLES["threads"], lambda: _threads(graph, show_secrets)),
+        "frames": small_table(TABLES["frames"], lambda: _frames(graph)),
+        "locals": small_table(TABLES["locals"], lambda: _locals(graph)),
         "environment": small_table(TABLES["environment"], lambda: named(environment_of(graph))),
         "properties": small_table(TABLES["properties"], lambda: named(system_properties_of(graph))),
     }

@@ -56,7 +56,7 @@ class Session:
     types : dict
         Of each table the SQL type of each column, whether a snapshot has that table or not.
     memory : int, optional
-        No more bytes than these for a query; half of the machine's memory by default.
+        No more bytes than these for a query; half of what the machine has free by default.
     """
 
     parts: Sequence[Part]

@@ -108,7 +108,7 @@ class FindingSection:
         known = [count for count in self.counts if count is not None]
         if len(known) < 2:
             return ""
-        steps = " -> ".join("?" if count is None else format_count(count) for count in _few(self.counts))
+        steps = " -> ".join("?" if count is None else format_count(count) for count in few(self.counts))
         if not self.per_hour or self.per_hour <= 0:
             return steps
         text = f"{steps}; about {_rounded(self.per_hour)} an hour"
@@ -469,10 +469,10 @@ def _no_growth(counts: Sequence[int | None]) -> str:
 
 
 def _steps(counts: Sequence[int | None]) -> str:
-    return " -> ".join("?" if count is None else format_count(count) for count in _few(counts))
+    return " -> ".join("?" if count is None else format_count(count) for count in few(counts))
 
 
-def _few(counts: Sequence[int | None]) -> list[int | None]:
+def few(counts: Sequence[int | None]) -> list[int | None]:
     """At most eight of many, the first and the last among them."""
     if len(counts) <= 8:
         return list(counts)

@@ -33,6 +33,12 @@ class Reference(NamedTuple):
     object: JavaObject
 
 
+def title_of(one: JavaObject) -> str:
+    """What an object is to people: the name of its class; of a class object ``class a.B``."""
+    represented = one.represented_class
+    return one.class_name if represented is None else f"class {represented.name}"
+
+
 def _relations() -> Any:
     """`heapscope.heap.object_relations`, which knows what objects have to do with each other."""
     return handed_down("object relations")

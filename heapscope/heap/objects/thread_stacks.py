@@ -14,7 +14,7 @@ import numpy as np
 
 from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.fields import class_chain
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.threads import JavaThread, thread_of, threads_of
 from heapscope.parser.tags import SubRecordTag
 
@@ -183,9 +183,7 @@ def stack_objects(graph: HeapGraph, serial: int, most: int | None = None) -> tup
         if most is not None and len(found) >= most:
             break
         one = JavaObject(graph, key[1])
-        represented = one.represented_class
-        name = one.class_name if represented is None else f"class {represented.name}"
-        found[key] = StackObject(key[0], one.object_id, name, _text(one), int(retained[place]))
+        found[key] = StackObject(key[0], one.object_id, title_of(one), _text(one), int(retained[place]))
     return tuple(sorted(found.values(), key=lambda each: (each.frame_number, -each.retained_bytes)))
 
 

@@ -126,7 +126,7 @@ def dominated_by(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int
     """What any of some objects immediately dominates, int64, ascending."""
     immediate = graph.immediate_dominators
     if members.size == 1:
-        return np.nonzero(immediate == np.uint32(members[0]))[0]
+        return graph.dominators.children_of(int(members[0]))
     is_member = np.zeros(immediate.size, bool)
     is_member[members] = True
     below = np.nonzero(immediate < VIRTUAL_ROOT)[0]

@@ -15,7 +15,7 @@ import numpy as np
 
 from heapscope.heap.graph.reachability import CATEGORIES, avoiding
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
 from heapscope.heap.retention.holders import Holder, MergedPaths
@@ -161,7 +161,6 @@ def path_along(graph: HeapGraph, chain: list[int]) -> Path:
     dominators = graph.dominators
     for place, index in enumerate(chain):
         one = JavaObject(graph, index)
-        represented = one.represented_class
         references: tuple[str, ...] = ()
         strength = "strong"
         if place + 1 < len(chain):
@@ -178,7 +177,7 @@ def path_along(graph: HeapGraph, chain: list[int]) -> Path:
             PathStep(
                 index,
                 one.object_id,
-                f"class {represented.name}" if represented is not None else one.class_name,
+                title_of(one),
                 references,
                 one.shallow_bytes,
                 dominators.retained_bytes_of(index),

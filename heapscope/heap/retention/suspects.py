@@ -19,7 +19,7 @@ import numpy as np
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import dominated_bytes
 from heapscope.heap.retention.holders import MergedPaths
@@ -425,9 +425,7 @@ def _without_runs(way: list[int], classes: list[int]) -> list[int]:
 
 
 def _name(graph: HeapGraph, index: int) -> str:
-    one = JavaObject(graph, index)
-    represented = one.represented_class
-    return f"class {represented.name}" if represented is not None else one.class_name
+    return title_of(JavaObject(graph, index))
 
 
 def describe_suspect(suspect: Suspect) -> list[str]:
