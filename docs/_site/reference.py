@@ -18,6 +18,7 @@ import click
 import heapscope
 from heapscope.cli import COMMANDS, PROGRAM, cli
 from heapscope.reporter.catalogue import catalogue_page
+from tests.support.documents import PAGES, ROOT, blocks_in, shown_in_block
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 # At the root of the source -> in the site.
 ROOT_DOCUMENTS = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 COMMAND_FOLDER = "reference/commands"
+# Lines of output that a command's page shows; the page that it comes from has all of them.
+LONGEST_EXAMPLE = 24
 PYTHON_FOLDER = "reference/python"
 CATALOGUE = "reference/known-leaks.md"
 
@@ -130,6 +133,7 @@ def command_page(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=name, parent=click.Context(cli, info_name=PROGRAM))
     lines = ["---", f"title: {name}", "---", f"# {PROGRAM} {name}", ""]
     lines += _help_of(command, context, "##")
+    lines += _example_of(name)
     if isinstance(command, click.Group):
         for part, inner in command.commands.items():
             lines += [f"## {PROGRAM} {name} {part}", ""]
@@ -155,6 +159,37 @@ def _help_of(command: click.Command, context: click.Context, level: str) -> list
         names, text = record
         lines += [_code_span(names), f":   {_escaped(text)}", ""]
     return lines
+
+
+def examples() -> dict[str, tuple[Path, str]]:
+    """Command -> a page that shows it with its output, and the lines to show.
+
+    The tests run what stands in ``console`` blocks and compare what is printed, so what is shown here is true.
+    """
+    found: dict[str, tuple[int, Path, str]] = {}
+    for page in PAGES:
+        for block in blocks_in(page.read_text(encoding="utf-8")):
+            if block.language not in ("console", "text"):
+                continue
+            for shown in shown_in_block(block):
+                words = shown.command.split()
+                if len(words) < 2 or words[0] != PROGRAM or words[1] not in COMMANDS:
+                    continue
+                size = min(len(shown.output), LONGEST_EXAMPLE)
+                if size > found.get(words[1], (0,))[0]:
+                    lines = [f"$ {shown.command}", *shown.output[:LONGEST_EXAMPLE]]
+                    lines += ["..."] * (len(shown.output) > LONGEST_EXAMPLE)
+                    found[words[1]] = size, page, "\n".join(lines)
+    return {name: (page, text) for name, (_, page, text) in found.items()}
+
+
+def _example_of(name: str) -> list[str]:
+    page, text = examples().get(name, (None, ""))
+    if page is None:
+        return []
+    source = page.relative_to(ROOT / "docs") if page.is_relative_to(ROOT / "docs") else None
+    more = f"More on [its page](../../{source})." if source else ""
+    return ["## Example", "", "```console", text, "```", "", more, ""]
 
 
 def _overview() -> str:

@@ -64,6 +64,7 @@ def diagnose(
     else:
         series = read_snapshots(snapshots, progress)
     series.need(1)
+    series = series.each_moment_once()
     if growth is None and len(series) > 1:
         growth = series.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
     return find_leaks(

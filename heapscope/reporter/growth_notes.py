@@ -34,6 +34,10 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PARTIAL_LEFT_OUT: lambda note: (
         f"left out, since only a part could be read: {', '.join(note.names)}"
     ),
+    NoteKind.SAME_MOMENT: lambda note: (
+        f"the class histograms of {_some(note.names)} are of the same moments as the dumps of these names: "
+        "each moment counts once"
+    ),
     NoteKind.SEVERAL_PROCESSES: lambda note: (
         f"the snapshots are of {note.counts[0]} processes, compared as one series as told"
     ),

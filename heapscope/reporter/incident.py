@@ -116,6 +116,7 @@ def build_incident(
         raise HeapscopeError("a report needs at least one snapshot; name a heap dump or a class histogram")
     if top < 1:
         raise HeapscopeError(f"a table of {top} rows shows nothing; ask for at least 1")
+    snapshots = snapshots.each_moment_once()
     left_out = ""
     if not force_series:
         snapshots, left_out = snapshots.of_one_process(progress)

@@ -85,22 +85,26 @@ def write_files(text: str, folder: Path) -> None:
 def shown_in(text: str) -> Iterator[Shown]:
     """Commands of the console blocks."""
     for block in blocks_in(text):
-        if block.language not in ("console", "shell-session"):
+        if block.language in ("console", "shell-session"):
+            yield from shown_in_block(block)
+
+
+def shown_in_block(block: Block) -> Iterator[Shown]:
+    """Commands of a block, each with the output below it."""
+    lines = block.text.splitlines()
+    while lines:
+        line = lines.pop(0)
+        if not line.startswith("$ "):
             continue
-        lines = block.text.splitlines()
-        while lines:
-            line = lines.pop(0)
-            if not line.startswith("$ "):
-                continue
-            command = line[2:]
-            while command.endswith("\\") and lines:
-                command = f"{command[:-1].rstrip()} {lines.pop(0).strip()}"
-            output = []
-            while lines and not lines[0].startswith("$ "):
-                output.append(lines.pop(0).rstrip())
-            while output and not output[-1]:
-                output.pop()
-            yield Shown(command, tuple(output))
+        command = line[2:]
+        while command.endswith("\\") and lines:
+            command = f"{command[:-1].rstrip()} {lines.pop(0).strip()}"
+        output = []
+        while lines and not lines[0].startswith("$ "):
+            output.append(lines.pop(0).rstrip())
+        while output and not output[-1]:
+            output.pop()
+        yield Shown(command, tuple(output))
 
 
 def is_live(text: str) -> bool:

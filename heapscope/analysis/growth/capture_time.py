@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from heapscope.analysis.growth.sidecar import read_sidecar
-from heapscope.analysis.growth.time_source import FILE_TIME, READ_TIME, TimeSource
+from heapscope.analysis.growth.time_source import BESIDE, FILE_TIME, READ_TIME, TimeSource
 from heapscope.errors import HprofError, MissingDependency
 from heapscope.parser.records import parse_header
 from heapscope.parser.source import Source
@@ -66,7 +66,7 @@ def find_capture_time(path: Path) -> tuple[datetime, TimeSource]:
     for ending in _DUMP_ENDINGS:
         beside = path.with_name(short_name(path) + ending)
         if beside != path and (moment := _time_of_dump(beside)) is not None:
-            return moment, "dump beside it"
+            return moment, BESIDE
     return datetime.fromtimestamp(path.stat().st_mtime, UTC), FILE_TIME
 
 

@@ -297,12 +297,15 @@ def find_growth(
     """
     if by not in BY:
         raise HeapscopeError(f"growth by {by!r}; it is one of {', '.join(BY)}")
+    series, options, notes = _distinct(series, options)
     if len(series) < 2:
+        same = " (a class histogram of the moment of a dump is none of its own)" if notes else ""
         raise HeapscopeError(
-            f"{len(series)} snapshot{'s' * (len(series) != 1)} given; growth needs 2, better 4 or more"
+            f"{len(series)} snapshot{'s' * (len(series) != 1)} given{same}; growth needs 2, better 4 or more"
         )
     series.need_order()
-    series, options, notes = _whole_dumps(series, options)
+    series, options, of_parts = _whole_dumps(series, options)
+    notes += of_parts
     processes = series.processes(progress)
     if len(processes) > 1 and not options.force_series:
         raise DifferentProcesses([(one.label, [series[i].name for i in one.members]) for one in processes])
@@ -349,6 +352,23 @@ def _restarts(series: Series) -> list[Note]:
     ]
 
 
+def _distinct(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOptions, list[Note]]:
+    """Each moment once: without class histograms of dumps that are there as well; and a note."""
+    places = series.distinct
+    if len(places) == len(series):
+        return series, options, []
+    left_out = tuple(one.name for place, one in enumerate(series) if place not in places)
+    return series.at(places), _work_at(options, series, places), [Note(NoteKind.SAME_MOMENT, left_out)]
+
+
+def _work_at(options: SeriesOptions, series: Series, places: Sequence[int]) -> SeriesOptions:
+    """The options with the work of some snapshots, where each snapshot has its own."""
+    work = options.work
+    if work is None or len(work) != len(series):
+        return options
+    return replace(options, work=tuple(work[place] for place in places))
+
+
 def _whole_dumps(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOptions, list[Note]]:
     """Without what was read in part, whose counts are lower bounds, where two others are there; and notes."""
     partial = tuple(one.name for one in series if not one.is_whole)
@@ -359,10 +379,8 @@ def _whole_dumps(series: Series, options: SeriesOptions) -> tuple[Series, Series
     places = series.comparable
     if len(places) == len(series):
         return series, options, [*notes, Note(NoteKind.PARTIAL_KEPT, partial)]
-    work = options.work
-    if work is not None and len(work) == len(series):
-        options = replace(options, work=tuple(work[place] for place in places))
-    return series.at(places), options, [*notes, Note(NoteKind.PARTIAL_LEFT_OUT, partial)]
+    left_out = Note(NoteKind.PARTIAL_LEFT_OUT, partial)
+    return series.at(places), _work_at(options, series, places), [*notes, left_out]
 
 
 def _whole(series: Series, axis: Axis, *, has_retained: bool) -> KeyGrowth:

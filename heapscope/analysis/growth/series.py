@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Self, overload
 
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
-from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.snapshot_order import check_order
-from heapscope.analysis.growth.time_source import GIVEN_ORDER, NAME_ORDER
+from heapscope.analysis.growth.time_source import BESIDE, GIVEN_ORDER, NAME_ORDER
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 from heapscope.parser.generated_names import stable_name
@@ -84,6 +84,23 @@ class Series(Sequence[Snapshot]):
         """
         whole = tuple(place for place, one in enumerate(self) if one.is_whole)
         return whole if len(whole) > 1 else tuple(range(len(self)))
+
+    @cached_property
+    def distinct(self) -> tuple[int, ...]:
+        """Places of the snapshots that are moments of their own: a class histogram taken along with one of
+        the dumps (its time is that of the dump of the same name beside it) is the same moment once more, and
+        would count as evidence twice.
+        """
+        dumps = {(one.path.parent, one.name) for one in self if one.kind == DUMP}
+        return tuple(
+            place
+            for place, one in enumerate(self)
+            if one.captured_at_source != BESIDE or (one.path.parent, one.name) not in dumps
+        )
+
+    def each_moment_once(self) -> Self:
+        """The snapshots at `distinct`."""
+        return self if len(self.distinct) == len(self) else self.at(self.distinct)
 
     @cached_property
     def superclasses(self) -> dict[str, str]:

@@ -30,10 +30,11 @@ NAME_ORDER: TimeSource = "name order"
 INTERVALS: TimeSource = (
     "intervals in the text"  # of several in a log: how far they are apart is known, not when
 )
+BESIDE: TimeSource = "dump beside it"
 FILE_TIME: TimeSource = "file time"
 READ_TIME: TimeSource = "time of reading"  # of standard input
 # Times that nobody wrote down as times of capture.
-GUESSED = ("name", "dump beside it")
+GUESSED = ("name", BESIDE)
 # Where a snapshot has one of these, its time is none, though its place may be known.
 UNDATED = frozenset({ORDER_IN_DUMP, ORDER_IN_TEXT, GIVEN_ORDER, NAME_ORDER, FILE_TIME, READ_TIME})
 # Times that do not tell the order of several files.

@@ -101,6 +101,7 @@ def find_leaks(
         There is no snapshot, or one cannot be read.
     """
     series.need(1)
+    series = series.each_moment_once()
     chosen = next((each for each in reversed(series) if each.kind == DUMP), series[-1])
     enough = len(series) >= MIN_SNAPSHOTS
     with ExitStack() as stack:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.errors import NotHprof
+from heapscope.analysis.growth.notes import NoteKind
+from heapscope.errors import HeapscopeError, NotHprof
 
 
 def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
@@ -20,3 +21,23 @@ def test_a_directory_stands_for_its_snapshots(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotHprof, match=r"no name ends in \.hprof"):
         heapscope.snapshots([tmp_path / "empty"])
+
+
+def test_a_text_of_the_moment_of_a_dump_is_no_evidence_of_its_own(tmp_path: Path) -> None:
+    samples = Path(__file__).parents[3] / "sample_dumps"
+    for number in (1, 2, 3, 4):
+        for ending in ("hprof.gz", "histogram.txt"):
+            (tmp_path / f"leak-{number}.{ending}").symlink_to(samples / f"leak-{number}.{ending}")
+    both, dumps = heapscope.snapshots(tmp_path), heapscope.snapshots(f"{tmp_path}/*.hprof.gz")
+    assert len(both) == 8
+    assert [both[place].name for place in both.distinct] == ["leak-1", "leak-2", "leak-3", "leak-4"]
+    assert len(dumps.distinct) == 4
+    told, alone = both.growth(), dumps.growth()
+    assert told.whole.shallow.per_hour == alone.whole.shallow.per_hour
+    assert told.forecasts == alone.forecasts
+    assert NoteKind.SAME_MOMENT in {note.kind for note in told.notes}
+    (finding,) = heapscope.diagnose(both).findings
+    assert finding.counts == (5, 20, 35, 50)
+    with pytest.raises(HeapscopeError, match="1 snapshot given"):
+        both[:2].growth()
+    assert heapscope.diagnose(both[:2]).findings[0].counts == (5,)
