@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # At the root of the source -> in the site.
 ROOT_DOCUMENTS = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 COMMAND_FOLDER = "reference/commands"
+_TITLE = re.compile(r"^title: (.+)$", re.MULTILINE)
 # Lines of output that a command's page shows; the page that it comes from has all of them.
 LONGEST_EXAMPLE = 24
 PYTHON_FOLDER = "reference/python"
@@ -132,8 +133,7 @@ def command_page(name: str, command: click.Command) -> str:
     """What ``heapscope NAME --help`` says, as Markdown; of a group also what its commands say."""
     context = click.Context(command, info_name=name, parent=click.Context(cli, info_name=PROGRAM))
     lines = ["---", f"title: {name}", "---", f"# {PROGRAM} {name}", ""]
-    lines += _help_of(command, context, "##")
-    lines += _example_of(name)
+    lines += _help_of(command, context, "##", _example_of(name))
     if isinstance(command, click.Group):
         for part, inner in command.commands.items():
             lines += [f"## {PROGRAM} {name} {part}", ""]
@@ -141,7 +141,9 @@ def command_page(name: str, command: click.Command) -> str:
     return "\n".join(lines)
 
 
-def _help_of(command: click.Command, context: click.Context, level: str) -> list[str]:
+def _help_of(
+    command: click.Command, context: click.Context, level: str, example: Sequence[str] = ()
+) -> list[str]:
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [
         # Usage is folded for a terminal; a page folds by itself.
@@ -149,6 +151,7 @@ def _help_of(command: click.Command, context: click.Context, level: str) -> list
         "",
         *_prose(command.help or ""),
         "",
+        *example,
         f"{level} Options",
         "",
     ]
@@ -164,7 +167,7 @@ def _help_of(command: click.Command, context: click.Context, level: str) -> list
 def examples() -> dict[str, tuple[Path, str]]:
     """Command -> a page that shows it with its output, and the lines to show.
 
-    The tests run what stands in ``console`` blocks and compare what is printed, so what is shown here is true.
+    The tests run what stands in ``console`` blocks and compare what is printed.
     """
     found: dict[str, tuple[int, Path, str]] = {}
     for page in PAGES:
@@ -188,7 +191,8 @@ def _example_of(name: str) -> list[str]:
     if page is None:
         return []
     source = page.relative_to(ROOT / "docs") if page.is_relative_to(ROOT / "docs") else None
-    more = f"More on [its page](../../{source})." if source else ""
+    title = _TITLE.search(page.read_text(encoding="utf-8")) if source else None
+    more = f"From [{title[1]}](../../{source})." if title else ""
     return ["## Example", "", "```console", text, "```", "", more, ""]
 
 

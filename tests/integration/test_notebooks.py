@@ -59,6 +59,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 "trainer@EXAMPLE.COM",
                 "FileSystem.CACHE (static)",
                 "JNI global",
+                "Reference(field='value'",
+                "system class",
                 "krb5cc_1000",
                 "What to do",
             ],
