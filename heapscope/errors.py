@@ -37,6 +37,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 
 _PROCESSES_SHOWN = 4
 
@@ -198,13 +199,27 @@ class ObjectNotFound(HeapscopeError, KeyError):
 
     def __init__(self, wanted: str, where: str, candidates: Iterable[str] = ()) -> None:
         self.wanted = wanted
-        self.nearest = nearest_names(wanted, candidates)
+        self.where = where
+        self._candidates = tuple(candidates)
+        super().__init__(wanted)
+
+    @cached_property
+    def nearest(self) -> list[str]:
+        """Names that may have been meant; looked for when asked: most of these errors are caught."""
+        return nearest_names(self.wanted, self._candidates)
+
+    @property
+    def message(self) -> str:
+        """What was not found, where, and what is called alike."""
         hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
-        self.message = f"{wanted!r} not found in {where}{hint}"
-        super().__init__(self.message)
+        return f"{self.wanted!r} not found in {self.where}{hint}"
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
+
+    def __reduce__(self) -> tuple[type[ObjectNotFound], tuple[str, str, list[str]]]:
+        """For other processes: with the nearest names alone."""
+        return type(self), (self.wanted, self.where, self.nearest)
 
 
 class AmbiguousName(HeapscopeError):

@@ -2,7 +2,8 @@
 
 numba compiles a kernel once; importing numba and making it ready takes 0.3 s, as long as a
 gigabyte of dump.  So the machine code is kept in the user's cache folder and later runs load
-it with llvmlite alone (0.04 s).  Where anything about that fails, numba is asked as usual.
+it with llvmlite alone (0.04 s).  Where anything about that fails, numba is asked as usual, and a
+warning says why.
 
 The code of a kernel is keyed by its source, signature, processor and compiler, so that none
 is ever used for another.  ``NUMBA_DISABLE_JIT=1`` runs kernels as plain Python and
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -30,6 +33,8 @@ _SCALARS = {"i8": ctypes.c_int64}
 _POINTER = ctypes.c_void_p
 _LENGTH = ctypes.c_int64
 _lock = Lock()
+_log = logging.getLogger("heapscope")
+_has_told = False
 
 
 class Kernel:
@@ -81,17 +86,58 @@ class Kernel:
 
     def _compiled(self) -> Callable[..., int]:
         try:
-            path = self._path()
-            kept = _read(path)
-            if kept is None:
-                _write(path, self._compile())
-                kept = _read(path)
-            assert kept is not None
-            address = _link(*kept)
-        except Exception:
-            # A read-only cache folder, another numba: slower, and the same result.
+            address = _link(*(self._kept() or self._made()))
+        except Exception as error:
+            # Another numba, say: slower, and the same result.
+            _log.warning("kernel %s: %r; numba compiles it anew in each process", self.name, error)
             return self._function()
         return self._native(address)
+
+    def is_kept(self) -> bool:
+        """Whether its machine code is kept already."""
+        return self._kept() is not None
+
+    def keep(self, folder: Path | None = None) -> bool:
+        """Compile and keep it, unless it is kept already or another process compiles it; whether it was.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written to.
+        """
+        from heapscope.kernel_build import claim
+
+        path = self._path() if folder is None else folder / self._path().name
+        if (self._kept() if folder is None else _read(path)) is not None:
+            return False
+        with claim(path) as is_mine:
+            if not is_mine or _read(path) is not None:
+                return False
+            _write(path, self._compile())
+        return True
+
+    def _kept(self) -> tuple[bytes, str] | None:
+        path = self._path()
+        return _read(path) or _read(shared_folder() / path.name)
+
+    def _made(self) -> tuple[bytes, str]:
+        """Compile it, or wait until another process has; meanwhile compile something else."""
+        from heapscope.kernel_build import call_help, claim, compile_another
+
+        path = self._path()
+        call_help()
+        while True:
+            with claim(path) as is_mine:
+                if is_mine:
+                    if (kept := _read(path)) is not None:
+                        return kept
+                    content = self._compile()
+                    _try_to_write(path, content)
+                    return _parts(content)
+            if (kept := _read(path)) is not None:
+                return kept
+            if not compile_another():
+                time.sleep(0.02)
 
     def _path(self) -> Path:
         parts = [
@@ -188,7 +234,8 @@ def _is_cacheable() -> bool:
 
 def is_compiled() -> bool:
     """Whether kernels were compiled before; else the first work waits some seconds for them."""
-    return not _is_cacheable() or any(Path(kernel_cache_dir()).glob("*.o"))
+    folders = (Path(kernel_cache_dir()), shared_folder())
+    return not _is_cacheable() or any(any(folder.glob("*.o")) for folder in folders)
 
 
 _KERNEL_IMPORT = re.compile(r"^from (heapscope[\w.]*) import (.*)$", re.MULTILINE)
@@ -260,10 +307,14 @@ def _read(path: Path) -> tuple[bytes, str] | None:
             if not _is_ours(os.fstat(file.fileno())) or not _is_ours(path.parent.stat()):
                 return None
             digest, _, content = file.read().partition(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     if hashlib.sha256(content).hexdigest().encode() != digest:
         return None  # LLVM would end the process
+    return _parts(content)
+
+
+def _parts(content: bytes) -> tuple[bytes, str]:
     symbol, _, code = content.partition(b"\n")
     return code, symbol.decode("ascii")
 
@@ -283,6 +334,26 @@ def _link(code: bytes, symbol: str) -> int:
     if not address:
         raise LookupError(symbol)
     return int(address)
+
+
+def shared_folder() -> Path:
+    """Where an installation may have machine code for all its users; see `heapscope.kernel_build`."""
+    return Path(__file__).parent / "_machine_code"
+
+
+def _try_to_write(path: Path, content: bytes) -> None:
+    """Keep machine code; where that cannot be, say so once: each command would compile it again."""
+    global _has_told
+    try:
+        _write(path, content)
+    except OSError as error:
+        if not _has_told:
+            _has_told = True
+            _log.warning(
+                "compiled loops cannot be kept (%s): each command compiles them anew; name a folder with "
+                "HEAPSCOPE_CACHE_DIR, or run python -m heapscope.kernel_build --shared once",
+                error,
+            )
 
 
 def _write(path: Path, content: bytes) -> None:
