@@ -35,7 +35,7 @@ _COLUMNS = (
 @subclasses_option
 @allow_absent_option
 @reading_options
-@table_options("shallow_bytes", "instance_count", "class_name", "snapshot", "captured_at")
+@table_options(*_COLUMNS, Column("captured_at", "captured at"))
 def census(
     dumps: tuple[Path, ...],
     patterns: tuple[str, ...],

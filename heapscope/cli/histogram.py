@@ -50,7 +50,7 @@ def _facts(found: VmObjects | None) -> dict[str, Any]:
 
 @click.command(short_help="Instances and shallow bytes of every class in one dump.")
 @dump_argument
-@table_options("shallow_bytes", "instance_count", "class_name", "retained_bytes")
+@table_options(*_COLUMNS, _RETAINED)
 @click.option(
     "--retained",
     is_flag=True,

@@ -36,7 +36,7 @@ _COLUMNS = (
 )
 @click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
 @graph_options
-@table_options("target_count", "referrer_count", "dominated_bytes", "shallow_bytes", "class_name")
+@table_options(*_COLUMNS)
 def referrers(
     dump: Path,
     subject: Subject,

@@ -20,7 +20,6 @@ from heapscope.cli.common.arguments import (
 )
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
-from heapscope.cli.common.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,18 +49,7 @@ _SUMS = tuple(column.name for column in _COLUMNS[:-2])
 @force_series_option
 @allow_absent_option
 @reading_options
-@table_options(
-    "shallow_bytes_per_snapshot",
-    "instance_count_per_snapshot",
-    "shallow_bytes_delta",
-    "instance_count_delta",
-    "shallow_bytes_last",
-    "instance_count_last",
-    "shallow_bytes_first",
-    "instance_count_first",
-    "is_growing",
-    "class_name",
-)
+@table_options(*_COLUMNS)
 def trend(
     dumps: tuple[Path, ...],
     patterns: tuple[str, ...],
@@ -95,7 +83,7 @@ def trend(
             totals={} if patterns else total(everything, *_SUMS),
             rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
             heading=snapshot_lines(found),
-            notes=wrapped(left_out).split("\n") if left_out else [],
+            notes=[left_out] if left_out else [],
         ),
         choice,
     )

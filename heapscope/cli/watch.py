@@ -151,7 +151,7 @@ def watch(
                 if exporter is not None:
                     exporter.round(samples, watcher.processes)
                 notify(f"WATCHDOG=1\nSTATUS={plural(len(samples), 'JVM')} watched")
-                history.add(map(asdict, samples))
+                history.add(map(asdict, samples), _programs(watcher))
                 with signals.after_hang_up():
                     view.show(samples, history)
                 if watcher.is_over:
@@ -190,6 +190,13 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     write_picture(found, picture, force=force)
     _say(_verdicts(found))
     sys.stdout.write(f"\n{printable(str(picture))}\n")
+
+
+def _programs(watcher: Watch) -> dict[tuple[int, int], str]:
+    """Main class or script of each process that is watched."""
+    from heapscope.collector.processes import program_of
+
+    return {(each.pid, each.start_ticks): program_of(each.command) for each in watcher.processes}
 
 
 def _exporter(

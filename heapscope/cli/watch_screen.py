@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from heapscope.cli.common.answer import encodes
+from heapscope.cli.common.answer import encodes, shorten
 from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_duration
+from heapscope.units import format_duration
 
 if TYPE_CHECKING:
     from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
-_SPARK_WIDTH = 14
+_SPARK_WIDTH = 12
+_NARROW_NAME, _WIDE_NAME = 12, 48
 # The full height of a sparkline is at least this share of its largest value: small noise stays small.
 _MIN_RELIEF = 0.05
 _STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
@@ -52,13 +53,15 @@ class Screen:
         seen = [(sample, history[sample.pid, sample.start_ticks]) for sample in samples]
         seen.sort(key=lambda pair: -pair[1].rss_growth)
         room = max(1, self._console.height - 5)
+        room_for_names = max(_NARROW_NAME, min(_WIDE_NAME, _NARROW_NAME + self._console.width - 80))
+        ellipsis = "…" if self._blocks is _BLOCKS else "..."
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         for label, is_text in (
             ("pid", False),
-            ("task", True),
-            ("rss", False),
-            ("grew", False),
-            ("in heap", False),
+            ("main class or script" if room_for_names > _NARROW_NAME else "what runs", True),
+            ("rss MB", False),
+            ("grew MB", False),
+            ("in heap MB", False),
             ("rss over time", True),
             ("what grew", True),
         ):
@@ -70,9 +73,9 @@ class Screen:
             label = f"{first.cause}{', level' if has_ended else ''}{f' +{more}' if more else ''}"
             table.add_row(
                 str(sample.pid),
-                Text(printable(_task(process))[:12]),
-                format_bytes(sample.rss_bytes),
-                format_bytes(process.rss_growth, signed=True),
+                Text(_named(process, room_for_names, ellipsis)),
+                _megabytes(sample.rss_bytes),
+                _megabytes(process.rss_growth, signed=True),
                 _last(process.columns["heap_rss_bytes"]),
                 sparkline([value or 0 for value in process.columns["rss_bytes"]], _SPARK_WIDTH, self._blocks),
                 Text(label, style="green" if has_ended else _STYLES.get(first.cause, "bold yellow")),
@@ -98,10 +101,20 @@ def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
     )
 
 
-def _task(process: ProcessHistory) -> str:
-    return "-" if process.role is None else process.name.partition(" ")[0]
+def _named(process: ProcessHistory, width: int, ellipsis: str) -> str:
+    """The task of TensorFlow, with its script where there is room; else main class or script."""
+    program = printable(process.program)
+    if process.role is None:
+        return shorten(program, width, ellipsis) or "-"
+    task = printable(process.name.partition(" (")[0])[:_NARROW_NAME]
+    both = f"{task} {program}".rstrip()
+    return both if len(both) <= width else task
+
+
+def _megabytes(value: float, *, signed: bool = False) -> str:
+    return f"{value / 1e6:{'+' if signed else ''},.1f}"
 
 
 def _last(values: list[float | None]) -> str:
     value = next((value for value in reversed(values) if value is not None), None)
-    return "-" if value is None else format_bytes(value)
+    return "-" if value is None else _megabytes(value)

@@ -71,6 +71,11 @@ class Heap(RichRepr, Queryable, Explorable):
     heap : int, optional
         Which heap of a file that holds several, counted from 1: the last by default.
 
+    Attributes
+    ----------
+    index_dir, uses_index
+        As they were given.
+
     Raises
     ------
     NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
@@ -91,8 +96,8 @@ class Heap(RichRepr, Queryable, Explorable):
         from heapscope.heap.graph.options import Options
 
         self.options = options or Options()
-        self._index_dir = Path(index_dir) if index_dir is not None else None
-        self._use_index = use_index
+        self.index_dir = Path(index_dir) if index_dir is not None else None
+        self.uses_index = use_index
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
@@ -301,7 +306,7 @@ class Heap(RichRepr, Queryable, Explorable):
                 self.classes,
                 self.options,
                 self._progress,
-                index_file=index_path(self.path, key, self._index_dir) if self._use_index else None,
+                index_file=index_path(self.path, key, self.index_dir) if self.uses_index else None,
                 index_key=key,
             )
         return self._graph

@@ -116,7 +116,7 @@ def note_remarks(snapshots: Iterable[Snapshot], *, show_secrets: bool = False) -
             printable(note.text if show_secrets else scrub(note.text)),
         )
         for snapshot in snapshots
-        for note in read_notes(snapshot.path)
+        for note in read_notes(snapshot.path, snapshot.index_dir)
     )
 
 

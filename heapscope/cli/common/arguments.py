@@ -106,6 +106,15 @@ def expanded(dumps: Sequence[Path]) -> list[Path]:
     return [path for dump in dumps for path in snapshot_files(dump)]
 
 
+index_dir_option = click.option(
+    "--index-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where the index of DUMP is kept; by default in the user's cache folder.",
+)
+no_index_option = click.option("--no-index", is_flag=True, help="Keep no index, and use none.")
+
+
 def reading_options(command: _Command) -> _Command:
     """Options of every command that puts snapshots in order; the command gets them as ``reading``.
 
@@ -113,8 +122,22 @@ def reading_options(command: _Command) -> _Command:
     """
 
     @wraps(command)
-    def with_reading(*arguments: Any, partial: bool, raw_names: bool, order: str | None, **named: Any) -> Any:
-        reading = {"partial": partial, "raw_names": raw_names, "order": order}
+    def with_reading(
+        *arguments: Any,
+        partial: bool,
+        raw_names: bool,
+        order: str | None,
+        index_dir: Path | None,
+        no_index: bool,
+        **named: Any,
+    ) -> Any:
+        reading = {
+            "partial": partial,
+            "raw_names": raw_names,
+            "order": order,
+            "index_dir": index_dir,
+            "use_index": not no_index,
+        }
         return command(*arguments, reading=reading, **named)
 
     for option in reversed(
@@ -129,6 +152,8 @@ def reading_options(command: _Command) -> _Command:
                 is_flag=True,
                 help="Keep counters and addresses in names of generated classes ($$Lambda$14/0x7f10).",
             ),
+            index_dir_option,
+            no_index_option,
             partial_option,
         )
     ):
@@ -184,13 +209,8 @@ def graph_options(command: _Command) -> _Command:
                 default="strong",
                 help="Whether soft references hold what they refer to.  [default: strong]",
             ),
-            click.option(
-                "--index-dir",
-                metavar="DIR",
-                type=click.Path(path_type=Path),
-                help="Where the index of DUMP is kept; by default in the user's cache folder.",
-            ),
-            click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+            index_dir_option,
+            no_index_option,
             partial_option,
         )
     ):
