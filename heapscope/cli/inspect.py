@@ -16,6 +16,7 @@ from heapscope.cli.common.arguments import dump_argument, graph_options, secrets
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import document_options, json_text, write
 from heapscope.reporter.text import plural, printable
+from heapscope.secrets import MASKED
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class _Text:
             for place, name in enumerate(found.superclasses)
         ]
         if found.text is not None:
-            quoted = self._cut(f'"{printable(found.text)}"', room)
+            quoted = self._cut(_quoted(found.text), room)
             facts += [("text", quoted), ("", plural(found.text_length, "character"))]
         for label, value in facts:
             if value:
@@ -249,7 +250,7 @@ class _Text:
         if held.value is None:
             return self.named(held.class_name, held.object_id, taken)
         if held.class_name == "java.lang.String":
-            quoted = f'"{printable(str(held.value))}"'
+            quoted = _quoted(str(held.value))
             return f"{self._cut(quoted, taken + len(address) + 1)} {address}"
         if held.class_name == "java.lang.Class":
             return f"class {self.named(str(held.value), held.object_id, taken + 6)}"
@@ -282,6 +283,11 @@ class _Text:
 def _size(count: int) -> str:
     exact = plural(count, "byte")
     return exact if count < 1000 else f"{format_bytes(count)} ({exact})"
+
+
+def _quoted(text: str) -> str:
+    """A text of the heap in quotes; what stands for one that is masked without."""
+    return printable(text) if text.startswith(MASKED.removesuffix(")")) else f'"{printable(text)}"'
 
 
 def _plain(held: Held) -> str:

@@ -78,7 +78,9 @@ def _output_option(text: str) -> Callable[[Any], Any]:
 _force_option = click.option("--force", is_flag=True, help="Overwrite FILE.")
 
 
-def table_options(*columns: Column, also: Sequence[Column] = ()) -> Callable[[_Command], _Command]:
+def table_options(
+    *columns: Column, also: Sequence[Column] = (), others: str = ""
+) -> Callable[[_Command], _Command]:
     """Options every table has; the command gets them as ``choice``, a `Choice`.
 
     The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.
@@ -89,9 +91,13 @@ def table_options(*columns: Column, also: Sequence[Column] = ()) -> Callable[[_C
         What the table may be sorted by, as its header names them; without any there is no ``--sort``.
     also : sequence of Column
         What it may be sorted by as well, and ``--help`` does not list.
+    others : str
+        What else ``--sort`` may name, which the command checks: "a field".
     """
-    named = SortColumn([*columns, *also])
-    listed = ", ".join(dict.fromkeys(label_of(column) for column in columns))
+    named = SortColumn([*columns, *also], is_open=bool(others))
+    listed = ", ".join(
+        [*dict.fromkeys(label_of(column) for column in columns), *([others] if others else [])]
+    )
     sort_option = [
         click.option(
             "--sort",

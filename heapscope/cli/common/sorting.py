@@ -30,12 +30,15 @@ class SortColumn(click.ParamType):
     ----------
     columns : sequence of Column
         An earlier one is taken where two have the same name but for the unit.
+    is_open : bool
+        Whether other names are left as they are, for the command to check.
     """
 
     name = "column"
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], *, is_open: bool = False) -> None:
         self._columns = columns
+        self._is_open = is_open
         self._names: dict[str, str] = {}
         for spell in (_spelled, _without_unit):  # a whole name outweighs one without its unit
             for column in columns:
@@ -47,6 +50,8 @@ class SortColumn(click.ParamType):
         for spelled in (_spelled(str(value)), _without_unit(str(value))):
             if spelled and spelled in self._names:
                 return self._names[spelled]
+        if self._is_open:
+            return str(value)
         labels = dict.fromkeys(label_of(column) for column in self._columns)
         self.fail(f"{value!r} is no column of this table: {', '.join(labels)}.", parameter, context)
 
