@@ -17,6 +17,7 @@ import click
 
 import heapscope
 from heapscope.cli import COMMANDS, PROGRAM, cli
+from heapscope.cli.commands import GROUPS
 from heapscope.reporter.catalogue import catalogue_page
 
 if TYPE_CHECKING:
@@ -159,10 +160,11 @@ def _help_of(command: click.Command, context: click.Context, level: str) -> list
 
 def _overview() -> str:
     lines = ["---", "title: Commands", "---", "# Commands", ""]
-    lines += ["| command | what it does |", "|---|---|"]
-    for name, command in commands().items():
-        lines.append(f"| [`{name}`]({name}.md) | {_escaped(command.get_short_help_str(200))} |")
-    lines += ["", *_prose(cli.epilog or ""), "", "## Exit codes", ""]
+    for title, group in GROUPS.items():
+        lines += [f"## {title}", "", "| command | what it does |", "|---|---|"]
+        lines += [f"| [`{name}`]({name}.md) | {_escaped(text)} |" for name, text in group.items()]
+        lines.append("")
+    lines += ["## What they read", "", *_prose(cli.epilog or ""), "", "## Exit codes", ""]
     # The table of the module that returns them.
     module = inspect.getdoc(inspect.getmodule(heapscope_main())) or ""
     rows = re.findall(r"^ +(\d+) +(.+)$", module.partition("Exit codes::")[2], re.MULTILINE)

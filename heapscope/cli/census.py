@@ -29,7 +29,7 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Watched classes with their subclasses, in each dump.")
+@click.command()
 @dumps_argument
 @class_option
 @subclasses_option

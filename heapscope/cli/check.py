@@ -19,6 +19,7 @@ from heapscope.cli.common.arguments import (
     reading_options,
     work_counts,
 )
+from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.exit_codes import FOUND, TOO_EARLY
 from heapscope.cli.common.output import (
     document_options,
@@ -51,7 +52,7 @@ _PROOF_COLUMNS = (
 )
 
 
-@click.command(cls=TwoRuns, short_help="Whether a leak is fixed; guards for test suites.")
+@click.command(cls=TwoRuns)
 @dumps_argument
 @click.option(
     "--against",
@@ -66,6 +67,7 @@ _PROOF_COLUMNS = (
     "patterns",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="With --against: the classes that decide, with subclasses; else what leaks in DUMP....",
 )
 @click.option(
@@ -80,6 +82,7 @@ _PROOF_COLUMNS = (
     "--no-growth",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="Classes that must not grow, such as 'com.acme.*'. Repeatable.",
 )
 @allow_absent_option

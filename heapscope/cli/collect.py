@@ -50,7 +50,7 @@ class _Settings:
     then: str | None
 
 
-@click.command(short_help="Heap dumps and class histograms of running JVMs.")
+@click.command()
 @click.argument("pids", metavar="PID...", type=click.IntRange(1), nargs=-1)
 @click.option("--role", metavar="NAME", help="All TensorFlow processes of this role, also new ones.")
 @click.option(

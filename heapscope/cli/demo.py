@@ -35,7 +35,7 @@ _SAMPLES_BEFORE, _SAMPLES_AFTER = 3, 1
 _POLL_SECONDS = 0.1
 
 
-@click.command(short_help="Replay the libhdfs incident here: find it, cure it, prove it.")
+@click.command()
 @click.option(
     "--connects",
     type=click.IntRange(_LEAST_CONNECTS),

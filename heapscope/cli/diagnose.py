@@ -31,7 +31,7 @@ _WIDTH = 80
 _MAX_WIDTH = 100
 
 
-@click.command(short_help="What leaks, since when, why, and what to do.")
+@click.command()
 @dumps_argument
 @click.option(
     "--known-leaks",

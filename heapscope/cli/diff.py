@@ -48,7 +48,7 @@ _RUNS_COLUMNS = (
 )
 
 
-@click.command(cls=TwoRuns, short_help="Classes that changed between two dumps, or two runs.")
+@click.command(cls=TwoRuns)
 @dumps_argument
 @click.option(
     "--vs",

@@ -32,7 +32,7 @@ _PLURALS = {"class": "classes", "package": "packages", "loader": "loaders"}
 _DEFAULT_ROWS = 20
 
 
-@click.command(short_help="What retains most: objects, classes, packages, class loaders.")
+@click.command()
 @dump_argument
 @click.option("--of", metavar="0xADDRESS", help="What this object immediately dominates.")
 @click.option(

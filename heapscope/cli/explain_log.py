@@ -26,7 +26,7 @@ _WIDTH = 80
 _MAX_WIDTH = 100
 
 
-@click.command(short_help="What logs tell of memory: errors, kills, GC, jstack.")
+@click.command()
 @click.argument("files", metavar="FILE...", type=DUMP, nargs=-1, required=True)
 @click.option(
     "--known-leaks",

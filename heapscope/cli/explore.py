@@ -14,7 +14,7 @@ from heapscope import extras
 from heapscope.cli.common.arguments import dumps_argument, expanded, graph_options, secrets_option
 
 
-@click.command(short_help="Walk through a heap in the browser.")
+@click.command()
 @dumps_argument
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="A port; any free one by default.")
 @click.option(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FAILURES_SHOWN = 10
 
 
-@click.group(short_help="Many dumps on Dask: which leak, and what they have in common.")
+@click.group()
 def fleet() -> None:
     """Hundreds of dumps, from where they lie: which processes leak, and what tells them from the others.
 

@@ -83,7 +83,7 @@ _WHY_NOT = {"too few": "was seen twice only", "steady": "is steady", "grows": "h
 _WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
 
 
-@click.command(short_help="What grows, how fast, how sure, and when memory runs out.")
+@click.command()
 @dumps_argument
 @click.option(
     "--by",

@@ -48,7 +48,7 @@ def _facts(found: VmObjects | None) -> dict[str, Any]:
     return {} if found is None else {"vm_objects": asdict(found)}
 
 
-@click.command(short_help="Instances and shallow bytes of every class in one dump.")
+@click.command()
 @dump_argument
 @table_options(*_COLUMNS, _RETAINED)
 @click.option(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 
 
-@click.command(short_help="What a dump is: format, layout, GC roots, JVM, environment.")
+@click.command()
 @dump_argument
 @secrets_option
 @index_dir_option

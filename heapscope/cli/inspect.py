@@ -53,7 +53,7 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
     return value
 
 
-@click.command(short_help="One object: fields, sizes, class loader, elements.")
+@click.command()
 @dump_argument
 @click.argument("given", metavar="0xADDRESS")
 @click.option(

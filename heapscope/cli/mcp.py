@@ -10,7 +10,7 @@ import click
 from heapscope.cli.common.arguments import DUMP, index_dir_option, no_index_option
 
 
-@click.command(short_help="Answers for agents: a Model Context Protocol server.")
+@click.command()
 @click.argument("paths", metavar="[DUMP|DIR]...", type=DUMP, nargs=-1)
 @click.option(
     "--show-values",

@@ -11,6 +11,7 @@ import click
 
 from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
+from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.sorting import sorted_table
@@ -23,9 +24,9 @@ _SIZES = (
 _CLASS = Column("class_name", "class", is_text=True)
 
 
-@click.command(short_help="Instances of a class with their fields.")
+@click.command()
 @dump_argument
-@click.argument("class_name", metavar="CLASS")
+@click.argument("class_name", metavar="CLASS", shell_complete=complete_class)
 @click.option(
     "--fields", metavar="A,B.C", help="Paths of fields, one column each; attrs[id] is a key of a map."
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
 
 
-@click.command(short_help="What keeps an object, or all of a class, alive.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option("--count", type=click.IntRange(1), default=3, help="Paths to one object.  [default: 3]")

@@ -34,7 +34,7 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="The processes that host a JVM, embedded or not.")
+@click.command()
 @click.option("--role", metavar="NAME", help="Only TensorFlow processes of this role: worker, ps, chief ...")
 @secrets_option
 @table_options(*_COLUMNS)

@@ -14,7 +14,7 @@ from heapscope.units import format_bytes
 _LEAST_KEY_BYTES = 16
 
 
-@click.command(short_help="A copy of a dump without its secrets: same graph, same sizes.")
+@click.command()
 @click.argument("dump", metavar="IN", type=DUMP)
 @click.argument("copy", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(

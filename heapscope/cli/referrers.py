@@ -25,7 +25,7 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Who refers to an object, or to a class's instances.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option(

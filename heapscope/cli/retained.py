@@ -26,7 +26,7 @@ _COLUMNS = (
 _JNI_GLOBAL = "JNI global"
 
 
-@click.command(short_help="What would go if all instances of a class went, exactly.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option(

@@ -26,7 +26,7 @@ _LEAST_WIDTH = 24
 _NUMBERS = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
-@click.command(short_help="SQL over one dump or many.")
+@click.command()
 @click.argument("dumps_and_query", metavar="DUMP... [QUERY]", nargs=-1, required=True)
 @click.option(
     "-f", "--file", "query_file", type=click.File(encoding="utf-8"), metavar="FILE",

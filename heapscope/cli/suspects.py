@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CONSUMERS = 5
 
 
-@click.command(short_help="Leak suspects: what retains much, and where it piles up.")
+@click.command()
 @dump_argument
 @click.option(
     "--share",

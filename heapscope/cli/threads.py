@@ -33,7 +33,7 @@ _OBJECTS_OF_FRAME = 3
 _NAMES = 5
 
 
-@click.command(short_help="Threads with stacks, what lies on these, what each retains.")
+@click.command()
 @dump_argument
 @secrets_option
 @graph_options

@@ -42,7 +42,7 @@ _COLUMNS = (
 _SUMS = tuple(column.name for column in _COLUMNS[:-2])
 
 
-@click.command(short_help="Growth of every class over all dumps.")
+@click.command()
 @dumps_argument
 @class_option
 @subclasses_option

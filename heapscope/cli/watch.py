@@ -52,7 +52,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error), context, parameter) from None
 
 
-@click.command(short_help="Memory of JVM processes over time, and what grew.")
+@click.command()
 @click.argument("pids", metavar="[PID...]", type=click.IntRange(1), nargs=-1)
 @click.option("--role", metavar="NAME", help="Only TensorFlow processes of this role, also new ones.")
 @click.option(
@@ -165,7 +165,7 @@ def watch(
             raise exporter.problem
 
 
-@click.command(short_help="Chart what 'watch' wrote, and say what grew.")
+@click.command()
 @click.argument("files", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "-o",

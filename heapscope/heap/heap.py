@@ -71,11 +71,6 @@ class Heap(RichRepr, Queryable, Explorable):
     heap : int, optional
         Which heap of a file that holds several, counted from 1: the last by default.
 
-    Attributes
-    ----------
-    index_dir, uses_index
-        As they were given.
-
     Raises
     ------
     NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump, HprofError
@@ -293,7 +288,7 @@ class Heap(RichRepr, Queryable, Explorable):
             The heap is closed.
         """
         from heapscope.heap.graph.heap_graph import HeapGraph
-        from heapscope.heap.graph.index import index_path, partial_key
+        from heapscope.heap.graph.index_file import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from heapscope.cli.common.class_names import complete_class
 from heapscope.parser.numbered import numbered
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class_option = click.option(
     "patterns",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="A class by its full name, by its name without the package, or by a glob with * and ?. Repeatable.",
 )
 subclasses_option = click.option(
@@ -319,4 +321,6 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     return ObjectSet(heap.graph, [find_object(heap.graph, subject.address).index])
 
 
-subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)
+subject_argument = click.argument(
+    "subject", metavar="CLASS|0xADDRESS", callback=_subject, shell_complete=complete_class
+)
