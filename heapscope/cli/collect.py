@@ -137,7 +137,7 @@ class _Settings:
     "--output",
     metavar="DIR|URL",
     type=click.Path(file_okay=False),
-    help="Made where it is missing; s3://bucket/prefix and the like with heapscope[remote].  "
+    help="Made where it is missing; s3://bucket/prefix and the like with the extra 'remote'.  "
     "[required, but for --check]",
 )
 def collect(
