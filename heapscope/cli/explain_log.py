@@ -14,7 +14,7 @@ from heapscope.cli.common.answer import SCHEMA_VERSION, Choice
 from heapscope.cli.common.arguments import DUMP
 from heapscope.cli.common.exit_codes import FOUND
 from heapscope.cli.common.output import document_options, json_text, write
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import quiet_option, work
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.reporter.text import printable
@@ -41,6 +41,7 @@ _MAX_WIDTH = 100
     is_flag=True,
     help="End with exit code 1 if the text says that a process was ended because of its memory.",
 )
+@quiet_option
 @document_options(
     "Write JSON.",
     "Write there and not to stdout: text, or data (.json); .png is a chart over time beside the text.",

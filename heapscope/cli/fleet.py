@@ -15,7 +15,7 @@ from heapscope.cli.common.answer import Choice
 from heapscope.cli.common.arguments import partial_option
 from heapscope.cli.common.exit_codes import FAILED, FOUND, TOO_EARLY
 from heapscope.cli.common.output import document_options, write, write_lines
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import is_quiet, quiet_option, work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -55,6 +55,7 @@ def fleet() -> None:
     "--scratch", metavar="DIR", type=click.Path(path_type=Path),
     help="Where workers copy remote files to, one at a time. [default: Dask's own folder]",
 )  # fmt: skip
+@quiet_option
 @partial_option
 def run(
     sources: tuple[str, ...],
@@ -115,9 +116,12 @@ def _tell(state: RunState, output: Path) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Watcher]:
-    """A bar with dumps, bytes, rate and time left, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda state: None
+    """A bar with dumps, bytes, rate and time left where stderr is a terminal; else a line now and then."""
+    if is_quiet() or not sys.stderr.isatty():
+        with work(compiles=False) as at:
+            yield lambda state: at.progress(
+                f"{state.done_count:,} of {state.total_count:,} dumps", state.done_bytes, state.total_bytes
+            )
         return
     from rich.console import Console
     from rich.progress import (
@@ -155,6 +159,7 @@ _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 
 @fleet.command(short_help="Which processes leak, by cause, and what they have in common.")
 @_folder
+@quiet_option
 @document_options(
     "Write JSON to standard output.", "A .html, .md, .json or .pdf. [default: text on standard output]"
 )
@@ -198,6 +203,7 @@ def report(folder: Path, choice: Choice) -> None:
     "--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'."
 )
 @click.option("--b", metavar="COHORT", help="What it is held against. [default: all others]")
+@quiet_option
 @document_options()
 def compare(folder: Path, a: str, b: str | None, choice: Choice) -> None:
     """Hold the processes of one cohort against those of another: canary against baseline, before against

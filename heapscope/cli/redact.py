@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from heapscope.cli.common.arguments import DUMP
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import quiet_option, work
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -40,6 +40,7 @@ _LEAST_KEY_BYTES = 16
     is_flag=True,
     help="Copy a dump that was cut short up to its last whole record; OUT is cut, too.",
 )
+@quiet_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def redact(
     dump: Path,

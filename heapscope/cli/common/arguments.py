@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from heapscope.cli.common.class_names import complete_class
+from heapscope.cli.common.progress import quiet_option
 from heapscope.parser.numbered import numbered
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ def dump_argument(command: _Command) -> _Command:
         help="Which heap (or class histogram) of a DUMP that holds several; 'DUMP#N' says the same.  "
         "[default: the last]",
     )
-    taken = click.argument("dump", type=DUMP)(option(with_heap))
+    taken = click.argument("dump", type=DUMP)(quiet_option(option(with_heap)))
     return taken  # type: ignore[return-value]  # the option is gone
 
 
-dumps_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
+def dumps_argument(command: _Command) -> _Command:
+    """The DUMP... of a command that reads several, one after the other."""
+    return dumps_only_argument(quiet_option(command))
+
+
+dumps_only_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
 
 class_option = click.option(
     "--class",
