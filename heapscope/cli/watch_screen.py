@@ -35,7 +35,7 @@ class Screen:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
-        self._blocks = _BLOCKS if encodes(_BLOCKS, sys.stdout) else _ASCII_BLOCKS
+        self._blocks = blocks()
 
     def __enter__(self) -> Screen:
         self._live.__enter__()
@@ -87,6 +87,11 @@ class Screen:
             longest = max(process.seconds[-1] - process.seconds[0] for _, process in seen)
             notes.append(f"watched for {format_duration(longest)}")
         return Group(table, Text("; ".join([*notes, "Ctrl-C ends"]), style="dim"))
+
+
+def blocks() -> str:
+    """The bars that stdout can write."""
+    return _BLOCKS if encodes(_BLOCKS, sys.stdout) else _ASCII_BLOCKS
 
 
 def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:

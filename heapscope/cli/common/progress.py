@@ -145,9 +145,11 @@ class _ToldWork(Work):
         """Phase, file, share, and the time that is left of the phase."""
         phase, began, done, total = self._state
         now = self._clock()
-        if not phase or not total:
-            return f"{phase or self._label or 'at work'}, for {format_duration(round(now - self._began))}"
-        share = min(done / total, 1.0)
+        if not phase or not done or done >= total:
+            # Between two phases nothing tells how long the next one takes.
+            where = f" on {self._label}" if self._label else ""
+            return f"at work{where} for {format_duration(round(now - self._began))}"
+        share = done / total
         if share < _LEAST_SHARE:
             return f"{phase}: {share:.0%}"
         left = round((now - began) * (1 - share) / share)

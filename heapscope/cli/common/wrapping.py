@@ -14,8 +14,10 @@ _LEAST_WIDTH = 40
 # A line does not end behind so few characters: "at" and "50 x" stay with the name that follows.
 _STUB = 8
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTPE]?B|d|h|min|s|ms)\b)")
-# Where a name or a path that is longer than a line is broken: behind one of these.
-_JOINTS = re.compile(r"(?<=[./:,;$_=&-])")
+# Where a name or a path that is longer than a line is broken: behind one of the first, else of the others.
+_JOINTS = (re.compile(r"(?<=[:;,])(?!\d)"), re.compile(r"(?<=[./$_=&])(?!java:)"))
+# A label or a figure with a gap behind it, which the next lines stand below.
+_HEAD = re.compile(r"\s*\S(?:.*?\S)??\s{2,}(?=\S)")
 _GLUE = "\xa0"
 
 
@@ -47,10 +49,14 @@ def broken(line: str, width: int, indent: int | None = None) -> list[str]:
     """
     if len(line) <= width:
         return [line]
-    first = line[: len(line) - len(line.lstrip())]
+    head = _HEAD.match(line)
+    if head is not None and head.end() <= width // 2 and indent is None:
+        first, indent = head[0], head.end()
+    else:
+        first = line[: len(line) - len(line.lstrip())]
     more = " " * (len(first) + _INDENT if indent is None else indent)
-    glued = _BEFORE_UNIT.sub(_GLUE, line.strip()).replace(" -> ", f" ->{_GLUE}")
-    return [row.replace(_GLUE, " ") for row in _filled(glued.split(" "), first, more, width)]
+    glued = _BEFORE_UNIT.sub(_GLUE, line[len(first) :].strip()).replace(" -> ", f" ->{_GLUE}")
+    return [row.replace(_GLUE, " ").rstrip() for row in _filled(glued.split(" "), first, more, width)]
 
 
 def _filled(words: Sequence[str], first: str, more: str, width: int) -> list[str]:
@@ -79,6 +85,9 @@ def _filled(words: Sequence[str], first: str, more: str, width: int) -> list[str
 def _pieces(word: str, room: int) -> list[str]:
     """A word in pieces that fit, broken behind dots, slashes and the like where it has some."""
     room = max(room, 1)
-    return [
-        piece[start : start + room] for piece in _JOINTS.split(word) for start in range(0, len(piece), room)
-    ]
+    pieces = [word]
+    for joints in _JOINTS:
+        pieces = [
+            part for piece in pieces for part in (joints.split(piece) if len(piece) > room else [piece])
+        ]
+    return [piece[start : start + room] for piece in pieces for start in range(0, len(piece), room)]

@@ -112,10 +112,13 @@ def test_without_news_the_time_so_far_is_said(tmp_path: Path) -> None:
     now = [0.0]
     at = _ToldWork(lambda _: True, lambda: now[0])
     now[0] = 5
-    assert at.line() == "at work, for 5 s"
+    assert at.line() == "at work for 5 s"
     at.name(tmp_path / "worker-3.hprof")
     now[0] = 35
-    assert at.line() == "worker-3.hprof, for 35 s"
+    assert at.line() == "at work on worker-3.hprof for 35 s"
+    at.progress("counting", 7, 7)
+    now[0] = 65
+    assert at.line() == "at work on worker-3.hprof for 1 min 5 s"
 
 
 def test_work_that_is_done_is_told_no_more(
