@@ -31,6 +31,8 @@ FIRST_SECONDS, NEXT_SECONDS = 5.0, 30.0
 QUIET_VARIABLE = "HEAPSCOPE_QUIET"
 _QUIET = "heapscope.quiet"
 _NAME_WIDTH = 28
+_LEAST_NAME_WIDTH = 8
+_BESIDE_NAME = 60  # phase, place, bar, share and time left
 _LEAST_SHARE = 0.01  # below it nothing can be said of the time left
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -61,6 +63,8 @@ class Work:
 
     def __init__(self, bars: Bars | None = None) -> None:
         self._bars = bars
+        room = _NAME_WIDTH if bars is None else bars.console.width - _BESIDE_NAME
+        self._name_width = max(_LEAST_NAME_WIDTH, min(_NAME_WIDTH, room))
         self._task: TaskID | None = None
         self._label = ""
         self._shown: tuple[str, int] = "", 0
@@ -78,7 +82,7 @@ class Work:
 
     def name(self, path: Path, place: str = "") -> None:
         """Name the file that is worked on from now on."""
-        self._label = shorten(printable(path.name), _NAME_WIDTH) + place
+        self._label = shorten(printable(path.name), self._name_width) + place
         self._shown = "", 0
 
     def _update(self, phase: str, done: int, total: int) -> None:

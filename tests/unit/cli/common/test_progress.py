@@ -17,6 +17,7 @@ import pytest
 from heapscope.cli.common.progress import (
     COMPILING,
     QUIET_VARIABLE,
+    Work,
     _ToldWork,
     is_quiet,
     quiet_option,
@@ -163,8 +164,29 @@ def test_bars_show_percent_and_time_left(monkeypatch: pytest.MonkeyPatch, tmp_pa
             assert at._bars is not None
             at._bars.refresh()
     seen = stderr.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
+    assert max(len(line) for line in re.split(r"[\r\n]", plain)) <= 80
     assert "counting a.hprof (1 of 2)" in seen
     assert r"counting \x1b[31mb.hprof (2 of 2)" in seen
     assert "50%" in seen
     assert re.search(r"-:--:--|\d:\d\d:\d\d", seen)
     assert COMPILING not in seen
+
+
+def test_a_bar_of_a_long_name_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
+    bars = Progress(*columns, console=console, auto_refresh=False)
+    at = Work(bars)
+    names = [tmp_path / f"worker-3.20261129T10000{number}.184213Z.hprof.zst" for number in range(4)]
+    for _ in at.each(names):
+        at.progress("locating objects", 1, 3)
+        row = console.render_lines(bars.get_renderable(), pad=False)[-1]
+        text = "".join(segment.text for segment in row)
+        assert text.endswith("-:--:--")
+        assert "hprof.zst (" in text
+        assert " 33%" in text
