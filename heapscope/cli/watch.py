@@ -232,7 +232,7 @@ def _verdicts(found: Iterable[WatchedProcess | ProcessHistory], dropped_count: i
 
 def _drawn_verdicts(found: Sequence[WatchedProcess]) -> list[str]:
     """The verdicts, each with a line of the resident size over time, as wide as the terminal allows."""
-    from heapscope.cli.watch_screen import blocks, sparkline
+    from heapscope.cli.common.sparkline import blocks, sparkline
 
     width = max(10, min(60, shutil.get_terminal_size().columns - _CHART_LABEL))
     lines = []

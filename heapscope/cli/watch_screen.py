@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from heapscope.cli.common.answer import encodes, shorten
+from heapscope.cli.common.sparkline import blocks, sparkline
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_duration
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
     from heapscope.collector.memory import Sample
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_ASCII_BLOCKS = "_.-=+*#@"
 _SPARK_WIDTH = 12
 _NARROW_NAME, _WIDE_NAME = 12, 48
-# The full height of a sparkline is at least this share of its largest value: small noise stays small.
-_MIN_RELIEF = 0.05
 _STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
 
 
@@ -54,7 +50,7 @@ class Screen:
         seen.sort(key=lambda pair: -pair[1].rss_growth)
         room = max(1, self._console.height - 5)
         room_for_names = max(_NARROW_NAME, min(_WIDE_NAME, _NARROW_NAME + self._console.width - 80))
-        ellipsis = "…" if self._blocks is _BLOCKS else "..."
+        ellipsis = "…" if encodes("…", sys.stdout) else "..."
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         for label, is_text in (
             ("pid", False),
@@ -87,23 +83,6 @@ class Screen:
             longest = max(process.seconds[-1] - process.seconds[0] for _, process in seen)
             notes.append(f"watched for {format_duration(longest)}")
         return Group(table, Text("; ".join([*notes, "Ctrl-C ends"]), style="dim"))
-
-
-def blocks() -> str:
-    """The bars that stdout can write."""
-    return _BLOCKS if encodes(_BLOCKS, sys.stdout) else _ASCII_BLOCKS
-
-
-def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
-    """The last ``width`` of the values, or their means where there are more, as bars of text."""
-    if len(values) > width:
-        edges = [len(values) * index // width for index in range(width + 1)]
-        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, high = min(values), max(values)
-    relief = max(high - low, _MIN_RELIEF * high) or 1.0
-    return "".join(
-        blocks[min(len(blocks) - 1, int((value - low) / relief * len(blocks)))] for value in values
-    )
 
 
 def _named(process: ProcessHistory, width: int, ellipsis: str) -> str:

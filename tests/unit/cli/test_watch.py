@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from heapscope.analysis.memory.history import WatchHistory
-from heapscope.cli.watch_screen import Screen, sparkline
+from heapscope.cli.common.sparkline import sparkline
+from heapscope.cli.watch_screen import Screen
 from heapscope.collector.memory import Sample
 from tests.unit.cli.conftest import Run
 from tests.unit.collector.test_sample_file import sample
