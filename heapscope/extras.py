@@ -106,15 +106,17 @@ def ipython_display() -> Any:
     return _loaded("IPython", "HTML in a notebook", "notebook", "IPython.display")
 
 
-def fsspec(purpose: str) -> Any:
+def fsspec(purpose: str, extra: str = "remote") -> Any:
     """The module ``fsspec`` with ``fsspec.core``, for object stores and other hosts.
 
     Parameters
     ----------
     purpose : str
         What needs it: the beginning of the message.
+    extra : str
+        The extra whose libraries the message names.
     """
-    return _loaded("fsspec", purpose, "remote", "fsspec", "fsspec.core")
+    return _loaded("fsspec", purpose, extra, "fsspec", "fsspec.core")
 
 
 def distributed() -> Any:
