@@ -71,7 +71,8 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and args[0][:1] != "-":
+        # The completion of a shell reads no file.
+        if args and args[0] not in COMMANDS and args[0][:1] != "-" and not ctx.resilient_parsing:
             from heapscope.cli.guess import guess, is_file, told
 
             if not is_file(args[0]):

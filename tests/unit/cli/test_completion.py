@@ -68,6 +68,7 @@ def test_class_names_of_the_dump_on_the_line_complete(run: Run, tmp_path: Path) 
     with dump.open("ab") as file:
         file.write(b"x")  # another dump now: its names are not known
     assert complete(*words, "FileS", cwd=tmp_path) == []
+    assert complete(str(dump), "FileS", cwd=tmp_path) == ["file,FileS"]  # no command is guessed
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
