@@ -1,6 +1,6 @@
 """MkDocs hook: reference pages from the commands themselves and from the docstrings, at each build.
 
-Nothing here is written down twice: a command that is added to `heapscope.cli.COMMANDS`, or a name that
+Nothing here is written down twice: a command that is added to `heapscope.cli.commands`, or a name that
 is added to `heapscope.__all__`, has its page or its entry with the next build.
 """
 
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import heapscope
-from heapscope.cli import COMMANDS, PROGRAM, cli
-from heapscope.cli.commands import GROUPS
+from heapscope.cli import PROGRAM, cli
+from heapscope.cli.commands import COMMANDS, GROUPS
 from heapscope.reporter.catalogue import catalogue_page
 
 if TYPE_CHECKING:

@@ -77,7 +77,8 @@ def trend(
     check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
-    table, columns = _growth_table(growth) if patterns else everything, _COLUMNS
+    table = _growth_table(growth) if patterns else everything
+    columns: Sequence[Column] = _COLUMNS
     if choice.format == "text" and choice.path is None and sys.stdout.isatty() and len(found) > 2:
         sizes = (
             {each.class_name: each.shallow_bytes for each in growth}

@@ -66,7 +66,7 @@ def document_options(
             click.option("--json", "as_json", is_flag=True, help=json_help),
         ):
             taken = option(taken)
-        return taken  # type: ignore[no-any-return]  # the options are gone, `choice` has come
+        return taken  # type: ignore[return-value]  # the options are gone, `choice` has come
 
     return decorate
 

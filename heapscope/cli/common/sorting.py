@@ -14,6 +14,10 @@ from heapscope.cli.common.answer import Column
 if TYPE_CHECKING:
     from heapscope.table import Table
 
+    _NameType = click.ParamType[str]
+else:
+    _NameType = click.ParamType  # which is not generic in click 8.1
+
 # Words of a header that say the unit of a column and not what it counts.
 _UNITS = {"bytes", "b", "kb", "mb", "gb", "count", "seconds", "s"}
 
@@ -23,7 +27,7 @@ def label_of(column: Column) -> str:
     return " ".join(column.label.split())
 
 
-class SortColumn(click.ParamType):
+class SortColumn(_NameType):
     """The name of a column: its header in any case, with or without the unit, or its name in JSON and CSV.
 
     Parameters

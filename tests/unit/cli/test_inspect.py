@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import heapscope
-from heapscope import cli
 from heapscope.cli.inspect import lines
 from heapscope.heap.objects.inspector import Inspection
 from tests.support.dumps import DumpBuilder, build
@@ -18,11 +17,6 @@ from tests.unit.cli.conftest import Run
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eevil\n"
 LONG = "org.apache.hadoop.some.very.long.package.name.indeed.VeryLongNameOfAClass$AndOfOneInside"
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "inspect", "heapscope.cli.inspect")
 
 
 Made = dict[str, int]
