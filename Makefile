@@ -18,7 +18,7 @@ PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks system-packages clean
+.PHONY: help report dist test-wheel test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,15 @@ help: ## Show this list
 report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps, and its verdict
 	@mkdir -p build
 	$(RUN) heapscope report sample_dumps/leak-*.hprof.gz -o build/report.html --force
+
+# hatchling puts no time of its own into archives, and sorts: the same tree gives the same bytes.
+dist: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/; the same bytes each time
+	@rm -rf dist
+	$(RUN) build --no-isolation --outdir dist . >/dev/null
+	@sha256sum dist/*
+
+test-wheel: dist ## Install the wheel into a clean environment outside of the tree, and run it
+	@.ci/test-wheel
 
 test: $(VENV)/.installed-dev system-packages ## Set up, then all tests
 	$(RUN) pytest --numprocesses=auto --dist=loadscope $(PYTEST_OPTIONS)

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.handed_down import hand_down
 from heapscope.rich_repr import set_renderer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from heapscope.analysis.diagnosis import diagnose

@@ -321,9 +321,19 @@ class NoDemo(HeapscopeError):
 
 
 class MissingDependency(HeapscopeError, ImportError):
-    """An optional library is not installed; the message names the pip line."""
+    """An optional library is not installed; the message names the pip line.
 
-    def __init__(self, library: str, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs {library}, which is not installed; run: pip install 'heapscope[{extra}]'"
-        )
+    Parameters
+    ----------
+    library : str
+        What the message calls it.
+    purpose : str
+        What needs it: the beginning of the message.
+    requirements : sequence of str
+        What pip is told to install: libraries, which every package index has, and never heapscope itself,
+        which may have come from a repository or a file.
+    """
+
+    def __init__(self, library: str, purpose: str, requirements: Sequence[str]) -> None:
+        line = " ".join(f"'{each}'" for each in requirements)
+        super().__init__(f"{purpose} needs {library}, which is not installed; run: pip install {line}")

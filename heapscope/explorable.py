@@ -18,9 +18,9 @@ class Explorable:
     def explore(self, *, height: int = 800) -> Any:
         """Walk through the heap in the browser; in a notebook the pages are shown below the cell.
 
-        Needs ``pip install 'heapscope[explore]'``.  The pages are served on loopback by this process, until
-        it ends or the answer's ``stop()`` is called; through the notebook server's own proxy where there is
-        one (jupyter-server-proxy).
+        Needs starlette and uvicorn, the extra ``explore``.  The pages are served on loopback by this process,
+        until it ends or the answer's ``stop()`` is called; through the notebook server's own proxy where
+        there is one (jupyter-server-proxy).
 
         Parameters
         ----------

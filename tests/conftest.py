@@ -13,6 +13,8 @@ from tests.support import hadoop, kerberos, tensorflow
 from tests.support.jvm import find_javac, find_jdks
 from tests.support.visualvm import find_library
 
+# What commands say of their progress depends on how busy the machine is; what tests start is quiet, too.
+os.environ["HEAPSCOPE_QUIET"] = "1"
 _HOW = "`make system-packages` installs it"
 
 

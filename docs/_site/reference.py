@@ -1,6 +1,6 @@
 """MkDocs hook: reference pages from the commands themselves and from the docstrings, at each build.
 
-Nothing here is written down twice: a command that is added to `heapscope.cli.COMMANDS`, or a name that
+Nothing here is written down twice: a command that is added to `heapscope.cli.commands`, or a name that
 is added to `heapscope.__all__`, has its page or its entry with the next build.
 """
 
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import heapscope
-from heapscope.cli import COMMANDS, PROGRAM, cli
+from heapscope.cli import PROGRAM, cli
+from heapscope.cli.commands import COMMANDS, GROUPS
 from heapscope.reporter.catalogue import catalogue_page
 from tests.support.documents import PAGES, ROOT, blocks_in, shown_in_block
 
@@ -198,10 +199,11 @@ def _example_of(name: str) -> list[str]:
 
 def _overview() -> str:
     lines = ["---", "title: Commands", "---", "# Commands", ""]
-    lines += ["| command | what it does |", "|---|---|"]
-    for name, command in commands().items():
-        lines.append(f"| [`{name}`]({name}.md) | {_escaped(command.get_short_help_str(200))} |")
-    lines += ["", *_prose(cli.epilog or ""), "", "## Exit codes", ""]
+    for title, group in GROUPS.items():
+        lines += [f"## {title}", "", "| command | what it does |", "|---|---|"]
+        lines += [f"| [`{name}`]({name}.md) | {_escaped(text)} |" for name, text in group.items()]
+        lines.append("")
+    lines += ["## What they read", "", *_prose(cli.epilog or ""), "", "## Exit codes", ""]
     # The table of the module that returns them.
     module = inspect.getdoc(inspect.getmodule(heapscope_main())) or ""
     rows = re.findall(r"^ +(\d+) +(.+)$", module.partition("Exit codes::")[2], re.MULTILINE)

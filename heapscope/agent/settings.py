@@ -23,12 +23,18 @@ class Settings:
         Folder for snapshots of running JVMs; empty where none may be taken.
     answer_bytes : int
         No answer is longer.
+    index_dir : str
+        Where indexes are kept; empty for the user's cache folder.
+    use_index : bool
+        Whether any are.
     """
 
     paths: tuple[str, ...]
     show_values: bool = False
     collect_to: str = ""
     answer_bytes: int = DEFAULT_BYTES
+    index_dir: str = ""
+    use_index: bool = True
 
     def to_json(self) -> str:
         """For the worker's command line."""

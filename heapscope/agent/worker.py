@@ -77,7 +77,11 @@ class _Out:
 def main() -> None:
     """Answer until standard input ends."""
     settings = Settings.from_json(sys.argv[1])
-    work = Workspace(Scope(settings.paths), Disclosure(settings.show_values))
+    work = Workspace(
+        Scope(settings.paths),
+        Disclosure(settings.show_values),
+        keeping={"index_dir": settings.index_dir or None, "use_index": settings.use_index},
+    )
     out = _Out()
     tools = dict(TOOLS)
     if settings.collect_to:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heapscope.agent.disclosure import Disclosure
 from heapscope.agent.scope import Scope
@@ -39,11 +39,14 @@ class Workspace:
     disclosure : Disclosure
     unread : dict
         Names of files that could not be read, in the order in which that was found.
+    keeping : dict
+        ``index_dir`` and ``use_index``, as `heapscope.open` takes them.
     """
 
     scope: Scope
     disclosure: Disclosure
     unread: dict[str, None] = field(default_factory=dict)
+    keeping: dict[str, Any] = field(default_factory=dict)
     _series: OrderedDict[_Key, Snapshots] = field(default_factory=OrderedDict)
     _heaps: OrderedDict[_Key, Heap] = field(default_factory=OrderedDict)
     _locks: dict[_Key, threading.Lock] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Workspace:
         problem: HeapscopeError | None = None
         for path in paths:
             try:
-                found += read_snapshots(path, progress, directories=False, partial=True)
+                found += read_snapshots(path, progress, directories=False, partial=True, **self.keeping)
             except HeapscopeError as error:
                 if is_strict:
                     raise
@@ -134,7 +137,7 @@ class Workspace:
             heap = self._heaps.get(key)
             if heap is None:
                 try:
-                    heap = open_heap(path, progress, partial=True)
+                    heap = open_heap(path, progress, partial=True, **self.keeping)
                 except HprofError as error:
                     raise HeapscopeError(f"{self.scope.name_of(path)}: {error.problem}") from None
                 self._keep(self._heaps, key, heap, _HEAPS)

@@ -291,6 +291,8 @@ def snapshots(
     partial: bool = False,
     raw_names: bool = False,
     order: Order | None = None,
+    index_dir: str | os.PathLike[str] | None = None,
+    use_index: bool = True,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -312,6 +314,8 @@ def snapshots(
         (``Bus$$Lambda$14/0x7f10``); else those that differ in nothing but these are one class.
     order : {"given", "name"}, optional
         The order of texts without a date: as given, or by their names; else what needs an order asks for it.
+    index_dir, use_index
+        Where indexes are kept, and whether: as for `heapscope.open`, of dumps that are opened later.
 
     Raises
     ------
@@ -326,6 +330,8 @@ def snapshots(
         one
         for given in paths
         for path in (named_files(Path(given)) if directories else [Path(given)])
-        for one in read_snapshots(path, progress, as_jvm=as_jvm, partial=partial)
+        for one in read_snapshots(
+            path, progress, as_jvm=as_jvm, partial=partial, index_dir=index_dir, use_index=use_index
+        )
     ]
     return Snapshots(found if order is None else put_in_order(found, order), raw_names=raw_names)

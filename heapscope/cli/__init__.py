@@ -21,54 +21,24 @@ from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from heapscope import __version__
+from heapscope.cli.commands import COMMANDS, EXAMPLES, FIRST_STEPS, GROUPS, SHORT_HELP
 from heapscope.cli.common.exit_codes import BUG, FAILED, INTERRUPTED, OK, READER_GONE
 from heapscope.errors import HeapscopeError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PROGRAM = "heapscope"
 COMPLETION_VARIABLE = "_HEAPSCOPE_COMPLETE"
 
-# In the order of --help.  A command is the function of that name in the module, a hyphen an underscore.
-COMMANDS = {
-    "ps": "heapscope.cli.ps",
-    "watch": "heapscope.cli.watch",
-    "plot": "heapscope.cli.watch",
-    "collect": "heapscope.cli.collect",
-    "diagnose": "heapscope.cli.diagnose",
-    "explain-log": "heapscope.cli.explain_log",
-    "report": "heapscope.cli.report",
-    "bundle": "heapscope.cli.bundle",
-    "histogram": "heapscope.cli.histogram",
-    "census": "heapscope.cli.census",
-    "diff": "heapscope.cli.diff",
-    "trend": "heapscope.cli.trend",
-    "growth": "heapscope.cli.growth",
-    "check": "heapscope.cli.check",
-    "suspects": "heapscope.cli.suspects",
-    "retained": "heapscope.cli.retained",
-    "paths": "heapscope.cli.paths",
-    "dominators": "heapscope.cli.dominators",
-    "inspect": "heapscope.cli.inspect",
-    "objects": "heapscope.cli.objects",
-    "referrers": "heapscope.cli.referrers",
-    "sql": "heapscope.cli.sql",
-    "export": "heapscope.cli.export",
-    "fleet": "heapscope.cli.fleet",
-    "threads": "heapscope.cli.threads",
-    "info": "heapscope.cli.info",
-    "explore": "heapscope.cli.explore",
-    "redact": "heapscope.cli.redact",
-    "mcp": "heapscope.cli.mcp",
-    "demo": "heapscope.cli.demo",
-    "completion": "heapscope.cli.completion",
-}
-
 
 class _LazyGroup(click.Group):
-    """Commands by name; their modules are imported when one is called or listed."""
+    """Commands by name; their modules are imported when one is called, `--help` imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -77,41 +47,77 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+        command.short_help = SHORT_HELP[cmd_name]
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by what one wants."""
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands with what they do, and files, for which one is guessed."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=SHORT_HELP[name]) for name in COMMANDS if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)] or [
+            CompletionItem(incomplete, type="file")
+        ]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and args[0][:1] != "-":
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        # The completion of a shell reads no file.
+        if args and args[0] not in COMMANDS and args[0][:1] != "-" and not ctx.resilient_parsing:
+            from heapscope.cli.guess import guess, is_file, told
+
+            if not is_file(args[0]):
+                near = get_close_matches(args[0], COMMANDS, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                is_path = os.sep in args[0] or "." in args[0]
+                what = "No such file" if is_path and not near else "No such command"
+                raise click.UsageError(f"{what} {args[0]!r}.{hint}", ctx)
+            guessed, *rest = guess(args)
+            click.echo(f"{PROGRAM}: no command is named; this is: {told(guessed, rest)}", err=True)
+            args = [guessed, *rest]
         return super().resolve_command(ctx, args)
+
+
+def _aligned(pairs: Sequence[tuple[str, str]]) -> str:
+    width = max(len(first) for first, _ in pairs)
+    return "\n".join(f"{first:{width}}  {second}".rstrip() for first, second in pairs)
 
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    help=f"Find what leaks in a JVM, from its heap dumps.\n\n\b\n{_aligned(EXAMPLES)}",
     epilog=(
         "DUMP is a heap dump (.hprof, also gzip, zstd, xz, or alone in a zip or tar) or the text of "
         "'jmap -histo' or 'jcmd PID GC.class_histogram' (- reads it from standard input); DUMP#2 is the "
-        "second "
-        "of several in a file. They are put in the order of the "
-        "time they were taken, but for 'diff', which keeps yours. "
+        "second of several in a file. They are put in the order of the time they were taken, but for "
+        "'diff', which keeps yours. 'heapscope DUMP' without a command takes the one that fits. "
         "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read "
         "or written, 4 'check --against' says it is too early to tell."
     ),
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
-def cli() -> None:
-    """Heap dumps of a leaking JVM in, what grew out.
-
-    \b
-    heapscope diagnose monday.hprof tuesday.hprof wednesday.hprof
-    heapscope report monday.hprof tuesday.hprof -o incident.html
-    heapscope histogram tuesday.hprof
-    heapscope suspects tuesday.hprof
-    """
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """See `help` above; without a command the first steps are told."""
+    if context.invoked_subcommand is None:
+        click.echo(f"heapscope {__version__} finds what leaks in a JVM. What do you have?\n")
+        for question, command in FIRST_STEPS:
+            if question:
+                click.echo(f"  {question}")
+            click.echo(f"      {command}")
+        click.echo("\n'heapscope --help' lists all commands, 'heapscope COMMAND --help' tells of one.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

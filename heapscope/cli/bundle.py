@@ -21,7 +21,7 @@ from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes
 
 
-@click.command(short_help="The incident in one zip: reports, data, checksums; no raw dump.")
+@click.command()
 @dumps_argument
 @click.option(
     "-o",

@@ -29,13 +29,13 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Watched classes with their subclasses, in each dump.")
+@click.command()
 @dumps_argument
 @class_option
 @subclasses_option
 @allow_absent_option
 @reading_options
-@table_options("shallow_bytes", "instance_count", "class_name", "snapshot", "captured_at")
+@table_options(*_COLUMNS, Column("captured_at", "captured at"))
 def census(
     dumps: tuple[Path, ...],
     patterns: tuple[str, ...],

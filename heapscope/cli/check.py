@@ -19,12 +19,19 @@ from heapscope.cli.common.arguments import (
     reading_options,
     work_counts,
 )
+from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.exit_codes import FOUND, TOO_EARLY
-from heapscope.cli.common.output import json_text, show, snapshot_facts, write
+from heapscope.cli.common.output import (
+    document_options,
+    json_text,
+    plain_text,
+    show,
+    snapshot_facts,
+    write,
+    write_lines,
+)
 from heapscope.cli.common.progress import work
-from heapscope.cli.common.wrapping import wrapped
 from heapscope.errors import HeapscopeError
-from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
     from heapscope.analysis.growth.cure import Proof
@@ -45,7 +52,7 @@ _PROOF_COLUMNS = (
 )
 
 
-@click.command(cls=TwoRuns, short_help="Whether a leak is fixed; guards for test suites.")
+@click.command(cls=TwoRuns)
 @dumps_argument
 @click.option(
     "--against",
@@ -60,6 +67,7 @@ _PROOF_COLUMNS = (
     "patterns",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="With --against: the classes that decide, with subclasses; else what leaks in DUMP....",
 )
 @click.option(
@@ -74,6 +82,7 @@ _PROOF_COLUMNS = (
     "--no-growth",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="Classes that must not grow, such as 'com.acme.*'. Repeatable.",
 )
 @allow_absent_option
@@ -93,10 +102,9 @@ _PROOF_COLUMNS = (
 @click.option(
     "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write JUnit XML for a CI server."
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
 @force_series_option
 @reading_options
+@document_options("Write JSON: exact values, ISO times.")
 def check(
     dumps: tuple[Path, ...],
     after: tuple[Path, ...],
@@ -107,10 +115,9 @@ def check(
     work_before: tuple[float, ...] | None,
     work_after: tuple[float, ...] | None,
     junit: Path | None,
-    as_json: bool,
-    force: bool,
     force_series: bool,
     reading: dict[str, Any],
+    choice: Choice,
 ) -> None:
     """Prove a cure, or guard a test suite.
 
@@ -144,7 +151,7 @@ def check(
     except HeapscopeError as error:
         raise click.BadParameter(str(error), param_hint="'--max'") from None
 
-    to_junit = Choice(path=junit, force=force)
+    to_junit = Choice(path=junit, force=choice.force)
     to_junit.check()
     proof: Proof | None = None
     checks: Checks | None = None
@@ -166,10 +173,10 @@ def check(
             proof = before.prove(
                 cured, patterns, force_series=force_series, work=work_done, progress=at.progress
             )
-    if as_json:
-        write(_json(before, cured, proof, checks), Choice())
+    if choice.format == "json":
+        write(_json(before, cured, proof, checks), choice)
     else:
-        _tell(before, cured, proof, checks)
+        _tell(before, cured, proof, checks, choice)
     if junit is not None:
         write(junit_xml("heapscope check", _cases(proof, checks)), to_junit)
     if (checks is not None and not checks) or (proof is not None and proof.verdict == "not fixed"):
@@ -196,12 +203,17 @@ def _with_hint(one: Checked) -> str:
     return f"{one.message} ({one.hint})" if one.hint else one.message
 
 
-def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None) -> None:
+def _tell(
+    before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None, choice: Choice
+) -> None:
+    results = checks.results if checks is not None else ()
+    guards = [f"{one.outcome}: {one.name}: {_with_hint(one)}" for one in results]
+    guards = ["", *guards] if checks is not None else []
     if proof is None or cured is None:
         lines = snapshot_lines(before)
     else:
         heading = ["before:", *snapshot_lines(before), "after:", *snapshot_lines(cured), ""]
-        heading += wrapped(f"{proof.verdict}: {proof.reason}").split("\n")
+        heading.append(f"{proof.verdict}: {proof.reason}")
         more = max(0, len(proof.decisive) - _SHOWN)
         if proof.decisive:
             answer = Answer(
@@ -216,16 +228,14 @@ def _tell(before: Snapshots, cured: Snapshots | None, proof: Proof | None, check
                     f"rates are per {proof.decisive[0].unit}",
                 ],
             )
-            show(answer, Choice(rows=0))
-            lines = []
-        else:
-            lines = heading
-    for line in lines:
-        click.echo(printable(line))
-    if checks is not None:
-        click.echo()
-        for one in checks.results:
-            click.echo(wrapped(printable(f"{one.outcome}: {one.name}: {_with_hint(one)}")))
+            if choice.path is None:
+                show(answer, Choice(rows=0))
+                write_lines(guards, choice)
+            else:
+                write_lines([*plain_text(answer, answer.table).splitlines(), *guards], choice)
+            return
+        lines = heading
+    write_lines([*lines, *guards], choice)
 
 
 def _json(before: Snapshots, cured: Snapshots | None, proof: Proof | None, checks: Checks | None) -> str:

@@ -50,7 +50,7 @@ class _Settings:
     then: str | None
 
 
-@click.command(short_help="Heap dumps and class histograms of running JVMs.")
+@click.command()
 @click.argument("pids", metavar="PID...", type=click.IntRange(1), nargs=-1)
 @click.option("--role", metavar="NAME", help="All TensorFlow processes of this role, also new ones.")
 @click.option(
@@ -137,7 +137,7 @@ class _Settings:
     "--output",
     metavar="DIR|URL",
     type=click.Path(file_okay=False),
-    help="Made where it is missing; s3://bucket/prefix and the like with heapscope[remote].  "
+    help="Made where it is missing; s3://bucket/prefix and the like with the extra 'remote'.  "
     "[required, but for --check]",
 )
 def collect(

@@ -35,7 +35,7 @@ _SAMPLES_BEFORE, _SAMPLES_AFTER = 3, 1
 _POLL_SECONDS = 0.1
 
 
-@click.command(short_help="Replay the libhdfs incident here: find it, cure it, prove it.")
+@click.command()
 @click.option(
     "--connects",
     type=click.IntRange(_LEAST_CONNECTS),
@@ -58,7 +58,7 @@ def demo(connects: int, output: Path, from_samples: bool) -> None:
     restart the workers without the variable that causes it, and prove that it is gone. Some minutes; every
     command is printed before it runs, and waits for the reads, not for the clock.
 
-    Real Hadoop classes in real JVMs: needs heapscope[demo] and a JDK 11 to 23. Without them, or with
+    Real Hadoop classes in real JVMs: needs the extra "demo" and a JDK 11 to 23. Without them, or with
     --from-samples, the same story is told from sample_dumps/, where that folder is.
     """
     if output.is_dir() and any(output.iterdir()):
@@ -69,7 +69,9 @@ def demo(connects: int, output: Path, from_samples: bool) -> None:
     samples = _samples()
     if from_samples:
         if samples is None:
-            raise NoDemo("there is no folder sample_dumps/ here; it is in heapscope's repository")
+            raise NoDemo(
+                "there is no folder sample_dumps/ here; heapscope's repository has it: run this in a clone"
+            )
         _from_samples(story, samples, output)
         return
     try:

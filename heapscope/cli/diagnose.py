@@ -20,7 +20,7 @@ from heapscope.cli.common.arguments import (
     secrets_option,
 )
 from heapscope.cli.common.notebook_output import draw, is_drawing
-from heapscope.cli.common.output import json_text, snapshot_facts, write
+from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write
 from heapscope.cli.common.progress import work
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _WIDTH = 80
 _MAX_WIDTH = 100
 
 
-@click.command(short_help="What leaks, since when, why, and what to do.")
+@click.command()
 @dumps_argument
 @click.option(
     "--known-leaks",
@@ -46,15 +46,7 @@ _MAX_WIDTH = 100
 @force_series_option
 @reading_options
 @secrets_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write there and not to stdout; .json names the format.",
-)
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@document_options()
 @click.pass_context
 def diagnose(
     context: click.Context,
@@ -65,9 +57,7 @@ def diagnose(
     force_series: bool,
     reading: dict[str, Any],
     show_secrets: bool,
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+    choice: Choice,
 ) -> None:
     """Say in plain words what leaks in a process, since when, how fast, what holds it, why, and what to do;
     how sure that is, and on what evidence. DUMPs are heap dumps or class histograms, or a directory of
@@ -82,9 +72,6 @@ def diagnose(
     from heapscope.analysis.snapshots import snapshots
     from heapscope.reporter.diagnosis import describe_diagnosis, plain_lines
 
-    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
-    choice = Choice("json" if is_json else "text", path=output, force=force)
-    choice.check()
     catalogue = load_catalogue(*files)
     with work() as at:
         found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
@@ -103,18 +90,18 @@ def diagnose(
             for each in _series(found, force_series)
         ]
     sections = [(each, describe_diagnosis(one, show_secrets=show_secrets)) for each, one in diagnoses]
-    if is_json:
+    if choice.format == "json":
         processes = [
             {"snapshots": [snapshot_facts(each) for each in series], **asdict(section)}
             for series, section in sections
         ]
         head = {"schema_version": SCHEMA_VERSION, "kind": "diagnosis"}
         write(json_text({**head, "processes": processes}), choice)
-    elif output is None and not show_secrets and is_drawing():
+    elif choice.path is None and not show_secrets and is_drawing():
         for _, diagnosis in diagnoses:
             draw(diagnosis)
     else:
-        is_terminal = output is None and sys.stdout.isatty()
+        is_terminal = choice.path is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
         pages = [
             "\n".join([*snapshot_lines(series), "", *plain_lines(section, max(width, 40))])

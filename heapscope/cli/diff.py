@@ -18,7 +18,6 @@ from heapscope.cli.common.arguments import (
 )
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
-from heapscope.cli.common.wrapping import wrapped
 from heapscope.parser.numbered import split_number
 from heapscope.reporter.growth_notes import note_text
 
@@ -49,7 +48,7 @@ _RUNS_COLUMNS = (
 )
 
 
-@click.command(cls=TwoRuns, short_help="Classes that changed between two dumps, or two runs.")
+@click.command(cls=TwoRuns)
 @dumps_argument
 @click.option(
     "--vs",
@@ -60,15 +59,7 @@ _RUNS_COLUMNS = (
 )
 @force_series_option
 @reading_options
-@table_options(
-    "shallow_bytes_delta",
-    "instance_count_delta",
-    "shallow_bytes_after",
-    "instance_count_after",
-    "shallow_bytes_before",
-    "instance_count_before",
-    "class_name",
-)
+@table_options(*_COLUMNS)
 def diff(
     dumps: tuple[Path, ...], vs: tuple[Path, ...], force_series: bool, reading: dict[str, Any], choice: Choice
 ) -> None:
@@ -145,8 +136,7 @@ def _diff_runs(
 
 def _notes(compared: Comparison) -> list[str]:
     return [
-        line
+        f"{run}: {note_text(note)}"
         for run, grown in (("A", compared.first), ("B", compared.second))
         for note in grown.notes
-        for line in wrapped(f"{run}: {note_text(note)}").split("\n")
     ]

@@ -13,8 +13,8 @@ import click
 from heapscope.cli.common.answer import SCHEMA_VERSION, Choice
 from heapscope.cli.common.arguments import DUMP
 from heapscope.cli.common.exit_codes import FOUND
-from heapscope.cli.common.output import json_text, write
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.output import document_options, json_text, write
+from heapscope.cli.common.progress import quiet_option, work
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
 from heapscope.reporter.text import printable
@@ -26,7 +26,7 @@ _WIDTH = 80
 _MAX_WIDTH = 100
 
 
-@click.command(short_help="What logs tell of memory: errors, kills, GC, jstack.")
+@click.command()
 @click.argument("files", metavar="FILE...", type=DUMP, nargs=-1, required=True)
 @click.option(
     "--known-leaks",
@@ -41,22 +41,16 @@ _MAX_WIDTH = 100
     is_flag=True,
     help="End with exit code 1 if the text says that a process was ended because of its memory.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write there and not to stdout: text, or data (.json); .png is a chart over time beside the text.",
+@quiet_option
+@document_options(
+    "Write JSON.",
+    "Write there and not to stdout: text, or data (.json); .png is a chart over time beside the text.",
 )
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
 def explain_log(
     files: tuple[Path, ...],
     own: tuple[Path, ...],
     fail_on_kill: bool,
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+    choice: Choice,
 ) -> None:
     """Count, date and explain what logs tell of memory: OutOfMemoryErrors with their stacks, heap dumps that
     were written or failed, processes that the kernel, YARN, Kubernetes, Docker, Cloud Foundry, systemd,
@@ -75,15 +69,13 @@ def explain_log(
 
     if files.count(Path("-")) > 1:
         raise click.UsageError("- is standard input, which can be read once.")
-    ending = "" if output is None else output.suffix.lower()
-    is_json = as_json or ending == ".json"
-    choice = Choice("json" if is_json else "text", path=output, force=force)
-    choice.check()
+    output = choice.path
+    is_json = choice.format == "json"
+    is_chart = output is not None and output.suffix.lower() == ".png"
     with work(compiles=False) as at:
         summary = summarise(files, load_catalogue(*own), at.name, at.progress)
-    if ending == ".png":
-        assert output is not None
-        _write_chart(output, summary.groups, force)
+    if output is not None and is_chart:
+        _write_chart(output, summary.groups, choice.force)
         choice = Choice("json" if is_json else "text")  # the chart shows when; what and why is said in words
     if is_json:
         write(_json(summary), choice)
@@ -91,7 +83,7 @@ def explain_log(
         is_terminal = choice.path is None and sys.stdout.isatty()
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH) if is_terminal else _WIDTH
         write("".join(f"{line}\n" for line in summary_lines(summary, max(width, 40))), choice)
-        if ending == ".png":
+        if is_chart:
             click.echo(f"\nchart: {printable(str(output))}")
     if fail_on_kill and summary.kill_count:
         raise click.exceptions.Exit(FOUND)

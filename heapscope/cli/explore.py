@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from heapscope import extras
-from heapscope.cli.common.arguments import dumps_argument, expanded, graph_options, secrets_option
+from heapscope.cli.common.arguments import dumps_only_argument, expanded, graph_options, secrets_option
 
 
-@click.command(short_help="Walk through a heap in the browser.")
-@dumps_argument
+@click.command()
+@dumps_only_argument
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="A port; any free one by default.")
 @click.option(
     "--listen",

@@ -13,7 +13,7 @@ from heapscope.cli.common.progress import work
 from heapscope.reporter.text import plural
 
 
-@click.command(short_help="A heap as Parquet, Arrow or a flame graph.")
+@click.command()
 @dump_argument
 @click.option(
     "-o",

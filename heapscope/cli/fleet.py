@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heapscope import __version__
+from heapscope.cli.common.answer import Choice
 from heapscope.cli.common.arguments import partial_option
 from heapscope.cli.common.exit_codes import FAILED, FOUND, TOO_EARLY
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.output import document_options, write, write_lines
+from heapscope.cli.common.progress import is_quiet, quiet_option, work
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _FAILURES_SHOWN = 10
 
 
-@click.group(short_help="Many dumps on Dask: which leak, and what they have in common.")
+@click.group()
 def fleet() -> None:
     """Hundreds of dumps, from where they lie: which processes leak, and what tells them from the others.
 
@@ -53,6 +55,7 @@ def fleet() -> None:
     "--scratch", metavar="DIR", type=click.Path(path_type=Path),
     help="Where workers copy remote files to, one at a time. [default: Dask's own folder]",
 )  # fmt: skip
+@quiet_option
 @partial_option
 def run(
     sources: tuple[str, ...],
@@ -113,9 +116,12 @@ def _tell(state: RunState, output: Path) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Watcher]:
-    """A bar with dumps, bytes, rate and time left, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda state: None
+    """A bar with dumps, bytes, rate and time left where stderr is a terminal; else a line now and then."""
+    if is_quiet() or not sys.stderr.isatty():
+        with work(compiles=False) as at:
+            yield lambda state: at.progress(
+                f"{state.done_count:,} of {state.total_count:,} dumps", state.done_bytes, state.total_bytes
+            )
         return
     from rich.console import Console
     from rich.progress import (
@@ -149,17 +155,15 @@ def _bar() -> Iterator[Watcher]:
 
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-_force = click.option("--force", is_flag=True, help="Overwrite the file.")
 
 
 @fleet.command(short_help="Which processes leak, by cause, and what they have in common.")
 @_folder
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path),
-    help="A .html, .md, .json or .pdf. [default: text on standard output]",
-)  # fmt: skip
-@_force
-def report(folder: Path, output: Path | None, force: bool) -> None:
+@quiet_option
+@document_options(
+    "Write JSON to standard output.", "A .html, .md, .json or .pdf. [default: text on standard output]"
+)
+def report(folder: Path, choice: Choice) -> None:
     """Say which processes of the sketches in DIR leak, grouped by cause, how fast, and when each ends; and
     what tells them from the healthy: variables, options, properties, library versions, host, role, labels.
 
@@ -169,18 +173,27 @@ def report(folder: Path, output: Path | None, force: bool) -> None:
     """
     from heapscope.fleet.fleet import open_fleet
     from heapscope.fleet.verdict import judge_fleet
-    from heapscope.reporter.fleet import check_report, render_fleet_markdown, write_fleet_report
+    from heapscope.reporter.fleet import (
+        check_report,
+        render_fleet_json,
+        render_fleet_markdown,
+        write_fleet_report,
+    )
     from heapscope.reporter.fleet_words import headline
     from heapscope.reporter.text import printable
 
-    if output is not None:
-        check_report(output, force)
+    output = choice.path
+    if output is not None and choice.format == "text":
+        check_report(output, choice.force)
     with work(compiles=False) as at:
         verdict = judge_fleet(open_fleet(folder), at.progress)
-    if output is None:
+    if choice.format == "json":
+        write(render_fleet_json(verdict), choice)
+    elif output is None:
         click.echo(render_fleet_markdown(verdict), nl=False)
-    else:
-        write_fleet_report(verdict, output, force=force)
+    if output is not None:
+        if choice.format == "text":
+            write_fleet_report(verdict, output, force=choice.force)
         click.echo(f"{headline(verdict)}\n\nreport: {printable(str(output))}")
 
 
@@ -190,8 +203,9 @@ def report(folder: Path, output: Path | None, force: bool) -> None:
     "--a", metavar="COHORT", required=True, help="The one in question: 'role=worker and env.X is set'."
 )
 @click.option("--b", metavar="COHORT", help="What it is held against. [default: all others]")
-@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
-def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
+@quiet_option
+@document_options()
+def compare(folder: Path, a: str, b: str | None, choice: Choice) -> None:
     """Hold the processes of one cohort against those of another: canary against baseline, before against
     after an upgrade.
 
@@ -207,10 +221,10 @@ def compare(folder: Path, a: str, b: str | None, as_json: bool) -> None:
 
     with work(compiles=False) as at:
         found = compare_fleet(open_fleet(folder), a, b, at.progress)
-    click.echo(
-        comparison_json(found) if as_json else "\n".join(map(printable, comparison_text(found).splitlines())),
-        nl=not as_json,
-    )
+    if choice.format == "json":
+        write(comparison_json(found), choice)
+    else:
+        write_lines(comparison_text(found).splitlines(), choice)
     if found.is_worse:
         raise click.exceptions.Exit(FOUND)
     if not found.can_tell:

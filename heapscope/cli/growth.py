@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,11 @@ from heapscope.cli.common.arguments import (
     reading_options,
     work_counts,
 )
-from heapscope.cli.common.output import show, table_options, write
+from heapscope.cli.common.output import show, table_options, write_lines
 from heapscope.cli.common.progress import work
-from heapscope.cli.common.wrapping import folded, wrapped
 from heapscope.reporter.forecast import forecast_line
 from heapscope.reporter.growth_notes import note_text
-from heapscope.reporter.text import plural, printable
+from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
@@ -43,12 +42,48 @@ _PLURALS = {
 }
 
 
+_QUANTITIES = (
+    ("instance_count", "instances"),
+    ("shallow_bytes", "shallow bytes"),
+    ("retained_bytes", "retained bytes"),
+)
+# What `_columns` may have: the unit is the hour, or one snapshot where their times are not known.
+_SORTED_BY = (
+    *(
+        Column(f"{what}_{name}", f"{label}\n{head}")
+        for what, label in _QUANTITIES
+        for name, head in (
+            ("per_hour", "per hour"),
+            ("last", "last"),
+            ("first", "first"),
+            ("delta", "change"),
+        )
+    ),
+    Column("verdict", "verdict"),
+    Column("confidence", "confidence"),
+    Column("name", "class"),
+)
+_ALSO_SORTED_BY = (
+    *(
+        Column(f"{what}_{name}", f"{label}\n{head}")
+        for what, label in _QUANTITIES
+        for name, head in (
+            ("per_snapshot", "per snapshot"),
+            ("per_operation", "per operation"),
+            ("per_hour_low", "from"),
+            ("per_hour_high", "to"),
+            ("per_snapshot_low", "per snapshot low"),
+            ("per_snapshot_high", "per snapshot high"),
+        )
+    ),
+    *(Column("name", label) for label in ("package", "loader", "path")),
+)
 _WHOLE = {"too few": "seen twice"}
 _WHY_NOT = {"too few": "was seen twice only", "steady": "is steady", "grows": "has no limit that is known"}
 _WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
 
 
-@click.command(short_help="What grows, how fast, how sure, and when memory runs out.")
+@click.command()
 @dumps_argument
 @click.option(
     "--by",
@@ -74,16 +109,7 @@ _WHY_NOT["perhaps grows"] = _WHY_NOT["grows"]
 @click.option("--all", "everything", is_flag=True, help="Show also what does not grow.")
 @force_series_option
 @reading_options
-@table_options(
-    "shallow_bytes_per_hour",
-    "instance_count_per_hour",
-    "retained_bytes_per_hour",
-    "shallow_bytes_last",
-    "instance_count_last",
-    "confidence",
-    "verdict",
-    "name",
-)
+@table_options(*_SORTED_BY, also=_ALSO_SORTED_BY)
 def growth(
     dumps: tuple[Path, ...],
     by: Any,
@@ -119,28 +145,27 @@ def growth(
     rows = [row for row, key in enumerate(grown.keys) if everything or key.may_grow or key.is_larger]
     sort = choice.sort
     if sort is not None and sort not in table.columns:
-        raise click.UsageError(f"--sort {sort}: these snapshots have no such column.")
+        sort = sort.replace("_per_hour", f"_per_{grown.unit}")  # "from" and "to" are of either unit
+        if sort not in table.columns:
+            raise click.UsageError(f"--sort {choice.sort}: these snapshots have no such column.")
+        choice = replace(choice, sort=sort)
     answer = Answer(
         "growth",
         table.take(rows),
         _columns(grown, table),
         list(grown.snapshots),
         rows_are=(by.removesuffix("+"), _PLURALS[by]) if everything else _growing(by, grown),
-        heading=[*snapshot_lines(grown.snapshots), *_lines([*notes, *summary(grown)])],
-        notes=_lines([*map(note_text, grown.notes)]),
+        heading=[*snapshot_lines(grown.snapshots), *notes, *summary(grown)],
+        notes=[*map(note_text, grown.notes)],
         facts=_facts(grown, notes),
     )
     if by == "path" and choice.format == "text":
-        write(_paths_text(answer, grown, rows, choice), choice)
+        write_lines(_path_lines(answer, grown, rows, choice), choice)
     else:
         show(answer, choice)
 
 
-def _lines(notes: Sequence[str]) -> list[str]:
-    return [line for note in notes for line in wrapped(printable(note)).split("\n")]
-
-
-def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> str:
+def _path_lines(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choice) -> list[str]:
     """A path is longer than any column of a table: paths are listed one below the other."""
     import sys
 
@@ -148,7 +173,7 @@ def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
     if limit is None and choice.path is None and sys.stdout.isatty():
         limit = TERMINAL_ROWS
     shown = list(rows)[: limit or None]
-    lines = [*map(printable, answer.heading), ""]
+    lines = [*answer.heading, ""]
     for row in shown:
         key = grown.keys[row]
         retained = key.retained or key.shallow
@@ -156,10 +181,8 @@ def _paths_text(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
         speed = f", {_with_range(rate)} per {grown.unit}" if rate else ""
         counts = " ".join([format_count(key.instance_counts[0]), "->", format_count(key.instance_counts[-1])])
         sizes = f"{format_bytes(retained.values[0])} -> {format_bytes(retained.values[-1])}"
-        lines += _lines([f"{key.verdict}: {counts} instances retain {sizes}{speed}"])
-        lines += [folded(f"    {key.name}"), ""]
-    lines += [footer(answer, answer.table.take(range(len(shown)))), *answer.notes]
-    return "\n".join(lines) + "\n"
+        lines += [f"{key.verdict}: {counts} instances retain {sizes}{speed}", f"    {key.name}", ""]
+    return [*lines, footer(answer, answer.table.take(range(len(shown)))), *answer.notes]
 
 
 def _growing(by: str, grown: Growth) -> tuple[str, str]:

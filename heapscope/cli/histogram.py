@@ -48,9 +48,9 @@ def _facts(found: VmObjects | None) -> dict[str, Any]:
     return {} if found is None else {"vm_objects": asdict(found)}
 
 
-@click.command(short_help="Instances and shallow bytes of every class in one dump.")
+@click.command()
 @dump_argument
-@table_options("shallow_bytes", "instance_count", "class_name", "retained_bytes")
+@table_options(*_COLUMNS, _RETAINED)
 @click.option(
     "--retained",
     is_flag=True,

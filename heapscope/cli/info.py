@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION, captured_text, snapshot_lines
-from heapscope.cli.common.arguments import dump_argument, partial_option, secrets_option
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, captured_text, snapshot_lines
+from heapscope.cli.common.arguments import (
+    dump_argument,
+    index_dir_option,
+    no_index_option,
+    partial_option,
+    secrets_option,
+)
 from heapscope.cli.common.opened_heap import implied_roots_line
-from heapscope.cli.common.output import json_text, snapshot_facts
+from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write, write_lines
 from heapscope.cli.common.progress import work
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
@@ -25,12 +30,21 @@ if TYPE_CHECKING:
 _JVM = ("java.vm.name", "java.vm.version", "java.vm.vendor", "java.vm.info")
 
 
-@click.command(short_help="What a dump is: format, layout, GC roots, JVM, environment.")
+@click.command()
 @dump_argument
 @secrets_option
+@index_dir_option
+@no_index_option
 @partial_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values, ISO times.")
-def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
+@document_options("Write JSON: exact values, ISO times.")
+def info(
+    dump: Path,
+    show_secrets: bool,
+    index_dir: Path | None,
+    no_index: bool,
+    partial: bool,
+    choice: Choice,
+) -> None:
     """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
     roots, memory outside of the heap that objects stand for, JVM, environment and system properties
     as the heap itself holds them.
@@ -41,7 +55,9 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
     outside = None
     with work() as at:
         at.name(dump)
-        snapshot = read_snapshot(dump, at.progress, partial=partial)
+        snapshot = read_snapshot(
+            dump, at.progress, partial=partial, index_dir=index_dir, use_index=not no_index
+        )
         found = [snapshot]
         if snapshot.of_count > 1:
             found = read_snapshots(snapshot.path, at.progress, partial=partial)
@@ -51,11 +67,11 @@ def info(dump: Path, show_secrets: bool, partial: bool, as_json: bool) -> None:
             with heap:
                 facts = snapshot.facts(at.progress, heap)
                 outside = off_heap_if_large(heap.graph)
-    if as_json:
-        sys.stdout.write(json_text(_document(snapshot, found, facts, outside, show_secrets)))
+    if choice.format == "json":
+        write(json_text(_document(snapshot, found, facts, outside, show_secrets)), choice)
     else:
         lines = _lines(snapshot, found, facts, outside, show_secrets)
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        write_lines(lines, choice)
 
 
 def _document(

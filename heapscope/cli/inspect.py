@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION, encodes, shorten
-from heapscope.cli.common.arguments import dump_argument, partial_option
-from heapscope.cli.common.output import json_text
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, encodes, shorten
+from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
+from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.output import document_options, json_text, write
 from heapscope.reporter.text import plural, printable
+from heapscope.secrets import MASKED
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
     return value
 
 
-@click.command(short_help="One object: fields, sizes, class loader, elements.")
+@click.command()
 @dump_argument
 @click.argument("given", metavar="0xADDRESS")
 @click.option(
@@ -63,23 +64,30 @@ def _count(context: click.Context, parameter: click.Parameter, value: int) -> in
     metavar="N",
     help="At most N elements of an array or a collection.  [default: 32]",
 )
-@partial_option
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
-def inspect(dump: Path, given: str, elements: int, partial: bool, as_json: bool) -> None:
+@secrets_option
+@graph_options
+@document_options()
+def inspect(
+    dump: Path,
+    given: str,
+    elements: int,
+    show_secrets: bool,
+    following: dict[str, Any],
+    choice: Choice,
+) -> None:
     """Everything about the object of DUMP at an address: its fields and statics, shallow and
     retained size, how the GC roots reach it, and what a string, an array or a collection holds.
 
-    Values are shown as they are, secrets too.
+    What may be secret is masked.
     """
-    from heapscope.heap.opening import open as open_heap
+    from heapscope.heap.objects.masked_inspection import masked
 
     addresses = _addresses(given)
-    with work() as at:
-        at.name(dump)
-        with open_heap(dump, at.progress, partial=partial) as heap:
-            found = _find(heap, given, addresses).describe(elements=elements)
-            coverage = heap.coverage
-    if as_json:
+    with opened(dump, following) as heap:
+        found = _find(heap, given, addresses).describe(elements=elements)
+        found = found if show_secrets else masked(heap.graph, found)
+        coverage = heap.coverage
+    if choice.format == "json":
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "object",
@@ -87,16 +95,16 @@ def inspect(dump: Path, given: str, elements: int, partial: bool, as_json: bool)
             "object": found.to_dict(),
             **({} if coverage is None else {"partial": coverage.to_dict()}),
         }
-        sys.stdout.write(json_text(document))
+        write(json_text(document), choice)
         return
     width = None
-    if sys.stdout.isatty():
+    if choice.path is None and sys.stdout.isatty():
         import shutil
 
         width = max(shutil.get_terminal_size().columns, _MIN_WIDTH)
     ellipsis = "…" if encodes("…", sys.stdout) else "..."
     text = lines(found, width, ellipsis) + ([] if coverage is None else ["", *coverage.lines()])
-    sys.stdout.write("".join(f"{line}\n" for line in text))
+    write("".join(f"{line}\n" for line in text), choice)
 
 
 def _find(heap: Heap, given: str, addresses: tuple[int, ...]) -> JavaObject:
@@ -143,6 +151,8 @@ def lines(found: Inspection, width: int | None = None, ellipsis: str = "…") ->
 def _count_line(found: Inspection) -> str:
     of_them = {"array": ("element", None), "map": ("entry", "entries")}.get(found.shape, ("element", None))
     shown = len(found.items)
+    if found.item_count and not shown:
+        return f"{found.shape} of {plural(found.item_count, *of_them)}"
     if found.item_count is None:
         return f"{found.shape}: the first {plural(shown, *of_them)}"
     if found.item_count == shown:
@@ -179,7 +189,7 @@ class _Text:
             for place, name in enumerate(found.superclasses)
         ]
         if found.text is not None:
-            quoted = self._cut(f'"{printable(found.text)}"', room)
+            quoted = self._cut(_quoted(found.text), room)
             facts += [("text", quoted), ("", plural(found.text_length, "character"))]
         for label, value in facts:
             if value:
@@ -240,7 +250,7 @@ class _Text:
         if held.value is None:
             return self.named(held.class_name, held.object_id, taken)
         if held.class_name == "java.lang.String":
-            quoted = f'"{printable(str(held.value))}"'
+            quoted = _quoted(str(held.value))
             return f"{self._cut(quoted, taken + len(address) + 1)} {address}"
         if held.class_name == "java.lang.Class":
             return f"class {self.named(str(held.value), held.object_id, taken + 6)}"
@@ -273,6 +283,11 @@ class _Text:
 def _size(count: int) -> str:
     exact = plural(count, "byte")
     return exact if count < 1000 else f"{format_bytes(count)} ({exact})"
+
+
+def _quoted(text: str) -> str:
+    """A text of the heap in quotes; what stands for one that is masked without."""
+    return printable(text) if text.startswith(MASKED.removesuffix(")")) else f'"{printable(text)}"'
 
 
 def _plain(held: Held) -> str:

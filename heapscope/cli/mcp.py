@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from heapscope.cli.common.arguments import DUMP
+from heapscope.cli.common.arguments import DUMP, index_dir_option, no_index_option
 
 
-@click.command(short_help="Answers for agents: a Model Context Protocol server.")
+@click.command()
 @click.argument("paths", metavar="[DUMP|DIR]...", type=DUMP, nargs=-1)
 @click.option(
     "--show-values",
@@ -28,7 +28,16 @@ from heapscope.cli.common.arguments import DUMP
     default=8000,
     help="No answer is longer.  [default: 8000]",
 )
-def mcp(paths: tuple[Path, ...], show_values: bool, allow_collect: bool, answer_bytes: int) -> None:
+@index_dir_option
+@no_index_option
+def mcp(
+    paths: tuple[Path, ...],
+    show_values: bool,
+    allow_collect: bool,
+    answer_bytes: int,
+    index_dir: Path | None,
+    no_index: bool,
+) -> None:
     """Serve the Model Context Protocol over standard input and output, for one client that starts this
     command. Only what is named here can be read: dumps, class histograms, logs, and folders of them; the
     current folder where nothing is named.
@@ -59,5 +68,7 @@ def mcp(paths: tuple[Path, ...], show_values: bool, allow_collect: bool, answer_
             show_values=show_values,
             collect_to=folder if allow_collect else "",
             answer_bytes=answer_bytes,
+            index_dir="" if index_dir is None else os.path.abspath(index_dir),
+            use_index=not no_index,
         )
     )

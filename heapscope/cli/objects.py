@@ -11,15 +11,22 @@ import click
 
 from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
+from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options
+from heapscope.cli.common.sorting import sorted_table
 
-_SIZES = ("retained_bytes", "shallow_bytes", "address")
+_SIZES = (
+    Column("retained_bytes", "retained\nbytes", importance=1),
+    Column("shallow_bytes", "shallow\nbytes", importance=9),
+    Column("address", "address", is_text=True),
+)
+_CLASS = Column("class_name", "class", is_text=True)
 
 
-@click.command(short_help="Instances of a class with their fields.")
+@click.command()
 @dump_argument
-@click.argument("class_name", metavar="CLASS")
+@click.argument("class_name", metavar="CLASS", shell_complete=complete_class)
 @click.option(
     "--fields", metavar="A,B.C", help="Paths of fields, one column each; attrs[id] is a key of a map."
 )
@@ -33,7 +40,7 @@ _SIZES = ("retained_bytes", "shallow_bytes", "address")
 @click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
 @secrets_option
 @graph_options
-@table_options(*_SIZES)
+@table_options(*_SIZES, _CLASS, others="a field that is shown")
 def objects(
     dump: Path,
     class_name: str,
@@ -62,16 +69,25 @@ def objects(
             limit = TERMINAL_ROWS
         count = len(found)
         by = choice.sort or "retained_bytes"
-        table = object_table(found, paths, by=by, limit=limit or None, show_secrets=show_secrets)
+        if by not in (*(column.name for column in _SIZES), _CLASS.name, *paths):
+            raise click.UsageError(f"--sort {by}: it is no field that is shown: {', '.join(paths)}.")
+        if by in [column.name for column in _SIZES]:
+            table = object_table(found, paths, by=by, limit=limit or None, show_secrets=show_secrets)
+        else:
+            table = sorted_table(object_table(found, paths, show_secrets=show_secrets), by)
+            table = table.head(limit) if limit else table
         snapshots = [snapshot_of(heap)]
         heading = snapshot_lines(snapshots)
     columns = (
-        Column("retained_bytes", "retained\nbytes", importance=1),
-        Column("shallow_bytes", "shallow\nbytes", importance=9),
-        Column("address", "address", is_text=True),
+        *_SIZES,
         *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
-        Column("class_name", "class", is_text=True),
+        _CLASS,
     )
+    classes = set(table.column("class_name"))
+    if len(classes) == 1 and paths and choice.format == "text":
+        # The room is for the fields.
+        heading.append(f"all are {classes.pop()}")
+        columns = columns[:-1]
     notes = [] if len(table) == count else [f"{count:,} objects in all; --top 0 shows them"]
     show(
         Answer(

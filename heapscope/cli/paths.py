@@ -12,8 +12,7 @@ from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
 from heapscope.cli.common.arguments import Subject, dump_argument, graph_options, objects_of, subject_argument
 from heapscope.cli.common.notebook_output import draw, is_drawing
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import json_text, snapshot_facts, write
-from heapscope.cli.common.wrapping import folded
+from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write, write_lines
 from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
 
 
-@click.command(short_help="What keeps an object, or all of a class, alive.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option("--count", type=click.IntRange(1), default=3, help="Paths to one object.  [default: 3]")
@@ -33,15 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
 @graph_options
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: all branches, exact values.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write there and not to stdout; .json names the format.",
-)
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@document_options("Write JSON: all branches, exact values.")
 def paths(
     dump: Path,
     subject: Subject,
@@ -49,9 +40,7 @@ def paths(
     branches: int,
     no_subclasses: bool,
     following: dict[str, Any],
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+    choice: Choice,
 ) -> None:
     """Paths from the GC roots of DUMP to one object (0xADDRESS), the shortest first; or, for a CLASS, the
     paths to all its instances merged into a tree of steps Class.field, each with how many
@@ -59,23 +48,24 @@ def paths(
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
 
-    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
-    choice = Choice("json" if is_json else "text", path=output, force=force)
-    choice.check()
+    is_json = choice.format == "json"
     with opened(dump, following) as heap:
         members = objects_of(heap, subject, subclasses=not no_subclasses)
-        if output is None and not is_json and subject.address is None and is_drawing():
+        if choice.path is None and not is_json and subject.address is None and is_drawing():
             draw(members.paths_to_gc_roots())
             return
         snapshot = snapshot_of(heap)
         if subject.address is not None:
-            text = _one(heap, int(members.indices[0]), count, snapshot, is_json)
+            said = _one(heap, int(members.indices[0]), count, snapshot, is_json)
         else:
-            text = _merged(heap, members.indices, subject.text, branches, snapshot, is_json)
-    write(text, choice)
+            said = _merged(heap, members.indices, subject.text, branches, snapshot, is_json)
+    if isinstance(said, str):
+        write(said, choice)
+    else:
+        write_lines(said, choice)
 
 
-def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str:
+def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) -> str | list[str]:
     from heapscope.heap.retention import paths as analysis
 
     found = analysis.paths(heap.graph, index, count)
@@ -88,17 +78,19 @@ def _one(heap: Heap, index: int, count: int, snapshot: Snapshot, is_json: bool) 
         if path.strength != "strong":
             lines += ["", f"only {path.strength}ly reachable"]
         lines += ["", *path.lines()]
-    return _text(lines)
+    return lines
 
 
-def _merged(heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool) -> str:
+def _merged(
+    heap: Heap, members: Any, name: str, branches: int, snapshot: Snapshot, is_json: bool
+) -> str | list[str]:
     from heapscope.heap.retention.paths import merged_paths
 
     found = merged_paths(heap.graph, members)
     if is_json:
         return json_text(_document(snapshot, {"merged_paths": asdict(found)}))
     lines = [*snapshot_lines([snapshot]), f"{plural(found.member_count, 'instance')} of {name}, held by:", ""]
-    return _text([*lines, *found.lines(branches)])
+    return [*lines, *found.lines(branches)]
 
 
 def _document(snapshot: Snapshot, rest: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +100,3 @@ def _document(snapshot: Snapshot, rest: dict[str, Any]) -> dict[str, Any]:
         "snapshots": [snapshot_facts(snapshot)],
         **rest,
     }
-
-
-def _text(lines: list[str]) -> str:
-    return "".join(f"{folded(line)}\n" for line in lines)

@@ -2,105 +2,139 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION
-from heapscope.cli.common.output import json_text
-from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_duration
+from heapscope.cli.common.answer import SCHEMA_VERSION, Answer, Choice, Column
+from heapscope.cli.common.arguments import secrets_option
+from heapscope.cli.common.output import json_text, show, table_options, write, write_lines
+from heapscope.cli.common.sorting import sorted_table
+from heapscope.reporter.text import plural
 
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
+    from heapscope.table import Table
+
+_MB = 10**6
+_COLUMNS = (
+    Column("pid", "pid", is_text=True),
+    Column("user", "user", 2, is_text=True),
+    Column("task", "task", 1, is_text=True),
+    Column("jvm_version", "jvm", 6, is_text=True),
+    Column("heap_used_bytes", "used MB", 3, decimals=1, unit=_MB),
+    Column("heap_committed_bytes", "committed MB", 8, decimals=1, unit=_MB),
+    Column("heap_max_bytes", "max MB", 5, decimals=1, unit=_MB),
+    Column("vsz_bytes", "vsz MB", 9, decimals=1, unit=_MB),
+    Column("rss_bytes", "rss MB", decimals=1, unit=_MB),
+    Column("age", "age", 7, is_text=True),
+    Column("attach", "attach", 4, is_text=True),
+    Column("program", "main class or script", is_text=True),
+)
 
 
-_HEADINGS = ("pid", "user", "task", "jvm", "used/committed/max", "vsz", "rss", "age", "attach")
-_NUMBERS = ("pid", "vsz", "rss", "age")  # aligned to the right
-
-
-@click.command(short_help="The processes that host a JVM, embedded or not.")
+@click.command()
 @click.option("--role", metavar="NAME", help="Only TensorFlow processes of this role: worker, ps, chief ...")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: all facts, bytes and seconds.")
-def ps(role: str | None, as_json: bool) -> None:
-    """Every process that hosts a JVM, embedded in another program or not: TensorFlow role, heap,
-    memory, whether it can be attached to. Nothing is contacted.
+@secrets_option
+@table_options(*_COLUMNS)
+def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
+    """Every process that hosts a JVM, embedded in another program or not: TensorFlow role, Java heap
+    (used, committed, at most), memory, age in hours, minutes and seconds, whether it can be attached to,
+    main class or script. Nothing is contacted.
     """
     from heapscope.collector import processes
     from heapscope.collector.sidecar import process_facts
 
     found = [process for process in processes.find() if role in (None, process.role)]
-    if as_json:
+    table = _table(found)
+    if choice.sort is not None:
+        table = sorted_table(table, choice.sort)
+        found = [found[row] for row in table.column("row")]
+    if choice.format == "json":
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "processes",
-            "processes": [process_facts(process) for process in found],
+            "processes": [
+                process_facts(process, show_secrets=show_secrets) for process in found[: choice.rows or None]
+            ],
         }
-        sys.stdout.write(json_text(document))
+        write(json_text(document), choice)
         return
     hidden = processes.hidden()
-    sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
-    if hidden:
-        sys.stdout.write(f"{plural(hidden, 'process', 'processes')} could not be looked into\n")
+    notes = [f"{plural(hidden, 'process', 'processes')} could not be looked into"] if hidden else []
+    if not found and choice.format == "text":
+        write_lines(["no process with a JVM", *notes], choice)
+        return
+    if found:
+        notes = [*_details(found, show_secrets=show_secrets), *notes]
+    shown = type(table)({name: values for name, values in table.columns.items() if name != "row"})
+    answer = Answer("processes", shown, _COLUMNS, (), rows_are=("process", "processes"), notes=notes)
+    show(answer, choice)
 
 
-def _lines(found: Sequence[JvmProcess]) -> list[str]:
+def _table(found: Sequence[JvmProcess]) -> Table:
+    from heapscope.collector.processes import program_of
+    from heapscope.table import Table
+
+    heaps = [process.heap for process in found]
+    return Table(
+        {
+            "row": list(range(len(found))),
+            "pid": [_pid(process) for process in found],
+            "user": [process.user for process in found],
+            "task": [_task(process) for process in found],
+            "jvm_version": [(process.jvm_version or "?").split("-")[0] for process in found],
+            "heap_used_bytes": [None if heap is None else heap.used_bytes for heap in heaps],
+            "heap_committed_bytes": [None if heap is None else heap.committed_bytes for heap in heaps],
+            "heap_max_bytes": [None if heap is None else heap.max_bytes for heap in heaps],
+            "vsz_bytes": [process.vsz_bytes for process in found],
+            "rss_bytes": [process.rss_bytes for process in found],
+            "age": [_age(process.age_seconds) for process in found],
+            "attach": [process.attach for process in found],
+            "program": [program_of(process.command) for process in found],
+        }
+    )
+
+
+def _pid(process: JvmProcess) -> str:
+    return str(process.pid) + (f" ({process.namespace_pid})" if process.namespace_pid != process.pid else "")
+
+
+def _task(process: JvmProcess) -> str:
+    task = process.role or ("embedded" if process.is_embedded else "java")
+    return task if process.task_index is None else f"{task}:{process.task_index}"
+
+
+def _age(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def _details(found: Sequence[JvmProcess], *, show_secrets: bool) -> list[str]:
+    """What matters of each process below the table; what several have in common once."""
+    who: dict[tuple[str, ...], list[int]] = {}
+    for process in found:
+        told = _told(process, show_secrets=show_secrets)
+        if told:
+            who.setdefault(tuple(told), []).append(process.pid)
+    return [
+        line
+        for told, pids in who.items()
+        for line in ("", f"{', '.join(map(str, pids))}:", *(f"    {each}" for each in told))
+    ]
+
+
+def _told(process: JvmProcess, *, show_secrets: bool) -> list[str]:
     from heapscope.collector.sidecar import process_facts
 
-    if not found:
-        return ["no process with a JVM"]
-    rows: list[tuple[str, ...]] = [_HEADINGS, *(_row(process) for process in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row, process in zip(rows, [None, *found], strict=True):
-        cells = [
-            cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
-            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-        if process is None:
-            continue
-        if process.attach_reason:
-            lines.append(f"    attach: {process.attach_reason}")
-        if process.container or process.pod:
-            where = [f"pod {process.pod}"] * bool(process.pod) + [f"container {process.container}"] * bool(
-                process.container
-            )
-            lines.append(f"    {', '.join(where)}")
-        lines += [f"    {name}={value}" for name, value in process_facts(process)["environment"].items()]
-        if process.is_suspect:
-            lines.append("    ! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
-        lines += [f"    not readable: {what}" for what in process.unreadable]
-        lines += [f"    ! {what}" for what in process.oddities]
-    return lines
-
-
-def _row(process: JvmProcess) -> tuple[str, ...]:
-    heap = process.heap
-    pid = str(process.pid)
-    if process.namespace_pid != process.pid:
-        pid += f" ({process.namespace_pid})"
-    task = process.role or ("embedded" if process.is_embedded else "java")
-    if process.task_index is not None:
-        task += f":{process.task_index}"
-    sizes = (
-        "-"
-        if heap is None
-        else "/".join(
-            format_bytes(size).replace(" ", "")
-            for size in (heap.used_bytes, heap.committed_bytes, heap.max_bytes)
-        )
-    )
-    return (
-        pid,
-        process.user,
-        task,
-        (process.jvm_version or "?").split("-")[0],
-        sizes,
-        format_bytes(process.vsz_bytes),
-        format_bytes(process.rss_bytes),
-        format_duration(round(process.age_seconds)),
-        process.attach,
-    )
+    lines = [f"attach: {process.attach_reason}"] if process.attach_reason else []
+    where = [f"pod {process.pod}"] if process.pod else []
+    where += [f"container {process.container}"] if process.container else []
+    lines += [", ".join(where)] if where else []
+    environment = process_facts(process, show_secrets=show_secrets)["environment"]
+    lines += [f"{name}={value}" for name, value in environment.items()]
+    if process.is_suspect:
+        lines.append("! HDFS with KERB_TICKET_CACHE_PATH: reads may leak file systems; unset it")
+    lines += [f"not readable: {what}" for what in process.unreadable]
+    return [*lines, *(f"! {what}" for what in process.oddities)]

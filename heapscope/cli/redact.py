@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from heapscope.cli.common.arguments import DUMP
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import quiet_option, work
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
 _LEAST_KEY_BYTES = 16
 
 
-@click.command(short_help="A copy of a dump without its secrets: same graph, same sizes.")
+@click.command()
 @click.argument("dump", metavar="IN", type=DUMP)
 @click.argument("copy", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
@@ -40,6 +40,7 @@ _LEAST_KEY_BYTES = 16
     is_flag=True,
     help="Copy a dump that was cut short up to its last whole record; OUT is cut, too.",
 )
+@quiet_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 def redact(
     dump: Path,

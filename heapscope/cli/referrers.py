@@ -25,7 +25,7 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Who refers to an object, or to a class's instances.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option(
@@ -36,7 +36,7 @@ _COLUMNS = (
 )
 @click.option("--no-subclasses", is_flag=True, help="The named classes only, not what extends them.")
 @graph_options
-@table_options("target_count", "referrer_count", "dominated_bytes", "shallow_bytes", "class_name")
+@table_options(*_COLUMNS)
 def referrers(
     dump: Path,
     subject: Subject,

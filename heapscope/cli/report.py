@@ -26,7 +26,7 @@ from heapscope.reporter.text import printable
 _SUFFIXES = (".html", ".md", ".json", ".pdf")
 
 
-@click.command(short_help="The page that shows what grew: verdict, charts, diff, process.")
+@click.command()
 @dumps_argument
 @click.option(
     "-o",

@@ -26,7 +26,7 @@ _COLUMNS = (
 _JNI_GLOBAL = "JNI global"
 
 
-@click.command(short_help="What would go if all instances of a class went, exactly.")
+@click.command()
 @dump_argument
 @subject_argument
 @click.option(
@@ -42,7 +42,7 @@ _JNI_GLOBAL = "JNI global"
     help="Add the class objects to the set, as the retained sizes of Eclipse MAT's histogram do.",
 )
 @graph_options
-@table_options("shallow_bytes", "instance_count", "class_name")
+@table_options(*_COLUMNS)
 def retained(
     dump: Path,
     subject: Subject,

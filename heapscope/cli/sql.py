@@ -12,7 +12,7 @@ import click
 from heapscope.cli.common.answer import Answer, Choice, Column, encodes, shorten
 from heapscope.cli.common.arguments import graph_options, secrets_option, size_of_option
 from heapscope.cli.common.output import plain_text, show, table_options
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import quiet_option, work
 from heapscope.progress import no_progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LEAST_WIDTH = 24
 _NUMBERS = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
-@click.command(short_help="SQL over one dump or many.")
+@click.command()
 @click.argument("dumps_and_query", metavar="DUMP... [QUERY]", nargs=-1, required=True)
 @click.option(
     "-f", "--file", "query_file", type=click.File(encoding="utf-8"), metavar="FILE",
@@ -39,6 +39,7 @@ _NUMBERS = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
     help="No more memory for the query: 4G is 4 GiB.  [default: half of what is free]",
 )
 @click.option("--parquet", metavar="FILE", type=click.Path(path_type=Path), help="Write a Parquet file.")
+@quiet_option
 @secrets_option
 @graph_options
 @table_options()

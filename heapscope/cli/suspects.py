@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heapscope.cli.common.answer import SCHEMA_VERSION, Choice, snapshot_lines
-from heapscope.cli.common.arguments import dump_argument, graph_options
+from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
 from heapscope.cli.common.notebook_output import draw
 from heapscope.cli.common.opened_heap import opened, reachability_lines
-from heapscope.cli.common.output import json_text, snapshot_facts, write
-from heapscope.cli.common.wrapping import folded
-from heapscope.units import format_bytes
+from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write, write_lines
 
 if TYPE_CHECKING:
     from heapscope.heap.heap import Heap
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 _CONSUMERS = 5
 
 
-@click.command(short_help="Leak suspects: what retains much, and where it piles up.")
+@click.command()
 @dump_argument
 @click.option(
     "--share",
@@ -38,24 +36,16 @@ _CONSUMERS = 5
     help="Also duplicate strings, empty and sparse collections, thread locals, and classes that "
     "several loaders loaded.",
 )
+@secrets_option
 @graph_options
-@click.option("--json", "as_json", is_flag=True, help="Write JSON: exact values.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write there and not to stdout; .json names the format.",
-)
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@document_options()
 def suspects(
     dump: Path,
     share: float,
     waste: bool,
+    show_secrets: bool,
     following: dict[str, Any],
-    as_json: bool,
-    output: Path | None,
-    force: bool,
+    choice: Choice,
 ) -> None:
     """Leak suspects of DUMP: objects that retain a large share of what is reachable, with the point
     where things pile up, and classes whose instances do so together; then memory outside of the heap
@@ -68,9 +58,6 @@ def suspects(
     from heapscope.heap.retention.suspects import describe_suspect, find_suspects
     from heapscope.reporter.off_heap import off_heap_lines
 
-    is_json = as_json or (output is not None and output.suffix.lower() == ".json")
-    choice = Choice("json" if is_json else "text", path=output, force=force)
-    choice.check()
     with opened(dump, following) as heap:
         found = find_suspects(heap.graph, share / 100)
         snapshot = snapshot_of(heap)
@@ -84,9 +71,9 @@ def suspects(
         reachable = reachability_lines(heap)
         implied = heap.roots.implied_count
         cut = find_cut_arrays(heap.graph) if waste else None
-        wasted = _waste(heap, cut) if waste else {}
+        wasted = _waste(heap, cut, show_secrets=show_secrets) if waste else {}
     resident = resident_memory(snapshot, outside)
-    if is_json:
+    if choice.format == "json":
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "suspects",
@@ -103,7 +90,7 @@ def suspects(
         }
         write(json_text(document), choice)
         return
-    if output is None and not waste and draw(found):
+    if choice.path is None and not waste and draw(found):
         return
     lines = [*snapshot_lines([snapshot]), *reachable, ""]
     if not len(found):
@@ -113,9 +100,9 @@ def suspects(
         lines += [f"Suspect {number}: {first}", *(f"    {line}" for line in rest), ""]
     lines += ["", "Outside the heap:", *(f"  {line}" for line in off_heap_lines(outside, resident))]
     for kind, table in tables.items():
-        lines += ["", f"Retained by {kind}:"]
+        lines += ["", f"Retained bytes by {kind}, with the number of instances:"]
         lines += [
-            f"  {format_bytes(row['retained_bytes']):>8}  {row['name']} ({row['instance_count']:,})"
+            f"  {row['retained_bytes']:>15,}  {row['name']} ({row['instance_count']:,})"
             for row in table.rows()
         ]
     for name, table in wasted.items():
@@ -123,7 +110,7 @@ def suspects(
         said = [f"  {cut}"] if cut is not None and name == "duplicate strings" else []
         said += [f"  {_WASTE_LINES[name].format(**row)}" for row in table.rows()]
         lines += said or ["  none"]
-    write("".join(f"{folded(line)}\n" for line in lines), choice)
+    write_lines(lines, choice)
 
 
 _WASTE_LINES = {
@@ -134,14 +121,17 @@ _WASTE_LINES = {
 }
 
 
-def _waste(heap: Heap, cut: CutArrays | None) -> dict[str, Table]:
+def _waste(heap: Heap, cut: CutArrays | None, *, show_secrets: bool) -> dict[str, Table]:
+    from heapscope.heap.objects.secret_texts import masked_text
     from heapscope.heap.retention import waste
 
     has_texts = cut is None or cut.kept_bytes > 0
+    strings = waste.duplicate_strings(heap.graph, _CONSUMERS).head(_CONSUMERS if has_texts else 0)
+    if not show_secrets:
+        texts = [masked_text(heap.graph, 0, text) for text in strings.column("text")]
+        strings = type(strings)({**strings.columns, "text": texts})
     return {
-        "duplicate strings": waste.duplicate_strings(heap.graph, _CONSUMERS).head(
-            _CONSUMERS if has_texts else 0
-        ),
+        "duplicate strings": strings,
         "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
         "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
         "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),

@@ -12,8 +12,7 @@ import click
 from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
 from heapscope.cli.common.opened_heap import opened
-from heapscope.cli.common.output import show, table_options, write
-from heapscope.cli.common.wrapping import folded
+from heapscope.cli.common.output import show, table_options, write_lines
 from heapscope.reporter.text import plural
 from heapscope.secrets import mask_text
 from heapscope.units import format_bytes
@@ -34,11 +33,11 @@ _OBJECTS_OF_FRAME = 3
 _NAMES = 5
 
 
-@click.command(short_help="Threads with stacks, what lies on these, what each retains.")
+@click.command()
 @dump_argument
 @secrets_option
 @graph_options
-@table_options("retained_bytes", "thread_count", "name")
+@table_options(*_COLUMNS)
 def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: Choice) -> None:
     """Threads of DUMP with their stacks, the objects that local variables refer to, and what each
     thread retains, the most first. Virtual threads whose stacks are equal stand together.
@@ -74,7 +73,7 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
             lines += ["", *_lines(thread, on_stack)]
         if len(shown) < len(found):
             lines += ["", f"{len(shown):,} of {plural(len(found), 'stack')}; --top 0 shows all"]
-        write("".join(f"{folded(line)}\n" for line in lines), choice)
+        write_lines(lines, choice)
         return
     table = _nested(found, objects) if choice.format == "json" else _flat(found)
     answer = Answer("threads", table, _COLUMNS, [snapshot], rows_are=("stack", "stacks"), heading=heading)

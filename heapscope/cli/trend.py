@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,9 @@ from heapscope.cli.common.arguments import (
 )
 from heapscope.cli.common.output import show, table_options
 from heapscope.cli.common.progress import work
-from heapscope.cli.common.wrapping import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from heapscope.analysis.growth.tables import ClassGrowth
     from heapscope.table import Table
@@ -40,28 +40,19 @@ _COLUMNS = (
     Column("is_growing", "grows", is_text=True),
     Column("class_name", "class", is_text=True),
 )
+_COURSE = Column("course", "bytes\nover time", 2, is_text=True)
+_COURSE_WIDTH = 12
 _SUMS = tuple(column.name for column in _COLUMNS[:-2])
 
 
-@click.command(short_help="Growth of every class over all dumps.")
+@click.command()
 @dumps_argument
 @class_option
 @subclasses_option
 @force_series_option
 @allow_absent_option
 @reading_options
-@table_options(
-    "shallow_bytes_per_snapshot",
-    "instance_count_per_snapshot",
-    "shallow_bytes_delta",
-    "instance_count_delta",
-    "shallow_bytes_last",
-    "instance_count_last",
-    "shallow_bytes_first",
-    "instance_count_first",
-    "is_growing",
-    "class_name",
-)
+@table_options(*_COLUMNS)
 def trend(
     dumps: tuple[Path, ...],
     patterns: tuple[str, ...],
@@ -86,19 +77,37 @@ def trend(
     check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
+    table = _growth_table(growth) if patterns else everything
+    columns: Sequence[Column] = _COLUMNS
+    if choice.format == "text" and choice.path is None and sys.stdout.isatty() and len(found) > 2:
+        sizes = (
+            {each.class_name: each.shallow_bytes for each in growth}
+            if patterns
+            else {name: values[1] for name, values in found.by_class.items()}
+        )
+        table, columns = _drawn(table, sizes), (*columns[:-1], _COURSE, columns[-1])
     show(
         Answer(
             "trend",
-            _growth_table(growth) if patterns else everything,
-            _COLUMNS,
+            table,
+            columns,
             found,
             totals={} if patterns else total(everything, *_SUMS),
             rows_are=("pattern", "patterns") if patterns else ("class", "classes"),
             heading=snapshot_lines(found),
-            notes=wrapped(left_out).split("\n") if left_out else [],
+            notes=[left_out] if left_out else [],
         ),
         choice,
     )
+
+
+def _drawn(table: Table, sizes: Mapping[str, Sequence[int]]) -> Table:
+    """The table with the bytes of each class over time, for a terminal."""
+    from heapscope.cli.common.sparkline import blocks, sparkline
+
+    bars = blocks()
+    lines = [sparkline(sizes[name], _COURSE_WIDTH, bars) for name in table.column("class_name")]
+    return type(table)({**table.columns, _COURSE.name: lines})
 
 
 def _growth_table(growth: Sequence[ClassGrowth]) -> Table:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -39,6 +40,7 @@ class _View(Protocol):
 
 # A class histogram of a large heap takes seconds; the watch goes on meanwhile.
 _HISTOGRAM_SECONDS = 60.0
+_CHART_LABEL = 26  # beside the line of a chart: its indentation, and "1.00 GB to 1.04 GB"
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
@@ -52,7 +54,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error), context, parameter) from None
 
 
-@click.command(short_help="Memory of JVM processes over time, and what grew.")
+@click.command()
 @click.argument("pids", metavar="[PID...]", type=click.IntRange(1), nargs=-1)
 @click.option("--role", metavar="NAME", help="Only TensorFlow processes of this role, also new ones.")
 @click.option(
@@ -151,7 +153,7 @@ def watch(
                 if exporter is not None:
                     exporter.round(samples, watcher.processes)
                 notify(f"WATCHDOG=1\nSTATUS={plural(len(samples), 'JVM')} watched")
-                history.add(map(asdict, samples))
+                history.add(map(asdict, samples), _programs(watcher))
                 with signals.after_hang_up():
                     view.show(samples, history)
                 if watcher.is_over:
@@ -165,7 +167,7 @@ def watch(
             raise exporter.problem
 
 
-@click.command(short_help="Chart what 'watch' wrote, and say what grew.")
+@click.command()
 @click.argument("files", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "-o",
@@ -188,8 +190,15 @@ def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
 
     found = watched_processes(read_samples(files))
     write_picture(found, picture, force=force)
-    _say(_verdicts(found))
+    _say(_verdicts(found) if not sys.stdout.isatty() else _drawn_verdicts(found))
     sys.stdout.write(f"\n{printable(str(picture))}\n")
+
+
+def _programs(watcher: Watch) -> dict[tuple[int, int], str]:
+    """Main class or script of each process that is watched."""
+    from heapscope.collector.processes import program_of
+
+    return {(each.pid, each.start_ticks): program_of(each.command) for each in watcher.processes}
 
 
 def _exporter(
@@ -219,6 +228,20 @@ def _verdicts(found: Iterable[WatchedProcess | ProcessHistory], dropped_count: i
     if dropped_count:
         lines.append(f"{plural(dropped_count, 'more process', 'more processes')} ended before these")
     return lines or ["no process with a JVM was seen"]
+
+
+def _drawn_verdicts(found: Sequence[WatchedProcess]) -> list[str]:
+    """The verdicts, each with a line of the resident size over time, as wide as the terminal allows."""
+    from heapscope.cli.common.sparkline import blocks, sparkline
+
+    width = max(10, min(60, shutil.get_terminal_size().columns - _CHART_LABEL))
+    lines = []
+    for process in found:
+        values = [float(value) for value in process.samples["rss_bytes"]]
+        first, *rest = _verdicts([process])
+        ends = f"{format_bytes(values[0])} to {format_bytes(values[-1])}"
+        lines += [first, f"    {sparkline(values, width, blocks())} {ends}", *rest]
+    return lines or _verdicts(found)
 
 
 def _growth_since_baseline(watcher: Watch) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -12,19 +11,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from heapscope.cli.common.answer import encodes
+from heapscope.cli.common.answer import encodes, shorten
+from heapscope.cli.common.sparkline import blocks, sparkline
 from heapscope.reporter.text import plural, printable
-from heapscope.units import format_bytes, format_duration
+from heapscope.units import format_duration
 
 if TYPE_CHECKING:
     from heapscope.analysis.memory.history import ProcessHistory, WatchHistory
     from heapscope.collector.memory import Sample
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_ASCII_BLOCKS = "_.-=+*#@"
-_SPARK_WIDTH = 14
-# The full height of a sparkline is at least this share of its largest value: small noise stays small.
-_MIN_RELIEF = 0.05
+_SPARK_WIDTH = 12
+_NARROW_NAME, _WIDE_NAME = 12, 48
 _STYLES = {"java heap": "bold red", "steady": "green", "too early": "dim", "garbage": "green"}
 
 
@@ -34,7 +31,7 @@ class Screen:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
-        self._blocks = _BLOCKS if encodes(_BLOCKS, sys.stdout) else _ASCII_BLOCKS
+        self._blocks = blocks()
 
     def __enter__(self) -> Screen:
         self._live.__enter__()
@@ -52,13 +49,15 @@ class Screen:
         seen = [(sample, history[sample.pid, sample.start_ticks]) for sample in samples]
         seen.sort(key=lambda pair: -pair[1].rss_growth)
         room = max(1, self._console.height - 5)
+        room_for_names = max(_NARROW_NAME, min(_WIDE_NAME, _NARROW_NAME + self._console.width - 80))
+        ellipsis = "…" if encodes("…", sys.stdout) else "..."
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         for label, is_text in (
             ("pid", False),
-            ("task", True),
-            ("rss", False),
-            ("grew", False),
-            ("in heap", False),
+            ("main class or script" if room_for_names > _NARROW_NAME else "what runs", True),
+            ("rss MB", False),
+            ("grew MB", False),
+            ("in heap MB", False),
             ("rss over time", True),
             ("what grew", True),
         ):
@@ -70,9 +69,9 @@ class Screen:
             label = f"{first.cause}{', level' if has_ended else ''}{f' +{more}' if more else ''}"
             table.add_row(
                 str(sample.pid),
-                Text(printable(_task(process))[:12]),
-                format_bytes(sample.rss_bytes),
-                format_bytes(process.rss_growth, signed=True),
+                Text(_named(process, room_for_names, ellipsis)),
+                _megabytes(sample.rss_bytes),
+                _megabytes(process.rss_growth, signed=True),
                 _last(process.columns["heap_rss_bytes"]),
                 sparkline([value or 0 for value in process.columns["rss_bytes"]], _SPARK_WIDTH, self._blocks),
                 Text(label, style="green" if has_ended else _STYLES.get(first.cause, "bold yellow")),
@@ -86,22 +85,20 @@ class Screen:
         return Group(table, Text("; ".join([*notes, "Ctrl-C ends"]), style="dim"))
 
 
-def sparkline(values: list[float], width: int, blocks: str = _BLOCKS) -> str:
-    """The last ``width`` of the values, or their means where there are more, as bars of text."""
-    if len(values) > width:
-        edges = [len(values) * index // width for index in range(width + 1)]
-        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, high = min(values), max(values)
-    relief = max(high - low, _MIN_RELIEF * high) or 1.0
-    return "".join(
-        blocks[min(len(blocks) - 1, int((value - low) / relief * len(blocks)))] for value in values
-    )
+def _named(process: ProcessHistory, width: int, ellipsis: str) -> str:
+    """The task of TensorFlow, with its script where there is room; else main class or script."""
+    program = printable(process.program)
+    if process.role is None:
+        return shorten(program, width, ellipsis) or "-"
+    task = printable(process.name.partition(" (")[0])[:_NARROW_NAME]
+    both = f"{task} {program}".rstrip()
+    return both if len(both) <= width else task
 
 
-def _task(process: ProcessHistory) -> str:
-    return "-" if process.role is None else process.name.partition(" ")[0]
+def _megabytes(value: float, *, signed: bool = False) -> str:
+    return f"{value / 1e6:{'+' if signed else ''},.1f}"
 
 
 def _last(values: list[float | None]) -> str:
     value = next((value for value in reversed(values) if value is not None), None)
-    return "-" if value is None else format_bytes(value)
+    return "-" if value is None else _megabytes(value)

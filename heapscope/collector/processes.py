@@ -169,6 +169,9 @@ _WITH_VALUE = {
     "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path", "--add-modules",
     "--add-opens", "--add-exports", "--add-reads", "--limit-modules", "--enable-native-access", "--source",
 }  # fmt: skip
+# Programs whose first argument is what runs; of any other an argument may be anything.
+_INTERPRETER = re.compile(r"(?:python|pypy|perl|ruby|node|php|Rscript|bash|sh|dash|zsh)[0-9.]*")
+_INTERPRETER_OPTIONS_WITH_VALUE = {"-W", "-X", "-r", "--require"}
 _MAX_PROGRAM = 200
 
 
@@ -185,14 +188,16 @@ def program_of(command: Sequence[str]) -> str:
     words = iter(command[1:])
     launcher = Path(command[0]).name if command else ""
     is_java = not _is_embedded(command) if command else False
+    if not is_java and not _INTERPRETER.fullmatch(launcher):
+        return launcher[:_MAX_PROGRAM]
     for word in words:
         if word in ("-jar", "-m", "--module"):
             value = next(words, "")
             return (Path(value).name if word == "-jar" else value)[:_MAX_PROGRAM]
-        if is_java and word in _WITH_VALUE:
+        if (is_java and word in _WITH_VALUE) or (word in _INTERPRETER_OPTIONS_WITH_VALUE and not is_java):
             next(words, None)
-        elif word == "-c" and not is_java:
-            break  # a program in the command line itself
+        elif word in ("-c", "-e", "-") and not is_java:
+            break  # a program in the command line itself, or on standard input
         elif not word.startswith(("-", "@")):
             return (word if is_java else Path(word).name)[:_MAX_PROGRAM]
     return launcher[:_MAX_PROGRAM]

@@ -46,9 +46,18 @@ def sidecar_facts(before: JvmProcess, after: JvmProcess | None) -> dict[str, Any
     }
 
 
-def process_facts(process: JvmProcess) -> dict[str, Any]:
-    """The attributes of a process by name, secrets masked; what sidecars and ``heapscope ps`` tell of it."""
+def process_facts(process: JvmProcess, *, show_secrets: bool = False) -> dict[str, Any]:
+    """The attributes of a process by name, secrets masked; what sidecars and ``heapscope ps`` tell of it.
+
+    Parameters
+    ----------
+    process : JvmProcess
+    show_secrets : bool
+        Whether command line and environment are shown as they are.
+    """
     facts = asdict(process)
+    if show_secrets:
+        return facts
     facts["command"] = mask_command(process.command)
     facts["environment"] = {name: mask_value(name, value) for name, value in process.environment.items()}
     return facts

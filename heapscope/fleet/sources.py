@@ -134,7 +134,7 @@ def find_sources(given: Iterable[str], name: NamePattern | None = None) -> list[
 
 
 def _find(given: str, name: NamePattern | None) -> list[Source]:
-    fsspec = extras.fsspec("A fleet of dumps")
+    fsspec = extras.fsspec("A fleet of dumps", "fleet")
     is_local = "://" not in given
     try:
         system, path = fsspec.core.url_to_fs(os.path.abspath(given) if is_local else given)

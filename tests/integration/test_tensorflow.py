@@ -165,7 +165,8 @@ def test_ps_names_the_tasks_and_the_variable(
     lines = capsys.readouterr().out.splitlines()
     (row,) = (place for place, line in enumerate(lines) if line.split()[:1] == [str(leaking.pid)])
     assert "worker:1" in lines[row]
-    below = [*takewhile(lambda line: line.startswith("    "), lines[row + 1 :])]
+    details = lines.index(f"{leaking.pid}:")
+    below = [*takewhile(lambda line: line.startswith("    "), lines[details + 1 :])]
     assert any(line.startswith("    KERB_TICKET_CACHE_PATH=/") for line in below)
     assert any(line.startswith("    ! ") and "KERB_TICKET_CACHE_PATH" in line for line in below)
 

@@ -14,7 +14,8 @@ from typing import Any
 import click
 import pytest
 
-from heapscope.cli import COMMANDS, main
+from heapscope.cli import main
+from heapscope.cli.commands import COMMANDS
 from tests.support.documents import (
     PAGES,
     ROOT,

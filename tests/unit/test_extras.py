@@ -27,7 +27,8 @@ EXTRAS: list[tuple[str, Callable[[], Any]]] = [
     ("jpype", lambda: extras.need_jpype("A test")),
     ("mcp", extras.need_mcp),
 ]
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+ROOT = Path(__file__).parents[2]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 @pytest.mark.parametrize(("module", "load"), EXTRAS, ids=[module for module, _ in EXTRAS])
@@ -40,9 +41,22 @@ def test_a_missing_library_names_an_extra_that_brings_it(
     monkeypatch.setattr("heapscope.extras.find_spec", lambda _: None)
     with pytest.raises(MissingDependency) as caught:
         load()
-    found = re.search(r"pip install 'heapscope\[(\w+)\]'", str(caught.value))
-    assert found is not None
-    requirements = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"][found[1]]
+    line = str(caught.value).partition("; run: pip install ")[2]
+    requirements = re.findall(r"'([^']+)'", line)
+    assert requirements
+    assert tuple(requirements) in extras.REQUIREMENTS.values()
     package = module.lower().replace("_", "-")
     words = [word for line in requirements for word in re.split(r"[\[\]>=<,; ]", line.lower())]
     assert any(word.startswith(package) for word in words)
+    assert "heapscope" not in words, "no package index has it"
+
+
+def test_the_pip_lines_install_what_the_extras_do() -> None:
+    declared = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    for extra, requirements in extras.REQUIREMENTS.items():
+        assert tuple(declared[extra]) == requirements, extra
+    page = (ROOT / "docs" / "how-to" / "install.md").read_text()
+    for extra, requirements in extras.REQUIREMENTS.items():
+        line = "pip install " + " ".join(f"'{each}'" for each in requirements)
+        assert re.search(rf"^\| `{extra}` \|.*`{re.escape(line)}` \|$", page, re.MULTILINE), extra
+    assert declared.keys() - extras.REQUIREMENTS.keys() == {"samples", "test", "fuzz", "docs", "dev"}

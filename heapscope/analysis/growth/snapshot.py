@@ -88,6 +88,8 @@ class Snapshot(RichRepr):
     number: int = 1  # which snapshot of its file, counted from 1
     of_count: int = 1  # how many its file holds
     vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
+    index_dir: Path | None = field(default=None, repr=False)  # where `open` keeps indexes
+    use_index: bool = field(default=True, repr=False)
 
     @property
     def is_dated(self) -> bool:
@@ -142,7 +144,14 @@ class Snapshot(RichRepr):
         if self.kind != DUMP:
             return None
         number = self.number if self.of_count > 1 else None
-        return Heap(self.path, progress, partial=self.coverage is not None, heap=number)
+        return Heap(
+            self.path,
+            progress,
+            partial=self.coverage is not None,
+            heap=number,
+            index_dir=self.index_dir,
+            use_index=self.use_index,
+        )
 
     def facts(self, progress: Progress = no_progress, opened: Heap | None = None) -> ProcessFacts | None:
         """What the process was; None for a class histogram.  Reads the dump unless it is ``opened``.
@@ -185,6 +194,8 @@ def read_snapshot(
     *,
     as_jvm: bool = False,
     partial: bool = False,
+    index_dir: str | os.PathLike[str] | None = None,
+    use_index: bool = True,
 ) -> Snapshot:
     """Count one heap dump or class histogram, of a file that holds several the last; see `read_snapshots`.
 
@@ -197,7 +208,7 @@ def read_snapshot(
     if is_histogram_file(path):
         found = _of_texts(path, read_histograms(path))
         return found[-1] if number is None else _numbered(found, number)
-    with Heap(path, progress, partial=partial, heap=number) as heap:
+    with Heap(path, progress, partial=partial, heap=number, index_dir=index_dir, use_index=use_index) as heap:
         return snapshot_of(heap, as_jvm=as_jvm)
 
 
@@ -207,6 +218,8 @@ def read_snapshots(
     *,
     as_jvm: bool = False,
     partial: bool = False,
+    index_dir: str | os.PathLike[str] | None = None,
+    use_index: bool = True,
 ) -> list[Snapshot]:
     """Count each heap of a dump, or each class histogram of a text.
 
@@ -220,6 +233,8 @@ def read_snapshots(
         Count what the JVM counts and a dump hides; see `Heap.histogram`.
     partial : bool
         Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
+    index_dir, use_index
+        Where `Snapshot.open` keeps indexes, and whether.
 
     Returns
     -------
@@ -235,11 +250,12 @@ def read_snapshots(
     if is_histogram_file(path):
         texts = _of_texts(path, read_histograms(path))
         return texts if number is None else [_numbered(texts, number)]
-    with Heap(path, progress, partial=partial, heap=number) as heap:
+    kept: dict[str, Any] = {"partial": partial, "index_dir": index_dir, "use_index": use_index}
+    with Heap(path, progress, heap=number, **kept) as heap:
         last = snapshot_of(heap, as_jvm=as_jvm)
     found = [last]
     for earlier in range(1, last.of_count if number is None else 1):
-        with Heap(path, progress, partial=partial, heap=earlier) as heap:
+        with Heap(path, progress, heap=earlier, **kept) as heap:
             found.insert(-1, snapshot_of(heap, as_jvm=as_jvm))
     return found
 
@@ -311,6 +327,8 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         vm_objects=heap.vm_objects if as_jvm else None,
         number=heap.heap_number,
         of_count=heap.heap_count,
+        index_dir=heap.index_dir,
+        use_index=heap.uses_index,
     )
 
 

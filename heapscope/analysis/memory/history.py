@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from heapscope.analysis.memory.judging import judge
@@ -28,10 +29,13 @@ class ProcessHistory:
         Sizes and counts by the name of their column, n values each, None where not measured.
     rss_change : int
         Bytes that the resident size grew by since the sample before the last.
+    program : str
+        Main class or script; empty where it is not known.
     """
 
-    def __init__(self, pid: int, role: str | None, task_index: int | None) -> None:
+    def __init__(self, pid: int, role: str | None, task_index: int | None, program: str = "") -> None:
         self.pid, self.role, self.task_index = pid, role, task_index
+        self.program = program
         self.seconds: list[float] = []
         self.columns: dict[str, list[float | None]] = {}
         self.rss_change = 0
@@ -40,7 +44,7 @@ class ProcessHistory:
     @property
     def name(self) -> str:
         """``worker:0 (pid 4711)``."""
-        return process_name(self.pid, self.role, self.task_index)
+        return process_name(self.pid, self.role, self.task_index, self.program)
 
     @property
     def rss_growth(self) -> float:
@@ -103,13 +107,26 @@ class WatchHistory:
         found = [*self._living.values(), *self._ended]
         return sorted(found, key=lambda process: (process.role is None, process.name))
 
-    def add(self, samples: Iterable[Mapping[str, Any]]) -> None:
-        """Remember one round of samples, each as `ProcessHistory.add` takes it; who is missing has ended."""
+    def add(
+        self,
+        samples: Iterable[Mapping[str, Any]],
+        programs: Mapping[tuple[int, int], str] = MappingProxyType({}),
+    ) -> None:
+        """Remember one round of samples, each as `ProcessHistory.add` takes it; who is missing has ended.
+
+        Parameters
+        ----------
+        samples : iterable of mapping
+        programs : mapping
+            Main class or script by pid and start time in clock ticks, of those where it is known.
+        """
         living = {}
         for sample in samples:
             key = sample["pid"], sample["start_ticks"]
             process = self._living.pop(key, None)
-            living[key] = process or ProcessHistory(sample["pid"], sample["role"], sample["task_index"])
+            living[key] = process or ProcessHistory(
+                sample["pid"], sample["role"], sample["task_index"], programs.get(key, "")
+            )
             living[key].add(sample)
         for process in self._living.values():
             process.end()

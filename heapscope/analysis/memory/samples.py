@@ -64,17 +64,19 @@ class WatchedProcess(RichRepr):
         return judge(self.pid, self.seconds(), columns)
 
 
-def process_name(pid: int, role: str | None, task_index: int | None) -> str:
-    """What to call a process: ``worker:0 (pid 4711)``, or ``pid 4711``.
+def process_name(pid: int, role: str | None, task_index: int | None, program: str = "") -> str:
+    """What to call a process: ``worker:0 (pid 4711)``, ``com.acme.Main (pid 4711)``, or ``pid 4711``.
 
     Parameters
     ----------
     pid : int
     role, task_index : str, int or None
         Of TensorFlow.
+    program : str
+        Its main class or script, where that is known.
     """
     if role is None:
-        return f"pid {pid}"
+        return f"{program} (pid {pid})" if program else f"pid {pid}"
     return f"{role}{'' if task_index is None else f':{task_index}'} (pid {pid})"
 
 

@@ -58,6 +58,7 @@ class Column:
     is_signed: bool = False
     is_text: bool = False
     decimals: int = 0  # of a fraction; JSON and CSV have all of them
+    unit: int = 1  # the text shows the value in so many of them: 10**6 for megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Answer:
     Attributes
     ----------
     kind : str
-        "class histogram", "census", "diff", "trend".
+        "class histogram", "census", "diff", "trend" ...
     table : Table
         All rows, in their natural order.
     columns : sequence of Column
@@ -148,6 +149,7 @@ def text_cell(value: object, column: Column) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
+        value = value if column.unit == 1 else value / column.unit
         text = f"{value:,d}" if isinstance(value, int) else f"{value:,.{column.decimals}f}"
         return f"+{text}" if column.is_signed and value > 0 else text
     if isinstance(value, datetime):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from heapscope.cli.common.class_names import complete_class
+from heapscope.cli.common.progress import quiet_option
 from heapscope.parser.numbered import numbered
 
 if TYPE_CHECKING:
@@ -36,17 +38,23 @@ def dump_argument(command: _Command) -> _Command:
         help="Which heap (or class histogram) of a DUMP that holds several; 'DUMP#N' says the same.  "
         "[default: the last]",
     )
-    taken = click.argument("dump", type=DUMP)(option(with_heap))
+    taken = click.argument("dump", type=DUMP)(quiet_option(option(with_heap)))
     return taken  # type: ignore[return-value]  # the option is gone
 
 
-dumps_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
+def dumps_argument(command: _Command) -> _Command:
+    """The DUMP... of a command that reads several, one after the other."""
+    return dumps_only_argument(quiet_option(command))
+
+
+dumps_only_argument = click.argument("dumps", metavar="DUMP...", type=DUMP, nargs=-1, required=True)
 
 class_option = click.option(
     "--class",
     "patterns",
     metavar="PATTERN",
     multiple=True,
+    shell_complete=complete_class,
     help="A class by its full name, by its name without the package, or by a glob with * and ?. Repeatable.",
 )
 subclasses_option = click.option(
@@ -106,6 +114,15 @@ def expanded(dumps: Sequence[Path]) -> list[Path]:
     return [path for dump in dumps for path in snapshot_files(dump)]
 
 
+index_dir_option = click.option(
+    "--index-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where the index of DUMP is kept; by default in the user's cache folder.",
+)
+no_index_option = click.option("--no-index", is_flag=True, help="Keep no index, and use none.")
+
+
 def reading_options(command: _Command) -> _Command:
     """Options of every command that puts snapshots in order; the command gets them as ``reading``.
 
@@ -113,8 +130,22 @@ def reading_options(command: _Command) -> _Command:
     """
 
     @wraps(command)
-    def with_reading(*arguments: Any, partial: bool, raw_names: bool, order: str | None, **named: Any) -> Any:
-        reading = {"partial": partial, "raw_names": raw_names, "order": order}
+    def with_reading(
+        *arguments: Any,
+        partial: bool,
+        raw_names: bool,
+        order: str | None,
+        index_dir: Path | None,
+        no_index: bool,
+        **named: Any,
+    ) -> Any:
+        reading = {
+            "partial": partial,
+            "raw_names": raw_names,
+            "order": order,
+            "index_dir": index_dir,
+            "use_index": not no_index,
+        }
         return command(*arguments, reading=reading, **named)
 
     for option in reversed(
@@ -129,6 +160,8 @@ def reading_options(command: _Command) -> _Command:
                 is_flag=True,
                 help="Keep counters and addresses in names of generated classes ($$Lambda$14/0x7f10).",
             ),
+            index_dir_option,
+            no_index_option,
             partial_option,
         )
     ):
@@ -184,13 +217,8 @@ def graph_options(command: _Command) -> _Command:
                 default="strong",
                 help="Whether soft references hold what they refer to.  [default: strong]",
             ),
-            click.option(
-                "--index-dir",
-                metavar="DIR",
-                type=click.Path(path_type=Path),
-                help="Where the index of DUMP is kept; by default in the user's cache folder.",
-            ),
-            click.option("--no-index", is_flag=True, help="Keep no index, and use none."),
+            index_dir_option,
+            no_index_option,
             partial_option,
         )
     ):
@@ -299,4 +327,6 @@ def objects_of(heap: Heap, subject: Subject, *, subclasses: bool = True) -> Obje
     return ObjectSet(heap.graph, [find_object(heap.graph, subject.address).index])
 
 
-subject_argument = click.argument("subject", metavar="CLASS|0xADDRESS", callback=_subject)
+subject_argument = click.argument(
+    "subject", metavar="CLASS|0xADDRESS", callback=_subject, shell_complete=complete_class
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -18,8 +18,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from heapscope.cli.common.answer import SCHEMA_VERSION, TERMINAL_ROWS, Answer, Choice, footer, text_rows
+from heapscope.cli.common.answer import (
+    SCHEMA_VERSION,
+    TERMINAL_ROWS,
+    Answer,
+    Choice,
+    Column,
+    footer,
+    text_rows,
+)
 from heapscope.cli.common.notebook_output import draw_answer, is_drawing
+from heapscope.cli.common.sorting import SortColumn, label_of, sorted_table
+from heapscope.cli.common.wrapping import folded
 from heapscope.files import new_file
 from heapscope.reporter.text import printable
 from heapscope.units import iso_time
@@ -34,22 +44,70 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
+def document_options(
+    json_help: str = "Write JSON: exact values.",
+    output_help: str = "Write there and not to stdout; .json names the format.",
+) -> Callable[[_Command], _Command]:
+    """Options of an answer that is text or JSON; the command gets them as ``choice``, a `Choice`."""
+
+    def decorate(command: _Command) -> _Command:
+        @wraps(command)
+        def with_choice(
+            *arguments: Any, as_json: bool, output: Path | None, force: bool, **named: Any
+        ) -> Any:
+            is_json = as_json or (output is not None and output.suffix.lower() == ".json")
+            choice = Choice("json" if is_json else "text", path=output, force=force)
+            choice.check()
+            return command(*arguments, choice=choice, **named)
+
+        taken = _force_option(with_choice)
+        for option in (
+            _output_option(output_help),
+            click.option("--json", "as_json", is_flag=True, help=json_help),
+        ):
+            taken = option(taken)
+        return taken  # type: ignore[return-value]  # the options are gone, `choice` has come
+
+    return decorate
+
+
+def _output_option(text: str) -> Callable[[Any], Any]:
+    return click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=text)
+
+
+_force_option = click.option("--force", is_flag=True, help="Overwrite FILE.")
+
+
+def table_options(
+    *columns: Column, also: Sequence[Column] = (), others: str = ""
+) -> Callable[[_Command], _Command]:
     """Options every table has; the command gets them as ``choice``, a `Choice`.
 
-    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.  Without
-    ``sort_columns`` there is no ``--sort``.
-    """
+    The command raises `click.UsageError` where ``--json`` and ``--csv`` are both given.
 
+    Parameters
+    ----------
+    columns : Column
+        What the table may be sorted by, as its header names them; without any there is no ``--sort``.
+    also : sequence of Column
+        What it may be sorted by as well, and ``--help`` does not list.
+    others : str
+        What else ``--sort`` may name, which the command checks: "a field".
+    """
+    named = SortColumn([*columns, *also], is_open=bool(others))
+    listed = ", ".join(
+        [*dict.fromkeys(label_of(column) for column in columns), *([others] if others else [])]
+    )
     sort_option = [
         click.option(
             "--sort",
-            type=click.Choice(sort_columns),
+            type=named,
             metavar="COLUMN",
-            help=f"Figures sort downwards, names upwards. COLUMN: {', '.join(sort_columns)}.",
+            help="A column by the name in the header, with or without its unit; figures sort downwards, "
+            f"names upwards. COLUMN: {listed}.",
         )
     ]
-    sort_option = sort_option if sort_columns else []
+    sort_option = sort_option if columns else []
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)
@@ -84,14 +142,8 @@ def table_options(*sort_columns: str) -> Callable[[_Command], _Command]:
                     help=f"Rows to show, 0 for all.  [default: {TERMINAL_ROWS} on a terminal, else all]",
                 ),
                 *sort_option,
-                click.option(
-                    "-o",
-                    "--output",
-                    metavar="FILE",
-                    type=click.Path(path_type=Path),
-                    help="Write there and not to stdout; .json and .csv name the format.",
-                ),
-                click.option("--force", is_flag=True, help="Overwrite FILE."),
+                _output_option("Write there and not to stdout; .json and .csv name the format."),
+                _force_option,
             )
         ):
             with_choice = option(with_choice)
@@ -111,9 +163,7 @@ def show(answer: Answer, choice: Choice) -> None:
     """Write a table the way the options ask for."""
     table = answer.table
     if choice.sort is not None:
-        values = table.column(choice.sort)
-        is_figure = bool(values) and isinstance(values[0], (int, float))
-        table = table.sorted_by(choice.sort, descending=is_figure)
+        table = sorted_table(table, choice.sort)
     is_terminal = choice.path is None and sys.stdout.isatty()
     is_drawn = choice.path is None and is_drawing()
     limit = choice.rows
@@ -149,6 +199,17 @@ def write(text: str, choice: Choice) -> None:
         return
     with new_file(choice.path, force=choice.force) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def write_lines(lines: Iterable[str], choice: Choice) -> None:
+    """Lines that may have text of the dump in them, as wide as the terminal where they go to one.
+
+    Raises
+    ------
+    OutputExists, OutputFailed
+    """
+    shown = folded if choice.path is None else printable
+    write("".join(f"{shown(line)}\n" for line in lines), choice)
 
 
 def json_text(document: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from heapscope.cli.common.answer import (
     shorten,
     text_rows,
 )
+from heapscope.cli.common.wrapping import broken
 from heapscope.reporter.text import printable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def draw(answer: Answer, shown: Table, console: Console | None = None) -> None:
     name_width = max(1, console.width - sum(width + _GAP for width in widths[:-1]))
     ellipsis = "…" if encodes("…", sys.stdout) else "..."
     for line in answer.heading:
-        console.print(Text(printable(line)), soft_wrap=True)
+        console.print(Text("\n".join(broken(printable(line), console.width))), soft_wrap=True)
     console.print()
     grid = Grid(
         box=SIMPLE_HEAD,
@@ -81,7 +82,7 @@ def draw(answer: Answer, shown: Table, console: Console | None = None) -> None:
             Text(f"{left_out} more {plural} in a wider terminal, with --csv or --json", style="dim")
         )
     for line in answer.notes:
-        console.print(Text(printable(line), style="dim"), soft_wrap=True)
+        console.print(Text("\n".join(broken(printable(line), console.width)), style="dim"), soft_wrap=True)
 
 
 def _fitting_columns(

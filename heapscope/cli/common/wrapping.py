@@ -5,54 +5,89 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import textwrap
+from collections.abc import Sequence
 
 from heapscope.reporter.text import printable
 
 _INDENT = 4
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTPE]?B|d|h|min|s)\b)")
+_LEAST_WIDTH = 40
+# A line does not end behind so few characters: "at" and "50 x" stay with the name that follows.
+_STUB = 8
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTPE]?B|d|h|min|s|ms)\b)")
+# Where a name or a path that is longer than a line is broken: behind one of the first, else of the others.
+_JOINTS = (re.compile(r"(?<=[:;,])(?!\d)"), re.compile(r"(?<=[./$_=&])(?!java:)"))
+# A label or a figure with a gap behind it, which the next lines stand below.
+_HEAD = re.compile(r"\s*\S(?:.*?\S)??\s{2,}(?=\S)")
+_GLUE = "\xa0"
 
 
 def wrapped(line: str) -> str:
-    """A line broken between words where stdout is a terminal, its indentation kept."""
+    """A line broken between words where stdout is a terminal, its indentation kept.
+
+    An arrow stays with what it leads to, a figure with its unit; only a word that is longer than a line is
+    broken inside.
+    """
     if not sys.stdout.isatty():
         return line
-    width = max(40, shutil.get_terminal_size().columns)
-    indent = line[: len(line) - len(line.lstrip())]
-    glued = _BEFORE_UNIT.sub("\xa0", line.strip())  # a figure stays with its unit
-    lines = textwrap.wrap(
-        glued,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent + "    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines).replace("\xa0", " ")
+    return "\n".join(broken(line, max(_LEAST_WIDTH, shutil.get_terminal_size().columns)))
 
 
 def folded(line: str) -> str:
-    """A line that may have text of the dump in it, broken to the width of the terminal.
+    """The same of a line that may have text of the dump in it."""
+    return wrapped(printable(line))
 
-    Broken at its arrows, else between words; whole in a pipe.
+
+def broken(line: str, width: int, indent: int | None = None) -> list[str]:
+    """A line as lines of no more than ``width`` characters.
+
+    Parameters
+    ----------
+    line : str
+    width : int
+    indent : int, optional
+        Blanks before each line but the first; by default four more than the line begins with.
     """
-    line = printable(line)
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    indent = " " * (len(line) - len(line.lstrip()) + _INDENT)
-    rows, row = [], ""
-    for piece in line.split(" -> "):
-        joined = f"{row} -> {piece}" if row else piece
-        if row and len(joined) + len(" ->") > width:
-            rows.append(f"{row} ->")
-            row = indent + piece
-        else:
-            row = joined
-    wrapped = (
-        textwrap.wrap(row, width, subsequent_indent=indent, break_long_words=False, drop_whitespace=False)
-        if len(row) > width
-        else [row]
-        for row in [*rows, row]
-    )
-    return "\n".join(piece.rstrip() for pieces in wrapped for piece in pieces)
+    if len(line) <= width:
+        return [line]
+    head = _HEAD.match(line)
+    if head is not None and head.end() <= width // 2 and indent is None:
+        first, indent = head[0], head.end()
+    else:
+        first = line[: len(line) - len(line.lstrip())]
+    more = " " * (len(first) + _INDENT if indent is None else indent)
+    glued = _BEFORE_UNIT.sub(_GLUE, line[len(first) :].strip()).replace(" -> ", f" ->{_GLUE}")
+    return [row.replace(_GLUE, " ").rstrip() for row in _filled(glued.split(" "), first, more, width)]
+
+
+def _filled(words: Sequence[str], first: str, more: str, width: int) -> list[str]:
+    rows, row, begins = [], first, len(first)
+    for word in words:
+        joint = " " if len(row) > begins else ""
+        if len(row) + len(joint) + len(word) <= width:
+            row += joint + word
+            continue
+        if len(more) + len(word) <= width and len(row) - begins > _STUB:
+            rows.append(row)
+            row, begins = more + word, len(more)
+            continue
+        if len(row) - begins > _STUB:
+            rows.append(row)
+            row, begins, joint = more, len(more), ""
+        row += joint
+        for piece in _pieces(word, width - len(more)):
+            if len(row) + len(piece) > width:
+                rows.append(row.rstrip())
+                row, begins = more, len(more)
+            row += piece
+    return [*rows, row]
+
+
+def _pieces(word: str, room: int) -> list[str]:
+    """A word in pieces that fit, broken behind dots, slashes and the like where it has some."""
+    room = max(room, 1)
+    pieces = [word]
+    for joints in _JOINTS:
+        pieces = [
+            part for piece in pieces for part in (joints.split(piece) if len(piece) > room else [piece])
+        ]
+    return [piece[start : start + room] for piece in pieces for start in range(0, len(piece), room)]

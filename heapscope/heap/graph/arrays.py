@@ -17,6 +17,7 @@ import numpy as np
 from heapscope.heap.graph import references
 from heapscope.heap.graph.dominators import dominate, number
 from heapscope.heap.graph.index import BrokenIndexError, Store, identity_of, open_index
+from heapscope.heap.graph.index_file import CLASS_NAMES
 from heapscope.heap.graph.reachability import Reachability, walk
 from heapscope.heap.graph.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
@@ -275,6 +276,7 @@ class HeapArrays:
         if self._index_file is None:
             return
         store.shorten("indices", self.references.indices.size)
+        names = sorted({each.name for each in self._classes if "\n" not in each.name})
         if not store.has("address_table"):
             store.add("address_table", addresses.table)
         for name, values in (
@@ -290,6 +292,7 @@ class HeapArrays:
             ("strong", reach.strong),
             ("soft", reach.soft),
             ("weak", reach.weak),
+            (CLASS_NAMES, np.frombuffer("\n".join(names).encode(errors="replace"), np.uint8)),
         ):
             store.add(name, values)
         if identity_of(self._source.path) == self._identity:

@@ -32,16 +32,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.cache import index_dir
+from heapscope.heap.graph.index_file import (
+    FORMAT,
+    HEAD,
+    MAGIC,
+    MAX_CONTENTS_BYTES,
+    SUFFIX,
+    status_of,
+)
 from heapscope.parser.source import crc32
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-FORMAT = 3
-MAGIC = b"heapscope index\0"
-SUFFIX = ".heapscope-index"
-_HEAD = struct.Struct("<16sIIQQ")
 _PAGE = max(4096, mmap.ALLOCATIONGRANULARITY)
 _SAMPLE_BYTES = 1 << 16
 # Of the cache folder: what was used longest ago goes first.  A dump's index takes half its size.
@@ -60,25 +63,9 @@ def identity_of(path: Path) -> dict[str, Any]:
         file.seek(max(0, status.st_size - _SAMPLE_BYTES))
         tail = file.read(_SAMPLE_BYTES)
     return {
-        "bytes": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "ctime_ns": status.st_ctime_ns,  # no program sets it
-        "inode": status.st_ino,
+        **status_of(status),
         "ends": hashlib.sha256(head + tail).hexdigest(),
     }
-
-
-def index_path(dump: Path, options: dict[str, str], folder: Path | None) -> Path:
-    """Where the index of a dump is kept."""
-    key = json.dumps([os.fspath(dump.resolve()), options], sort_keys=True)
-    digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:16]
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in dump.name)[:80]
-    return (folder or index_dir()) / f"{name}-{digest}{SUFFIX}"
-
-
-def partial_key(parts: list[Path]) -> dict[str, str]:
-    """What tells the index of a part of a dump: the parts read with it come and go, and the dump stays."""
-    return {"partial": ",".join(f"{path.name}:{path.stat().st_size}" for path in parts) or "yes"}
 
 
 class Index:
@@ -117,8 +104,8 @@ def open_index(path: Path, identity: dict[str, Any], options: dict[str, str]) ->
     """The index at a path, None where it is missing, damaged, of another version, dump or options."""
     try:
         with path.open("rb") as file:
-            magic, version, checksum, offset, length = _HEAD.unpack(file.read(_HEAD.size))
-            if magic != MAGIC or version != FORMAT or length > 1 << 26:
+            magic, version, checksum, offset, length = HEAD.unpack(file.read(HEAD.size))
+            if magic != MAGIC or version != FORMAT or length > MAX_CONTENTS_BYTES:
                 return None
             file.seek(offset)
             raw = file.read(length)
@@ -230,7 +217,7 @@ class Store:
             os.posix_fallocate(self._fd, self._end, len(raw))
             os.pwrite(self._fd, raw, self._end)
             checksum = crc32(np.frombuffer(raw, np.uint8))
-            os.pwrite(self._fd, _HEAD.pack(MAGIC, FORMAT, checksum, self._end, len(raw)), 0)
+            os.pwrite(self._fd, HEAD.pack(MAGIC, FORMAT, checksum, self._end, len(raw)), 0)
             _name(self._fd, temporary)
             temporary.replace(self._path)
             _evict(self._path, limit)

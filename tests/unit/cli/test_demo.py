@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from heapscope.cli import demo
-from heapscope.errors import MissingDependency, NoDemo
+from heapscope.errors import NoDemo
+from heapscope.extras import missing as missing_library
 from heapscope.isolated_python import isolated_python
 from tests.unit.cli.conftest import Run
 
@@ -47,7 +48,7 @@ def test_without_hadoop_the_sample_dumps_tell_it(
     run: Run, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing() -> None:
-        raise MissingDependency("jpype1", "The demo's worker", "demo")
+        raise missing_library("jpype1", "The demo's worker", "demo")
 
     monkeypatch.setattr("heapscope.demo.hadoop.find_hadoop", missing)
     assert run("demo", "-o", tmp_path / "out").code == 0

@@ -180,7 +180,7 @@ def test_an_output_that_another_process_wrote_meanwhile(
         (["diff", "a"], "diff compares 2 dumps, 1 given"),
         (["histogram", "a", "--json", "--csv"], "exclude each other"),
         (["histogram", "a", "--top", "-1"], "below 0"),
-        (["histogram", "a", "--sort", "colour"], "shallow_bytes"),
+        (["histogram", "a", "--sort", "colour"], "no column of this table: instances, shallow bytes, class"),
         (["trend", "a", "b", "--no-subclasses"], "needs --class"),
         (["report", "a"], "Missing option"),
         (["report", "a", "-o", "x.docx"], ".html, .md, .json, .pdf"),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import heapscope
-from heapscope import cli
 from heapscope.cli.inspect import lines
 from heapscope.heap.objects.inspector import Inspection
 from tests.support.dumps import DumpBuilder, build
@@ -18,11 +17,6 @@ from tests.unit.cli.conftest import Run
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eevil\n"
 LONG = "org.apache.hadoop.some.very.long.package.name.indeed.VeryLongNameOfAClass$AndOfOneInside"
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "inspect", "heapscope.cli.inspect")
 
 
 Made = dict[str, int]
@@ -129,7 +123,7 @@ def test_roots_sizes_and_elements(run: Run, path: Path, made: Made) -> None:
 
 
 def test_entries_of_a_map(run: Run, path: Path, made: Made) -> None:
-    text = run("inspect", path, str(made["map"]), "--elements", "3").out.splitlines()
+    text = run("inspect", path, str(made["map"]), "--elements", "3", "--show-secrets").out.splitlines()
     start = text.index("map of 40 entries, the first 3")
     assert len(text) == start + 4
     assert all('"key' in line and ' = "value' in line for line in text[start + 1 :])
@@ -137,7 +131,10 @@ def test_entries_of_a_map(run: Run, path: Path, made: Made) -> None:
 
 
 def test_a_class_object(run: Run, path: Path, made: Made) -> None:
-    text = run("inspect", path, hex(made["class"])).out.splitlines()
+    masked = run("inspect", path, hex(made["class"]))
+    assert "hunter2" not in masked.out + run("inspect", path, hex(made["class"]), "--json").out
+    assert "(masked, 7 characters; --show-secrets shows it)" in masked.out
+    text = run("inspect", path, hex(made["class"]), "--show-secrets").out.splitlines()
     assert text[0] == f"java.lang.Class {hex(made['class'])}"
     assert f"class object   of {LONG}" in text
     assert "GC root        system class" in text

@@ -13,7 +13,8 @@ import pytest
 
 import heapscope
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.cli import COMMANDS, cli, main
+from heapscope.cli import cli, main
+from heapscope.cli.commands import COMMANDS
 from heapscope.reporter.charts import plots
 from heapscope.reporter.incident import build_incident
 from tests.support.dumps import DumpBuilder

@@ -48,14 +48,52 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[JvmProcess]:
 def test_the_table_has_a_line_for_each_and_what_matters_below(run: Run) -> None:
     ran = run("ps")
     assert ran.code == 0
-    heading, worker, *below = ran.out.splitlines()
-    assert heading.split()[:4] == ["pid", "user", "task", "jvm"]
-    assert worker.split()[:6] == ["4711", "(1)", "me", "worker:3", "17.0.15+6", "10.0MB/20.0MB/64.0MB"]
-    assert below[0] == "    attach: needs a SIGQUIT"
-    assert below[1] == "    KERB_TICKET_CACHE_PATH=/tmp/krb5cc_7"
-    assert below[2].startswith("    ! HDFS with KERB_TICKET_CACHE_PATH")
-    assert below[3].split()[1:5] == ["ev\\x1bil", "java", "?", "-"]
-    assert below[4] == "    not readable: environment"
+    heading, worker, plain, _, count, *below = ran.out.splitlines()
+    assert heading.split()[:6] == ["pid", "user", "task", "jvm", "used", "MB"]
+    assert worker.split()[:7] == ["4711", "(1)", "me", "worker:3", "17.0.15+6", "10.0", "20.0"]
+    assert plain.split()[1:4] == ["ev\\x1bil", "java", "?"]
+    assert count == "2 processes"
+    assert below[:3] == ["", "4711:", "    attach: needs a SIGQUIT"]
+    assert below[3] == "    KERB_TICKET_CACHE_PATH=/tmp/krb5cc_7"
+    assert below[4].startswith("    ! HDFS with KERB_TICKET_CACHE_PATH")
+    assert below[5:] == ["", "8:", "    not readable: environment"]
+
+
+def test_main_class_or_script_without_its_arguments(run: Run, found: list[JvmProcess]) -> None:
+    found[:] = [
+        replace(WORKER, command=("/usr/bin/python3", "/srv/train.py", "--token=hunter2")),
+        replace(PLAIN, command=("/jdk/bin/java", "-cp", "a:b", "com.acme.Main", "hunter2")),
+    ]
+    out = run("ps").out
+    assert "hunter2" not in out
+    assert [line.split()[-1] for line in out.splitlines()[1:3]] == ["train.py", "com.acme.Main"]
+
+
+def test_what_several_have_in_common_is_said_once(run: Run, found: list[JvmProcess]) -> None:
+    found[:] = [replace(PLAIN, pid=pid, namespace_pid=pid) for pid in (8, 9)]
+    out = run("ps").out
+    assert out.count("not readable: environment") == 1
+    assert "\n8, 9:\n" in out
+
+
+def test_a_column_has_one_unit_and_sorts(run: Run, found: list[JvmProcess]) -> None:
+    found[:] = [replace(PLAIN, pid=pid, namespace_pid=pid, rss_bytes=pid * 400_000_000) for pid in (2, 9)]
+    out = run("ps", "--sort", "RSS").out
+    end = out.splitlines()[0].index("rss MB") + len("rss MB")
+    assert [line[:end].split()[-1] for line in out.splitlines()[1:3]] == ["3,600.0", "800.0"]
+    rows = json.loads(run("ps", "--sort", "rss", "--json", "--top", "1").out)["processes"]
+    assert [row["pid"] for row in rows] == [9]
+    lines = run("ps", "--csv").out.splitlines()
+    assert lines[0].split(",")[7:10] == ["vsz_bytes", "rss_bytes", "age"]
+
+
+def test_secrets_are_masked_unless_asked_for(run: Run, found: list[JvmProcess]) -> None:
+    options = {"LIBHDFS_OPTS": "-Xmx1g -Djavax.net.ssl.trustStorePassword=hunter2-hunter2"}
+    found[:] = [replace(WORKER, environment=options)]
+    for option in ("--json", "--csv"):
+        assert "hunter2" not in run("ps").out + run("ps", option).out
+    assert "hunter2-hunter2" in run("ps", "--show-secrets").out
+    assert "hunter2-hunter2" in run("ps", "--show-secrets", "--json").out
 
 
 def test_a_role_leaves_the_others_out(run: Run) -> None:

@@ -27,7 +27,7 @@ def test_suspects(run: Run, dump: Path, tmp_path: Path) -> None:
     )
     assert "held: 20 x JNI global" in ran.out
     assert "unreachable" not in ran.out
-    assert "Retained by package:" in ran.out
+    assert "Retained bytes by package, with the number of instances:" in ran.out
     assert "Duplicate strings" not in ran.out
     assert "Wasteful collections:" in run("suspects", dump, "--waste").out
     output = tmp_path / "suspects.json"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.unit.cli.conftest import Run, rows_of
 
@@ -25,3 +28,20 @@ def test_trend_of_a_pattern_takes_its_subclasses_together(run: Run, series: list
     )
     (row,) = rows_of(run("trend", *series, "--json", "--class", "FileSystem", "--no-subclasses"))
     assert row["instance_count_last"] == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--class", "java.lang.String", "--class", "FileSystem"]])
+def test_a_terminal_gets_the_course_of_each_class(
+    run: Run, series: list[Path], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    plain = run("trend", *series, *options).out
+    assert "over time" not in plain
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    ran = run("trend", *series, *(["--allow-absent", *options] if options else []))
+    assert ran.code == 0
+    (row,) = [line for line in ran.out.splitlines() if line.rstrip().endswith("java.lang.String")]
+    assert "▁▁▁" in row
+    if not options:
+        (row,) = [line for line in ran.out.splitlines() if line.rstrip().endswith("DistributedFileSystem")]
+        assert "▁▅█" in row

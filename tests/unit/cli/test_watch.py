@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from heapscope.analysis.memory.history import WatchHistory
-from heapscope.cli.watch_screen import Screen, sparkline
+from heapscope.cli.common.sparkline import sparkline
+from heapscope.cli.watch_screen import Screen
 from heapscope.collector.memory import Sample
 from tests.unit.cli.conftest import Run
 from tests.unit.collector.test_sample_file import sample
@@ -32,11 +33,26 @@ def test_the_table_fits_80_columns_and_shows_who_grew_most_first() -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in "".join(lines)
-    assert lines[2].split()[:3] == ["7", "worker", "680"]
+    assert lines[2].split()[:3] == ["7", "worker", "680.0"]
     assert "java heap" in lines[2]
     assert lines[3].startswith("  8")
     assert "steady" in lines[3]
     assert "2 processes; watched for 19 s" in lines[4]
+
+
+def test_a_process_without_a_role_has_its_main_class() -> None:
+    history = WatchHistory()
+    last = sample(1, pid=8, role=None)
+    name = "com.acme.trading.frontend.QuotationServer"
+    history.add([asdict(last)], {(last.pid, last.start_ticks): name})
+    assert history.processes[0].name == f"{name} (pid 8)"
+    for width, shown in ((80, "…ationServer"), (120, name)):
+        console = Console(file=io.StringIO(), width=width, height=24, highlight=False, markup=False)
+        console.print(Screen(console).drawn([last], history))
+        heading, _, row, *_ = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert row.split()[1] == shown
+        assert len(row) <= width
+        assert "rss MB" in heading
 
 
 def test_what_levelled_off_and_what_else_grew_is_shown() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import heapscope
-from heapscope.errors import HeapscopeError, MissingDependency, OutputExists, OutputFailed
+from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
+from heapscope.extras import missing as missing_library
 from heapscope.reporter import bundle, render
 from heapscope.reporter.bundle import masked_facts, write_bundle
 from tests.support.dumps import DumpBuilder, build
@@ -226,7 +227,7 @@ def test_without_weasyprint_the_rest_is_packed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(_: Any) -> bytes:
-        raise MissingDependency("WeasyPrint", "A PDF", "pdf")
+        raise missing_library("WeasyPrint", "A PDF", "pdf")
 
     monkeypatch.setattr(render, "render_pdf", missing)
     made = write_bundle(heapscope.snapshots([folder]), tmp_path / "i.zip")

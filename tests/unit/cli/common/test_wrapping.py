@@ -42,8 +42,20 @@ def test_a_figure_stays_with_its_unit() -> None:
 @pytest.mark.usefixtures("terminal")
 def test_a_path_breaks_at_its_arrows() -> None:
     lines = folded(PATH).split("\n")
-    assert all(line.endswith("->") for line in lines[:-1])
+    assert all(line.lstrip().startswith("-> app.") for line in lines[1:])
+    assert max(map(len, lines)) <= 60
     assert " ".join(" ".join(lines).split()) == PATH
+
+
+@pytest.mark.usefixtures("terminal")
+def test_no_arrow_and_no_short_word_stands_alone() -> None:
+    name = "org.apache.hadoop.fs.FileSystem$Statistics$StatisticsDataReferenceCleaner.run"
+    for line in (f"    at {name}(FileSystem.java:4159)", f"50 x {name} -> {name}", f"{name} -> {name}"):
+        lines = folded(line).split("\n")
+        assert max(map(len, lines)) <= 60
+        assert all(len(each.strip()) > 8 for each in lines[:-1])
+        assert not any(each.rstrip().endswith("->") for each in lines)
+        assert "".join("".join(lines).split()) == "".join(line.split())
 
 
 def test_text_of_a_dump_does_nothing() -> None:

@@ -18,6 +18,7 @@ import pytest
 import heapscope
 from heapscope.heap.graph import arrays as graph_module
 from heapscope.heap.graph import index as index_module
+from heapscope.heap.graph import index_file
 from tests.support.dumps import DumpBuilder
 
 Answer = list[Any]
@@ -181,7 +182,7 @@ def test_another_version_is_made_anew(
 ) -> None:
     answer(dump, folder)
     passes.clear()
-    monkeypatch.setattr(index_module, "FORMAT", index_module.FORMAT + 1)
+    monkeypatch.setattr(index_module, "FORMAT", index_file.FORMAT + 1)
     answer(dump, folder)
     assert "fill" in passes
 
@@ -291,7 +292,7 @@ def test_the_longest_unused_go_first(tmp_path: Path, folder: Path) -> None:
             then = time.time() - 1000 + age
             os.utime(index, (then, then))
     kept = next(folder.glob("new*"))
-    store = index_module.Store(folder / f"third{index_module.SUFFIX}")
+    store = index_module.Store(folder / f"third{index_file.SUFFIX}")
     store.add("numbers", np.arange(10))
     assert store.commit({}, {}, {}, limit=kept.stat().st_size + 10_000)
     assert sorted(path.name[:3] for path in folder.iterdir()) == ["new", "thi"]
