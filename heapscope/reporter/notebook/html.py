@@ -9,9 +9,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from heapscope.reporter.charts import sparkline as lines
 from heapscope.reporter.text import printable
-
-_SPARK = (96, 22)
 
 
 @cache
@@ -95,20 +94,7 @@ def bar(share: float, *, tag: str = "td") -> str:
 
 def sparkline(values: Sequence[float]) -> str:
     """A small line without axes, from 0 up, for people who see it; figures stand beside it."""
-    if len(values) < 2:
-        return ""
-    width, height = _SPARK
-    top = max(*values, 1)
-    step = (width - 4) / (len(values) - 1)
-    points = " ".join(
-        f"{2 + place * step:.1f},{height - 2 - value / top * (height - 4):.1f}"
-        for place, value in enumerate(values)
-    )
-    return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'<polyline points="{points}" fill="none" stroke="#3b8fc7" stroke-width="1.6" '
-        'stroke-linejoin="round" stroke-linecap="round"/></svg>'
-    )
+    return lines.sparkline(values, colour="#3b8fc7")
 
 
 def lines_list(lines: Iterable[str]) -> str:
