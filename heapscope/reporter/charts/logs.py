@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 8.0, 1.5
 _MOST = 60  # panels: matplotlib draws no picture of more than 65,536 pixels
-_COLOURS = tuple(OKABE_ITO.values())
 
 
-def draw_events(axes: Axes, group: LogGroup, colour: str, end: Any = None) -> Axes:
+def draw_events(
+    axes: Axes, group: LogGroup, colour: str, ends: tuple[Any, Any] | None = None
+) -> Axes:
     """Draw how many events there were up to each moment; the figures of a series instead.
 
     A collection's heap is drawn before and after.  Without dates the seconds since the start are the axis,
@@ -44,8 +45,8 @@ def draw_events(axes: Axes, group: LogGroup, colour: str, end: Any = None) -> Ax
     axes : Axes
     group : LogGroup
     colour : str
-    end : datetime or float, optional
-        Where the axis ends; so far the count stays as it is.
+    ends : (datetime, datetime) or (float, float), optional
+        Where the axis begins and ends: there is no event before the first, and the count stays after the last.
     """
     when: Any = list(group.times or group.positions)  # matplotlib takes datetimes, its hints do not
     marker = "o" if len(when) <= 20 else None
@@ -60,21 +61,23 @@ def draw_events(axes: Axes, group: LogGroup, colour: str, end: Any = None) -> Ax
         if len(group.befores) == len(when):
             top = list(group.befores)
             axes.plot(when, top, linewidth=1, linestyle=":", **style)
-            apart = 5 if top[-1] > values[-1] else 0
-            label_end(axes, last, top[-1], f"before {said(top[-1])}", colour, apart)
-            label_end(axes, last, values[-1], f"after {said(values[-1])}", colour, -apart)
+            apart = 6
+            label_end(axes, last, top[-1], f"before {said(top[-1])}", apart)
+            label_end(axes, last, values[-1], f"after {said(values[-1])}", -apart)
             values = [*top, *values]
         else:
-            label_end(axes, last, values[-1], said(values[-1]), colour)
+            label_end(axes, last, values[-1], said(values[-1]))
         unit = "Java heap" if is_heap else ""
         if is_heap:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_tick(value)))
     else:
         when, values = sorted(when), list(range(1, len(when) + 1))
         axes.plot(when, values, drawstyle="steps-post", linewidth=2, **style)
-        if end is not None and end > when[-1]:
-            axes.plot([when[-1], end], [values[-1]] * 2, color=colour, linewidth=2)
-        label_end(axes, when[-1] if end is None else end, values[-1], _counted(group, len(when)), colour)
+        if ends is not None:
+            quiet: Any = {"color": colour, "linewidth": 2, "solid_capstyle": "butt"}
+            axes.plot([ends[0], when[0], when[0]], [0, 0, 1], **quiet)
+            axes.plot([when[-1], max(ends[1], when[-1])], [values[-1]] * 2, **quiet)
+        label_end(axes, when[-1] if ends is None else ends[1], values[-1], _counted(group, len(when)))
         unit = "events so far"
     axes.set_ylim(0, max(values) * 1.12)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
@@ -92,7 +95,7 @@ def _counted(group: LogGroup, drawn: int) -> str:
     return f"{format_count(drawn)} of {format_count(group.count)}\n(the others\nhave no date)"
 
 
-def label_end(axes: Axes, x: Any, y: float, text: str, colour: str, offset: int = 0) -> None:
+def label_end(axes: Axes, x: Any, y: float, text: str, offset: int = 0) -> None:
     """What a line is, beside its end."""
     axes.annotate(
         text,
@@ -100,7 +103,7 @@ def label_end(axes: Axes, x: Any, y: float, text: str, colour: str, offset: int 
         xytext=(8, offset),
         textcoords="offset points",
         va="center",
-        color=colour,
+        color=INK,
         fontsize=8,
         annotation_clip=False,
     )
@@ -109,7 +112,8 @@ def label_end(axes: Axes, x: Any, y: float, text: str, colour: str, offset: int 
 def events_picture(groups: Sequence[LogGroup]) -> bytes:
     """PNG with one panel below the other for every kind, in the order of the text.
 
-    Those with dates are all over the same time; so are those with seconds since the start.
+    Those with dates are all over the same time; so are those with seconds since the start.  What ended a process
+    is vermillion.
 
     Parameters
     ----------
@@ -123,15 +127,15 @@ def events_picture(groups: Sequence[LogGroup]) -> bytes:
         panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
         axes_of = list(zip(panels, shown, strict=True))
         begin, end = _span_of_time(shown)
-        for number, (axes, group) in enumerate(axes_of):
-            colour = _COLOURS[number % len(_COLOURS)]
+        for axes, group in axes_of:
+            colour = OKABE_ITO["vermillion" if group.kind.is_kill else "blue"]
             if group.times:
-                draw_events(axes, group, colour, end)
+                draw_events(axes, group, colour, (begin, end))
                 _dated_axis(axes, begin, end)
                 continue
             last = max((max(each.positions) for each in shown if _is_like(each, group)), default=1.0)
             edge = max(last, 1.0) * 1.02
-            draw_events(axes, group, colour, edge)
+            draw_events(axes, group, colour, (0.0, edge))
             axes.set_xlim(0, edge)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
             if group.are_seconds:

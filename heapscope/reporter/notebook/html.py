@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from heapscope.reporter.charts import sparkline as lines
+from heapscope.reporter.markup import breakable
 from heapscope.reporter.text import printable
 
 
@@ -67,12 +68,13 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     below = f'\n<div class="hs-note">{escaped(note)}</div>\n' if note else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="hs-wide">{table}</div>{below}'
 
 
 def name_cell(text: str) -> str:
-    """A class name or an address."""
-    return f"<td><code>{escaped(text)}</code></td>"
+    """A class name or an address; its lines break between the parts of it."""
+    return f'<td class="hs-name"><code>{breakable(printable(text))}</code></td>'
 
 
 def text_cell(text: str) -> str:
