@@ -82,9 +82,10 @@ def text_cell(text: str) -> str:
     return f"<td>{escaped(text)}</td>"
 
 
-def number_cell(text: str) -> str:
-    """A figure."""
-    return f'<td class="n">{escaped(text)}</td>'
+def number_cell(text: str, *below: str) -> str:
+    """A figure; ``below`` are texts on lines of their own, its rate say."""
+    under = "".join(f'<br><span class="hs-muted">{escaped(line)}</span>' for line in below)
+    return f'<td class="n">{escaped(text)}{under}</td>'
 
 
 def bar(share: float, *, tag: str = "td") -> str:
