@@ -97,10 +97,11 @@ def forecast_clause(one: Forecast) -> str:
     day, clock = "%Y-%m-%d", "%H:%M:%S" if is_near else "%H:%M"
     text = f"the {limit} is reached about {one.at:{day} {clock}} UTC"
     if one.earliest is not None:
-        ends = [one.earliest] if one.latest is None else [one.earliest, one.latest]
-        # A date is said again only where it is another one.
-        is_same_day = all(end.date() == one.at.date() for end in ends)
-        said = [f"{end:{clock if is_same_day else f'{day} {clock}'}}" for end in ends]
+        said, day_before = [], one.at.date()
+        for end in [one.earliest] if one.latest is None else [one.earliest, one.latest]:
+            # A date is said again only where it is another one.
+            said.append(f"{end:{clock if end.date() == day_before else f'{day} {clock}'}}")
+            day_before = end.date()
         text += f" (between {' and '.join([*said, 'any time later'][:2])})"
     return text
 

@@ -114,9 +114,7 @@ _MAX_COMMAND = 90  # characters of a heading
 _MAX_ROLE = 40
 
 
-def process_name(
-    snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets: bool = False
-) -> str:
+def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets: bool = False) -> str:
     """What a process is called: ``org.example.Train, worker 3, pid 4711 on host-3``.
 
     Parameters

@@ -32,9 +32,7 @@ _WIDTH, _HEIGHT = 8.0, 1.5
 _MOST = 60  # panels: matplotlib draws no picture of more than 65,536 pixels
 
 
-def draw_events(
-    axes: Axes, group: LogGroup, colour: str, ends: tuple[Any, Any] | None = None
-) -> Axes:
+def draw_events(axes: Axes, group: LogGroup, colour: str, ends: tuple[Any, Any] | None = None) -> Axes:
     """Draw how many events there were up to each moment; the figures of a series instead.
 
     A collection's heap is drawn before and after.  Without dates the seconds since the start are the axis,

@@ -171,5 +171,3 @@ def outlook_sentence(outlook: Outlook, since: str) -> str:
     text = f"Line chart of the whole heap since {format_time(since)}: {values}"
     limit = _limit_in_sight(outlook, since)
     return text if limit is None else f"{text}; {limit.label} would be reached at {format_time(limit.at)}"
-
-
