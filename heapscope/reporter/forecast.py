@@ -87,7 +87,7 @@ def forecast_line(one: Forecast, last: datetime) -> str:
 
 
 def forecast_clause(one: Forecast) -> str:
-    """``the heap limit of 64.9 MB is reached about 2026-11-23 09:38:17 UTC (between 09:38:09 and 09:38:43)``."""
+    """``heap limit of 64.9 MB is reached about 2026-11-23 09:38:17 UTC (between 09:38:09 and 09:38:43)``."""
     limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
     if one.limit.limit_bytes <= one.limit.used_bytes:
         return f"the {limit} is passed already: {format_bytes(one.limit.used_bytes)} are in use"

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-# What a reader types or looks up: a quoted word, a variable, an option, a dotted name, a path, a command, a call.
+# What a reader types or looks up: quoted words, commands, variables, options, dotted names, paths, calls.
 _WHOLE = 24  # characters of code that a line takes whole, on a phone too
 
 _CODE = re.compile(

@@ -32,8 +32,8 @@ from heapscope.reporter.charts.icicle import holder_picture
 from heapscope.reporter.charts.sparkline import sparkline
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.forecast import forecast_sentence
-from heapscope.reporter.markup import breakable, coded, json_block, words
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
+from heapscope.reporter.markup import breakable, coded, json_block, words
 from heapscope.reporter.outlook import outlook_sentence
 from heapscope.reporter.pdf import font_faces, render_pdf
 from heapscope.reporter.rows import ClassChange, ClassSize, WatchedClass

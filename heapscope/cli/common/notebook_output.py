@@ -55,9 +55,9 @@ def _remember(thing: object) -> None:
 
 
 def draw_answer(answer: Answer, shown: Table) -> None:
-    """Draw a table, with all that its text has: names first, as people read, and what belongs together in a cell.
+    """Draw a table, with all that its text has, and what belongs together in one cell.
 
-    On a terminal names are last, where they may be of any length.
+    Names are first, as people read; on a terminal they are last, where they may be of any length.
     """
     from heapscope.reporter.notebook.html import card, escaped, grid, name_cell, number_cell, text_cell
 
@@ -82,7 +82,7 @@ def draw_answer(answer: Answer, shown: Table) -> None:
 
 
 class _Places(NamedTuple):
-    """Columns that are drawn as one: a figure, or the first and the last; below it its rate, and that one's range."""
+    """Columns that are drawn as one: a figure, or the first and the last; below it the rate and its range."""
 
     first: int
     last: int | None = None
@@ -91,7 +91,7 @@ class _Places(NamedTuple):
 
 
 def _merged(answer: Answer) -> list[tuple[str, _Places]]:
-    """The columns but the last, each with its head; those of ``x_first``, ``x_last``, ``x_per_hour`` are one."""
+    """The columns but the last, each with its head; ``x_first``, ``x_last``, ``x_per_hour`` are one."""
     columns = answer.columns[:-1]
     at = {column.name: place for place, column in enumerate(columns)}
     inner: set[int] = set()

@@ -44,7 +44,7 @@ def draw_events(axes: Axes, group: LogGroup, colour: str, ends: tuple[Any, Any] 
     group : LogGroup
     colour : str
     ends : (datetime, datetime) or (float, float), optional
-        Where the axis begins and ends: there is no event before the first, and the count stays after the last.
+        Where the axis begins and ends: none before the first event, and the count stays after the last.
     """
     when: Any = list(group.times or group.positions)  # matplotlib takes datetimes, its hints do not
     marker = "o" if len(when) <= 20 else None
@@ -110,8 +110,8 @@ def label_end(axes: Axes, x: Any, y: float, text: str, offset: int = 0) -> None:
 def events_picture(groups: Sequence[LogGroup]) -> bytes:
     """PNG with one panel below the other for every kind, in the order of the text.
 
-    Those with dates are all over the same time; so are those with seconds since the start.  What ended a process
-    is vermillion.
+    Those with dates are all over the same time; so are those with seconds since the start.  What ended a
+    process is vermillion.
 
     Parameters
     ----------

@@ -39,5 +39,6 @@ def test_forecasts_in_a_sentence() -> None:
 def test_a_range_says_its_date_once() -> None:
     growth = grown(100, 150, 300, 400).growth(limit_bytes=1_000_000)
     assert [forecast_clause(one) for one in growth.forecasts] == [
-        "the stated limit of 1.00 MB is reached about 2026-11-23 18:14 UTC (between 16:14 and 2026-11-24 00:14)"
+        "the stated limit of 1.00 MB is reached about 2026-11-23 18:14 UTC "
+        "(between 16:14 and 2026-11-24 00:14)"
     ]
