@@ -30,6 +30,9 @@ _CODE = re.compile(
 )
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?(?: UTC)?)?")
+
+
 def breakable(text: str) -> Markup:
     """Escaped; lines may break after dots, dollars, slashes and the like."""
     parts = re.split(r"(?<=[.$/:;,=&_])", text)
@@ -55,6 +58,15 @@ def coded(text: str) -> Markup:
         )
         end = found.end()
     return made + breakable(text[end:])
+
+
+def dated(text: str) -> Markup:
+    """Escaped; no line breaks within a date and its time."""
+    made, end = Markup(), 0
+    for found in _MOMENT.finditer(text):
+        made += escape(text[end : found.start()]) + Markup('<span class="nowrap">{}</span>').format(found[0])
+        end = found.end()
+    return made + escape(text[end:])
 
 
 def json_block(rows: Sequence[Any]) -> Markup:

@@ -33,7 +33,7 @@ from heapscope.reporter.charts.sparkline import sparkline
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.forecast import forecast_sentence
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
-from heapscope.reporter.markup import breakable, coded, json_block, words
+from heapscope.reporter.markup import breakable, coded, dated, json_block, words
 from heapscope.reporter.outlook import outlook_sentence
 from heapscope.reporter.pdf import font_faces, render_pdf
 from heapscope.reporter.rows import ClassChange, ClassSize, WatchedClass
@@ -391,6 +391,7 @@ def environment() -> jinja2.Environment:
     environment.filters.update(
         breakable=breakable,
         coded=coded,
+        dated=dated,
         group=describe_group,
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
