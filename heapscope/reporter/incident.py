@@ -180,5 +180,6 @@ def build_incident(
 def _leading(found: Diagnosis) -> tuple[str, ...]:
     """The classes that a diagnosis names: those that leak, else what the largest owners hold."""
     if found.findings:
-        return tuple(one.class_name for one in found.findings)
+        # What piles up may be no class: java.io.DeleteOnExitHook#files
+        return tuple(one.class_name for one in found.findings if "#" not in one.class_name)
     return tuple(one.content_class or one.class_name for one in found.owners)

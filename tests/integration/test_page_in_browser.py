@@ -22,7 +22,8 @@ MANY = {
     f"app.p{number % 7}.Class{number:02}": ((number, number + 1, number + 2, number + 9), 16)
     for number in range(60)
 }
-INCIDENT = build_incident(series({**LEAK, **MANY}))
+HOSTILE = "Ev<img src=x onerror=alert(1)>il</script>"
+INCIDENT = build_incident(series({**LEAK, **MANY, HOSTILE: ((1, 2, 3, 4), 16)}))
 SCREEN = 900  # pixels that a window is high
 
 pytestmark = pytest.mark.chromium
@@ -138,6 +139,11 @@ def test_the_filter_looks_at_all_rows(browser: Any, page: Path) -> None:
     labels = [cell.get_attribute("data-label") for cell in row.find_elements("css selector", "td")]
     assert labels[:3] == ["Instances before", "after", "change"]
     field.clear()
+    assert HOSTILE not in everything
+    field.send_keys("onerror")
+    assert column(browser, "changes", 0) == [HOSTILE]  # from data too a name is text
+    assert not browser.find_elements("css selector", "#changes img")
+    field.clear()
     field.send_keys(" ")
     assert column(browser, "changes", 0) == everything
 
@@ -148,7 +154,7 @@ def test_the_filter_takes_packages(browser: Any, page: Path) -> None:
     select.click()
     offered = [option.text for option in select.find_elements("tag name", "option")]
     assert offered[0] == "all packages"
-    assert {"app.p3 (9)", "app.* (61)", "(no package) (1)", "org.apache.hadoop.conf (1)"} <= set(offered)
+    assert {"app.p3 (9)", "app.* (61)", "(no package) (2)", "org.apache.hadoop.conf (1)"} <= set(offered)
     pick = (
         "const [select, text] = arguments;"
         "select.value = [...select.options].find(each => each.text === text).value;"
