@@ -295,8 +295,10 @@ def _sparklines(incident: Incident) -> Callable[[WatchedClass], Markup]:
         return lambda _: Markup("")
     from heapscope.reporter.charts import plots  # matplotlib takes half a second to import
 
-    positions = plots.timeline(incident.snapshots).positions
-    return lambda one: Markup(sparkline(one.instance_counts, colour="var(--count)", positions=positions))
+    when = plots.timeline(incident.snapshots)
+    return lambda one: Markup(
+        sparkline(one.instance_counts, colour="var(--count)", positions=when.positions, partial=when.partial)
+    )
 
 
 def _finding_charts(incident: Incident) -> list[Markup]:

@@ -145,9 +145,10 @@ def draw_growth(
     colour = _COLOURS[quantity]
     format_value = format_bytes if quantity == "shallow size" else format_count
     # A line without a ground: that would end in a cliff at the last snapshot.
+    whole = [place for place in range(len(values)) if place not in when.partial]
     axes.plot(
-        when.positions,
-        values,
+        [when.positions[place] for place in whole],
+        [values[place] for place in whole],
         color=colour,
         linewidth=2,
         marker="o",
@@ -157,7 +158,7 @@ def draw_growth(
         clip_on=False,
     )
     if when.partial:
-        # Hollow: the figure is a lower bound, and the label below says so.
+        # Hollow, and off the line: the figure is a lower bound, and the label below says so.
         axes.plot(
             [when.positions[place] for place in when.partial],
             [values[place] for place in when.partial],

@@ -12,6 +12,7 @@ def sparkline(
     positions: Sequence[float] = (),
     size: tuple[int, int] = (96, 22),
     top: float | None = None,
+    partial: Sequence[int] = (),
 ) -> str:
     """An SVG element with a line from 0 up, and a dot where it ends; nothing for fewer than two values.
 
@@ -26,6 +27,8 @@ def sparkline(
         Width and height in pixels.
     top : float, optional
         What the upper edge stands for, where several are compared; by default the largest value.
+    partial : sequence of int
+        Which values are lower bounds: hollow dots off the line.
     """
     if len(values) < 2:
         return ""
@@ -37,11 +40,19 @@ def sparkline(
         (3 + (at - first) / span * (width - 6), height - 3 - value / top * (height - 6))
         for at, value in zip(where, values, strict=True)
     ]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    x, y = points[-1]
+    whole = [point for place, point in enumerate(points) if place not in partial]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in whole)
+    dots = [
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="none" style="stroke: {colour}"/>'
+        for x, y in (points[place] for place in partial)
+    ]
+    if whole:
+        dots.append(
+            f'<circle cx="{whole[-1][0]:.1f}" cy="{whole[-1][1]:.1f}" r="2.2" style="fill: {colour}"/>'
+        )
     return (
         f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'aria-hidden="true"><polyline points="{line}" fill="none" style="stroke: {colour}" '
         'stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round"/>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" style="fill: {colour}"/></svg>'
+        f"{''.join(dots)}</svg>"
     )
