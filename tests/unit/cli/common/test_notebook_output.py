@@ -54,7 +54,7 @@ def test_first_and_last_with_their_rate_are_one_cell() -> None:
     (html,) = shown
     assert re.findall("<th[^>]*>([^<]*)</th>", html) == ["class", "verdict", "x"]
     cells = [re.sub("<[^>]*>", " ", cell).split() for cell in re.findall("<td.*?</td>", html)]
-    assert cells[1:] == [["grows"], "5 → 50 +8,025 per hour +7,449 to +8,176".split()]
+    assert cells[1:] == [["grows"], ["5", "→", "50", "+8,025", "per", "hour", "+7,449", "to", "+8,176"]]
     # Lines break between the parts of a name, and a table that is too wide stays in its card.
     assert "org.<wbr>example.<wbr>Cache$<wbr>Entry" in html
     assert '<div class="hs-wide"><table>' in html
