@@ -135,7 +135,7 @@ def events_picture(groups: Sequence[LogGroup]) -> bytes:
             edge = max(last, 1.0) * 1.02
             draw_events(axes, group, colour, (0.0, edge))
             axes.set_xlim(0, edge)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=not group.are_seconds))
             if group.are_seconds:
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: time_tick(value, "s")))
             unit = "since the start" if group.are_seconds else "line of the text (nothing is dated)"
