@@ -288,6 +288,17 @@ def test_the_page_is_as_wide_as_the_window(browser: Any, page: Path, width: int)
         assert inside <= outside
 
 
+def test_a_long_name_of_what_leaks_breaks_on_a_phone(browser: Any, page: Path) -> None:
+    name = "com.acme.relationship.CustomerRelationshipManagementStoreEntryOfTheWholeCompany"
+    incident = build_incident(series({name: ((10, 20, 30, 40, 50), 1000), "byte[]": ((5, 5, 5, 5, 5), 16)}))
+    assert name in incident.headline
+    long = page.with_name("long.html")
+    long.write_text(render_html(incident), "utf-8")
+    with window(browser, 360):
+        opened(browser, long)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
 def test_on_a_phone_rows_are_cards(browser: Any, page: Path) -> None:
     with window(browser, 360):
         opened(browser, page)
