@@ -59,7 +59,7 @@ _TRENDS = {
     "absent": "not in the heap",
     "one snapshot": "one snapshot",
 }
-_GROWS = {GROWS: "yes", PERHAPS: "perhaps"}
+_GROWS: dict[str, str] = {GROWS: "yes", PERHAPS: "perhaps"}
 
 
 def render_html(incident: Incident) -> str:

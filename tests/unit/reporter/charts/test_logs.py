@@ -72,7 +72,8 @@ def test_nothing_ends_before_the_text_does(tmp_path: Path, monkeypatch: pytest.M
     assert len(panels) == 2
     errors = next(panel for panel in panels if "OutOfMemoryError" in panel.get_title(loc="left"))
     edge = errors.get_xlim()[1]
-    assert max(float(date2num(line.get_xdata()[-1])) for line in errors.lines) == pytest.approx(edge)
+    ends: list[Any] = [np.asarray(line.get_xdata())[-1] for line in errors.lines]
+    assert max(map(date2num, ends)) == pytest.approx(edge)
     # Two of three have a date: the panel says so and does not pass for all.
     assert errors.texts[0].get_text().startswith("2 of 3")
 
