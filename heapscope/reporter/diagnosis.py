@@ -50,6 +50,7 @@ class HolderNode:
 
     label: str
     member_count: int
+    retained_bytes: int = 0  # what these members retain in the dominator tree, added up
     children: tuple[HolderNode, ...] = ()
 
 
@@ -266,7 +267,8 @@ def _nodes(holders: Sequence[Holder], whole: int) -> tuple[HolderNode, ...]:
                 break
             each = _last_static(each)
             left -= 1
-            nodes.append(HolderNode(printable(each.label), each.member_count, kept(each.children)))
+            below = kept(each.children)
+            nodes.append(HolderNode(printable(each.label), each.member_count, each.retained_bytes, below))
         return tuple(nodes)
 
     return kept(holders)

@@ -91,6 +91,9 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
     sheet = environment().get_template("paper.css").render()
     script = environment().get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    drawn = _by_growth(verdict.processes)[:_ROWS]
+    # One scale for all, so that the heaps can be compared.
+    top = max((max(each.heap_bytes) for each in drawn), default=1)
     page = (
         environment()
         .get_template("fleet.html.j2")
@@ -103,9 +106,8 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             words=[cohort_words(group) for group in verdict.groups],
             leaking=verdict.leaking[:_ROWS],
             hosts=_hosts(verdict.processes),
-            charts=[
-                (each, Markup(_chart(each.heap_bytes))) for each in _by_growth(verdict.processes)[:_ROWS]
-            ],
+            charts=[(each, Markup(_chart(each.heap_bytes, top))) for each in drawn],
+            top=top,
             more=max(len(verdict.processes) - _ROWS, 0),
             rows=_ROWS,
             rate=_rate,
@@ -167,9 +169,9 @@ def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
     ][: _ROWS * 5]
 
 
-def _chart(values: Sequence[int]) -> str:
-    """The heap over the snapshots as a line, from zero."""
-    top = max(*values, 1)
+def _chart(values: Sequence[int], top: int) -> str:
+    """The heap over the snapshots as a line, from zero to ``top``."""
+    top = max(top, 1)
     step = (_CHART_WIDTH - 4) / max(len(values) - 1, 1)
     height = _CHART_HEIGHT - 4
     points = " ".join(

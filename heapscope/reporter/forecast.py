@@ -87,18 +87,22 @@ def forecast_line(one: Forecast, last: datetime) -> str:
 
 
 def forecast_clause(one: Forecast) -> str:
-    """``the heap limit of 64.9 MB is reached about 2026-11-23 09:38:17 UTC (between ... and ...)``."""
+    """``heap limit of 64.9 MB is reached about 2026-11-23 09:38:17 UTC (between 09:38:09 and 09:38:43)``."""
     limit = f"{one.limit.name} of {format_bytes(one.limit.limit_bytes)}"
     if one.limit.limit_bytes <= one.limit.used_bytes:
         return f"the {limit} is passed already: {format_bytes(one.limit.used_bytes)} are in use"
     if one.at is None:
         return f"the {limit} is not reached in 50 years"
     is_near = one.earliest is not None and one.latest is not None and one.latest - one.earliest < _NEAR
-    shape = "%Y-%m-%d %H:%M:%S" if is_near else "%Y-%m-%d %H:%M"
-    text = f"the {limit} is reached about {one.at:{shape}} UTC"
+    day, clock = "%Y-%m-%d", "%H:%M:%S" if is_near else "%H:%M"
+    text = f"the {limit} is reached about {one.at:{day} {clock}} UTC"
     if one.earliest is not None:
-        latest = f"{one.latest:{shape}}" if one.latest is not None else "any time later"
-        text += f" (between {one.earliest:{shape}} and {latest})"
+        said, day_before = [], one.at.date()
+        for end in [one.earliest] if one.latest is None else [one.earliest, one.latest]:
+            # A date is said again only where it is another one.
+            said.append(f"{end:{clock if end.date() == day_before else f'{day} {clock}'}}")
+            day_before = end.date()
+        text += f" (between {' and '.join([*said, 'any time later'][:2])})"
     return text
 
 

@@ -71,6 +71,8 @@ class Incident:
     retention: RetentionSection | None  # None where no snapshot is a heap dump
     outlook: Outlook | None  # None of one snapshot
     diagnosis: DiagnosisSection
+    more_changes: tuple[ClassChange, ...] = ()  # the next ones, for the filter of a page; not in JSON
+    more_classes: tuple[ClassSize, ...] = ()
 
 
 def build_incident(
@@ -137,7 +139,8 @@ def build_incident(
     compared = snapshots.comparable
     watched = tuple(watched_row(one, growth, compared) for one in snapshots.watched(subjects))
     whole_heap = whole_heap_row(rows, growth)
-    changes, changed_class_count = change_rows(snapshots, growth, top)
+    changes, changed_class_count = change_rows(snapshots, growth)
+    sizes = size_rows(snapshots[-1])
     status, sentence = headline(diagnosis, growth, watched, are_asked_for=bool(patterns))
     return Incident(
         title=rows[0].name if len(rows) == 1 else f"{rows[0].name} to {rows[-1].name}",
@@ -160,9 +163,11 @@ def build_incident(
         snapshots=rows,
         watched_classes=watched,
         whole_heap=whole_heap,
-        changes=changes,
+        changes=changes[:top],
+        more_changes=changes[top:],
         changed_class_count=changed_class_count,
-        largest_classes=size_rows(snapshots[-1], top),
+        largest_classes=sizes[:top],
+        more_classes=sizes[top:],
         class_count=len(snapshots[-1].histogram),
         process=None
         if facts is None
@@ -176,5 +181,6 @@ def build_incident(
 def _leading(found: Diagnosis) -> tuple[str, ...]:
     """The classes that a diagnosis names: those that leak, else what the largest owners hold."""
     if found.findings:
-        return tuple(one.class_name for one in found.findings)
+        # What piles up may be no class: java.io.DeleteOnExitHook#files
+        return tuple(one.class_name for one in found.findings if "#" not in one.class_name)
     return tuple(one.content_class or one.class_name for one in found.owners)

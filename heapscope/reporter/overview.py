@@ -36,6 +36,11 @@ class ProcessPage:
     incident: Incident
 
     @property
+    def heading(self) -> str:
+        """What the process is called; its snapshots where nothing tells."""
+        return self.incident.process_name or self.label
+
+    @property
     def url(self) -> str:
         """Address of its page beside the overview."""
         return quote(self.path.name)
@@ -147,12 +152,14 @@ def render_overview(pages: Sequence[ProcessPage]) -> str:
     script = environment.get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     status, sentence = headline(pages)
+    # One scale for all, so that the heaps can be compared.
+    top = max(max(page.incident.whole_heap.shallow_bytes) for page in pages)
     return (
         environment.get_template("overview.html.j2").render(
             pages=pages,
             status=status,
             headline=sentence,
-            charts=[_chart(page, number) for number, page in enumerate(pages, 1)],
+            charts=[_chart(page, number, top) for number, page in enumerate(pages, 1)],
             span=render.span,
             style=Markup(environment.get_template("report.css").render()),
             script=Markup(script),
@@ -163,7 +170,7 @@ def render_overview(pages: Sequence[ProcessPage]) -> str:
     )
 
 
-def _chart(page: ProcessPage, number: int) -> Markup:
+def _chart(page: ProcessPage, number: int, top: int) -> Markup:
     """The whole heap of one process in bytes; empty for one snapshot."""
     from heapscope.reporter.charts import plots
 
@@ -171,6 +178,6 @@ def _chart(page: ProcessPage, number: int) -> Markup:
     if len(incident.snapshots) == 1:
         return Markup("")
     when = plots.timeline(incident.snapshots)
-    figure = plots.growth_figure(incident.whole_heap, when, "shallow size")
+    figure = plots.growth_figure(incident.whole_heap, when, "shallow size", top=top)
     words = plots.growth_sentence(incident.whole_heap, when, "shallow size")
-    return Markup(plots.figure_svg(figure, f"process{number}", f"{page.label}: {words}"))
+    return Markup(plots.figure_svg(figure, f"process{number}", f"{page.heading}: {words}"))

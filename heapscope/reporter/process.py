@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,6 +111,7 @@ def describe_process(facts: ProcessFacts, snapshot: str, *, show_secrets: bool) 
 
 
 _MAX_COMMAND = 90  # characters of a heading
+_MAX_ROLE = 40
 
 
 def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets: bool = False) -> str:
@@ -137,14 +139,29 @@ def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets
     if isinstance(role := process.get("role"), str) and role:
         index = number_in(snapshot.sidecar, "process", "task_index")
         parts.append(role if index is None else f"{role} {index}")
-    pid = number_in(snapshot.sidecar, "process", "pid")
+    else:
+        parts.append(_task_of(environment.get("TF_CONFIG", "")))
+    pid = number_in(snapshot.sidecar, "process", "pid") or snapshot.pid
     host = snapshot.sidecar.get("host")
     host = host if isinstance(host, str) and host else environment.get("HOSTNAME", "")
     where = [f"pid {pid}"] if pid is not None else []
     if host:
         where.append(f"on {host if show_secrets else mask_value('HOSTNAME', host)}")
+    if not where and (user := properties.get("user.name", "")):
+        where.append(f"of user {user if show_secrets else mask_value('user.name', user)}")
     parts.append(" ".join(where))
     return printable(", ".join(part for part in parts if part))
+
+
+def _task_of(text: str) -> str:
+    """``worker 0``, as TensorFlow's variable says it; empty where it says none."""
+    try:
+        task = json.loads(text)["task"]
+        role, index = task["type"], task["index"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    is_plain = isinstance(role, str) and role.isalnum() and len(role) <= _MAX_ROLE
+    return f"{role} {index}" if is_plain and isinstance(index, int) else ""
 
 
 def _program(command: object, java_command: str, show_secrets: bool) -> str:

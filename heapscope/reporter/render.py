@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from heapscope import extras
 from heapscope.analysis.growth.subjects import MAX_SUBJECTS
@@ -29,12 +29,14 @@ from heapscope.errors import HeapscopeError
 from heapscope.files import check_free, write_all
 from heapscope.progress import Progress, default_progress
 from heapscope.reporter.charts.icicle import holder_picture
+from heapscope.reporter.charts.sparkline import sparkline
 from heapscope.reporter.diagnosis import SURENESS, describe_group
 from heapscope.reporter.forecast import forecast_sentence
 from heapscope.reporter.incident import SCHEMA_VERSION, Incident, build_incident
+from heapscope.reporter.markup import breakable, coded, dated, json_block, words
 from heapscope.reporter.outlook import outlook_sentence
 from heapscope.reporter.pdf import font_faces, render_pdf
-from heapscope.reporter.rows import WatchedClass
+from heapscope.reporter.rows import ClassChange, ClassSize, WatchedClass
 from heapscope.reporter.text import format_rate, markdown_code, markdown_text, plural, shorten
 from heapscope.units import format_bytes, format_count, format_duration, format_time
 
@@ -57,7 +59,7 @@ _TRENDS = {
     "absent": "not in the heap",
     "one snapshot": "one snapshot",
 }
-_GROWS = {GROWS: "yes", PERHAPS: "perhaps"}
+_GROWS: dict[str, str] = {GROWS: "yes", PERHAPS: "perhaps"}
 
 
 def render_html(incident: Incident) -> str:
@@ -85,7 +87,10 @@ def _render_page(incident: Incident, **parts: object) -> str:
         .render(
             incident=incident,
             span=span(incident),
-            charts=_svg_charts(incident),
+            spark=_sparklines(incident),
+            finding_charts=_finding_charts(incident),
+            more_changes=json_block([_change_cells(one, incident) for one in incident.more_changes]),
+            more_classes=json_block([_size_cells(one) for one in incident.more_classes]),
             outlook_chart=_outlook_chart(incident),
             **_outlook_words(incident),
             style=Markup(style_sheet()),
@@ -120,6 +125,7 @@ def render_markdown(incident: Incident, chart_names: Mapping[str, str], outlook_
 def render_json(incident: Incident) -> str:
     """JSON that follows ``schema/incident-1.schema.json``."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(incident)}
+    del document["more_changes"], document["more_classes"]
     # Version 1 of the schema has `trend` and `is_growing` for them, and `outlook` has verdicts.
     for series in (*document["watched_classes"], document["whole_heap"]):
         del series["verdict"], series["is_larger"]
@@ -283,26 +289,48 @@ def _render_markdown(
     return f"{text}\n"
 
 
-def _svg_charts(incident: Incident) -> dict[str, list[Markup]]:
-    """Class name -> charts of counts and of bytes; the whole heap as well."""
+def _sparklines(incident: Incident) -> Callable[[WatchedClass], Markup]:
+    """What draws the course of a class in a row of a table."""
+    if len(incident.snapshots) == 1:
+        return lambda _: Markup("")
     from heapscope.reporter.charts import plots  # matplotlib takes half a second to import
 
-    if len(incident.snapshots) == 1:
-        return {}
     when = plots.timeline(incident.snapshots)
-    return {
-        watched.class_name: [
-            Markup(
-                plots.figure_svg(
-                    plots.growth_figure(watched, when, quantity),
-                    f"chart{number}{quantity[0]}",
-                    plots.growth_sentence(watched, when, quantity),
-                )
-            )
-            for quantity in plots.QUANTITIES
-        ]
-        for number, watched in enumerate((incident.whole_heap, *charted(incident)))
-    }
+    return lambda one: Markup(
+        sparkline(one.instance_counts, colour="var(--count)", positions=when.positions, partial=when.partial)
+    )
+
+
+def _finding_charts(incident: Incident) -> list[Markup]:
+    """The large chart of each finding; empty where its counts are not known."""
+    if len(incident.snapshots) == 1 or not incident.diagnosis.findings:
+        return [Markup("")] * len(incident.diagnosis.findings)
+    from heapscope.reporter.charts import plots
+
+    when = plots.timeline(incident.snapshots)
+    return [
+        Markup(plots.finding_chart(finding, when, f"finding{number}"))
+        for number, finding in enumerate(incident.diagnosis.findings, 1)
+    ]
+
+
+def _change_cells(one: ClassChange, incident: Incident) -> list[object]:
+    """A row of the table of changes for the page's script: a figure, or a figure with its text."""
+
+    def size(value: int) -> list[object]:
+        return [value, format_bytes(value)]
+
+    cells: list[object] = [one.class_name, one.instance_count_before, one.instance_count_after]
+    cells.append([one.instance_count_delta, format_count(one.instance_count_delta, signed=True)])
+    cells += [size(one.shallow_bytes_before), size(one.shallow_bytes_after)]
+    cells.append([one.shallow_bytes_delta, format_bytes(one.shallow_bytes_delta, signed=True)])
+    if incident.outlook is not None and incident.outlook.can_tell:
+        cells.append(_GROWS.get(one.verdict, "no"))
+    return cells
+
+
+def _size_cells(one: ClassSize) -> list[object]:
+    return [one.class_name, one.instance_count, [one.shallow_bytes, format_bytes(one.shallow_bytes)]]
 
 
 def _outlook_words(incident: Incident) -> dict[str, object]:
@@ -321,20 +349,21 @@ def _outlook_chart(incident: Incident) -> Markup:
     outlook = incident.outlook
     if outlook is None or not outlook.hours:
         return Markup("")
-    from heapscope.reporter.charts import plots
+    from heapscope.reporter.charts import outlook as chart
+    from heapscope.reporter.charts.plots import figure_svg
 
     since = incident.snapshots[0].captured_at
-    figure = plots.outlook_figure(outlook, since)
-    return Markup(plots.figure_svg(figure, "outlook", plots.outlook_sentence(outlook, since)))
+    figure = chart.outlook_figure(outlook, since)
+    return Markup(figure_svg(figure, "outlook", chart.outlook_sentence(outlook, since)))
 
 
 def _png_charts(incident: Incident) -> list[bytes]:
-    from heapscope.reporter.charts import plots
+    from heapscope.reporter.charts import outlook, plots
 
     when = plots.timeline(incident.snapshots)
     pictures = [plots.growth_picture(watched, when) for watched in charted(incident)]
     if incident.outlook is not None and incident.outlook.hours:
-        pictures.append(plots.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
+        pictures.append(outlook.outlook_picture(incident.outlook, incident.snapshots[0].captured_at))
     return pictures
 
 
@@ -351,19 +380,6 @@ def span(incident: Incident) -> str:
     return f"{text}, over {format_duration(seconds)}" if seconds else text
 
 
-def _breakable(text: str) -> Markup:
-    """Escaped; lines may break after dots, dollars, slashes and the like."""
-    parts = re.split(r"(?<=[.$/:;,=&_])", text)
-    return Markup("<wbr>").join(escape(part) for part in parts if part)
-
-
-def _words(text: str) -> Markup:
-    """Escaped as `_breakable` does, but lines break between words where they can."""
-    return Markup(" ").join(
-        Markup('<span class="w">{}</span>').format(_breakable(word)) for word in text.split(" ")
-    )
-
-
 @cache
 def environment() -> jinja2.Environment:
     """Jinja with the filters that the templates of reports use."""
@@ -375,7 +391,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        breakable=_breakable,
+        breakable=breakable,
+        coded=coded,
+        dated=dated,
         group=describe_group,
         holder_picture=lambda finding: Markup(holder_picture(finding)),
         sureness=SURENESS.__getitem__,
@@ -389,6 +407,6 @@ def environment() -> jinja2.Environment:
         grows=lambda verdict: _GROWS.get(verdict, "no"),
         plural=plural,
         trend=_TRENDS.__getitem__,
-        words=_words,
+        words=words,
     )
     return environment

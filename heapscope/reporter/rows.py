@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WHOLE_HEAP = "Whole heap"
 ABSENT, ONE_SNAPSHOT = "absent", "one snapshot"
+MAX_ROWS = 5000  # of classes that a page carries for its filters: half a megabyte
 _TRENDS = {
     GROWS: "grew",
     PERHAPS: "grew",
@@ -227,7 +228,9 @@ def _trend(counts: Sequence[int], trend: Trend | None) -> str:
     return _TRENDS[trend.verdict]
 
 
-def change_rows(snapshots: Snapshots, growth: Growth | None, top: int) -> tuple[tuple[ClassChange, ...], int]:
+def change_rows(
+    snapshots: Snapshots, growth: Growth | None, limit: int = MAX_ROWS
+) -> tuple[tuple[ClassChange, ...], int]:
     """The classes that changed most between the first and the last snapshot, and how many changed.
 
     Parameters
@@ -235,14 +238,14 @@ def change_rows(snapshots: Snapshots, growth: Growth | None, top: int) -> tuple[
     snapshots : Snapshots
     growth : Growth or None
         What judges them; None of one snapshot.
-    top : int
+    limit : int
         Rows at most.
     """
     if growth is None:
         return (), 0
     diff = snapshots.diff_table(0, -1)
     changes = []
-    for row in diff.head(top).rows():
+    for row in diff.head(limit).rows():
         key = growth.get(row["class_name"])
         shown = {**row, "class_name": printable(row["class_name"])}
         is_growing, verdict = (False, "") if key is None else (key.may_grow, key.verdict)
@@ -250,9 +253,9 @@ def change_rows(snapshots: Snapshots, growth: Growth | None, top: int) -> tuple[
     return tuple(changes), len(diff)
 
 
-def size_rows(snapshot: Snapshot, top: int) -> tuple[ClassSize, ...]:
+def size_rows(snapshot: Snapshot, limit: int = MAX_ROWS) -> tuple[ClassSize, ...]:
     """The largest classes of a snapshot."""
     return tuple(
         ClassSize(printable(row["class_name"]), row["instance_count"], row["shallow_bytes"])
-        for row in snapshot.histogram.head(top).rows()
+        for row in snapshot.histogram.head(limit).rows()
     )

@@ -35,11 +35,19 @@ def test_processes_side_by_side(tmp_path: Path) -> None:
         "1 of 2 processes leaks",
         "leak-1 to leak-4 Leak found: Every HDFS connect logs in anew",
         "50 Hadoop file systems, 3.55 MB together, 39% of all that is in use; 71.1 kB each",
-        "6.33 MB 9.79 MB +608 MB per hour",
-        "healthy-1 to healthy-2 Two snapshots are too few to tell whether something grows 6.03 MB 6.03 MB",
+        "6.33 MB → 9.79 MB +608 MB per hour",
+        "healthy-1 to healthy-2 Two snapshots are too few to tell whether something grows",
+        "6.03 MB → 6.03 MB",
     ):
         assert words in text
     assert page.count('href="all-1.html"') == 2
+    # Named by what runs in them, the files below; their heaps on one scale.
+    assert [one.heading for one in pages] == ["worker 0, of user trainer"] * 2
+    assert text.count("worker 0, of user trainer") == 4
+    charts = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
+    scales = [re.findall(r">(\d+ (?:MB|B))</text>", chart) for chart in charts]
+    assert len(scales) == 2
+    assert scales[0] == scales[1] == ["0 B", "5 MB", "10 MB"]
     assert not re.search(r'(?:src|href)="(?!all-\d\.html"|data:|#)', page)  # it asks nobody for anything
     assert "KERB_TICKET_CACHE_PATH" in (tmp_path / "all-1.html").read_text("utf-8")
     with pytest.raises(OutputExists):

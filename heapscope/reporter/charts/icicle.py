@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from html import escape
 
 from heapscope.reporter.diagnosis import FindingSection, HolderNode
-from heapscope.units import format_count
+from heapscope.units import format_bytes, format_count
 
-WIDTH = 960
+WIDTH = 520
 ROW = 30
+_LINE = 17
 _GAP = 2
 # Of the system fonts at 12.5 px: wide enough for the widest of them.
 _CHARACTER = 7.2
@@ -33,11 +34,12 @@ class Box:
     kind: str
     label: str
     member_count: int
+    retained_bytes: int = 0
 
 
 def boxes(nodes: Sequence[HolderNode], target: str) -> list[Box]:
     """Where each step lies: below the step before, next to its siblings."""
-    found = [Box(0.0, 0, float(WIDTH), "root", "GC roots", 0)]
+    found = [Box(0.0, 0, float(WIDTH), "root", "GC roots", 0)]  # two ways to one object count twice: no sum
     found += _below(nodes, 0.0, float(WIDTH), 1, target)
     return found
 
@@ -48,11 +50,11 @@ def _below(nodes: Sequence[HolderNode], x: float, width: float, row: int, target
         own = width * node.member_count / whole
         if own < _LEAST:
             continue
-        yield Box(x, row, own, "step", node.label, node.member_count)
+        yield Box(x, row, own, "step", node.label, node.member_count, node.retained_bytes)
         if node.children:
             yield from _below(node.children, x, own, row + 1, target)
         else:
-            yield Box(x, row + 1, own, "member", target, node.member_count)
+            yield Box(x, row + 1, own, "member", target, node.member_count, node.retained_bytes)
         x += own
 
 
@@ -61,28 +63,39 @@ def holder_picture(finding: FindingSection) -> str:
     if not finding.holders:
         return ""
     drawn = boxes(finding.holders, finding.target)
-    height = (max(box.row for box in drawn) + 1) * ROW
+    height = max(box.row * ROW + _height(box) for box in drawn)
     label = escape(f"What holds them, from the GC roots down: {'; '.join(finding.held_by)}")
     parts = [f'<svg class="icicle" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">']
     parts += [_box(box) for box in drawn]
     return "\n".join([*parts, "</svg>"])
 
 
+def _height(box: Box) -> int:
+    """What is held has a second line, for its size."""
+    return ROW + _LINE if box.kind == "member" and box.retained_bytes else ROW
+
+
 def _box(box: Box) -> str:
     count = f"{format_count(box.member_count)} x " if box.kind != "root" else ""
-    title = escape(f"{count}{box.label}")
+    size = format_bytes(box.retained_bytes) if box.retained_bytes else ""
+    title = escape(f"{count}{box.label}{size and f', {size}'}")
     x, y = box.x + _GAP / 2, box.row * ROW + _GAP / 2
     width = max(box.width - _GAP, 1.0)
     room = int((width - 2 * _MARGIN) / _CHARACTER)
-    shown = _fitting(f"{count if box.kind == 'member' else ''}{box.label}", room)
-    text = (
-        f'<text x="{x + _MARGIN:.1f}" y="{y + ROW / 2 + 3:.1f}">{escape(shown)}</text>'
-        if len(shown) > 2
-        else ""
-    )
+    name = f"{count if box.kind == 'member' else ''}{box.label}"
+    shown = _fitting(name, room)
+    middle = y + ROW / 2 + 3
+    text = ""
+    if len(shown) > 2:
+        text = f'<text x="{x + _MARGIN:.1f}" y="{middle:.1f}">{escape(shown)}</text>'
+    if size and box.kind == "member" and len(size) <= room:
+        text += f'<text class="size" x="{x + _MARGIN:.1f}" y="{middle + _LINE:.1f}">{size}</text>'
+    elif size and box.kind == "step" and len(name) + len(size) + 2 < room:
+        right = f'x="{x + width - _MARGIN:.1f}" y="{middle:.1f}" text-anchor="end"'
+        text += f'<text class="size" {right}>{size}</text>'
     return (
         f'<g class="{box.kind}"><title>{title}</title>'
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{ROW - _GAP}" rx="3"/>{text}</g>'
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_height(box) - _GAP}" rx="3"/>{text}</g>'
     )
 
 

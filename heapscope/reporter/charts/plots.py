@@ -25,14 +25,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from heapscope.analysis.growth.time_source import UNDATED
-from heapscope.analysis.verdicts import GROWS, PERHAPS
 from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from heapscope.reporter.outlook import Outlook
+    from heapscope.reporter.diagnosis import FindingSection
 
 Quantity = Literal["instances", "shallow size"]
 QUANTITIES: tuple[Quantity, ...] = ("instances", "shallow size")
@@ -59,9 +58,9 @@ _ICICLE = (("root", GRID, 1), ("step", OKABE_ITO["blue"], 0.22), ("member", OKAB
 
 _FONT_POINTS = 10.0
 _PANEL_INCHES = (5.0, 2.3)
+_FINDING_INCHES = (5.0, 2.6)
 UNITS_OF_TIME = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
-_OUTLOOK_INCHES = (9.0, 3.0)
-_FARTHEST = 40  # times the span of the snapshots; beyond that they would be a dot
+_SHORT_UNITS = {"days": "d", "hours": "h", "minutes": "min", "seconds": "s"}
 # Points nearer than this share of the axis would lie on each other.
 _MIN_GAP = 0.03
 _MAX_NAMES_CHARACTERS = 44
@@ -75,6 +74,15 @@ class Timeline:
     label: str
     tick_labels: tuple[str, ...] | None  # None: the positions are figures
     partial: tuple[int, ...] = ()  # rows of snapshots of which only a part was read
+    unit: str = ""  # of the positions, as ticks have it
+
+    def at(self, places: Sequence[int]) -> Timeline:
+        """The same for some of the snapshots."""
+        partial = tuple(row for row, place in enumerate(places) if place in self.partial)
+        names = None if self.tick_labels is None else tuple(self.tick_labels[place] for place in places)
+        return Timeline(
+            tuple(self.positions[place] for place in places), self.label, names, partial, self.unit
+        )
 
 
 def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
@@ -89,13 +97,13 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     nearest = min((after - before for before, after in pairwise(moments)), default=0.0)
     has_times = all(row.captured_at_source not in UNDATED for row in snapshots)
     if has_times and span >= 1 and nearest >= _MIN_GAP * span:
-        # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
-        size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if span >= 2 * size or size == 1)
+        size, unit, short = time_unit(span)
         return Timeline(
             tuple((moment - moments[0]) / size for moment in moments),
             f"{unit} since {format_time(snapshots[0].captured_at)}",
             None,
             partial,
+            short,
         )
     positions = tuple(float(row) for row in range(1, len(snapshots) + 1))
     names = tuple(row.name for row in snapshots)
@@ -109,7 +117,15 @@ def timeline(snapshots: Sequence[SnapshotRow]) -> Timeline:
     )
 
 
-def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Quantity) -> Axes:
+def draw_growth(
+    axes: Axes,
+    when: Timeline,
+    values: Sequence[int],
+    quantity: Quantity,
+    *,
+    unit: str = "",
+    top: float | None = None,
+) -> Axes:
     """Draw one watched class's growth.
 
     Parameters
@@ -121,16 +137,18 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         n instance counts, or n shallow sizes in bytes.
     quantity : {"instances", "shallow size"}
         What the values are; also names the y axis.
+    unit : str
+        What is counted, where it has a name of its own.
+    top : float, optional
+        The largest value of all that this is compared with; by default of these values.
     """
     colour = _COLOURS[quantity]
     format_value = format_bytes if quantity == "shallow size" else format_count
-    top = max(*values, 1)
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.fill_between(when.positions, values, 0, color=colour, alpha=0.12, linewidth=0)
+    # A line without a ground: that would end in a cliff at the last snapshot.
+    whole = [place for place in range(len(values)) if place not in when.partial]
     axes.plot(
-        when.positions,
-        values,
+        [when.positions[place] for place in whole],
+        [values[place] for place in whole],
         color=colour,
         linewidth=2,
         marker="o",
@@ -140,7 +158,7 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
         clip_on=False,
     )
     if when.partial:
-        # Hollow: the figure is a lower bound, and the label below says so.
+        # Hollow, and off the line: the figure is a lower bound, and the label below says so.
         axes.plot(
             [when.positions[place] for place in when.partial],
             [values[place] for place in when.partial],
@@ -152,31 +170,55 @@ def draw_growth(axes: Axes, when: Timeline, values: Sequence[int], quantity: Qua
             markeredgewidth=1.6,
             clip_on=False,
         )
-    axes.set_ylim(0, top * 1.12)
+    axes.set_ylim(0, max(*values, 1, top or 0) * 1.12)
     axes.yaxis.set_major_locator(
         MaxNLocator(nbins=4, integer=quantity == "instances", steps=[1, 2, 2.5, 5, 10])
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, quantity)))
-    axes.set_ylabel(quantity, rotation=0, ha="left", va="bottom", color=MUTED)
-    axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel("\n".join([when.label, *_hollow_note(when)]), color=MUTED)
+    label = when.label.partition(" ")[2] if when.unit else when.label
+    bare_axes(axes, ylabel=unit or quantity, xlabel="\n".join([label, *_hollow_note(when)]))
     if when.tick_labels is not None:
         axes.set_xticks(when.positions, when.tick_labels)
     else:
         # None before the first snapshot or after the last, where only the labels are.
-        ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(
+        found = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(
             when.positions[0], when.positions[-1]
         )
-        axes.set_xticks([tick for tick in ticks if when.positions[0] <= tick <= when.positions[-1]])
-    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(MUTED)
+        ticks = [tick for tick in found if when.positions[0] <= tick <= when.positions[-1]]
+        axes.set_xticks(ticks, [time_tick(tick, when.unit) for tick in ticks])
     _label_ends(axes, when.positions, [format_value(value) for value in values], values)
     return axes
 
 
-def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> Figure:
+def bare_axes(axes: Axes, *, ylabel: str, xlabel: str) -> None:
+    """Axes as all charts have them: a quiet grid, a line below, what the figures are above."""
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    if ylabel:
+        axes.set_ylabel(ylabel, rotation=0, ha="left", va="bottom", color=MUTED)
+        axes.yaxis.set_label_coords(0.0, 1.03)
+    axes.set_xlabel(xlabel, color=MUTED)
+    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+
+
+def time_tick(value: float, unit: str) -> str:
+    """A figure of time with its unit: ``0``, ``2.5 min``."""
+    return f"{value:g} {unit}".strip() if value else "0"
+
+
+def time_unit(seconds: float) -> tuple[float, str, str]:
+    """The unit in which a time reads best: its seconds, its name and what ticks call it."""
+    # Two units of the next larger size are the first that read better in it: 90 minutes, 2 hours.
+    size, name = next((size, name) for size, name in UNITS_OF_TIME if seconds >= 2 * size or size == 1)
+    return size, name, _SHORT_UNITS[name]
+
+
+def growth_figure(
+    watched: WatchedClass, when: Timeline, quantity: Quantity, *, top: float | None = None
+) -> Figure:
     """A figure with one panel.
 
     Parameters
@@ -185,11 +227,39 @@ def growth_figure(watched: WatchedClass, when: Timeline, quantity: Quantity) -> 
     when : Timeline
         Where its snapshots lie.
     quantity : {"instances", "shallow size"}
+    top : float, optional
+        As `draw_growth` has it.
     """
     with chart_style():
         figure = Figure(figsize=_PANEL_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
-        draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity)
+        draw_growth(figure.add_subplot(), when, _values(watched, quantity), quantity, top=top)
     return figure
+
+
+def finding_chart(finding: FindingSection, when: Timeline, prefix: str) -> str:
+    """SVG of how many there were of what leaks; empty for fewer than two known counts.
+
+    Parameters
+    ----------
+    finding : FindingSection
+    when : Timeline
+        Where the snapshots lie; those in which the count is not known are left out.
+    prefix : str
+        As `figure_svg` has it.
+    """
+    if len(finding.counts) != len(when.positions):
+        return ""
+    places = [place for place, count in enumerate(finding.counts) if count is not None]
+    counts = [count for count in finding.counts if count is not None]
+    if len(counts) < 2:
+        return ""
+    shown, unit = when.at(places), finding.unit[1]
+    with chart_style():
+        figure = Figure(figsize=_FINDING_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
+        draw_growth(figure.add_subplot(), shown, counts, "instances", unit=unit)
+    label = "; ".join([when.label, *_hollow_note(shown)])
+    said = f"Line chart of {unit} by {label}: {', '.join(map(format_count, counts))}"
+    return figure_svg(figure, prefix, said)
 
 
 def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
@@ -204,143 +274,6 @@ def growth_picture(watched: WatchedClass, when: Timeline) -> bytes:
         picture = io.BytesIO()
         save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     return picture.getvalue()
-
-
-def draw_outlook(axes: Axes, outlook: Outlook, since: str) -> Axes:
-    """Draw the whole heap's growth, where it leads with the band of its rate, and when it is full.
-
-    Parameters
-    ----------
-    axes : Axes
-    outlook : Outlook
-        With times: ``outlook.hours`` is not empty.
-    since : str
-        When the first snapshot was taken, ISO 8601.
-    """
-    colour = _COLOURS["shallow size"]
-    last, now = outlook.hours[-1], outlook.heap_bytes[-1]
-    top = float(max(*outlook.heap_bytes, 1))
-    limit = _limit_in_sight(outlook, since)
-    goes_on = outlook.slope is not None and outlook.verdict in (GROWS, PERHAPS)
-    horizon = (2 * last if limit is None else max(2 * last, 1.2 * limit.hour)) if goes_on else last
-    size, unit = next((size, unit) for size, unit in UNITS_OF_TIME if 3600 * horizon >= 2 * size or size == 1)
-    scale = 3600 / size
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    if outlook.slope is not None and goes_on:
-        ahead = [last * scale, horizon * scale]
-
-        def way(slope: float) -> list[float]:
-            return [float(now), now + slope * (horizon - last)]
-
-        low, high = outlook.slope.low, outlook.slope.high
-        if low is not None and high is not None:
-            axes.fill_between(ahead, way(low), way(high), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(ahead, way(outlook.slope.value), color=colour, linewidth=1.5, dashes=(4, 3))
-        top = max(top, way(outlook.slope.value)[1])
-    axes.plot(
-        [hour * scale for hour in outlook.hours],
-        outlook.heap_bytes,
-        color=colour,
-        linewidth=2,
-        marker="o",
-        markersize=5,
-        solid_capstyle="round",
-        solid_joinstyle="round",
-        clip_on=False,
-    )
-    axes.set_xlim(0, horizon * scale)
-    if limit is not None:
-        top = max(top, limit.heap_bytes)
-        _draw_limit(axes, limit, scale, horizon)
-    axes.set_ylim(0, 1.15 * top)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, "shallow size")))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_ylabel("whole heap", rotation=0, ha="left", va="bottom", color=MUTED)
-    axes.yaxis.set_label_coords(0.0, 1.03)
-    axes.set_xlabel(f"{unit} since {format_time(since)}", color=MUTED)
-    axes.tick_params(length=0, labelcolor=MUTED, pad=5)
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(MUTED)
-    return axes
-
-
-@dataclass(frozen=True, slots=True)
-class _LimitInSight:
-    label: str
-    heap_bytes: int  # where the heap's line is when the limit is hit
-    at: str
-    hour: float
-    earliest: float
-    latest: float  # infinite where there is no bound
-
-
-def _draw_limit(axes: Axes, limit: _LimitInSight, scale: float, horizon: float) -> None:
-    """The limit as a line, the time when it is hit as a dot, the range of that as a bar."""
-    height = limit.heap_bytes
-    axes.axhline(height, color=INK, linewidth=1.2)
-    ends = [limit.earliest * scale, min(limit.latest, horizon) * scale]
-    axes.plot(ends, [height, height], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt")
-    axes.plot([limit.hour * scale], [height], marker="o", markersize=6, color=INK)
-    for text, hour, offset in (
-        (limit.label, 0.0, (2, 5)),
-        (f"{limit.at[11:16]} UTC", limit.hour, (8, -15)),
-    ):
-        axes.annotate(text, (hour * scale, height), xytext=offset, textcoords="offset points", color=INK)
-
-
-def _limit_in_sight(outlook: Outlook, since: str) -> _LimitInSight | None:
-    """The limit that is hit first, unless the snapshots would shrink to a dot beside it."""
-    start = datetime.fromisoformat(since)
-
-    def hours(moment: str | None, otherwise: float) -> float:
-        if moment is None:
-            return otherwise
-        return (datetime.fromisoformat(moment) - start).total_seconds() / 3600
-
-    for one in outlook.forecasts:
-        if one.at is None or one.limit_bytes <= one.used_bytes:
-            continue
-        hour = hours(one.at, 0.0)
-        if hour > _FARTHEST * outlook.hours[-1]:
-            return None
-        return _LimitInSight(
-            f"{one.name} {format_bytes(one.limit_bytes)}",
-            # A container holds more than the heap: its limit is where the heap will be then.
-            outlook.heap_bytes[-1] + one.limit_bytes - one.used_bytes,
-            one.at,
-            hour,
-            hours(one.earliest, outlook.hours[-1]),
-            hours(one.latest, float("inf")),
-        )
-    return None
-
-
-def outlook_figure(outlook: Outlook, since: str) -> Figure:
-    """A figure with one panel: the whole heap, its forecast, the limit."""
-    with chart_style():
-        figure = Figure(figsize=_OUTLOOK_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
-        draw_outlook(figure.add_subplot(), outlook, since)
-    return figure
-
-
-def outlook_picture(outlook: Outlook, since: str) -> bytes:
-    """`outlook_figure` as PNG."""
-    figure = outlook_figure(outlook, since)
-    picture = io.BytesIO()
-    with chart_style():
-        save(figure, picture, format="png", dpi=144, facecolor="white", metadata={"Software": None})
-    return picture.getvalue()
-
-
-def outlook_sentence(outlook: Outlook, since: str) -> str:
-    """The chart as a sentence."""
-    values = ", ".join(format_bytes(value) for value in outlook.heap_bytes)
-    text = f"Line chart of the whole heap since {format_time(since)}: {values}"
-    limit = _limit_in_sight(outlook, since)
-    return text if limit is None else f"{text}; {limit.label} would be reached at {format_time(limit.at)}"
 
 
 def figure_svg(figure: Figure, prefix: str, description: str) -> str:

@@ -9,9 +9,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from heapscope.reporter.charts import sparkline as lines
+from heapscope.reporter.markup import breakable
 from heapscope.reporter.text import printable
-
-_SPARK = (96, 22)
 
 
 @cache
@@ -68,12 +68,13 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     below = f'\n<div class="hs-note">{escaped(note)}</div>\n' if note else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="hs-wide">{table}</div>{below}'
 
 
 def name_cell(text: str) -> str:
-    """A class name or an address."""
-    return f"<td><code>{escaped(text)}</code></td>"
+    """A class name or an address; its lines break between the parts of it."""
+    return f'<td class="hs-name"><code>{breakable(printable(text))}</code></td>'
 
 
 def text_cell(text: str) -> str:
@@ -81,9 +82,10 @@ def text_cell(text: str) -> str:
     return f"<td>{escaped(text)}</td>"
 
 
-def number_cell(text: str) -> str:
-    """A figure."""
-    return f'<td class="n">{escaped(text)}</td>'
+def number_cell(text: str, *below: str) -> str:
+    """A figure; ``below`` are texts on lines of their own, its rate say."""
+    under = "".join(f'<br><span class="hs-muted">{escaped(line)}</span>' for line in below)
+    return f'<td class="n">{escaped(text)}{under}</td>'
 
 
 def bar(share: float, *, tag: str = "td") -> str:
@@ -95,20 +97,7 @@ def bar(share: float, *, tag: str = "td") -> str:
 
 def sparkline(values: Sequence[float]) -> str:
     """A small line without axes, from 0 up, for people who see it; figures stand beside it."""
-    if len(values) < 2:
-        return ""
-    width, height = _SPARK
-    top = max(*values, 1)
-    step = (width - 4) / (len(values) - 1)
-    points = " ".join(
-        f"{2 + place * step:.1f},{height - 2 - value / top * (height - 4):.1f}"
-        for place, value in enumerate(values)
-    )
-    return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'<polyline points="{points}" fill="none" stroke="#3b8fc7" stroke-width="1.6" '
-        'stroke-linejoin="round" stroke-linecap="round"/></svg>'
-    )
+    return lines.sparkline(values, colour="#3b8fc7")
 
 
 def lines_list(lines: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.reporter.forecast import forecast_sentence
+from heapscope.reporter.forecast import forecast_clause, forecast_sentence
 from heapscope.reporter.outlook import Outlook, describe_outlook
 from tests.unit.reporter.series import series
 
@@ -34,3 +34,11 @@ def test_forecasts_in_a_sentence() -> None:
     # The slowest of the slopes leads nowhere.
     (one,) = outlook(100, 100, 200, 300, 400, limit=1_000_000).forecasts
     assert "to never)" in forecast_sentence(one, last)
+
+
+def test_a_range_says_its_date_once() -> None:
+    growth = grown(100, 150, 300, 400).growth(limit_bytes=1_000_000)
+    assert [forecast_clause(one) for one in growth.forecasts] == [
+        "the stated limit of 1.00 MB is reached about 2026-11-23 18:14 UTC "
+        "(between 16:14 and 2026-11-24 00:14)"
+    ]

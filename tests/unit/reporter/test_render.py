@@ -32,6 +32,7 @@ from heapscope.reporter.render import (
     render_markdown,
     write_report,
 )
+from heapscope.units import format_bytes
 from tests.unit.reporter.series import FACTS, PLANTED, series
 
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -103,28 +104,97 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
     page = Page(render_html(incident))
     headings = [
         incident.headline,
-        "org.apache.hadoop.fs.FileSystem 10 160 +300 480 B 7.68 kB +14.4 kB ▲ grew every time",
+        "org.apache.hadoop.fs.FileSystem 10 → 160+300 per hour 480 B → 7.68 kB+14.4 kB per hour ▲ grew every",
         "Hint: KERB_TICKET_CACHE_PATH is set",
-        "Growth",
-        "What changed between the first and the last snapshot",
-        "Largest classes in train-4",
+        "How fast it grows, and until when",
+        "What changed",
+        "Largest classes 8 classes with instances in the last snapshot",
+        "Figures of each snapshot 7 classes and the whole heap, in 4 snapshots each",
         "What the process was",
         "How to read this page",
     ]
-    places = [page.text.index(heading) for heading in headings]
+    text = page.text[page.text.index(f"{incident.headline} 4") :]  # after the contents
+    places = [text.index(heading) for heading in headings]
     assert places == sorted(places)
 
 
-def test_every_class_of_the_page_that_is_in_the_heap_has_both_charts() -> None:
-    page = Page(render_html(build_incident(series())))
-    labels = [str(svg["aria-label"]) for svg in page.named("svg")]
-    # Five of Hadoop's six classes are there, byte[] grows fastest, and the whole heap; and where that leads.
-    assert len(labels) == 2 * (6 + 1) + 1
-    assert sum("the whole heap since" in label for label in labels) == 1
-    assert sum("FileSystem, instances by minutes" in label for label in labels) == 1
-    assert sum("FileSystem, shallow size by minutes" in label for label in labels) == 1
+def test_only_the_finding_has_a_large_chart_and_every_class_a_small_line() -> None:
+    incident = build_incident(series())
+    page = Page(render_html(incident))
+    labels = [str(svg["aria-label"]) for svg in page.named("svg") if svg["class"] == "chart"]
+    (counts, heap) = labels
+    (finding,) = incident.diagnosis.findings
+    assert counts.endswith(": 10, 60, 110, 160")
+    assert counts.startswith(f"Line chart of {finding.unit[1]} by minutes since")
+    assert "the whole heap since" in heap
+    small = [svg for svg in page.named("svg") if svg["class"] == "spark"]
+    present = [one for one in incident.watched_classes if one.trend != "absent"]
+    assert len(small) == len(incident.watched_classes) + 1 > len(present) > 5
+    assert len(page.named("polyline")) == len(small)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
+
+
+PAGES = {
+    "leak": lambda: build_incident(series()),
+    "histograms": lambda: build_incident(series(facts=None)),
+    "one": lambda: build_incident(series({"byte[]": ((5,), 16)}, facts=None)),
+    "two": lambda: build_incident(series({"a.B": ((5, 9), 16)})),
+    "healthy": lambda: build_incident(series({"a.B": ((5, 9, 5, 8, 5), 16)})),
+}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_link_of_the_contents_leads_to_a_part_and_every_part_is_in_the_contents(kind: str) -> None:
+    text = render_html(PAGES[kind]())
+    links = re.findall(r'<li><a href="#([^"]+)">', text)
+    assert len(links) == len(set(links)) >= 5
+    order = [text.index(f'id="{link}"') for link in links]
+    assert order == sorted(order)  # as they are read
+    folded = re.findall(r'<div class="inside" id="([^"]+)">', text)
+    assert set(folded) <= set(links)
+    # What is inside is said beside every heading that is folded.
+    said = re.findall(r'<summary><h2>[^<]+</h2> <span class="said">([^<]+)', text)
+    assert len(said) == len(folded)
+    assert all(words.strip() for words in said)
+
+
+def test_all_rows_that_changed_are_in_the_page_for_the_filter() -> None:
+    classes = {f"app.p{i % 7}.C{i}": ((i, i + 1, i + 9), 16) for i in range(60)}
+    classes[HOSTILE] = ((1, 2, 3), 16)
+    incident = build_incident(series(classes))
+    page = render_html(incident)
+    (found,) = re.findall(
+        r'<script type="application/json" id="changes-more">(.*?)</script>', page, re.DOTALL
+    )
+    rows = json.loads(found)
+    assert len(incident.changes) == 25
+    assert len(rows) == incident.changed_class_count - 25 == 36
+    assert {row[0] for row in rows} | {one.class_name for one in incident.changes} == {
+        one.class_name for one in (*incident.changes, *incident.more_changes)
+    }
+    one = next(row for row in rows if row[0].startswith("app."))
+    number = int(one[0].rpartition("C")[2])
+    before, after = 16 * number, 16 * (number + 9)
+    sizes = [[before, format_bytes(before)], [after, format_bytes(after)], [144, "+144 B"]]
+    assert one[1:-1] == [number, number + 9, [9, "+9"], *sizes]
+    assert one[-1] in ("yes", "perhaps", "no")
+    document = json.loads(render_json(incident))
+    assert len(document["changes"]) == 25
+    assert not {"more_changes", "more_classes"} & set(document)
+
+
+def test_a_heading_names_the_process_and_not_its_files() -> None:
+    incident = build_incident(series())
+    page = Page(render_html(incident))
+    name = incident.process_name
+    assert name == "org.example.Train (3 arguments masked; --show-secrets shows them)".partition(" (")[0] + (
+        ", worker 0, on worker-3" if "worker 0" in name else ", on worker-3"
+    )
+    assert f"Heap report · {name}" in page.text
+    headings = re.findall(r"<h[123][^>]*>(.*?)</h[123]>", render_html(incident), re.DOTALL)
+    assert len(headings) > 10
+    assert not [heading for heading in headings if "train-" in heading]
 
 
 def test_the_page_asks_nobody_and_runs_only_its_own_script() -> None:
@@ -173,7 +243,8 @@ def test_what_came_from_a_heap_stays_text() -> None:
     incident = hostile_incident()
     text = render_html(incident)
     page = Page(text)
-    assert len(page.named("script")) == 1
+    assert [script.get("type") for script in page.named("script")].count(None) == 1
+    assert {script.get("type") for script in page.named("script")} <= {None, "application/json"}
     assert not page.named("img")
     assert not [
         attributes for _, attributes in page.elements if any(key.startswith("on") for key in attributes)

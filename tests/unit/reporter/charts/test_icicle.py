@@ -13,8 +13,10 @@ from heapscope.reporter.charts.icicle import ROW, WIDTH, boxes, holder_picture
 from heapscope.reporter.diagnosis import FindingSection, HolderNode, _from_static, _last_static
 
 WAYS = (
-    HolderNode("FileSystem.CACHE (static)", 50, (HolderNode("FileSystem$Cache.map", 50),)),
-    HolderNode("JNI global", 40),
+    HolderNode(
+        "FileSystem.CACHE (static)", 50, 9_000_000, (HolderNode("FileSystem$Cache.map", 50, 9_000_000),)
+    ),
+    HolderNode("JNI global", 40, 7_200_000),
     HolderNode("Rare.way", 10),
 )
 FINDING = FindingSection(
@@ -44,12 +46,18 @@ def test_widths_are_shares_and_rows_do_not_overlap() -> None:
 
 def test_the_picture_is_well_formed_and_says_what_it_shows() -> None:
     picture = ET.fromstring(holder_picture(FINDING))
-    assert picture.get("viewBox") == f"0 0 {WIDTH} {4 * ROW}"
+    # The line of what is held has a second line, for its size.
+    assert picture.get("viewBox") == f"0 0 {WIDTH} {4 * ROW + 17}"
     assert picture.get("aria-label") == "What holds them, from the GC roots down: 50 x CACHE; 40 x JNI global"
     assert [title.text for title in picture.iter("title")][:2] == [
         "GC roots",
-        "50 x FileSystem.CACHE (static)",
+        "50 x FileSystem.CACHE (static), 9.00 MB",
     ]
+    sizes = [text.text for text in picture.iter("text") if text.get("class") == "size"]
+    assert (
+        sizes.count("9.00 MB") == 2
+    )  # of FileSystem$Cache.map, and of what it holds; the first name is too long
+    assert sizes.count("7.20 MB") == 2
 
 
 def test_long_and_hostile_names_stay_inside() -> None:

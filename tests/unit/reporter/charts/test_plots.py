@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 
@@ -18,6 +19,7 @@ from matplotlib.text import Text
 from heapscope.reporter.charts import plots
 from heapscope.reporter.rows import SnapshotRow, WatchedClass
 from heapscope.units import format_bytes, format_count
+from tests.unit.reporter.charts.test_icicle import FINDING
 from tests.unit.reporter.series import START
 
 
@@ -109,6 +111,31 @@ def _is_inside(axes: Axes, label: Text, *, is_x: bool) -> bool:
     """Whether a tick's label is drawn: ticks outside of the limits exist, unseen."""
     low, high = axes.get_xlim() if is_x else axes.get_ylim()
     return bool(low <= label.get_position()[0 if is_x else 1] <= high)
+
+
+def test_a_line_has_no_ground_that_would_end_in_a_cliff_and_ticks_have_units() -> None:
+    snapshots, one = SERIES["few"]
+    (axes,) = plots.growth_figure(one, plots.timeline(snapshots), "instances", top=100).axes
+    assert not axes.collections
+    assert axes.get_ylim()[1] > 100  # the scale of what it is compared with
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [
+        "0",
+        "5 min",
+        "10 min",
+        "15 min",
+        "20 min",
+    ]
+    assert axes.get_xlabel() == "since 2026-11-23 09:14:02 UTC"
+
+
+def test_the_chart_of_a_finding_leaves_out_what_is_not_known() -> None:
+    when = plots.timeline(rows([0, 600, 1200, 1800]))
+    one = replace(FINDING, counts=(5, None, 20, 35), unit=("Hadoop file system", "Hadoop file systems"))
+    svg = plots.finding_chart(one, when, "f")
+    label = "Line chart of Hadoop file systems by minutes since 2026-11-23 09:14:02 UTC: 5, 20, 35"
+    assert f'aria-label="{label}"' in svg
+    assert plots.finding_chart(replace(one, counts=(None, None, 1, None)), when, "f") == ""
+    assert plots.finding_chart(replace(one, counts=(5,)), when, "f") == ""
 
 
 def test_draws_on_the_axes_given_and_changes_nothing_global() -> None:
