@@ -37,6 +37,8 @@ _NMT_DIFF = re.compile(
     re.MULTILINE,
 )
 _CLASS_SPACE = "sun.gc.compressedclassspace.capacity"
+# Names of heaps that are files: ZGC's in memory, and those of -XX:AllocateHeapAt.
+_HEAP_FILE = re.compile(r"java_heap|/jvmheap\.")
 _NOT_WALKED: dict[str, int | None] = dict.fromkeys(
     (
         "pss_bytes",
@@ -61,6 +63,9 @@ class Sample:
         Of the whole process.
     pss_bytes : int or None
         Resident bytes, shared pages by share; not of large processes, which a walk for it would hold up.
+    file_rss_bytes, shared_rss_bytes : int or None
+        Resident pages of files, libraries too, and of memory that is shared with others (``/dev/shm``);
+        None where the Java heap itself lies in such pages (ZGC, ``-XX:AllocateHeapAt``).
     heap_rss_bytes, heap_swap_bytes : int or None
         Inside the address range of the Java heap: resident, and swapped out.
     heap_remapped_bytes : int or None
@@ -95,6 +100,8 @@ class Sample:
     rss_bytes: int
     swap_bytes: int
     pss_bytes: int | None
+    file_rss_bytes: int | None
+    shared_rss_bytes: int | None
     heap_rss_bytes: int | None
     heap_swap_bytes: int | None
     heap_remapped_bytes: int | None
@@ -133,6 +140,9 @@ class Probe:
         self._counters: perfdata.CounterFile | None = None
         self._looks_for_counters = _LOOKS_FOR_COUNTERS
         self._heap: tuple[int, int] | None = None
+        self._is_heap_a_file = True
+        with suppress(OSError):
+            self._is_heap_a_file = _HEAP_FILE.search(self._maps()) is not None
         self._has_tracking = False
         self._nmt: dict[str, int] | None = None
         self._wants_baseline = nmt_baseline
@@ -224,6 +234,8 @@ class Probe:
             vsz_bytes=kilobytes(facts, "VmSize"),
             rss_bytes=kilobytes(facts, "VmRSS"),
             swap_bytes=kilobytes(facts, "VmSwap"),
+            file_rss_bytes=None if self._is_heap_a_file else kilobytes(facts, "RssFile"),
+            shared_rss_bytes=None if self._is_heap_a_file else kilobytes(facts, "RssShmem"),
             **(self._walk(kilobytes(facts, "VmRSS"), heap, counters) if walk else _NOT_WALKED),
             heap_used_bytes=heap.used_bytes if heap else None,
             heap_committed_bytes=heap.committed_bytes if heap else None,

@@ -4,7 +4,8 @@ import java.util.Random;
 
 /**
  * A heap of so many megabytes, and a thread that serves every 10 ms. Prints "ready"; for each line that it reads
- * it prints the longest time the thread stood still since the last, in milliseconds.
+ * it prints the longest time the thread stood still since the last, in milliseconds. With -Dticker.threads=N there are
+ * N threads more, which sleep.
  */
 public class Ticker {
     static class Node {
@@ -31,6 +32,11 @@ public class Ticker {
         Thread ticker = new Thread(Ticker::tick, "ticker");
         ticker.setDaemon(true);
         ticker.start();
+        for (int i = 0; i < Integer.getInteger("ticker.threads", 0); i++) {
+            Thread sleeper = new Thread(Ticker::sleep, "sleeper-" + i);
+            sleeper.setDaemon(true);
+            sleeper.start();
+        }
         System.out.println("ready");
         System.out.flush();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
@@ -38,6 +44,14 @@ public class Ticker {
             System.out.println(worst / 1000 / 1e3);
             System.out.flush();
             worst = 0;
+        }
+    }
+
+    static void sleep() {
+        try {
+            Thread.sleep(Long.MAX_VALUE);
+        } catch (InterruptedException e) {
+            // it ends
         }
     }
 
