@@ -22,6 +22,7 @@ from heapscope.collector import perfdata
 from heapscope.collector.attach_reasons import refine
 from heapscope.collector.container import container_of, pod_of
 from heapscope.errors import JvmNotFound
+from heapscope.units import format_bytes
 
 ENVIRONMENT_THAT_MATTERS = (
     "KERB_TICKET_CACHE_PATH",
@@ -35,6 +36,10 @@ _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # Longer ones are no number of a task, and fit into no column of integers.
 _TASK_INDEX = re.compile(r"[0-9]{1,9}")
 Attach = Literal["yes", "signal", "no"]
+# Of one file of /proc.  65,530 mappings (vm.max_map_count) of long names are about 16 MB.
+_MAX_BYTES = 64 << 20
+# The kernel starts no program with more arguments and variables than 6 MiB; a process may show more later.
+_MAX_WORDS_BYTES = 6 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def hidden(proc: Path = Path("/proc")) -> int:
     return sum(
         1
         for pid in _pids(proc)
-        if not os.access(proc / str(pid) / "maps", os.R_OK) or _read(proc / str(pid) / "maps") is None
+        if not os.access(proc / str(pid) / "maps", os.R_OK) or _read(proc / str(pid) / "maps", 1) is None
     )
 
 
@@ -211,9 +216,15 @@ def _pids(proc: Path) -> Iterator[int]:
     return (int(entry.name) for entry in os.scandir(proc) if entry.name.isdecimal())
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, most: int = _MAX_BYTES) -> str | None:
+    """The text of a file, up to so many bytes: a process decides how long what it shows is."""
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        with path.open("rb", buffering=0) as file:
+            pieces = []
+            while most > 0 and (piece := file.read(min(most, 1 << 20))):
+                pieces.append(piece)
+                most -= len(piece)
+            return b"".join(pieces).decode("utf-8", "surrogateescape")
     except OSError:
         return None
 
@@ -270,9 +281,10 @@ def _described(proc: Path, pid: int) -> JvmProcess | None:
     facts = status_facts(status)
     if "Uid" not in facts:  # it is just ending
         return None
-    command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
+    words = _read(home / "cmdline", _MAX_WORDS_BYTES) or ""
+    command = tuple(words.rstrip("\0").split("\0"))
     unreadable = []
-    environ = _read(home / "environ")
+    environ = _read(home / "environ", _MAX_WORDS_BYTES)
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
@@ -281,6 +293,9 @@ def _described(proc: Path, pid: int) -> JvmProcess | None:
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
     file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
     oddities: tuple[str, ...] = (refused,) if refused else ()
+    for name, text in (("command line", words), ("environment", environ or "")):
+        if len(text) >= _MAX_WORDS_BYTES:
+            oddities += (f"its {name} is longer than {format_bytes(_MAX_WORDS_BYTES)}: the rest is not read",)
     counters = None
     if file is not None:
         counters = file.read()

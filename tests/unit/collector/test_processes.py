@@ -205,6 +205,42 @@ def test_what_a_stranger_puts_into_tmp_hides_no_process(
     assert ["".join(process.oddities) for process in found] == said
 
 
+def test_a_tmp_with_thousands_of_names_is_listed_once(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp = proc.add(1) / "root/tmp"
+    for number in range(300):
+        (tmp / f"hsperfdata_{number}").mkdir()
+    for pid in (7, 8, 9):
+        home = proc.add(pid)
+        (home / "root/tmp").rmdir()
+        (home / "root/tmp").symlink_to(tmp)  # as processes that see the same one
+    opened: list[Any] = []
+    listed: list[Any] = []
+    for name, calls in (("open", opened), ("listdir", listed)):
+        real = getattr(os, name)
+
+        def counted(path: Any, *words: Any, real: Any = real, calls: Any = calls, **more: Any) -> Any:
+            calls.append(path)
+            return real(path, *words, **more)
+
+        monkeypatch.setattr(os, name, counted)
+    assert [process.heap for process in find([7, 8, 9], proc.root)] == [None] * 3
+    assert len([path for path in listed if Path(path).name == "tmp"]) == 1
+    assert len([path for path in opened if "hsperfdata_" in str(path)]) <= 3 * 100
+
+
+def test_an_environment_without_an_end_is_read_to_a_limit(proc: FakeProc) -> None:
+    proc.add(7)
+    for name in ("environ", "cmdline"):
+        with (proc.add(8 + (name == "cmdline")) / name).open("r+b") as file:
+            file.truncate(1 << 40)
+    first, second, third = find(proc=proc.root)
+    assert first.oddities == ()
+    assert second.oddities == ("its environment is longer than 6.29 MB: the rest is not read",)
+    assert third.oddities == ("its command line is longer than 6.29 MB: the rest is not read",)
+
+
 def test_a_process_that_nobody_thought_of_hides_no_other(proc: FakeProc) -> None:
     proc.add(7)
     status = proc.add(8) / "status"
