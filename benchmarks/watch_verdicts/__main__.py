@@ -141,7 +141,8 @@ def compiled_source() -> str:
     runs = "".join(f"            m{n}(i);\n" for n in range(12))
     body = "        a = a * 31 + (a >> 3);\n" * 40
     first = f"    static int f(int a) {{\n{body}        return a;\n    }}\n"
-    run = f"    public static void run() {{\n        for (int i = 0; i < 300; i++) {{\n{runs}        }}\n    }}\n"
+    loop = f"        for (int i = 0; i < 300; i++) {{\n{runs}        }}\n"
+    run = f"    public static void run() {{\n{loop}    }}\n"
     return f"public class Compiled {{\n{first}{methods}{run}}}\n"
 
 

@@ -40,10 +40,19 @@ def ps(role: str | None, as_json: bool) -> None:
         }
         sys.stdout.write(json_text(document))
         return
-    hidden = processes.hidden()
-    sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(found)))
-    if hidden:
-        sys.stdout.write(f"{plural(hidden, 'process', 'processes')} could not be looked into\n")
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in [*_lines(found), *unseen()]))
+
+
+def unseen() -> list[str]:
+    """Lines on processes that this user cannot see, which may host a JVM too."""
+    from heapscope.collector import processes
+
+    lines = []
+    if hidden := processes.hidden():
+        lines.append(f"{plural(hidden, 'process', 'processes')} could not be looked into")
+    if processes.are_others_hidden():
+        lines.append("processes of other users are hidden (/proc is mounted with hidepid): root sees them")
+    return lines
 
 
 def _lines(found: Sequence[JvmProcess]) -> list[str]:

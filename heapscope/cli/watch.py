@@ -19,6 +19,7 @@ import click
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.service_manager import notify
 from heapscope.cli.common.wrapping import wrapped
+from heapscope.cli.ps import unseen
 from heapscope.errors import OutputFailed
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
@@ -218,7 +219,7 @@ def _verdicts(found: Iterable[WatchedProcess | ProcessHistory], dropped_count: i
     lines = [line for process in found for line in describe_verdict(process.verdict(), process.name)]
     if dropped_count:
         lines.append(f"{plural(dropped_count, 'more process', 'more processes')} ended before these")
-    return lines or ["no process with a JVM was seen"]
+    return lines or ["no process with a JVM was seen", *unseen()]
 
 
 def _growth_since_baseline(watcher: Watch) -> list[str]:

@@ -144,6 +144,22 @@ def hidden(proc: Path = Path("/proc")) -> int:
     )
 
 
+def are_others_hidden(proc: Path = Path("/proc")) -> bool:
+    """Whether ``/proc`` does not even list processes of other users: it is mounted with ``hidepid``.
+
+    The first process is another user's, and is listed for those who see all.
+    """
+    mounts = re.findall(r"^\S+ /proc proc (\S+)", _read(proc / "self/mounts") or "", re.MULTILINE)
+    value = re.search(r"(?:^|,)hidepid=(\w+)", mounts[-1]) if mounts else None  # the last is on top
+    if value is None or value[1] in ("0", "off", "1", "noaccess"):
+        return False
+    try:
+        first = (proc / "1").stat()
+    except OSError:
+        return True
+    return os.geteuid() != 0 and first.st_uid == os.geteuid()
+
+
 def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     """Start time of a process in clock ticks since boot; None when it is gone (proc(5), field 22)."""
     text = _read(proc / str(pid) / "stat")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from heapscope.collector.processes import (
+    are_others_hidden,
     find,
     get,
     has_signal,
@@ -228,6 +229,27 @@ def test_a_tmp_with_thousands_of_names_is_listed_once(
     assert [process.heap for process in find([7, 8, 9], proc.root)] == [None] * 3
     assert len([path for path in listed if Path(path).name == "tmp"]) == 1
     assert len([path for path in opened if "hsperfdata_" in str(path)]) <= 3 * 100
+
+
+@pytest.mark.parametrize(
+    ("options", "lists_first", "is_hidden"),
+    [
+        ("rw,relatime,hidepid=invisible", False, True),
+        ("rw,hidepid=2,gid=4", False, True),
+        ("rw,hidepid=2,gid=4", True, False),
+        ("rw,hidepid=noaccess", False, False),
+        ("rw,relatime", False, False),
+    ],
+)
+def test_a_proc_that_hides_others_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, lists_first: bool, is_hidden: bool
+) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/mounts").write_text(f"none / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
+    if lists_first:
+        (tmp_path / "1").mkdir()
+        monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "1").stat().st_uid + 1)
+    assert are_others_hidden(tmp_path) == is_hidden
 
 
 def test_an_environment_without_an_end_is_read_to_a_limit(proc: FakeProc) -> None:
