@@ -359,6 +359,26 @@ _STRIKES = (
 )
 
 
+# Those that are stopped as well, which takes a minute each: an answer is waited for.
+_STOPPED = ("java, listening", "C", "container")
+
+
+def stopped_rows(host: Host, name: str, out: Path, words: Sequence[str]) -> Iterator[Row]:
+    """The target is stopped, and runs again once heapscope has ended."""
+    for phase in ("ready", "middle"):
+        yield strike_row(
+            host,
+            name,
+            f"SIGSTOP of the target, {phase}",
+            out,
+            phase=phase,
+            strike=lambda helpers: os.kill(host.pid, signal.SIGSTOP),
+            mend=lambda: os.kill(host.pid, signal.SIGCONT),
+            words=words,
+            sleeps=True,
+        )
+
+
 def target_rows(target: Target, jdk: Jdk, folder: Path) -> Iterator[Row]:
     """One kind of target, with and without ``--allow-sigquit``; none may die, whatever is answered."""
     name, out = f"JDK {jdk.release} {target.name}", folder / "targets"
@@ -379,20 +399,8 @@ def target_rows(target: Target, jdk: Jdk, folder: Path) -> Iterator[Row]:
             yield strike_row(host, name, fault, out, phase="middle", strike=struck, words=words)
         short = [*words, "--max-pause", "0.05s"]
         yield strike_row(host, name, "a pause of 0.05 s allowed", out, words=short)
-        resume = partial(os.kill, host.pid, signal.SIGCONT)
-        stop = lambda helpers: os.kill(host.pid, signal.SIGSTOP)  # noqa: E731
-        for phase in ("ready", "middle"):
-            yield strike_row(
-                host,
-                name,
-                f"SIGSTOP of the target, {phase}",
-                out,
-                phase=phase,
-                strike=stop,
-                mend=resume,
-                words=words,
-                sleeps=True,
-            )
+        if target.name in _STOPPED:
+            yield from stopped_rows(host, name, out, words)
         yield strike_row(host, name, "none, after all these", out, words=words)
         yield strike_row(
             host,
