@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from heapscope.cli.common.durations import duration
-from heapscope.cli.common.service_manager import notify
+from heapscope.cli.common.service_manager import heartbeat_seconds, notify
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.cli.ps import unseen
 from heapscope.errors import OutputFailed
@@ -157,6 +158,7 @@ def watch(
                     view.show(samples, history)
                 if watcher.is_over:
                     break
+        notify("STOPPING=1")
         with signals.after_hang_up():
             tell()
             _say(_growth_since_baseline(watcher) if nmt_baseline else ())
@@ -312,6 +314,7 @@ class _Signals:
     def __init__(self) -> None:
         self._woken = threading.Event()
         self._is_over = self._is_asked = self._is_hung_up = False
+        self._heartbeat = heartbeat_seconds()
 
     def __enter__(self) -> _Signals:
         numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
@@ -328,8 +331,11 @@ class _Signals:
         """Sleep and call ``answer`` when it is asked for; whether the watch is to end."""
         deadline = time.monotonic() + seconds
         while not self._is_over:
-            self._woken.wait(max(0.0, deadline - time.monotonic()))
+            # Rounds may be further apart than a service manager's patience.
+            self._woken.wait(min(max(0.0, deadline - time.monotonic()), self._heartbeat))
             self._woken.clear()
+            if self._heartbeat < math.inf:
+                notify("WATCHDOG=1")
             if self._is_asked:
                 self._is_asked = False
                 answer()
