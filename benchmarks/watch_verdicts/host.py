@@ -50,7 +50,8 @@ def _grow_in_c(kind: str, step: int) -> None:
     if kind in ("mmap", "shared"):
         with tempfile.TemporaryFile(dir="/dev/shm") as file:
             file.truncate(_STEP)
-            mapped = mmap.mmap(file.fileno() if kind == "shared" else -1, _STEP)
+            private = {} if kind == "shared" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+            mapped = mmap.mmap(file.fileno() if kind == "shared" else -1, _STEP, **private)
         mapped.write(b"x" * _STEP)
         _KEPT.append(mapped)
         return

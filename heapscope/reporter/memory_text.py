@@ -73,8 +73,7 @@ _NEXT_STEPS: dict[Cause, str] = {
     "native malloc": "the heap is innocent: use a malloc profiler (jemalloc, heaptrack, memray --native)",
     "malloc arenas": "restart with MALLOC_ARENA_MAX=2; if it still grows, C code leaks",
     "native memory": "restart with -XX:NativeMemoryTracking=summary in LIBHDFS_OPTS, then watch again",
-    "shared memory": "see what lies in /dev/shm and who maps it: ls -l /dev/shm; grep -E 'shm|memfd' "
-    "/proc/{pid}/maps",
+    "shared memory": "see who maps it: ls -l /dev/shm; grep -E 'shm|memfd|SYSV|/dev/zero' /proc/{pid}/maps",
     "mapped files": "no leak: these are pages of files on disk; see which: grep / /proc/{pid}/maps",
 }
 # Where native memory tracking is on already.
@@ -103,7 +102,7 @@ _SENTENCES: dict[EvidenceKind, str] = {
     "malloc": "malloc: main arena {malloc_rss_bytes}, other arenas {arena_rss_bytes}",
     "no native memory tracking": "native memory tracking is off: direct buffers, Unsafe memory and native "
     "code look alike; -XX:NativeMemoryTracking=summary (LIBHDFS_OPTS) tells them apart",
-    "shared memory": "memory that is shared with other processes {shared_rss_bytes}",
+    "shared memory": "shared memory (mappings of /dev/shm, memfd, or shared and anonymous) {shared_rss_bytes}",
     "mapped files": "pages of mapped files {file_rss_bytes}",
     "swap": "swapped out: {swap_bytes}",
     "slope": "its slope: {low_bytes} to {high_bytes} an hour (95 %)",
