@@ -15,7 +15,7 @@ import click
 from heapscope.cli.common.arguments import size_of_option
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.exit_codes import FOUND
-from heapscope.collector.remote import RemoteFolder, is_remote
+from heapscope.collector.remote import RemoteFolder, is_remote, local_folder
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
@@ -175,7 +175,7 @@ def collect(
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if check:
-        place = None if output is None or is_remote(output) else Path(output)
+        place = None if output is None or is_remote(output) else local_folder(output)
         _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
         return
     if output is None:
@@ -192,9 +192,11 @@ def collect(
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
     if not triggers and count is not None and count > 1 and every is None:
         raise click.UsageError("--count needs --every.")
-    remote = RemoteFolder(output) if is_remote(output) else None
+    remote = _remote(output) if is_remote(output) else None
     settings = _Settings(
-        output=Path(output) if remote is None else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
+        output=local_folder(output)
+        if remote is None
+        else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
         remote=remote,
         kind=kind,
         live=live,
@@ -221,6 +223,14 @@ def collect(
                 settings.output.rmdir()
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _remote(output: str) -> RemoteFolder:
+    if output.startswith("memory:"):
+        raise click.UsageError("memory:// ends with this program, and what is in it: name another store.")
+    remote = RemoteFolder(output)
+    remote.check()
+    return remote
 
 
 def _check(

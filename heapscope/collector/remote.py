@@ -19,9 +19,22 @@ from heapscope.errors import CollectError, OutputFailed
 _WHOLE_BY_THEMSELVES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"}
 
 
+# What fsspec writes with the rights of any file, and into folders that all may read, is written by us.
+_LOCAL = ("file://", "local://")
+# Of the empty object that is written to see whether others can be.
+_PROBE = ".heapscope-probe"
+
+
 def is_remote(output: str) -> bool:
     """Whether an output is an address, not a folder."""
-    return "://" in output
+    return "://" in output and not output.startswith(_LOCAL)
+
+
+def local_folder(output: str) -> Path:
+    """The folder that an output on this machine names, by its path or by a ``file://`` address."""
+    for prefix in _LOCAL:
+        output = output.removeprefix(prefix)
+    return Path(output)
 
 
 class RemoteFolder:
@@ -51,6 +64,22 @@ class RemoteFolder:
         names = {protocol} if isinstance(protocol, str) else set(protocol)
         self._is_whole_by_itself = bool(names & _WHOLE_BY_THEMSELVES)
 
+    def check(self) -> None:
+        """Write an empty object and remove it: no JVM is paused for a bucket that is not there, or is closed.
+
+        Raises
+        ------
+        OutputFailed
+            It cannot be written.
+        """
+        name = f"{self._folder}/{_PROBE}"
+        try:
+            self._make_folder()
+            self._system.pipe_file(name, b"")
+        except Exception as error:  # whatever the library of a protocol raises
+            raise OutputFailed(self.url, f"{_words(error)}; no JVM was asked") from None
+        _ignore(lambda: self._system.rm_file(name))
+
     def send(self, snapshot: Path, sidecar: Path) -> str:
         """Send a snapshot and remove the local files; its address.
 
@@ -61,20 +90,22 @@ class RemoteFolder:
         """
         sent: list[str] = []
         try:
-            with suppress(NotImplementedError):
-                self._system.makedirs(self._folder, exist_ok=True)
+            self._make_folder()
             for path in (sidecar, snapshot):
                 sent.append(f"{self._folder}/{path.name}")
                 self._put(path, sent[-1])
-        except Exception as error:  # whatever the library of a protocol raises
+        except BaseException as error:  # whatever the library of a protocol raises, and Ctrl-C
             for name in sent:
                 _ignore(lambda name=name: self._system.rm_file(name))  # type: ignore[misc]
-            raise CollectError(
-                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {snapshot}"
-            ) from None
+            what = _words(error) if isinstance(error, Exception) else "it was interrupted"
+            raise CollectError(f"{self.url}: {what}; the snapshot is whole and stays at {snapshot}") from None
         snapshot.unlink()
         sidecar.unlink()
         return f"{self.url}/{snapshot.name}"
+
+    def _make_folder(self) -> None:
+        with suppress(NotImplementedError):
+            self._system.makedirs(self._folder, exist_ok=True)
 
     def _put(self, path: Path, name: str) -> None:
         if self._is_whole_by_itself:
@@ -85,7 +116,7 @@ class RemoteFolder:
         try:
             self._system.put_file(str(path), part)
             self._system.mv(part, name)
-        except Exception:
+        except BaseException:
             _ignore(lambda: self._system.rm_file(part))
             raise
 
@@ -95,5 +126,5 @@ def _ignore(action: Callable[[], Any]) -> None:
         action()
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

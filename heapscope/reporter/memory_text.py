@@ -102,7 +102,7 @@ _SENTENCES: dict[EvidenceKind, str] = {
     "malloc": "malloc: main arena {malloc_rss_bytes}, other arenas {arena_rss_bytes}",
     "no native memory tracking": "native memory tracking is off: direct buffers, Unsafe memory and native "
     "code look alike; -XX:NativeMemoryTracking=summary (LIBHDFS_OPTS) tells them apart",
-    "shared memory": "shared memory (mappings of /dev/shm, memfd, or shared and anonymous) {shared_rss_bytes}",
+    "shared memory": "shared memory (/dev/shm, memfd, shared anonymous mappings) {shared_rss_bytes}",
     "mapped files": "pages of mapped files {file_rss_bytes}",
     "swap": "swapped out: {swap_bytes}",
     "slope": "its slope: {low_bytes} to {high_bytes} an hour (95 %)",
