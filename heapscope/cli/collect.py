@@ -392,7 +392,13 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         )
     name = str(taken.path)
     if settings.remote is not None:
-        name = settings.remote.send(taken.path, taken.sidecar)
+        try:
+            name = settings.remote.send(taken.path, taken.sidecar)
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                printable(f"heapscope: not sent; the snapshot is whole and stays at {name}") + "\n"
+            )
+            raise
     sys.stdout.write(printable(f"{name}: {told}") + "\n")
     sys.stdout.flush()
     if settings.keep is not None or settings.max_bytes is not None:

@@ -86,7 +86,8 @@ class RemoteFolder:
         Raises
         ------
         CollectError
-            It was not sent; the local files stay, nothing of it is left there.
+            It was not sent; the local files stay, nothing of it is left there.  The same is true of a
+            ``KeyboardInterrupt``.
         """
         sent: list[str] = []
         try:
@@ -97,8 +98,11 @@ class RemoteFolder:
         except BaseException as error:  # whatever the library of a protocol raises, and Ctrl-C
             for name in sent:
                 _ignore(lambda name=name: self._system.rm_file(name))  # type: ignore[misc]
-            what = _words(error) if isinstance(error, Exception) else "it was interrupted"
-            raise CollectError(f"{self.url}: {what}; the snapshot is whole and stays at {snapshot}") from None
+            if not isinstance(error, Exception):
+                raise
+            raise CollectError(
+                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {snapshot}"
+            ) from None
         snapshot.unlink()
         sidecar.unlink()
         return f"{self.url}/{snapshot.name}"
@@ -126,5 +130,5 @@ def _ignore(action: Callable[[], Any]) -> None:
         action()
 
 
-def _words(error: BaseException) -> str:
+def _words(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
