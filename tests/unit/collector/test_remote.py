@@ -72,7 +72,7 @@ def test_what_was_sent_is_there_whole_and_no_more_here(
     ("error", "raised", "words"),
     [
         (ConnectionError("the network is gone"), CollectError, "gone; the snapshot is whole and stays at"),
-        (KeyboardInterrupt(), KeyboardInterrupt, ""),
+        (KeyboardInterrupt("asked for"), KeyboardInterrupt, "asked for"),
     ],
 )
 def test_what_breaks_off_leaves_nothing_there_and_all_here(
