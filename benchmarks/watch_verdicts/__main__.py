@@ -187,15 +187,15 @@ def is_right(program: Program, verdict: MemoryVerdict, has_ended: bool) -> bool:
     """Whether all that grew is named, and nothing else, and whether it goes on."""
     # Every program makes garbage, in a heap that it has not touched in full: that this may be is never wrong.
     benign = ("steady", "too early", "garbage", "java heap or garbage", "mapped files")
-    causes = [
-        cause for cause in verdict.causes if cause not in benign or cause in set().union(*program.truth)
-    ]
+    named = set().union(*program.truth)
+    told = [each for each in verdict.growers if each.cause not in benign or each.cause in named]
+    causes = [each.cause for each in told]
     truth = [right for right in program.truth if "garbage" not in right]
     if not truth:
         return not causes or "garbage" in program.kinds
     names_all = all(any(cause in right for cause in causes) for right in truth)
     names_no_other = all(any(cause in right for right in truth) for cause in causes)
-    states = {grower.state for grower in verdict.growers}
+    states = {each.state for each in told}
     return names_all and names_no_other and (not has_ended or "grows" not in states)
 
 
