@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
-from heapscope.collector.attach_reasons import as_whom
+from heapscope.collector.attach_reasons import as_whom, why_silent
 from heapscope.collector.processes import JvmProcess, find
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -106,7 +106,7 @@ def request(
         except TimeoutError:
             raise AttachTimeout(
                 f"process {process.pid}: no answer to {' '.join([command, *arguments])!r} within "
-                f"{seconds:g} s; the JVM may be busy, try again later"
+                f"{seconds:g} s; {why_silent(Path(f'/proc/{process.pid}'))}"
             ) from None
         except OSError as error:
             raise AttachRefused(f"process {process.pid}: the connection broke: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,26 @@ def refine(
                 "JDK 14 and in late 11, else only a restart does"
             )
     return attach, reason
+
+
+def why_silent(home: Path) -> str:
+    """Why a JVM that accepted a request may not answer, and what to do.
+
+    Parameters
+    ----------
+    home : Path
+        ``/proc/PID``.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        if (home / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in ("T", "t"):
+            return "it is stopped; let it go on (SIGCONT), and try again"
+        limit = re.search(r"^Max open files +(\d+)", (home / "limits").read_text(), re.MULTILINE)
+        if limit is not None and len(os.listdir(home / "fd")) >= int(limit[1]):
+            return (
+                f"it has no file descriptor left (limit {int(limit[1]):,}), so it takes no connection: raise it "
+                f"with prlimit --nofile --pid {home.name}"
+            )
+    return "the JVM may be busy, try again later"
 
 
 def _has_nameless_socket(home: Path, name: str) -> bool:

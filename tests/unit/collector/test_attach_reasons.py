@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.collector.attach_reasons import as_whom, has_flag, refine
+from heapscope.collector.attach_reasons import as_whom, has_flag, refine, why_silent
 
 HOME = Path(f"/proc/{os.getpid()}")
 
@@ -49,3 +49,22 @@ def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "run as" not in as_whom()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert as_whom() == "run as its user, or as root"
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "words"),
+    [
+        ("T", "1024", "it is stopped"),
+        ("S", "2", "it has no file descriptor left (limit 2), so it takes no connection"),
+        ("S", "1024", "the JVM may be busy"),
+        ("S", "unlimited", "the JVM may be busy"),
+    ],
+)
+def test_why_a_jvm_does_not_answer(tmp_path: Path, state: str, limit: str, words: str) -> None:
+    assert why_silent(tmp_path / "gone") == "the JVM may be busy, try again later"
+    (tmp_path / "stat").write_text(f"7 (a) b) {state} 1\n")
+    (tmp_path / "limits").write_text(f"Limit\nMax open files            {limit}    4096   files\n")
+    for number in range(2):
+        (tmp_path / "fd").mkdir(exist_ok=True)
+        (tmp_path / "fd" / str(number)).touch()
+    assert why_silent(tmp_path).startswith(words)
