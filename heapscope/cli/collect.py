@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -230,6 +231,8 @@ def _remote(output: str) -> RemoteFolder:
         raise click.UsageError("memory:// ends with this program, and what is in it: name another store.")
     remote = RemoteFolder(output)
     remote.check()
+    # Who is asked to end while a snapshot is being sent removes what was sent, and says what stays.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     return remote
 
 
@@ -394,7 +397,7 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
     if settings.remote is not None:
         try:
             name = settings.remote.send(taken.path, taken.sidecar)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             sys.stderr.write(
                 printable(f"heapscope: not sent; the snapshot is whole and stays at {name}") + "\n"
             )

@@ -80,8 +80,8 @@ def why_silent(home: Path) -> str:
         limit = re.search(r"^Max open files +(\d+)", (home / "limits").read_text(), re.MULTILINE)
         if limit is not None and len(os.listdir(home / "fd")) >= int(limit[1]):
             return (
-                f"it has no file descriptor left (limit {int(limit[1]):,}), so it takes no connection: raise it "
-                f"with prlimit --nofile --pid {home.name}"
+                f"it has no file descriptor left (limit {int(limit[1]):,}), so it takes no connection: raise "
+                f"that with prlimit --nofile --pid {home.name}"
             )
     return "the JVM may be busy, try again later"
 

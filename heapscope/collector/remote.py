@@ -63,6 +63,7 @@ class RemoteFolder:
         protocol = self._system.protocol
         names = {protocol} if isinstance(protocol, str) else set(protocol)
         self._is_whole_by_itself = bool(names & _WHOLE_BY_THEMSELVES)
+        self._is_s3 = bool(names & {"s3", "s3a"})
 
     def check(self) -> None:
         """Write an empty object and remove it: no JVM is paused for a bucket that is not there, or is closed.
@@ -97,6 +98,7 @@ class RemoteFolder:
                 self._put(path, sent[-1])
         except BaseException as error:  # whatever the library of a protocol raises, and Ctrl-C
             for name in sent:
+                _ignore(lambda name=name: self._abort_uploads(name))  # type: ignore[misc]
                 _ignore(lambda name=name: self._system.rm_file(name))  # type: ignore[misc]
             if not isinstance(error, Exception):
                 raise
@@ -108,8 +110,19 @@ class RemoteFolder:
         return f"{self.url}/{snapshot.name}"
 
     def _make_folder(self) -> None:
-        with suppress(NotImplementedError):
-            self._system.makedirs(self._folder, exist_ok=True)
+        # Object stores have no folders, and a bucket is not made because its name was mistyped.
+        if not self._is_whole_by_itself:
+            with suppress(NotImplementedError):
+                self._system.makedirs(self._folder, exist_ok=True)
+
+    def _abort_uploads(self, name: str) -> None:
+        """Parts that were sent to S3 cost money until their upload is aborted, and nobody sees them."""
+        if self._is_s3:
+            bucket, _, key = name.partition("/")
+            for upload in self._system.list_multipart_uploads(bucket):
+                if upload["Key"] == key:
+                    found = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
+                    self._system.call_s3("abort_multipart_upload", **found)
 
     def _put(self, path: Path, name: str) -> None:
         if self._is_whole_by_itself:
