@@ -55,6 +55,11 @@ def refine(
         attach != "no" and has_flag(_DISABLE, command, environment) is True
     ):
         return "no", DISABLED
+    if attach == "signal" and _is_read_only(home / "root/tmp"):
+        return "no", (
+            "its /tmp is read-only, so that it cannot make its attach socket: mount a /tmp there that can be "
+            "written (an emptyDir in Kubernetes), and start it again"
+        )
     if attach == "signal":
         name = f"/tmp/.java_pid{namespace_pid}"
         if _has_nameless_socket(home, name) or has_flag(_START, command, environment):
@@ -64,6 +69,13 @@ def refine(
                 "JDK 14 and in late 11, else only a restart does"
             )
     return attach, reason
+
+
+def _is_read_only(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def why_silent(home: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_attaching_that_is_disabled_is_seen_without_counters(attach: str) -> Non
     assert found == "no"
     assert "collect_self" in reason
     assert refine("no", "it runs with -XX:+DisableAttachMechanism", HOME, 1, [], {})[1] == reason
+
+
+def test_a_tmp_that_is_read_only_is_told_from_a_socket_that_was_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    for words in (["java"], ["java", "-XX:+StartAttachListener"]):
+        found, reason = refine("signal", "", HOME, 1, words, {})
+        assert found == "no"
+        assert reason.startswith("its /tmp is read-only")
+    assert refine("yes", "", HOME, 1, ["java"], {}) == ("yes", "")
 
 
 def test_a_socket_that_was_deleted_is_told_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
