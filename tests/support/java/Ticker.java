@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A heap of so many megabytes, and a thread that serves every 10 ms. Prints "ready"; for each line that it reads
@@ -20,7 +21,7 @@ public class Ticker {
 
     static final int NODE_BYTES = 24 + 56; // as HotSpot lays them out with compressed references
     static final Node[] lists = new Node[1000];
-    static volatile long worst;
+    static final AtomicLong worst = new AtomicLong();
 
     public static void main(String[] args) throws Exception {
         Random random = new Random(7);
@@ -41,9 +42,9 @@ public class Ticker {
         System.out.flush();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         while (in.readLine() != null) {
-            System.out.println(worst / 1000 / 1e3);
+            // In one step: a pause may come between two.
+            System.out.println(worst.getAndSet(0) / 1000 / 1e3);
             System.out.flush();
-            worst = 0;
         }
     }
 
@@ -64,7 +65,7 @@ public class Ticker {
                 return;
             }
             long now = System.nanoTime();
-            worst = Math.max(worst, now - last - 10_000_000);
+            worst.accumulateAndGet(now - last - 10_000_000, Math::max);
             last = now;
         }
     }
