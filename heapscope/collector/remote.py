@@ -63,6 +63,8 @@ class RemoteFolder:
         protocol = self._system.protocol
         names = {protocol} if isinstance(protocol, str) else set(protocol)
         self._is_whole_by_itself = bool(names & _WHOLE_BY_THEMSELVES)
+        if self._is_whole_by_itself and not self._folder.strip("/"):
+            raise OutputFailed(url, "it names no bucket")
         self._is_s3 = bool(names & {"s3", "s3a"})
 
     def check(self) -> None:

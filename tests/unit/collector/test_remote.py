@@ -97,6 +97,12 @@ def test_what_breaks_off_leaves_nothing_there_and_all_here(
     assert all(path.exists() for path in files)
 
 
+def test_an_address_without_a_bucket_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heapscope.collector.remote._WHOLE_BY_THEMSELVES", {"memory"})
+    with pytest.raises(OutputFailed, match="it names no bucket"):
+        RemoteFolder("memory://")
+
+
 def test_an_address_that_nobody_knows_is_said_before_anything() -> None:
     with pytest.raises(OutputFailed, match="nosuch"):
         RemoteFolder("nosuch://bucket/x")
