@@ -54,7 +54,8 @@ class RemoteFolder:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        scheme, _, rest = url.partition("://")
+        self.url = f"{scheme}://{rest.rstrip('/')}"
         fsspec = extras.fsspec("A snapshot in an object store")
         try:
             self._system, self._folder = fsspec.core.url_to_fs(self.url)
