@@ -18,7 +18,7 @@ from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
 from heapscope.collector.attach_reasons import as_whom, why_silent
-from heapscope.collector.processes import JvmProcess, find
+from heapscope.collector.processes import NO_SOCKET, JvmProcess, find, is_listening
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 
@@ -163,7 +163,7 @@ def connect(
         if not allow_sigquit:
             raise AttachRefused(
                 f"process {now.pid}: {now.attach_reason}"
-                if "deleted" in now.attach_reason
+                if now.attach_reason not in ("", NO_SOCKET)
                 else f"process {now.pid}: it has no attach socket yet and would need a SIGQUIT, which may "
                 "kill a process whose host program handles it; pass --allow-sigquit, or start the JVM with "
                 "-XX:+StartAttachListener (LIBHDFS_OPTS) so that none is ever needed"
@@ -223,7 +223,7 @@ def _open_listener(process: JvmProcess) -> None:
             target_user.create(target_user.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
-            while not _socket_path(process).is_socket():
+            while not (_socket_path(process).is_socket() and is_listening(process.pid)):
                 if has_ended(process):
                     raise AttachRefused(
                         f"process {process.pid}: it ended at the SIGQUIT that --allow-sigquit let it have: "

@@ -62,7 +62,9 @@ def refine(
         )
     if attach == "signal":
         name = f"/tmp/.java_pid{namespace_pid}"
-        if _has_nameless_socket(home, name) or has_flag(_START, command, environment):
+        if not os.path.exists(home / f"root{name}") and (
+            _has_nameless_socket(home, name) or has_flag(_START, command, environment)
+        ):
             return attach, (
                 f"its attach socket {name} was deleted, as cleaners of /tmp do: exclude /tmp/.java_pid* "
                 "there (tmpfiles.d: 'x /tmp/.java_pid*'); a SIGQUIT (--allow-sigquit) makes it anew since "

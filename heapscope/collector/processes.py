@@ -36,6 +36,14 @@ _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # Longer ones are no number of a task, and fit into no column of integers.
 _TASK_INDEX = re.compile(r"[0-9]{1,9}")
 Attach = Literal["yes", "signal", "no"]
+# The thread that answers; the socket of a JVM that has none was left behind.
+LISTENER = "Attach Listener"
+NO_SOCKET = "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
+NOBODY_LISTENS = (
+    "nobody listens at its attach socket: that is of an earlier process, or the listener ended, as it does "
+    "where file descriptors run out; a SIGQUIT (--allow-sigquit) starts it anew since JDK 14, else only a "
+    "restart does"
+)
 # Of one file of /proc.  65,530 mappings (vm.max_map_count) of long names are about 16 MB.
 _MAX_BYTES = 64 << 20
 # The kernel starts no program with more arguments and variables than 6 MiB; a process may show more later.
@@ -377,10 +385,16 @@ def kilobytes(facts: dict[str, str], name: str) -> int:
 
 
 def _threads(home: Path) -> set[str]:
+    """Names of a process's threads, 15 bytes of each."""
     try:
         return {(_read(Path(task.path) / "comm") or "").rstrip("\n") for task in os.scandir(home / "task")}
     except OSError:
         return set()
+
+
+def is_listening(pid: int) -> bool:
+    """Whether a JVM has the thread that answers at its attach socket."""
+    return LISTENER in _threads(Path(f"/proc/{pid}"))
 
 
 def survives_broken_pipe(process: JvmProcess) -> bool:
@@ -433,7 +447,8 @@ def _attachable(
     capabilities = str(counters.get("sun.rt.jvmCapabilities", "1")) if counters else "1"
     if capabilities[:1] == "0":
         return "no", "it runs with -XX:+DisableAttachMechanism"
-    if _is_socket(home / f"root/tmp/.java_pid{inner}"):
+    has_socket = _is_socket(home / f"root/tmp/.java_pid{inner}")
+    if has_socket and LISTENER in threads:
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
@@ -443,4 +458,4 @@ def _attachable(
         or _vm_thread_blocks(home, Signals.SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
-    return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
+    return "signal", NOBODY_LISTENS if has_socket else NO_SOCKET

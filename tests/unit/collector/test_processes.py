@@ -376,13 +376,17 @@ def test_whether_it_can_be_attached_to_is_seen_from_outside(
 
 
 def test_a_socket_is_enough(proc: FakeProc) -> None:
-    home = proc.add(7, threads=("java", "VM Thread"), inner=1)
+    home = proc.add(7, threads=("java", "VM Thread", "Attach Listener"), inner=1)
     fd = os.open(home / "root/tmp", os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"/proc/self/fd/{fd}/.java_pid1")
         os.close(fd)
         (found,) = find(proc=proc.root)
-    assert (found.attach, found.attach_reason) == ("yes", "")
+        assert (found.attach, found.attach_reason) == ("yes", "")
+        (home / "task/9/comm").write_text("Signal Dispatch\n")
+        (found,) = find(proc=proc.root)
+    assert found.attach == "signal"
+    assert found.attach_reason.startswith("nobody listens at its attach socket")
 
 
 def test_this_process_is_still_the_one_that_was_looked_at() -> None:
