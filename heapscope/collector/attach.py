@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
-from heapscope.collector.attach_reasons import as_whom, why_silent
+from heapscope.collector.attach_reasons import as_whom, why_silent, without_descriptors
 from heapscope.collector.processes import NO_SOCKET, JvmProcess, find, is_listening
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -169,6 +169,8 @@ def connect(
                 "-XX:+StartAttachListener (LIBHDFS_OPTS) so that none is ever needed"
             )
         _open_listener(now)
+    if problem := without_descriptors(Path(f"/proc/{now.pid}")):
+        raise AttachRefused(f"process {now.pid}: {problem}")
     path = _socket_path(now)
     try:
         folder = target_folder.open_root(now)

@@ -88,16 +88,30 @@ def why_silent(home: Path) -> str:
     home : Path
         ``/proc/PID``.
     """
-    with suppress(OSError, ValueError, IndexError):
+    with suppress(OSError, IndexError):
         if (home / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in ("T", "t"):
             return "it is stopped; let it go on (SIGCONT), and try again"
+    return without_descriptors(home) or "the JVM may be busy, try again later"
+
+
+def without_descriptors(home: Path) -> str:
+    """That a process has no file descriptor left, and what to do; empty where it has some.
+
+    The attach listener of such a JVM ends when it is asked (HotSpot 17 and 25): its ``accept`` fails.
+
+    Parameters
+    ----------
+    home : Path
+        ``/proc/PID``.
+    """
+    with suppress(OSError):
         limit = re.search(r"^Max open files +(\d+)", (home / "limits").read_text(), re.MULTILINE)
         if limit is not None and len(os.listdir(home / "fd")) >= int(limit[1]):
             return (
                 f"it has no file descriptor left (limit {int(limit[1]):,}), so it takes no connection: raise "
                 f"that with prlimit --nofile --pid {home.name}"
             )
-    return "the JVM may be busy, try again later"
+    return ""
 
 
 def _has_nameless_socket(home: Path, name: str) -> bool:

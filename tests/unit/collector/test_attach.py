@@ -148,6 +148,16 @@ def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path(f"/tmp/.attach_pid{os.getpid()}").exists()
 
 
+def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its listener would end."""
+    monkeypatch.setattr(attach, "without_descriptors", lambda home: f"{home} has none left")
+    with (
+        listener(lambda connection: None),
+        pytest.raises(AttachRefused, match=f"/proc/{os.getpid()} has none"),
+    ):
+        attach.jcmd(PROCESS, "VM.version")
+
+
 def test_without_a_socket_it_is_refused() -> None:
     with pytest.raises(AttachRefused, match="does not answer"):
         attach.connect(PROCESS)
