@@ -151,10 +151,7 @@ def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its listener would end."""
     monkeypatch.setattr(attach, "without_descriptors", lambda home: f"{home} has none left")
-    with (
-        listener(lambda connection: None),
-        pytest.raises(AttachRefused, match=f"/proc/{os.getpid()} has none"),
-    ):
+    with pytest.raises(AttachRefused, match=f"/proc/{os.getpid()} has none left"):
         attach.jcmd(PROCESS, "VM.version")
 
 
