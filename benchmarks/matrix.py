@@ -3,8 +3,9 @@
 Run by ``python -m benchmarks.collector --matrix``.  Every row collects from a JVM with a thread that ticks
 every 10 ms, through the command line, strikes at a moment that is seen in ``/proc``, and then asks the JVM
 whether it serves.  A row is wrong where the JVM is dead, stood still for longer than the pause that was
-allowed and the few seconds that ending a dump takes, or where something was left.  As root for the rows with
-disks.
+allowed and the few seconds that ending a dump takes, where something was left, a snapshot without its sidecar
+too, or where heapscope showed a traceback.  All faults meet one JVM, some of them each of the kinds of
+`benchmarks.targets`.  As root for the rows with disks, containers and limits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,9 +22,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from tests.support.hosts import Host, c_host, container_host, java_host, jpype_host
+from benchmarks.targets import Target, targets_of
+from tests.support.hosts import Host, java_host
 from tests.support.jvm import Jdk
 
 LISTENS = "-XX:+StartAttachListener"
@@ -45,17 +49,23 @@ class Row:
     said: str
     is_alive: bool
     limit: float = MAX_PAUSE_SECONDS + ENDING_SECONDS
+    is_to_live: bool = True
+    ratio: float | None = None
 
     @property
     def is_wrong(self) -> bool:
         """Whether a promise was broken."""
-        return not self.is_alive or self.stall > self.limit or bool(self.left)
+        is_dead = self.is_to_live and not self.is_alive
+        return is_dead or self.stall > self.limit or bool(self.left) or "Traceback" in self.said
 
     def line(self) -> str:
         """One line of the table."""
         mark = "WRONG" if self.is_wrong else "ok"
         left = ", ".join(self.left) or "nothing left"
-        head = f"  {mark:5} {self.target:22} {self.fault:34} {self.stall:6.2f} s  {left:13}"
+        if self.ratio is not None:
+            left += f", {self.ratio:.2f} x jcmd"
+        dead = "" if self.is_alive or not self.is_to_live else "DEAD "
+        head = f"  {mark:5} {self.target:30} {self.fault:34} {self.stall:6.2f} s  {dead}{left:13}"
         return f"{head} exit {self.code}: {self.said}"
 
 
@@ -103,8 +113,9 @@ PHASES: dict[str, Phase] = {
 def leftovers(folder: Path, heapscope: int) -> list[str]:
     """Names in the output and in /tmp that a process left and should not have; whole snapshots may stay."""
     ours = [path.name for path in Path("/tmp").glob(f"heapscope-{heapscope}-*-*")]
-    hidden = [path.name for path in folder.glob(".*")] if folder.exists() else []
-    return ours + hidden
+    hidden = [path.name for path in folder.glob(".*")]
+    alone = [path.name for path in folder.glob("*.zst") if not path.with_name(path.name + ".json").exists()]
+    return ours + hidden + alone
 
 
 def settled(folder: Path, heapscope: int, seconds: float = 20) -> list[str]:
@@ -134,9 +145,16 @@ def strike_row(
     mend: Callable[[], object] = lambda: None,
     words: Sequence[str] = (),
     limit: float = MAX_PAUSE_SECONDS + ENDING_SECONDS,
+    sleeps: bool = False,
+    is_to_live: bool = True,
 ) -> Row:
-    """Collect, strike in a phase, see whether the JVM serves, mend what was broken."""
-    worst_stall(host)
+    """Collect, strike in a phase, see whether the JVM serves, mend what was broken.
+
+    Of a JVM that ``sleeps``, or that is not to live, nothing is asked before heapscope has ended and all is
+    mended.
+    """
+    if not sleeps:
+        worst_stall(host)
     command = [
         *(*COMMAND, "collect", str(host.pid), "-o", str(folder)),
         *("--max-pause", f"{MAX_PAUSE_SECONDS:g}s", *words),
@@ -149,7 +167,18 @@ def strike_row(
             strike(helpers)
             struck = True
     began, is_alive, stall = time.monotonic(), False, 0.0
+    if sleeps or not is_to_live:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=120)
+        mend()
+        with suppress(AssertionError, OSError):
+            began = time.monotonic()
+            worst_stall(host)
+            stall = time.monotonic() - began
+            is_alive = host.process.poll() is None
     with suppress(AssertionError):
+        if sleeps or not is_to_live:
+            raise AssertionError
         # It answers when it does not stand still; the dump may still be going on.
         deadline = began + limit + 60
         while time.monotonic() < deadline:
@@ -170,6 +199,8 @@ def strike_row(
     lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
     errors = [line for line in lines if line.startswith("heapscope: process") and "may take" not in line]
     last = errors[-1] if errors else lines[-1]
+    if "Traceback" in said:
+        last = f"Traceback: {lines[-1]}"
     return Row(
         target,
         fault if struck else f"{fault} (came too late)",
@@ -179,6 +210,7 @@ def strike_row(
         last.replace(str(folder), "DIR")[:150],
         is_alive,
         limit,
+        is_to_live,
     )
 
 
@@ -232,13 +264,29 @@ def kill(name: str, sent: signal.Signals) -> Callable[[Helpers], None]:
     return strike
 
 
+def jcmd_stall(host: Host, folder: Path, looks: int = 3) -> float:
+    """The longest stall of ``jcmd GC.heap_dump`` to a file, the median of some; seconds."""
+    found = []
+    for _ in range(looks):
+        worst_stall(host)
+        path = folder / "jcmd.hprof"
+        subprocess.run(["jcmd", str(host.pid), "GC.heap_dump", str(path)], check=True, capture_output=True)
+        time.sleep(0.1)  # the ticker has to wake up before it can tell
+        found.append(worst_stall(host))
+        path.unlink()
+    return statistics.median(found)
+
+
 def fault_rows(host: Host, target: str, folder: Path) -> Iterator[Row]:
     """Every fault, on one JVM that survives them all."""
     out = folder / "out"
-    yield strike_row(host, target, "none", out)
-    yield strike_row(host, target, "none, --redact", out, words=["--redact"])
-    yield strike_row(host, target, "none, --no-stream", out, words=["--no-stream"])
-    yield strike_row(host, target, "none, --buffer 8M", out, words=["--buffer", "8M"])
+    measure = jcmd_stall(host, folder) if shutil.which("jcmd") else None
+    for fault in ("", "--redact", "--no-stream", "--buffer 8M"):
+        row = strike_row(
+            host, target, ", ".join(["none", fault] if fault else ["none"]), out, words=fault.split()
+        )
+        row.ratio = row.stall / measure if measure else None
+        yield row
     shutil.rmtree(out, ignore_errors=True)
     for phase in PHASES:
         for name in ("heapscope", "watchdog", "read", "write"):
@@ -300,50 +348,93 @@ def frozen_row(
     return strike_row(host, target, fault, out, phase="middle", strike=strike, mend=mend, words=words)
 
 
-def host_rows(jdk: Jdk, folder: Path) -> Iterator[Row]:
-    """Every kind of host, with and without ``--allow-sigquit``; none may die, whatever is answered."""
-    release = f"JDK {jdk.release}"
-    kinds: dict[str, Callable[[], object]] = {
-        "java": lambda: java_host(jdk, 2),
-        "java, listening": lambda: java_host(jdk, 2, LISTENS),
-        "java, -Xrs": lambda: java_host(jdk, 2, "-Xrs"),
-        "java, attach disabled": lambda: java_host(jdk, 2, "-XX:+DisableAttachMechanism"),
-        "java, disabled, no perf": lambda: java_host(
-            jdk, 2, "-XX:+DisableAttachMechanism", "-XX:-UsePerfData"
-        ),
-        "jpype": lambda: jpype_host(jdk, 2),
-        "C": lambda: c_host(jdk, "run", 2),
-        "C, -Xrs": lambda: c_host(jdk, "run", 2, "-Xrs"),
-        "C, own handler": lambda: c_host(jdk, "sigquit", 2),
-        "C, SIGPIPE kills": lambda: c_host(jdk, "sigpipe", 2, LISTENS),
-        "container": lambda: container_host(jdk, 2, LISTENS, is_rootless=False),
-        "rootless container": lambda: container_host(jdk, 2, LISTENS, is_rootless=True),
-    }
-    for name, start in kinds.items():
-        if "container" in name and os.geteuid():
-            continue
+# What strikes every kind of target: a fault, its phase, and whom which signal is sent to.
+_STRIKES = (
+    ("heapscope", signal.SIGKILL),
+    ("watchdog", signal.SIGKILL),
+    ("read", signal.SIGKILL),
+    ("read", signal.SIGSTOP),
+    ("write", signal.SIGKILL),
+    ("write", signal.SIGSTOP),
+)
+
+
+# Those that are stopped as well, which takes a minute each: an answer is waited for.
+_STOPPED = ("java, listening", "C", "container")
+
+
+def stopped_rows(host: Host, name: str, out: Path, words: Sequence[str]) -> Iterator[Row]:
+    """The target is stopped, and runs again once heapscope has ended."""
+    for phase in ("ready", "middle"):
+        yield strike_row(
+            host,
+            name,
+            f"SIGSTOP of the target, {phase}",
+            out,
+            phase=phase,
+            strike=lambda helpers: os.kill(host.pid, signal.SIGSTOP),
+            mend=lambda: os.kill(host.pid, signal.SIGCONT),
+            words=words,
+            sleeps=True,
+        )
+
+
+def target_rows(target: Target, jdk: Jdk, folder: Path) -> Iterator[Row]:
+    """One kind of target, with and without ``--allow-sigquit``; none may die, whatever is answered."""
+    name, out = f"JDK {jdk.release} {target.name}", folder / "targets"
+    with target.start(jdk) as host:
+        # It sleeps until it is woken, which is once: all other faults would meet a plain JVM.
+        if target.wake is not None:
+            wake = partial(target.wake, host)
+            yield strike_row(host, name, "none", out, words=target.words, mend=wake, sleeps=True)
+            return
         for words in ([], ["--allow-sigquit"]):
-            with start() as host:  # type: ignore[attr-defined]
-                fault = " ".join(["none", *words])
-                yield strike_row(host, f"{release} {name}", fault, folder / "hosts", words=words)
+            row = strike_row(host, name, " ".join(["none", *words]), out, words=[*words, *target.words])
+            yield row
+        if row.code:  # it is refused in any case
+            return
+        words = ["--allow-sigquit", *target.words]
+        for helper, sent in _STRIKES:
+            fault, struck = f"{sent.name} of {helper}, middle", kill(helper, sent)
+            yield strike_row(host, name, fault, out, phase="middle", strike=struck, words=words)
+        short = [*words, "--max-pause", "0.05s"]
+        yield strike_row(host, name, "a pause of 0.05 s allowed", out, words=short)
+        if target.name in _STOPPED:
+            yield from stopped_rows(host, name, out, words)
+        yield strike_row(host, name, "none, after all these", out, words=words)
+        yield strike_row(
+            host,
+            name,
+            "SIGKILL of the target, middle",
+            out,
+            phase="middle",
+            strike=lambda helpers: os.kill(host.pid, signal.SIGKILL),
+            words=words,
+            is_to_live=False,
+        )
 
 
-def run(jdks: Sequence[Jdk], megabytes: int) -> int:
+def rows(jdk: Jdk, megabytes: int, only: str) -> Iterator[Row]:
+    """All rows of one JDK; of the targets only those with a word in their name."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        if not only:
+            with java_host(jdk, megabytes, LISTENS, "-XX:+UseSerialGC", "-Xmx1g") as host:
+                yield from fault_rows(host, f"JDK {jdk.release} java", Path(name))
+        for target in targets_of(jdk):
+            if only in target.name:
+                yield from target_rows(target, jdk, Path(name))
+
+
+def run(jdks: Sequence[Jdk], megabytes: int, only: str = "") -> int:
     """Print the table; how many rows are wrong."""
     wrong = count = 0
     for jdk in jdks:
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-            sys.stdout.write(
-                f"JDK {jdk.version}: target, fault, longest stall of a 10 ms ticker, leftovers, message\n"
-            )
-            with java_host(jdk, megabytes, LISTENS, "-XX:+UseSerialGC", "-Xmx1g") as host:
-                for row in fault_rows(host, f"JDK {jdk.release} java", Path(name)):
-                    sys.stdout.write(row.line() + "\n")
-                    sys.stdout.flush()
-                    wrong, count = wrong + row.is_wrong, count + 1
-            for row in host_rows(jdk, Path(name)):
-                sys.stdout.write(row.line() + "\n")
-                sys.stdout.flush()
-                wrong, count = wrong + row.is_wrong, count + 1
+        sys.stdout.write(
+            f"JDK {jdk.version}: target, fault, seconds until it serves again, leftovers, message\n"
+        )
+        for row in rows(jdk, megabytes, only):
+            sys.stdout.write(row.line() + "\n")
+            sys.stdout.flush()
+            wrong, count = wrong + row.is_wrong, count + 1
     sys.stdout.write(f"{count} rows, {wrong} wrong\n")
     return wrong

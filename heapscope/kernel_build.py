@@ -1,8 +1,9 @@
 """Compile kernels ahead of need: on every core the first time, and for all users of an installation.
 
-The first commands with an empty cache would compile one kernel after the other, for some 40 seconds on one
-core.  So the process that finds them missing starts others (`call_help`), which compile the longest first; a
-kernel that somebody compiles already is waited for, and meanwhile another one is compiled (`compile_another`).
+The first commands with an empty cache would compile one kernel after the other, for some 40 seconds on
+one core.  So the process that finds them missing starts others (`call_help`), which compile the longest
+first; a kernel that somebody compiles already is waited for, and meanwhile another one is compiled
+(`compile_another`).
 
 ``python -m heapscope.kernel_build --shared`` compiles all of them into a folder of the installation, for
 containers and machines where users cannot keep a cache.

@@ -1,7 +1,12 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.lang.invoke.MethodHandles;
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -28,9 +33,13 @@ public class Watched {
             this.code = code;
         }
 
-        Class<?> load() {
-            return defineClass("Watched$Loaded", code, 0, code.length);
+        Class<?> load(String name) {
+            return defineClass(name, code, 0, code.length);
         }
+    }
+
+    static byte[] code(String name) throws Exception {
+        return Watched.class.getResourceAsStream(name + ".class").readAllBytes();
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -64,9 +73,27 @@ public class Watched {
                 for (int i = 0; i < 4_000; i++) sink = new byte[1000];
                 break;
             case "classes":
-                byte[] code = Watched.class.getResourceAsStream("Watched$Loaded.class").readAllBytes();
                 for (int i = 0; i < 60; i++) {
-                    KEPT.add(new Loader(code).load().getDeclaredConstructor().newInstance());
+                    Class<?> loaded = new Loader(code("Watched$Loaded")).load("Watched$Loaded");
+                    KEPT.add(loaded.getDeclaredConstructor().newInstance());
+                }
+                break;
+            case "metaspace": // classes of one loader
+                for (int i = 0; i < 150; i++) {
+                    KEPT.add(MethodHandles.lookup().defineHiddenClass(
+                            code("Watched$Loaded"), true, MethodHandles.Lookup.ClassOption.STRONG));
+                }
+                break;
+            case "code": // compiled methods: a hundred of kilobytes each
+                Class<?> compiled = new Loader(code("Compiled")).load("Compiled");
+                compiled.getMethod("run").invoke(null);
+                KEPT.add(compiled);
+                break;
+            case "files":
+                Path file = Files.createTempFile("watched", null);
+                try (FileChannel channel = FileChannel.open(
+                        file, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE)) {
+                    KEPT.add(channel.map(FileChannel.MapMode.READ_WRITE, 0, 3 << 19).put(new byte[3 << 19]));
                 }
                 break;
             case "direct":

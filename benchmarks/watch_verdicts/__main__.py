@@ -7,9 +7,9 @@
     python -m benchmarks.watch_verdicts --keep build/watched   # the next time only the verdicts are new
 
 Each kind of growth is a program of its own, with native memory tracking and without, alone, with another
-kind, and levelled off after a quarter of the time; all are watched side by side.  What is said is judged
-after a minute, after four and at the end.  The exit code is 1 where something wrong was said with confidence
-high.
+kind, and levelled off after a quarter of the time; all are watched side by side.  Where the machine has swap
+and the user is root, some have their memory swapped out again and again.  What is said is judged after a
+minute, after four and at the end.  The exit code is 1 where something wrong was said with confidence high.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.watch_verdicts import host
+from benchmarks.watch_verdicts import host, swapping
 from heapscope.analysis.memory.samples import read_samples, watched_processes
 from heapscope.analysis.memory.verdict import MemoryVerdict
 from heapscope.collector.processes import get
@@ -51,9 +51,19 @@ TRUTH: dict[str, set[str]] = {
     "malloc": {"native malloc"},
     "arenas": {"malloc arenas"},
     "fragments": {"malloc arenas"},
+    "metaspace": {"class loaders"},
+    "code": {"native memory"},
+    "files": {"mapped files"},
+    "shared": {"shared memory"},
+    "mmap": {"native memory"},
+    # Small objects lie in mappings of Python's own, larger ones in malloc's main arena.
+    "python": {"native memory", "native malloc"},
 }
 # Without tracking, kinds of native memory look alike: named together, and never with confidence high.
-UNTRACKED = {kind: TRUTH[kind] | NATIVE for kind in ("direct", "unsafe", "malloc", "arenas", "fragments")}
+_ALIKE = ("direct", "unsafe", "malloc", "arenas", "fragments", "mmap", "code", "python")
+UNTRACKED = {kind: TRUTH[kind] | NATIVE for kind in _ALIKE}
+# The code cache is compiled with one compiler, of methods that no other class inlines.
+COMPILES = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class Program:
     is_tracked: bool = True
     is_host: bool = False
     levels_off: bool = False
+    is_swapped: bool = False
     options: tuple[str, ...] = ()
 
     @property
@@ -72,7 +83,7 @@ class Program:
         words = [self.kinds or "nothing"]
         words += ["in Python"] * self.is_host + ["untracked"] * (not self.is_tracked)
         words += [option.removeprefix("-XX:+Use") for option in self.options if option.startswith("-XX:+Use")]
-        return ", ".join(words + ["levels off"] * self.levels_off)
+        return ", ".join(words + ["swapped"] * self.is_swapped + ["levels off"] * self.levels_off)
 
     @property
     def truth(self) -> list[set[str]]:
@@ -81,8 +92,8 @@ class Program:
         return [TRUTH[kind] if self.is_tracked else UNTRACKED.get(kind, TRUTH[kind]) for kind in kinds]
 
 
-JAVA = ("heap+collect", "garbage+collect", "classes", "direct", "unsafe", "threads")
-HOSTED = ("malloc", "arenas", "fragments")
+JAVA = ("heap+collect", "garbage+collect", "classes", "direct", "unsafe", "threads", "metaspace", "files")
+HOSTED = ("malloc", "arenas", "fragments", "mmap", "python")
 PAIRS = (
     "heap+direct+collect",
     "heap+threads+collect",
@@ -102,13 +113,37 @@ PROGRAMS = (
     Program("garbage"),
     *(Program(kinds, is_tracked=False) for kinds in ("direct", "unsafe")),
     *(Program(kinds) for kinds in PAIRS),
+    Program("heap+direct+collect", levels_off=True),
     Program("heap+unsafe+collect", is_tracked=False),
+    Program("heap+files+collect"),
+    *(Program("code", is_tracked=is_tracked, options=COMPILES) for is_tracked in (True, False)),
+    Program("code", levels_off=True, options=COMPILES),
+    Program("collect", is_swapped=True),
+    Program("nothing", is_host=True, is_swapped=True),
+    Program("heap", is_swapped=True),
+    Program("heap+collect", is_swapped=True),
+    Program("direct", is_swapped=True),
+    Program("malloc", is_host=True, is_swapped=True),
+    Program("shared", is_host=True),
+    Program("shared", is_host=True, levels_off=True),
     *(Program(kinds, is_host=True) for kinds in HOSTED),
     *(Program(kinds, is_host=True, is_tracked=False) for kinds in HOSTED),
-    Program("malloc", is_host=True, levels_off=True),
+    *(Program(kinds, is_host=True, levels_off=True) for kinds in ("malloc", "arenas", "mmap")),
     Program("heap+malloc+collect", is_host=True),
     Program("direct+malloc", is_host=True),
 )
+
+
+def compiled_source() -> str:
+    """A class whose methods make about 1.5 MB of machine code: calls that are not inlined, many of them."""
+    calls = "        a = f(a);\n" * 1500
+    methods = "".join(f"    static int m{n}(int a) {{\n{calls}        return a;\n    }}\n" for n in range(12))
+    runs = "".join(f"            m{n}(i);\n" for n in range(12))
+    body = "        a = a * 31 + (a >> 3);\n" * 40
+    first = f"    static int f(int a) {{\n{body}        return a;\n    }}\n"
+    loop = f"        for (int i = 0; i < 300; i++) {{\n{runs}        }}\n"
+    run = f"    public static void run() {{\n{loop}    }}\n"
+    return f"public class Compiled {{\n{first}{methods}{run}}}\n"
 
 
 @contextmanager
@@ -151,16 +186,16 @@ def is_wrong(program: Program, verdict: MemoryVerdict, *, right: bool) -> bool:
 def is_right(program: Program, verdict: MemoryVerdict, has_ended: bool) -> bool:
     """Whether all that grew is named, and nothing else, and whether it goes on."""
     # Every program makes garbage, in a heap that it has not touched in full: that this may be is never wrong.
-    benign = ("steady", "too early", "garbage", "java heap or garbage")
-    causes = [
-        cause for cause in verdict.causes if cause not in benign or cause in set().union(*program.truth)
-    ]
+    benign = ("steady", "too early", "garbage", "java heap or garbage", "mapped files")
+    named = set().union(*program.truth)
+    told = [each for each in verdict.growers if each.cause not in benign or each.cause in named]
+    causes = [each.cause for each in told]
     truth = [right for right in program.truth if "garbage" not in right]
     if not truth:
         return not causes or "garbage" in program.kinds
     names_all = all(any(cause in right for cause in causes) for right in truth)
     names_no_other = all(any(cause in right for right in truth) for cause in causes)
-    states = {grower.state for grower in verdict.growers}
+    states = {each.state for each in told}
     return names_all and names_no_other and (not has_ended or "grows" not in states)
 
 
@@ -186,6 +221,9 @@ def watch(jdk: Jdk, programs: Sequence[Program], classes: Path, minutes: float, 
             for process in started:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "grown\n"
+            for program, process in zip(programs, started, strict=True):
+                if program.is_swapped:
+                    swapping.page_out(process.pid)
             file.append(watcher.sample())
             time.sleep(max(0.0, STEP_SECONDS - (time.monotonic() - begun) % STEP_SECONDS))
 
@@ -219,13 +257,18 @@ def main() -> None:
     parser.add_argument("--only", metavar="WORD", default="", help="programs with this word in their names")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where samples are kept, and looked for")
     options = parser.parse_args()
-    programs = [program for program in PROGRAMS if options.only in program.name]
+    has_swap = swapping.is_possible()
+    programs = [p for p in PROGRAMS if options.only in p.name and (has_swap or not p.is_swapped)]
+    if not has_swap:
+        print("no swap, or not root: programs whose memory is swapped out are left out")
     compiler = find_javac()
     assert compiler is not None, "no javac"
     rows: list[tuple[str, ...]] = [("JDK", "after", "program", "said", "confidence", "")]
     with tempfile.TemporaryDirectory() as folder:
-        source = HERE / "Watched.java"
-        subprocess.run([compiler, "--release", "11", "-nowarn", "-d", folder, str(source)], check=True)
+        large = Path(folder) / "Compiled.java"
+        large.write_text(compiled_source())
+        sources = [str(HERE / "Watched.java"), str(large)]
+        subprocess.run([compiler, "--release", "17", "-nowarn", "-d", folder, *sources], check=True)
         for release in options.jdk or RELEASES:
             samples = (options.keep or Path(folder)) / f"jdk{release}.csv"
             samples.parent.mkdir(parents=True, exist_ok=True)

@@ -5,13 +5,16 @@
     host.py LIBJVM CLASSES KINDS [OPTION...]
 
 ``malloc`` leaks in the main thread, ``arenas`` in others, ``fragments`` frees every second piece and asks
-for larger ones then, which fit into no hole; all other words are those of ``Watched.java``.
+for larger ones then, which fit into no hole; ``mmap`` maps memory, ``shared`` a file in ``/dev/shm``,
+``python`` keeps Python objects; all other words are those of ``Watched.java``.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
+import tempfile
 import threading
 
 import jpype
@@ -22,7 +25,9 @@ _libc.malloc.argtypes = [ctypes.c_size_t]
 _libc.free.argtypes = [ctypes.c_void_p]
 _libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 _PIECE = 1000
-_IN_C = ("malloc", "arenas", "fragments")
+_STEP = 1_500_000
+_KEPT: list[object] = []
+_IN_C = ("malloc", "arenas", "fragments", "mmap", "shared", "python")
 
 
 def _leak(size: int, piece: int = _PIECE, *, frees: bool = False) -> None:
@@ -37,7 +42,18 @@ def _leak(size: int, piece: int = _PIECE, *, frees: bool = False) -> None:
 
 def _grow_in_c(kind: str, step: int) -> None:
     if kind == "malloc":
-        _leak(1_500_000)
+        _leak(_STEP)
+        return
+    if kind == "python":
+        _KEPT.append([(number, str(number)) for number in range(_STEP // 150)])
+        return
+    if kind in ("mmap", "shared"):
+        with tempfile.TemporaryFile(dir="/dev/shm") as file:
+            file.truncate(_STEP)
+            private = {} if kind == "shared" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+            mapped = mmap.mmap(file.fileno() if kind == "shared" else -1, _STEP, **private)
+        mapped.write(b"x" * _STEP)
+        _KEPT.append(mapped)
         return
     frees = kind == "fragments"
     piece = _PIECE + 16 * step if frees else _PIECE

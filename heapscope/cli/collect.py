@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ import click
 from heapscope.cli.common.arguments import size_of_option
 from heapscope.cli.common.durations import duration
 from heapscope.cli.common.exit_codes import FOUND
-from heapscope.collector.remote import RemoteFolder, is_remote
+from heapscope.collector.remote import RemoteFolder, is_remote, local_folder
 from heapscope.errors import CollectError, DumpFailed, JvmNotFound
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
@@ -175,7 +176,7 @@ def collect(
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if check:
-        place = None if output is None or is_remote(output) else Path(output)
+        place = None if output is None or is_remote(output) else local_folder(output)
         _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
         return
     if output is None:
@@ -192,9 +193,11 @@ def collect(
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
     if not triggers and count is not None and count > 1 and every is None:
         raise click.UsageError("--count needs --every.")
-    remote = RemoteFolder(output) if is_remote(output) else None
+    remote = _remote(output) if is_remote(output) else None
     settings = _Settings(
-        output=Path(output) if remote is None else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
+        output=local_folder(output)
+        if remote is None
+        else Path(tempfile.mkdtemp(prefix="heapscope-to-send-")),
         remote=remote,
         kind=kind,
         live=live,
@@ -221,6 +224,16 @@ def collect(
                 settings.output.rmdir()
     if problem is not None:
         raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+
+
+def _remote(output: str) -> RemoteFolder:
+    if output.startswith("memory:"):
+        raise click.UsageError("memory:// ends with this program, and what is in it: name another store.")
+    remote = RemoteFolder(output)
+    remote.check()
+    # Who is asked to end while a snapshot is being sent removes what was sent, and says what stays.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    return remote
 
 
 def _check(
@@ -382,7 +395,13 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         )
     name = str(taken.path)
     if settings.remote is not None:
-        name = settings.remote.send(taken.path, taken.sidecar)
+        try:
+            name = settings.remote.send(taken.path, taken.sidecar)
+        except (KeyboardInterrupt, SystemExit):
+            sys.stderr.write(
+                printable(f"heapscope: not sent; the snapshot is whole and stays at {name}") + "\n"
+            )
+            raise
     sys.stdout.write(printable(f"{name}: {told}") + "\n")
     sys.stdout.flush()
     if settings.keep is not None or settings.max_bytes is not None:

@@ -61,8 +61,7 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
         }
         write(json_text(document), choice)
         return
-    hidden = processes.hidden()
-    notes = [f"{plural(hidden, 'process', 'processes')} could not be looked into"] if hidden else []
+    notes = unseen()
     if not found and choice.format == "text":
         write_lines(["no process with a JVM", *notes], choice)
         return
@@ -71,6 +70,18 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
     shown = type(table)({name: values for name, values in table.columns.items() if name != "row"})
     answer = Answer("processes", shown, _COLUMNS, (), rows_are=("process", "processes"), notes=notes)
     show(answer, choice)
+
+
+def unseen() -> list[str]:
+    """Lines on processes that this user cannot see, which may host a JVM too."""
+    from heapscope.collector import processes
+
+    lines = []
+    if hidden := processes.hidden():
+        lines.append(f"{plural(hidden, 'process', 'processes')} could not be looked into")
+    if processes.are_others_hidden():
+        lines.append("processes of other users are hidden (/proc is mounted with hidepid): root sees them")
+    return lines
 
 
 def _table(found: Sequence[JvmProcess]) -> Table:

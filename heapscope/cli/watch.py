@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import signal
 import sys
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from heapscope.cli.common.durations import duration
-from heapscope.cli.common.service_manager import notify
+from heapscope.cli.common.service_manager import heartbeat_seconds, notify
 from heapscope.cli.common.wrapping import wrapped
+from heapscope.cli.ps import unseen
 from heapscope.errors import OutputFailed
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
@@ -158,6 +160,7 @@ def watch(
                     view.show(samples, history)
                 if watcher.is_over:
                     break
+        notify("STOPPING=1")
         with signals.after_hang_up():
             tell()
             _say(_growth_since_baseline(watcher) if nmt_baseline else ())
@@ -227,7 +230,7 @@ def _verdicts(found: Iterable[WatchedProcess | ProcessHistory], dropped_count: i
     lines = [line for process in found for line in describe_verdict(process.verdict(), process.name)]
     if dropped_count:
         lines.append(f"{plural(dropped_count, 'more process', 'more processes')} ended before these")
-    return lines or ["no process with a JVM was seen"]
+    return lines or ["no process with a JVM was seen", *unseen()]
 
 
 def _drawn_verdicts(found: Sequence[WatchedProcess]) -> list[str]:
@@ -334,6 +337,7 @@ class _Signals:
     def __init__(self) -> None:
         self._woken = threading.Event()
         self._is_over = self._is_asked = self._is_hung_up = False
+        self._heartbeat = heartbeat_seconds()
 
     def __enter__(self) -> _Signals:
         numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
@@ -350,8 +354,11 @@ class _Signals:
         """Sleep and call ``answer`` when it is asked for; whether the watch is to end."""
         deadline = time.monotonic() + seconds
         while not self._is_over:
-            self._woken.wait(max(0.0, deadline - time.monotonic()))
+            # Rounds may be further apart than a service manager's patience.
+            self._woken.wait(min(max(0.0, deadline - time.monotonic()), self._heartbeat))
             self._woken.clear()
+            if self._heartbeat < math.inf:
+                notify("WATCHDOG=1")
             if self._is_asked:
                 self._is_asked = False
                 answer()

@@ -25,6 +25,8 @@ GAUGES = {
     "virtual_memory_bytes": ("vsz_bytes", "Virtual size of the process."),
     "resident_memory_bytes": ("rss_bytes", "Resident size of the process."),
     "proportional_memory_bytes": ("pss_bytes", "Resident bytes, shared pages by share; of small processes."),
+    "file_memory_bytes": ("file_rss_bytes", "Resident pages of files: libraries, mapped files."),
+    "shared_memory_bytes": ("shared_rss_bytes", "Resident pages that are shared with others: /dev/shm."),
     "swap_bytes": ("swap_bytes", "What of the process is swapped out."),
     "heap_resident_bytes": ("heap_rss_bytes", "Resident bytes inside the Java heap's address range."),
     "heap_swap_bytes": ("heap_swap_bytes", "What of the Java heap's address range is swapped out."),

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
-from heapscope.collector.attach_reasons import as_whom
-from heapscope.collector.processes import JvmProcess, find
+from heapscope.collector.attach_reasons import as_whom, why_silent, without_descriptors
+from heapscope.collector.processes import NO_SOCKET, JvmProcess, find, is_listening
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 
@@ -106,7 +106,7 @@ def request(
         except TimeoutError:
             raise AttachTimeout(
                 f"process {process.pid}: no answer to {' '.join([command, *arguments])!r} within "
-                f"{seconds:g} s; the JVM may be busy, try again later"
+                f"{seconds:g} s; {why_silent(Path(f'/proc/{process.pid}'))}"
             ) from None
         except OSError as error:
             raise AttachRefused(f"process {process.pid}: the connection broke: {error.strerror}") from None
@@ -163,12 +163,14 @@ def connect(
         if not allow_sigquit:
             raise AttachRefused(
                 f"process {now.pid}: {now.attach_reason}"
-                if "deleted" in now.attach_reason
+                if now.attach_reason not in ("", NO_SOCKET)
                 else f"process {now.pid}: it has no attach socket yet and would need a SIGQUIT, which may "
                 "kill a process whose host program handles it; pass --allow-sigquit, or start the JVM with "
                 "-XX:+StartAttachListener (LIBHDFS_OPTS) so that none is ever needed"
             )
         _open_listener(now)
+    if problem := without_descriptors(Path(f"/proc/{now.pid}")):
+        raise AttachRefused(f"process {now.pid}: {problem}")
     path = _socket_path(now)
     try:
         folder = target_folder.open_root(now)
@@ -223,7 +225,7 @@ def _open_listener(process: JvmProcess) -> None:
             target_user.create(target_user.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
-            while not _socket_path(process).is_socket():
+            while not (_socket_path(process).is_socket() and is_listening(process.pid)):
                 if has_ended(process):
                     raise AttachRefused(
                         f"process {process.pid}: it ended at the SIGQUIT that --allow-sigquit let it have: "

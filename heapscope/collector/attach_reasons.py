@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -54,15 +55,63 @@ def refine(
         attach != "no" and has_flag(_DISABLE, command, environment) is True
     ):
         return "no", DISABLED
+    if attach == "signal" and _is_read_only(home / "root/tmp"):
+        return "no", (
+            "its /tmp is read-only, so that it cannot make its attach socket: mount a /tmp there that can be "
+            "written (an emptyDir in Kubernetes), and start it again"
+        )
     if attach == "signal":
         name = f"/tmp/.java_pid{namespace_pid}"
-        if _has_nameless_socket(home, name) or has_flag(_START, command, environment):
+        if not os.path.exists(home / f"root{name}") and (
+            _has_nameless_socket(home, name) or has_flag(_START, command, environment)
+        ):
             return attach, (
                 f"its attach socket {name} was deleted, as cleaners of /tmp do: exclude /tmp/.java_pid* "
                 "there (tmpfiles.d: 'x /tmp/.java_pid*'); a SIGQUIT (--allow-sigquit) makes it anew since "
                 "JDK 14 and in late 11, else only a restart does"
             )
     return attach, reason
+
+
+def _is_read_only(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def why_silent(home: Path) -> str:
+    """Why a JVM that accepted a request may not answer, and what to do.
+
+    Parameters
+    ----------
+    home : Path
+        ``/proc/PID``.
+    """
+    with suppress(OSError, IndexError):
+        if (home / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in ("T", "t"):
+            return "it is stopped; let it go on (SIGCONT), and try again"
+    return without_descriptors(home) or "the JVM may be busy, try again later"
+
+
+def without_descriptors(home: Path) -> str:
+    """That a process has no file descriptor left, and what to do; empty where it has some.
+
+    The attach listener of such a JVM ends when it is asked (HotSpot 17 and 25): its ``accept`` fails.
+
+    Parameters
+    ----------
+    home : Path
+        ``/proc/PID``.
+    """
+    with suppress(OSError):
+        limit = re.search(r"^Max open files +(\d+)", (home / "limits").read_text(), re.MULTILINE)
+        if limit is not None and len(os.listdir(home / "fd")) >= int(limit[1]):
+            return (
+                f"it has no file descriptor left (limit {int(limit[1]):,}), so it takes no connection: raise "
+                f"that with prlimit --nofile --pid {home.name}"
+            )
+    return ""
 
 
 def _has_nameless_socket(home: Path, name: str) -> bool:

@@ -31,12 +31,16 @@ CONTACT_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 15.0
 _LAST_PAUSE_SECONDS = 600.0
 _LOOKS_FOR_COUNTERS = 3
-_NMT_LINE = re.compile(r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB, committed=(\d+)KB", re.MULTILINE)
+_NMT_LINE = re.compile(
+    r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB(?: [+-]\d+KB)?, committed=(\d+)KB", re.MULTILINE
+)
 _NMT_DIFF = re.compile(
     r"^-?\s*([A-Z][A-Za-z ]*?)(?: \(|: )reserved=\d+KB(?: [+-]\d+KB)?, committed=\d+KB ([+-])(\d+)KB",
     re.MULTILINE,
 )
 _CLASS_SPACE = "sun.gc.compressedclassspace.capacity"
+# Names of heaps that are files: ZGC's in memory, and those of -XX:AllocateHeapAt.
+_HEAP_FILE = re.compile(r"java_heap|/jvmheap\.")
 _NOT_WALKED: dict[str, int | None] = dict.fromkeys(
     (
         "pss_bytes",
@@ -61,6 +65,9 @@ class Sample:
         Of the whole process.
     pss_bytes : int or None
         Resident bytes, shared pages by share; not of large processes, which a walk for it would hold up.
+    file_rss_bytes, shared_rss_bytes : int or None
+        Resident pages of files, libraries too, and of memory that is shared with others (``/dev/shm``);
+        None where the Java heap itself lies in such pages (ZGC, ``-XX:AllocateHeapAt``).
     heap_rss_bytes, heap_swap_bytes : int or None
         Inside the address range of the Java heap: resident, and swapped out.
     heap_remapped_bytes : int or None
@@ -95,6 +102,8 @@ class Sample:
     rss_bytes: int
     swap_bytes: int
     pss_bytes: int | None
+    file_rss_bytes: int | None
+    shared_rss_bytes: int | None
     heap_rss_bytes: int | None
     heap_swap_bytes: int | None
     heap_remapped_bytes: int | None
@@ -123,7 +132,13 @@ class Probe:
     process : JvmProcess
         Named by pid and start time: a later process with its pid is never taken for it.
     nmt_baseline : bool
-        Whether to have the JVM remember its native memory as it is now; see `native_memory_growth`.
+        Whether to have the JVM remember its native memory as it is now.
+
+    Attributes
+    ----------
+    nmt_growth : dict or None
+        By category of native memory tracking: bytes more since the baseline when the JVM was asked last; None
+        without a baseline.
     """
 
     def __init__(self, process: JvmProcess, *, nmt_baseline: bool = False) -> None:
@@ -133,10 +148,14 @@ class Probe:
         self._counters: perfdata.CounterFile | None = None
         self._looks_for_counters = _LOOKS_FOR_COUNTERS
         self._heap: tuple[int, int] | None = None
+        self._is_heap_a_file = True
+        with suppress(OSError):
+            self._is_heap_a_file = _HEAP_FILE.search(self._maps()) is not None
         self._has_tracking = False
         self._nmt: dict[str, int] | None = None
         self._wants_baseline = nmt_baseline
         self._has_baseline = False
+        self.nmt_growth: dict[str, int] | None = None
         counters = self._read_counters()
         self._wants_heap_info = counters is None
         if counters is not None:
@@ -171,22 +190,15 @@ class Probe:
                 if self._wants_baseline:
                     answer("VM.native_memory baseline")
                     self._wants_baseline, self._has_baseline = False, True
-                self._nmt = native_memory(answer("VM.native_memory summary"))
+                text = answer("VM.native_memory summary" + ".diff" * self._has_baseline)
+                self._nmt = native_memory(text)
+                if self._has_baseline:
+                    self.nmt_growth = native_memory_growth(text)
         except CollectError:
             self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _LAST_PAUSE_SECONDS)
             self._ask_at = time.monotonic() + self._pause
         else:
             self._pause = 0.0
-
-    def native_memory_growth(self) -> dict[str, int] | None:
-        """By category of native memory tracking: bytes more since the baseline; None without an answer."""
-        if not self._has_baseline:
-            return None
-        try:
-            text = attach.jcmd(self.process, "VM.native_memory summary.diff", seconds=CONTACT_SECONDS)
-        except CollectError:
-            return None
-        return native_memory_growth(text)
 
     def sample(self, captured_at: str, host: str, *, walk: bool = True) -> Sample | None:
         """One sample; None once the process has ended.
@@ -224,6 +236,8 @@ class Probe:
             vsz_bytes=kilobytes(facts, "VmSize"),
             rss_bytes=kilobytes(facts, "VmRSS"),
             swap_bytes=kilobytes(facts, "VmSwap"),
+            file_rss_bytes=None if self._is_heap_a_file else kilobytes(facts, "RssFile"),
+            shared_rss_bytes=None if self._is_heap_a_file else kilobytes(facts, "RssShmem"),
             **(self._walk(kilobytes(facts, "VmRSS"), heap, counters) if walk else _NOT_WALKED),
             heap_used_bytes=heap.used_bytes if heap else None,
             heap_committed_bytes=heap.committed_bytes if heap else None,
@@ -293,7 +307,7 @@ class Probe:
 
 
 def native_memory(text: str) -> dict[str, int]:
-    """Committed bytes by category of ``VM.native_memory summary``, and their ``Total``."""
+    """Committed bytes by category of ``VM.native_memory summary`` (or its ``.diff``), and their ``Total``."""
     return {name.strip(): int(size) << 10 for name, size in _NMT_LINE.findall(text)}
 
 

@@ -14,6 +14,7 @@ import stat
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from heapscope.errors import CollectError
@@ -23,8 +24,12 @@ _PROLOGUE_BYTES = 32
 _ENTRY_BYTES = 20
 _MAX_SPACES = 8  # eden and two survivors are most
 _MAX_FILE_BYTES = 16 << 20  # HotSpot's own default is 32 kB
-# Device and inode of what is mapped under the file's name, in the text of maps.
-_MAPPED = r"^\S+ \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +\S*/hsperfdata_[^/\n]*/{}$"
+# Device and inode of what is mapped under such a name, in the text of maps, and its folder and name.
+_MAPPED = re.compile(
+    r"^\S+ \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +\S*/(hsperfdata_[^/\n]*)/(\d+)$", re.MULTILINE
+)
+# Folders of that name in a /tmp that are looked into for what was forged: anybody can make thousands.
+_MAX_FOLDERS = 100
 
 Counters = dict[str, int | str]
 
@@ -93,16 +98,12 @@ def open_counters(
     (CounterFile or None, str)
         And why a file with its name is not believed, in words; empty where there is none of that kind.
     """
-    mapped = {
-        (int(found[1], 16), int(found[2], 16)): int(found[3])
-        for found in re.finditer(_MAPPED.format(namespace_pid), maps, re.MULTILINE)
-    }
+    named = [found for found in _MAPPED.finditer(maps) if found[5] == str(namespace_pid)]
+    mapped = {(int(found[1], 16), int(found[2], 16)): int(found[3]) for found in named}
     refused = ""
-    try:
-        folders = sorted(name for name in os.listdir(tmp) if name.startswith("hsperfdata_"))
-    except OSError:
-        return None, ""
-    for folder in folders:
+    own = [found[4] for found in named]
+    # The other folders tell only of files that are not the JVM's.
+    for folder in chain(own, _Folders(tmp)):
         try:
             file, owners = _open_beneath(tmp, folder, str(namespace_pid))
         except OSError:
@@ -117,6 +118,30 @@ def open_counters(
             f"(it belongs to user {facts.st_uid})"
         )
     return None, refused
+
+
+class _Folders:
+    """Folders of counters in a ``/tmp``, listed only where they are asked for, and once for each ``/tmp``.
+
+    Two thousand processes share one with thousands of names: listing it for each took 14 seconds.
+    """
+
+    _last: tuple[tuple[int, int, int], list[str]] | None = None
+
+    def __init__(self, tmp: Path) -> None:
+        self._tmp = tmp
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            facts = os.stat(self._tmp)
+            key = (facts.st_dev, facts.st_ino, facts.st_mtime_ns)
+            last = _Folders._last
+            if last is None or last[0] != key:
+                names = sorted(name for name in os.listdir(self._tmp) if name.startswith("hsperfdata_"))
+                last = _Folders._last = (key, names[:_MAX_FOLDERS])
+        except OSError:
+            return
+        yield from last[1]
 
 
 def _open_beneath(tmp: Path, folder: str, name: str) -> tuple[CounterFile, set[int]]:

@@ -22,6 +22,7 @@ from heapscope.collector import perfdata
 from heapscope.collector.attach_reasons import refine
 from heapscope.collector.container import container_of, pod_of
 from heapscope.errors import JvmNotFound
+from heapscope.units import format_bytes
 
 ENVIRONMENT_THAT_MATTERS = (
     "KERB_TICKET_CACHE_PATH",
@@ -35,6 +36,18 @@ _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # Longer ones are no number of a task, and fit into no column of integers.
 _TASK_INDEX = re.compile(r"[0-9]{1,9}")
 Attach = Literal["yes", "signal", "no"]
+# The thread that answers; the socket of a JVM that has none was left behind.
+LISTENER = "Attach Listener"
+NO_SOCKET = "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
+NOBODY_LISTENS = (
+    "nobody listens at its attach socket: that is of an earlier process, or the listener ended, as it does "
+    "where file descriptors run out; a SIGQUIT (--allow-sigquit) starts it anew since JDK 14, else only a "
+    "restart does"
+)
+# Of one file of /proc.  65,530 mappings (vm.max_map_count) of long names are about 16 MB.
+_MAX_BYTES = 64 << 20
+# The kernel starts no program with more arguments and variables than 6 MiB; a process may show more later.
+_MAX_WORDS_BYTES = 6 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +148,24 @@ def hidden(proc: Path = Path("/proc")) -> int:
     return sum(
         1
         for pid in _pids(proc)
-        if not os.access(proc / str(pid) / "maps", os.R_OK) or _read(proc / str(pid) / "maps") is None
+        if not os.access(proc / str(pid) / "maps", os.R_OK) or _read(proc / str(pid) / "maps", 1) is None
     )
+
+
+def are_others_hidden(proc: Path = Path("/proc")) -> bool:
+    """Whether ``/proc`` does not even list processes of other users: it is mounted with ``hidepid``.
+
+    The first process is another user's, and is listed for those who see all.
+    """
+    mounts = re.findall(r"^\S+ /proc proc (\S+)", _read(proc / "self/mounts") or "", re.MULTILINE)
+    value = re.search(r"(?:^|,)hidepid=(\w+)", mounts[-1]) if mounts else None  # the last is on top
+    if value is None or value[1] in ("0", "off", "1", "noaccess"):
+        return False
+    try:
+        first = (proc / "1").stat()
+    except OSError:
+        return True
+    return os.geteuid() != 0 and first.st_uid == os.geteuid()
 
 
 def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
@@ -216,9 +245,15 @@ def _pids(proc: Path) -> Iterator[int]:
     return (int(entry.name) for entry in os.scandir(proc) if entry.name.isdecimal())
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, most: int = _MAX_BYTES) -> str | None:
+    """The text of a file, up to so many bytes: a process decides how long what it shows is."""
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        with path.open("rb", buffering=0) as file:
+            pieces = []
+            while most > 0 and (piece := file.read(min(most, 1 << 20))):
+                pieces.append(piece)
+                most -= len(piece)
+            return b"".join(pieces).decode("utf-8", "surrogateescape")
     except OSError:
         return None
 
@@ -275,9 +310,10 @@ def _described(proc: Path, pid: int) -> JvmProcess | None:
     facts = status_facts(status)
     if "Uid" not in facts:  # it is just ending
         return None
-    command = tuple((_read(home / "cmdline") or "").rstrip("\0").split("\0"))
+    words = _read(home / "cmdline", _MAX_WORDS_BYTES) or ""
+    command = tuple(words.rstrip("\0").split("\0"))
     unreadable = []
-    environ = _read(home / "environ")
+    environ = _read(home / "environ", _MAX_WORDS_BYTES)
     if environ is None:
         unreadable.append("environment")
     variables = dict(item.split("=", 1) for item in (environ or "").split("\0") if "=" in item)
@@ -286,6 +322,9 @@ def _described(proc: Path, pid: int) -> JvmProcess | None:
     inner = int(facts.get("NSpid", str(pid)).split()[-1])
     file, refused = perfdata.open_counters(home / "root/tmp", inner, maps, uids)
     oddities: tuple[str, ...] = (refused,) if refused else ()
+    for name, text in (("command line", words), ("environment", environ or "")):
+        if len(text) >= _MAX_WORDS_BYTES:
+            oddities += (f"its {name} is longer than {format_bytes(_MAX_WORDS_BYTES)}: the rest is not read",)
     counters = None
     if file is not None:
         counters = file.read()
@@ -351,10 +390,16 @@ def kilobytes(facts: dict[str, str], name: str) -> int:
 
 
 def _threads(home: Path) -> set[str]:
+    """Names of a process's threads, 15 bytes of each."""
     try:
         return {(_read(Path(task.path) / "comm") or "").rstrip("\n") for task in os.scandir(home / "task")}
     except OSError:
         return set()
+
+
+def is_listening(pid: int) -> bool:
+    """Whether a JVM has the thread that answers at its attach socket."""
+    return LISTENER in _threads(Path(f"/proc/{pid}"))
 
 
 def survives_broken_pipe(process: JvmProcess) -> bool:
@@ -407,7 +452,8 @@ def _attachable(
     capabilities = str(counters.get("sun.rt.jvmCapabilities", "1")) if counters else "1"
     if capabilities[:1] == "0":
         return "no", "it runs with -XX:+DisableAttachMechanism"
-    if _is_socket(home / f"root/tmp/.java_pid{inner}"):
+    has_socket = _is_socket(home / f"root/tmp/.java_pid{inner}")
+    if has_socket and LISTENER in threads:
         return "yes", ""
     if "Signal Dispatch" not in threads:
         return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
@@ -417,4 +463,4 @@ def _attachable(
         or _vm_thread_blocks(home, Signals.SIGQUIT)
     ):
         return "no", "SIGQUIT is not caught by the JVM; use -XX:+StartAttachListener"
-    return "signal", "needs a SIGQUIT (--allow-sigquit); -XX:+StartAttachListener makes it needless"
+    return "signal", NOBODY_LISTENS if has_socket else NO_SOCKET

@@ -80,6 +80,7 @@ class Watch:
         self._host = socket.gethostname()
         self._probes: dict[int, Probe] = {}
         self._without_jvm: dict[int, tuple[float, float]] = {}  # pid: first seen, look again at
+        self._ended_growth: dict[tuple[int, int], dict[str, int]] = {}
         self._began = time.monotonic()
         self._discover()
         if self.pids and not self._probes:
@@ -123,20 +124,22 @@ class Watch:
                 self.walks.add(time.thread_time() - clock)
             if sample is None:
                 probe.close()
+                if probe.nmt_growth is not None:
+                    self._ended_growth[key_of(probe.process)] = probe.nmt_growth
                 del self._probes[probe.process.pid]
             else:
                 samples.append(sample)
         return sorted(samples, key=lambda sample: sample.pid)
 
     def native_memory_growth(self) -> dict[tuple[int, int], dict[str, int]]:
-        """By pid and start time: how categories of native memory changed since the baseline, in bytes."""
-        asked = {
-            key: self._pool.submit(probe.native_memory_growth)
-            for key, probe in ((key_of(probe.process), probe) for probe in self._probes.values())
-        }
-        wait(asked.values(), CONTACT_SECONDS)
-        answers = {key: future.result() for key, future in asked.items() if future.done()}
-        return {key: growth for key, growth in answers.items() if growth}
+        """By pid and start time: how categories of native memory changed since the baseline, in bytes.
+
+        Of processes that have ended too, as they answered last, and of those that do not answer now.
+        """
+        self._ask()
+        living = {key_of(probe.process): probe.nmt_growth for probe in self._probes.values()}
+        found = {**self._ended_growth, **living}
+        return {key: growth for key, growth in found.items() if growth is not None}
 
     def ask_all(self, command: str, seconds: float) -> dict[tuple[int, int], Future[str]]:
         """Ask every JVM that has an attach socket; the answers come while the watch goes on.

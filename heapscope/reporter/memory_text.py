@@ -29,6 +29,8 @@ _TITLES: dict[Pattern, str] = {
     "other arenas grew": "malloc's arenas grow: fragments, Unsafe memory, or a leak in native threads",
     "JVM's native memory grew": "the JVM's own native memory grows",
     "untracked native mappings grew": "mappings of native code grow",
+    "shared memory grew": "shared memory grows",
+    "mapped files grew": "pages of mapped files are resident, which the kernel takes back when it needs them",
     "grew in an unknown place": "it grows, inside the Java heap or outside",
 }
 # The same where it does not go on, or not surely.
@@ -47,6 +49,8 @@ _NOUNS: dict[Pattern, str] = {
     "other arenas grew": "malloc's arenas",
     "JVM's native memory grew": "the JVM's own native memory",
     "untracked native mappings grew": "mappings of native code",
+    "shared memory grew": "shared memory",
+    "mapped files grew": "pages of mapped files",
     "grew in an unknown place": "it",
 }
 _NEXT_STEPS: dict[Cause, str] = {
@@ -69,6 +73,14 @@ _NEXT_STEPS: dict[Cause, str] = {
     "native malloc": "the heap is innocent: use a malloc profiler (jemalloc, heaptrack, memray --native)",
     "malloc arenas": "restart with MALLOC_ARENA_MAX=2; if it still grows, C code leaks",
     "native memory": "restart with -XX:NativeMemoryTracking=summary in LIBHDFS_OPTS, then watch again",
+    "shared memory": "see who maps it: ls -l /dev/shm; grep -E 'shm|memfd|SYSV|/dev/zero' /proc/{pid}/maps",
+    "mapped files": "no leak: these are pages of files on disk; see which: grep / /proc/{pid}/maps",
+}
+# Where native memory tracking is on already.
+_TRACKED_STEPS: dict[Pattern, str] = {
+    "JVM's native memory grew": "see which category: heapscope watch {pid} --nmt-baseline --for 30m",
+    "untracked native mappings grew": "the heap is innocent: see what native code maps: pmap -X {pid}, "
+    "or strace -f -e mmap -k -p {pid}",
 }
 # Figures are filled in by name: sizes and counts with their sign.
 _SENTENCES: dict[EvidenceKind, str] = {
@@ -90,6 +102,8 @@ _SENTENCES: dict[EvidenceKind, str] = {
     "malloc": "malloc: main arena {malloc_rss_bytes}, other arenas {arena_rss_bytes}",
     "no native memory tracking": "native memory tracking is off: direct buffers, Unsafe memory and native "
     "code look alike; -XX:NativeMemoryTracking=summary (LIBHDFS_OPTS) tells them apart",
+    "shared memory": "shared memory (/dev/shm, memfd, shared anonymous mappings) {shared_rss_bytes}",
+    "mapped files": "pages of mapped files {file_rss_bytes}",
     "swap": "swapped out: {swap_bytes}",
     "slope": "its slope: {low_bytes} to {high_bytes} an hour (95 %)",
     "slope of minutes": "its slope: {low_bytes} to {high_bytes} a minute (95 %)",
@@ -117,7 +131,7 @@ def next_step(verdict: MemoryVerdict) -> str:
     """What to do next, with the commands to type."""
     steps = []
     for grower in verdict.growers:
-        step = _NEXT_STEPS[grower.cause].format(pid=verdict.pid)
+        step = _TRACKED_STEPS.get(grower.pattern, _NEXT_STEPS[grower.cause]).format(pid=verdict.pid)
         if grower.state == "levelled off":
             step = "watch on: what has levelled off needs no cure"
         elif grower.cause == "steady" and grower.confidence != "high":

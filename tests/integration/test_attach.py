@@ -112,15 +112,22 @@ def test_a_pid_that_is_anothers_now_is_refused() -> None:
             attach.jcmd(process, "VM.version")
 
 
-def test_the_socket_of_another_process_is_refused() -> None:
+def test_the_socket_of_another_process_is_refused_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with java(find_jdks()[RELEASES[0]], "Zoo") as jvm:
         path = Path(f"/tmp/.java_pid{jvm.pid}")
         with socket.socket(socket.AF_UNIX) as ours:
             ours.bind(str(path))
             ours.listen()
             try:
-                with pytest.raises(AttachRefused, match="left behind"):
-                    attach.jcmd(processes.get(jvm.pid), "VM.version")
+                process = processes.get(jvm.pid)
+                with pytest.raises(AttachRefused, match="nobody listens at its attach socket"):
+                    attach.jcmd(process, "VM.version")
+                with monkeypatch.context() as patch:
+                    patch.setattr(attach, "_same", lambda process: replace(process, attach="yes"))
+                    with pytest.raises(AttachRefused, match="left behind"):
+                        attach.jcmd(process, "VM.version")
+                # The JVM takes the name for a socket of its own.
+                assert "version" in attach.jcmd(process, "VM.version", allow_sigquit=True)
             finally:
                 path.unlink()
         assert is_alive(jvm)

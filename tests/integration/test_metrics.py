@@ -133,3 +133,49 @@ def test_the_alert_rules_are_evaluated_and_a_healthy_jvm_sets_off_none(prometheu
         ["promtool", "check", "rules", str(ASSETS / "heapscope-alerts.yml")], capture_output=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+LABELS = 'pid="7",role="{role}",task="0",main_class="Main",container="",pod=""'
+MB = 10**6
+
+
+def alerts(tmp_path: Path, series: dict[str, str], hours: int) -> subprocess.CompletedProcess[str]:
+    """What promtool says of which alerts fire; series as it writes them, ``start+step x count`` minutes."""
+    steady = {
+        "heap_max_bytes": 1000,
+        "resident_memory_bytes": 2000,
+        "heap_resident_bytes": 900,
+        "swap_bytes": 0,
+    }
+    steady |= {"heap_swap_bytes": 0, "old_generation_after_gc_bytes": 300, "file_memory_bytes": 50}
+    values = {name: f"{size * MB}+0x{60 * hours}" for name, size in steady.items()} | series
+    given = [
+        {"series": f"heapscope_{name}{{{LABELS.format(role='worker')}}}", "values": text}
+        for name, text in values.items()
+    ]
+    names = ("JavaHeapGrows", "JavaHeapNearlyFull", "NativeMemoryGrows", "FileSystemsPileUp")
+    fired = [{"eval_time": f"{hours}h", "alertname": name, "exp_alerts": []} for name in names]
+    test = {"interval": "1m", "input_series": given, "alert_rule_test": fired}
+    path = tmp_path / "test.yml"
+    rules = [str(ASSETS / "heapscope-alerts.yml")]
+    path.write_text(json.dumps({"rule_files": rules, "evaluation_interval": "1m", "tests": [test]}))
+    return subprocess.run(
+        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def test_each_alert_fires_for_its_growth_alone(tmp_path: Path) -> None:
+    for series, name in (
+        ({}, None),
+        (
+            {"old_generation_after_gc_bytes": "300e6+1e6x300", "heap_resident_bytes": "900e6+0x300"},
+            "JavaHeapGrows",
+        ),
+        ({"old_generation_after_gc_bytes": "950e6+0x300"}, "JavaHeapNearlyFull"),
+        ({"swap_bytes": "0+1e6x300"}, "NativeMemoryGrows"),
+        ({"resident_memory_bytes": "2000e6+1e6x300", "file_memory_bytes": "50e6+1e6x300"}, None),
+        ({"old_generation_after_gc_bytes": "300e6+2e6x60 420e6+0x240"}, None),  # it levelled off
+    ):
+        done = alerts(tmp_path, series, 5)
+        told = set(re.findall(r"alertname: ?(\w+)", done.stdout + done.stderr)) if done.returncode else set()
+        assert told == ({name} if name else set()), (series, done.stdout, done.stderr)

@@ -104,6 +104,19 @@ def java_host(jdk: Jdk, megabytes: int, *options: str) -> Iterator[Host]:
         yield host
 
 
+@contextmanager
+def running_java(
+    jdk: Jdk, megabytes: int, *options: str, prefix: Sequence[str] = (), folder: str | None = None
+) -> Iterator[Host]:
+    """``java`` as any user may run it, below a program that becomes it, in a folder."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as classes:
+        shutil.copytree(_classes(), classes, dirs_exist_ok=True)
+        for path in (Path(classes), *Path(classes).rglob("*")):
+            path.chmod(0o755)
+        with _running([*prefix, *_java(jdk, megabytes, options, classes)], folder) as host:
+            yield host
+
+
 def _java(jdk: Jdk, megabytes: int, options: Sequence[str], classes: str) -> list[str]:
     return [str(jdk.home / "bin/java"), *options, "-cp", classes, "Ticker", str(megabytes)]
 
@@ -112,7 +125,9 @@ _ROOTLESS = ("setpriv", "--reuid=100000", "--regid=100000", "--clear-groups")
 
 
 @contextmanager
-def container_host(jdk: Jdk, megabytes: int, *options: str, is_rootless: bool) -> Iterator[Host]:
+def container_host(
+    jdk: Jdk, megabytes: int, *options: str, is_rootless: bool, mount: str = "mount -t tmpfs none /tmp"
+) -> Iterator[Host]:
     """``java`` in pid and mount namespaces of its own, with its own /tmp in memory.
 
     ``is_rootless``: started by user 100000, and root in a user namespace of its own.
@@ -125,7 +140,7 @@ def container_host(jdk: Jdk, megabytes: int, *options: str, is_rootless: bool) -
             *(_ROOTLESS if is_rootless else ()),
             *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
             *(("--user", "--map-root-user") if is_rootless else ()),
-            *("sh", "-c", 'mount -t tmpfs none /tmp && exec "$@"', "sh"),
+            *("sh", "-c", f'{mount} && exec "$@"', "sh"),
             *_java(jdk, megabytes, options, folder),
         ]
         with _running(command) as host:
@@ -201,12 +216,13 @@ def compile_c() -> str:
 
 
 @contextmanager
-def _running(command: Sequence[str]) -> Iterator[Host]:
+def _running(command: Sequence[str], folder: str | None = None) -> Iterator[Host]:
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
+        cwd=folder,
         env={name: value for name, value in os.environ.items() if name not in _UNWANTED},
     )
     host = Host(process, [], process.pid)

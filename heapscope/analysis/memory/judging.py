@@ -8,7 +8,9 @@ from typing import NamedTuple
 from heapscope.analysis.memory.courses import Course, Values, change, course
 from heapscope.analysis.memory.verdict import (
     CAUSES,
+    HARMLESS,
     Confidence,
+    EvidenceKind,
     Grower,
     MemoryEvidence,
     MemoryVerdict,
@@ -59,15 +61,14 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     """
     watch = _Watch(seconds, columns)
     growers = watch.growers()
+    harmful = [each for each in growers if each.cause not in HARMLESS]
     span = watch.span
     growth = watch.growth
     return MemoryVerdict(
         pid=pid,
         growers=tuple(growers),
         # Of what hurts: garbage beside it does not make that less sure.
-        confidence=least(
-            *(each.confidence for each in growers if each.cause != "garbage" or len(growers) == 1)
-        ),
+        confidence=least(*(each.confidence for each in harmful or growers)),
         growth_bytes=round(growth),
         bytes_per_hour=growth / span * 3600 if span > 0 else None,
         seconds=span,
@@ -111,10 +112,21 @@ class _Watch:
                 columns.get("heap_rss_bytes", none), columns.get("heap_swap_bytes", none), strict=True
             )
         ]
+        # Pages of files and of shared memory are a column of their own: the rest is what the process keeps
+        # for itself.
+        self.private = [
+            None if size is None else size - (files or 0) - (shared or 0)
+            for size, files, shared in zip(
+                self.total,
+                columns.get("file_rss_bytes", none),
+                columns.get("shared_rss_bytes", none),
+                strict=True,
+            )
+        ]
         # Compared where both were measured.
         self.outside = [
             None if whole is None or part is None else whole - part
-            for whole, part in zip(self.total, self.inside, strict=True)
+            for whole, part in zip(self.private, self.inside, strict=True)
         ]
         self.growth = change(self.total) or 0.0
         self.start = next((value for value in self.total if value is not None), 0.0)
@@ -126,12 +138,13 @@ class _Watch:
         seen = self._seen()
         if not seen:
             return [self._steady()]
-        largest = max(change(self.outside) or 0.0, *(each.size for each in seen))
+        harmful = [each.size for each in seen if CAUSES[each.pattern] != "mapped files"]
+        largest = max(change(self.outside) or 0.0, *harmful, 0.0)
         # Native memory, classes and threads were asked for a share before they were named.
         seen = [each for each in seen if each.size >= SECOND_SHARE * largest or each.pattern not in _IN_HEAP]
         growers = [self._grower(each) for each in seen]
-        # Garbage hurts least, and what goes on most.
-        growers.sort(key=lambda each: (each.cause == "garbage", each.state != "grows", -each.size_bytes))
+        # What is harmless comes last, and what goes on first.
+        growers.sort(key=lambda each: (each.cause in HARMLESS, each.state != "grows", -each.size_bytes))
         swap = self.changes.get("swap_bytes", 0.0)
         if abs(swap) >= LEAST_GROWTH_BYTES:
             first = growers[0]
@@ -154,6 +167,22 @@ class _Watch:
         return rises and size >= max(LEAST_GROWTH_BYTES, LEAST_STEADY_SHARE * self.start)
 
     def _seen(self) -> list[_Seen]:
+        return self._in_process() + self._mapped()
+
+    def _mapped(self) -> list[_Seen]:
+        """Pages that the process has from files or shares with others."""
+        seen = []
+        patterns: tuple[tuple[Pattern, EvidenceKind, str], ...] = (
+            ("shared memory grew", "shared memory", "shared_rss_bytes"),
+            ("mapped files grew", "mapped files", "file_rss_bytes"),
+        )
+        for pattern, kind, name in patterns:
+            size, found = self.changes.get(name, 0.0), self._column(name)
+            if self._is_growth(size, found) and size >= SECOND_SHARE * self.growth:
+                seen.append(_Seen(pattern, size, "high", evidence_of(kind, **{name: size}), found))
+        return seen
+
+    def _in_process(self) -> list[_Seen]:
         inside, outside = change(self.inside), change(self.outside)
         if inside is None or outside is None:
             return self._undivided()
@@ -168,15 +197,16 @@ class _Watch:
 
     def _undivided(self) -> list[_Seen]:
         """Where the heap lies is not known, or its pages were not looked at."""
-        found = self._course(self.total)
+        found = self._course(self.private)
+        growth = change(self.private) or 0.0
         old = self.changes.get(OLD)
-        if not self._is_growth(self.growth, found):
+        if not self._is_growth(growth, found):
             return self._old_alone()
-        if old is not None and old >= 0.5 * self.growth:
+        if old is not None and old >= 0.5 * growth:
             evidence = evidence_of("old generation", old_after_gc_bytes=old)
-            return [_Seen("heap grew", self.growth, "medium", evidence, self._column(OLD))]
+            return [_Seen("heap grew", growth, "medium", evidence, self._column(OLD))]
         unknown = evidence_of("heap range unknown")
-        return [_Seen("grew in an unknown place", self.growth, "low", unknown, found)]
+        return [_Seen("grew in an unknown place", growth, "low", unknown, found)]
 
     def _old_alone(self) -> list[_Seen]:
         """The old generation, where it grows in memory that was resident already."""

@@ -31,7 +31,11 @@ Cause = Literal[
     "native malloc",
     "malloc arenas",
     "native memory",
+    "shared memory",
+    "mapped files",
 ]
+# What grows and hurts nobody: it makes no verdict less sure, and is named last.
+HARMLESS: frozenset[Cause] = frozenset({"garbage", "mapped files"})
 # What was seen, finer than the cause: the same cause may be seen in several ways.
 Pattern = Literal[
     "too few samples",
@@ -50,6 +54,8 @@ Pattern = Literal[
     "other arenas grew",
     "JVM's native memory grew",
     "untracked native mappings grew",
+    "shared memory grew",
+    "mapped files grew",
     "grew in an unknown place",
 ]
 Confidence = Literal["high", "medium", "low"]
@@ -72,6 +78,8 @@ CAUSES: dict[Pattern, Cause] = {
     "other arenas grew": "malloc arenas",
     "JVM's native memory grew": "native memory",
     "untracked native mappings grew": "native memory",
+    "shared memory grew": "shared memory",
+    "mapped files grew": "mapped files",
     "grew in an unknown place": "native memory",
 }
 
@@ -91,6 +99,8 @@ EvidenceKind = Literal[
     "native memory tracking",
     "malloc",
     "no native memory tracking",
+    "shared memory",
+    "mapped files",
     "swap",
     "slope",
     "slope of minutes",
@@ -111,7 +121,8 @@ class MemoryEvidence:
     kind : str
         One of `EvidenceKind`.
     figures : mapping of str to float
-        How much columns of the samples changed (``outside_bytes``: the memory outside of the heap); of
+        How much columns of the samples changed (``outside_bytes``: the memory outside of the heap, mapped
+        files and shared memory left out); of
         "levelled off" and "uneven", ``bytes`` in the last ``seconds``; of "slope" and "at most" the ends
         of the slope's interval of 95 %, ``low_bytes`` and ``high_bytes``, in an hour, or a minute.
     """
@@ -157,7 +168,7 @@ class MemoryVerdict(RichRepr):
     growers : tuple of Grower
         What grew, the largest first; "too early" or "steady" where nothing did.  One at least.
     confidence : {"high", "medium", "low"}
-        The least of them; garbage beside others does not count.
+        The least of them; what is harmless (`HARMLESS`) does not count beside others.
     growth_bytes : int
         Of the resident size and what of it was swapped out, from the first samples to the last.
     bytes_per_hour : float or None

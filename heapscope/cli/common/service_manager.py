@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from contextlib import suppress
+
+
+def heartbeat_seconds() -> float:
+    """How often `notify` should say ``WATCHDOG=1``: twice in the time that ``WatchdogSec=`` allows.
+
+    Infinite where no service manager waits for it (``sd_watchdog_enabled(3)``).
+    """
+    allowed, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID")
+    if not allowed.isdecimal() or int(allowed) == 0 or pid not in (None, str(os.getpid())):
+        return math.inf
+    return int(allowed) / 2e6
 
 
 def notify(state: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import socket
+import threading
 import urllib.request
 from concurrent.futures import Future
 from dataclasses import replace
@@ -13,7 +16,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as text_metrics
 
-from heapscope.cli.common.service_manager import notify
+from heapscope.cli.common.service_manager import heartbeat_seconds, notify
+from heapscope.cli.watch import _Signals
 from heapscope.cli.watch_metrics import (
     COUNTERS,
     GAUGES,
@@ -139,6 +143,40 @@ def test_a_service_manager_is_told(
         manager.bind(name.replace("@", "\0", 1) if is_abstract else name)
         notify("READY=1")
         assert manager.recv(100) == b"READY=1"
+
+
+def test_a_service_manager_hears_between_rounds_that_the_watch_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+
+        def listen() -> None:
+            heard.extend(manager.recv(100) for _ in range(3))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        with _Signals() as signals:
+            listener = threading.Thread(target=listen)
+            listener.start()
+            assert signals.wait(3600, lambda: None)
+            listener.join()
+    assert heard == [b"WATCHDOG=1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "pid", "seconds"),
+    [("60000000", None, 30.0), ("60000000", "1", math.inf), ("0", None, math.inf), ("x", None, math.inf)],
+)
+def test_half_of_the_time_that_a_service_manager_allows(
+    monkeypatch: pytest.MonkeyPatch, allowed: str, pid: str | None, seconds: float
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", allowed)
+    if pid is not None:
+        monkeypatch.setenv("WATCHDOG_PID", pid)
+    assert heartbeat_seconds() == seconds
 
 
 def test_classes_are_counted_with_their_known_subclasses() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from heapscope.collector import attach
+from heapscope.collector.processes import NO_SOCKET, NOBODY_LISTENS
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 from tests.unit.collector.living import jvm_process
 
@@ -104,18 +105,31 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("no", "it is stopped"), ("signal", r"--allow-sigquit.*StartAttachListener")]
+    ("state", "reason", "words"),
+    [
+        ("no", "it is stopped", "it is stopped"),
+        ("signal", NO_SOCKET, r"--allow-sigquit.*StartAttachListener"),
+        ("signal", NOBODY_LISTENS, "nobody listens at its attach socket"),
+    ],
 )
-def test_nothing_is_sent_where_it_could_harm(state: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_where_it_could_harm(
+    state: str, reason: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *sent: pytest.fail(f"sent {sent}"))
-    process = replace(PROCESS, attach=state, attach_reason="it is stopped")  # type: ignore[arg-type]
+    process = replace(PROCESS, attach=state, attach_reason=reason)  # type: ignore[arg-type]
     with pytest.raises(AttachRefused, match=words):
         attach.jcmd(process, "VM.version")
 
 
 def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
+    asked: list[int] = []
     with socket.socket(socket.AF_UNIX) as server:
+
+        def listens_at_last(pid: int) -> bool:
+            """A socket that was left behind is there before anybody listens."""
+            asked.append(pid)
+            return len(asked) == 3
 
         def open_socket(fd: int, number: int) -> None:
             sent.append(number)
@@ -124,12 +138,21 @@ def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
             server.listen()
 
         monkeypatch.setattr(signal, "pidfd_send_signal", open_socket)
+        monkeypatch.setattr(attach, "is_listening", listens_at_last)
         try:
             attach.connect(replace(PROCESS, attach="signal"), allow_sigquit=True).close()
         finally:
             Path(f"/tmp/.java_pid{os.getpid()}").unlink(missing_ok=True)
     assert sent == [signal.SIGQUIT]
+    assert asked == [os.getpid()] * 3
     assert not Path(f"/tmp/.attach_pid{os.getpid()}").exists()
+
+
+def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its listener would end."""
+    monkeypatch.setattr(attach, "without_descriptors", lambda home: f"{home} has none left")
+    with pytest.raises(AttachRefused, match=f"/proc/{os.getpid()} has none left"):
+        attach.jcmd(PROCESS, "VM.version")
 
 
 def test_without_a_socket_it_is_refused() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from heapscope.collector.attach_reasons import as_whom, has_flag, refine
+from heapscope.collector.attach_reasons import as_whom, has_flag, refine, why_silent
 
 HOME = Path(f"/proc/{os.getpid()}")
 
@@ -30,6 +31,17 @@ def test_attaching_that_is_disabled_is_seen_without_counters(attach: str) -> Non
     assert refine("no", "it runs with -XX:+DisableAttachMechanism", HOME, 1, [], {})[1] == reason
 
 
+def test_a_tmp_that_is_read_only_is_told_from_a_socket_that_was_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    for words in (["java"], ["java", "-XX:+StartAttachListener"]):
+        found, reason = refine("signal", "", HOME, 1, words, {})
+        assert found == "no"
+        assert reason.startswith("its /tmp is read-only")
+    assert refine("yes", "", HOME, 1, ["java"], {}) == ("yes", "")
+
+
 def test_a_socket_that_was_deleted_is_told_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refine("signal", "needs a SIGQUIT", HOME, 1, ["java"], {}) == ("signal", "needs a SIGQUIT")
     told = refine("signal", "", HOME, 1, ["java", "-XX:+StartAttachListener"], {})[1]
@@ -49,3 +61,22 @@ def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "run as" not in as_whom()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert as_whom() == "run as its user, or as root"
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "words"),
+    [
+        ("T", "1024", "it is stopped"),
+        ("S", "2", "it has no file descriptor left (limit 2), so it takes no connection"),
+        ("S", "1024", "the JVM may be busy"),
+        ("S", "unlimited", "the JVM may be busy"),
+    ],
+)
+def test_why_a_jvm_does_not_answer(tmp_path: Path, state: str, limit: str, words: str) -> None:
+    assert why_silent(tmp_path / "gone") == "the JVM may be busy, try again later"
+    (tmp_path / "stat").write_text(f"7 (a) b) {state} 1\n")
+    (tmp_path / "limits").write_text(f"Limit\nMax open files            {limit}    4096   files\n")
+    for number in range(2):
+        (tmp_path / "fd").mkdir(exist_ok=True)
+        (tmp_path / "fd" / str(number)).touch()
+    assert why_silent(tmp_path).startswith(words)

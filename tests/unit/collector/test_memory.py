@@ -95,11 +95,15 @@ def test_what_was_not_asked_in_this_round_is_not_told(answers: Answers) -> None:
 
 def test_the_baseline_is_taken_once_and_its_growth_told_at_the_end(answers: Answers) -> None:
     probe = Probe(jvm_process(), nmt_baseline=True)
-    assert probe.native_memory_growth() is None
     for _ in range(2):
         probe.ask()
-    assert answers.asked == ["VM.native_memory baseline", *["VM.native_memory summary"] * 2]
-    assert probe.native_memory_growth() == native_memory_growth(DIFF)
+    assert answers.asked == ["VM.native_memory baseline", *["VM.native_memory summary.diff"] * 2]
+    answers.is_dead = True
+    probe.ask()
+    assert probe.nmt_growth == native_memory_growth(DIFF)
+    found = probe.sample("", "", walk=False)
+    assert found is not None
+    assert found.nmt_other_bytes == native_memory(DIFF)["Other"] > 0
 
 
 def test_without_tracking_nothing_is_asked(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:

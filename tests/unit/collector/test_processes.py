@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from heapscope.collector.processes import (
+    are_others_hidden,
     find,
     get,
     has_signal,
@@ -205,6 +206,63 @@ def test_what_a_stranger_puts_into_tmp_hides_no_process(
     assert ["".join(process.oddities) for process in found] == said
 
 
+def test_a_tmp_with_thousands_of_names_is_listed_once(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp = proc.add(1) / "root/tmp"
+    for number in range(300):
+        (tmp / f"hsperfdata_{number}").mkdir()
+    for pid in (7, 8, 9):
+        home = proc.add(pid)
+        (home / "root/tmp").rmdir()
+        (home / "root/tmp").symlink_to(tmp)  # as processes that see the same one
+    opened: list[Any] = []
+    listed: list[Any] = []
+    for name, calls in (("open", opened), ("listdir", listed)):
+        real = getattr(os, name)
+
+        def counted(path: Any, *words: Any, real: Any = real, calls: Any = calls, **more: Any) -> Any:
+            calls.append(path)
+            return real(path, *words, **more)
+
+        monkeypatch.setattr(os, name, counted)
+    assert [process.heap for process in find([7, 8, 9], proc.root)] == [None] * 3
+    assert len([path for path in listed if Path(path).name == "tmp"]) == 1
+    assert len([path for path in opened if "hsperfdata_" in str(path)]) <= 3 * 100
+
+
+@pytest.mark.parametrize(
+    ("options", "lists_first", "is_hidden"),
+    [
+        ("rw,relatime,hidepid=invisible", False, True),
+        ("rw,hidepid=2,gid=4", False, True),
+        ("rw,hidepid=2,gid=4", True, False),
+        ("rw,hidepid=noaccess", False, False),
+        ("rw,relatime", False, False),
+    ],
+)
+def test_a_proc_that_hides_others_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, lists_first: bool, is_hidden: bool
+) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/mounts").write_text(f"none / ext4 rw 0 0\nproc /proc proc {options} 0 0\n")
+    if lists_first:
+        (tmp_path / "1").mkdir()
+        monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "1").stat().st_uid + 1)
+    assert are_others_hidden(tmp_path) == is_hidden
+
+
+def test_an_environment_without_an_end_is_read_to_a_limit(proc: FakeProc) -> None:
+    proc.add(7)
+    for name in ("environ", "cmdline"):
+        with (proc.add(8 + (name == "cmdline")) / name).open("r+b") as file:
+            file.truncate(1 << 40)
+    first, second, third = find(proc=proc.root)
+    assert first.oddities == ()
+    assert second.oddities == ("its environment is longer than 6.29 MB: the rest is not read",)
+    assert third.oddities == ("its command line is longer than 6.29 MB: the rest is not read",)
+
+
 def test_a_process_that_nobody_thought_of_hides_no_other(proc: FakeProc) -> None:
     proc.add(7)
     status = proc.add(8) / "status"
@@ -321,13 +379,17 @@ def test_whether_it_can_be_attached_to_is_seen_from_outside(
 
 
 def test_a_socket_is_enough(proc: FakeProc) -> None:
-    home = proc.add(7, threads=("java", "VM Thread"), inner=1)
+    home = proc.add(7, threads=("java", "VM Thread", "Attach Listener"), inner=1)
     fd = os.open(home / "root/tmp", os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"/proc/self/fd/{fd}/.java_pid1")
         os.close(fd)
         (found,) = find(proc=proc.root)
-    assert (found.attach, found.attach_reason) == ("yes", "")
+        assert (found.attach, found.attach_reason) == ("yes", "")
+        (home / "task/9/comm").write_text("Signal Dispatch\n")
+        (found,) = find(proc=proc.root)
+    assert found.attach == "signal"
+    assert found.attach_reason.startswith("nobody listens at its attach socket")
 
 
 def test_this_process_is_still_the_one_that_was_looked_at() -> None:

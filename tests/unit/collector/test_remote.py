@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heapscope.collector.remote import RemoteFolder, is_remote
+from heapscope.collector.remote import RemoteFolder, is_remote, local_folder
 from heapscope.errors import CollectError, OutputFailed
 
 fsspec = pytest.importorskip("fsspec")
@@ -32,6 +32,24 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_an_address_is_told_from_a_folder() -> None:
     assert is_remote("s3://bucket/x")
     assert not is_remote("dumps/s3")
+    # fsspec would make them readable for all
+    assert not is_remote("file:///var/dumps")
+    assert local_folder("file:///var/dumps") == local_folder("/var/dumps") == Path("/var/dumps")
+
+
+def test_a_store_that_cannot_be_written_is_found_out_before_anything(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = RemoteFolder("memory://bucket/run")
+    remote.check()
+    assert store.find("/") == []
+
+    def refuse(self: Any, *words: Any, **options: Any) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(type(store), "pipe_file", refuse)
+    with pytest.raises(OutputFailed, match="Access Denied; no JVM was asked"):
+        remote.check()
 
 
 @pytest.mark.parametrize("is_store", [True, False])
@@ -50,21 +68,39 @@ def test_what_was_sent_is_there_whole_and_no_more_here(
     assert not any(path.exists() for path in files)
 
 
+@pytest.mark.parametrize(
+    ("error", "raised", "words"),
+    [
+        (ConnectionError("the network is gone"), CollectError, "gone; the snapshot is whole and stays at"),
+        (KeyboardInterrupt("asked for"), KeyboardInterrupt, "asked for"),
+    ],
+)
 def test_what_breaks_off_leaves_nothing_there_and_all_here(
-    store: Any, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    store: Any,
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    raised: type[BaseException],
+    words: str,
 ) -> None:
     put = type(store).put_file
 
     def break_off(self: Any, source: str, target: str, **options: Any) -> None:
         put(self, source, target, **options)
         if not source.endswith(".json"):
-            raise ConnectionError("the network is gone")
+            raise error
 
     monkeypatch.setattr(type(store), "put_file", break_off)
-    with pytest.raises(CollectError, match="the network is gone; the snapshot is whole and stays at"):
+    with pytest.raises(raised, match=words):
         RemoteFolder("memory://bucket/run").send(*files)
     assert store.find("/") == []
     assert all(path.exists() for path in files)
+
+
+def test_an_address_without_a_bucket_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heapscope.collector.remote._WHOLE_BY_THEMSELVES", {"memory"})
+    with pytest.raises(OutputFailed, match="it names no bucket"):
+        RemoteFolder("memory://")
 
 
 def test_an_address_that_nobody_knows_is_said_before_anything() -> None:

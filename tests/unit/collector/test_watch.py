@@ -55,6 +55,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     class Probe:
         is_to_be_asked = True
+        nmt_growth: dict[str, int] | None = None
 
         def __init__(self, process: JvmProcess, *, nmt_baseline: bool) -> None:
             self.process, self.last_walk = process, 0.0
@@ -96,6 +97,19 @@ def test_all_are_watched_also_those_that_come_later(world: World) -> None:
     assert pids(watcher.sample()) == [8, 9]
     assert [process.pid for process in watcher.processes] == [8, 9]
     assert not watcher.is_over
+
+
+def test_what_grew_since_the_baseline_outlives_the_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start(7)
+    world.start(8)
+    watcher = Watch(nmt_baseline=True)
+    watcher.sample()
+    monkeypatch.setattr("heapscope.collector.watch.Probe.nmt_growth", {"Other": 5})
+    del world.processes[7]
+    watcher.sample()
+    assert watcher.native_memory_growth() == {(7, 70): {"Other": 5}, (8, 80): {"Other": 5}}
 
 
 def test_a_watch_of_named_processes_is_over_with_them(world: World) -> None:

@@ -22,7 +22,7 @@ from heapscope.reporter.memory_text import describe_verdict, evidence_sentence, 
 COLUMNS = (
     "old_after_gc_bytes heap_rss_bytes outside_bytes metaspace_bytes vsz_bytes nmt_other_bytes "
     "nmt_native_bytes malloc_rss_bytes arena_rss_bytes bytes class_count thread_count seconds "
-    "swap_bytes low_bytes high_bytes"
+    "swap_bytes low_bytes high_bytes shared_rss_bytes file_rss_bytes"
 )
 FIGURES = dict.fromkeys(COLUMNS.split(), 5e6)
 

@@ -24,6 +24,7 @@ def verdict(changes: dict[str, float | None], count: int = 20) -> MemoryVerdict:
         "nmt_other_bytes": 5.0,
         "nmt_native_bytes": 90,
     }
+    start |= {"file_rss_bytes": 30.0, "shared_rss_bytes": 0.0}
     start["full_gc_count"] = 2
     columns: dict[str, list[float | None]] = {}
     for name, value in start.items():
@@ -52,6 +53,9 @@ def kinds(found: MemoryVerdict) -> set[str]:
         ("malloc arenas", {"vsz": 149, "rss": 298, "arena_rss": 277}),
         ("native memory", {"vsz": 300, "rss": 300, "nmt_native": 290}),
         ("native memory", {"vsz": 300, "rss": 300}),
+        ("mapped files", {"vsz": 300, "rss": 300, "file_rss": 300}),
+        ("mapped files", {"vsz": 300, "rss": 300, "file_rss": 300, "heap_rss": None}),
+        ("shared memory", {"vsz": 300, "rss": 300, "shared_rss": 300}),
         ("steady", {"rss": 3}),
         ("steady", {"vsz": 900}),
         ("java heap", {"old_after_gc": 200}),
@@ -75,6 +79,14 @@ def test_the_table_of_what_was_measured(cause: Cause, changes: dict[str, float |
     is_guessed = changes.get("nmt_other", 0) is None or changes.get("heap_rss", 0) is None
     assert (found.confidence == "low") <= (is_guessed or changes.get("old_after_gc", 0) is None)
     assert ("no native memory tracking" in kinds(found)) == (changes.get("nmt_other", 0) is None)
+
+
+def test_mapped_files_hide_no_leak_beside_them() -> None:
+    found = verdict({"rss": 5200, "file_rss": 5000, "heap_rss": 200, "old_after_gc": 190, "full_gc": 3})
+    assert found.causes == ("java heap", "mapped files")
+    assert found.confidence == "high"
+    found = verdict({"rss": 5300, "file_rss": 5000, "nmt_other": 300, "nmt_native": 300})
+    assert found.causes == ("direct buffers", "mapped files")
 
 
 def test_only_a_full_collection_proves_a_leak() -> None:
