@@ -7,7 +7,7 @@ nobody waits for it but heapscope.  It appears under its name whole or not at al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,8 @@ class RemoteFolder:
         names = {protocol} if isinstance(protocol, str) else set(protocol)
         self._is_whole_by_itself = bool(names & _WHOLE_BY_THEMSELVES)
 
-    def send(self, snapshot: Path, sidecar: Path) -> str:
-        """Send a snapshot and remove the local files; its address.
+    def send(self, files: Sequence[Path]) -> str:
+        """Send the files of a snapshot, which is the last of them, and remove them here; its address.
 
         Raises
         ------
@@ -63,18 +63,18 @@ class RemoteFolder:
         try:
             with suppress(NotImplementedError):
                 self._system.makedirs(self._folder, exist_ok=True)
-            for path in (sidecar, snapshot):
+            for path in files:
                 sent.append(f"{self._folder}/{path.name}")
                 self._put(path, sent[-1])
         except Exception as error:  # whatever the library of a protocol raises
             for name in sent:
                 _ignore(lambda name=name: self._system.rm_file(name))  # type: ignore[misc]
             raise CollectError(
-                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {snapshot}"
+                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {files[-1]}"
             ) from None
-        snapshot.unlink()
-        sidecar.unlink()
-        return f"{self.url}/{snapshot.name}"
+        for path in files:
+            path.unlink()
+        return f"{self.url}/{files[-1].name}"
 
     def _put(self, path: Path, name: str) -> None:
         if self._is_whole_by_itself:

@@ -33,13 +33,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a dump flows through before it is written, by name: the writer's process imports it.
+    """What a dump flows through, or into, by name: the writer's process imports it.
 
     Attributes
     ----------
     factory : str
         ``module:function``; called with ``options`` it makes an object with ``feed(bytes) -> bytes`` and
-        ``finish() -> bytes``.  The collector does not care what it does.
+        ``finish() -> bytes``, or a `heapscope.collector.answerer.Work`.  The collector does not care what it
+        does.
     options : dict
         Plain values.
     """
@@ -47,10 +48,10 @@ class Filter:
     factory: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def make(self) -> Any:
+    def make(self, *more: object) -> Any:
         """Make the filter; slow work such as compiling is done when this returns."""
         module, _, name = self.factory.partition(":")
-        return getattr(import_module(module), name)(self.options)
+        return getattr(import_module(module), name)(self.options, *more)
 
 
 class Records:

@@ -41,6 +41,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from heapscope.collector import packer, reader
+from heapscope.collector.answerer import Answerer
 from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
 from heapscope.collector.child import Child, apart, end_with_parent
@@ -62,6 +63,8 @@ _GRACE_SECONDS = 1.0
 _RELEASE_SECONDS = 0.05
 # A writer that does nothing for so long, when the JVM goes on: fsync of a dump on a slow disk takes a while.
 _WRITER_SECONDS = 120.0
+# An analysis says how far it is; some of its steps take a while, and so does compiling them.
+_ANALYSIS_SECONDS = 900.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _READER_NICE = -20
@@ -91,6 +94,10 @@ class Job:
         About how long the dump will be.
     through : Filter or None
         What the dump flows through before it is written; only of a stream.
+    into : Filter or None
+        What takes in the dump instead of a file: `heapscope.collector.answerer.Work`; only of a stream.
+    facts_fd : int
+        What is known of the process, as JSON, for ``into``; -1 where that is None.
     """
 
     root: int
@@ -107,6 +114,8 @@ class Job:
     min_free_bytes: int | None = None
     expected_bytes: int = 0
     through: Filter | None = None
+    into: Filter | None = None
+    facts_fd: int = -1
 
     @property
     def inside(self) -> Path:
@@ -132,8 +141,9 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """From the command line."""
         facts = json.loads(text)
-        through = facts.pop("through")
-        return cls(**facts, through=None if through is None else Filter(**through))
+        filters = {name: facts.pop(name) for name in ("through", "into")}
+        made = {name: None if found is None else Filter(**found) for name, found in filters.items()}
+        return cls(**facts, **made)
 
 
 class _Heapscope:
@@ -189,7 +199,7 @@ class _Dump:
         self._writer = Child(
             "heapscope-write",
             lambda: self._write(buffer, answer_fd),
-            keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd),
+            keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd, job.facts_fd),
         )
         self._reader = Child(
             "heapscope-read",
@@ -210,7 +220,16 @@ class _Dump:
         act_as(None)
         end_with_parent()  # forgotten where the ids change
 
+        def answer(into: Filter) -> dict[str, object]:
+            facts = json.loads(os.pread(self._job.facts_fd, os.fstat(self._job.facts_fd).st_size, 0))
+            streams, disk = len(self._guards), self._job.disk
+            work = Answerer(buffer, streams, into, facts, self._job.output_fd, disk, self._status)
+            _tell(answer_fd, ready=True)
+            return work.run()
+
         def pack() -> dict[str, object]:
+            if self._job.into is not None:
+                return answer(self._job.into)
             work = packer.Packer(
                 buffer,
                 len(self._guards),
@@ -309,10 +328,13 @@ class _Dump:
         moved = status.read_bytes, status.written_bytes
         if moved != self._seen:
             self._seen, self._since = moved, now
-        limit = job.stall_seconds if read is None else _WRITER_SECONDS
+        finishing = _WRITER_SECONDS if job.into is None else _ANALYSIS_SECONDS
+        limit = job.stall_seconds if read is None else finishing
         if now - self._since <= limit or (read is None and not bytes_wait(self._guards)):
             return ""
         folder = Path(job.output).parent
+        if job.into is not None and (read is not None or status.is_full):
+            return f"its analysis made no progress for {limit:g} s"
         if read is not None or status.is_full:
             return f"{folder}: its disk took nothing for {limit:g} s"
         return f"the reader made no progress for {limit:g} s"

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, Protocol
 
@@ -52,6 +52,8 @@ class DumpOptions(Protocol):
     @property
     def through(self) -> Filter | None: ...
     @property
+    def into(self) -> Filter | None: ...
+    @property
     def max_pause_seconds(self) -> float: ...
     @property
     def buffer_bytes(self) -> int | None: ...
@@ -68,6 +70,7 @@ def dump_through_watchdog(
     channel: JvmChannel,
     output: PartFile,
     options: DumpOptions,
+    facts: Mapping[str, Any],
     *,
     is_streamed: bool,
 ) -> dict[str, Any]:
@@ -79,13 +82,16 @@ def dump_through_watchdog(
     channel : JvmChannel
     output : PartFile
     options : SnapshotOptions
+    facts : mapping
+        What is known of the process, for ``options.into``.
     is_streamed : bool
         Through a FIFO; else the JVM writes a file.
 
     Returns
     -------
     dict
-        ``mode``, ``way``, ``dump_bytes`` and ``pause_seconds_estimate``, for the sidecar.
+        ``mode``, ``way``, ``dump_bytes`` and ``pause_seconds_estimate``, for the sidecar; ``answer`` where
+        there are ``options.into``.
 
     Raises
     ------
@@ -106,6 +112,12 @@ def dump_through_watchdog(
             else target_folder.room_for_file(process, channel.release, options.min_free_bytes)
         )
         stack.callback(os.close, root)
+        facts_fd = -1
+        if options.into is not None:
+            # Not on a command line, which everybody may read, and which has an end.
+            facts_fd = os.memfd_create("heapscope-facts")
+            stack.callback(os.close, facts_fd)
+            os.write(facts_fd, json.dumps(facts).encode())
         job = Job(
             root=root,
             folder=ours,
@@ -121,6 +133,8 @@ def dump_through_watchdog(
             min_free_bytes=options.min_free_bytes,
             expected_bytes=expected_dump_bytes(process),
             through=options.through,
+            into=options.into,
+            facts_fd=facts_fd,
         )
         watchdog = stack.enter_context(_watchdog(job))
         _wait_until_ready(process, watchdog)
@@ -154,6 +168,7 @@ def dump_through_watchdog(
             "way": answer["way"],
             "dump_bytes": answer["dump_bytes"],
             "pause_seconds_estimate": pause or round(asked, 3),
+            **({"answer": answer["answer"]} if options.into is not None else {}),
         }
 
 
@@ -183,7 +198,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[job.root, job.output_fd],
+            pass_fds=[job.root, job.output_fd, *([] if job.facts_fd < 0 else [job.facts_fd])],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
