@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
 _JUDGE = "heapscope.reporter.stream_verdict:stream_verdict"
 _Kind = Literal["dump", "histogram", "verdict"]
+_NAMES: dict[_Kind, str] = {"dump": "heap dump", "histogram": "class histogram", "verdict": "verdict"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +334,7 @@ def _collect_when(
         parsed,
         take,
         arm,
+        what=_NAMES[settings.kind],
         pids=pids,
         role=role,
         count=count or DEFAULT_COUNT,

@@ -26,6 +26,7 @@ def collect_when(
     take: Take,
     arm: Callable[[JvmProcess], None],
     *,
+    what: str,
     pids: Sequence[int],
     role: str | None,
     count: int,
@@ -45,6 +46,8 @@ def collect_when(
         Takes a snapshot.
     arm : callable (process) -> None
         Called once for each process, when it is seen first.
+    what : str
+        What is taken after the first class histogram, in words.
     pids, role : sequence of int, str or None
         Whom to watch: these processes, or all of a role.
     count : int
@@ -83,7 +86,8 @@ def collect_when(
                 found = next((p for p in watcher.processes if (p.pid, p.start_ticks) == wanted), None)
                 if found is None:
                     continue
-                sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {_NAMES[due.kind]}") + "\n")
+                name = what if due.kind == "dump" else "class histogram"
+                sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {name}") + "\n")
                 sys.stdout.flush()
                 try:
                     take(found, due.kind)
@@ -97,6 +101,3 @@ def collect_when(
     finally:
         watcher.close()
     return problem
-
-
-_NAMES = {"dump": "heap dump", "histogram": "class histogram"}

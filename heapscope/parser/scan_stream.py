@@ -7,6 +7,7 @@ the stream is then counted for all layouts that HotSpot has, and the one that pr
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from itertools import chain
 
@@ -15,8 +16,10 @@ from heapscope.parser.count_stream import count_blocks
 from heapscope.parser.layout.layout import infer_layout, possible_layouts
 from heapscope.parser.scan import DumpClasses, HeapScan, geometry_of, layout_of, scan_of
 from heapscope.parser.segment_counts import DumpCounts
+from heapscope.parser.tags import RecordTag
 
 _PROBE_BYTES = 12 << 20
+_END = struct.pack(">BII", RecordTag.HEAP_DUMP_END, 0, 0)
 _GUESS = infer_layout({}, identifier_bytes=8, address_bits=0, object_count=0, format_version="1.0.2")
 
 
@@ -61,11 +64,9 @@ def scan_stream(path: str, blocks: Iterator[memoryview]) -> tuple[HeapScan, bool
 
 def _beginning(path: str, held: bytearray) -> DumpCounts:
     """What the beginning of a dump holds, up to a record that goes on behind it."""
-    limit = _PROBE_BYTES
-    while True:
-        try:
-            return count_blocks(path, iter([memoryview(held)]), [_GUESS], limit)[0]
-        except TruncatedDump as error:
-            if not error.offset or error.offset >= limit:
-                raise
-            limit = error.offset
+    try:
+        return count_blocks(path, iter([memoryview(held)]), [_GUESS])[0]
+    except TruncatedDump as error:
+        if not error.offset:
+            raise
+        return count_blocks(path, iter([memoryview(held)[: error.offset], memoryview(_END)]), [_GUESS])[0]

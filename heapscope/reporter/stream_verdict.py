@@ -63,7 +63,6 @@ class StreamVerdict:
         self._dump_bytes = 0
         self._left_out = ""
         self._notes: list[str] = []
-        os.environ["HEAPSCOPE_INDEX_DIR"] = tempfile.tempdir = _NOWHERE
         # The JVM stands still while it is read: what is compiled is compiled before.
         scan_stream(_MADE_OF, iter([memoryview(TINY_DUMP)]))
 
@@ -184,7 +183,8 @@ def limit_memory(byte_count: int) -> None:
 
 
 def stream_verdict(options: Mapping[str, Any], facts: Mapping[str, Any]) -> StreamVerdict:
-    """A `StreamVerdict`, for a process that gets its job as JSON; parameters as there."""
+    """A `StreamVerdict`, for a process of its own, which keeps everything in memory; parameters as there."""
+    os.environ["HEAPSCOPE_INDEX_DIR"] = tempfile.tempdir = _NOWHERE
     return StreamVerdict(options, facts)
 
 
