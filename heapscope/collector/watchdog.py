@@ -46,6 +46,7 @@ from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
 from heapscope.collector.child import Child, apart, end_with_parent
 from heapscope.collector.disk import Disk
+from heapscope.collector.holder import Holder
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
@@ -98,6 +99,8 @@ class Job:
         What takes in the dump instead of a file: `heapscope.collector.answerer.Work`; only of a stream.
     facts_fd : int
         What is known of the process, as JSON, for ``into``; -1 where that is None.
+    is_linked : bool
+        Whether what the JVM opens are links that lead nowhere when all of us are gone.
     """
 
     root: int
@@ -116,6 +119,7 @@ class Job:
     through: Filter | None = None
     into: Filter | None = None
     facts_fd: int = -1
+    is_linked: bool = False
 
     @property
     def inside(self) -> Path:
@@ -457,6 +461,10 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     except OSError as error:
         _answer(problem=NO_FIFO, reason=error.strerror)
         return
+    holder = None
+    if job.is_linked:
+        with suppress(OSError):  # the FIFOs have their names
+            holder = Holder(job.fifos, guards, job.owner)
     try:
         try:
             dump = _Dump(job, heapscope, guards)
@@ -465,6 +473,8 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
             return
         _answer(**dump.watch())
     finally:
+        if holder is not None:
+            holder.end()
         _release(job, guards, heapscope)
 
 

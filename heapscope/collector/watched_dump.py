@@ -20,6 +20,7 @@ from heapscope.collector.buffer import default_buffer_bytes
 from heapscope.collector.channel import JvmChannel, created_seconds
 from heapscope.collector.child import is_ready
 from heapscope.collector.expectation import expected_dump_bytes
+from heapscope.collector.holder import can_link
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.reader import release_openers
@@ -124,6 +125,7 @@ def dump_through_watchdog(
             name=_NAME,
             is_streamed=is_streamed,
             is_split=is_split,
+            is_linked=is_streamed and can_link(process.pid),
             owner=owner,
             output=str(output.part.absolute()),
             output_fd=output.fd,
