@@ -17,6 +17,7 @@ from heapscope.collector.expectation import (
     expected_pause_seconds,
     measured_rate,
 )
+from heapscope.collector.holder import can_link
 from heapscope.collector.processes import JvmProcess, survives_broken_pipe
 from heapscope.errors import CollectError
 from heapscope.units import format_bytes, format_duration
@@ -48,6 +49,11 @@ def expect(
     release = release_of(f"JDK {process.jvm_version}") if process.jvm_version else 0
     refusals, warnings = _attaching(process, allow_sigquit)
     why_file = _why_file(process, release, stream)
+    if not why_file and not can_link(process.pid):
+        warnings.append(
+            "it is in a container: if all of heapscope is killed at once by SIGKILL before it opens its "
+            "pipe, it stands still until the next collect"
+        )
     way = "through a pipe" if not why_file else f"as a file in its /tmp or /var/tmp ({why_file})"
     if why_file:
         refusals += _room_in_target(process, release, min_free_bytes)

@@ -40,6 +40,8 @@ _ANSWER_SECONDS = 60.0
 _FILE_SECONDS = 900.0
 # The watchdog sees to it that a writer goes on; compressing a large dump beside busy programs takes its time.
 _PACK_SECONDS = 86400.0
+# A process that is killed takes a while to give back the memory of a large heap.
+_ENDING_SECONDS = 1.0
 _FIRST_RELEASE_TO_SPLIT = 22
 # What HotSpotDiagnosticMXBean writes has to end like this.
 _NAME = "dump.hprof"
@@ -161,6 +163,8 @@ def dump_through_watchdog(
             answer = _final_answer(watchdog, JVM_DONE if pause is not None else JVM_FAILED, output)
         problem = str(answer.get("problem", ""))
         if pause is None and problem in ("", NO_WORD):
+            if _ends(process):
+                raise _ended(process)
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
         if problem or pause is None:
             raise DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept, the JVM goes on")
@@ -180,13 +184,28 @@ def _why_no_answer(
     """What to say where the JVM did not answer: that it has ended, or why the watchdog ended the dump."""
     problem = str(_final_answer(watchdog, JVM_FAILED, output).get("problem", NO_WORD))
     if has_ended(process):
-        return DumpFailed(
-            f"process {process.pid}: it ended while its heap was dumped, killed or by itself; "
-            "no snapshot was kept"
-        )
+        return _ended(process)
     if problem == NO_WORD:
         return error
     return DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept ({error})")
+
+
+def _ends(process: JvmProcess) -> bool:
+    """Whether a process ends: its connections are closed a moment before it is seen to have ended."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        return True
+    try:
+        return is_ready(pidfd, _ENDING_SECONDS) or has_ended(process)
+    finally:
+        os.close(pidfd)
+
+
+def _ended(process: JvmProcess) -> DumpFailed:
+    return DumpFailed(
+        f"process {process.pid}: it ended while its heap was dumped, killed or by itself; no snapshot was kept"
+    )
 
 
 @contextmanager
