@@ -7,8 +7,8 @@ group, say), nobody would be left to let it go on.  So what the JVM opens is a l
 reader).  The FIFOs themselves have no name.  When the holder ends, the link leads nowhere, and the JVM's
 ``open`` fails at once.  The holder ends when the watchdog does: its standard input is a pipe from there.
 
-The JVM may follow the link if the holder has its user and group, and if both see the same ``/proc``: in a
-container, where pids and mounts are others, the FIFOs keep their names.
+The JVM may follow the link if the holder has its user and group, and if it sees the holder in its ``/proc``:
+in a container, which has pids of its own, the FIFOs keep their names.
 """
 
 from __future__ import annotations
@@ -21,17 +21,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_NAMESPACES = ("pid", "mnt", "user")
+_NAMESPACES = ("pid", "user")
 
 
 def can_link(pid: int) -> bool:
-    """Whether a process sees the same processes and files as we do."""
+    """Whether a process sees ours under the same pids: its mounts may be its own, as those of services are."""
+    ours = f"{os.getpid()}/stat"
     with suppress(OSError):
         return all(
             os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}")
             for name in _NAMESPACES
-        )
+        ) and _start_ticks(f"/proc/{pid}/root/proc/{ours}") == _start_ticks(f"/proc/{ours}")
     return False
+
+
+def _start_ticks(stat: str) -> str:
+    return Path(stat).read_text(errors="replace").rpartition(")")[2].split()[19]
 
 
 class Holder:
