@@ -18,7 +18,7 @@ from heapscope.collector.buffer import SHARE_HELD, SlotBuffer
 from heapscope.collector.child import Child
 from heapscope.collector.disk import Disk
 from heapscope.collector.reader import Status
-from heapscope.collector.stream import END, Filter, Merged, Single
+from heapscope.collector.stream import Filter, in_order
 
 _NICE = 10  # added when the JVM goes on: the program that hosts it comes first
 _END_SECONDS = 5.0
@@ -69,7 +69,7 @@ class Answerer:
     ) -> None:
         self._buffer, self._status, self._disk = buffer, status, disk
         self._output_fd = output_fd
-        self._is_merged = streams > 1
+        self._streams = streams
         self._total = 0
         self._work: Work = into.make(facts)
 
@@ -91,9 +91,8 @@ class Answerer:
         return {"dump_bytes": self._total, "way": "answered", "answer": self._answer()}
 
     def _blocks(self) -> Iterator[bytes]:
-        """The dump in an order that its readers understand, as it comes; it is held back while there is
-        room."""
-        stage = Merged() if self._is_merged else Single(is_main=True)
+        """The dump in an order that its readers understand; held back while there is room."""
+        stage = in_order(self._streams)
         waiting: deque[tuple[int, int, int]] = deque()
         for found in self._buffer.filled():
             waiting.append(found)
@@ -103,7 +102,7 @@ class Answerer:
             os.nice(_NICE)
         while waiting:
             yield stage.feed(*self._taken(*waiting.popleft()))
-        yield stage.finish() if self._is_merged else stage.finish() + END
+        yield stage.finish()
 
     def _taken(self, slot: int, stream: int, size: int) -> tuple[int, bytes]:
         data = bytes(self._buffer.slot(slot)[:size])

@@ -25,7 +25,7 @@ _NAMESPACES = ("pid", "user")
 
 
 def can_link(pid: int) -> bool:
-    """Whether a process sees ours under the same pids: its mounts may be its own, as those of services are."""
+    """Whether a process sees ours under the same pids; its mounts may be its own, as a service's are."""
     ours = f"{os.getpid()}/stat"
     with suppress(OSError):
         return all(

@@ -77,7 +77,7 @@ class Packer:
         self._output_fd, self._expected_bytes = output_fd, expected_bytes
         self._is_merged = through is not None
         self._stages: list[_Stage] = (
-            [Filtered(through.make())]
+            [Filtered(through.make(), streams)]
             if through is not None
             else [Single(is_main=number == 0) for number in range(streams)]
         )

@@ -204,7 +204,8 @@ def _ends(process: JvmProcess) -> bool:
 
 def _ended(process: JvmProcess) -> DumpFailed:
     return DumpFailed(
-        f"process {process.pid}: it ended while its heap was dumped, killed or by itself; no snapshot was kept"
+        f"process {process.pid}: it ended while its heap was dumped, killed or by itself; "
+        "no snapshot was kept"
     )
 
 
