@@ -37,16 +37,15 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from heapscope.collector import packer, reader
 from heapscope.collector.answerer import Answerer
 from heapscope.collector.attach_reasons import as_whom
-from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
+from heapscope.collector.buffer import SlotBuffer
 from heapscope.collector.child import Child, apart, end_with_parent
-from heapscope.collector.disk import Disk
 from heapscope.collector.holder import Holder
+from heapscope.collector.job import Job
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
@@ -69,85 +68,6 @@ _ANALYSIS_SECONDS = 900.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _READER_NICE = -20
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One dump.
-
-    Attributes
-    ----------
-    root, folder, name : int, str, str
-        An open directory of the target, the folder to make in it, and the dump's name in that.
-    is_streamed, is_split : bool
-        Through a FIFO; and through a second one, as JDK 22 and later write.
-    owner : (int, int) or None
-        Effective user and group to take for all that is done there.
-    output, output_fd : str, int
-        The file to fill, made by heapscope, which holds a lock on it.
-    seconds, stall_seconds : float
-        Limits of the pause, and of a reader that reads nothing though bytes wait.
-    buffer_bytes : int
-        Memory between reader and writer.
-    min_free_bytes : int or None
-        What stays free on the output's disk; None for the default of `Disk`.
-    expected_bytes : int
-        About how long the dump will be.
-    through : Filter or None
-        What the dump flows through before it is written; only of a stream.
-    into : Filter or None
-        What takes in the dump instead of a file: `heapscope.collector.answerer.Work`; only of a stream.
-    facts_fd : int
-        What is known of the process, as JSON, for ``into``; -1 where that is None.
-    is_linked : bool
-        Whether what the JVM opens are links that lead nowhere when all of us are gone.
-    """
-
-    root: int
-    folder: str
-    name: str
-    is_streamed: bool
-    is_split: bool
-    owner: tuple[int, int] | None
-    output: str
-    output_fd: int
-    seconds: float
-    stall_seconds: float
-    buffer_bytes: int = DEFAULT_BYTES
-    min_free_bytes: int | None = None
-    expected_bytes: int = 0
-    through: Filter | None = None
-    into: Filter | None = None
-    facts_fd: int = -1
-    is_linked: bool = False
-
-    @property
-    def inside(self) -> Path:
-        """The folder, by way of the open directory: the target may be gone with its ``/proc/PID/root``."""
-        return Path(f"/proc/self/fd/{self.root}/{self.folder}")
-
-    @property
-    def fifos(self) -> list[Path]:
-        """Those that the JVM opens."""
-        names = [self.name, f"{self.name}.p0"] if self.is_split else [self.name]
-        return [self.inside / name for name in names] if self.is_streamed else []
-
-    @property
-    def disk(self) -> Disk:
-        """Of the output."""
-        return Disk(Path(self.output).parent, self.output_fd, self.min_free_bytes)
-
-    def to_json(self) -> str:
-        """For the command line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        """From the command line."""
-        facts = json.loads(text)
-        filters = {name: facts.pop(name) for name in ("through", "into")}
-        made = {name: None if found is None else Filter(**found) for name, found in filters.items()}
-        return cls(**facts, **made)
 
 
 class _Heapscope:

@@ -21,12 +21,13 @@ from heapscope.collector.channel import JvmChannel, created_seconds
 from heapscope.collector.child import is_ready
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.holder import can_link
+from heapscope.collector.job import Job
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.reader import release_openers
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, Job
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
