@@ -18,7 +18,7 @@ import pytest
 
 import heapscope
 from heapscope.cli import main
-from heapscope.collector import dump, processes, watched_dump
+from heapscope.collector import attach, dump, processes, watched_dump
 from heapscope.collector.dump import collect
 from heapscope.errors import CollectError, DumpFailed, OutputFailed
 from tests.support.hosts import Host, java_host, left_in_tmp
@@ -456,6 +456,8 @@ def test_all_of_heapscope_killed_before_the_jvm_opens_its_fifos_does_not_freeze_
         wait_until(lambda: not any(Path(f"/proc/{pid}/fd").exists() for pid in ours), "all are gone")
     finally:
         big.process.send_signal(signal.SIGCONT)
+    # It answers one request after the other: this one when it is done with the dump.
+    assert "version" in attach.jcmd(processes.get(big.pid), "VM.version", seconds=30)
     assert big.serves()
     collect(processes.get(big.pid), tmp_path)  # and takes what was left away
     assert not left_in_tmp()
