@@ -190,7 +190,8 @@ def collect(
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if check:
-        place = None if output is None or is_remote(output) else Path(output)
+        is_elsewhere = output is None or is_remote(output) or kind == "verdict"
+        place = None if is_elsewhere or output is None else Path(output)
         _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
         return
     if output is None:
@@ -323,7 +324,7 @@ def _collect_when(
 
         warn_of(
             process,
-            settings.output,
+            None if settings.kind == "verdict" else settings.output,  # which needs no room for a dump
             stream=settings.stream,
             allow_sigquit=settings.allow_sigquit,
             max_pause_seconds=settings.max_pause_seconds,
