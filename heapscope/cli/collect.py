@@ -335,12 +335,12 @@ def _collect_when(
         parsed,
         take,
         arm,
-        what=_NAMES[settings.kind],
         pids=pids,
         role=role,
         count=count or DEFAULT_COUNT,
         every=every or DEFAULT_EVERY,
         seconds=seconds,
+        what=_NAMES[settings.kind],
     )
 
 

@@ -26,12 +26,12 @@ def collect_when(
     take: Take,
     arm: Callable[[JvmProcess], None],
     *,
-    what: str,
     pids: Sequence[int],
     role: str | None,
     count: int,
     every: float,
     seconds: float | None,
+    what: str = "heap dump",
 ) -> CollectError | None:
     """Watch processes and call ``take`` when a trigger fires.
 
@@ -46,8 +46,6 @@ def collect_when(
         Takes a snapshot.
     arm : callable (process) -> None
         Called once for each process, when it is seen first.
-    what : str
-        What is taken after the first class histogram, in words.
     pids, role : sequence of int, str or None
         Whom to watch: these processes, or all of a role.
     count : int
@@ -56,6 +54,8 @@ def collect_when(
         Seconds between two snapshots of one process, at least.
     seconds : float or None
         How long to watch; None: without an end.
+    what : str
+        What is taken after the first class histogram, in words.
 
     Returns
     -------

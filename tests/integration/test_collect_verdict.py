@@ -135,12 +135,3 @@ def test_a_series_of_verdicts_is_read_as_class_histograms(
     assert main(["growth", str(tmp_path / "out")]) == 0
     assert main(["diagnose", str(tmp_path / "out"), "--json"]) == 0
     assert main(["check", str(tmp_path / "out"), "--max", "java.lang.String <= 1000000"]) == 0
-
-
-def test_what_goes_with_a_verdict_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["collect", "1", "-o", str(tmp_path / "out")]
-    for wrong in (["--no-stream"], ["--redact"]):
-        assert main([*words, "--kind", "verdict", *wrong]) == 2
-        assert f"it goes without {wrong[0]}" in " ".join(capsys.readouterr().err.split())
-    assert main([*words, "--memory", "1G"]) == 2
-    assert "--memory goes with --kind verdict" in capsys.readouterr().err
