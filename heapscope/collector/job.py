@@ -85,6 +85,7 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """From the command line."""
         facts = json.loads(text)
-        filters = {name: facts.pop(name) for name in ("through", "into")}
-        made = {name: None if found is None else Filter(**found) for name, found in filters.items()}
-        return cls(**facts, **made)
+        through, into = (
+            None if found is None else Filter(**found) for found in (facts.pop("through"), facts.pop("into"))
+        )
+        return cls(**facts, through=through, into=into)
