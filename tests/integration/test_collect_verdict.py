@@ -37,9 +37,7 @@ def histogram_of(path: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-@pytest.mark.parametrize(
-    ("release", "memory"), [*((release, "1G") for release in sorted(find_jdks())), (max(find_jdks()), "8M")]
-)
+@pytest.mark.parametrize(("release", "memory"), [(min(find_jdks()), "1G"), (max(find_jdks()), "8M")])
 def test_it_has_the_figures_of_a_file_dump(
     release: int, memory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,7 +76,7 @@ def test_it_has_the_figures_of_a_file_dump(
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize("release", sorted(find_jdks()))
+@pytest.mark.parametrize("release", [max(find_jdks())])
 def test_no_byte_of_the_heap_gets_on_a_disk(release: int, tmp_path: Path) -> None:
     """All files that any of the processes opened to write to, the JVM's too, are the answer's own."""
     cache, temporary, out, log = (tmp_path / name for name in ("cache", "temporary", "out", "log"))
@@ -129,7 +127,7 @@ def test_a_series_of_verdicts_is_read_as_class_histograms(
 ) -> None:
     with java(find_jdks()[min(find_jdks())], "Zoo", *OPTIONS) as jvm:
         words = ["collect", str(jvm.pid), "-o", str(tmp_path / "out"), "--kind", "verdict", "--memory", "8M"]
-        assert main([*words, "--every", "0.1s", "--count", "3", "--keep", "2"]) == 0
+        assert main([*words, "--every", "0.1s", "--count", "2"]) == 0
     assert len(list((tmp_path / "out").iterdir())) == 6
     capsys.readouterr()
     assert main(["growth", str(tmp_path / "out")]) == 0
