@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
+from heapscope.cache import kernel_cache_dir
 from heapscope.cli import main
 from tests.support.hosts import left_in_tmp
 from tests.support.jvm import find_jdks, java
@@ -82,7 +83,7 @@ def test_no_byte_of_the_heap_gets_on_a_disk(release: int, tmp_path: Path) -> Non
     cache, temporary, out, log = (tmp_path / name for name in ("cache", "temporary", "out", "log"))
     for folder in (cache, temporary, log):
         folder.mkdir()
-    kernels = heapscope.cache.kernel_cache_dir()  # type: ignore[attr-defined]
+    kernels = kernel_cache_dir()
     environment = {
         **os.environ,
         "HEAPSCOPE_CACHE_DIR": str(cache),

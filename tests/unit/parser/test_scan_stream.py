@@ -21,7 +21,9 @@ PIECE = 100_003
 
 def names_last(data: bytes) -> bytes:
     """The same dump as JDK 22 and later stream it: objects first, then the names of their classes."""
-    at, heaps, others = HEADER_BYTES, [], []
+    at = HEADER_BYTES
+    heaps: list[bytes] = []
+    others: list[bytes] = []
     while at < len(data):
         stop = at + RECORD_HEADER_BYTES + int.from_bytes(data[at + 5 : at + 9], "big")
         (heaps if data[at] == RecordTag.HEAP_DUMP_SEGMENT else others).append(data[at:stop])
