@@ -96,9 +96,9 @@ def test_the_limit_of_memory_is_the_kernels() -> None:
         code = 1
         try:
             limit_memory(64 << 20)
-            kept = bytearray(32 << 20)
+            kept = bytearray(16 << 20)
             try:
-                bytearray(64 << 20)
+                bytearray(256 << 20)
             except MemoryError:
                 code = 0 if kept else 1
         finally:
