@@ -13,7 +13,7 @@ from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.workspace import Workspace
 from heapscope.collector import processes
 from heapscope.collector.channel import release_of
-from heapscope.collector.dump import Kind, collect
+from heapscope.collector.dump import FileKind, collect
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress
 from heapscope.reporter.text import plural
@@ -35,7 +35,7 @@ _DUMP_BYTES = 1.45  # of the live bytes; at most twice that
 class _Plan:
     pid: int
     start_ticks: int
-    kind: Kind
+    kind: FileKind
     until: float
 
 
@@ -77,7 +77,7 @@ class Collecting:
         work: Workspace,
         progress: Progress,
         pid: int = 0,
-        kind: Kind = "dump",
+        kind: FileKind = "dump",
         token: str = "",
     ) -> Answer:
         """First what a snapshot would cost, with a token; with the token, the snapshot."""
@@ -86,7 +86,7 @@ class Collecting:
         process = processes.get(pid)
         return self._plan(process, kind)
 
-    def _plan(self, process: JvmProcess, kind: Kind) -> Answer:
+    def _plan(self, process: JvmProcess, kind: FileKind) -> Answer:
         if process.attach == "no" or (process.attach == "signal" and process.is_embedded):
             why = process.attach_reason or "it takes a SIGQUIT, which its host program may not survive"
             raise HeapscopeError(
@@ -149,7 +149,7 @@ class Collecting:
         )
 
 
-def _pause_of(kind: Kind, process: JvmProcess) -> float:
+def _pause_of(kind: FileKind, process: JvmProcess) -> float:
     if kind == "histogram":
         return _HISTOGRAM_PAUSE
     release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import tempfile
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 # Named, not imported: the process that reads the dump imports it.
 _REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
+_JUDGE = "heapscope.reporter.stream_verdict:stream_verdict"
+_Kind = Literal["dump", "histogram", "verdict"]
+_NAMES: dict[_Kind, str] = {"dump": "heap dump", "histogram": "class histogram", "verdict": "verdict"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class _Settings:
 
     output: Path
     remote: RemoteFolder | None
-    kind: Literal["dump", "histogram"]
+    kind: _Kind
     live: bool
     method: Method | None
     stream: bool
@@ -46,6 +50,7 @@ class _Settings:
     max_pause_seconds: float
     buffer_bytes: int | None
     min_free_bytes: int | None
+    memory_bytes: int | None
     keep: int | None
     max_bytes: int | None
     then: str | None
@@ -56,10 +61,11 @@ class _Settings:
 @click.option("--role", metavar="NAME", help="All TensorFlow processes of this role, also new ones.")
 @click.option(
     "--kind",
-    type=click.Choice(["dump", "histogram"]),
+    type=click.Choice(["dump", "histogram", "verdict"]),
     default="dump",
     show_default=True,
-    help="What to take.",
+    help="What to take. A verdict is what a dump says, and no dump: a class histogram and a diagnosis, and "
+    "nothing of the heap gets on a disk.",
 )
 @click.option("--live/--all", default=True, help="Reachable after a full GC, or all.  [default: live]")
 @click.option("--every", callback=duration, metavar="TIME", help="Between snapshots: 30s, 10m, 1h.")
@@ -119,6 +125,14 @@ class _Settings:
     metavar="SIZE",
     help="Leave so much of the disk free.  [default: a tenth of it, 1G at most]",
 )
+@click.option(
+    "--memory",
+    "memory_bytes",
+    callback=size_of_option,
+    metavar="SIZE",
+    help="With --kind verdict: for the dump and its analysis; where it does not fit there is only the class "
+    "histogram.  [default: a quarter of what is free, 4G at most]",
+)
 @click.option("--keep", metavar="N", type=click.IntRange(1), help="The newest N of each JVM stay in DIR.")
 @click.option(
     "--max-bytes",
@@ -144,7 +158,7 @@ class _Settings:
 def collect(
     pids: tuple[int, ...],
     role: str | None,
-    kind: Literal["dump", "histogram"],
+    kind: _Kind,
     live: bool,
     every: float | None,
     count: int | None,
@@ -158,6 +172,7 @@ def collect(
     max_pause_seconds: float,
     buffer_bytes: int | None,
     min_free_bytes: int | None,
+    memory_bytes: int | None,
     keep: int | None,
     max_bytes: int | None,
     then: str | None,
@@ -176,7 +191,8 @@ def collect(
     if pids and role is not None:
         raise click.UsageError("Name processes by PID, or by --role, not both.")
     if check:
-        place = None if output is None or is_remote(output) else local_folder(output)
+        is_elsewhere = output is None or is_remote(output) or kind == "verdict"
+        place = None if is_elsewhere or output is None else local_folder(output)
         _check(pids, role, place, not no_stream, allow_sigquit, max_pause_seconds, min_free_bytes)
         return
     if output is None:
@@ -191,6 +207,13 @@ def collect(
         )
     if redact and no_stream:
         raise click.UsageError("--redact works in a stream: the file of --no-stream would hold the secrets.")
+    if kind == "verdict" and (no_stream or redact):
+        raise click.UsageError(
+            "--kind verdict works in a stream, and keeps nothing of the dump: it goes without "
+            + ("--no-stream." if no_stream else "--redact.")
+        )
+    if memory_bytes is not None and kind != "verdict":
+        raise click.UsageError("--memory goes with --kind verdict.")
     if not triggers and count is not None and count > 1 and every is None:
         raise click.UsageError("--count needs --every.")
     remote = _remote(output) if is_remote(output) else None
@@ -209,6 +232,7 @@ def collect(
         max_pause_seconds=max_pause_seconds,
         buffer_bytes=buffer_bytes,
         min_free_bytes=min_free_bytes,
+        memory_bytes=memory_bytes,
         keep=keep,
         max_bytes=max_bytes,
         then=then,
@@ -305,18 +329,15 @@ def _collect_when(
 
     def take(process: JvmProcess, due: Literal["dump", "histogram"]) -> None:
         # Nobody may be at the terminal any more to answer a question.
-        _collect(
-            process,
-            replace(settings, kind="histogram" if settings.kind == "histogram" else due),
-            may_ask=False,
-        )
+        kind = "histogram" if due == "histogram" else settings.kind
+        _collect(process, replace(settings, kind=kind), may_ask=False)
 
     def arm(process: JvmProcess) -> None:
         from heapscope.cli.collect_check import warn_of
 
         warn_of(
             process,
-            settings.output,
+            None if settings.kind == "verdict" else settings.output,  # which needs no room for a dump
             stream=settings.stream,
             allow_sigquit=settings.allow_sigquit,
             max_pause_seconds=settings.max_pause_seconds,
@@ -332,6 +353,7 @@ def _collect_when(
         count=count or DEFAULT_COUNT,
         every=every or DEFAULT_EVERY,
         seconds=seconds,
+        what=_NAMES[settings.kind],
     )
 
 
@@ -361,6 +383,7 @@ def _report(error: CollectError) -> CollectError:
 
 def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) -> None:
     from heapscope.cli.collect_then import run_then
+    from heapscope.collector.buffer import default_memory_bytes
     from heapscope.collector.dump import collect as take
     from heapscope.collector.retention import remove_old
     from heapscope.collector.stream import Filter
@@ -386,17 +409,22 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         buffer_bytes=settings.buffer_bytes,
         min_free_bytes=settings.min_free_bytes,
         through=Filter(_REDACTOR) if settings.redact and settings.kind == "dump" else None,
+        into=Filter(_JUDGE, {"memory_bytes": settings.memory_bytes or default_memory_bytes()})
+        if settings.kind == "verdict"
+        else None,
         notice=lambda line: click.echo(printable(f"heapscope: {line}"), err=True),
     )
     told = format_bytes(taken.facts["file_bytes"])
-    if settings.kind == "dump":
+    if settings.kind != "histogram":
         told += f" of {format_bytes(taken.facts['dump_bytes'])}, JVM paused about " + (
             f"{taken.facts['pause_seconds_estimate']:.2g} s"
         )
+    if taken.verdict is not None:
+        told += f"; {_verdict_of(taken.verdict)}"
     name = str(taken.path)
     if settings.remote is not None:
         try:
-            name = settings.remote.send(taken.path, taken.sidecar)
+            name = settings.remote.send(taken.files)
         except (KeyboardInterrupt, SystemExit):
             sys.stderr.write(
                 printable(f"heapscope: not sent; the snapshot is whole and stays at {name}") + "\n"
@@ -410,6 +438,14 @@ def _collect(process: JvmProcess, settings: _Settings, *, may_ask: bool = True) 
         sys.stdout.flush()
     if settings.then is not None:
         run_then(settings.then, taken, None if settings.remote is None else name)
+
+
+def _verdict_of(path: Path) -> str:
+    """What a verdict says, in one line."""
+    found = json.loads(path.read_text())
+    if found["diagnosis"] is None:
+        return f"class histogram only: {found['left_out']}"
+    return str(found["diagnosis"]["headline"])
 
 
 def _is_terminal() -> bool:

@@ -68,7 +68,7 @@ def check_process(
 
 def warn_of(
     process: JvmProcess,
-    folder: Path,
+    folder: Path | None,
     *,
     stream: bool,
     allow_sigquit: bool,

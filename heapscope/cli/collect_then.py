@@ -18,8 +18,8 @@ def run_then(command: str, taken: Collected, url: str | None) -> None:
     Parameters
     ----------
     command : str
-        For ``sh -c``; ``HEAPSCOPE_SNAPSHOT``, ``HEAPSCOPE_SIDECAR``, ``HEAPSCOPE_KIND`` and
-        ``HEAPSCOPE_PID`` are in its environment.
+        For ``sh -c``; ``HEAPSCOPE_SNAPSHOT``, ``HEAPSCOPE_SIDECAR``, ``HEAPSCOPE_VERDICT`` (of a verdict),
+        ``HEAPSCOPE_KIND`` and ``HEAPSCOPE_PID`` are in its environment.
     taken : Collected
     url : str or None
         Where it was sent to; the files are not here any more then.
@@ -36,6 +36,9 @@ def run_then(command: str, taken: Collected, url: str | None) -> None:
         "HEAPSCOPE_KIND": str(taken.facts["kind"]),
         "HEAPSCOPE_PID": str(taken.facts["process"]["pid"]),
     }
+    if taken.verdict is not None:
+        beside = f"{url.removesuffix(taken.path.name)}{taken.verdict.name}" if url else ""
+        environment["HEAPSCOPE_VERDICT"] = beside or str(taken.verdict.absolute())
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise CommandFailed(

@@ -31,6 +31,7 @@ def collect_when(
     count: int,
     every: float,
     seconds: float | None,
+    what: str = "heap dump",
 ) -> CollectError | None:
     """Watch processes and call ``take`` when a trigger fires.
 
@@ -53,6 +54,8 @@ def collect_when(
         Seconds between two snapshots of one process, at least.
     seconds : float or None
         How long to watch; None: without an end.
+    what : str
+        What is taken after the first class histogram, in words.
 
     Returns
     -------
@@ -83,7 +86,8 @@ def collect_when(
                 found = next((p for p in watcher.processes if (p.pid, p.start_ticks) == wanted), None)
                 if found is None:
                     continue
-                sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {_NAMES[due.kind]}") + "\n")
+                name = what if due.kind == "dump" else "class histogram"
+                sys.stdout.write(printable(f"process {due.pid}: {due.reason}: a {name}") + "\n")
                 sys.stdout.flush()
                 try:
                     take(found, due.kind)
@@ -97,6 +101,3 @@ def collect_when(
     finally:
         watcher.close()
     return problem
-
-
-_NAMES = {"dump": "heap dump", "histogram": "class histogram"}

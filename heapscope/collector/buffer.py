@@ -22,17 +22,30 @@ _MESSAGE = struct.Struct("<HHI")  # slot, stream, bytes in it
 DEFAULT_BYTES = 1 << 30
 _SHARE_OF_FREE = 8
 _MADV_POPULATE_WRITE = 23
+SHARE_HELD = 3  # quarters of the memory that may be full before anything of it is taken out
+_MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 << 20, 4 << 30
 
 
 def default_buffer_bytes() -> int:
     """1 GiB, or an eighth of the free memory: the JVM may live in the same container."""
+    return max(
+        _MIN_SLOTS * SLOT_BYTES, min([DEFAULT_BYTES, *(left // _SHARE_OF_FREE for left in _free_bytes())])
+    )
+
+
+def default_memory_bytes() -> int:
+    """For the analysis of a dump that is not written: a quarter of the free memory, at most 4 GiB."""
+    return max(_MIN_MEMORY_BYTES, min([_MAX_MEMORY_BYTES, *(left // 4 for left in _free_bytes())]))
+
+
+def _free_bytes() -> list[int]:
+    """Of the container that limits us, and of the machine."""
     limits = memory_limits(os.getpid())
-    free = [
+    return [
         limits[f"{whose}_bytes"] - limits[f"{whose}_used_bytes"]
         for whose in ("container", "machine")
         if f"{whose}_bytes" in limits
     ]
-    return max(_MIN_SLOTS * SLOT_BYTES, min([DEFAULT_BYTES, *(left // _SHARE_OF_FREE for left in free)]))
 
 
 class SlotBuffer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import select
 import signal
 import time
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 # What a disk may take for one step; whoever takes longer is left behind.
 _DISK_SECONDS = 5.0
+_TRACED_LOOKS = 10
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -41,6 +43,7 @@ class Child:
         if self.pid == 0:
             _be(name, work, None if outlives else watchdog, keep)
         self.pidfd = os.pidfd_open(self.pid)
+        self._traced_looks = 0
         self._code: int | None = None
 
     def code(self) -> int | None:
@@ -51,12 +54,14 @@ class Child:
         return self._code
 
     def is_stopped(self) -> bool:
-        """Whether it was stopped, or is traced."""
+        """Whether it was stopped, or a debugger holds it at several looks: strace does so at each call."""
         try:
             text = Path(f"/proc/{self.pid}/stat").read_text()
         except OSError:
             return False
-        return text.rpartition(")")[2].split()[0] in ("T", "t")
+        state = text.rpartition(")")[2].split()[0]
+        self._traced_looks = self._traced_looks + 1 if state == "t" else 0
+        return state == "T" or self._traced_looks >= _TRACED_LOOKS
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended after so long."""
@@ -94,6 +99,10 @@ def _be(name: str, work: Callable[[], int], watchdog: int | None, keep: Sequence
                 if fd > 2 and fd not in keep:
                     with suppress(OSError):
                         os.close(fd)
+        # What they hold is of the heap, and a core would be on a disk: 1 also keeps it from a program that
+        # takes cores (core(5)).
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         # If even the watchdog is killed, its children go with it and the JVM goes on.
         if watchdog is not None:
             end_with_parent()

@@ -1,4 +1,5 @@
-"""One safe snapshot of a JVM: a heap dump into a ``.hprof.zst``, or a class histogram.
+"""One safe snapshot of a JVM: a heap dump into a ``.hprof.zst``, a class histogram, or a verdict without a
+dump.
 
 A snapshot appears under its name when it is whole, with a JSON sidecar beside it, or not at all.
 """
@@ -12,7 +13,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -33,18 +34,26 @@ from heapscope.units import format_duration
 MAX_PAUSE_SECONDS = 30.0
 _HISTOGRAM_SECONDS = 900.0
 _FIRST_RELEASE_TO_STREAM = 11
-Kind = Literal["dump", "histogram"]
-_SUFFIXES: dict[Kind, str] = {"dump": "hprof.zst", "histogram": "histogram.txt"}
+Kind = Literal["dump", "histogram", "verdict"]
+FileKind = Literal["dump", "histogram"]
+_HISTOGRAM = "histogram.txt"
+_SUFFIXES: dict[Kind, str] = {"dump": "hprof.zst", "histogram": _HISTOGRAM, "verdict": _HISTOGRAM}
 Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A snapshot that was taken: its file, its sidecar, and what the sidecar says."""
+    """A snapshot that was taken: its file, its sidecar, and what the sidecar says; of a verdict also that."""
 
     path: Path
     sidecar: Path
     facts: dict[str, Any]
+    verdict: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, the snapshot last."""
+        return [*([] if self.verdict is None else [self.verdict]), self.sidecar, self.path]
 
 
 def ignore_notice(message: str) -> None:
@@ -57,13 +66,15 @@ class SnapshotOptions:
 
     Attributes
     ----------
-    kind : {"dump", "histogram"}
+    kind : {"dump", "histogram", "verdict"}
     live : bool
         Only what is reachable, after a full collection; else all objects.
     stream : bool
         Whether a dump may flow through a FIFO.
     through : Filter or None
         What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
+    into : Filter or None
+        What takes in the dump of a verdict.
     max_pause_seconds : float
         A dump that makes the JVM stand still for longer is ended.
     buffer_bytes : int or None
@@ -80,6 +91,7 @@ class SnapshotOptions:
     live: bool = True
     stream: bool = True
     through: Filter | None = None
+    into: Filter | None = None
     max_pause_seconds: float = MAX_PAUSE_SECONDS
     buffer_bytes: int | None = None
     min_free_bytes: int | None = None
@@ -97,6 +109,7 @@ def collect(
     stream: bool = True,
     allow_sigquit: bool = False,
     through: Filter | None = None,
+    into: Filter | None = None,
     max_pause_seconds: float = MAX_PAUSE_SECONDS,
     buffer_bytes: int | None = None,
     min_free_bytes: int | None = None,
@@ -111,8 +124,9 @@ def collect(
         As it was found; a later process with its pid is refused.
     folder : Path
         Where the snapshot and its sidecar go.
-    kind : {"dump", "histogram"}
-        A heap dump, or the ten times cheaper class histogram.
+    kind : {"dump", "histogram", "verdict"}
+        A heap dump, the cheaper class histogram, or what a dump says without the dump: a class histogram and
+        a verdict in JSON.
     live : bool
         Only what is reachable, after a full collection; else all objects.
     method : {"attach", "jmap", "jcmd"}, optional
@@ -124,6 +138,9 @@ def collect(
         Whether a JVM without an attach socket may be sent one SIGQUIT.
     through : Filter, optional
         What a dump flows through on its way: what it takes out is on no disk, so there is no file mode then.
+    into : Filter, optional
+        What takes in the dump of a verdict and answers: `heapscope.collector.answerer.Work`.  Its options get
+        the ``name`` of the snapshot and the ``folder``.
     max_pause_seconds : float
         A dump that makes the JVM stand still for longer is ended, the JVM goes on.
     buffer_bytes : int, optional
@@ -155,6 +172,7 @@ def collect(
         live=live,
         stream=stream,
         through=through,
+        into=into,
         max_pause_seconds=max_pause_seconds,
         buffer_bytes=buffer_bytes,
         min_free_bytes=min_free_bytes,
@@ -191,37 +209,55 @@ def take(
         sweep_parts(folder, tuple(_SUFFIXES.values()))
         channel = channel_of()
         before, started = get(process.pid), datetime.now(UTC)
-        path = folder / f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}.{_SUFFIXES[options.kind]}"
+        name = f"{_label(process)}.{started:%Y%m%dT%H%M%S.%fZ}"
+        path = folder / f"{name}.{_SUFFIXES[options.kind]}"
+        known = {
+            "captured_at": started.isoformat(),
+            "kind": options.kind,
+            "method": channel.method,
+            "live": options.live,
+            "redacted": options.through is not None and options.kind == "dump",
+            "host": socket.gethostname(),
+            **({} if options.work_count is None else {"work_count": options.work_count}),
+        }
         options_of_jvm = jvm_options(channel)
         clock = time.monotonic()
         with open_part(path) as output:
-            write = _dump if options.kind == "dump" else _histogram
-            found = write(before, channel, output, options)
+            if options.kind == "histogram":
+                found = _histogram(before, channel, output, options)
+            elif options.kind == "verdict":
+                so_far = {**known, **sidecar_facts(before, None), "jvm_options": options_of_jvm}
+                found = _verdict(before, channel, output, options, name, so_far)
+            else:
+                found = _dump(before, channel, output, options)
         elapsed = time.monotonic() - clock
         # It may have ended since, or be a zombie; the snapshot is whole all the same.
         after = next((p for p in find([process.pid]) if p.start_ticks == process.start_ticks), None)
+    answer = found.pop("answer", None)
     facts = {
-        "captured_at": started.isoformat(),
-        "kind": options.kind,
-        "method": channel.method,
-        "live": options.live,
-        "redacted": options.through is not None and options.kind == "dump",
-        "host": socket.gethostname(),
-        **({} if options.work_count is None else {"work_count": options.work_count}),
+        **known,
         "elapsed_seconds": round(elapsed, 3),
         "file_bytes": path.stat().st_size,
         **found,
         **sidecar_facts(before, after),
         "jvm_options": options_of_jvm,
     }
-    sidecar = path.with_name(path.name + ".json")
+    verdict = None if answer is None else folder / f"{name}.verdict.json"
+    taken = Collected(path, path.with_name(path.name + ".json"), facts, verdict)
     try:
-        with new_file(sidecar) as file:
-            file.write(json.dumps(facts, indent=2).encode())
+        if verdict is not None:
+            _write_json(verdict, answer)
+        _write_json(taken.sidecar, facts)
     except (OutputExists, OutputFailed) as error:
-        path.unlink(missing_ok=True)  # without it nobody knows what the snapshot is of
+        for each in taken.files:
+            each.unlink(missing_ok=True)  # without all of them nobody knows what the snapshot is of
         raise DumpFailed(f"{error}; no snapshot was kept") from None
-    return Collected(path, sidecar, facts)
+    return taken
+
+
+def _write_json(path: Path, facts: object) -> None:
+    with new_file(path) as file:
+        file.write(json.dumps(facts, indent=2).encode())
 
 
 def _label(process: JvmProcess) -> str:
@@ -278,14 +314,9 @@ def _dump(
     """Through a FIFO if that can work, else as a file."""
     why = why_no_stream(process, channel) if options.stream else ""
     if options.stream and not why:
-        pause = expected_pause_seconds(process, channel.release)
-        if pause > options.max_pause_seconds:
-            options.notice(
-                f"process {process.pid}: its dump may take {format_duration(pause)} and is ended after "
-                f"{format_duration(options.max_pause_seconds)} (--max-pause)"
-            )
+        _warn_of_pause(process, channel, options)
         try:
-            return dump_through_watchdog(process, channel, output, options, is_streamed=True)
+            return dump_through_watchdog(process, channel, output, options, {}, is_streamed=True)
         except NoFifoError as error:
             why = f"no FIFO can be made in its /tmp ({error})"
     if options.through is not None:
@@ -302,7 +333,44 @@ def _dump(
         )
     if why:
         options.notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")
-    return dump_through_watchdog(process, channel, output, options, is_streamed=False)
+    return dump_through_watchdog(process, channel, output, options, {}, is_streamed=False)
+
+
+def _verdict(
+    process: JvmProcess,
+    channel: JvmChannel,
+    output: PartFile,
+    options: SnapshotOptions,
+    name: str,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Through a FIFO, or not at all: as a file the dump would be on a disk."""
+    if options.into is None:
+        raise CollectError(f"process {process.pid}: nothing was named that takes in its dump")
+    why = why_no_stream(process, channel) if options.stream else "as told"
+    if not why:
+        _warn_of_pause(process, channel, options)
+        about = {"name": name, "folder": str(output.path.parent)}
+        into = replace(options.into, options={**options.into.options, **about})
+        try:
+            return dump_through_watchdog(
+                process, channel, output, replace(options, into=into), facts, is_streamed=True
+            )
+        except NoFifoError as error:
+            why = f"no FIFO can be made in its /tmp ({error})"
+    raise CollectError(
+        f"process {process.pid}: its dump cannot be streamed ({why}), and as a file it would be on a disk; "
+        "collect it with --kind dump, or --kind histogram"
+    )
+
+
+def _warn_of_pause(process: JvmProcess, channel: JvmChannel, options: SnapshotOptions) -> None:
+    pause = expected_pause_seconds(process, channel.release)
+    if pause > options.max_pause_seconds:
+        options.notice(
+            f"process {process.pid}: its dump may take {format_duration(pause)} and is ended after "
+            f"{format_duration(options.max_pause_seconds)} (--max-pause)"
+        )
 
 
 def why_no_stream(process: JvmProcess, channel: JvmChannel) -> str:

@@ -18,7 +18,14 @@ from pathlib import Path
 
 from heapscope.collector import attach, jni, processes
 from heapscope.collector.channel import JvmChannel, release_of
-from heapscope.collector.dump import MAX_PAUSE_SECONDS, Collected, Kind, SnapshotOptions, ignore_notice, take
+from heapscope.collector.dump import (
+    MAX_PAUSE_SECONDS,
+    Collected,
+    FileKind,
+    SnapshotOptions,
+    ignore_notice,
+    take,
+)
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import DumpFailed, JvmNotFound
 
@@ -28,7 +35,7 @@ _SIGACTION_BYTES = 512  # more than any libc's struct sigaction
 def collect_self(
     folder: str | os.PathLike[str],
     *,
-    kind: Kind = "dump",
+    kind: FileKind = "dump",
     live: bool = True,
     stream: bool = True,
     max_pause_seconds: float = MAX_PAUSE_SECONDS,

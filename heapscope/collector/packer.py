@@ -19,7 +19,7 @@ from typing import IO, Literal, Protocol, cast
 
 import zstandard
 
-from heapscope.collector.buffer import SlotBuffer
+from heapscope.collector.buffer import SHARE_HELD, SlotBuffer
 from heapscope.collector.disk import Disk
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import END, Filter, Filtered, Single, Sink
@@ -27,7 +27,6 @@ from heapscope.collector.stream import END, Filter, Filtered, Single, Sink
 Way = Literal["memory", "spooled", "compressed"]
 _Filled = tuple[int, int, int]  # slot, stream, bytes in it
 _COPY_BYTES = 1 << 20
-_SHARE_HELD = 3  # quarters of the memory that may be full before anything is written
 _NICE = 10  # added when the JVM goes on: the program that hosts it comes first
 
 
@@ -78,7 +77,7 @@ class Packer:
         self._output_fd, self._expected_bytes = output_fd, expected_bytes
         self._is_merged = through is not None
         self._stages: list[_Stage] = (
-            [Filtered(through.make())]
+            [Filtered(through.make(), streams)]
             if through is not None
             else [Single(is_main=number == 0) for number in range(streams)]
         )
@@ -100,7 +99,7 @@ class Packer:
         waiting: deque[_Filled] = deque()
         for found in self._buffer.filled():
             waiting.append(found)
-            while len(waiting) > (0 if self._frames else self._buffer.count * _SHARE_HELD // 4):
+            while len(waiting) > (0 if self._frames else self._buffer.count * SHARE_HELD // 4):
                 self._spill(*waiting.popleft())
         with suppress(OSError):
             os.nice(_NICE)

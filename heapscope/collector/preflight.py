@@ -17,11 +17,14 @@ from heapscope.collector.expectation import (
     expected_pause_seconds,
     measured_rate,
 )
+from heapscope.collector.holder import can_link
 from heapscope.collector.processes import JvmProcess, survives_broken_pipe
 from heapscope.errors import CollectError
 from heapscope.units import format_bytes, format_duration
 
 _FIRST_RELEASE_TO_STREAM = 11
+# It opens its FIFOs when all of its threads stand still.
+_FIRST_RELEASE_TO_SPLIT = 22
 # A compressed dump takes a third to a half of its bytes (measured on heaps of random bytes, the worst kind).
 _COMPRESSED_SHARE = 0.5
 
@@ -48,6 +51,11 @@ def expect(
     release = release_of(f"JDK {process.jvm_version}") if process.jvm_version else 0
     refusals, warnings = _attaching(process, allow_sigquit)
     why_file = _why_file(process, release, stream)
+    if not why_file and not 0 < release < _FIRST_RELEASE_TO_SPLIT and not can_link(process.pid):
+        warnings.append(
+            "it has pids or users of its own: if all of heapscope is killed at once by SIGKILL before it "
+            "opens its pipe, it stands still until the next collect"
+        )
     way = "through a pipe" if not why_file else f"as a file in its /tmp or /var/tmp ({why_file})"
     if why_file:
         refusals += _room_in_target(process, release, min_free_bytes)

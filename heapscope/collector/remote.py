@@ -7,7 +7,7 @@ nobody waits for it but heapscope.  It appears under its name whole or not at al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,8 @@ class RemoteFolder:
             raise OutputFailed(self.url, f"{_words(error)}; no JVM was asked") from None
         _ignore(lambda: self._system.rm_file(name))
 
-    def send(self, snapshot: Path, sidecar: Path) -> str:
-        """Send a snapshot and remove the local files; its address.
+    def send(self, files: Sequence[Path]) -> str:
+        """Send the files of a snapshot, which is the last of them, and remove them here; its address.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class RemoteFolder:
         sent: list[str] = []
         try:
             self._make_folder()
-            for path in (sidecar, snapshot):
+            for path in files:
                 sent.append(f"{self._folder}/{path.name}")
                 self._put(path, sent[-1])
         except BaseException as error:  # whatever the library of a protocol raises, and Ctrl-C
@@ -106,11 +106,11 @@ class RemoteFolder:
             if not isinstance(error, Exception):
                 raise
             raise CollectError(
-                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {snapshot}"
+                f"{self.url}: {_words(error)}; the snapshot is whole and stays at {files[-1]}"
             ) from None
-        snapshot.unlink()
-        sidecar.unlink()
-        return f"{self.url}/{snapshot.name}"
+        for path in files:
+            path.unlink()
+        return f"{self.url}/{files[-1].name}"
 
     def _make_folder(self) -> None:
         # Object stores have no folders, and a bucket is not made because its name was mistyped.

@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _NAME = re.compile(r".+\.\d+\.(\d{8}T\d{6}\.\d{6}Z)\.(?:hprof\.zst|histogram\.txt)")
@@ -17,11 +17,15 @@ class _Snapshot:
     path: Path
     captured: str
     process: tuple[object, ...]
-    byte_count: int  # with its sidecar
+    byte_count: int  # with its sidecar and verdict
 
     @property
     def sidecar(self) -> Path:
         return self.path.with_name(self.path.name + ".json")
+
+    @property
+    def verdict(self) -> Path:
+        return self.path.with_name(self.path.name.removesuffix(".histogram.txt") + ".verdict.json")
 
 
 def remove_old(folder: Path, *, keep: int | None = None, max_bytes: int | None = None) -> list[Path]:
@@ -60,6 +64,7 @@ def remove_old(folder: Path, *, keep: int | None = None, max_bytes: int | None =
         with suppress(OSError):
             snapshot.path.unlink()
             removed.append(snapshot.path)
+            snapshot.verdict.unlink(missing_ok=True)
             snapshot.sidecar.unlink()
     return removed
 
@@ -75,5 +80,8 @@ def _snapshots(folder: Path) -> list[_Snapshot]:
             sidecar = path.with_name(path.name + ".json").read_bytes()
             of = json.loads(sidecar)["process"]
             size = path.stat().st_size + len(sidecar)
-            found.append(_Snapshot(path, match[1], (of["pid"], of["start_ticks"]), size))
+            snapshot = _Snapshot(path, match[1], (of["pid"], of["start_ticks"]), size)
+            with suppress(FileNotFoundError):
+                snapshot = replace(snapshot, byte_count=size + snapshot.verdict.stat().st_size)
+            found.append(snapshot)
     return found

@@ -33,13 +33,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a dump flows through before it is written, by name: the writer's process imports it.
+    """What a dump flows through, or into, by name: the writer's process imports it.
 
     Attributes
     ----------
     factory : str
         ``module:function``; called with ``options`` it makes an object with ``feed(bytes) -> bytes`` and
-        ``finish() -> bytes``.  The collector does not care what it does.
+        ``finish() -> bytes``, or a `heapscope.collector.answerer.Work`.  The collector does not care what it
+        does.
     options : dict
         Plain values.
     """
@@ -47,10 +48,10 @@ class Filter:
     factory: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def make(self) -> Any:
+    def make(self, *more: object) -> Any:
         """Make the filter; slow work such as compiling is done when this returns."""
         module, _, name = self.factory.partition(":")
-        return getattr(import_module(module), name)(self.options)
+        return getattr(import_module(module), name)(self.options, *more)
 
 
 class Records:
@@ -205,19 +206,41 @@ class Merged:
         return self._named() + self._main.rest
 
 
+class Whole(Single):
+    """The one stream of a dump, as it is, with its HEAP_DUMP_END."""
+
+    def __init__(self) -> None:
+        super().__init__(is_main=True)
+
+    def finish(self) -> bytes:
+        """The HEAP_DUMP_END.
+
+        Raises
+        ------
+        DumpFailed
+            The stream does not end where one may end.
+        """
+        return super().finish() + END
+
+
+def in_order(streams: int) -> Merged | Whole:
+    """What makes one stream of those of a dump: 1, or 2 of JDK 22 and later."""
+    return Merged() if streams > 1 else Whole()
+
+
 class Filtered:
     """Streams in one, and a filter behind."""
 
-    def __init__(self, transform: Any) -> None:
-        self._merged, self._transform = Merged(), transform
+    def __init__(self, transform: Any, streams: int) -> None:
+        self._ordered, self._transform = in_order(streams), transform
 
     def feed(self, stream: int, data: bytes) -> bytes:
         """What the filter has ready."""
-        return bytes(self._transform.feed(self._merged.feed(stream, data)))
+        return bytes(self._transform.feed(self._ordered.feed(stream, data)))
 
     def finish(self) -> bytes:
         """What is left; the dump is whole."""
-        rest: bytes = self._transform.feed(self._merged.finish())
+        rest: bytes = self._transform.feed(self._ordered.finish())
         return rest + bytes(self._transform.finish())
 
 

@@ -37,14 +37,15 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from heapscope.collector import packer, reader
+from heapscope.collector.answerer import Answerer
 from heapscope.collector.attach_reasons import as_whom
-from heapscope.collector.buffer import DEFAULT_BYTES, SlotBuffer
+from heapscope.collector.buffer import SlotBuffer
 from heapscope.collector.child import Child, apart, end_with_parent
-from heapscope.collector.disk import Disk
+from heapscope.collector.holder import Holder
+from heapscope.collector.job import Job
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
@@ -62,78 +63,11 @@ _GRACE_SECONDS = 1.0
 _RELEASE_SECONDS = 0.05
 # A writer that does nothing for so long, when the JVM goes on: fsync of a dump on a slow disk takes a while.
 _WRITER_SECONDS = 120.0
+# An analysis says how far it is; some of its steps take a while, and so does compiling them.
+_ANALYSIS_SECONDS = 900.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _READER_NICE = -20
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One dump.
-
-    Attributes
-    ----------
-    root, folder, name : int, str, str
-        An open directory of the target, the folder to make in it, and the dump's name in that.
-    is_streamed, is_split : bool
-        Through a FIFO; and through a second one, as JDK 22 and later write.
-    owner : (int, int) or None
-        Effective user and group to take for all that is done there.
-    output, output_fd : str, int
-        The file to fill, made by heapscope, which holds a lock on it.
-    seconds, stall_seconds : float
-        Limits of the pause, and of a reader that reads nothing though bytes wait.
-    buffer_bytes : int
-        Memory between reader and writer.
-    min_free_bytes : int or None
-        What stays free on the output's disk; None for the default of `Disk`.
-    expected_bytes : int
-        About how long the dump will be.
-    through : Filter or None
-        What the dump flows through before it is written; only of a stream.
-    """
-
-    root: int
-    folder: str
-    name: str
-    is_streamed: bool
-    is_split: bool
-    owner: tuple[int, int] | None
-    output: str
-    output_fd: int
-    seconds: float
-    stall_seconds: float
-    buffer_bytes: int = DEFAULT_BYTES
-    min_free_bytes: int | None = None
-    expected_bytes: int = 0
-    through: Filter | None = None
-
-    @property
-    def inside(self) -> Path:
-        """The folder, by way of the open directory: the target may be gone with its ``/proc/PID/root``."""
-        return Path(f"/proc/self/fd/{self.root}/{self.folder}")
-
-    @property
-    def fifos(self) -> list[Path]:
-        """Those that the JVM opens."""
-        names = [self.name, f"{self.name}.p0"] if self.is_split else [self.name]
-        return [self.inside / name for name in names] if self.is_streamed else []
-
-    @property
-    def disk(self) -> Disk:
-        """Of the output."""
-        return Disk(Path(self.output).parent, self.output_fd, self.min_free_bytes)
-
-    def to_json(self) -> str:
-        """For the command line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        """From the command line."""
-        facts = json.loads(text)
-        through = facts.pop("through")
-        return cls(**facts, through=None if through is None else Filter(**through))
 
 
 class _Heapscope:
@@ -189,7 +123,7 @@ class _Dump:
         self._writer = Child(
             "heapscope-write",
             lambda: self._write(buffer, answer_fd),
-            keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd),
+            keep=(buffer.filled_out, buffer.freed_in, answer_fd, job.output_fd, job.facts_fd),
         )
         self._reader = Child(
             "heapscope-read",
@@ -210,7 +144,16 @@ class _Dump:
         act_as(None)
         end_with_parent()  # forgotten where the ids change
 
+        def answer(into: Filter) -> dict[str, object]:
+            facts = json.loads(os.pread(self._job.facts_fd, os.fstat(self._job.facts_fd).st_size, 0))
+            streams, disk = len(self._guards), self._job.disk
+            work = Answerer(buffer, streams, into, facts, self._job.output_fd, disk, self._status)
+            _tell(answer_fd, ready=True)
+            return work.run()
+
         def pack() -> dict[str, object]:
+            if self._job.into is not None:
+                return answer(self._job.into)
             work = packer.Packer(
                 buffer,
                 len(self._guards),
@@ -309,10 +252,13 @@ class _Dump:
         moved = status.read_bytes, status.written_bytes
         if moved != self._seen:
             self._seen, self._since = moved, now
-        limit = job.stall_seconds if read is None else _WRITER_SECONDS
+        finishing = _WRITER_SECONDS if job.into is None else _ANALYSIS_SECONDS
+        limit = job.stall_seconds if read is None else finishing
         if now - self._since <= limit or (read is None and not bytes_wait(self._guards)):
             return ""
         folder = Path(job.output).parent
+        if job.into is not None and (read is not None or status.is_full):
+            return f"its analysis made no progress for {limit:g} s"
         if read is not None or status.is_full:
             return f"{folder}: its disk took nothing for {limit:g} s"
         return f"the reader made no progress for {limit:g} s"
@@ -435,6 +381,10 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     except OSError as error:
         _answer(problem=NO_FIFO, reason=error.strerror)
         return
+    holder = None
+    if job.is_linked:
+        with suppress(OSError):  # the FIFOs have their names
+            holder = Holder(job.fifos, guards, job.owner)
     try:
         try:
             dump = _Dump(job, heapscope, guards)
@@ -443,6 +393,8 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
             return
         _answer(**dump.watch())
     finally:
+        if holder is not None:
+            holder.end()
         _release(job, guards, heapscope)
 
 

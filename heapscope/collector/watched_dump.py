@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, Protocol
 
@@ -20,12 +20,14 @@ from heapscope.collector.buffer import default_buffer_bytes
 from heapscope.collector.channel import JvmChannel, created_seconds
 from heapscope.collector.child import is_ready
 from heapscope.collector.expectation import expected_dump_bytes
+from heapscope.collector.holder import can_link
+from heapscope.collector.job import Job
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
 from heapscope.collector.reader import release_openers
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, Job
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
@@ -39,6 +41,8 @@ _ANSWER_SECONDS = 60.0
 _FILE_SECONDS = 900.0
 # The watchdog sees to it that a writer goes on; compressing a large dump beside busy programs takes its time.
 _PACK_SECONDS = 86400.0
+# A process that is killed takes a while to give back the memory of a large heap.
+_ENDING_SECONDS = 1.0
 _FIRST_RELEASE_TO_SPLIT = 22
 # What HotSpotDiagnosticMXBean writes has to end like this.
 _NAME = "dump.hprof"
@@ -51,6 +55,8 @@ class DumpOptions(Protocol):
     def live(self) -> bool: ...
     @property
     def through(self) -> Filter | None: ...
+    @property
+    def into(self) -> Filter | None: ...
     @property
     def max_pause_seconds(self) -> float: ...
     @property
@@ -68,6 +74,7 @@ def dump_through_watchdog(
     channel: JvmChannel,
     output: PartFile,
     options: DumpOptions,
+    facts: Mapping[str, Any],
     *,
     is_streamed: bool,
 ) -> dict[str, Any]:
@@ -79,13 +86,16 @@ def dump_through_watchdog(
     channel : JvmChannel
     output : PartFile
     options : SnapshotOptions
+    facts : mapping
+        What is known of the process, for ``options.into``.
     is_streamed : bool
         Through a FIFO; else the JVM writes a file.
 
     Returns
     -------
     dict
-        ``mode``, ``way``, ``dump_bytes`` and ``pause_seconds_estimate``, for the sidecar.
+        ``mode``, ``way``, ``dump_bytes`` and ``pause_seconds_estimate``, for the sidecar; ``answer`` where
+        there are ``options.into``.
 
     Raises
     ------
@@ -106,12 +116,19 @@ def dump_through_watchdog(
             else target_folder.room_for_file(process, channel.release, options.min_free_bytes)
         )
         stack.callback(os.close, root)
+        facts_fd = -1
+        if options.into is not None:
+            # Not on a command line, which everybody may read, and which has an end.
+            facts_fd = os.memfd_create("heapscope-facts")
+            stack.callback(os.close, facts_fd)
+            os.write(facts_fd, json.dumps(facts).encode())
         job = Job(
             root=root,
             folder=ours,
             name=_NAME,
             is_streamed=is_streamed,
             is_split=is_split,
+            is_linked=is_streamed and can_link(process.pid),
             owner=owner,
             output=str(output.part.absolute()),
             output_fd=output.fd,
@@ -121,6 +138,8 @@ def dump_through_watchdog(
             min_free_bytes=options.min_free_bytes,
             expected_bytes=expected_dump_bytes(process),
             through=options.through,
+            into=options.into,
+            facts_fd=facts_fd,
         )
         watchdog = stack.enter_context(_watchdog(job))
         _wait_until_ready(process, watchdog)
@@ -145,6 +164,8 @@ def dump_through_watchdog(
             answer = _final_answer(watchdog, JVM_DONE if pause is not None else JVM_FAILED, output)
         problem = str(answer.get("problem", ""))
         if pause is None and problem in ("", NO_WORD):
+            if _ends(process):
+                raise _ended(process)
             problem = " ".join(said.split())[-300:] or "the JVM said nothing"
         if problem or pause is None:
             raise DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept, the JVM goes on")
@@ -154,6 +175,7 @@ def dump_through_watchdog(
             "way": answer["way"],
             "dump_bytes": answer["dump_bytes"],
             "pause_seconds_estimate": pause or round(asked, 3),
+            **({"answer": answer["answer"]} if options.into is not None else {}),
         }
 
 
@@ -163,13 +185,29 @@ def _why_no_answer(
     """What to say where the JVM did not answer: that it has ended, or why the watchdog ended the dump."""
     problem = str(_final_answer(watchdog, JVM_FAILED, output).get("problem", NO_WORD))
     if has_ended(process):
-        return DumpFailed(
-            f"process {process.pid}: it ended while its heap was dumped, killed or by itself; "
-            "no snapshot was kept"
-        )
+        return _ended(process)
     if problem == NO_WORD:
         return error
     return DumpFailed(f"process {process.pid}: {problem}; no snapshot was kept ({error})")
+
+
+def _ends(process: JvmProcess) -> bool:
+    """Whether a process ends: its connections are closed a moment before it is seen to have ended."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        return True
+    try:
+        return is_ready(pidfd, _ENDING_SECONDS) or has_ended(process)
+    finally:
+        os.close(pidfd)
+
+
+def _ended(process: JvmProcess) -> DumpFailed:
+    return DumpFailed(
+        f"process {process.pid}: it ended while its heap was dumped, killed or by itself; "
+        "no snapshot was kept"
+    )
 
 
 @contextmanager
@@ -183,7 +221,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[job.root, job.output_fd],
+            pass_fds=[job.root, job.output_fd, *([] if job.facts_fd < 0 else [job.facts_fd])],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +91,40 @@ def count_stream(source: Source, layout: Layout, limit: int | None, progress: Pr
     CorruptRecord, TruncatedDump
     """
     # Closed here and not by the garbage collector, which may run in one of its threads.
-    counts = SegmentCounts(str(source.path), 8, layout)
+    with closing(source.blocks(progress, phase="counting")) as blocks:
+        return count_blocks(str(source.path), blocks, (layout,), limit)[0]
+
+
+def count_blocks(
+    path: str, blocks: Iterator[memoryview], layouts: Sequence[Layout], limit: int | None = None
+) -> list[DumpCounts]:
+    """Count a dump that comes in blocks, once for each of several layouts.
+
+    Parameters
+    ----------
+    path : str
+        For errors.
+    blocks : iterator of memoryview
+        The dump from its beginning; each is done with when the next is asked for.
+    layouts : sequence of Layout
+        Where the one that sizes of arrays follow from is known only at the end of the stream.
+    limit : int, optional
+        Count only so many bytes, up to the end of a heap record.
+
+    Raises
+    ------
+    NeedsWholeFile, NotHprof, UnsupportedFormat, CorruptRecord, TruncatedDump
+        As for `count_stream`.
+    """
+    counts = [SegmentCounts(path, 8, layout) for layout in layouts]
     try:
-        with closing(source.blocks(progress, phase="counting")) as blocks:
-            window = _Window(blocks)
-            header = _header(str(source.path), window)
-            counts = SegmentCounts(str(source.path), header.identifier_bytes, layout)
-            return _count(str(source.path), header, counts, window, limit)
+        window = _Window(blocks)
+        header = _header(path, window)
+        counts = [SegmentCounts(path, header.identifier_bytes, layout) for layout in layouts]
+        first = _count(path, header, counts, window, limit)
+        return [first, *(replace(first, counts=each) for each in counts[1:])]
     except HprofError as error:
-        error.objects_before = counts.objects
+        error.objects_before = counts[0].objects
         raise
 
 
@@ -110,9 +136,10 @@ def _header(path: str, window: _Window) -> Header:
 
 
 def _count(
-    path: str, header: Header, counts: SegmentCounts, window: _Window, limit: int | None
+    path: str, header: Header, each_counts: Sequence[SegmentCounts], window: _Window, limit: int | None
 ) -> DumpCounts:
     records = _RecordCollector()
+    counts = each_counts[0]
     class_dumps: list[tuple[int, bytes]] = []
     segments: list[tuple[int, int, int, int]] = []
     while limit is None or window.offset < limit:
@@ -138,8 +165,9 @@ def _count(
         start, stop = window.offset, window.offset + length
         before = counts.objects, counts.roots
         while window.offset < stop:
-            already = counts.classes
-            window.position = counts.scan(window.data, window.position, stop - window.base, window.base)
+            already, begin = counts.classes, window.position
+            for each in each_counts:
+                window.position = each.scan(window.data, begin, stop - window.base, window.base)
             class_dumps += class_dumps_of(counts, already, window.data, window.base)
             if window.offset < stop and not window.refill():
                 raise TruncatedDump(

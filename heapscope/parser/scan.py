@@ -228,19 +228,21 @@ def _coverage(
     )
 
 
-def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapScan:
-    """Count a dump, or the records that were saved of it."""
-    path = str(source.path)
-    known: dict[int, JavaClass] = {}
-    reader: ClassReader | None = None
+class DumpClasses:
+    """The classes of a dump that is counted again and again: what was decoded once serves all counts."""
 
-    def classes_of(done: DumpCounts) -> tuple[dict[int, JavaClass], ClassNames]:
-        nonlocal reader
+    def __init__(self) -> None:
+        self._known: dict[int, JavaClass] = {}
+        self._reader: ClassReader | None = None
+
+    def of(self, done: DumpCounts) -> tuple[dict[int, JavaClass], ClassNames]:
+        """Classes by identifier, as far as they were met, and their names."""
+        reader, known = self._reader, self._known
         # What the probe of a file decoded serves the whole count; a stream's had fewer names.
         if reader is None or reader.records is not done.records:
             known.clear()
             names = read_class_names(done.records, done.header.identifier_bytes)
-            reader = ClassReader(done.header.identifier_bytes, done.records, names)
+            self._reader = reader = ClassReader(done.header.identifier_bytes, done.records, names)
         names = reader.names
         classes: dict[int, JavaClass] = {}
         for offset, data in done.class_dumps:
@@ -251,17 +253,24 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
             classes.setdefault(class_id, loaded_class(class_id, name))
         return classes, names
 
-    gaps: ArrayGaps | None = None
 
-    def layout_of(done: DumpCounts, classes: dict[int, JavaClass]) -> Layout:
-        return infer_layout(
-            classes,
-            identifier_bytes=done.header.identifier_bytes,
-            address_bits=int(done.counts.addresses[ADDRESS_OR]),
-            object_count=done.counts.objects,
-            format_version=done.header.version,
-            gaps=gaps,
-        )
+def layout_of(done: DumpCounts, classes: dict[int, JavaClass], gaps: ArrayGaps | None = None) -> Layout:
+    """The layout of a dump by what was counted of it."""
+    return infer_layout(
+        classes,
+        identifier_bytes=done.header.identifier_bytes,
+        address_bits=int(done.counts.addresses[ADDRESS_OR]),
+        object_count=done.counts.objects,
+        format_version=done.header.version,
+        gaps=gaps,
+    )
+
+
+def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapScan:
+    """Count a dump, or the records that were saved of it."""
+    path = str(source.path)
+    known = DumpClasses()
+    gaps: ArrayGaps | None = None
 
     count: Callable[[Layout, int | None, Progress], DumpCounts]
     if saved is not None:
@@ -276,25 +285,56 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         count = partial(count_file, source, read_top_level(source.mapping(progress), path, source.heap))
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     while True:
-        classes, names = classes_of(done)
-        layout = layout_of(done, classes)
+        classes, names = known.of(done)
+        layout = layout_of(done, classes, gaps)
         done = count(layout, None, progress)
-        classes, names = classes_of(done)
-        final = layout_of(done, classes)
+        classes, names = known.of(done)
+        final = layout_of(done, classes, gaps)
         if final.is_width_guessed:
             gaps = _array_gaps(source, done, final, progress)
-            final = layout_of(done, classes)
-        if _geometry(final) == _geometry(layout):
+            final = layout_of(done, classes, gaps)
+        if geometry_of(final) == geometry_of(layout):
             break
     chosen_heap(path, done.heap_count, source.heap)
+    return scan_of(path, done, classes, names, final, is_partial=saved is not None)
+
+
+def scan_of(
+    path: str,
+    done: DumpCounts,
+    classes: dict[int, JavaClass],
+    names: ClassNames,
+    layout: Layout,
+    *,
+    is_partial: bool = False,
+) -> HeapScan:
+    """What was counted, as a `HeapScan`.
+
+    Parameters
+    ----------
+    path : str
+        For errors.
+    done : DumpCounts
+        Counted with ``layout``.
+    classes, names
+        From `DumpClasses`.
+    layout : Layout
+    is_partial : bool
+        Whether instances that contradict their classes are kept, without their fields.
+
+    Raises
+    ------
+    CorruptRecord
+        Instances contradict their classes.
+    """
     counts = done.counts
     rows = counts.table[counts.table[:, KEY] != 0]
     segments = np.array(done.segments, np.int64).reshape(-1, 4)
     has_objects = counts.objects > 0
     wrong = _wrong_classes(path, rows, classes, done.header.identifier_bytes)
-    if wrong and saved is None:
+    if wrong and not is_partial:
         raise next(iter(wrong.values()))
-    if saved is not None:
+    if is_partial:
         for row in rows[rows[:, KIND] == KIND_ARRAY]:
             found = classes.get(int(row[KEY]))
             if found is not None and not found.is_array and not found.is_named:
@@ -307,7 +347,7 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         records=done.records,
         names=names,
         classes=classes,
-        layout=final,
+        layout=layout,
         segment_starts=segments[:, 0].copy(),
         segment_stops=segments[:, 1].copy(),
         segment_objects=segments[:, 2].copy(),
@@ -339,7 +379,7 @@ def _array_gaps(source: Source, done: DumpCounts, layout: Layout, progress: Prog
     return measure_array_gaps(source.mapping(progress), done.segments, constants, array_class, width)
 
 
-def _geometry(layout: Layout) -> tuple[object, ...]:
+def geometry_of(layout: Layout) -> tuple[object, ...]:
     """What the sizes of arrays follow from, so that a count made with it stands."""
     return layout.array_bases, layout.reference_bytes, layout.alignment_bytes
 

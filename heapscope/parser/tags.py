@@ -11,6 +11,7 @@ identifier size that the header gives (4 or 8 bytes).
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 
 MAGIC_PREFIX = b"JAVA PROFILE 1.0."
@@ -236,6 +237,15 @@ def is_object_tag(tag: int) -> bool:
         SubRecordTag.CLASS_DUMP <= tag <= SubRecordTag.PRIMITIVE_ARRAY_DUMP
         or tag == SubRecordTag.PRIMITIVE_ARRAY_NODATA
     )
+
+
+# A header, one byte[] in a segment, and the end: what loops are compiled with before their dump comes.
+TINY_DUMP = (
+    b"JAVA PROFILE 1.0.2\0" + struct.pack(">IQ", 8, 0)
+    + struct.pack(">BII", RecordTag.HEAP_DUMP_SEGMENT, 0, 19)
+    + struct.pack(">BQIIBB", SubRecordTag.PRIMITIVE_ARRAY_DUMP, 8, 0, 1, BasicType.BYTE, 7)
+    + struct.pack(">BII", RecordTag.HEAP_DUMP_END, 0, 0)
+)  # fmt: skip
 
 
 def can_begin_heap(tag: int) -> bool:

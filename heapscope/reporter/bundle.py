@@ -31,6 +31,7 @@ from heapscope.errors import HeapscopeError, HprofError, OutputFailed
 from heapscope.files import MODE, check_free, new_file
 from heapscope.parser.numbered import numbered
 from heapscope.progress import Progress, default_progress
+from heapscope.reporter.histogram_text import histogram_text
 from heapscope.reporter.incident import Incident, build_incident
 from heapscope.reporter.render import ENDINGS, report_files
 from heapscope.reporter.text import printable
@@ -283,7 +284,9 @@ def _masked(name: str, value: Any) -> Any:
 def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -> list[str]:
     """Pack a redacted copy. A broken dump is left out: what cannot be read cannot be redacted for sure."""
     if snapshot.kind != "heap dump":
-        packer.data(f"dumps/{name}.histogram.txt", "class histogram", _histogram_text(snapshot).encode())
+        at = snapshot.captured_at if snapshot.is_dated else None
+        text = histogram_text(snapshot.histogram, at, is_cut=snapshot.is_cut)
+        packer.data(f"dumps/{name}.histogram.txt", "class histogram", text.encode())
         return []
     with tempfile.TemporaryDirectory(prefix="heapscope-bundle-") as folder:
         copy = Path(folder, f"dump{_DUMP_ENDING}")
@@ -296,16 +299,3 @@ def _pack_dump(packer: _Packer, snapshot: Snapshot, name: str, redact: Redact) -
         with copy.open("rb") as file:
             packer.copy(f"dumps/{name}{_DUMP_ENDING}", "redacted dump", file, copy.stat().st_size)
     return []
-
-
-def _histogram_text(snapshot: Snapshot) -> str:
-    """A class histogram as jcmd prints it, with nothing but its figures."""
-    lines = [f"{snapshot.captured_at:%Y-%m-%d %H:%M:%S}"] if snapshot.is_dated else []
-    lines += [" num     #instances         #bytes  class name"]
-    lines.append("-" * 55)
-    for number, row in enumerate(snapshot.histogram.rows(), 1):
-        count, size = row["instance_count"], row["shallow_bytes"]
-        lines.append(f"{number:4d}: {count:14d} {size:15d}  {printable(row['class_name'])}")
-    if not snapshot.is_cut:
-        lines.append(f"Total {snapshot.object_count:14d} {snapshot.shallow_bytes:15d}")
-    return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from heapscope.collector import embedded, jni, processes
 from heapscope.collector.attach import jcmd
-from heapscope.collector.dump import Kind, collect
+from heapscope.collector.dump import FileKind, collect
 from heapscope.errors import CollectError, HeapscopeError, JvmNotFound
 from heapscope.testing.watching import Watch
 
@@ -167,7 +167,7 @@ class JvmHeap:
         CollectError, DumpFailed
             The JVM cannot be asked, or wrote no whole dump.
         """
-        kind: Kind = "dump"
+        kind: FileKind = "dump"
         process = self.process()
         if process.pid == os.getpid():
             return embedded.collect_self(self.folder, kind=kind).path

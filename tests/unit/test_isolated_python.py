@@ -61,6 +61,7 @@ def test_every_python_that_is_started_is_isolated() -> None:
         "cli/demo.py": ["_command(words)", "_command(words)"],
         "cli/collect_then.py": ["['/bin/sh', '-c', command]"],  # the user's own
         "collector/channel.py": ["words"],  # the JDK's tools
+        "collector/holder.py": ["[program]"],  # cat of /usr/bin or /bin, with the JVM's user
         "collector/target_user.py": ["[*_HELPER, *words]"],
         "collector/watched_dump.py": ["[*WATCHDOG, job.to_json()]"],
         "demo/cluster.py": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -90,6 +90,8 @@ class Snapshot(RichRepr):
     vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
     index_dir: Path | None = field(default=None, repr=False)  # where `open` keeps indexes
     use_index: bool = field(default=True, repr=False)
+    # What its sidecar will say, of a snapshot that is no file yet.
+    given_sidecar: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def is_dated(self) -> bool:
@@ -104,7 +106,7 @@ class Snapshot(RichRepr):
     @cached_property
     def sidecar(self) -> dict[str, Any]:
         """What ``heapscope collect`` wrote beside the snapshot; empty where there is nothing."""
-        return read_sidecar(self.path)
+        return read_sidecar(self.path) if self.given_sidecar is None else dict(self.given_sidecar)
 
     @cached_property
     def stated_direct_bytes(self) -> int | None:

@@ -205,6 +205,35 @@ def infer_layout(
     )
 
 
+def possible_layouts(guess: Layout) -> list[Layout]:
+    """The layouts of 64-bit HotSpots that differ in what arrays take; the most usual first.
+
+    Parameters
+    ----------
+    guess : Layout
+        What is known of the dump: its alignment.
+    """
+    found: dict[tuple[object, ...], Layout] = {}
+    # Classic headers with compressed class pointers, compact ones, classic ones without.  Elements began at a
+    # whole word up to JDK 22 (JDK-8139457).
+    for header in (12, 8, 16):
+        for reference in (4, 8):
+            for step in (1, 8):
+                sizes = {t: VALUE_BYTES.get(t, reference) for t in BasicType}
+                bases = tuple((t, align_up(header + 4, max(step, size))) for t, size in sizes.items())
+                found.setdefault(
+                    (bases, reference),
+                    replace(
+                        guess,
+                        reference_bytes=reference,
+                        object_header_bytes=header,
+                        array_bases=bases,
+                        is_width_guessed=False,
+                    ),
+                )
+    return list(found.values())
+
+
 def mat_layout(layout: Layout) -> Layout:
     """The layout that Eclipse MAT takes a VM to have, whatever its release: see rule ``mat``.
 

@@ -45,6 +45,7 @@ from heapscope.parser.tags import (
     MAGIC_PREFIX,
     RECORD_BODIES,
     RECORD_HEADER_BYTES,
+    TINY_DUMP,
     TRACE_HEAD_BYTES,
     VALUE_BYTES,
     BasicType,
@@ -460,14 +461,6 @@ class Redactor:
         self._rows.add(class_id, wipes, length)
 
 
-# A header, and one byte[] in a heap dump segment.
-_TINY_DUMP = (
-    b"JAVA PROFILE 1.0.2\0" + struct.pack(">IQ", 8, 0)
-    + struct.pack(">BII", RecordTag.HEAP_DUMP_SEGMENT, 0, 19)
-    + struct.pack(">BQIIBB", SubRecordTag.PRIMITIVE_ARRAY_DUMP, 8, 0, 1, BasicType.BYTE, 7)
-)  # fmt: skip
-
-
 def stream_filter(options: Mapping[str, Any]) -> Redactor:
     """A redactor from plain values, for a process that gets its job as JSON.
 
@@ -478,7 +471,7 @@ def stream_filter(options: Mapping[str, Any]) -> Redactor:
     """
     # A JVM stands still while it is read: what is compiled is compiled before.
     warm = Redactor()
-    warm.feed(_TINY_DUMP)
+    warm.feed(TINY_DUMP)
     warm.finish()
     return Redactor(
         keep_strings=tuple(options.get("keep_strings", ())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,18 @@ def test_redaction_is_a_filter_that_the_reader_can_make(run: Run, taken: Taken, 
 
 
 @pytest.mark.usefixtures("running")
+def test_a_verdict_is_made_by_what_the_writer_can_load(run: Run, taken: Taken, tmp_path: Path) -> None:
+    assert run("collect", "7", "-o", tmp_path, "--kind", "verdict", "--memory", "1G").code == 0
+    options = taken[0][1]
+    assert (options["kind"], options["through"]) == ("verdict", None)
+    assert options["into"].options == {"memory_bytes": 1 << 30}
+    module, _, name = options["into"].factory.partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert run("collect", "7", "-o", tmp_path, "--kind", "verdict").code == 0
+    assert taken[1][1]["into"].options["memory_bytes"] >= 64 << 20
+
+
+@pytest.mark.usefixtures("running")
 def test_one_that_refuses_does_not_cost_the_others(run: Run, taken: Taken, tmp_path: Path) -> None:
     ran = run("collect", "8", "9", "7", "-o", tmp_path)
     assert ran.code == 3
@@ -153,6 +166,9 @@ def test_a_command_runs_for_each_snapshot(run: Run, taken: Taken, tmp_path: Path
         ["7", "--for", "1h"],
         ["7", "--count", "3"],
         ["7", "--redact", "--no-stream"],
+        ["7", "--kind", "verdict", "--no-stream"],
+        ["7", "--kind", "verdict", "--redact"],
+        ["7", "--memory", "1G"],
         ["7", "--trigger", "ram>8G"],
         ["0"],
     ],

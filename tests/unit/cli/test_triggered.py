@@ -78,6 +78,24 @@ def test_it_ends_when_all_snapshots_are_taken(rounds: Rounds, capsys: pytest.Cap
     assert first == "process 7: rss 1.10 GB (rss>1GB): a class histogram"
 
 
+def test_what_it_takes_after_a_class_histogram_is_named(
+    rounds: Rounds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    triggers = [parse_trigger("rss>1GB")]
+    collect_when(
+        triggers,
+        lambda process, kind: None,
+        lambda process: None,
+        pids=[7],
+        role=None,
+        count=2,
+        every=60.0,
+        seconds=None,
+        what="verdict",
+    )
+    assert capsys.readouterr().out.splitlines()[1].endswith(": a verdict")
+
+
 def test_it_ends_with_the_process_or_with_its_time(rounds: Rounds) -> None:
     taken: list[str] = []
     rounds.length = 5

@@ -20,6 +20,7 @@ GB = 1_000_000_000
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> JvmProcess:
     monkeypatch.setattr(preflight, "survives_broken_pipe", lambda process: True)
+    monkeypatch.setattr(preflight, "can_link", lambda pid: True)
     heap = HeapUse(GB, 2 * GB, 4 * GB, 0, 0, 0)
     return replace(jvm_process(), heap=heap, rss_bytes=3 * GB, jvm_version="17.0.15+6")
 
@@ -33,6 +34,15 @@ def test_bytes_and_pause_follow_from_the_heap(process: JvmProcess, tmp_path: Pat
     faster = expect(replace(process, jvm_version="25.0.1+8"), None, max_pause_seconds=30)
     assert faster.pause_seconds == pytest.approx(7.25)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_a_container_leaves_open_is_said(process: JvmProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "can_link", lambda pid: False)
+    assert expect(process, None, max_pause_seconds=30).warnings == ()  # JDK 17 opens it while its threads run
+    process = replace(process, jvm_version="25.0.1+8")
+    (warning,) = expect(process, None, max_pause_seconds=30).warnings
+    assert "killed at once by SIGKILL" in warning
+    assert expect(process, None, stream=False, max_pause_seconds=30).warnings == ()
 
 
 def test_its_own_rate_counts_more(process: JvmProcess, tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_what_was_sent_is_there_whole_and_no_more_here(
     if is_store:
         monkeypatch.setattr("heapscope.collector.remote._WHOLE_BY_THEMSELVES", {"memory"})
     data = files[0].read_bytes()
-    assert RemoteFolder("memory://bucket/run/").send(*files) == "memory://bucket/run/jvm.7.x.hprof.zst"
+    assert (
+        RemoteFolder("memory://bucket/run/").send([files[1], files[0]])
+        == "memory://bucket/run/jvm.7.x.hprof.zst"
+    )
     assert sorted(store.find("/")) == [
         "/bucket/run/jvm.7.x.hprof.zst",
         "/bucket/run/jvm.7.x.hprof.zst.json",
@@ -92,7 +95,7 @@ def test_what_breaks_off_leaves_nothing_there_and_all_here(
 
     monkeypatch.setattr(type(store), "put_file", break_off)
     with pytest.raises(raised, match=words):
-        RemoteFolder("memory://bucket/run").send(*files)
+        RemoteFolder("memory://bucket/run").send([files[1], files[0]])
     assert store.find("/") == []
     assert all(path.exists() for path in files)
 

@@ -39,6 +39,18 @@ def test_the_newest_of_each_jvm_stay(folder: Path) -> None:
     assert (folder / "jvm.7.20261101T000000.000000Z.hprof.zst").exists()
 
 
+def test_a_verdict_goes_with_its_class_histogram(tmp_path: Path) -> None:
+    for hour in range(2):
+        stem = f"jvm.7.20261101T{hour:02}0000.000000Z"
+        (tmp_path / f"{stem}.histogram.txt").write_bytes(bytes(10))
+        (tmp_path / f"{stem}.verdict.json").write_bytes(bytes(1000))
+        facts = json.dumps({"process": {"pid": 7, "start_ticks": 5}})
+        (tmp_path / f"{stem}.histogram.txt.json").write_text(facts)
+    assert remove_old(tmp_path, max_bytes=2500) == []
+    assert len(remove_old(tmp_path, max_bytes=1500)) == 1  # its verdict counts
+    assert [path.name[4:21] for path in tmp_path.glob("*")] == ["7.20261101T010000"] * 3
+
+
 def test_all_together_take_no_more_than_allowed(folder: Path) -> None:
     each = 1000 + len(json.dumps({"process": {"pid": 7, "start_ticks": 5}}))
     removed = remove_old(folder, max_bytes=3 * each + 10)

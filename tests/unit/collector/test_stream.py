@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heapscope.collector.stream import END, Merged, Records, Single
+from heapscope.collector.stream import END, Filtered, Merged, Records, Single
 from heapscope.errors import DumpFailed
 
 HEADER = b"JAVA PROFILE 1.0.2\0" + bytes(4) + bytes(8)
@@ -88,3 +88,23 @@ def test_objects_before_the_header_get_one(magic: bytes) -> None:
             merged.feed(0, header + LATE + END)
         return
     assert merged.feed(0, header + LATE + END) + merged.finish() == LATE + END
+
+
+def test_an_array_larger_than_what_is_held_goes_through_a_filter() -> None:
+    """Up to JDK 21 there is one stream, whose order is known, however long a record is."""
+
+    class Same:
+        def feed(self, data: bytes) -> bytes:
+            return data
+
+        def finish(self) -> bytes:
+            return b""
+
+    head = HEADER + b"\x1c" + (0).to_bytes(4, "big") + (80 << 20).to_bytes(4, "big")
+    filtered, size = Filtered(Same(), 1), len(head)
+    assert filtered.feed(0, head) == head
+    for _ in range(80):
+        size += len(filtered.feed(0, bytes(1 << 20)))
+    assert filtered.feed(0, END) == b""
+    assert filtered.finish() == END
+    assert size == len(head) + (80 << 20)

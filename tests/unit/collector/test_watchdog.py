@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from heapscope.collector.job import Job
 from heapscope.collector.stream import Filter
-from heapscope.collector.watchdog import GONE, NO_FIFO, NO_WORD, Job, bytes_wait
+from heapscope.collector.watchdog import GONE, NO_FIFO, NO_WORD, bytes_wait
 from heapscope.isolated_python import isolated_python
 
 JOB = Job(
