@@ -10,9 +10,9 @@ import numpy as np
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
+from heapscope.heap.objects.values import string_arrays
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import loader_name
-from heapscope.heap.retention.cut_arrays import string_arrays
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
