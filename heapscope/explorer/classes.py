@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ from heapscope.explorer.site import (
     percent,
     ways_of,
 )
+from heapscope.heap.graph.dominators import largest
+from heapscope.heap.graph.recent import Recent
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.inspector import field_at
@@ -29,7 +30,6 @@ from heapscope.heap.retention.by_group import find_consumers, package_of
 from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -221,10 +221,8 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
     HeapscopeError
         There is no such class or field.
     """
-    kept = dump.graph.kept("sets of the explorer", _Sets)
-    found = kept.get((name, subclasses)) or kept.put(
-        (name, subclasses), instances_of(dump.graph, name, subclasses=subclasses)
-    )
+    kept = dump.graph.kept("sets of the explorer", lambda: Recent[ObjectSet](_KEPT_OBJECTS))
+    found = kept.get((name, subclasses), lambda: instances_of(dump.graph, name, subclasses=subclasses))
     if not where:
         return found
     path, has_value, value = where.partition("=")
@@ -238,22 +236,6 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
 
     picked_set: ObjectSet = site.computed(key, f"{name} with {where}", compute)
     return picked_set
-
-
-class _Sets:
-    """Sets that were looked at lately, up to a bound."""
-
-    def __init__(self) -> None:
-        self._sets: OrderedDict[tuple[str, bool], ObjectSet] = OrderedDict()
-
-    def get(self, key: tuple[str, bool]) -> ObjectSet | None:
-        return self._sets.get(key)
-
-    def put(self, key: tuple[str, bool], found: ObjectSet) -> ObjectSet:
-        self._sets[key] = found
-        while len(self._sets) > 1 and sum(map(len, self._sets.values())) > _KEPT_OBJECTS:
-            self._sets.popitem(last=False)
-        return found
 
 
 def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:
@@ -304,20 +286,7 @@ def _page_of(dump: OpenedDump, members: ObjectSet, sort: str, first: int) -> lis
     if sort == "address":
         return [int(each) for each in rows[first : first + ROWS]]
     retained = dump.graph.retained_units[rows]
-    return [int(each) for each in largest(rows, retained, first, ROWS)]
-
-
-def largest(rows: NDArray[np.int64], sizes: NDArray[Any], first: int, count: int) -> NDArray[np.int64]:
-    """A page of rows, the largest first, ties by row; without sorting more than that."""
-    last = first + count
-    if last < rows.size:
-        least = np.partition(sizes, rows.size - last)[rows.size - last]
-        above = sizes > least
-        ties = np.nonzero(sizes == least)[0][: last - int(above.sum())]
-        keep = np.union1d(np.nonzero(above)[0], ties)
-        rows, sizes = rows[keep], sizes[keep]
-    order = np.lexsort((rows, -sizes.astype(np.int64)))
-    return rows[order][first:last]
+    return [int(each) for each in largest(rows, retained, ROWS, first)]
 
 
 def _row(dump: OpenedDump, index: int, fields: list[str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from heapscope.query.class_tables import class_table
 from heapscope.query.columns import SqlTable
 from heapscope.query.functions import add_functions
 from heapscope.query.mistakes import missing_table, nearest, query_error
+from heapscope.query.quoting import sql_name, sql_text
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
@@ -221,18 +222,18 @@ class Session:
                     # The first is what count(*) reads.
                     raw = {token: made, **raw} if column.name == table.cheapest else {**raw, token: made}
                 value = column.expression(token) if is_read else f"CAST(NULL AS {column.type})"
-                shown.append(f'{value} AS "{column.name.replace(chr(34), chr(34) * 2)}"')
+                shown.append(f"{value} AS {sql_name(column.name)}")
             if not raw:
                 continue
             connection.register(f"_raw_{place}_{number}", pa.table(raw))
-            label = "'" + part.name.replace("'", "''") + "'"
-            pieces.append(f"SELECT {label} AS snapshot, {', '.join(shown)} FROM _raw_{place}_{number}")
+            pieces.append(
+                f"SELECT {sql_text(part.name)} AS snapshot, {', '.join(shown)} FROM _raw_{place}_{number}"
+            )
         if not pieces:
             types = self._types_of(name, parts)
             nothing = [f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in types.items()]
             pieces = [f"SELECT CAST(NULL AS VARCHAR) AS snapshot, {', '.join(nothing)} WHERE false"]
-        quoted = name.replace('"', '""')
-        connection.execute(f'CREATE OR REPLACE VIEW "{quoted}" AS {" UNION ALL ".join(pieces)}')
+        connection.execute(f"CREATE OR REPLACE VIEW {sql_name(name)} AS {' UNION ALL '.join(pieces)}")
 
     def _types_of(self, name: str, parts: Sequence[SqlTable]) -> dict[str, str]:
         if name.lower() in self.types:

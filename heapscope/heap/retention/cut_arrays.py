@@ -17,7 +17,6 @@ from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.values import string_arrays
 
 if TYPE_CHECKING:
-
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _LONGEST = 500  # arrays that are looked at: a cut spares none of them
