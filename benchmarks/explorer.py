@@ -37,13 +37,14 @@ STARTS = (
 
 
 class Visitor:
-    """Somebody who looks at pages over one connection."""
+    """Somebody who looks at pages."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
 
     def ask(self, path: str) -> tuple[float, int, str]:
         """Seconds, status and text of one answer."""
+        self._connection.close()  # the server ends connections that are idle for some seconds
         begin = time.perf_counter()
         self._connection.request("GET", path)
         answer = self._connection.getresponse()

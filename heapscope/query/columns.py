@@ -24,6 +24,7 @@ SQL_TYPES = {
     "UBIGINT": "uint64",
     "VARCHAR": "string",
 }
+_BYTES = {"BIGINT": 4, "INTEGER": 4, "UBIGINT": 8, "VARCHAR": 2}  # a size in units, a code of a dictionary
 
 
 def arrow_type(sql_type: str) -> Any:
@@ -59,6 +60,11 @@ class SqlColumn:
     times: int = 1
     is_view: bool = False
     is_whole: bool = False
+
+    @property
+    def least_bytes(self) -> int:
+        """Bytes that each value takes at least."""
+        return _BYTES.get(self.type, 1)
 
     def arrow_type(self) -> Any:
         """The column's type where it has no values."""

@@ -69,11 +69,28 @@ class HeapArrow:
         """All strings, ascending."""
         return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING])
 
+    def forget(self) -> None:
+        """Let go of what was made for a query and takes much memory."""
+        self.__dict__.pop("_ids", None)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of that."""
+        ids = self.__dict__.get("_ids")
+        return 0 if ids is None else int(ids.nbytes)
+
+    @cached_property
+    def _ids(self) -> NDArray[np.uint64]:
+        return self.graph.columns.addresses.expanded()
+
     # --- objects ---
 
     def addresses(self, rows: Rows = ALL) -> Any:
         """Addresses of objects."""
-        return arrow().array(self.graph.columns.object_ids[rows])
+        few = self.graph.columns.class_index.size // 4
+        if isinstance(rows, np.ndarray) and rows.size < few and "_ids" not in self.__dict__:
+            return arrow().array(self.graph.columns.addresses.ids_of(rows))
+        return arrow().array(self._ids[rows])
 
     def classes(self, rows: Rows = ALL) -> Any:
         """Class names, as a dictionary over ``class_index``."""
@@ -91,7 +108,7 @@ class HeapArrow:
         """Address of the immediate dominator, null for what no other object dominates."""
         immediate = self.graph.immediate_dominators[rows]
         is_null = immediate >= VIRTUAL_ROOT
-        ids = self.graph.columns.object_ids
+        ids = self._ids
         return with_nulls(ids[np.where(is_null, 0, immediate)] if immediate.size else ids[:0], is_null)
 
     def reachability(self, rows: Rows = ALL) -> Any:
@@ -125,18 +142,19 @@ class HeapArrow:
         first, last, _ = rows.indices(self.graph.references.indices.size)
         if first >= last:
             return values[:0]
-        begin = int(np.searchsorted(indptr, first, side="right")) - 1
-        end = int(np.searchsorted(indptr, last, side="left"))
+        # With a key of another type numpy would convert the whole array first.
+        begin = int(np.searchsorted(indptr, indptr.dtype.type(first), side="right")) - 1
+        end = int(np.searchsorted(indptr, indptr.dtype.type(last), side="left"))
         bounds = indptr[begin : end + 1].astype(np.int64)
         return np.repeat(values[begin:end], np.diff(bounds.clip(first, last)))
 
     def sources(self, rows: slice = ALL) -> Any:
         """Address of what refers, for each reference."""
-        return arrow().array(self._of_sources(self.graph.columns.object_ids, rows))
+        return arrow().array(self._of_sources(self._ids, rows))
 
     def targets(self, rows: slice = ALL) -> Any:
         """Address of what is referred to."""
-        return arrow().array(self.graph.columns.object_ids[self.graph.references.indices[rows]])
+        return arrow().array(self._ids[self.graph.references.indices[rows]])
 
     def source_classes(self, rows: slice = ALL) -> Any:
         """Class of what refers."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import ObjectNotFound, QueryError
 from heapscope.extras import arrow, sql_engine
+from heapscope.memory_limits import free_memory
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.class_tables import class_table
 from heapscope.query.columns import SqlTable
@@ -58,11 +59,14 @@ class Session:
         Of each table the SQL type of each column, whether a snapshot has that table or not.
     memory : int, optional
         No more bytes than these for a query; half of what the machine has free by default.
+    kept_bytes : int
+        Columns are kept for the next query as long as they take no more than this.
     """
 
     parts: Sequence[Part]
     types: dict[str, dict[str, str]]
     memory: int | None = None
+    kept_bytes: int = _KEPT_BYTES
     _kept: dict[tuple[str, int, str], Any] = field(default_factory=dict)
     _class_tables: dict[str, list[SqlTable]] = field(default_factory=dict)
 
@@ -85,7 +89,7 @@ class Session:
         MissingDependency
         """
         names, reads = self._plan(query)
-        connection = self._engine()
+        connection = self._engine(self._read(names, reads))
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
@@ -102,7 +106,7 @@ class Session:
     def stream(self, query: str) -> Iterator[Any]:
         """As `run`, as a reader of Arrow record batches: for answers larger than the memory."""
         names, reads = self._plan(query)
-        connection = self._engine()
+        connection = self._engine(self._read(names, reads))
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
@@ -244,6 +248,33 @@ class Session:
         for place, name in enumerate(names):
             self._define(connection, place, name, reads)
 
+    def _read(self, names: list[str], reads: set[tuple[int, int, int]]) -> int:
+        """Make the columns that a query reads; the bytes that they take.
+
+        Raises
+        ------
+        QueryError
+            They take more than the query may.
+        """
+        memory, taken = self._memory(), 0
+        for place, number, at in sorted(reads):
+            table = self._tables_of(names[place])[number]
+            column = table.columns[at]
+            if column.is_view:
+                continue
+            rows = 0 if table.row_count is None else table.row_count()
+            if taken + rows * column.least_bytes <= memory:
+                taken += self._made(names[place], number, table, column.name).nbytes
+            else:
+                taken += rows * column.least_bytes
+            if taken > memory:
+                self.forget()
+                raise QueryError(
+                    f"the columns that the query reads take {format_bytes(taken)} and more, and it may take "
+                    f"{format_bytes(memory)}; read fewer of them, or pass more with --memory"
+                )
+        return taken
+
     def _made(self, name: str, number: int, table: SqlTable, column_name: str) -> Any:
         """A column's values, made or kept."""
         key = name, number, column_name
@@ -255,17 +286,22 @@ class Session:
     def forget(self) -> None:
         """Let go of the columns that were made."""
         self._kept.clear()
+        for part in self.parts:
+            if part.heap is not None:
+                part.heap.forget()
 
     def _forget(self) -> None:
         """Keep what was made only as long as it is little."""
-        if sum(made.nbytes for made in self._kept.values()) > min(_KEPT_BYTES, self._memory() // 4):
+        made = sum(each.nbytes for each in self._kept.values())
+        made += sum(part.heap.kept_bytes for part in self.parts if part.heap is not None)
+        if made > min(self.kept_bytes, self._memory() // 4):
             self.forget()
 
     def _memory(self) -> int:
         return max(_LEAST_MEMORY, self.memory or default_memory())
 
-    def _engine(self) -> Any:
-        """A new engine, in memory and shut off from everything else."""
+    def _engine(self, taken: int = 0) -> Any:
+        """A new engine, in memory and shut off from everything else; it may take what is not taken yet."""
         connection = sql_engine().connect(
             ":memory:",
             config={
@@ -274,7 +310,7 @@ class Session:
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",
                 "temp_directory": "",
-                "memory_limit": f"{self._memory()}B",
+                "memory_limit": f"{max(_LEAST_MEMORY, self._memory() - taken)}B",
             },
         )
         add_functions(connection, [part.heap for part in self.parts], [part.name for part in self.parts])
@@ -329,12 +365,6 @@ def _place_of(query: str, name: str) -> tuple[int | None, int | None]:
 
 
 def default_memory() -> int:
-    """Half of the memory that the machine has free, in bytes."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024 // 2
-    except (OSError, ValueError, IndexError):
-        pass
-    return 4 << 30
+    """Half of what the machine, or the container that this runs in, has free, in bytes."""
+    free = free_memory()
+    return (4 << 30) if free is None else free // 2

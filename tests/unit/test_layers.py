@@ -23,11 +23,13 @@ SHARED = {
     "secrets",
     "extras",
     "isolated_python",
+    "memory_limits",
 }
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "isolated_python": set(),
+    "memory_limits": set(),
     "rich_repr": set(),
     "handed_down": set(),
     "queryable": {"handed_down"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.collector.limits import memory_limits
+from heapscope.memory_limits import memory_limits
 
 GB = 10**9
 
