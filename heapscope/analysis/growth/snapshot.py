@@ -45,6 +45,8 @@ from heapscope.table import Table
 from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from heapscope.parser.broken.coverage import Coverage
     from heapscope.parser.layout.vm_objects import VmObjects
 
@@ -69,7 +71,7 @@ class ProcessFacts:
     implied_root_count: int  # class objects that are roots without a record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
@@ -88,6 +90,30 @@ class Snapshot(RichRepr):
     number: int = 1  # which snapshot of its file, counted from 1
     of_count: int = 1  # how many its file holds
     vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
+
+    def __repr__(self) -> str:
+        part = "" if self.is_whole else ", partial"
+        return (
+            f"<snapshot {self.name}: {self.object_count:,} objects, {self.shallow_bytes:,} bytes{part}, "
+            f"captured {self.captured_at:%Y-%m-%d %H:%M:%S} UTC>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What it is, as plain values; its histogram is a table of its own."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "kind": str(self.kind),
+            "captured_at": self.captured_at.isoformat(),
+            "captured_at_source": str(self.captured_at_source),
+            "object_count": self.object_count,
+            "shallow_bytes": self.shallow_bytes,
+            "is_whole": self.is_whole,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Its class histogram as a DataFrame."""
+        return self.histogram.to_frame()
 
     @property
     def is_dated(self) -> bool:
