@@ -183,10 +183,10 @@ def _measure(server: subprocess.Popen[bytes], begin: float, options: argparse.Na
         by_kind[kind].append((seconds, work))
     print(f"{'kind':28} {'clicks':>6} {'median':>8} {'95 %':>8} {'worst':>8}  work aside")
     for kind, times in sorted(by_kind.items()):
-        seconds = [each for each, _ in times]
+        waits = [each for each, _ in times]
         print(
-            f"{kind:28} {len(times):6} {1000 * statistics.median(seconds):5.0f} ms "
-            f"{1000 * percentile(seconds, 95):5.0f} ms {1000 * max(seconds):5.0f} ms  "
+            f"{kind:28} {len(times):6} {1000 * statistics.median(waits):5.0f} ms "
+            f"{1000 * percentile(waits, 95):5.0f} ms {1000 * max(waits):5.0f} ms  "
             f"{max(work for _, work in times):6.2f} s"
         )
     print_verdict(

@@ -130,7 +130,7 @@ def have_words(graph: HeapGraph, rows: NDArray[np.int64], words: Sequence[str]) 
         np.frombuffer("".join(words).encode("ascii"), np.uint8),
         np.array([0, *accumulate(map(len, words))], np.int64), firsts, found,
     )  # fmt: skip
-    return found != 0
+    return found.astype(bool)
 
 
 class Decoder:
