@@ -76,11 +76,11 @@ def strings_with_words(buf, offsets, is_wide, identifier_bytes, words, starts, f
         step = int64(1)
         low = int64(0)
         if kind == BasicType.CHAR:
-            step, low = 2, 1
+            step, low = int64(2), int64(1)
         elif kind != BasicType.BYTE:
             continue
         elif is_wide[i] != 0:
-            step = 2
+            step = int64(2)
             count //= 2
         begin = pos + head
         if begin + count * step > limit:
