@@ -61,10 +61,14 @@ def test_a_page_of_the_largest_is_that_of_all_sorted(tmp_path: Path) -> None:
 
 def test_what_was_asked_for_longest_ago_goes_first() -> None:
     kept: Recent[list[int]] = Recent(5)
-    made = []
+    made: list[str] = []
 
     def rows(name: str, count: int) -> list[int]:
-        return kept.get(name, lambda: made.append(name) or [0] * count)  # type: ignore[func-returns-value]
+        def make() -> list[int]:
+            made.append(name)
+            return [0] * count
+
+        return kept.get(name, make)
 
     for name, count in (("a", 2), ("b", 2), ("a", 2), ("c", 3), ("a", 2), ("b", 2), ("d", 9), ("d", 9)):
         assert len(rows(name, count)) == count
