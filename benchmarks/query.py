@@ -108,13 +108,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jdk", type=Path)
+    parser.add_argument("--dump", type=Path, help="this dump instead of one that is made")
     parser.add_argument(
         "--dumps", type=int, default=0, help="the first query over so many copies of the dump"
     )
     parser.add_argument("--no-export", action="store_true")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "bench")
     options = parser.parse_args(arguments)
-    dump = make_dump(options.scale, options.output, jdk=options.jdk)[0]
+    options.output.mkdir(parents=True, exist_ok=True)
+    dump = options.dump or make_dump(options.scale, options.output, jdk=options.jdk)[0]
     following = {"index_dir": options.output}
     with heapscope.open(dump, no_progress, **following) as heap:
         print(f"{dump.name}: {heap.object_count:,} objects; making its index where it is missing")

@@ -44,7 +44,8 @@ class Queryable:
         to : str
             ``"pandas"``: a DataFrame; ``"arrow"``: a ``pyarrow.Table``.
         memory : int, optional
-            No more bytes than these for the query; half of what the machine has free by default.
+            No more bytes than these for the query, its columns and its answer; half of what the machine, or
+            the container, has free by default.
         show_secrets : bool
             Whether texts that may be secret are shown as they are.
 

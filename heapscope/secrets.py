@@ -56,6 +56,11 @@ _SECRET_WORD = re.compile(
     r"auth|bearer|cookie|cred|jwt|key|pass|pin$|private|pwd?$|pwd|salt|secret|session|sig$|signature|token",
     re.IGNORECASE,
 )
+# One of these is in whatever `_SECRET_WORD` finds.
+SECRET_WORDS = (
+    "auth", "bearer", "cookie", "cred", "jwt", "key", "pass", "pin", "private", "pwd", "pw", "salt", "secret",
+    "session", "sig", "token",
+)  # fmt: skip
 _NO_SECRET_WORD = re.compile(
     r"author(?!i[sz])(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
 )

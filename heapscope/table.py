@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.plain import plain
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ class Table(RichRepr):
     def head(self, count: int) -> Table:
         """The first rows."""
         return Table({name: values[:count] for name, values in self.columns.items()})
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Each column as a list of plain values, for JSON; texts that may be secret are masked."""
+        return {name: plain(self.column(name)) for name in self.names}
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas DataFrame, for notebooks."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from heapscope.agent.answer import Answer, Question, without_empty
@@ -41,14 +42,13 @@ def suspects(
     if not 0 < share <= 100:
         raise HeapscopeError(f"share: {share:g} is no percentage between 0 and 100")
     may = work.disclosure
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         found = find_suspects(heap.graph, share / 100)
         outside = [use_line(use) for use in find_off_heap(heap.graph).uses if is_large(use)][:3]
         consumers = heap.consumers
         by_class = list(consumers.by_class.head(_CONSUMERS).rows())
         by_loader = list(consumers.by_loader.head(3).rows())
         reachability = {row["category"]: row["shallow_bytes"] for row in heap.reachability().rows()}
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     rows = [suspect_facts(each, may) for each in found.suspects]
     real = [each for each in found.suspects if not each.ordinary]
     of = format_bytes(found.reachable_bytes)
@@ -102,6 +102,14 @@ def suspects(
     )
 
 
+@contextmanager
+def opened(work: Workspace, snapshot: str, progress: Progress) -> Iterator[tuple[Heap, str, list[str]]]:
+    """The heap that a question is about, the name by which a client asks for it, notes for the answer."""
+    with work.heap(snapshot, progress) as heap:
+        broken = [] if heap.coverage is None else [f"the dump is broken: {heap.coverage.summary}"]
+        yield heap, work.scope.name_of(heap.path), broken
+
+
 def subject_of(heap: Heap, subject: str, *, subclasses: bool) -> ObjectSet:
     """The objects that a client names: a class, or one object by its address.
 
@@ -131,9 +139,8 @@ def paths(
 ) -> Answer:
     """What keeps an object, or all instances of a class, alive."""
     may = work.disclosure
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         members = subject_of(heap, subject, subclasses=subclasses)
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
         if subject[:2].lower() == "0x":
             found = find_paths(heap.graph, int(members.indices[0]), max(1, min(count, 8)))
             of_class = members[0].class_name
@@ -204,7 +211,7 @@ def retained(
     if not set(without_roots) <= kinds:
         raise HeapscopeError(f"without_roots: kinds of GC roots are {', '.join(sorted(kinds))}")
     may = work.disclosure
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         members = subject_of(heap, subject, subclasses=subclasses)
         whole = members.retained_bytes(tuple(without_roots))
         table = members.retained(tuple(without_roots)).histogram()
@@ -213,7 +220,6 @@ def retained(
         )
         handles = members.root_record_count(_JNI_GLOBAL)
         without = members.retained_bytes([_JNI_GLOBAL]) if handles and not without_roots else None
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     rows = [{"class": may.name(row.pop("class_name")), **row} for row in table.rows()]
     each = f", {format_bytes(whole / len(members))} each" if len(members) > 1 else ""
     data: dict[str, Any] = {
@@ -240,10 +246,9 @@ def retained(
 
 def threads(work: Workspace, progress: Progress, snapshot: str = "", offset: int = 0) -> Answer:
     """Threads with what they retain and do."""
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         found = find_thread_stacks(heap.graph)
         rows = [_thread_facts(work, heap, each) for each in found[offset : offset + 40]]
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     virtual = sum(each.thread_count for each in found if each.is_virtual)
     platform = sum(not each.is_virtual for each in found)
     says = plural(platform, "platform thread")
@@ -304,8 +309,3 @@ def _thread_facts(work: Workspace, heap: Heap, thread: ThreadStack) -> dict[str,
             for each in on_stack[:_ON_STACK]
         ]
     return without_empty(facts)
-
-
-def partial_notes(heap: Heap) -> list[str]:
-    """That a dump was read in part only, where it was."""
-    return [] if heap.coverage is None else [f"the dump is broken: {heap.coverage.summary}"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.disclosure import WITHHELD
-from heapscope.agent.heap_answers import partial_notes, subject_of
+from heapscope.agent.heap_answers import opened, subject_of
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError
 from heapscope.heap.object_set import JavaObject, ObjectSet
@@ -41,9 +41,8 @@ def objects(
     offset: int = 0,
 ) -> Answer:
     """One object with its fields, or the instances of a class, what retains most first."""
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         members = subject_of(heap, subject, subclasses=subclasses)
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
         if subject[:2].lower() == "0x":
             return _one(work, heap.graph, inspect(members[0], _ITEMS), name, notes)
         return _many(work, heap.graph, members, subject, name, fields, offset, notes)
@@ -215,10 +214,9 @@ def referrers(
 ) -> Answer:
     """Who refers to an object, or to the instances of a class, by class and field."""
     may = work.disclosure
-    with work.heap(snapshot, progress) as heap:
+    with opened(work, snapshot, progress) as (heap, name, notes):
         members = subject_of(heap, subject, subclasses=subclasses)
         table = members.referrers_by_field()
-        name, notes = work.scope.name_of(heap.path), partial_notes(heap)
     rows = [
         {
             "reference": may.steps(row["reference"]),

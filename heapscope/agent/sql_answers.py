@@ -55,8 +55,8 @@ class NamesOnly(Session):
             for each in tables
         ]
 
-    def _engine(self) -> Any:
-        connection = super()._engine()
+    def _engine(self, taken: int = 0) -> Any:
+        connection = super()._engine(taken)
         for name in _TELLING:
             connection.execute(f"DROP MACRO {name}")
             connection.remove_function(f"_{name}")

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
-from heapscope.collector.limits import memory_limits
+from heapscope.memory_limits import memory_limits
 
 SLOT_BYTES = 1 << 20
 _MIN_SLOTS, _MAX_SLOTS = 8, 8192

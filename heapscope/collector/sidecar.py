@@ -11,9 +11,9 @@ from dataclasses import asdict
 from typing import Any
 
 from heapscope.collector.channel import JvmChannel
-from heapscope.collector.limits import memory_limits
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import CollectError
+from heapscope.memory_limits import memory_limits
 from heapscope.secrets import mask_command, mask_options, mask_value
 
 _ASK_SECONDS = 10.0

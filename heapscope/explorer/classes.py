@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import OrderedDict
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +21,25 @@ from heapscope.explorer.site import (
     percent,
     ways_of,
 )
-from heapscope.heap.object_set import ObjectSet, instances_of
+from heapscope.heap.graph.dominators import largest
+from heapscope.heap.graph.recent import Recent
+from heapscope.heap.object_set import ObjectSet, instances_of, picked_classes
 from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.inspector import field_at
 from heapscope.heap.objects.java_object import JavaObject
-from heapscope.heap.retention.by_group import find_consumers, package_of
+from heapscope.heap.retention.by_group import (
+    class_totals,
+    find_consumers,
+    largest_of_classes,
+    package_of,
+)
 from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from starlette.requests import Request
     from starlette.responses import Response
 
+_MOST_AT_ONCE = 10_000  # instances that are ranked in one pass; further pages need all of them
 _KEPT_OBJECTS = 4_000_000  # of sets; 8 bytes each
 _FIELDS = 5  # columns where nobody chose any
 _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
@@ -155,11 +162,11 @@ def one_class(site: Site, request: Request) -> Response:
     sort = one_of(request, "sort", ("retained", "address"))
     first = number_of(request, "from")
     try:
-        members = picked(site, dump, name, subclasses, where)
+        seen = _instances(site, dump, name, subclasses, where, sort, first)
     except HeapscopeError as error:
         raise as_problem(error) from None
-    shown_fields = _split(fields) or _first_fields(dump, members)
-    rows = _page_of(dump, members, sort, first)
+    shown_fields = _split(fields) or _first_fields(dump, seen.class_index)
+    rows = seen.rows
     table = [_row(dump, index, shown_fields) for index in rows]
     graph = dump.graph
     same = [each for each in graph.classes if each.name == name]
@@ -171,12 +178,13 @@ def one_class(site: Site, request: Request) -> Response:
         name,
         dump,
         name=name,
-        members=members,
+        instance_count=seen.count,
+        shallow_bytes=seen.shallow_bytes,
         dominated_bytes=_dominated(site, dump, name) if not where and not subclasses else None,
         rows=table,
         first=first,
         fields=shown_fields,
-        all_fields=_field_names(dump, members),
+        all_fields=_field_names(dump, seen.class_index),
         where=where,
         sort=sort,
         subclasses=subclasses,
@@ -221,10 +229,8 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
     HeapscopeError
         There is no such class or field.
     """
-    kept = dump.graph.kept("sets of the explorer", _Sets)
-    found = kept.get((name, subclasses)) or kept.put(
-        (name, subclasses), instances_of(dump.graph, name, subclasses=subclasses)
-    )
+    kept = dump.graph.kept("sets of the explorer", lambda: Recent[ObjectSet](_KEPT_OBJECTS))
+    found = kept.get((name, subclasses), lambda: instances_of(dump.graph, name, subclasses=subclasses))
     if not where:
         return found
     path, has_value, value = where.partition("=")
@@ -238,22 +244,6 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
 
     picked_set: ObjectSet = site.computed(key, f"{name} with {where}", compute)
     return picked_set
-
-
-class _Sets:
-    """Sets that were looked at lately, up to a bound."""
-
-    def __init__(self) -> None:
-        self._sets: OrderedDict[tuple[str, bool], ObjectSet] = OrderedDict()
-
-    def get(self, key: tuple[str, bool]) -> ObjectSet | None:
-        return self._sets.get(key)
-
-    def put(self, key: tuple[str, bool], found: ObjectSet) -> ObjectSet:
-        self._sets[key] = found
-        while len(self._sets) > 1 and sum(map(len, self._sets.values())) > _KEPT_OBJECTS:
-            self._sets.popitem(last=False)
-        return found
 
 
 def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:
@@ -281,43 +271,52 @@ def _split(fields: str) -> list[str]:
     return [each.strip() for each in fields.split(",") if each.strip()][:12]
 
 
-def _field_names(dump: OpenedDump, members: ObjectSet) -> list[str]:
-    if not members:
-        return []
-    of_class = np.bincount(dump.graph.columns.class_index[members.indices]).argmax()
-    return list(class_fields(dump.graph, int(of_class)).by_name)
+def _field_names(dump: OpenedDump, class_index: int) -> list[str]:
+    return list(class_fields(dump.graph, class_index).by_name) if class_index >= 0 else []
 
 
-def _first_fields(dump: OpenedDump, members: ObjectSet) -> list[str]:
-    """The first fields of the most frequent class: its own, references and texts first."""
-    if not members:
+def _first_fields(dump: OpenedDump, class_index: int) -> list[str]:
+    """The first fields of a class: its own, references and texts first."""
+    if class_index < 0:
         return []
-    index = int(np.bincount(dump.graph.columns.class_index[members.indices]).argmax())
-    places = class_fields(dump.graph, index).places
+    places = class_fields(dump.graph, class_index).places
     names = [each.name for each in places if each.type == BasicType.OBJECT]
     names += [each.name for each in places if each.type != BasicType.OBJECT]
     return list(dict.fromkeys(names))[:_FIELDS]
 
 
-def _page_of(dump: OpenedDump, members: ObjectSet, sort: str, first: int) -> list[int]:
-    rows = members.indices
-    if sort == "address":
-        return [int(each) for each in rows[first : first + ROWS]]
-    retained = dump.graph.retained_units[rows]
-    return [int(each) for each in largest(rows, retained, first, ROWS)]
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    """What the page of a class shows of its instances; the class that most are of, -1 where there is none."""
+
+    count: int
+    shallow_bytes: int
+    class_index: int
+    rows: list[int]
 
 
-def largest(rows: NDArray[np.int64], sizes: NDArray[Any], first: int, count: int) -> NDArray[np.int64]:
-    """A page of rows, the largest first, ties by row; without sorting more than that."""
-    last = first + count
-    if last < rows.size:
-        least = np.partition(sizes, rows.size - last)[rows.size - last]
-        above = sizes > least
-        ties = np.nonzero(sizes == least)[0][: last - int(above.sum())]
-        keep = np.union1d(np.nonzero(above)[0], ties)
-        rows, sizes = rows[keep], sizes[keep]
-    order = np.lexsort((rows, -sizes.astype(np.int64)))
-    return rows[order][first:last]
+def _instances(
+    site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str, sort: str, first: int
+) -> _Instances:
+    graph = dump.graph
+    if not where and sort == "retained" and first < _MOST_AT_ONCE:
+        is_picked = picked_classes(graph, name, subclasses=subclasses)
+        of_class, units = class_totals(graph)
+        mine = np.where(is_picked, of_class, 0)
+        rows = largest_of_classes(graph, is_picked, ROWS, first)
+        shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes
+        most = int(mine.argmax()) if mine.any() else -1
+        return _Instances(int(mine.sum()), shallow, most, rows.tolist())
+    members = picked(site, dump, name, subclasses, where)
+    indices = members.indices
+    classes = np.bincount(graph.columns.class_index[indices]) if members else np.empty(0)
+    page = (
+        indices[first : first + ROWS]
+        if sort == "address"
+        else largest(indices, graph.retained_units[indices], ROWS, first)
+    )
+    most = int(classes.argmax()) if classes.size else -1
+    return _Instances(len(members), members.shallow_bytes, most, page.tolist())
 
 
 def _row(dump: OpenedDump, index: int, fields: list[str]) -> dict[str, Any]:

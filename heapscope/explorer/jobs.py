@@ -13,7 +13,7 @@ from heapscope.errors import HeapscopeError
 
 PATIENCE_SECONDS = 0.12  # so long a page waits before it shows progress instead
 _KEPT = 200  # answers; the one that was asked for longest ago goes first
-_KEPT_BYTES = 256 << 20  # of their tables together
+_KEPT_BYTES = 64 << 20  # of their tables together
 
 
 def _byte_count(result: object) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.errors import HeapscopeError
-from heapscope.explorer.classes import largest
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, number_of, percent, ways_of
+from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.text_search import strings_with
@@ -19,6 +19,7 @@ from heapscope.heap.retention.by_group import find_consumers
 from heapscope.heap.retention.edge_names import names
 from heapscope.heap.retention.waste import duplicate_strings
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.query.quoting import sql_text
 from heapscope.reporter.notes import read_notes
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def roots(site: Site, request: Request) -> Response:
         at = graph.roots.object_index[kinds == tag]
         objects, times = np.unique(at[at >= 0], return_counts=True)
         total = int(objects.size)
-        page = largest(objects, graph.retained_units[objects], first, ROWS)
+        page = largest(objects, graph.retained_units[objects], ROWS, first)
         for index in page.tolist():
             one = JavaObject(graph, index)
             rows.append(
@@ -173,13 +174,9 @@ def strings(site: Site, request: Request) -> Response:
             dump,
             "suspects DUMP --waste",
             f"heap.objects('java.lang.String').where('', lambda text: {text!r} in text)" if text else "",
-            f"SELECT * FROM strings WHERE contains(text, {_sql(text)})" if text else "",
+            f"SELECT * FROM strings WHERE contains(text, {sql_text(text)})" if text else "",
         ),
     )
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _string_row(site: Site, dump: OpenedDump, index: int) -> dict[str, Any]:

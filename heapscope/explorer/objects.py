@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import HeapscopeError
-from heapscope.explorer.classes import largest
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, as_problem, hexadecimal, number_of, ways_of
+from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.inspector import find_object, inspect
 from heapscope.heap.objects.java_object import JavaObject, title_of
@@ -126,7 +126,7 @@ def incoming_part(site: Site, request: Request) -> Response:
     first = number_of(request, "from")
     graph = dump.graph
     sources = graph.references.referrers_of(one.index)
-    page = largest(sources, graph.retained_units[sources], first, _INCOMING) if sources.size else sources
+    page = largest(sources, graph.retained_units[sources], _INCOMING, first)
     rows = []
     for index in page.tolist():
         source = JavaObject(graph, index)

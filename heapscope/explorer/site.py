@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 ROWS = 50  # of a page
+_MOST_CHARACTERS = 12_000  # of a text or a name; those that are honest are shorter
 _FEW = 100  # referrers that are looked at
 NAVIGATION = (
     ("/", "Start"),
@@ -268,8 +269,10 @@ def hexadecimal(object_id: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Every text of a template: nothing in it acts on a reader."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Every text of a template: nothing in it acts on a reader, and none fills a page of its own."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return printable(value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…")
 
 
 def _is_at(path: str, to: str) -> bool:

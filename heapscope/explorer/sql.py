@@ -13,6 +13,7 @@ from heapscope.explorer.site import Problem, Site, one_of, ways_of
 from heapscope.heap.object_set import ObjectSet
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.catalogue import TABLES
+from heapscope.query.session import default_memory
 from heapscope.query.sources import heap_session, snapshots_session
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _ROWS = 200  # that are shown; a query can have LIMIT and OFFSET
 _MAX_TEXT = 300
-_MEMORY = 1 << 30  # of a query
+_MEMORY = 4 << 30  # of a query, where the machine has so much
+_KEPT = 64 << 20  # of columns for the next one: they are made anew in a second
 _NAMES = 12  # that completion offers
 _MAX_QUERY = 10_000
 _EXAMPLES = (
@@ -36,8 +38,8 @@ _EXAMPLES = (
     ),
     (
         "What refers to threads",
-        "SELECT class_of(source) AS referrer, field, count(*) AS times\n"
-        "FROM refs WHERE class_of(target) = 'java.lang.Thread' GROUP BY ALL ORDER BY 3 DESC",
+        "SELECT source_class AS referrer, field, count(*) AS times\n"
+        "FROM refs WHERE target_class = 'java.lang.Thread' GROUP BY ALL ORDER BY 3 DESC",
     ),
     ("Environment", "SELECT * FROM environment"),
 )
@@ -79,15 +81,18 @@ def _answer(site: Site, dump: OpenedDump, query: str, over: str) -> QueryAnswer:
     if len(query) > _MAX_QUERY:
         raise Problem(f"a query has at most {_MAX_QUERY:,} characters", 400)
     show_secrets = site.session.show_secrets
+    memory = min(_MEMORY, default_memory())
 
     def compute() -> QueryAnswer:
         if over == "all":
             with snapshots_session(
-                site.session.snapshots(), memory=_MEMORY, show_secrets=show_secrets, progress=dump.progress
+                site.session.snapshots(), memory=memory, show_secrets=show_secrets, progress=dump.progress
             ) as session:
                 return session.run(query)
         assert dump.heap is not None
-        return heap_session(dump.heap, memory=_MEMORY, show_secrets=show_secrets).run(query)
+        session = heap_session(dump.heap, memory=memory, show_secrets=show_secrets)
+        session.kept_bytes = _KEPT
+        return session.run(query)
 
     found: QueryAnswer = site.computed(("sql", dump.name, over, query), "the query", compute)
     return found

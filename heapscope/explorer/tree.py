@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from heapscope.explorer.classes import largest
 from heapscope.explorer.objects import object_at
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import ROWS, Problem, Site, hexadecimal, number_of, one_of, ways_of
+from heapscope.heap.graph.dominators import largest
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention.dominator_tree import GroupBy, tree_groups
 
@@ -83,7 +83,7 @@ def _objects(site: Site, request: Request, dump: OpenedDump, first: int) -> dict
 
     def compute() -> tuple[list[int], int]:
         children = tree.children_of(index_of) if of else tree.top_level
-        return largest(children, tree.retained_units[children], first, ROWS).tolist(), int(children.size)
+        return largest(children, tree.retained_units[children], ROWS, first).tolist(), int(children.size)
 
     page, total = site.computed(("level", dump.name, index_of, first), "this level of the tree", compute)
     rows = []

@@ -13,6 +13,7 @@ from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.schema import TABLES
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.mistakes import missing_table, nearest, query_error
+from heapscope.query.quoting import sql_text
 from heapscope.query.session import one_statement
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ class Fleet:
             config["memory_limit"] = f"{memory}B"
         connection = sql_engine().connect(":memory:", config=config)
         # What a relation reads must stay readable; all else is shut off.
-        folder = str(self.path.resolve()).replace("'", "''")
-        connection.execute(f"SET allowed_directories = ['{folder}/']")
+        connection.execute(f"SET allowed_directories = [{sql_text(f'{self.path.resolve()}/')}]")
         connection.execute("SET enable_external_access = false")
         is_empty = not self._folder.identities()
         # Each table costs a look at all its files.
@@ -144,8 +144,8 @@ class Fleet:
                 nothing = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in columns.items())
                 made = f"SELECT {nothing} WHERE false"
             else:
-                files = str(self.path.resolve() / "*" / f"{name}.parquet").replace("'", "''")
-                made = f"SELECT {', '.join(columns)} FROM read_parquet('{files}')"
+                files = sql_text(str(self.path.resolve() / "*" / f"{name}.parquet"))
+                made = f"SELECT {', '.join(columns)} FROM read_parquet({files})"
             connection.execute(f"CREATE VIEW {name} AS {made}")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET lock_configuration = true")

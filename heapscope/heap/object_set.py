@@ -421,17 +421,27 @@ def instances_of(
     ObjectNotFound
         The dump has no such class; the message names the nearest.
     """
+    is_picked = picked_classes(graph, class_name, subclasses=subclasses)
+    rows = np.nonzero(is_picked[graph.columns.class_index])[0]
+    if class_objects:
+        rows = np.union1d(rows, graph.class_objects[is_picked & (graph.class_objects >= 0)])
+    return ObjectSet(graph, rows)
+
+
+def picked_classes(graph: HeapGraph, class_name: str, *, subclasses: bool) -> NDArray[np.bool_]:
+    """Which of ``graph.classes`` a name means, as `instances_of` takes it; bool array, shape (c,).
+
+    Raises
+    ------
+    ObjectNotFound
+    """
     names = {c.name for c in graph.classes}
     picked = set(matching_classes(class_name, names, graph.superclasses, subclasses=subclasses))
     if not picked:  # of generated classes answers about several snapshots name the stable part alone
         picked = {name for name in names if stable_name(name) == class_name}
     if not picked:
         raise ObjectNotFound(class_name, str(graph.path), names)
-    is_picked = np.array([c.name in picked for c in graph.classes], bool)
-    rows = np.nonzero(is_picked[graph.columns.class_index])[0]
-    if class_objects:
-        rows = np.union1d(rows, graph.class_objects[is_picked & (graph.class_objects >= 0)])
-    return ObjectSet(graph, rows)
+    return np.array([c.name in picked for c in graph.classes], bool)
 
 
 def _type_name(column: FieldColumn) -> str:

@@ -82,9 +82,16 @@ class AddressMap:
         if not self.table.shape[0]:
             return self.sorted_ids
         if self._object_ids is None:
-            self._object_ids = np.empty(self.object_count, np.uint64)
-            kernels.expand_ids(self.address_grid, self.table, self._object_ids)
+            self._object_ids = self.expanded()
         return self._object_ids
+
+    def expanded(self) -> NDArray[np.uint64]:
+        """`object_ids`, not kept: 8 bytes an object, for whoever needs all of them once."""
+        if self.has_object_ids:
+            return self.object_ids
+        ids = np.empty(self.object_count, np.uint64)
+        kernels.expand_ids(self.address_grid, self.table, ids)
+        return ids
 
     @property
     def has_object_ids(self) -> bool:

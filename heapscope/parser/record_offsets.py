@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from heapscope.parser.segment_pass import pass_over_segments
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from heapscope.parser.addresses import AddressMap
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def find_offsets(
-    source: Source, scan: HeapScan, addresses: AddressMap, progress: Progress = no_progress
+    source: Source,
+    scan: HeapScan,
+    addresses: AddressMap,
+    progress: Progress = no_progress,
+    allocate: Callable[[int, str], NDArray[Any]] = np.empty,
 ) -> NDArray[np.uint32] | NDArray[np.int64]:
     """Where each object's sub-record begins in the inflated dump, shape (n,); uint32 below 4 GiB, else int64.
 
@@ -32,6 +38,8 @@ def find_offsets(
     addresses : AddressMap
         Tells which row an object has.
     progress : Progress
+    allocate : callable
+        Makes the array, of a length and a type.
 
     Raises
     ------
@@ -39,7 +47,7 @@ def find_offsets(
         The file changed since it was scanned.
     """
     width = "u4" if scan.dump_bytes < 1 << 32 else "i8"
-    offsets = np.empty(scan.object_count, width)
+    offsets = allocate(scan.object_count, width)
     constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
 
     def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:

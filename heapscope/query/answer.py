@@ -18,7 +18,7 @@ _SUM = "HUGEINT"
 _INT64 = 1 << 63
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QueryAnswer(RichRepr):
     """Rows that a query gave.
 
@@ -32,6 +32,16 @@ class QueryAnswer(RichRepr):
 
     raw: Any
     types: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<answer of {len(self):,} rows: {', '.join(self.names)}>"
+
+    def __str__(self) -> str:
+        return str(self.to_table()) if len(self) else repr(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows of plain values; addresses as text."""
+        return {"columns": self.names, "rows": [list(row.values()) for row in self.to_table().rows()]}
 
     def __len__(self) -> int:
         return int(self.raw.num_rows)

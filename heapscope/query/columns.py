@@ -24,6 +24,7 @@ SQL_TYPES = {
     "UBIGINT": "uint64",
     "VARCHAR": "string",
 }
+_BYTES = {"BIGINT": 4, "INTEGER": 4, "UBIGINT": 8, "VARCHAR": 2}  # a size in units, a code of a dictionary
 
 
 def arrow_type(sql_type: str) -> Any:
@@ -43,15 +44,27 @@ class SqlColumn:
     type : str
         One of `SQL_TYPES`.  ``UBIGINT`` is an address, and nothing else is.
     make : callable
-        Its values as an Arrow array, called where a query reads the column.
+        Its values as an Arrow array, called where a query reads the column; of a table that can be made in
+        parts it takes a slice of the rows.
     times : int
         What the values are multiplied with: sizes are kept in units.
+    is_view : bool
+        Whether the values are the index's own, so that they take no memory.
+    is_whole : bool
+        Whether only all values together can be made, though the table can be made in parts.
     """
 
     name: str
     type: str
-    make: Callable[[], Any]
+    make: Callable[..., Any]
     times: int = 1
+    is_view: bool = False
+    is_whole: bool = False
+
+    @property
+    def least_bytes(self) -> int:
+        """Bytes that each value takes at least."""
+        return _BYTES.get(self.type, 1)
 
     def arrow_type(self) -> Any:
         """The column's type where it has no values."""
@@ -74,10 +87,13 @@ class SqlTable:
         As ``SELECT *`` shows them.
     cheapest : str
         The column that ``count(*)`` reads.
+    row_count : callable, optional
+        How many rows there are, of a table that can be made in parts.
     """
 
     columns: tuple[SqlColumn, ...]
     cheapest: str
+    row_count: Callable[[], int] | None = None
 
     def types(self) -> dict[str, str]:
         """SQL type of each column by name."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,7 @@ SCHEMA_VERSION = 1
 Format = Literal["parquet", "arrow"]
 VERDICTS = ("findings", "growth")
 _ROWS = 1 << 20  # of a row group, or of a record batch
+_THREADS = 3  # as many tables are large
 _SORTED = ("address", "source")  # ascending: differences take little room
 
 
@@ -68,18 +70,16 @@ def export_tables(
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            # Reading and encoding take turns: the next table is made while the last is written.
-            with ThreadPoolExecutor(1) as pool:
-                waiting = []
-                for done, name in enumerate(names):
-                    progress("exporting", done, len(names))
-                    table = _table(part, name, version)
-                    waiting.append(pool.submit(_write, table, made / f"{name}.{to}", to))
-                    del table
-                    if len(waiting) > 1:
-                        waiting[-2].result()
-                for each in waiting:
+            # The tables of millions of rows first; each is written by one thread, a part at a time.
+            order = sorted(names, key=lambda name: part.tables[name].row_count is None)
+            progress("exporting", 0, len(names))
+            with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+                waiting = [
+                    pool.submit(_write, part, name, made / f"{name}.{to}", to, version) for name in order
+                ]
+                for done, each in enumerate(as_completed(waiting)):
                     each.result()
+                    progress("exporting", done + 1, len(names))
             os.chmod(made, 0o700)
             if os.path.lexists(folder):
                 shutil.rmtree(folder)
@@ -92,47 +92,55 @@ def export_tables(
     return [folder / f"{name}.{to}" for name in names]
 
 
-def _table(part: Part, name: str, version: str) -> Any:
-    pa = arrow()
-    table = part.tables[name]
-    columns = {column.name: _values(column) for column in table.columns}
-    rows = len(next(iter(columns.values()), ()))
-    label = pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int8()).fill_null(0), [part.name])
+def _write(part: Part, name: str, path: Path, to: Format, version: str) -> None:
+    """Write a table, a row group after the other: no more of it is in memory at once."""
+    pa, table = arrow(), part.tables[name]
+    wholes = {
+        column.name: _values(column, column.make())
+        for column in table.columns
+        if table.row_count is None or column.is_whole
+    }
+    rows = len(next(iter(wholes.values()), ())) if table.row_count is None else table.row_count()
     metadata = {
         "heapscope.schema_version": str(SCHEMA_VERSION),
         "heapscope.version": version,
         "heapscope.table": name,
         "heapscope.snapshot": part.name,
     }
-    return pa.table({"snapshot": label, **columns}).replace_schema_metadata(metadata)
+    with ExitStack() as stack:
+        writer = None
+        for first in range(0, max(rows, 1), _ROWS):
+            some = slice(first, min(first + _ROWS, rows))
+            label = pa.nulls(some.stop - first, pa.int8()).fill_null(0)
+            columns = {"snapshot": pa.DictionaryArray.from_arrays(label, [part.name])}
+            for column in table.columns:
+                whole = wholes.get(column.name)
+                columns[column.name] = _values(column, column.make(some)) if whole is None else whole[some]
+            piece = pa.table(columns).replace_schema_metadata(metadata)
+            if writer is None:
+                writer = stack.enter_context(_writer(path, piece.schema, to))
+            writer.write_table(piece)
 
 
-def _values(column: SqlColumn) -> Any:
+def _values(column: SqlColumn, values: Any) -> Any:
     pa = arrow()
-    values = column.make()
     if column.times != 1:
         values = pa.compute.multiply(values.cast(pa.int64()), pa.scalar(column.times, pa.int64()))
-    is_text = pa.types.is_dictionary(values.type)
-    if is_text:  # readers of Parquet know signed codes only
+    if pa.types.is_dictionary(values.type):  # readers of Parquet know signed codes only
         return values.cast(pa.dictionary(pa.int32(), pa.string()))
     return values if values.type == column.arrow_type() else values.cast(column.arrow_type())
 
 
-def _write(table: Any, path: Path, to: Format) -> None:
+def _writer(path: Path, schema: Any, to: Format) -> Any:
     pa = pyarrow()
     if to == "arrow":
-        with pa.OSFile(os.fspath(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table, max_chunksize=_ROWS)
-        return
-    names = table.column_names
-    sorted_ = [
-        name for name in _SORTED if name in names and pa.types.is_uint64(table.schema.field(name).type)
-    ]
-    codes = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    pa.parquet.write_table(
-        table,
+        return pa.ipc.new_file(os.fspath(path), schema)
+    names = schema.names
+    sorted_ = [name for name in _SORTED if name in names and pa.types.is_uint64(schema.field(name).type)]
+    codes = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+    return pa.parquet.ParquetWriter(
         path,
-        row_group_size=_ROWS,
+        schema,
         compression="lz4",
         use_dictionary=codes,
         column_encoding=dict.fromkeys(sorted_, "DELTA_BINARY_PACKED"),

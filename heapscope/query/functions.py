@@ -33,6 +33,7 @@ from heapscope.heap.objects.values import read_strings
 from heapscope.heap.retention.paths import shortest_path
 from heapscope.query.class_tables import field_array
 from heapscope.query.heap_tables import HeapArrow
+from heapscope.query.quoting import sql_text
 from heapscope.query.texts import storable
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def add_functions(connection: Any, heaps: Sequence[HeapArrow | None], names: Seq
         Name of each snapshot.
     """
     functions = [None if each is None else HeapFunctions(each) for each in heaps]
-    numbers = " ".join(f"WHEN {_quoted(name)} THEN {place}" for place, name in enumerate(names))
+    numbers = " ".join(f"WHEN {sql_text(name)} THEN {place}" for place, name in enumerate(names))
     for name, (types, result) in FUNCTIONS.items():
         connection.create_function(
             f"_{name}", _over_snapshots(functions, name), [*types, "INTEGER"], result, type="arrow",
@@ -200,10 +201,6 @@ def add_functions(connection: Any, heaps: Sequence[HeapArrow | None], names: Seq
             f"CREATE MACRO {name}({arguments}) AS _{name}({given}, CAST({only} AS INTEGER)), "
             f"({arguments}, snapshot) AS _{name}({given}, {number})"
         )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _over_snapshots(functions: Sequence[HeapFunctions | None], name: str) -> Callable[..., Any]:

@@ -19,11 +19,15 @@ from heapscope.query.columns import SqlColumn, SqlTable, arrow_type, dictionary,
 from heapscope.query.texts import string_lengths, texts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 STRING = "java.lang.String"
+ALL = slice(None)
+Rows = slice | np.ndarray[Any, Any]
 
 
 class HeapArrow:
@@ -65,47 +69,64 @@ class HeapArrow:
         """All strings, ascending."""
         return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING])
 
+    def forget(self) -> None:
+        """Let go of what was made for a query and takes much memory."""
+        self.__dict__.pop("_ids", None)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of that."""
+        ids = self.__dict__.get("_ids")
+        return 0 if ids is None else int(ids.nbytes)
+
+    @cached_property
+    def _ids(self) -> NDArray[np.uint64]:
+        return self.graph.columns.addresses.expanded()
+
     # --- objects ---
 
-    def addresses(self, rows: NDArray[np.int64] | None = None) -> Any:
-        """Addresses of all objects, or of some."""
-        ids = self.graph.columns.object_ids
-        return arrow().array(ids if rows is None else ids[rows])
+    def addresses(self, rows: Rows = ALL) -> Any:
+        """Addresses of objects."""
+        few = self.graph.columns.class_index.size // 4
+        if isinstance(rows, np.ndarray) and rows.size < few and "_ids" not in self.__dict__:
+            return arrow().array(self.graph.columns.addresses.ids_of(rows))
+        return arrow().array(self._ids[rows])
 
-    def classes(self, rows: NDArray[Any] | None = None) -> Any:
+    def classes(self, rows: Rows = ALL) -> Any:
         """Class names, as a dictionary over ``class_index``."""
-        codes = self.graph.columns.class_index
-        return dictionary(codes if rows is None else codes[rows], self.class_names)
+        return dictionary(self.graph.columns.class_index[rows], self.class_names)
 
-    def shallow(self, rows: NDArray[np.int64] | None = None) -> Any:
+    def shallow(self, rows: Rows = ALL) -> Any:
         """Shallow sizes in units."""
-        units = self.graph.columns.size_units
-        return arrow().array(units if rows is None else units[rows])
+        return arrow().array(self.graph.columns.size_units[rows])
 
-    def retained(self, rows: NDArray[np.int64] | None = None) -> Any:
+    def retained(self, rows: Rows = ALL) -> Any:
         """Retained sizes in units."""
-        units = self.graph.retained_units
-        return arrow().array(units if rows is None else units[rows])
+        return arrow().array(self.graph.retained_units[rows])
 
-    def dominators(self) -> Any:
+    def dominators(self, rows: Rows = ALL) -> Any:
         """Address of the immediate dominator, null for what no other object dominates."""
-        immediate = self.graph.immediate_dominators
+        immediate = self.graph.immediate_dominators[rows]
         is_null = immediate >= VIRTUAL_ROOT
-        ids = self.graph.columns.object_ids
-        return with_nulls(ids[np.where(is_null, 0, immediate)] if ids.size else ids, is_null)
+        ids = self._ids
+        return with_nulls(ids[np.where(is_null, 0, immediate)] if immediate.size else ids[:0], is_null)
 
-    def reachability(self) -> Any:
+    def reachability(self, rows: Rows = ALL) -> Any:
         """How the GC roots reach each object."""
-        return dictionary(self.graph.categories, list(CATEGORIES))
+        return dictionary(self.graph.categories[rows], list(CATEGORIES))
 
-    def array_lengths(self) -> Any:
+    def array_lengths(self, rows: slice = ALL) -> Any:
         """Elements of arrays, null for other objects."""
-        columns = self.graph.columns
-        is_array = np.array([name.endswith("[]") for name in self.class_names], bool)[columns.class_index]
-        rows = np.nonzero(is_array)[0]
-        lengths = np.zeros(columns.class_index.size, np.int32)
-        lengths[rows] = self.lengths_of(rows)
+        class_index = self.graph.columns.class_index
+        is_array = self._is_array_class[class_index[rows]]
+        places = np.nonzero(is_array)[0]
+        lengths = np.zeros(is_array.size, np.int32)
+        lengths[places] = self.lengths_of(places + rows.indices(class_index.size)[0])
         return with_nulls(lengths, ~is_array)
+
+    @cached_property
+    def _is_array_class(self) -> NDArray[np.bool_]:
+        return np.array([name.endswith("[]") for name in self.class_names], bool)
 
     def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Elements of some arrays."""
@@ -115,25 +136,33 @@ class HeapArrow:
 
     # --- references ---
 
-    @cached_property
-    def _degrees(self) -> NDArray[Any]:
-        return np.diff(self.graph.references.indptr)
+    def _of_sources(self, values: NDArray[Any], rows: slice) -> NDArray[Any]:
+        """What each reference's source has of some values of objects."""
+        indptr = self.graph.references.indptr
+        first, last, _ = rows.indices(self.graph.references.indices.size)
+        if first >= last:
+            return values[:0]
+        # With a key of another type numpy would convert the whole array first.
+        begin = int(np.searchsorted(indptr, indptr.dtype.type(first), side="right")) - 1
+        end = int(np.searchsorted(indptr, indptr.dtype.type(last), side="left"))
+        bounds = indptr[begin : end + 1].astype(np.int64)
+        return np.repeat(values[begin:end], np.diff(bounds.clip(first, last)))
 
-    def sources(self) -> Any:
+    def sources(self, rows: slice = ALL) -> Any:
         """Address of what refers, for each reference."""
-        return arrow().array(np.repeat(self.graph.columns.object_ids, self._degrees))
+        return arrow().array(self._of_sources(self._ids, rows))
 
-    def targets(self) -> Any:
+    def targets(self, rows: slice = ALL) -> Any:
         """Address of what is referred to."""
-        return arrow().array(self.graph.columns.object_ids[self.graph.references.indices])
+        return arrow().array(self._ids[self.graph.references.indices[rows]])
 
-    def source_classes(self) -> Any:
+    def source_classes(self, rows: slice = ALL) -> Any:
         """Class of what refers."""
-        return dictionary(np.repeat(self.graph.columns.class_index, self._degrees), self.class_names)
+        return dictionary(self._of_sources(self.graph.columns.class_index, rows), self.class_names)
 
-    def target_classes(self) -> Any:
+    def target_classes(self, rows: slice = ALL) -> Any:
         """Class of what is referred to."""
-        codes = self.graph.columns.class_index[self.graph.references.indices]
+        codes = self.graph.columns.class_index[self.graph.references.indices[rows]]
         return dictionary(codes, self.class_names)
 
     def reference_names(self) -> Any:
@@ -151,43 +180,54 @@ def heap_tables(arrays: HeapArrow) -> dict[str, SqlTable]:
         "objects": SqlTable(
             (
                 SqlColumn("address", "UBIGINT", arrays.addresses),
-                SqlColumn("class_name", "VARCHAR", arrays.classes),
-                SqlColumn("shallow_bytes", "BIGINT", arrays.shallow, unit),
-                SqlColumn("retained_bytes", "BIGINT", arrays.retained, unit),
+                SqlColumn("class_name", "VARCHAR", arrays.classes, is_view=True),
+                SqlColumn("shallow_bytes", "BIGINT", arrays.shallow, unit, is_view=True),
+                SqlColumn("retained_bytes", "BIGINT", arrays.retained, unit, is_view=True),
                 SqlColumn("dominator", "UBIGINT", arrays.dominators),
-                SqlColumn("reachability", "VARCHAR", arrays.reachability),
+                SqlColumn("reachability", "VARCHAR", arrays.reachability, is_view=True),
                 SqlColumn("array_length", "INTEGER", arrays.array_lengths),
             ),
             "shallow_bytes",
+            lambda: int(graph.columns.class_index.size),
         ),
         "refs": SqlTable(
             (
                 SqlColumn("source", "UBIGINT", arrays.sources),
                 SqlColumn("target", "UBIGINT", arrays.targets),
-                SqlColumn("field", "VARCHAR", arrays.reference_names),
+                SqlColumn("field", "VARCHAR", arrays.reference_names, is_whole=True),
                 SqlColumn("source_class", "VARCHAR", arrays.source_classes),
                 SqlColumn("target_class", "VARCHAR", arrays.target_classes),
             ),
             "target_class",
+            lambda: int(graph.references.indices.size),
         ),
         "classes": _classes(arrays),
         "gc_roots": _gc_roots(arrays),
-        "strings": SqlTable(
-            (
-                SqlColumn("address", "UBIGINT", lambda: arrays.addresses(arrays.strings)),
-                SqlColumn("text", "VARCHAR", lambda: _string_texts(arrays)),
-                SqlColumn("length", "INTEGER", lambda: string_lengths(graph, arrays.strings)),
-                SqlColumn("shallow_bytes", "BIGINT", lambda: arrays.shallow(arrays.strings), unit),
-                SqlColumn("retained_bytes", "BIGINT", lambda: arrays.retained(arrays.strings), unit),
-            ),
-            "shallow_bytes",
-        ),
+        "strings": _strings(arrays),
         "loaders": _loaders(arrays),
     }
 
 
-def _string_texts(arrays: HeapArrow) -> Any:
-    return texts_of(arrays.graph, arrays.strings, show_secrets=arrays.show_secrets)
+def _strings(arrays: HeapArrow) -> SqlTable:
+    graph, unit = arrays.graph, arrays.graph.columns.unit_bytes
+
+    def texts(rows: NDArray[np.int64]) -> Any:
+        return texts_of(graph, rows, show_secrets=arrays.show_secrets)
+
+    def of_strings(make: Callable[[NDArray[np.int64]], Any]) -> Callable[..., Any]:
+        return lambda rows=ALL: make(arrays.strings[rows])
+
+    return SqlTable(
+        (
+            SqlColumn("address", "UBIGINT", of_strings(arrays.addresses)),
+            SqlColumn("text", "VARCHAR", of_strings(texts)),
+            SqlColumn("length", "INTEGER", of_strings(lambda rows: string_lengths(graph, rows))),
+            SqlColumn("shallow_bytes", "BIGINT", of_strings(arrays.shallow), unit),
+            SqlColumn("retained_bytes", "BIGINT", of_strings(arrays.retained), unit),
+        ),
+        "shallow_bytes",
+        lambda: int(arrays.strings.size),
+    )
 
 
 def _classes(arrays: HeapArrow) -> SqlTable:

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import ObjectNotFound, QueryError
 from heapscope.extras import arrow, sql_engine
+from heapscope.memory_limits import free_memory
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.class_tables import class_table
 from heapscope.query.columns import SqlTable
 from heapscope.query.functions import add_functions
 from heapscope.query.mistakes import missing_table, nearest, query_error
+from heapscope.query.quoting import sql_name, sql_text
 from heapscope.units import format_bytes
 
 if TYPE_CHECKING:
@@ -57,11 +59,14 @@ class Session:
         Of each table the SQL type of each column, whether a snapshot has that table or not.
     memory : int, optional
         No more bytes than these for a query; half of what the machine has free by default.
+    kept_bytes : int
+        Columns are kept for the next query as long as they take no more than this.
     """
 
     parts: Sequence[Part]
     types: dict[str, dict[str, str]]
     memory: int | None = None
+    kept_bytes: int = _KEPT_BYTES
     _kept: dict[tuple[str, int, str], Any] = field(default_factory=dict)
     _class_tables: dict[str, list[SqlTable]] = field(default_factory=dict)
 
@@ -84,7 +89,7 @@ class Session:
         MissingDependency
         """
         names, reads = self._plan(query)
-        connection = self._engine()
+        connection = self._engine(self._read(names, reads))
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
@@ -101,7 +106,7 @@ class Session:
     def stream(self, query: str) -> Iterator[Any]:
         """As `run`, as a reader of Arrow record batches: for answers larger than the memory."""
         names, reads = self._plan(query)
-        connection = self._engine()
+        connection = self._engine(self._read(names, reads))
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
@@ -221,18 +226,18 @@ class Session:
                     # The first is what count(*) reads.
                     raw = {token: made, **raw} if column.name == table.cheapest else {**raw, token: made}
                 value = column.expression(token) if is_read else f"CAST(NULL AS {column.type})"
-                shown.append(f'{value} AS "{column.name.replace(chr(34), chr(34) * 2)}"')
+                shown.append(f"{value} AS {sql_name(column.name)}")
             if not raw:
                 continue
             connection.register(f"_raw_{place}_{number}", pa.table(raw))
-            label = "'" + part.name.replace("'", "''") + "'"
-            pieces.append(f"SELECT {label} AS snapshot, {', '.join(shown)} FROM _raw_{place}_{number}")
+            pieces.append(
+                f"SELECT {sql_text(part.name)} AS snapshot, {', '.join(shown)} FROM _raw_{place}_{number}"
+            )
         if not pieces:
             types = self._types_of(name, parts)
             nothing = [f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in types.items()]
             pieces = [f"SELECT CAST(NULL AS VARCHAR) AS snapshot, {', '.join(nothing)} WHERE false"]
-        quoted = name.replace('"', '""')
-        connection.execute(f'CREATE OR REPLACE VIEW "{quoted}" AS {" UNION ALL ".join(pieces)}')
+        connection.execute(f"CREATE OR REPLACE VIEW {sql_name(name)} AS {' UNION ALL '.join(pieces)}")
 
     def _types_of(self, name: str, parts: Sequence[SqlTable]) -> dict[str, str]:
         if name.lower() in self.types:
@@ -242,6 +247,33 @@ class Session:
     def _make(self, connection: Any, names: list[str], reads: set[tuple[int, int, int]]) -> None:
         for place, name in enumerate(names):
             self._define(connection, place, name, reads)
+
+    def _read(self, names: list[str], reads: set[tuple[int, int, int]]) -> int:
+        """Make the columns that a query reads; the bytes that they take.
+
+        Raises
+        ------
+        QueryError
+            They take more than the query may.
+        """
+        memory, taken = self._memory(), 0
+        for place, number, at in sorted(reads):
+            table = self._tables_of(names[place])[number]
+            column = table.columns[at]
+            if column.is_view:
+                continue
+            rows = 0 if table.row_count is None else table.row_count()
+            if taken + rows * column.least_bytes <= memory:
+                taken += self._made(names[place], number, table, column.name).nbytes
+            else:
+                taken += rows * column.least_bytes
+            if taken > memory:
+                self.forget()
+                raise QueryError(
+                    f"the columns that the query reads take {format_bytes(taken)} and more, and it may take "
+                    f"{format_bytes(memory)}; read fewer of them, or pass more with --memory"
+                )
+        return taken
 
     def _made(self, name: str, number: int, table: SqlTable, column_name: str) -> Any:
         """A column's values, made or kept."""
@@ -254,17 +286,22 @@ class Session:
     def forget(self) -> None:
         """Let go of the columns that were made."""
         self._kept.clear()
+        for part in self.parts:
+            if part.heap is not None:
+                part.heap.forget()
 
     def _forget(self) -> None:
         """Keep what was made only as long as it is little."""
-        if sum(made.nbytes for made in self._kept.values()) > min(_KEPT_BYTES, self._memory() // 4):
+        made = sum(each.nbytes for each in self._kept.values())
+        made += sum(part.heap.kept_bytes for part in self.parts if part.heap is not None)
+        if made > min(self.kept_bytes, self._memory() // 4):
             self.forget()
 
     def _memory(self) -> int:
         return max(_LEAST_MEMORY, self.memory or default_memory())
 
-    def _engine(self) -> Any:
-        """A new engine, in memory and shut off from everything else."""
+    def _engine(self, taken: int = 0) -> Any:
+        """A new engine, in memory and shut off from everything else; it may take what is not taken yet."""
         connection = sql_engine().connect(
             ":memory:",
             config={
@@ -273,7 +310,7 @@ class Session:
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",
                 "temp_directory": "",
-                "memory_limit": f"{self._memory()}B",
+                "memory_limit": f"{max(_LEAST_MEMORY, self._memory() - taken)}B",
             },
         )
         add_functions(connection, [part.heap for part in self.parts], [part.name for part in self.parts])
@@ -328,12 +365,6 @@ def _place_of(query: str, name: str) -> tuple[int | None, int | None]:
 
 
 def default_memory() -> int:
-    """Half of the memory that the machine has free, in bytes."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024 // 2
-    except (OSError, ValueError, IndexError):
-        pass
-    return 4 << 30
+    """Half of what the machine, or the container that this runs in, has free, in bytes."""
+    free = free_memory()
+    return (4 << 30) if free is None else free // 2

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from heapscope.extras import arrow
+from heapscope.heap.objects import kernels
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.secret_texts import SecretTexts, secret_texts
-from heapscope.heap.objects.values import read_strings
-from heapscope.parser.tags import BasicType, SubRecordTag
+from heapscope.heap.objects.values import read_strings, string_arrays
+from heapscope.parser.tags import SubRecordTag
 from heapscope.query.columns import with_nulls
 from heapscope.secrets import SUSPICIOUS, names_secret
 
@@ -46,41 +47,36 @@ def texts_of(graph: HeapGraph, rows: NDArray[np.int64], *, show_secrets: bool, n
 
 def _decoded(graph: HeapGraph, rows: NDArray[np.int64]) -> Any:
     """Texts of strings: those that are ASCII, nearly all, as bytes of the dump; the others one by one."""
-    pa, buffer = arrow(), graph.buffer
-    arrays = graph.indices_of(read_field(graph, rows, "value", is_optional=True).references())
+    pa = arrow()
+    arrays = string_arrays(graph, rows)
     coder = read_field(graph, rows, "coder", is_optional=True)
+    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
     # Up to JDK 8 there is no coder, and the array has two bytes for each character.
-    is_plain = (arrays >= 0) & (coder.types != 0) & (coder.bits == 0)
-    places = np.nonzero(is_plain)[0]
-    offsets = graph.columns.offsets[arrays[places]].astype(np.int64)
-    head = 1 + graph.identifier_bytes + 4
-    is_bytes = offsets >= 0
-    is_bytes[is_bytes] = buffer[offsets[is_bytes]] == SubRecordTag.PRIMITIVE_ARRAY_DUMP
-    is_bytes[is_bytes] = buffer[offsets[is_bytes] + (head + 4)] == BasicType.BYTE
-    places, offsets = places[is_bytes], offsets[is_bytes]
-    lengths = numbers_at(buffer, offsets + head, 4).astype(np.int64)
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if ends.size else 0
+    is_wide = ((coder.types == 0) | (coder.bits != 0)).astype(np.uint8)
+    lengths = np.empty(rows.size, np.int64)
+    kernels.ascii_lengths(graph.buffer, offsets, is_wide, graph.identifier_bytes, lengths)
+    others = np.nonzero(lengths < 0)[0]
+    texts = [storable(text) for text in read_strings(graph, rows[others])]
+    if others.size == rows.size:
+        return pa.array(texts, pa.string())
+    encoded = [b"" if text is None else text.encode("utf-8") for text in texts]
+    sizes = lengths.copy()
+    sizes[others] = [len(each) for each in encoded]
+    ends = np.cumsum(sizes)
+    total = int(ends[-1])
     if total >= 1 << 31:  # too much for one array: no real heap has such strings
         return pa.array([storable(text) for text in read_strings(graph, rows)], pa.string())
-    data = buffer[np.repeat(offsets + (head + 5) - (ends - lengths), lengths) + np.arange(total)]
-    # In how many bytes of each string the highest bit is set.
-    high = np.zeros(total + 1, np.int32)
-    np.cumsum(data >> 7, out=high[1:])
-    is_ascii = high[ends] == high[ends - lengths]
-    starts = np.zeros(ends.size + 1, np.int32)
+    data = np.empty(total, np.uint8)
+    kernels.copy_bytes(graph.buffer, offsets + (1 + graph.identifier_bytes + 9), lengths, ends, data)
+    for place, piece in zip(others.tolist(), encoded, strict=True):
+        data[ends[place] - len(piece) : ends[place]] = np.frombuffer(piece, np.uint8)
+    starts = np.zeros(rows.size + 1, np.int32)
     starts[1:] = ends
-    bulk = pa.StringArray.from_buffers(ends.size, pa.py_buffer(starts), pa.py_buffer(data))
-    rest = np.ones(rows.size, bool)
-    rest[places[is_ascii]] = False
-    others = np.nonzero(rest)[0]
-    if not others.size:
-        return bulk
-    texts = pa.array([storable(text) for text in read_strings(graph, rows[others])], pa.string())
-    order = np.empty(rows.size, np.int64)
-    order[places[is_ascii]] = np.arange(int(is_ascii.sum()))
-    order[others] = np.arange(others.size) + int(is_ascii.sum())
-    return pa.concat_arrays([bulk.filter(pa.array(is_ascii)), texts]).take(pa.array(order))
+    is_null = np.zeros(rows.size, bool)
+    is_null[others] = [text is None for text in texts]
+    valid = np.packbits(~is_null, bitorder="little") if is_null.any() else None
+    buffers = (None if valid is None else pa.py_buffer(valid), pa.py_buffer(starts), pa.py_buffer(data))
+    return pa.StringArray.from_buffers(rows.size, buffers[1], buffers[2], buffers[0])
 
 
 def _masked(secrets: SecretTexts, rows: NDArray[np.int64], texts: Any, name: str) -> Any:
@@ -114,7 +110,7 @@ def storable(text: str | None) -> str | None:
 
 def string_lengths(graph: HeapGraph, rows: NDArray[np.int64]) -> Any:
     """UTF-16 units of each string, as ``String.length()`` has it; null where the dump has no array of it."""
-    arrays = graph.indices_of(read_field(graph, rows, "value", is_optional=True).references())
+    arrays = string_arrays(graph, rows)
     coder = read_field(graph, rows, "coder", is_optional=True).bits
     counts = read_field(graph, rows, "count", is_optional=True)
     there = np.nonzero(arrays >= 0)[0]

@@ -23,11 +23,15 @@ SHARED = {
     "secrets",
     "extras",
     "isolated_python",
+    "memory_limits",
+    "plain",
 }
 # What each room may import beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "isolated_python": set(),
+    "memory_limits": set(),
+    "plain": {"secrets"},
     "rich_repr": set(),
     "handed_down": set(),
     "queryable": {"handed_down"},
@@ -41,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine_code": {"cache"},
     "collector": SHARED,
     "parser": SHARED,
-    "table": {"rich_repr"},
+    "table": {"plain", "rich_repr"},
     "secrets": set(),
     "heap": SHARED | {"parser", "rich_repr", "queryable", "explorable", "handed_down"},
     "analysis": SHARED | {"heap", "parser", "rich_repr", "queryable"},

@@ -10,11 +10,13 @@ import time
 import pytest
 
 from heapscope.secrets import (
+    SECRET_WORDS,
     SUSPICIOUS,
     mask_command,
     mask_mapping,
     mask_options,
     mask_value,
+    names_secret,
     scrub,
 )
 
@@ -255,3 +257,46 @@ def test_whatever_is_scrubbed_looks_suspicious() -> None:
             changed += 1
             assert suspicious.search(text), text
     assert changed > 3000
+
+
+def test_whatever_names_a_secret_has_one_of_the_words() -> None:
+    """`SECRET_WORDS` saves looking at millions of keys; a name without any must name no secret."""
+    rng = random.Random(2)
+    pieces = [
+        "db",
+        ".",
+        "_",
+        "Pass",
+        "WORD",
+        "pw",
+        "d",
+        "pin",
+        "sig",
+        "nature",
+        "auth",
+        "or",
+        "key",
+        "set",
+        "x",
+    ]
+    pieces += [
+        "jwt",
+        "salt",
+        "tok",
+        "en",
+        "cred",
+        "session",
+        "private",
+        "cookie",
+        "bearer",
+        "se",
+        "cret",
+        "1",
+    ]
+    named = 0
+    for _ in range(20_000):
+        name = "".join(rng.choices(pieces, k=rng.randint(1, 4)))
+        if names_secret(name):
+            named += 1
+            assert any(word in name.lower() for word in SECRET_WORDS), name
+    assert named > 3000

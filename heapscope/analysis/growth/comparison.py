@@ -17,6 +17,7 @@ from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import GONE, GROWS, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.plain import plain
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 
@@ -62,7 +63,7 @@ class Compared:
         return 0.0 if found is None else found.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(RichRepr):
     """What grows in two runs.
 
@@ -80,6 +81,17 @@ class Comparison(RichRepr):
     def having(self, outcome: Outcome) -> tuple[Compared, ...]:
         """The classes with an outcome."""
         return tuple(one for one in self.classes if one.outcome == outcome)
+
+    def __repr__(self) -> str:
+        runs = f"{len(self.first.snapshots)} with {len(self.second.snapshots)} snapshots"
+        return f"<comparison of {runs}: {len(self.classes):,} classes>"
+
+    def __str__(self) -> str:
+        return str(self.to_table()) if self.classes else repr(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A row for each class, as plain values."""
+        return {"classes": plain(self.to_table())}
 
     def to_table(self) -> Table:
         """A row for each class.

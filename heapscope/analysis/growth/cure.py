@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
 from heapscope.analysis.growth.growth import Growth
@@ -28,6 +28,7 @@ from heapscope.analysis.verdicts import (
 )
 from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.plain import plain
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import format_bytes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proof(RichRepr):
     """Whether a cure worked.
 
@@ -64,6 +65,20 @@ class Proof(RichRepr):
     def to_table(self) -> Table:
         """The decisive classes, as `Comparison.to_table` has them."""
         return Comparison(self.comparison.first, self.comparison.second, self.decisive).to_table()
+
+    def __repr__(self) -> str:
+        return f"<proof of a cure: {self.verdict}>"
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Verdict, reason and a row for each class, as plain values."""
+        return {
+            "verdict": plain(self.verdict),
+            "reason": plain(self.reason),
+            "classes": plain(self.to_table()),
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """`to_table` as a DataFrame."""

@@ -38,6 +38,7 @@ from heapscope.analysis.verdicts import (
 from heapscope.errors import DifferentProcesses, HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.parser.names import CLASS
+from heapscope.plain import plain
 from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -253,6 +254,20 @@ class Growth(RichRepr):
             if series:
                 columns[f"{what.removesuffix('s')}s"] = [list(trend.values) for trend in trends]
         return Table(columns)
+
+    def __str__(self) -> str:
+        table = self.to_table()
+        names = ("name", "verdict", "instance_count_delta", "shallow_bytes_delta")
+        found = Table({name: table.columns[name] for name in names if name in table.columns})
+        return f"{self!r}\n{found}" if len(found) else repr(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was followed, and a row for each with its figures in every snapshot, as plain values."""
+        return {
+            "by": self.by,
+            "snapshots": [plain(each.name) for each in self.snapshots],
+            "rows": plain(self.to_table(series=True)),
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """`to_table` as a DataFrame."""

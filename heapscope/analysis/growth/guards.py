@@ -27,6 +27,7 @@ from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.heap.object_set import ObjectSet
+from heapscope.plain import PlainDict
 from heapscope.progress import Progress, no_progress
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
@@ -102,8 +103,8 @@ class Checked:
         return self.outcome == "passed"
 
 
-@dataclass(frozen=True)
-class Checks(RichRepr):
+@dataclass(frozen=True, repr=False)
+class Checks(PlainDict, RichRepr):
     """All guards; true where all hold."""
 
     results: tuple[Checked, ...]
@@ -123,6 +124,12 @@ class Checks(RichRepr):
     def failed(self) -> tuple[Checked, ...]:
         """The guards that do not hold."""
         return tuple(one for one in self.results if not one.has_passed)
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} checks, {len(self.failed):,} do not hold>"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{one.outcome}: {one.name}: {one.message}" for one in self.results)
 
     def to_table(self) -> Table:
         """``name, outcome, message, hint``; a row for each guard."""

@@ -45,6 +45,8 @@ from heapscope.table import Table
 from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from heapscope.parser.broken.coverage import Coverage
     from heapscope.parser.layout.vm_objects import VmObjects
 
@@ -69,7 +71,7 @@ class ProcessFacts:
     implied_root_count: int  # class objects that are roots without a record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot(RichRepr):
     """One heap dump or class histogram, counted."""
 
@@ -92,6 +94,30 @@ class Snapshot(RichRepr):
     use_index: bool = field(default=True, repr=False)
     # What its sidecar will say, of a snapshot that is no file yet.
     given_sidecar: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        part = "" if self.is_whole else ", partial"
+        return (
+            f"<snapshot {self.name}: {self.object_count:,} objects, {self.shallow_bytes:,} bytes{part}, "
+            f"captured {self.captured_at:%Y-%m-%d %H:%M:%S} UTC>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What it is, as plain values; its histogram is a table of its own."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "kind": str(self.kind),
+            "captured_at": self.captured_at.isoformat(),
+            "captured_at_source": str(self.captured_at_source),
+            "object_count": self.object_count,
+            "shallow_bytes": self.shallow_bytes,
+            "is_whole": self.is_whole,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Its class histogram as a DataFrame."""
+        return self.histogram.to_frame()
 
     @property
     def is_dated(self) -> bool:

@@ -18,6 +18,7 @@ from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.holders import MergedPaths
 from heapscope.heap.retention.off_heap import OffHeap
 from heapscope.heap.retention.suspects import Suspect
+from heapscope.plain import PlainDict
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Finding(RichRepr):
+class Finding(PlainDict, RichRepr):
     """One leak.
 
     Attributes
@@ -135,7 +136,7 @@ class Finding(RichRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diagnosis(RichRepr):
+class Diagnosis(PlainDict, RichRepr):
     """What is wrong with a process, as far as its snapshots tell.
 
     Attributes
@@ -215,6 +216,9 @@ class Diagnosis(RichRepr):
     def __repr__(self) -> str:
         titles = "; ".join(each.title for each in self.findings)
         return f"<diagnosis of {len(self.snapshot_names)} snapshots: {self.status}{titles and ': '}{titles}>"
+
+    def __str__(self) -> str:
+        return "\n\n".join([repr(self) if not self.findings else str(self.status), *map(str, self.findings)])
 
     @property
     def is_leak(self) -> bool:

@@ -23,7 +23,7 @@ _KEYS = ["host", "pid", "start_ticks"]
 _NEEDED = (*_KEYS, "captured_at", "role", "task_index", "rss_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WatchedProcess(RichRepr):
     """One process's samples, in the order of time.
 
@@ -48,6 +48,13 @@ class WatchedProcess(RichRepr):
     def name(self) -> str:
         """``worker:0 (pid 4711)``."""
         return process_name(self.pid, self.role, self.task_index)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} on {self.host}, {len(self.samples):,} samples>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Its samples."""
+        return self.samples.copy()
 
     def seconds(self) -> list[float]:
         """Time of each sample since the first."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from heapscope.analysis.memory.courses import State
+from heapscope.plain import PlainDict
 from heapscope.rich_repr import RichRepr
 
 Cause = Literal[
@@ -159,8 +160,8 @@ class Grower:
         return CAUSES[self.pattern]
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryVerdict(RichRepr):
+@dataclass(frozen=True, slots=True, repr=False)
+class MemoryVerdict(PlainDict, RichRepr):
     """What grew in one process, and how that is known.
 
     Attributes
@@ -187,6 +188,13 @@ class MemoryVerdict(RichRepr):
     seconds: float
     sample_count: int
     changes: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return f"<verdict on process {self.pid}: {self.cause}, confidence {self.confidence}>"
+
+    def __str__(self) -> str:
+        causes = ", ".join(f"{each.cause} {each.size_bytes / 2**20:+,.0f} MiB" for each in self.growers)
+        return f"process {self.pid}: {self.growth_bytes / 2**20:+,.0f} MiB in {self.seconds:,.0f} s: {causes}"
 
     @property
     def cause(self) -> Cause:

@@ -16,7 +16,7 @@ import numpy as np
 
 from heapscope.heap.graph import references
 from heapscope.heap.graph.dominators import dominate, number
-from heapscope.heap.graph.index import BrokenIndexError, Store, identity_of, open_index
+from heapscope.heap.graph.index import BrokenIndexError, Store, array_beside, identity_of, open_index
 from heapscope.heap.graph.index_file import CLASS_NAMES
 from heapscope.heap.graph.reachability import Reachability, walk
 from heapscope.heap.graph.roots import resolve_roots
@@ -168,7 +168,13 @@ class HeapArrays:
             size_units,
             self.unit_bytes,
             Roots(*kept[6:]),
-            partial(find_offsets, self._source, self._scan, progress=self._progress),
+            partial(
+                find_offsets,
+                self._source,
+                self._scan,
+                progress=self._progress,
+                allocate=partial(array_beside, self._index_file),
+            ),
             partial(find_offset, self._source, self._scan),
         )
 

@@ -8,7 +8,7 @@ refers to all GC roots.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -235,13 +235,7 @@ class Dominators:
         return f"<dominator tree of {self.immediate.size:,} objects>"
 
     def _largest(self, rows: NDArray[np.int64], count: int | None) -> Table:
-        units = self.retained_units[rows]
-        if count is not None and 0 < count < rows.size:
-            # Ties are kept, so that the same ones are cut off everywhere.
-            least = np.partition(units, rows.size - count)[rows.size - count]
-            rows, units = rows[units >= least], units[units >= least]
-        order = np.lexsort((rows, -units.astype(np.int64)))
-        rows = rows[order][: rows.size if count is None else count]
+        rows = largest(rows, self.retained_units[rows], rows.size if count is None else count)
         columns, classes = self._columns, self._classes
         return Table(
             {
@@ -252,3 +246,27 @@ class Dominators:
                 "object_index": rows,
             }
         )
+
+
+def largest(rows: NDArray[np.int64], sizes: NDArray[Any], count: int, first: int = 0) -> NDArray[np.int64]:
+    """A page of some rows, the largest first, ties by row; no more are sorted than up to its end.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (k,), ascending
+    sizes : array of unsigned numbers, shape (k,)
+    count : int
+        Rows of the page.
+    first : int
+        How many stand before it.
+    """
+    last = first + count
+    if 0 < last < rows.size:
+        least = np.partition(sizes, rows.size - last)[rows.size - last]
+        places = np.nonzero(sizes >= least)[0]
+        if places.size > last:  # of what is as large as the last, the first rows
+            ties = np.nonzero(sizes[places] == least)[0][last - places.size :]
+            places = np.delete(places, ties)
+        rows, sizes = rows[places], sizes[places]
+    order = np.lexsort((rows, -sizes.astype(np.int64)))
+    return rows[order][first:last]

@@ -16,7 +16,7 @@ import numpy as np
 
 from heapscope.heap.graph.arrays import HeapArrays
 from heapscope.heap.graph.dominators import Dominators
-from heapscope.heap.graph.index import BrokenIndexError
+from heapscope.heap.graph.index import BrokenIndexError, array_beside
 from heapscope.heap.graph.reachability import held_by, reachability_table, retained_by
 from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.parser.records import StackTraces
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from heapscope.heap.graph.classes import Classes
     from heapscope.heap.graph.options import Options
@@ -111,6 +111,10 @@ class HeapGraph:
                 self._index_file.unlink()
             self._arrays = self._new_arrays()
             return getattr(self._arrays, name)
+
+    def array_beside_index(self, shape: int, dtype: DTypeLike) -> NDArray[Any]:
+        """A new array of zeros for a fact that is kept; see `heapscope.heap.graph.index.array_beside`."""
+        return array_beside(self._index_file, shape, dtype)
 
     def kept(self, what: str, compute: Callable[[], Computed]) -> Computed:
         """A fact of this heap, computed once: ``graph.kept("threads", lambda: ...)``.

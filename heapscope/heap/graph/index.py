@@ -234,7 +234,21 @@ class Store:
         self._path = None
         if self._fd >= 0:
             os.close(self._fd)
+            if self._fd in _NAMES:
+                with suppress(OSError):
+                    _NAMES.pop(self._fd).unlink()
         self._fd = -1
+
+
+def array_beside(index_file: Path | None, shape: int, dtype: DTypeLike) -> NDArray[Any]:
+    """A new array of zeros in a file without a name beside the index, whose pages the system may take back.
+
+    For what is large and not part of the index; in memory where there is no index.
+    """
+    store = Store(index_file)
+    made = store.array("", shape, dtype)
+    store.abandon()
+    return made
 
 
 def _nameless(folder: Path) -> int:

@@ -149,7 +149,7 @@ def find_object(graph: HeapGraph, address: int) -> JavaObject:
     row = graph.index_of(address)
     if row >= 0:
         return JavaObject(graph, row)
-    ids = graph.columns.object_ids
+    ids = graph.columns.addresses.expanded()
     above = int(np.searchsorted(ids, np.uint64(address))) if 0 <= address < 2**64 else ids.size
     near = []
     for place, side in ((above - 1, "below"), (above, "above")):

@@ -22,9 +22,9 @@ import numpy as np
 from heapscope.heap.objects.environment import environment_of, system_properties_of
 from heapscope.heap.objects.fields import class_fields, read_field
 from heapscope.heap.objects.java_object import JavaObject
-from heapscope.heap.objects.values import read_strings
+from heapscope.heap.objects.values import have_words, read_strings
 from heapscope.parser.tags import BasicType
-from heapscope.secrets import is_telling, mask_text, mask_value, mask_whole, names_secret
+from heapscope.secrets import SECRET_WORDS, is_telling, mask_text, mask_value, mask_whole, names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,7 @@ _OUTRIGHT = re.compile(r"pass(?:word|wd|phrase)|pwd|secret", re.IGNORECASE)
 _LEAST_CHARACTERS = 6
 # Hadoop's Configuration keeps under each property, db.password too, the files that set it.
 _FILE_NAME = re.compile(r"[\w.\-/]+\.(?:conf|json|properties|xml|ya?ml)|programmatically")
+_FILE_WORDS = (".conf", ".json", ".properties", ".xml", ".yaml", ".yml", "programmatically")
 _FIELD_NAME = re.compile(r"[\w.\-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|key)s?", re.IGNORECASE)
 _COMMAND = "sun.java.command"
 
@@ -150,7 +151,7 @@ def _find(graph: HeapGraph) -> SecretTexts:
     texts = read_strings(graph, _of_class(graph, outright, "java.lang.String"))
     texts += [str(JavaObject(graph, row).value(0)) for row in _of_class(graph, outright, "char[]").tolist()]
     values.update(each for each in texts if each is not None and _is_secret_everywhere(each))
-    return SecretTexts(np.union1d(rows, outright), frozenset(values))
+    return SecretTexts(np.nonzero(_marked(graph, np.concatenate([rows, outright])))[0], frozenset(values))
 
 
 class _Held(NamedTuple):
@@ -167,7 +168,8 @@ def _is_secret_everywhere(text: str) -> bool:
 
 def _with_contents(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Objects, and the texts in those that stand for texts; ascending, each once."""
-    found = new = np.unique(rows[rows >= 0])
+    is_found = _marked(graph, rows)
+    new = np.nonzero(is_found)[0]
     names = [each.name for each in graph.classes]
     is_carrier = np.array([name in _CARRIERS for name in names], bool)
     is_array = np.array([name.endswith("[]") for name in names], bool)
@@ -178,15 +180,25 @@ def _with_contents(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int6
         ids += [JavaObject(graph, row).element_ids() for row in arrays.tolist()]
         if not ids:
             break
-        rows = graph.indices_of(np.concatenate(ids))
-        new = np.setdiff1d(rows[rows >= 0], found)
+        is_new = _marked(graph, graph.indices_of(np.concatenate(ids)))
+        is_new[is_found] = False
+        new = np.nonzero(is_new)[0]
         strings = _of_class(graph, new, "java.lang.String")
+        strings = strings[have_words(graph, strings, _FILE_WORDS)]
         is_file = [_FILE_NAME.fullmatch(text or "") is not None for text in read_strings(graph, strings)]
-        new = np.setdiff1d(new, strings[np.array(is_file, bool)])
+        is_new[strings[np.array(is_file, bool)]] = False
+        new = np.nonzero(is_new)[0]
         if not new.size:
             break
-        found = np.union1d(found, new)
-    return found
+        is_found |= is_new
+    return np.nonzero(is_found)[0]
+
+
+def _marked(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """A mark for each object of the heap, set where it is among some; cheaper than sorting millions."""
+    marks = np.zeros(graph.columns.class_index.size, bool)
+    marks[rows[rows >= 0]] = True
+    return marks
 
 
 def _of_class(graph: HeapGraph, rows: NDArray[np.int64], name: str) -> NDArray[np.int64]:
@@ -229,13 +241,16 @@ def _held_by_maps(graph: HeapGraph) -> _Held:
     is_text = (keys >= 0) & (values >= 0)
     is_text[is_text] = graph.columns.class_index[keys[is_text]] == string
     keys, values = keys[is_text], values[is_text]
-    distinct, of_key = np.unique(keys, return_inverse=True)
+    distinct = np.nonzero(_marked(graph, keys))[0]
+    # Of millions of keys a few are looked at one by one.
+    distinct = distinct[have_words(graph, distinct, SECRET_WORDS)]
     texts = [text or "" for text in read_strings(graph, distinct)]
     tells = np.array([names_secret(text) for text in texts], bool)
     outright = np.array([_OUTRIGHT.search(text) is not None for text in texts], bool) & tells
-    if not distinct.size:
-        return _Held(values, values)
-    return _Held(values[outright[of_key]], values[(tells & ~outright)[of_key]])
+    return _Held(
+        values[_marked(graph, distinct[outright])[keys]],
+        values[_marked(graph, distinct[tells & ~outright])[keys]],
+    )
 
 
 def _pairs_of_entries(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNNAMED = "<unnamed>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class JavaThread:
     """A thread of the process."""
 
@@ -32,12 +32,21 @@ class JavaThread:
     priority: int | None
     frames: tuple[Frame, ...]  # the innermost first
 
+    def __repr__(self) -> str:
+        return f"<thread {self.name!r}, {len(self.frames):,} frames>"
+
     def __str__(self) -> str:
         return "\n".join([f'"{self.name}"', *(f"    at {frame}" for frame in self.frames)])
 
 
 class Threads(list[JavaThread]):
     """Threads, a list; also as a DataFrame."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} threads>"
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each: ``name, object_id, serial, is_daemon, priority, frame_count, top_frame``."""

@@ -7,11 +7,13 @@ that a hostile one, where everything contains everything, ends as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapscope.heap.objects import kernels
 from heapscope.heap.objects.fields import class_chain, read_field
 from heapscope.heap.objects.java_collections import CollectionKind, contents, is_collection
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
@@ -98,6 +100,37 @@ def read_strings(graph: HeapGraph, rows: NDArray[np.int64]) -> list[str | None]:
         else:
             found.append(None)
     return found
+
+
+def string_arrays(graph: HeapGraph, strings: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Object index of the array of each string, int64; -1 where the dump has none."""
+    return graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
+
+
+def have_words(graph: HeapGraph, rows: NDArray[np.int64], words: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of many strings may have one of some words, upper and lower case being one.
+
+    What is said to have none has none; a text with characters beyond Latin-1 may.  Nothing is decoded.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (k,)
+        Object indices; -1 for no object.
+    words : sequence of str
+        Of ASCII, in lower case.
+    """
+    arrays = string_arrays(graph, rows)
+    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
+    is_wide = (read_field(graph, rows, "coder", is_optional=True).bits != 0).astype(np.uint8)
+    firsts = np.zeros(256, np.uint8)
+    firsts[[ord(case) for word in words for case in (word[0], word[0].upper())]] = 1
+    found = np.zeros(rows.size, np.uint8)
+    kernels.strings_with_words(
+        graph.buffer, offsets, is_wide, graph.identifier_bytes,
+        np.frombuffer("".join(words).encode("ascii"), np.uint8),
+        np.array([0, *accumulate(map(len, words))], np.int64), firsts, found,
+    )  # fmt: skip
+    return found.astype(bool)
 
 
 class Decoder:

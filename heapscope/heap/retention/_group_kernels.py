@@ -18,6 +18,58 @@ def class_totals(class_index, units, counts, sums):
     return DONE
 
 
+@njit(nogil=True)
+def largest_of_classes(class_index, is_picked, retained, rows, sizes):
+    """The instances of some classes that retain most: as many as there is room for, largest first.
+
+    A heap of the best so far has the one that goes next at its top: the smallest, of equal ones the last.
+    """
+    room = rows.shape[0]
+    held = 0
+    for v in range(class_index.shape[0]):
+        if is_picked[class_index[v]] == 0:
+            continue
+        size = uint64(retained[v])
+        if held < room:
+            at = held
+            held += 1
+            while at > 0 and (
+                size < sizes[(at - 1) >> 1] or (size == sizes[(at - 1) >> 1] and v > rows[(at - 1) >> 1])
+            ):
+                sizes[at], rows[at] = sizes[(at - 1) >> 1], rows[(at - 1) >> 1]
+                at = (at - 1) >> 1
+            sizes[at], rows[at] = size, v
+        elif room > 0 and size > sizes[0]:
+            _sink(sizes, rows, held, size, v)
+    found = held
+    while held > 1:  # the worst of what is left goes behind the others
+        size, v = sizes[held - 1], rows[held - 1]
+        sizes[held - 1], rows[held - 1] = sizes[0], rows[0]
+        held -= 1
+        _sink(sizes, rows, held, size, v)
+    return found
+
+
+@njit(inline="always")
+def _sink(sizes, rows, held, size, v):
+    """Put something in the place of the top of a heap of so many."""
+    at = 0
+    while True:
+        below = 2 * at + 1
+        if below >= held:
+            break
+        other = below + 1
+        if other < held and (
+            sizes[other] < sizes[below] or (sizes[other] == sizes[below] and rows[other] > rows[below])
+        ):
+            below = other
+        if size < sizes[below] or (size == sizes[below] and v > rows[below]):
+            break
+        sizes[at], rows[at] = sizes[below], rows[below]
+        at = below
+    sizes[at], rows[at] = size, v
+
+
 @njit(inline="always")
 def _own_group(v, owners, owner_groups):
     """Group of the class that a class object stands for; ``owners`` are sorted."""

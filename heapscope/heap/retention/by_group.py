@@ -44,6 +44,42 @@ class Consumers:
     by_loader: Table
 
 
+def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Objects and units of shallow size of each class, in the order of ``graph.classes``; shape (c,)."""
+
+    def count() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        columns, classes = graph.columns, len(graph.classes)
+        counts, units = np.zeros(classes, np.int64), np.zeros(classes, np.uint64)
+        width = _width(columns.class_index)
+        kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
+        return counts, units
+
+    return graph.kept("totals of classes", count)
+
+
+def largest_of_classes(
+    graph: HeapGraph, is_picked: NDArray[np.bool_], count: int, first: int = 0
+) -> NDArray[np.int64]:
+    """A page of the instances of some classes, what retains most first, ties by address.
+
+    One pass over the heap, which makes no list of the instances.
+
+    Parameters
+    ----------
+    is_picked : bool array, shape (c,)
+        For each class of ``graph.classes`` whether it is one of them.
+    count, first : int
+        How many, and how many stand before them.
+    """
+    retained, class_index = graph.retained_units, graph.columns.class_index
+    there = int(class_totals(graph)[0][is_picked].sum())
+    rows = np.empty(min(first + count, there), np.int64)
+    kernels.largest_of_classes[_width(class_index), "u4" if retained.dtype == np.uint32 else "u8"](
+        class_index, is_picked.astype(np.uint8), retained, rows, np.empty(rows.size, np.uint64)
+    )
+    return rows[first:]
+
+
 def find_consumers(graph: HeapGraph) -> Consumers:
     """Shallow and retained sizes summed over classes, packages and class loaders."""
     return graph.kept("consumers", lambda: _find_consumers(graph))
@@ -75,8 +111,7 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
 
         boot = boot_loader_bytes(graph) // columns.unit_bytes
         totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
-    counts, units = np.zeros(len(class_names), np.int64), np.zeros(len(class_names), np.uint64)
-    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    counts, units = class_totals(graph)
     tables = []
     for column, distinct in enumerate(names):
         whole = np.zeros((2, first), np.int64)
@@ -158,8 +193,7 @@ def group_totals(
         Whether retained bytes are summed, which needs the reference graph; else they are 0.
     """
     columns, class_count = graph.columns, len(keys)
-    counts, units = np.zeros(class_count, np.int64), np.zeros(class_count, np.uint64)
-    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    counts, units = class_totals(graph)
     rows = {name: row for row, name in enumerate(sorted({name for mine in keys for name in mine}))}
     whole = np.zeros((3, len(rows)), np.int64)
     deepest = max(map(len, keys), default=0)

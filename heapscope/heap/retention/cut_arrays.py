@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.objects.fields import read_field
 from heapscope.heap.objects.java_object import JavaObject
+from heapscope.heap.objects.values import string_arrays
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _LONGEST = 500  # arrays that are looked at: a cut spares none of them
@@ -45,11 +43,6 @@ class CutArrays:
             f"arrays of this dump are cut to zeros behind {self.kept_bytes:,} bytes "
             "(LimitPrimitiveArrayContentInHeapDump): longer strings that only begin alike count as duplicates"
         )
-
-
-def string_arrays(graph: HeapGraph, strings: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Object index of the array of each string, int64; -1 where the dump has none."""
-    return graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
 
 
 def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:

@@ -7,13 +7,13 @@ they have disjoint subtrees.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from heapscope.heap.graph.recent import Recent
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.by_group import loader_name, package_of
 
@@ -44,21 +44,6 @@ class TreeGroup:
     shallow_bytes: int
     retained_bytes: int
     example_id: int
-
-
-class _OpenedGroups:
-    """Members of groups that were opened before, up to a bound; the oldest go first."""
-
-    def __init__(self) -> None:
-        self._members: OrderedDict[tuple[str, ...], NDArray[np.int64]] = OrderedDict()
-
-    def get(self, key: tuple[str, ...]) -> NDArray[np.int64] | None:
-        return self._members.get(key)
-
-    def put(self, key: tuple[str, ...], members: NDArray[np.int64]) -> None:
-        self._members[key] = members
-        while len(self._members) > 1 and sum(each.size for each in self._members.values()) > _KEPT_MEMBERS:
-            self._members.popitem(last=False)
 
 
 def tree_groups(graph: HeapGraph, by: GroupBy, way: Sequence[str] = ()) -> list[TreeGroup]:
@@ -113,13 +98,10 @@ def _below(graph: HeapGraph, by: GroupBy, way: tuple[str, ...]) -> NDArray[np.in
     """Everything that the group at the end of a way immediately dominates."""
     if not way:
         return graph.dominators.top_level
-    opened = graph.kept("opened groups of the dominator tree", _OpenedGroups)
-    key = (by, *way)
-    found = opened.get(key)
-    if found is None:
-        found = dominated_by(graph, members_at(graph, by, way))
-        opened.put(key, found)
-    return found
+    opened: Recent[NDArray[np.int64]] = graph.kept(
+        "opened groups of the dominator tree", lambda: Recent(_KEPT_MEMBERS)
+    )
+    return opened.get((by, *way), lambda: dominated_by(graph, members_at(graph, by, way)))
 
 
 def dominated_by(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int64]:

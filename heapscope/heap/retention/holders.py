@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.plain import PlainDict
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class MergedPaths(RichRepr):
+class MergedPaths(PlainDict, RichRepr):
     """Who holds the members of a set, each holder with how many.
 
     A member with two holders is counted under both, so counts need not add up to

@@ -21,6 +21,12 @@ retained_by_group = {
 }
 # class_index, units, counts, sums; by the type of class_index
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
+# class_index, is_picked, retained, rows, sizes; by the types of class_index and retained
+largest_of_classes = {
+    (classes, sizes): Kernel(_GROUPS, "largest_of_classes", f"{classes}[] u1[] {sizes}[] i8[] u8[]")
+    for classes in ("u2", "i4")
+    for sizes in _SIZES
+}
 # immediate, retained, heaviest; by the type of retained
 heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
 # immediate, members, flags, nested

@@ -157,7 +157,8 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     references, class_index = graph.references, graph.columns.class_index
     is_held = graph.immediate_dominators != NO_OBJECT
     flags = new_flags(references)
-    parents = np.full(references.object_count, NO_OBJECT, np.uint32)
+    parents = graph.array_beside_index(references.object_count, np.uint32)
+    parents[:] = NO_OBJECT
     queue = np.empty(references.object_count + 1, np.uint32)
     state = np.zeros(kernels.STATE, np.int64)
     class_objects = graph.class_objects

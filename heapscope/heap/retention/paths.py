@@ -20,6 +20,7 @@ from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
 from heapscope.heap.retention.holders import Holder, MergedPaths
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
+from heapscope.plain import PlainDict
 from heapscope.rich_repr import RichRepr
 from heapscope.secrets import mask_text
 
@@ -45,8 +46,8 @@ class PathStep:
     strength: str  # how the step to the next is: "strong", "soft", "weak", "phantom" or "final"
 
 
-@dataclass(frozen=True, slots=True)
-class Path(RichRepr):
+@dataclass(frozen=True, slots=True, repr=False)
+class Path(PlainDict, RichRepr):
     """A path from a GC root to an object.
 
     Attributes
@@ -65,6 +66,12 @@ class Path(RichRepr):
     thread_name: str
     steps: tuple[PathStep, ...]
     strength: str
+
+    def __repr__(self) -> str:
+        if not self.steps:
+            return "<path without steps>"
+        ends = f"from {self.steps[0].class_name} to {self.steps[-1].class_name}"
+        return f"<path of {len(self.steps):,} steps {ends}, {self.strength}>"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

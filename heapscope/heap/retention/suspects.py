@@ -36,6 +36,7 @@ from heapscope.heap.retention.owner_paths import (
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
 from heapscope.heap.retention.paths import Path, merged_paths, path_along, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.plain import PlainDict
 from heapscope.rich_repr import RichRepr
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class AccumulationPoint:
     piles: tuple[Pile, ...]  # what it dominates, by class, what retains most first
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect(RichRepr):
+@dataclass(frozen=True, slots=True, repr=False)
+class Suspect(PlainDict, RichRepr):
     """Something that retains a large share of the heap.
 
     Attributes
@@ -161,9 +162,15 @@ class Suspect(RichRepr):
     ordinary: str
     off_heap_bytes: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<suspect: {self.instance_count:,} {self.class_name}, {self.share:.0%} of the heap>"
+
+    def __str__(self) -> str:
+        return "\n".join(describe_suspect(self))
+
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Suspects(RichRepr):
+class Suspects(PlainDict, RichRepr):
     """Leak suspects of a heap: what retains most first, what is ordinary last.
 
     Attributes
@@ -198,7 +205,7 @@ class Suspects(RichRepr):
 
         names = (
             "kind", "class_name", "instance_count", "retained_bytes", "share", "owner", "owner_kind",
-            "content_class", "content_count", "ordinary",
+            "content_class", "content_count", "ordinary", "off_heap_bytes",
         )  # fmt: skip
         return pd.DataFrame({name: [getattr(each, name) for each in self.suspects] for name in names})
 

@@ -10,9 +10,9 @@ import numpy as np
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
+from heapscope.heap.objects.values import string_arrays
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.by_group import loader_name
-from heapscope.heap.retention.cut_arrays import string_arrays
+from heapscope.heap.retention.by_group import class_totals, loader_name
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
@@ -222,10 +222,7 @@ def duplicate_classes(graph: HeapGraph) -> Table:
         ``class_name, loader_count, instance_count, loaders``, most loaders first; hidden classes,
         of lambdas say, are left out.
     """
-    columns = graph.columns
-    counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
-    width = "u2" if columns.class_index.dtype == np.uint16 else "i4"
-    kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
+    counts, _ = class_totals(graph)
     loaders: dict[str, set[int]] = defaultdict(set)
     instances: dict[str, int] = defaultdict(int)
     for java_class, count in zip(graph.classes, counts.tolist(), strict=True):

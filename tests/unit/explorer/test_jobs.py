@@ -9,7 +9,7 @@ from heapscope.explorer.jobs import Jobs
 
 def test_large_answers_make_room_for_later_ones() -> None:
     jobs = Jobs()
-    large = SimpleNamespace(raw=SimpleNamespace(nbytes=200 << 20))
+    large = SimpleNamespace(raw=SimpleNamespace(nbytes=50 << 20))
     first = jobs.ask("first", "a query", lambda: large)
     assert first.wait(60)
     second = jobs.ask("second", "a query", lambda: large)

@@ -27,6 +27,9 @@ HOSTILE = (
     "{{ 7 * 7 }}",
     "\u202eevil\u0007\x1b[31m",
     "%s%n &amp; ${x} `y`",
+    '" hx-get="/notes" hx-trigger="load',
+    "{{7*7}}{% raw %}",
+    "\u200f\u202b" + "very long " * 100_000,
 )
 SECRET = "hunter2-hunter2"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -343,3 +345,30 @@ def test_a_heap_without_the_class_of_strings_has_none(tmp_path: Path) -> None:
     with heapscope.open(build(lambda d: d.cls("a.B")).save(tmp_path / "a.hprof"), use_index=False) as heap:
         assert "java.lang.String" not in {each.name for each in heap.graph.classes}
         assert len(heap.sql("SELECT text FROM strings")) == 0
+
+
+def test_columns_count_as_memory(leak: Heap) -> None:
+    session = Session(heap_session(leak).parts, TABLES, memory=64 << 20)
+    assert session.run("SELECT count(*) AS n, max(source) FROM refs").to_table().column("n")[0] > 100_000
+    # As many references as would not fit: that is said before any is read.
+    many = 70 << 20
+    table = session.parts[0].tables["refs"]
+    session.parts[0].tables["refs"] = replace(table, row_count=lambda: many)
+    try:
+        with pytest.raises(QueryError, match=r"columns that the query reads take .* --memory"):
+            session.run("SELECT max(source) FROM refs")
+    finally:
+        session.parts[0].tables["refs"] = table
+
+
+def test_parts_of_a_table_are_the_whole(leak: Heap) -> None:
+    (part,) = heap_session(leak).parts
+    for name in ("objects", "refs", "strings"):
+        table = part.tables[name]
+        assert table.row_count is not None
+        rows = table.row_count()
+        bounds = [0, 1, rows // 3, rows // 3, rows - 1, rows]
+        for column in (each for each in table.columns if not each.is_whole):
+            whole = column.make().to_pylist()
+            pieces = [column.make(slice(*pair)).to_pylist() for pair in pairwise(bounds)]
+            assert [value for piece in pieces for value in piece] == whole, (name, column.name)

@@ -17,7 +17,7 @@ from heapscope.heap.heap import Heap
 from heapscope.heap.objects import values
 from heapscope.heap.objects.java_collections import contents
 from heapscope.heap.objects.java_object import JavaObject
-from heapscope.heap.objects.values import Decoder, read_strings
+from heapscope.heap.objects.values import Decoder, have_words, read_strings
 from heapscope.parser.tags import BasicType
 from tests.support.dumps import DumpBuilder, build
 
@@ -511,3 +511,31 @@ def assert_shared(heap: Heap) -> None:
     first, second, third = heap.objects("a.Holder").values("held")
     assert first is second is third
     assert Decoder(heap.graph).values(np.array([0, 0xDEAD], np.uint64)) == [None, None]
+
+
+def test_words_are_found_without_decoding(tmp_path: Path) -> None:
+    texts = [
+        "db.PassWord",
+        "monkey",
+        "plain",
+        "",
+        "ключ",
+        "pas",
+        "xsecretx",
+        "tokén",
+        "sigma",
+        "\u017fecret",
+        "ab",
+    ]
+    d = DumpBuilder()
+    for text in texts:
+        d.root("JNI_GLOBAL", d.string(text))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        strings = heap.objects("java.lang.String").indices
+        may = have_words(heap.graph, np.append(strings, -1), ("password", "secret", "key", "sig"))
+        by_text = dict(zip([*read_strings(heap.graph, strings), None], may.tolist(), strict=True))
+    wanted = {
+        text: any(word in text.lower() for word in ("password", "secret", "key", "sig")) for text in texts
+    }
+    # Of a text with characters beyond Latin-1 it is not told.
+    assert by_text == wanted | {"ключ": True, "\u017fecret": True, None: False}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.collector.limits import memory_limits
+from heapscope.memory_limits import free_memory, memory_limits
 
 GB = 10**9
 
@@ -71,3 +71,15 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path, text: str) -> None:
 def test_of_this_machine() -> None:
     found = memory_limits(os.getpid())
     assert 0 < found["machine_used_bytes"] < found["machine_bytes"]
+
+
+def test_what_is_free_heeds_container_and_machine(tmp_path: Path) -> None:
+    pid = os.getpid()
+    group = {
+        f"proc/{pid}/cgroup": "0::/worker\n",
+        "sys/fs/cgroup/worker/memory.max": f"{2 * GB}\n",
+        "sys/fs/cgroup/worker/memory.stat": f"anon {GB // 2}\n",
+    }
+    assert free_memory(write(tmp_path / "a", {**MEMINFO, **group})) == 2 * GB - GB // 2
+    assert free_memory(write(tmp_path / "b", MEMINFO)) == 4_000_000 << 10
+    assert free_memory(tmp_path / "nothing") is None

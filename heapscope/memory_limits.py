@@ -6,6 +6,7 @@ Sources: Linux ``Documentation/admin-guide/cgroup-v2.rst`` (memory.max, memory.s
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def memory_limits(pid: int, root: Path = Path("/")) -> dict[str, int]:
         limit, used = min(groups, key=lambda group: group[0] - group[1])
         found |= {"container_bytes": limit, "container_used_bytes": used}
     return found
+
+
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take: what its container or the machine has left, whichever is less.
+
+    None where nobody tells.
+    """
+    found = memory_limits(os.getpid(), root)
+    left = [
+        found[f"{whose}_bytes"] - found[f"{whose}_used_bytes"]
+        for whose in ("container", "machine")
+        if f"{whose}_bytes" in found
+    ]
+    return max(min(left), 0) if left else None
 
 
 def _machine(root: Path) -> dict[str, int]:
