@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heapscope.machine_code import Kernel, _read, _sources, _write, is_compiled
+from heapscope import machine_code
+from heapscope.machine_code import (
+    LONGEST,
+    Kernel,
+    _read,
+    _sources,
+    _write,
+    all_kernels,
+    claim,
+    is_compiled,
+    usual_kernels,
+)
 from heapscope.parser import kernels
 from tests.unit.analysis.leak import leak_dump
 
@@ -74,7 +85,11 @@ print(json.dumps([found.instance_counts, found.primitive_bytes.tolist(), found.a
 
 
 def answers(dump: Path, program: str = COUNTS, **environment: str) -> object:
-    done = subprocess.run(
+    return json.loads(run(dump, program, **environment).stdout)
+
+
+def run(dump: Path, program: str = COUNTS, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", program, str(dump)],
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -83,7 +98,6 @@ def answers(dump: Path, program: str = COUNTS, **environment: str) -> object:
         timeout=300,
         check=True,
     )
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("mode", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
@@ -96,13 +110,18 @@ def test_every_mode_gives_the_same(dump: Path, mode: str) -> None:
 def test_a_cache_that_cannot_be_used_changes_nothing(dump: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("no folder")
-    assert answers(dump, HEAPSCOPE_CACHE_DIR=str(nowhere)) == answers(dump)
+    done = run(dump, HEAPSCOPE_CACHE_DIR=str(nowhere))
+    assert json.loads(done.stdout) == answers(dump)
+    assert done.stderr.count("compiled loops cannot be kept") == 1
+    assert "HEAPSCOPE_CACHE_DIR" in done.stderr
 
 
 def test_damaged_machine_code_is_not_run(dump: Path, tmp_path: Path) -> None:
-    before = answers(dump, HEAPSCOPE_CACHE_DIR=str(tmp_path))
+    """Made by several processes; none of them and no claim is left behind."""
+    before = answers(dump, HEAPSCOPE_CACHE_DIR=str(tmp_path), HEAPSCOPE_COMPILE_JOBS="3")
     files = sorted((tmp_path / "kernels").glob("*.o"))
     assert files
+    assert not list((tmp_path / "kernels").glob(".new-*"))
     for file in files:
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert answers(dump, HEAPSCOPE_CACHE_DIR=str(tmp_path)) == before
@@ -112,6 +131,36 @@ def test_arrays_of_another_type_are_refused() -> None:
     assert isinstance(kernels.read_ids, Kernel)
     with pytest.raises(TypeError, match="contiguous"):
         kernels.read_ids(np.zeros(8, np.int16), np.zeros(1, np.int64), 8, np.zeros(1, np.uint64))
+
+
+def test_machine_code_of_the_installation_serves_those_who_can_keep_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_code, "shared_folder", lambda: tmp_path / "shared")
+    monkeypatch.setenv("HEAPSCOPE_CACHE_DIR", "/proc/nobody")
+    kernel = Kernel("heapscope.parser._kernels", "read_ids", "u1[] i8[] i8 u8[]")
+    assert not kernel.is_kept()
+    assert kernel.keep(tmp_path / "shared")
+    assert not kernel.keep(tmp_path / "shared")
+    monkeypatch.setattr(Kernel, "_compile", None)
+    found = np.zeros(1, np.uint64)
+    assert kernel(np.array([0, 0, 0, 7], np.uint8), np.array([0], np.int64), 4, found) == kernels.OK
+    assert found.tolist() == [7]
+
+
+def test_a_kernel_that_another_process_compiles_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "kernels" / "x.o"
+    with claim(path) as is_mine, claim(path) as is_theirs:
+        assert (is_mine, is_theirs) == (True, False)
+    with claim(path) as is_mine:
+        assert is_mine
+    assert not path.with_suffix(".lock").exists()
+
+
+def test_the_kernels_that_take_longest_come_first() -> None:
+    names = [each.name for each in usual_kernels()]
+    assert names[: len(LONGEST)] == list(LONGEST)
+    assert len(all_kernels()) > len(names) > len(LONGEST)
 
 
 def test_machine_code_that_others_can_write_to_is_not_run(tmp_path: Path) -> None:
