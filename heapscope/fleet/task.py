@@ -104,7 +104,8 @@ def _fetch(source: Source, folder: Path) -> Path:
     if copy.stat().st_size != source.byte_count:
         raise HeapscopeError(_changed(source, copy.stat().st_size))
     _, beside = fsspec.core.url_to_fs(sidecar_of(source.url))
-    with suppress(FileNotFoundError):
+    # Asked for first: libhdfs writes a line to stderr for each file that is opened and not there.
+    if system.exists(beside):
         system.get_file(beside, f"{copy}.json")
     return copy
 
