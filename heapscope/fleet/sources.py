@@ -62,7 +62,12 @@ class Source:
     @property
     def is_remote(self) -> bool:
         """Whether it must be copied to be read."""
-        return "://" in self.url
+        return is_remote_address(self.url)
+
+
+def is_remote_address(address: str) -> bool:
+    """Whether it is no path of this machine."""
+    return "://" in address
 
 
 class NamePattern:

@@ -23,11 +23,13 @@ from heapscope.fleet.cohorts import Cohorts
 from heapscope.fleet.processes import FleetProcess
 from heapscope.fleet.verdict import GROWTH, FleetComparison, FleetVerdict, Oddity
 from heapscope.reporter.fleet_words import (
+    GROWTH_NOTE,
     Sides,
     caveats,
     cohort_words,
     comparison_words,
     difference_words,
+    growth_words,
     headline,
     outcome_verdict,
     rate_words,
@@ -101,6 +103,8 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             status="leak" if verdict.count(LEAK) else "steady" if verdict.count(HEALTHY) else "",
             counts=_counts(verdict),
             words=[cohort_words(group) for group in verdict.groups],
+            growth_words=growth_words(verdict.growth),
+            growth_note=GROWTH_NOTE,
             leaking=verdict.leaking[:_ROWS],
             hosts=_hosts(verdict.processes),
             charts=[
@@ -208,6 +212,10 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             lines += ["", text(group.cause.why)]
         if group.cause.cure:
             lines += ["", f"What to do: {text(group.cause.cure)}"]
+    going_along = growth_words(verdict.growth)
+    if going_along:
+        lines += ["", "## What goes with growth", "", GROWTH_NOTE, ""]
+        lines += [f"- {text(each)}" for each in going_along]
     leaking = verdict.leaking
     if leaking:
         lines += [
@@ -256,6 +264,15 @@ def render_fleet_json(verdict: FleetVerdict) -> str:
             }
             for group in verdict.groups
         ],
+        "growth": {
+            "process_count": verdict.growth.process_count,
+            "test_count": verdict.growth.test_count,
+            "can_tell": verdict.growth.can_tell,
+            "words": growth_words(verdict.growth),
+            "differences": [
+                asdict(each) | {"is_significant": each.is_significant} for each in verdict.growth.differences
+            ],
+        },
         "processes": [_process_json(each) for each in verdict.processes],
         "odd": [{"process": label, "words": words} for label, words in map(_odd_words, verdict.odd)],
         "failures": [asdict(each) for each in verdict.failures],

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +17,7 @@ from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.run import RunState, run_fleet
 from heapscope.fleet.sources import Source, find_sources
 from heapscope.fleet.task import Work, estimated_bytes, sketch_of
-from tests.support.fleet import Worker, write_fleet, write_sidecar
+from tests.support.fleet import Worker, write_fleet
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -159,60 +156,3 @@ def test_a_packed_dump_is_reckoned_with_what_it_inflates_to() -> None:
     plain, packed = (estimated_bytes(Source(f"a.hprof{end}", 1 << 30, "")) for end in ("", ".zst"))
     assert plain > 1.6 * (1 << 30)
     assert packed > 6 * plain
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An S3 server on loopback, and a client of it."""
-    server_of = pytest.importorskip("moto.server")
-    s3fs = pytest.importorskip("s3fs")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    s3fs.S3FileSystem.clear_instance_cache()
-    system = s3fs.S3FileSystem()
-    system.mkdir("dumps")
-    yield system
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_dumps_in_an_object_store(
-    bucket: Any, scheduler: str, dumps: Path, tmp_path: Path, expected: dict[str, dict[str, bytes]]
-) -> None:
-    """The same tables as from the disk, but for the address; nothing is left on the scratch disk."""
-    write_sidecar(dumps / "h0" / "0-0.hprof", "h0", 7, role="worker")
-    try:
-        bucket.put(str(dumps), "dumps/today", recursive=True)
-    finally:
-        (dumps / "h0" / "0-0.hprof.json").unlink()
-    found = find_sources(["s3://dumps/today/**/*.hprof"])
-    assert len(found) == 6
-    assert all(each.is_remote for each in found)
-    folder, scratch = FleetFolder(tmp_path / "f", create=True), tmp_path / "scratch"
-    scratch.mkdir()
-    state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=scratch)
-    assert state.failures == []
-    assert list(scratch.iterdir()) == []
-    made = bytes_of(folder)
-    roles = heap_roles(folder)
-    assert roles == ["worker"]
-    # The classes of the same dumps, which have other identities here.
-    counts = [table_of(tables["classes"]).drop(["snapshot"]) for tables in made.values()]
-    assert all(table_of(tables["classes"]).drop(["snapshot"]) in counts for tables in expected.values())
-
-
-def table_of(data: bytes) -> Any:
-    return pq.read_table(io.BytesIO(data))
-
-
-def heap_roles(folder: FleetFolder) -> list[str]:
-    from heapscope.fleet.fleet import Fleet
-
-    found = Fleet(folder.path).sql("SELECT role FROM snapshots WHERE role IS NOT NULL")
-    return list(found.role)

@@ -60,7 +60,9 @@ class Part:
     def folder(self) -> Path:
         """Where it is kept."""
         choice = f"-{self.choice}" if self.choice else ""
-        return cache_dir() / "test-parts" / f"{self.requirement.replace('==', '-')}-{self.sha256[:12]}{choice}"
+        return (
+            cache_dir() / "test-parts" / f"{self.requirement.replace('==', '-')}-{self.sha256[:12]}{choice}"
+        )
 
 
 # Hadoop's protocol names one class of the Protobuf that it does not use any more.
