@@ -189,7 +189,7 @@ def _source(row: Mapping[str, Any], address_of: Callable[[str], str], name: Name
 def _address(system: Any, given: str, path: str) -> str:
     """The address of a path, with the host of the address that was given.
 
-    File systems whose paths do not begin with a bucket (``hdfs://``, ``webhdfs://``, ``sftp://``) leave it out.
+    File systems whose paths begin with a slash (``hdfs://``, ``webhdfs://``, ``sftp://``) leave it out.
     """
     url: str = system.unstrip_protocol(path)
     protocol, _, rest = url.partition("://")

@@ -115,8 +115,8 @@ def growth_words(growth: GrowthCohorts) -> list[str]:
     names = ", ".join(f"{each.kind} {each.name}" for each in perfect[:_SHOWN])
     more = len(perfect) - _SHOWN
     return [
-        f"Too few to say anything: chance divides {growth.process_count:,} processes too often. Worth a look, no "
-        f"more: {names}{f' and {more:,} more' if more > 0 else ''}."
+        f"Too few to say anything: chance divides {growth.process_count:,} processes like this too often. "
+        f"Worth a look, no more: {names}{f' and {more:,} more' if more > 0 else ''}."
     ]
 
 
@@ -132,8 +132,8 @@ def _growth_sentence(each: GrowthDifference) -> str:
     also = _together(each.also)
     return (
         f"Processes that {_verb(each)} grow {word}: median {rate_words(each.with_median)} of "
-        f"{each.with_count:,}, against {rate_words(each.without_median)} of {each.without_count:,} without; so in "
-        f"{faster:.0%} of pairs (adjusted p = {_p(each.adjusted)}).{also}"
+        f"{each.with_count:,}, against {rate_words(each.without_median)} of {each.without_count:,} without; "
+        f"so in {faster:.0%} of pairs (adjusted p = {_p(each.adjusted)}).{also}"
     )
 
 

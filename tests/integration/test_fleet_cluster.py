@@ -77,10 +77,12 @@ def test_dumps_in_hdfs(
 ) -> None:
     """``hdfs://`` through libhdfs on the workers, ``webhdfs://`` here: the same tables as from the disk."""
     hdfs_cluster.put(dumps, "/dumps")
-    command = ["fleet", "run", hdfs_cluster.url("/dumps"), "-o", str(tmp_path / "hdfs")]
+    command = [
+        *("fleet", "run", hdfs_cluster.url("/dumps"), "-o", str(tmp_path / "hdfs")),
+        *("--name", "{host}/{pid}-{number}.hprof", "--scheduler", cluster.address),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "heapscope", *command, "--name", "{host}/{pid}-{number}.hprof"]
-        + ["--scheduler", cluster.address],
+        [sys.executable, "-m", "heapscope", *command],
         env={**os.environ, **client_environment},
         capture_output=True,
         text=True,
@@ -88,19 +90,14 @@ def test_dumps_in_hdfs(
     )
     assert done.returncode == 0, done.stderr
     assert "4 sketches in" in done.stderr
+    paths = [f"/dumps/h{host}/{host}-{number}.hprof" for host in range(2) for number in range(2)]
     fleet = heapscope.open_fleet(tmp_path / "hdfs")
     assert fleet.failures == []
-    assert set(fleet.snapshots.source) == {
-        hdfs_cluster.url(f"/dumps/h{host}/{host}-{number}.hprof") for host in range(2) for number in range(2)
-    }
+    assert set(fleet.snapshots.source) == set(map(hdfs_cluster.url, paths))
     assert list(fleet.sql("SELECT role FROM snapshots WHERE role IS NOT NULL").role) == ["worker"]
 
     found = find_sources([hdfs_cluster.web_url("/dumps/**/*.hprof")])
-    assert [each.url for each in found] == [
-        hdfs_cluster.web_url(f"/dumps/h{host}/{host}-{number}.hprof")
-        for host in range(2)
-        for number in range(2)
-    ]
+    assert [each.url for each in found] == list(map(hdfs_cluster.web_url, paths))
     over_web = FleetFolder(tmp_path / "webhdfs", create=True)
     for identity, tables in made_here(found).items():
         over_web.add(identity, tables)

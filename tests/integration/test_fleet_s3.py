@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -15,7 +16,7 @@ from heapscope.cli import main
 from heapscope.fleet.fleet import Fleet
 from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.run import run_fleet
-from heapscope.fleet.sources import Source, find_sources
+from heapscope.fleet.sources import NamePattern, Source, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from tests.support.dumps import DumpBuilder
 from tests.support.fleet import Worker, write_fleet, write_sidecar
@@ -82,6 +83,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     system.mkdir("dumps")
     yield found
     s3fs.S3FileSystem.clear_instance_cache()
+    # What moto keeps it keeps for all servers of a process.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     server.stop()
 
 
@@ -105,14 +108,15 @@ def test_dumps_in_an_object_store(
 ) -> None:
     """The same tables as from the disk, nothing left on the scratch disk; one is fetched when asked for."""
     store.system.put(str(dumps), "dumps/today", recursive=True)
-    found = find_sources(["s3://dumps/today/**/*.hprof"])
+    name = NamePattern("{host}/{pid}-{number}.hprof")
+    found = find_sources(["s3://dumps/today/**/*.hprof"], name)
     assert [each.url for each in found] == [
         f"s3://dumps/today/h{host}/{host}-{number}.hprof" for host in range(2) for number in range(2)
     ]
     folder, scratch = FleetFolder(tmp_path / "f", create=True), tmp_path / "scratch"
     scratch.mkdir()
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp",
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp",
         host="127.0.0.1",
     ) as cluster:  # fmt: skip
         state = run_fleet(found, folder, version="1.0", scheduler=cluster.scheduler_address, scratch=scratch)

@@ -62,8 +62,8 @@ def running(
 
     try:
         scheduler = start(
-            "scheduler", "scheduler", "--host=127.0.0.1", "--port=0", "--no-show", f"--scheduler-file={contact}",
-            *quiet,
+            "scheduler", "scheduler", "--host=127.0.0.1", "--port=0", "--no-show",
+            f"--scheduler-file={contact}", *quiet,
         )  # fmt: skip
         address = _address(contact, scheduler, folder / "scheduler.log")
         mine = [
