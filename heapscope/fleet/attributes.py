@@ -11,6 +11,8 @@ from heapscope.fleet.cohorts import Attribute
 from heapscope.secrets import MASKED
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapscope.fleet.fleet import Fleet
     from heapscope.fleet.processes import FleetProcess
 
@@ -95,12 +97,22 @@ def _present(
 ) -> list[Attribute]:
     """An attribute for each text that some processes have; those that have no row at all do not tell."""
     known = {place for place, *_ in rows} if known is None else known
-    base = np.full(count, np.nan)
-    base[sorted(known)] = 0.0
-    values: dict[str, Any] = {}
+    places: dict[str, set[int]] = {}
     for place, name, ending in rows:
-        values.setdefault(name + ending, base.copy())[place] = 1.0
-    return [Attribute(kind, name, values[name]) for name in sorted(values)]
+        places.setdefault(name + ending, set()).add(place)
+    base = np.full(count, np.nan, np.float32)
+    base[sorted(known)] = 0.0
+    # One column for all that the same processes have: what each process has alone is thousands of names.
+    columns: dict[tuple[int, ...], NDArray[np.float32]] = {}
+    found = []
+    for name in sorted(places):
+        having = tuple(sorted(places[name]))
+        column = columns.get(having)
+        if column is None:
+            column = columns[having] = base.copy()
+            column[list(having)] = 1.0
+        found.append(Attribute(kind, name, column))
+    return found
 
 
 def _texts(kind: str, of_place: Mapping[int, str], count: int, before: str = "") -> list[Attribute]:

@@ -11,6 +11,7 @@ Attributes that are equal in all processes, or opposite, are one test: no data c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -195,10 +196,12 @@ def _varies(values: Floats) -> bool:
 def alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[Attribute]]]:
     """Attributes of equal values together, and those of opposite values beside them."""
     found: dict[bytes, tuple[list[Attribute], list[Attribute]]] = {}
+    digests: dict[int, tuple[bytes, bytes]] = {}  # of columns that many attributes share
     for each in attributes:
-        values = np.ascontiguousarray(each.values, np.float64) + 0.0  # no -0.0
-        key = values.tobytes()
-        turned = b"" if each.is_number else (1.0 - values).tobytes()
+        if id(each.values) not in digests:
+            digests[id(each.values)] = _digest(each.values), _digest(1.0 - each.values)
+        key, turned = digests[id(each.values)]
+        turned = b"" if each.is_number else turned
         if key in found:
             found[key][0].append(each)
         elif turned in found:
@@ -206,6 +209,22 @@ def alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[A
         else:
             found[key] = ([each], [])
     return list(found.values())
+
+
+def _digest(values: Floats) -> bytes:
+    """Of what is equal the same; a column itself as a key would take the memory of all columns once more."""
+    data = np.ascontiguousarray(values, np.float64) + 0.0  # no -0.0
+    data[np.isnan(data)] = np.nan  # one of its many patterns
+    return hashlib.blake2b(data.tobytes(), digest_size=16).digest()
+
+
+def picked(attributes: Sequence[Attribute], mask: NDArray[np.bool_]) -> list[Attribute]:
+    """Attributes of some of the processes only; what shared a column still does."""
+    columns: dict[int, Floats] = {}
+    for each in attributes:
+        if id(each.values) not in columns:
+            columns[id(each.values)] = each.values[mask]
+    return [replace(each, values=columns[id(each.values)]) for each in attributes]
 
 
 def _tested(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from heapscope import extras
-from heapscope.errors import HeapscopeError
+from heapscope.errors import HeapscopeError, HprofError
 from heapscope.fleet.sketch import make_sketch
 from heapscope.fleet.sources import Source, local_name, sidecar_of
 from heapscope.secrets import scrub
@@ -75,6 +75,9 @@ def _read(work: Work) -> dict[str, bytes] | str:
         if state.st_size != work.source.byte_count:
             return _changed(work.source, state.st_size)
         return _sketch(work, path)
+    except HprofError as error:
+        # The path of a copy in a scratch folder means nothing to the reader.
+        return scrub(str(error).removeprefix(f"{error.path}: "))
     except HeapscopeError as error:
         return scrub(str(error))
     except MemoryError:

@@ -12,7 +12,14 @@ import numpy as np
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.errors import HeapscopeError
 from heapscope.fleet.attributes import LOAD, attributes_of
-from heapscope.fleet.cohorts import FALSE_DISCOVERIES, Attribute, Cohorts, best_possible, compare_cohorts
+from heapscope.fleet.cohorts import (
+    FALSE_DISCOVERIES,
+    Attribute,
+    Cohorts,
+    best_possible,
+    compare_cohorts,
+    picked,
+)
 from heapscope.fleet.growth_cohorts import GrowthCohorts, compare_growth
 from heapscope.fleet.processes import Cause, FleetProcess, find_fleet_processes
 from heapscope.fleet.selection import facts_of, parse_selection
@@ -188,8 +195,7 @@ def _group(cause: Cause, processes: Sequence[FleetProcess], attributes: Sequence
 
 def _compared(attributes: Sequence[Attribute], is_a: np.ndarray, is_b: np.ndarray) -> Cohorts:
     either = is_a | is_b
-    columns = [Attribute(each.kind, each.name, each.values[either], each.is_number) for each in attributes]
-    return compare_cohorts(columns, is_a[either])
+    return compare_cohorts(picked(attributes, either), is_a[either])
 
 
 def compare_fleet(

@@ -103,7 +103,7 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             status="leak" if verdict.count(LEAK) else "steady" if verdict.count(HEALTHY) else "",
             counts=_counts(verdict),
             words=[cohort_words(group) for group in verdict.groups],
-            growth_words=growth_words(verdict.growth),
+            growth_words=growth_words(verdict),
             growth_note=GROWTH_NOTE,
             leaking=verdict.leaking[:_ROWS],
             hosts=_hosts(verdict.processes),
@@ -212,7 +212,7 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             lines += ["", text(group.cause.why)]
         if group.cause.cure:
             lines += ["", f"What to do: {text(group.cause.cure)}"]
-    going_along = growth_words(verdict.growth)
+    going_along = growth_words(verdict)
     if going_along:
         lines += ["", "## What goes with growth", "", GROWTH_NOTE, ""]
         lines += [f"- {text(each)}" for each in going_along]
@@ -268,7 +268,7 @@ def render_fleet_json(verdict: FleetVerdict) -> str:
             "process_count": verdict.growth.process_count,
             "test_count": verdict.growth.test_count,
             "can_tell": verdict.growth.can_tell,
-            "words": growth_words(verdict.growth),
+            "words": growth_words(verdict),
             "differences": [
                 asdict(each) | {"is_significant": each.is_significant} for each in verdict.growth.differences
             ],

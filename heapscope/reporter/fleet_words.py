@@ -84,7 +84,7 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             "'heapscope fleet run' reads it from the path."
         )
     if verdict.failures:
-        found.append(f"{plural(len(verdict.failures), 'file')} could not be read, and count nowhere.")
+        found.append(f"Not read, and counted nowhere: {plural(len(verdict.failures), 'file')}.")
     return found
 
 
@@ -99,9 +99,11 @@ def cohort_words(group: CauseGroup) -> list[str]:
     return found
 
 
-def growth_words(growth: GrowthCohorts) -> list[str]:
-    """What goes with growth, a sentence each; nothing where nothing does."""
-    significant = growth.significant
+def growth_words(verdict: FleetVerdict) -> list[str]:
+    """What goes with growth and is not named for a cause already, a sentence each."""
+    growth = verdict.growth
+    named = {(each.kind, each.name) for group in verdict.groups for each in group.cohorts.significant}
+    significant = [each for each in growth.significant if (each.kind, each.name) not in named]
     if significant:
         words = [_growth_sentence(each) for each in significant[:_SHOWN]]
         if len(significant) > _SHOWN:
@@ -110,7 +112,7 @@ def growth_words(growth: GrowthCohorts) -> list[str]:
             )
         return words
     perfect = [each for each in growth.differences if each.is_perfect]
-    if growth.can_tell or not perfect:
+    if growth.significant or growth.can_tell or not perfect:
         return []
     names = ", ".join(f"{each.kind} {each.name}" for each in perfect[:_SHOWN])
     more = len(perfect) - _SHOWN
@@ -129,7 +131,7 @@ GROWTH_NOTE = (
 def _growth_sentence(each: GrowthDifference) -> str:
     faster = (1 + abs(each.effect)) / 2
     word = "faster" if each.effect > 0 else "more slowly"
-    also = _together(each.also)
+    also = _together(each)
     return (
         f"Processes that {_verb(each)} grow {word}: median {rate_words(each.with_median)} of "
         f"{each.with_count:,}, against {rate_words(each.without_median)} of {each.without_count:,} without; "
@@ -192,10 +194,13 @@ def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
     unknown = cohorts.a_size + cohorts.b_size - difference.a_known - difference.b_known
     if unknown:
         sentence += f"; of {unknown:,} it is not known"
-    return f"{sentence} {certainty}.{_together(difference.also)}"
+    return f"{sentence} {certainty}.{_together(difference)}"
 
 
-def _together(also: tuple[str, ...]) -> str:
+def _together(difference: Difference | GrowthDifference) -> str:
+    # That the variable is set says as much as the value that all of them have.
+    value = f"{difference.kind} {difference.name.removesuffix(' is set')} = "
+    also = [each for each in difference.also if not each.startswith(value)]
     if not also:
         return ""
     more = f" and {len(also) - _SHOWN:,} more" if len(also) > _SHOWN else ""

@@ -3,6 +3,11 @@
 ::
 
     write_fleet(folder, [Worker("h1", 1, leaks=True), Worker("h2", 1)])
+
+or a whole small one, 41 dumps with their sketches, in 5 seconds::
+
+    write_fleet(tmp_path / "north", small_fleet())
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
 """
 
 from __future__ import annotations
@@ -12,6 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heapscope.fleet.fleet import Fleet
+from heapscope.fleet.folder import Failure, FleetFolder
+from heapscope.fleet.sources import NamePattern, find_sources
+from heapscope.fleet.task import Work, sketch_of
 from tests.support.dumps import DumpBuilder
 
 HOUR_MS = 3_600_000
@@ -77,6 +86,45 @@ def write_fleet(folder: Path, workers: Sequence[Worker]) -> list[Path]:
             path.write_bytes(dump_of(worker, number))
             found.append(path)
     return found
+
+
+NAME = "{cluster}/{host}/{pid}-{number}.hprof"
+TICKET = "KERB_TICKET_CACHE_PATH"
+
+
+def small_fleet() -> list[Worker]:
+    """14 processes on 3 hosts: five leak, all with the variable; nine do not, one without enough dumps."""
+    found = []
+    for number in range(14):
+        leaks = number < 5
+        environment = {"LANG": "C", "ACME_TOKEN": "s3cr3t-value-of-a-token", "EVEN": str(number % 2)}
+        if leaks:
+            environment[TICKET] = "/tmp/krb5cc_1000"
+        found.append(
+            Worker(
+                f"host{number % 3}",
+                100 + number,
+                leaks=leaks,
+                environment=environment,
+                jars=("acme-server-3.1.jar", f"codec-{1 + number % 2}.0.jar"),
+                dump_count=2 if number == 13 else 3,
+                session_count=30,
+                per_dump=30,
+            )
+        )
+    return found
+
+
+def make_sketches(dumps: Path, folder: Path, name: str = NAME) -> Fleet:
+    """The sketches of all dumps in a folder, made in this process; what is broken is noted."""
+    target = FleetFolder(folder, create=True)
+    for source in find_sources([str(dumps)], NamePattern(name)):
+        found = sketch_of(Work(source, False, "1.0"))
+        if isinstance(found, str):
+            target.add_failure(Failure(source.identity, source.url, found))
+        else:
+            target.add(source.identity, found)
+    return Fleet(target.path)
 
 
 def write_sidecar(path: Path, host: str, pid: int, **process: object) -> None:

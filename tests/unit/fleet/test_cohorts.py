@@ -13,7 +13,7 @@ from scipy import stats
 from heapscope.analysis.growth.trends import Axis, find_trends
 from heapscope.analysis.verdicts import GROWS
 from heapscope.fleet.cohorts import Attribute, Cohorts, compare_cohorts, fisher_p_values
-from heapscope.fleet.growth_cohorts import GrowthCohorts, compare_growth
+from heapscope.fleet.growth_cohorts import GrowthCohorts, RankTest, compare_growth
 
 ATTRIBUTES = 60
 SNAPSHOTS = 10
@@ -78,6 +78,23 @@ def test_what_all_have_is_the_same_and_no_test() -> None:
     is_a = np.arange(30) < 10
     found = compare_cohorts([attribute("X", np.ones(30)), attribute("X", np.zeros(30))], is_a)
     assert (found.same, found.test_count, found.differences) == (("thing",), 0, ())
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "digits"), [(3, 5, 9), (8, 40, 9), (20, 30, 9), (20, 30, 1), (4, 9, 0)]
+)
+def test_ranks_are_compared_as_scipy_does(first: int, other: int, digits: int) -> None:
+    """Exactly for small groups; equal numbers, which rounding makes, by the approximation."""
+    random = np.random.default_rng(first)
+    for _ in range(5):
+        numbers = np.round(random.normal(size=first + other), digits)
+        is_first = np.arange(first + other) < first
+        has_ties = np.unique(numbers).size < numbers.size
+        method = "exact" if min(first, other) <= 8 and not has_ties else "asymptotic"
+        found = stats.mannwhitneyu(numbers[is_first], numbers[~is_first], method=method)
+        effect, p_value = RankTest(numbers).compare(is_first)
+        assert p_value == pytest.approx(found.pvalue)
+        assert effect == pytest.approx(2 * found.statistic / (first * other) - 1)
 
 
 # --- errors over many simulated fleets ---

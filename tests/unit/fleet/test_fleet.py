@@ -27,8 +27,7 @@ from heapscope.reporter.fleet import (
     write_fleet_report,
 )
 from heapscope.reporter.text import markdown_text
-from tests.support.fleet import REGISTRY, SESSION
-from tests.unit.fleet.conftest import NAME, TICKET
+from tests.support.fleet import NAME, REGISTRY, SESSION, TICKET
 
 
 @pytest.fixture(scope="module")
