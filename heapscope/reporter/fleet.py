@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,7 +45,6 @@ JSON_VERSION = 1
 _ROWS = 200  # of a table, and charts of a page
 _MARKDOWN_ROWS = 20
 _CHART_WIDTH, _CHART_HEIGHT = 120, 32
-_SHADES = 5
 
 
 def write_fleet_report(verdict: FleetVerdict, path: Path, *, force: bool = False) -> None:
@@ -106,6 +106,7 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             growth_words=growth_words(verdict),
             growth_note=GROWTH_NOTE,
             leaking=verdict.leaking[:_ROWS],
+            open_command=open_command(verdict, verdict.leaking[0]) if verdict.leaking else "",
             hosts=_hosts(verdict.processes),
             charts=[
                 (each, Markup(_chart(each.heap_bytes))) for each in _by_growth(verdict.processes)[:_ROWS]
@@ -145,6 +146,11 @@ def ends(process: FleetProcess) -> str:
     return f"{format_time(found.at)}, {found.limit.name}"
 
 
+def open_command(verdict: FleetVerdict, process: FleetProcess) -> str:
+    """What to paste to look into a process."""
+    return shlex.join(["heapscope", "fleet", "open", str(verdict.path), process.label])
+
+
 def _by_growth(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
     several = [each for each in processes if len(each.snapshots) > 1]
     return sorted(several, key=lambda each: (-(each.heap_bytes[-1] - each.heap_bytes[0]), each.label))
@@ -152,12 +158,12 @@ def _by_growth(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
 
 @dataclass(frozen=True)
 class _Host:
-    """A host with how many of its processes leak; ``shade`` 0 to 5."""
+    """A host with how many of its processes leak."""
 
     name: str
     total: int
     leaking: int
-    shade: int
+    percent: int
 
 
 def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
@@ -166,7 +172,7 @@ def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
         if each.host:
             found.setdefault(each.host, []).append(each.status == LEAK)
     return [
-        _Host(name, len(leaks), sum(leaks), -(-_SHADES * sum(leaks) // len(leaks)))
+        _Host(name, len(leaks), sum(leaks), round(100 * sum(leaks) / len(leaks)))
         for name, leaks in sorted(found.items())
     ][: _ROWS * 5]
 
@@ -226,11 +232,13 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             "|---|---|---|---|",
         ]
         lines += [
-            f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | {ends(each)} |"
+            f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | "
+            f"{ends(each) or 'cannot be told'} |"
             for each in leaking[:_MARKDOWN_ROWS]
         ]
         if len(leaking) > _MARKDOWN_ROWS:
             lines.append(f"\n{len(leaking) - _MARKDOWN_ROWS:,} more are in the page and the JSON.")
+        lines += ["", "To look into one:", "", f"    {open_command(verdict, leaking[0])}"]
     if verdict.odd:
         lines += ["", "## Unlike the others", ""]
         lines += [f"- {text(label)}: {text(words)}" for label, words in map(_odd_words, verdict.odd)]

@@ -19,7 +19,7 @@ from heapscope.fleet.attributes import (
     VARIABLE,
 )
 from heapscope.fleet.cohorts import Cohorts, Difference
-from heapscope.fleet.growth_cohorts import GrowthCohorts, GrowthDifference
+from heapscope.fleet.growth_cohorts import GrowthDifference
 from heapscope.fleet.verdict import GROWTH, HEAP, LEAKS, OUTCOME, CauseGroup, FleetComparison, FleetVerdict
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes, format_count, format_duration
