@@ -66,7 +66,14 @@ TABLES: dict[str, dict[str, str]] = {
     "properties": _NAMED,
     "jvm_options": {"option": "VARCHAR", "source": "VARCHAR"},
     "jars": {"name": "VARCHAR", "version": "VARCHAR", "path": "VARCHAR"},
-    "classes": {"class_name": "VARCHAR", "super_name": "VARCHAR", **_SIZES},
+    # What the GC roots reach of it: NULL where nothing tells.
+    "classes": {
+        "class_name": "VARCHAR",
+        "super_name": "VARCHAR",
+        **_SIZES,
+        "reachable_count": "BIGINT",
+        "reachable_bytes": "BIGINT",
+    },
     "packages": {"package": "VARCHAR", **_SIZES},
     "loaders": {"loader": "VARCHAR", "loader_count": "BIGINT", **_SIZES},
     "paths": {"path": "VARCHAR", "class_name": "VARCHAR", **_SIZES},

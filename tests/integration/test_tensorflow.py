@@ -156,7 +156,7 @@ def test_files_of_a_real_hdfs_are_read_and_leak_as_well(
     hdfs_cluster.put(tmp_path, "/data")
     with installed.worker(hdfs_cluster.name_node, leaks=True, task_index=3) as worker:
         assert worker.reach(5).rstrip() == "done 5 1.13.1"  # TensorFlow's status says nothing: it was read
-        assert "FileNotFoundException" in worker.reach(6)  # what is not there it names
+        assert "part-00006; No such file or directory" in worker.reach(6)  # what is not there it names
         assert worker.watched()[FILE_SYSTEM] == worker.watched()[KEY] == 6
 
 

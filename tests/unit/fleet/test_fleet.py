@@ -283,7 +283,7 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert "library versions" in text
     assert "1 process has fewer than three snapshots" in text
     assert "class counts and findings in the sketches" in text
-    assert "1 file could not be read" in text
+    assert "counted nowhere: 1 file" in text
 
 
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
