@@ -5,9 +5,9 @@
     python -m benchmarks.fleet_of_jvms --jdk /usr/lib/jvm/java-17-openjdk --jdk /usr/lib/jvm/temurin-25
 
 40 processes, a few at a time: 10 have ``KERB_TICKET_CACHE_PATH`` set, and a registry of theirs grows; others
-differ in the version of a library, in being busy or idle, in the JVM.  Each is dumped some times, as ``heapscope
-collect`` does it.  Exit code 1 where the first cause or its first attribute is wrong, or a process is called
-leaking that does not leak.
+differ in the version of a library, in being busy or idle, in the JVM.  Each is dumped some times, as
+``heapscope collect`` does it.  Exit code 1 where the first cause or its first attribute is wrong, or one
+is called leaking that does not leak.
 """
 
 from __future__ import annotations
