@@ -20,14 +20,14 @@ _NAMED = 8  # of the processes that a text may mean
 
 
 def pick_process(processes: Sequence[FleetProcess], text: str) -> FleetProcess:
-    """The process of a label, or the only one whose label has a text in it.
+    """The process of a label or of ``host:pid``, or the only one whose label has a text in it.
 
     Raises
     ------
     HeapscopeError
         There is none, or there are several; the message names them.
     """
-    found = [each for each in processes if each.label == text]
+    found = [each for each in processes if text in (each.label, f"{each.host}:{each.pid}")]
     found = found or [each for each in processes if text in each.label]
     if len(found) == 1:
         return found[0]

@@ -40,6 +40,7 @@ class Worker:
     dump_count: int = 4
     session_count: int = 200
     per_dump: int = 200
+    garbage_per_dump: int = 0  # arrays that nothing refers to, as Serial and Parallel leave between objects
     seed: int = 0
 
     @property
@@ -72,6 +73,8 @@ def dump_of(worker: Worker, number: int) -> bytes:
     d.system_properties(
         {"java.version": "17.0.15", "user.name": "acme", "java.class.path": class_path, "path.separator": ":"}
     )
+    for _ in range(worker.garbage_per_dump * number):
+        d.primitive_array("int", [0] * 16)
     d.thread("main")
     return d.dump().data
 
@@ -127,7 +130,11 @@ def make_sketches(dumps: Path, folder: Path, name: str = NAME) -> Fleet:
     return Fleet(target.path)
 
 
-def write_sidecar(path: Path, host: str, pid: int, **process: object) -> None:
+def write_sidecar(
+    path: Path, host: str, pid: int, *, work_count: int | None = None, **process: object
+) -> None:
     """What ``heapscope collect`` writes beside a dump, as far as fleets read it."""
-    facts = {"host": host, "process": {"pid": pid, "start_ticks": pid, **process}}
+    facts: dict[str, object] = {"host": host, "process": {"pid": pid, "start_ticks": pid, **process}}
+    if work_count is not None:
+        facts["work_count"] = work_count
     path.with_name(f"{path.name}.json").write_text(json.dumps(facts))
