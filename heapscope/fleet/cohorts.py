@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Column = NDArray[np.floating[Any]]
 
 FALSE_DISCOVERIES = 0.05
 _TIE = 1 + 1e-9  # p-values of the same probability differ in their last digits
@@ -48,7 +49,7 @@ class Attribute:
 
     kind: str
     name: str
-    values: Floats
+    values: Column
     is_number: bool = False
 
 
@@ -188,7 +189,7 @@ def best_possible(a_size: int, b_size: int, test_count: int) -> float:
     return min(1.0, least * max(test_count, 1))
 
 
-def _varies(values: Floats) -> bool:
+def _varies(values: Column) -> bool:
     known = values[~np.isnan(values)]
     return bool(known.size) and bool((known != known[0]).any())
 
@@ -211,7 +212,7 @@ def alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[A
     return list(found.values())
 
 
-def _digest(values: Floats) -> bytes:
+def _digest(values: Column) -> bytes:
     """Of what is equal the same; a column itself as a key would take the memory of all columns once more."""
     data = np.ascontiguousarray(values, np.float64) + 0.0  # no -0.0
     data[np.isnan(data)] = np.nan  # one of its many patterns
@@ -220,7 +221,7 @@ def _digest(values: Floats) -> bytes:
 
 def picked(attributes: Sequence[Attribute], mask: NDArray[np.bool_]) -> list[Attribute]:
     """Attributes of some of the processes only; what shared a column still does."""
-    columns: dict[int, Floats] = {}
+    columns: dict[int, Column] = {}
     for each in attributes:
         if id(each.values) not in columns:
             columns[id(each.values)] = each.values[mask]
@@ -291,7 +292,7 @@ def fisher_p_values(total: int, drawn: int, marked: int) -> tuple[Floats, int]:
     return np.minimum(summed[places], 1.0), first
 
 
-def mann_whitney(a: Floats, b: Floats) -> tuple[float, float]:
+def mann_whitney(a: Column, b: Column) -> tuple[float, float]:
     """Cliff's delta and the two-sided p-value, exact for small groups without ties."""
     if not a.size or not b.size:
         return 0.0, 1.0
