@@ -168,7 +168,7 @@ def test_the_same_bytes_for_any_number_of_workers(
     assert bytes_of(folder) == expected
 
 
-class Unreliable(LocalFileSystem):
+class Unreliable(LocalFileSystem):  # type: ignore[misc]
     """The disk under another name; every file fails so often before it can be had."""
 
     protocol = "unreliable"

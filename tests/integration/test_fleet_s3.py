@@ -108,8 +108,8 @@ def test_dumps_in_an_object_store(
 ) -> None:
     """The same tables as from the disk, nothing left on the scratch disk; one is fetched when asked for."""
     store.system.put(str(dumps), "dumps/today", recursive=True)
-    name = NamePattern("{host}/{pid}-{number}.hprof")
-    found = find_sources(["s3://dumps/today/**/*.hprof"], name)
+    pattern = NamePattern("{host}/{pid}-{number}.hprof")
+    found = find_sources(["s3://dumps/today/**/*.hprof"], pattern)
     assert [each.url for each in found] == [
         f"s3://dumps/today/h{host}/{host}-{number}.hprof" for host in range(2) for number in range(2)
     ]
