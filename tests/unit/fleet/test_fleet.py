@@ -165,6 +165,8 @@ def test_queries_over_all_sketches(fleet: Fleet) -> None:
     assert found.to_numpy().tolist() == [["host0", 15], ["host1", 14], ["host2", 12]]
     assert fleet.sql("SELECT 1 AS one", to="arrow").to_pylist() == [{"one": 1}]
     assert len(fleet.threads) == 41
+    bar = fleet.sql("SELECT current_setting('enable_progress_bar') AS is_drawn")
+    assert not bar.is_drawn[0]  # it would be drawn on standard output
     assert "classes" in dir(fleet)
     with pytest.raises(AttributeError, match="has no table 'clases'"):
         _ = fleet.clases
