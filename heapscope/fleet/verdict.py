@@ -33,6 +33,8 @@ ODD_SHOWN = 10
 # Median absolute deviations from the median: of a normal distribution 1 in 1,000 lies so far out.
 _ODD = 3.3 * 1.4826
 _FEWEST_FOR_ODD = 8
+# Heaps that are alike to some bytes have a median deviation of some bytes: less than this is not odd.
+_LEAST_ODD = 0.1
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,7 @@ def _odd(processes: Sequence[FleetProcess]) -> list[Oddity]:
             found += [
                 Oddity(each, what, value, median, abs(value - median) / spread)
                 for each, value in known
-                if abs(value - median) > _ODD * spread
+                if abs(value - median) > max(_ODD * spread, _LEAST_ODD * abs(median))
             ]
     found.sort(key=lambda each: (-each.deviation, each.process.label))
     return found[:ODD_SHOWN]
