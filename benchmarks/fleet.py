@@ -83,9 +83,10 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--scale", type=float, default=SCALE, help="of the dump, 1 is about 2 GB")
+    parser.add_argument("--dump", type=Path, default=None, help="a dump that is there, instead of a new one")
     parser.add_argument("--scratch", type=Path, default=None, help="folder for the copies")
     options = parser.parse_args()
-    dump = make_dump(options.scale, ROOT / "build" / "bench", label="-fleet")[0]
+    dump = options.dump or make_dump(options.scale, ROOT / "build" / "bench", label="-fleet")[0]
     room = Path(tempfile.mkdtemp(prefix="heapscope-fleet-", dir=options.scratch))
     try:
         print(f"dumps of {format_bytes(dump.stat().st_size)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import hadoop, kerberos, tensorflow
+from tests.support import hadoop, hdfs, kerberos, tensorflow
 from tests.support.jvm import find_javac, find_jdks
 from tests.support.visualvm import find_library
 
@@ -58,6 +58,7 @@ _NEEDS = {
     "libraries": (hadoop.missing_libraries, "HEAPSCOPE_REQUIRE_HADOOP"),
     "tensorflow_io": (tensorflow.missing_io, "HEAPSCOPE_REQUIRE_TENSORFLOW"),
     "kerberos": (kerberos.missing, "HEAPSCOPE_REQUIRE_KERBEROS"),
+    "hdfs": (hdfs.missing_client, "HEAPSCOPE_REQUIRE_HDFS"),
 }
 
 
@@ -127,3 +128,10 @@ def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEAPSCOPE_INDEX_DIR", str(tmp_path_factory.mktemp("indexes")))
         yield
+
+
+@pytest.fixture(scope="session")
+def hdfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hdfs.Cluster]:
+    """A real HDFS; 10 s of processor time for all tests that are marked ``hdfs``."""
+    with hdfs.running(tmp_path_factory.mktemp("hdfs")) as cluster:
+        yield cluster

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -195,6 +197,47 @@ def report(folder: Path, choice: Choice) -> None:
         if choice.format == "text":
             write_fleet_report(verdict, output, force=choice.force)
         click.echo(f"{headline(verdict)}\n\nreport: {printable(str(output))}")
+
+
+@fleet.command("open", short_help="The dumps of one process, and the commands that look into them.")
+@_folder
+@click.argument("process", metavar="PROCESS")
+@click.option(
+    "-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), default=Path(),
+    help="Where copies of remote dumps go. [default: here]",
+)  # fmt: skip
+@click.option("--all", "is_all", is_flag=True, help="Fetch all of its dumps, not the last alone.")
+def open_process(folder: Path, process: str, output: Path, is_all: bool) -> None:
+    """Fetch the last dump of a process, and say which commands show it: the explorer, the report.
+
+    PROCESS is a label as the report has it, or a part that no other label has. Dumps that are on this
+    machine stay where they are; copies of others are kept in FOLDER, and not fetched twice.
+
+    \b
+    heapscope fleet open fleet worker-3:4711 -o dumps
+    """
+    from heapscope.fleet.fetching import fetch_files, pick_process
+    from heapscope.fleet.fleet import open_fleet
+    from heapscope.fleet.processes import find_fleet_processes
+    from heapscope.fleet.sources import is_remote_address
+
+    with work(compiles=False) as at:
+        found = pick_process(find_fleet_processes(open_fleet(folder), at.progress), process)
+        by_snapshot = dict(zip(found.snapshots, found.sources, strict=True))
+        last = by_snapshot.get(found.last_dump, found.sources[-1])
+        every = list(dict.fromkeys(found.sources))
+        has_all = is_all or not any(map(is_remote_address, every))
+        paths = fetch_files(every if has_all else [last], output, at.progress)
+    command = "heapscope"
+    click.echo(printable(f"{found.label}: {found.status}, {plural(len(every), 'file')}"))
+    if found.last_dump:
+        of_last = paths[every.index(last)] if has_all else paths[0]
+        click.echo(shlex.join([command, "explore", str(of_last)]))
+    name = re.sub(r"[^\w.-]+", "-", found.label).strip("-")
+    click.echo(shlex.join([command, "diagnose", *map(str, paths)]))
+    click.echo(shlex.join([command, "report", *map(str, paths), "-o", f"{name}.html"]))
+    if not has_all and len(every) > 1:
+        click.echo(f"--all fetches all {len(every)}: reports and diagnoses tell more of several.", err=True)
 
 
 @fleet.command(short_help="Two cohorts named by hand: does one leak more?")

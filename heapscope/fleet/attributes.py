@@ -11,9 +11,13 @@ from heapscope.fleet.cohorts import Attribute
 from heapscope.secrets import MASKED
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapscope.fleet.fleet import Fleet
     from heapscope.fleet.processes import FleetProcess
 
+AGE = "age"
+AGE_NAME, THREADS, RESIDENT, WORK = "age of the process", "threads", "resident memory", "work units per hour"
 VARIABLE, PROPERTY, OPTION = "environment variable", "system property", "JVM option"
 LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "load"
 _MASKED = MASKED.rstrip(")")
@@ -24,7 +28,7 @@ _OWN = frozenset(
 
 
 def attributes_of(fleet: Fleet, processes: Sequence[FleetProcess]) -> list[Attribute]:
-    """Columns over processes: variables, properties, options, libraries, hosts, roles, labels, load.
+    """Columns over processes: variables, properties, options, libraries, hosts, roles, labels, age, load.
 
     Parameters
     ----------
@@ -60,7 +64,7 @@ def attributes_of(fleet: Fleet, processes: Sequence[FleetProcess]) -> list[Attri
             labels.setdefault(name, {})[place] = value
     for name, values in sorted(labels.items()):
         found += _texts(LABEL, values, count, f"{name} ")
-    return found + _load(fleet, processes, place_of)
+    return found + _numbers(fleet, processes, place_of)
 
 
 def _rows(
@@ -93,21 +97,48 @@ def _present(
 ) -> list[Attribute]:
     """An attribute for each text that some processes have; those that have no row at all do not tell."""
     known = {place for place, *_ in rows} if known is None else known
-    base = np.full(count, np.nan)
-    base[sorted(known)] = 0.0
-    values: dict[str, Any] = {}
+    places: dict[str, set[int]] = {}
     for place, name, ending in rows:
-        values.setdefault(name + ending, base.copy())[place] = 1.0
-    return [Attribute(kind, name, values[name]) for name in sorted(values)]
+        places.setdefault(name + ending, set()).add(place)
+    base = np.full(count, np.nan, np.float32)
+    base[sorted(known)] = 0.0
+    # One column for all that the same processes have: what each process has alone is thousands of names.
+    columns: dict[tuple[int, ...], NDArray[np.float32]] = {}
+    found = []
+    for name in sorted(places):
+        having = tuple(sorted(places[name]))
+        column = columns.get(having)
+        if column is None:
+            column = columns[having] = base.copy()
+            column[list(having)] = 1.0
+        found.append(Attribute(kind, name, column))
+    return found
 
 
 def _texts(kind: str, of_place: Mapping[int, str], count: int, before: str = "") -> list[Attribute]:
     return _present(kind, [(place, before + text, "") for place, text in sorted(of_place.items())], count)
 
 
-def _load(fleet: Fleet, processes: Sequence[FleetProcess], place_of: Mapping[str, int]) -> list[Attribute]:
-    """Numbers: threads, and how long the process is observed."""
-    threads = np.full(len(processes), np.nan)
-    for place, number in _rows(fleet, "snapshots", ("thread_count",), place_of):
-        threads[place] = np.nan if number is None else number
-    return [Attribute(LOAD, "threads", threads, is_number=True)]
+def _numbers(fleet: Fleet, processes: Sequence[FleetProcess], place_of: Mapping[str, int]) -> list[Attribute]:
+    """How old each process is, and how busy: of its last snapshot, what it did over all of them."""
+    count = len(processes)
+    threads, age, resident, work = (np.full(count, np.nan) for _ in range(4))
+    columns = ("thread_count", "age_seconds", "rss_bytes")
+    for place, *figures in _rows(fleet, "snapshots", columns, place_of):
+        for column, figure in zip((threads, age, resident), figures, strict=True):
+            column[place] = np.nan if figure is None else figure
+    place_of_any = {one: place for place, each in enumerate(processes) for one in each.snapshots}
+    spans: dict[int, list[tuple[float, int]]] = {}
+    for place, at, done in _rows(fleet, "snapshots", ("epoch(captured_at)", "work_count"), place_of_any):
+        if at is not None and done is not None:
+            spans.setdefault(place, []).append((at, done))
+    for place, points in spans.items():
+        (first, before), (last, after) = min(points), max(points)
+        if last > first:
+            work[place] = (after - before) / (last - first) * 3600
+    return [
+        Attribute(AGE, AGE_NAME, age, is_number=True),
+        Attribute(LOAD, THREADS, threads, is_number=True),
+        Attribute(LOAD, RESIDENT, resident, is_number=True),
+        Attribute(LOAD, WORK, work, is_number=True),
+    ]

@@ -11,11 +11,12 @@ Attributes that are equal in all processes, or opposite, are one test: no data c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Column = NDArray[np.floating[Any]]
 
 FALSE_DISCOVERIES = 0.05
 _TIE = 1 + 1e-9  # p-values of the same probability differ in their last digits
@@ -47,7 +49,7 @@ class Attribute:
 
     kind: str
     name: str
-    values: Floats
+    values: Column
     is_number: bool = False
 
 
@@ -112,7 +114,7 @@ class Cohorts:
     test_count : int
         Tests that the adjustment is over.
     same : tuple of str
-        Kinds of attributes that are the same in all processes of both groups.
+        Kinds of attributes that are known of all processes of both groups, and the same in all of them.
     best_possible : float
         What a perfect difference would have as adjusted p-value, where it alone were one.
     """
@@ -153,16 +155,16 @@ def compare_cohorts(attributes: Sequence[Attribute], is_a: NDArray[np.bool_]) ->
     is_a = np.asarray(is_a, bool)
     a_size, b_size = int(is_a.sum()), int((~is_a).sum())
     found: list[tuple[Difference, float]] = []
-    kinds: dict[str, bool] = {}  # whether one of the kind differs at all
-    for group in _alike(attributes):
+    kinds: dict[str, bool] = {}  # whether one of the kind differs, or is not known of all
+    for group in alike(attributes):
         first, opposite = group
         varies = _varies(first[0].values)
         for each in (*first, *opposite):
-            kinds[each.kind] = kinds.get(each.kind, False) or varies
+            kinds[each.kind] = kinds.get(each.kind, False) or varies or bool(np.isnan(each.values).any())
         if varies and a_size and b_size:
             found.append(_tested(first, opposite, is_a))
     counted = [(each, attainable) for each, attainable in found if attainable <= FALSE_DISCOVERIES]
-    adjusted = _adjusted(np.array([each.p_value for each, _ in counted]))
+    adjusted = adjusted_p_values(np.array([each.p_value for each, _ in counted]))
     differences = [
         _with_adjusted(each, float(value)) for (each, _), value in zip(counted, adjusted, strict=True)
     ]
@@ -187,18 +189,20 @@ def best_possible(a_size: int, b_size: int, test_count: int) -> float:
     return min(1.0, least * max(test_count, 1))
 
 
-def _varies(values: Floats) -> bool:
+def _varies(values: Column) -> bool:
     known = values[~np.isnan(values)]
     return bool(known.size) and bool((known != known[0]).any())
 
 
-def _alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[Attribute]]]:
+def alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[Attribute]]]:
     """Attributes of equal values together, and those of opposite values beside them."""
     found: dict[bytes, tuple[list[Attribute], list[Attribute]]] = {}
+    digests: dict[int, tuple[bytes, bytes]] = {}  # of columns that many attributes share
     for each in attributes:
-        values = np.ascontiguousarray(each.values, np.float64) + 0.0  # no -0.0
-        key = values.tobytes()
-        turned = b"" if each.is_number else (1.0 - values).tobytes()
+        if id(each.values) not in digests:
+            digests[id(each.values)] = _digest(each.values), _digest(1.0 - each.values)
+        key, turned = digests[id(each.values)]
+        turned = b"" if each.is_number else turned
         if key in found:
             found[key][0].append(each)
         elif turned in found:
@@ -208,16 +212,32 @@ def _alike(attributes: Sequence[Attribute]) -> list[tuple[list[Attribute], list[
     return list(found.values())
 
 
+def _digest(values: Column) -> bytes:
+    """Of what is equal the same; a column itself as a key would take the memory of all columns once more."""
+    data = np.ascontiguousarray(values, np.float64) + 0.0  # no -0.0
+    data[np.isnan(data)] = np.nan  # one of its many patterns
+    return hashlib.blake2b(data.tobytes(), digest_size=16).digest()
+
+
+def picked(attributes: Sequence[Attribute], mask: NDArray[np.bool_]) -> list[Attribute]:
+    """Attributes of some of the processes only; what shared a column still does."""
+    columns: dict[int, Column] = {}
+    for each in attributes:
+        if id(each.values) not in columns:
+            columns[id(each.values)] = each.values[mask]
+    return [replace(each, values=columns[id(each.values)]) for each in attributes]
+
+
 def _tested(
-    alike: Sequence[Attribute], opposite: Sequence[Attribute], is_a: NDArray[np.bool_]
+    equal: Sequence[Attribute], opposite: Sequence[Attribute], is_a: NDArray[np.bool_]
 ) -> tuple[Difference, float]:
     """An attribute with its p-value, and the smallest that its totals allow."""
-    first = alike[0]
+    first = equal[0]
     known = ~np.isnan(first.values)
     a, b = first.values[known & is_a], first.values[known & ~is_a]
     a_median = b_median = None
     if first.is_number:
-        effect, p_value = _mann_whitney(a, b)
+        effect, p_value = mann_whitney(a, b)
         attainable = 2 / comb(a.size + b.size, a.size) if a.size and b.size else 1.0
         a_count, b_count = a.size, b.size
         if a.size and b.size:
@@ -227,17 +247,18 @@ def _tested(
         p_values, first_count = fisher_p_values(a.size + b.size, a.size, a_count + b_count)
         p_value, attainable = float(p_values[a_count - first_count]), float(p_values.min())
         effect = a_count / a.size - b_count / b.size if a.size and b.size else 0.0
-    names = tuple(_named(each) for each in alike[1:])
+    names = tuple(attribute_text(each) for each in equal[1:])
     return (
         Difference(
-            first.kind, first.name, names, tuple(map(_named, opposite)), first.is_number,
+            first.kind, first.name, names, tuple(map(attribute_text, opposite)), first.is_number,
             a_count, a.size, b_count, b.size, a_median, b_median, effect, p_value, 1.0,
         ),
         attainable,
     )  # fmt: skip
 
 
-def _named(attribute: Attribute) -> str:
+def attribute_text(attribute: Attribute) -> str:
+    """Kind and name: ``environment variable X is set``."""
     return f"{attribute.kind} {attribute.name}"
 
 
@@ -271,7 +292,7 @@ def fisher_p_values(total: int, drawn: int, marked: int) -> tuple[Floats, int]:
     return np.minimum(summed[places], 1.0), first
 
 
-def _mann_whitney(a: Floats, b: Floats) -> tuple[float, float]:
+def mann_whitney(a: Column, b: Column) -> tuple[float, float]:
     """Cliff's delta and the two-sided p-value, exact for small groups without ties."""
     if not a.size or not b.size:
         return 0.0, 1.0
@@ -284,7 +305,7 @@ def _mann_whitney(a: Floats, b: Floats) -> tuple[float, float]:
     return float(2 * found.statistic / (a.size * b.size) - 1), float(found.pvalue)
 
 
-def _adjusted(p_values: Floats) -> Floats:
+def adjusted_p_values(p_values: Floats) -> Floats:
     """Benjamini-Hochberg: the smallest false discovery rate at which each is named."""
     if not p_values.size:
         return p_values

@@ -148,6 +148,8 @@ class Fleet:
                 made = f"SELECT {', '.join(columns)} FROM read_parquet({files})"
             connection.execute(f"CREATE VIEW {name} AS {made}")
         connection.execute("SET TimeZone = 'UTC'")
+        # After two seconds it would draw one on standard output, where answers go.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET lock_configuration = true")
         return connection
 

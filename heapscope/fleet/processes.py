@@ -117,8 +117,8 @@ class FleetProcess:
     last_dump : str
         The last heap dump's identity; empty where there are class histograms only.
     captured_at : tuple of datetime or None
-    heap_bytes : tuple of int
-    object_counts : tuple of int
+    heap_bytes, object_counts : tuple of int
+        What the GC roots reach, if all of its snapshots tell that; else of all objects.
     status : Status
     causes : tuple of CauseInProcess
         The surest and largest first; empty where nothing leaks.
@@ -262,9 +262,7 @@ def _label(row: Row, otherwise: str) -> str:
 def _process(
     folder: Path, label: str, rows: Sequence[Row], findings: Mapping[str, list[Row]], *, is_identified: bool
 ) -> FleetProcess:
-    series = Snapshots(
-        [_snapshot(folder, row) for row in rows], [Process(tuple(range(len(rows))), label, True)]
-    )
+    series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
     growth, problem = None, ""
     if len(series) > 1:
@@ -286,8 +284,8 @@ def _process(
         sources=tuple(row["source"] for row in rows),
         last_dump=dumps[-1]["snapshot"] if dumps else "",
         captured_at=tuple(row["captured_at"] for row in rows),
-        heap_bytes=tuple(row["shallow_bytes"] for row in rows),
-        object_counts=tuple(row["object_count"] for row in rows),
+        heap_bytes=tuple(each.shallow_bytes for each in series),
+        object_counts=tuple(each.object_count for each in series),
         status=LEAK if causes else HEALTHY if enough else UNDECIDED,
         causes=tuple(causes),
         bytes_per_hour=None if growth is None else growth.whole.shallow.per_hour,
@@ -297,10 +295,20 @@ def _process(
     )
 
 
-def _snapshot(folder: Path, row: Row) -> SketchedSnapshot:
-    table = _table_of(folder, row["snapshot"], "classes")
+def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
+    """With what the GC roots reach, if all of them tell that: garbage is no growth; else with all objects."""
+    tables = [_table_of(folder, row["snapshot"], "classes") for row in rows]
+    are_reachable = not any(table.column("reachable_bytes").null_count for table in tables)
+    return [_snapshot(row, table, are_reachable) for row, table in zip(rows, tables, strict=True)]
+
+
+def _snapshot(row: Row, table: Any, is_reachable: bool) -> SketchedSnapshot:
+    counts, sizes = (
+        ("reachable_count", "reachable_bytes") if is_reachable else ("instance_count", "shallow_bytes")
+    )
     names = table.column("class_name").to_pylist()
     supers = zip(names, table.column("super_name").to_pylist(), strict=True)
+    found = table.column(counts).to_pylist()
     source: TimeSource = row["captured_at_source"]
     return SketchedSnapshot(
         path=Path(row["source"]),
@@ -310,9 +318,11 @@ def _snapshot(folder: Path, row: Row) -> SketchedSnapshot:
         captured_at_source=source if row["captured_at"] is not None else FILE_TIME,
         histogram=Table(
             {
-                "class_name": names,
-                "instance_count": table.column("instance_count").to_pylist(),
-                "shallow_bytes": table.column("shallow_bytes").to_pylist(),
+                "class_name": [name for name, count in zip(names, found, strict=True) if count],
+                "instance_count": [count for count in found if count],
+                "shallow_bytes": [
+                    size for size, count in zip(table.column(sizes).to_pylist(), found, strict=True) if count
+                ],
             }
         ),
         superclasses={name: above for name, above in supers if above is not None},

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MEMORY = "heapscope-memory"  # the name of the resource that tasks ask for
 _RETRIES = 3
+_WORKER_SECONDS = 60  # until a cluster's first worker is there
 # Tasks under way for each thread of the cluster: enough that none waits, few enough that sketches which
 # wait to be written take little memory.
 _UNDER_WAY = 4
@@ -198,6 +199,13 @@ def _remote(address: str) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         raise HeapscopeError(f"{scrub(address)}: no Dask scheduler answers: {problem_of(error)}") from None
     with _quiet(), client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKER_SECONDS)
+        except TimeoutError:
+            raise HeapscopeError(
+                f"{scrub(address)}: the scheduler had no worker for {_WORKER_SECONDS} s; "
+                "start some, then run again"
+            ) from None
         client.register_plugin(_offer_memory())
         yield client
 
@@ -253,9 +261,7 @@ def _run(
     offers = [
         each["resources"].get(_MEMORY, 0) for each in client.scheduler_info(n_workers=-1)["workers"].values()
     ]
-    if not offers:
-        raise HeapscopeError("the scheduler has no worker yet; start some, then run again")
-    largest = max(offers)
+    largest = max(offers, default=0)
     waiting = iter(works)
     work_of: dict[str, Work] = {}
     # Keys of this run alone: a task of another run of the same name may be another version's.

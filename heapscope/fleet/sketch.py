@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from heapscope.analysis.diagnosis import diagnose
 from heapscope.analysis.growth.path_groups import find_path_groups
+from heapscope.analysis.growth.reachable import reachable_histogram
 from heapscope.analysis.growth.same_process import evidence_of
 from heapscope.analysis.growth.sidecar import number_in, options_in, variables_in
 from heapscope.analysis.growth.snapshot import is_histogram_file, read_snapshots, snapshot_of
@@ -139,7 +140,7 @@ def _facts(
     }
     if heap is None:
         facts["classes"] = [
-            (storable(row["class_name"]), None, row["instance_count"], row["shallow_bytes"], None)
+            (storable(row["class_name"]), None, row["instance_count"], row["shallow_bytes"], *[None] * 3)
             for row in snapshot.histogram.rows()
         ]
         return facts
@@ -198,6 +199,9 @@ def _snapshot_row(
         text("user", properties.get("user.name")),
         None if command is None else storable(command),
         None if heap is None else len(heap.threads()),
+        number_in(sidecar, "process", "age_seconds"),
+        number_in(sidecar, "process", "rss_bytes"),
+        number_in(sidecar, "work_count"),
         _bounded(snapshot.vm.direct_limit_bytes),
         _bounded(snapshot.vm.seed),
         json.dumps(evidence_of(snapshot), sort_keys=True),
@@ -234,6 +238,7 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
         zip(consumers.by_class.column("name"), consumers.by_class.column("retained_bytes"), strict=True)
     )
     supers = heap.superclasses
+    reachable = _reachable(snapshot, heap)
     diagnosis = diagnose(Snapshots([snapshot]), opened=heap)
     # What only growth tells from a busy server is looked for as well: the other snapshots will say.
     busy = [replace(each, needs_growth=False) for each in load_catalogue() if each.needs_growth]
@@ -250,6 +255,7 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
                 row["instance_count"],
                 row["shallow_bytes"],
                 int(retained.get(row["class_name"], 0)),
+                *reachable(row["class_name"]),
             )
             for row in snapshot.histogram.rows()
         ],
@@ -299,6 +305,17 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
             for use in heap.off_heap().uses
         ],
     }
+
+
+def _reachable(snapshot: Snapshot, heap: Heap) -> Callable[[str], tuple[int | None, int | None]]:
+    """Objects and bytes of a class that the GC roots reach; None of what is cut, or lacks roots."""
+    kept = reachable_histogram(heap.graph) if snapshot.is_whole else None
+    if kept is None:
+        return lambda name: (None, None)
+    figures = {
+        row["class_name"]: (int(row["instance_count"]), int(row["shallow_bytes"])) for row in kept.rows()
+    }
+    return lambda name: figures.get(name, (0, 0))
 
 
 def _plain(value: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,12 @@ class Source:
     @property
     def is_remote(self) -> bool:
         """Whether it must be copied to be read."""
-        return "://" in self.url
+        return is_remote_address(self.url)
+
+
+def is_remote_address(address: str) -> bool:
+    """Whether it is no path of this machine."""
+    return "://" in address
 
 
 class NamePattern:
@@ -157,7 +163,8 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
     except OSError as error:
         raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
-    return [_source(system, row, name, is_local=is_local) for row in rows if not _is_sidecar(row["name"])]
+    address_of = os.path.abspath if is_local else partial(_address, system, given)
+    return [_source(row, address_of, name) for row in rows if not _is_sidecar(row["name"])]
 
 
 def _is_dump(path: str) -> bool:
@@ -172,12 +179,24 @@ def _is_sidecar(path: str) -> bool:
     return path.endswith(".json")
 
 
-def _source(system: Any, row: Mapping[str, Any], name: NamePattern | None, *, is_local: bool) -> Source:
+def _source(row: Mapping[str, Any], address_of: Callable[[str], str], name: NamePattern | None) -> Source:
     path = row["name"]
     version = next((str(row[key]) for key in _VERSIONS if row.get(key) is not None), "")
-    url = os.path.abspath(path) if is_local else system.unstrip_protocol(path)
     labels = {} if name is None else name.labels(path)
-    return Source(url, int(row.get("size") or 0), version, labels)
+    return Source(address_of(path), int(row.get("size") or 0), version, labels)
+
+
+def _address(system: Any, given: str, path: str) -> str:
+    """The address of a path, with the host of the address that was given.
+
+    File systems whose paths begin with a slash (``hdfs://``, ``webhdfs://``, ``sftp://``) leave it out.
+    """
+    url: str = system.unstrip_protocol(path)
+    protocol, _, rest = url.partition("://")
+    given_protocol, _, beyond = given.rpartition("::")[2].partition("://")
+    if not rest.startswith("/") or given_protocol != protocol:
+        return url
+    return f"{protocol}://{beyond.partition('/')[0]}{rest}"
 
 
 def _words(error: BaseException) -> str:

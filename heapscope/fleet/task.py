@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import tempfile
+import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from errno import ENOSPC
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
 from heapscope import extras
-from heapscope.errors import HeapscopeError
+from heapscope.errors import HeapscopeError, HprofError
 from heapscope.fleet.sketch import make_sketch
 from heapscope.fleet.sources import Source, local_name, sidecar_of
 from heapscope.secrets import scrub
@@ -20,6 +23,7 @@ from heapscope.units import format_bytes
 
 # What is left free on the scratch disk: others write there, too.
 _LEFT_FREE_BYTES = 64 << 20
+_LONGEST_PAUSE = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,19 @@ def sketch_of(work: Work) -> dict[str, bytes] | str:
     Raises
     ------
     OSError
-        The file cannot be had now: it may be, some time later or elsewhere.
+        The file cannot be had now: it may be, some time later or elsewhere.  Dask tries again at once, so it
+        is raised after a pause, each time a longer one.
     """
+    try:
+        return _read(work)
+    except (FileNotFoundError, PermissionError) as error:
+        return f"{problem_of(error)}; it was there when the run began"
+    except OSError:
+        _pause(work.source.identity)
+        raise
+
+
+def _read(work: Work) -> dict[str, bytes] | str:
     try:
         if work.source.is_remote:
             with tempfile.TemporaryDirectory(prefix="heapscope-", dir=work.scratch or _scratch()) as folder:
@@ -60,10 +75,22 @@ def sketch_of(work: Work) -> dict[str, bytes] | str:
         if state.st_size != work.source.byte_count:
             return _changed(work.source, state.st_size)
         return _sketch(work, path)
+    except HprofError as error:
+        # The path of a copy in a scratch folder means nothing to the reader.
+        return scrub(str(error).removeprefix(f"{error.path}: "))
     except HeapscopeError as error:
         return scrub(str(error))
     except MemoryError:
         return "out of memory; give it a worker with more"
+
+
+_tried: Counter[str] = Counter()  # in this worker
+
+
+def _pause(identity: str) -> None:
+    """1, 2, 4 seconds, less up to half of it by chance: workers do not come back all at once."""
+    time.sleep(min(_LONGEST_PAUSE, 2 ** _tried[identity]) * random.uniform(0.5, 1))
+    _tried[identity] += 1
 
 
 def _sketch(work: Work, path: Path) -> dict[str, bytes]:
@@ -96,15 +123,23 @@ def _fetch(source: Source, folder: Path) -> Path:
         raise OSError(
             ENOSPC,
             f"the scratch folder {folder.parent} has {format_bytes(free)} free, "
-            f"the dump has {format_bytes(source.byte_count)}",
+            f"the dump has {format_bytes(source.byte_count)}; --scratch names another",
         )
     system, path = fsspec.core.url_to_fs(source.url)
     copy = folder / local_name(source)
-    system.get_file(path, os.fspath(copy))
+    try:
+        system.get_file(path, os.fspath(copy))
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        raise OSError(
+            error.errno, f"the scratch folder {folder.parent} is full; --scratch names another"
+        ) from None
     if copy.stat().st_size != source.byte_count:
         raise HeapscopeError(_changed(source, copy.stat().st_size))
     _, beside = fsspec.core.url_to_fs(sidecar_of(source.url))
-    with suppress(FileNotFoundError):
+    # Asked for first: libhdfs writes a line to stderr for each file that is opened and not there.
+    if system.exists(beside):
         system.get_file(beside, f"{copy}.json")
     return copy
 

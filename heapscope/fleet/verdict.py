@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,15 @@ import numpy as np
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.errors import HeapscopeError
 from heapscope.fleet.attributes import LOAD, attributes_of
-from heapscope.fleet.cohorts import FALSE_DISCOVERIES, Attribute, Cohorts, best_possible, compare_cohorts
+from heapscope.fleet.cohorts import (
+    FALSE_DISCOVERIES,
+    Attribute,
+    Cohorts,
+    best_possible,
+    compare_cohorts,
+    picked,
+)
+from heapscope.fleet.growth_cohorts import GrowthCohorts, compare_growth
 from heapscope.fleet.processes import Cause, FleetProcess, find_fleet_processes
 from heapscope.fleet.selection import facts_of, parse_selection
 from heapscope.progress import Progress, no_progress
@@ -24,6 +33,8 @@ ODD_SHOWN = 10
 # Median absolute deviations from the median: of a normal distribution 1 in 1,000 lies so far out.
 _ODD = 3.3 * 1.4826
 _FEWEST_FOR_ODD = 8
+# Heaps that are alike to some bytes have a median deviation of some bytes: less than this is not odd.
+_LEAST_ODD = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,10 @@ class FleetVerdict:
     failures : tuple of Failure
     attribute_count : int
     odd : tuple of Oddity
+    growth : GrowthCohorts
+        What goes with growth, over all processes, those with too few snapshots for a verdict too.
+    path : Path
+        The folder of the sketches.
     """
 
     processes: tuple[FleetProcess, ...]
@@ -77,6 +92,8 @@ class FleetVerdict:
     failures: tuple[Failure, ...]
     attribute_count: int
     odd: tuple[Oddity, ...]
+    growth: GrowthCohorts
+    path: Path
 
     def count(self, status: object) -> int:
         """Processes of a status."""
@@ -156,7 +173,13 @@ def judge_fleet(fleet: Fleet, progress: Progress = no_progress) -> FleetVerdict:
     groups = [_group(cause, processes, attributes) for cause in causes.values()]
     groups.sort(key=lambda each: (-len(each.members), each.cause.key))
     return FleetVerdict(
-        tuple(processes), tuple(groups), tuple(fleet.failures), len(attributes), tuple(_odd(processes))
+        tuple(processes),
+        tuple(groups),
+        tuple(fleet.failures),
+        len(attributes),
+        tuple(_odd(processes)),
+        compare_growth(attributes, np.array(_rates(processes))),
+        fleet.path,
     )
 
 
@@ -174,8 +197,7 @@ def _group(cause: Cause, processes: Sequence[FleetProcess], attributes: Sequence
 
 def _compared(attributes: Sequence[Attribute], is_a: np.ndarray, is_b: np.ndarray) -> Cohorts:
     either = is_a | is_b
-    columns = [Attribute(each.kind, each.name, each.values[either], each.is_number) for each in attributes]
-    return compare_cohorts(columns, is_a[either])
+    return compare_cohorts(picked(attributes, either), is_a[either])
 
 
 def compare_fleet(
@@ -218,9 +240,13 @@ def compare_fleet(
     )
 
 
+def _rates(processes: Sequence[FleetProcess]) -> list[float]:
+    return [np.nan if each.bytes_per_hour is None else each.bytes_per_hour.value for each in processes]
+
+
 def _outcomes(processes: Sequence[FleetProcess]) -> list[Attribute]:
     leaks = [np.nan if each.status == UNDECIDED else float(each.status == LEAK) for each in processes]
-    rates = [np.nan if each.bytes_per_hour is None else each.bytes_per_hour.value for each in processes]
+    rates = _rates(processes)
     sizes = [float(each.heap_bytes[-1]) for each in processes]
     return [
         Attribute(OUTCOME, LEAKS, np.array(leaks)),
@@ -255,7 +281,7 @@ def _odd(processes: Sequence[FleetProcess]) -> list[Oddity]:
             found += [
                 Oddity(each, what, value, median, abs(value - median) / spread)
                 for each, value in known
-                if abs(value - median) > _ODD * spread
+                if abs(value - median) > max(_ODD * spread, _LEAST_ODD * abs(median))
             ]
     found.sort(key=lambda each: (-each.deviation, each.process.label))
     return found[:ODD_SHOWN]

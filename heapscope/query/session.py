@@ -314,6 +314,8 @@ class Session:
             },
         )
         add_functions(connection, [part.heap for part in self.parts], [part.name for part in self.parts])
+        # After two seconds it would draw one on standard output, where answers go.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET lock_configuration = true")
         return connection
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,11 +24,13 @@ from heapscope.fleet.cohorts import Cohorts
 from heapscope.fleet.processes import FleetProcess
 from heapscope.fleet.verdict import GROWTH, FleetComparison, FleetVerdict, Oddity
 from heapscope.reporter.fleet_words import (
+    GROWTH_NOTE,
     Sides,
     caveats,
     cohort_words,
     comparison_words,
     difference_words,
+    growth_words,
     headline,
     outcome_verdict,
     rate_words,
@@ -42,7 +45,6 @@ JSON_VERSION = 1
 _ROWS = 200  # of a table, and charts of a page
 _MARKDOWN_ROWS = 20
 _CHART_WIDTH, _CHART_HEIGHT = 120, 32
-_SHADES = 5
 
 
 def write_fleet_report(verdict: FleetVerdict, path: Path, *, force: bool = False) -> None:
@@ -104,7 +106,10 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             status="leak" if verdict.count(LEAK) else "steady" if verdict.count(HEALTHY) else "",
             counts=_counts(verdict),
             words=[cohort_words(group) for group in verdict.groups],
+            growth_words=growth_words(verdict),
+            growth_note=GROWTH_NOTE,
             leaking=verdict.leaking[:_ROWS],
+            open_command=open_command(verdict, verdict.leaking[0]) if verdict.leaking else "",
             hosts=_hosts(verdict.processes),
             charts=[(each, Markup(_chart(each.heap_bytes, top))) for each in drawn],
             top=top,
@@ -143,6 +148,11 @@ def ends(process: FleetProcess) -> str:
     return f"{format_time(found.at)}, {found.limit.name}"
 
 
+def open_command(verdict: FleetVerdict, process: FleetProcess) -> str:
+    """What to paste to look into a process."""
+    return shlex.join(["heapscope", "fleet", "open", str(verdict.path), process.label])
+
+
 def _by_growth(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
     several = [each for each in processes if len(each.snapshots) > 1]
     return sorted(several, key=lambda each: (-(each.heap_bytes[-1] - each.heap_bytes[0]), each.label))
@@ -150,12 +160,12 @@ def _by_growth(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
 
 @dataclass(frozen=True)
 class _Host:
-    """A host with how many of its processes leak; ``shade`` 0 to 5."""
+    """A host with how many of its processes leak."""
 
     name: str
     total: int
     leaking: int
-    shade: int
+    percent: int
 
 
 def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
@@ -164,7 +174,7 @@ def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
         if each.host:
             found.setdefault(each.host, []).append(each.status == LEAK)
     return [
-        _Host(name, len(leaks), sum(leaks), -(-_SHADES * sum(leaks) // len(leaks)))
+        _Host(name, len(leaks), sum(leaks), round(100 * sum(leaks) / len(leaks)))
         for name, leaks in sorted(found.items())
     ][: _ROWS * 5]
 
@@ -210,6 +220,10 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             lines += ["", text(group.cause.why)]
         if group.cause.cure:
             lines += ["", f"What to do: {text(group.cause.cure)}"]
+    going_along = growth_words(verdict)
+    if going_along:
+        lines += ["", "## What goes with growth", "", GROWTH_NOTE, ""]
+        lines += [f"- {text(each)}" for each in going_along]
     leaking = verdict.leaking
     if leaking:
         lines += [
@@ -220,11 +234,13 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
             "|---|---|---|---|",
         ]
         lines += [
-            f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | {ends(each)} |"
+            f"| {text(each.label)} | {format_bytes(each.heap_bytes[-1])} | {_rate(each)} | "
+            f"{ends(each) or 'cannot be told'} |"
             for each in leaking[:_MARKDOWN_ROWS]
         ]
         if len(leaking) > _MARKDOWN_ROWS:
             lines.append(f"\n{len(leaking) - _MARKDOWN_ROWS:,} more are in the page and the JSON.")
+        lines += ["", "To look into one:", "", f"    {open_command(verdict, leaking[0])}"]
     if verdict.odd:
         lines += ["", "## Unlike the others", ""]
         lines += [f"- {text(label)}: {text(words)}" for label, words in map(_odd_words, verdict.odd)]
@@ -258,6 +274,15 @@ def render_fleet_json(verdict: FleetVerdict) -> str:
             }
             for group in verdict.groups
         ],
+        "growth": {
+            "process_count": verdict.growth.process_count,
+            "test_count": verdict.growth.test_count,
+            "can_tell": verdict.growth.can_tell,
+            "words": growth_words(verdict),
+            "differences": [
+                asdict(each) | {"is_significant": each.is_significant} for each in verdict.growth.differences
+            ],
+        },
         "processes": [_process_json(each) for each in verdict.processes],
         "odd": [{"process": label, "words": words} for label, words in map(_odd_words, verdict.odd)],
         "failures": [asdict(each) for each in verdict.failures],

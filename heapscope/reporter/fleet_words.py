@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
-from heapscope.fleet.attributes import HOST, LABEL, LIBRARY, LOAD, OPTION, PROPERTY, ROLE, VARIABLE
+from heapscope.fleet.attributes import (
+    AGE,
+    AGE_NAME,
+    HOST,
+    LABEL,
+    LIBRARY,
+    LOAD,
+    OPTION,
+    PROPERTY,
+    RESIDENT,
+    ROLE,
+    VARIABLE,
+)
 from heapscope.fleet.cohorts import Cohorts, Difference
+from heapscope.fleet.growth_cohorts import GrowthDifference
 from heapscope.fleet.verdict import GROWTH, HEAP, LEAKS, OUTCOME, CauseGroup, FleetComparison, FleetVerdict
 from heapscope.reporter.text import plural
-from heapscope.units import format_bytes, format_count
+from heapscope.units import format_bytes, format_count, format_duration
 
 _SHOWN = 6  # differences; the JSON has all
 _SAME_SHOWN = 4
@@ -21,6 +34,7 @@ _KINDS = {
     HOST: "hosts",
     ROLE: "roles",
     LABEL: "labels",
+    AGE: "age",
     LOAD: "load",
 }
 
@@ -70,7 +84,7 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             "'heapscope fleet run' reads it from the path."
         )
     if verdict.failures:
-        found.append(f"{plural(len(verdict.failures), 'file')} could not be read, and count nowhere.")
+        found.append(f"Not read, and counted nowhere: {plural(len(verdict.failures), 'file')}.")
     return found
 
 
@@ -83,6 +97,46 @@ def cohort_words(group: CauseGroup) -> list[str]:
             "The others have no finding, but too few snapshots to be called healthy: some may leak as well."
         )
     return found
+
+
+def growth_words(verdict: FleetVerdict) -> list[str]:
+    """What goes with growth and is not named for a cause already, a sentence each."""
+    growth = verdict.growth
+    named = {(each.kind, each.name) for group in verdict.groups for each in group.cohorts.significant}
+    significant = [each for each in growth.significant if (each.kind, each.name) not in named]
+    if significant:
+        words = [_growth_sentence(each) for each in significant[:_SHOWN]]
+        if len(significant) > _SHOWN:
+            words.append(
+                f"{len(significant) - _SHOWN:,} more attributes go with growth; the JSON report has all."
+            )
+        return words
+    perfect = [each for each in growth.differences if each.is_perfect]
+    if growth.significant or growth.can_tell or not perfect:
+        return []
+    names = ", ".join(f"{each.kind} {each.name}" for each in perfect[:_SHOWN])
+    more = len(perfect) - _SHOWN
+    return [
+        f"Too few to say anything: chance divides {growth.process_count:,} processes like this too often. "
+        f"Worth a look, no more: {names}{f' and {more:,} more' if more > 0 else ''}."
+    ]
+
+
+GROWTH_NOTE = (
+    "Rates of growth of all processes that have one, whether or not a single one has snapshots enough to be "
+    "called leaking or healthy."
+)
+
+
+def _growth_sentence(each: GrowthDifference) -> str:
+    faster = (1 + abs(each.effect)) / 2
+    word = "faster" if each.effect > 0 else "more slowly"
+    also = _together(each)
+    return (
+        f"Processes that {_verb(each)} grow {word}: median {rate_words(each.with_median)} of "
+        f"{each.with_count:,}, against {rate_words(each.without_median)} of {each.without_count:,} without; "
+        f"so in {faster:.0%} of pairs (adjusted p = {_p(each.adjusted)}).{also}"
+    )
 
 
 def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
@@ -123,7 +177,7 @@ def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
     kinds = {each.kind for each in significant}
     unlike = [
         _KINDS[kind]
-        for kind in (VARIABLE, OPTION, LIBRARY, HOST, ROLE)
+        for kind in (VARIABLE, OPTION, LIBRARY, HOST, ROLE, AGE, LOAD)
         if kind not in kinds and any(each.kind == kind for each in cohorts.differences)
     ]
     if significant and unlike:
@@ -140,13 +194,19 @@ def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
     unknown = cohorts.a_size + cohorts.b_size - difference.a_known - difference.b_known
     if unknown:
         sentence += f"; of {unknown:,} it is not known"
-    together = list(difference.also)
-    beside = ""
-    if together:
-        shown = ", ".join(together[:_SHOWN])
-        more = f" and {len(together) - _SHOWN:,} more" if len(together) > _SHOWN else ""
-        beside = f" Spread in the same way: {shown}{more}; nothing here tells which of them it is."
-    return f"{sentence} {certainty}.{beside}"
+    return f"{sentence} {certainty}.{_together(difference)}"
+
+
+def _together(difference: Difference | GrowthDifference) -> str:
+    # That the variable is set says as much as the value that all of them have.
+    value = f"{difference.kind} {difference.name.removesuffix(' is set')} = "
+    also = [each for each in difference.also if not each.startswith(value)]
+    if not also:
+        return ""
+    more = f" and {len(also) - _SHOWN:,} more" if len(also) > _SHOWN else ""
+    return (
+        f" Spread in the same way: {', '.join(also[:_SHOWN])}{more}; nothing here tells which of them it is."
+    )
 
 
 def _unknown_side(each: Difference, sides: Sides) -> str:
@@ -167,7 +227,7 @@ def _share_sentence(each: Difference, sides: Sides) -> str:
     return f"{of_a} {have}, {each.b_count:,} of {each.b_known:,} {b} ({each.b_count / each.b_known:.0%})"
 
 
-def _verb(each: Difference) -> str:
+def _verb(each: Difference | GrowthDifference) -> str:
     name = each.name
     if each.name == LEAKS and each.kind == OUTCOME:
         return "leak"
@@ -194,7 +254,9 @@ def _number_sentence(each: Difference, sides: Sides) -> str:
 def _amount(name: str, value: float) -> str:
     if name == GROWTH:
         return f"{format_bytes(value, signed=True)}/h"
-    return format_bytes(value) if name == HEAP else format_count(value)
+    if name == AGE_NAME:
+        return format_duration(value)
+    return format_bytes(value) if name in (HEAP, RESIDENT) else format_count(value)
 
 
 def _plain_name(each: Difference) -> str:

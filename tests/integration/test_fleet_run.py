@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import signal
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import fsspec
 import psutil
-import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heapscope.errors import HeapscopeError
+from heapscope.fleet import task
 from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.run import RunState, run_fleet
 from heapscope.fleet.sources import Source, find_sources
 from heapscope.fleet.task import Work, estimated_bytes, sketch_of
-from tests.support.fleet import Worker, write_fleet, write_sidecar
+from tests.support.fleet import Worker, write_fleet
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -50,17 +55,21 @@ def expected(sources: list[Source]) -> dict[str, dict[str, bytes]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    """A cluster that is there already: a scheduler and two workers, in threads of this process."""
-    with distributed.LocalCluster(
-        n_workers=2,
+def in_threads(count: int) -> Any:
+    """A cluster that is there already: a scheduler and workers, in threads of this process."""
+    return distributed.LocalCluster(
+        n_workers=count,
         threads_per_worker=1,
         processes=False,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         protocol="tcp",
         host="127.0.0.1",
-    ) as cluster:
+    )
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    with in_threads(2) as cluster:
         yield cluster.scheduler_address
 
 
@@ -144,9 +153,92 @@ def test_a_source_that_is_away_is_listed_and_read_when_it_is_back(
     finally:
         away.rename(path)
     assert [each.source for each in state.failures] == [str(path)]
-    assert "tried 4 times" in state.failures[0].problem
+    assert state.failures[0].problem == "No such file or directory; it was there when the run began"
     again = run_fleet(sources[:2], folder, version="1.0", scheduler=scheduler)
     assert (again.known_count, again.failures, folder.failures()) == (1, [], [])
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_same_bytes_for_any_number_of_workers(
+    sources: list[Source], expected: dict[str, dict[str, bytes]], tmp_path: Path, count: int
+) -> None:
+    folder = FleetFolder(tmp_path / "f", create=True)
+    with in_threads(count) as cluster:
+        run_fleet(sources[::-1], folder, version="1.0", scheduler=cluster.scheduler_address)
+    assert bytes_of(folder) == expected
+
+
+class Unreliable(LocalFileSystem):  # type: ignore[misc]
+    """The disk under another name; every file fails so often before it can be had."""
+
+    protocol = "unreliable"
+    local_file = False
+    failures_left: ClassVar[Counter[str]] = Counter()
+    problem: ClassVar[OSError] = OSError(errno.EIO, "the store is away")
+
+    def get_file(self, path1: str, path2: str, *arguments: Any, **named: Any) -> None:
+        name = Path(path1).name
+        if self.failures_left[name] > 0:
+            self.failures_left[name] -= 1
+            raise self.problem
+        super().get_file(path1, path2, *arguments, **named)
+
+
+@pytest.fixture
+def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Pauses that workers made; none is waited for."""
+    pauses: list[float] = []
+    monkeypatch.setattr("heapscope.fleet.task.time.sleep", pauses.append)
+    fsspec.register_implementation("unreliable", Unreliable, clobber=True)
+    task._tried.clear()
+    yield pauses
+    Unreliable.failures_left.clear()
+
+
+def test_what_fails_for_a_while_is_tried_again_after_growing_pauses(
+    scheduler: str, dumps: Path, tmp_path: Path, unreliable: list[float]
+) -> None:
+    found = find_sources([f"unreliable://{dumps}/h0"])
+    Unreliable.failures_left.update({"0-0.hprof": 3, "0-1.hprof": 4})
+    folder = FleetFolder(tmp_path / "f", create=True)
+    state = run_fleet(found, folder, version="1.0", scheduler=scheduler)
+    assert [each.problem for each in state.failures] == ["the store is away (tried 4 times)"]
+    assert state.failures[0].source.endswith("0-1.hprof")
+    assert len(folder.identities()) == 1
+    assert len(unreliable) == 7
+    for least, pause in zip((0.5, 0.5, 1, 1, 2, 2, 4), sorted(unreliable), strict=True):
+        assert least <= pause <= 2 * least
+    assert run_fleet(found, folder, version="1.0", scheduler=scheduler).failures == []
+
+
+def test_a_full_scratch_disk_is_named_and_nothing_stays_on_it(
+    scheduler: str, dumps: Path, tmp_path: Path, unreliable: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full before the copy begins, and full in the middle of it."""
+    found = find_sources([f"unreliable://{dumps}/h0"])[:1]
+    folder = FleetFolder(tmp_path / "f", create=True)
+    with small_disk(tmp_path) as disk:
+        state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
+        assert f"the scratch folder {disk} has" in state.failures[0].problem
+        monkeypatch.setattr(task, "_LEFT_FREE_BYTES", -1 << 40)
+        state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
+        assert f"the scratch folder {disk} is full; --scratch names another" in state.failures[0].problem
+        assert list(disk.iterdir()) == []
+    assert folder.identities() == set()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of 4 kB."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_no_scheduler_answers(sources: list[Source], tmp_path: Path) -> None:
@@ -159,60 +251,3 @@ def test_a_packed_dump_is_reckoned_with_what_it_inflates_to() -> None:
     plain, packed = (estimated_bytes(Source(f"a.hprof{end}", 1 << 30, "")) for end in ("", ".zst"))
     assert plain > 1.6 * (1 << 30)
     assert packed > 6 * plain
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An S3 server on loopback, and a client of it."""
-    server_of = pytest.importorskip("moto.server")
-    s3fs = pytest.importorskip("s3fs")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    s3fs.S3FileSystem.clear_instance_cache()
-    system = s3fs.S3FileSystem()
-    system.mkdir("dumps")
-    yield system
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_dumps_in_an_object_store(
-    bucket: Any, scheduler: str, dumps: Path, tmp_path: Path, expected: dict[str, dict[str, bytes]]
-) -> None:
-    """The same tables as from the disk, but for the address; nothing is left on the scratch disk."""
-    write_sidecar(dumps / "h0" / "0-0.hprof", "h0", 7, role="worker")
-    try:
-        bucket.put(str(dumps), "dumps/today", recursive=True)
-    finally:
-        (dumps / "h0" / "0-0.hprof.json").unlink()
-    found = find_sources(["s3://dumps/today/**/*.hprof"])
-    assert len(found) == 6
-    assert all(each.is_remote for each in found)
-    folder, scratch = FleetFolder(tmp_path / "f", create=True), tmp_path / "scratch"
-    scratch.mkdir()
-    state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=scratch)
-    assert state.failures == []
-    assert list(scratch.iterdir()) == []
-    made = bytes_of(folder)
-    roles = heap_roles(folder)
-    assert roles == ["worker"]
-    # The classes of the same dumps, which have other identities here.
-    counts = [table_of(tables["classes"]).drop(["snapshot"]) for tables in made.values()]
-    assert all(table_of(tables["classes"]).drop(["snapshot"]) in counts for tables in expected.values())
-
-
-def table_of(data: bytes) -> Any:
-    return pq.read_table(io.BytesIO(data))
-
-
-def heap_roles(folder: FleetFolder) -> list[str]:
-    from heapscope.fleet.fleet import Fleet
-
-    found = Fleet(folder.path).sql("SELECT role FROM snapshots WHERE role IS NOT NULL")
-    return list(found.role)

@@ -2,6 +2,7 @@
 
 Worker processes read ``hdfs://`` paths through TensorFlow's own file system, with Hadoop's own classes and a
 made-up Kerberos ticket.  The name node on loopback hears every operation and hangs up: the leak comes first.
+One test reads files that are there, of a real HDFS.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 import heapscope
 from heapscope.analysis.verdicts import CERTAIN
 from heapscope.cli import main
-from tests.support import hadoop, tensorflow
+from tests.support import hadoop, hdfs, tensorflow
 from tests.support.hadoop import CLIENT, CONFIGURATION, FILE_SYSTEM, IDENTITY, KEY, SUBJECT, Worker
 from tests.support.tensorflow import Installed, NameNode
 
@@ -27,7 +28,9 @@ DISTRIBUTED = "org.apache.hadoop.hdfs.DistributedFileSystem"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return Installed.make(hadoop.Stage.make(tmp_path_factory.mktemp("tensorflow")))
+    # A name node without Kerberos may answer as well.
+    properties = {"ipc.client.fallback-to-simple-auth-allowed": "true"}
+    return Installed.make(hadoop.Stage.make(tmp_path_factory.mktemp("tensorflow"), properties))
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +143,21 @@ def test_without_the_variable_there_is_one_file_system(
         assert list(held["kind"]) == ["JNI global"] * 45
         assert held["object_id"].nunique() == 1
         assert DISTRIBUTED not in {suspect.class_name for suspect in heap.suspects()}
+
+
+@pytest.mark.hdfs
+@pytest.mark.tensorflow
+def test_files_of_a_real_hdfs_are_read_and_leak_as_well(
+    installed: Installed, hdfs_cluster: hdfs.Cluster, tmp_path: Path
+) -> None:
+    """NameNode and DataNode answer, every read ends well, and each leaves a file system behind."""
+    for number in range(1, 6):
+        (tmp_path / f"part-{number:05}").write_bytes(b"x" * 1000 * number)
+    hdfs_cluster.put(tmp_path, "/data")
+    with installed.worker(hdfs_cluster.name_node, leaks=True, task_index=3) as worker:
+        assert worker.reach(5).rstrip() == "done 5 1.13.1"  # TensorFlow's status says nothing: it was read
+        assert "part-00006; No such file or directory" in worker.reach(6)  # what is not there it names
+        assert worker.watched()[FILE_SYSTEM] == worker.watched()[KEY] == 6
 
 
 @pytest.mark.tensorflow

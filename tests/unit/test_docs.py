@@ -40,7 +40,10 @@ TEXTS = {name_of(page): page.read_text(encoding="utf-8") for page in PAGES}
 RUN_HERE = [name for name, text in TEXTS.items() if list(shown_in(text)) and not is_live(text)]
 WITH_PYTHON = [name for name, text in TEXTS.items() if any(b.language == "python" for b in blocks_in(text))]
 # Options in prose that are other programs'.
-NOT_OURS = {"--binaryheap", "--core", "--histo", "--job_name", "--task_index", "--target"}
+NOT_OURS = {
+    *("--binaryheap", "--core", "--glob", "--histo", "--job_name", "--memory-limit", "--nworkers"),
+    *("--task_index", "--target"),
+}
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 

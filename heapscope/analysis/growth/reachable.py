@@ -18,6 +18,7 @@ from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import ObjectSet
 from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress, no_progress
+from heapscope.table import Table
 
 AnySeries = TypeVar("AnySeries", bound=Series)
 
@@ -51,11 +52,15 @@ def _reachable(snapshot: Snapshot, progress: Progress) -> Snapshot | None:
     if heap is None:
         return None
     with heap:
-        graph = heap.graph
-        if _lacks_roots(graph):
-            return None
-        kept = ObjectSet(graph, np.flatnonzero(graph.categories != UNREACHABLE))
-        return replace(snapshot, histogram=kept.histogram())
+        kept = reachable_histogram(heap.graph)
+        return None if kept is None else replace(snapshot, histogram=kept)
+
+
+def reachable_histogram(graph: HeapGraph) -> Table | None:
+    """The class histogram of what the GC roots reach; None where the dump seems to lack roots."""
+    if _lacks_roots(graph):
+        return None
+    return ObjectSet(graph, np.flatnonzero(graph.categories != UNREACHABLE)).histogram()
 
 
 def _lacks_roots(graph: HeapGraph) -> bool:

@@ -5,6 +5,7 @@ The graph knows that there is a reference; which field it is stands in the sourc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapscope.heap.graph.heap_graph import HeapGraph
+    from heapscope.parser.records import JavaClass
 
 CLASS = "<class>"
 ELEMENT = "[]"
@@ -50,20 +52,7 @@ def names(graph: HeapGraph, source: int, target: int) -> list[str]:
     found: list[str] = []
     represented = holder.represented_class
     if represented is not None:
-        for name, object_id in (
-            ("<super>", represented.super_id),
-            ("<loader>", represented.loader_id),
-            ("<signers>", represented.signers_id),
-            ("<protection domain>", represented.protection_domain_id),
-        ):
-            if object_id == wanted:
-                found.append(name)
-        for static in represented.statics:
-            if static.type == BasicType.OBJECT and static.value == wanted:
-                # HotSpot's own, <resolved_references>, are named as such.
-                found.append(static.name if static.name.startswith("<") else f"static {static.name}")
-        if wanted in represented.constant_ids:
-            found.append("<constant pool>")
+        found += dict.fromkeys(name for object_id, name in _recorded(represented) if object_id == wanted)
     elif holder.record_tag == SubRecordTag.OBJECT_ARRAY_DUMP:
         found += [f"[{i}]" for i in np.nonzero(holder.element_ids() == np.uint64(wanted))[0].tolist()]
     else:
@@ -103,8 +92,13 @@ def labels(
     is_class_object = are_class_objects(graph, sources)
     # Class objects differ from each other: one by one, each pair once.
     for row in np.nonzero(is_class_object)[0].tolist():
-        codes[row] = texts.setdefault(_static_label(graph, int(sources[row]), int(targets[row])), len(texts))
+        source = int(sources[row])
+        text = _static_labels(graph, source).get(int(ids[row]))
+        if text is None:
+            text = _static_label(graph, source, int(targets[row]))
+        codes[row] = texts.setdefault(text, len(texts))
     rest = np.nonzero(~is_class_object)[0]
+    threads = np.unique(graph.roots.hangs_on)  # a stack comes before the class
     order = rest[np.argsort(class_of[rest], kind="stable")]
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     for group in np.split(order, starts[1:]) if order.size else []:
@@ -123,14 +117,56 @@ def labels(
             if is_it.any():
                 codes[group[left[is_it]]] = texts.setdefault(f"{name}.{place.name}", len(texts))
                 left = left[~is_it]
-        for row in group[left].tolist():  # stacks of threads, and class objects: few
+        of_class = targets[group[left]] == graph.class_objects[index]
+        if of_class.any():
+            of_class &= ~np.isin(sources[group[left]], threads)
+            codes[group[left[of_class]]] = texts.setdefault(f"{name} {CLASS}", len(texts))
+            left = left[~of_class]
+        for row in group[left].tolist():  # stacks of threads: few
             held_by = names(graph, int(sources[row]), int(targets[row]))[0]
             codes[row] = texts.setdefault(f"{name} {held_by}", len(texts))
     return codes, list(texts)
 
 
+def _static_labels(graph: HeapGraph, source: int) -> dict[int, str]:
+    """What a class object refers to by its record in the dump, with the label of each: identifier to text.
+
+    Made once for a class: its record has hundreds of references in some programs.
+    """
+    of_heap: dict[int, dict[int, str]] = graph.kept("labels of class objects", dict)
+    found = of_heap.get(source)
+    if found is None:
+        found = of_heap[source] = {}
+        represented = JavaObject(graph, source).represented_class
+        if represented is not None:
+            name = simple_name(represented.name)
+            for object_id, of_record in _recorded(represented):
+                found.setdefault(object_id, _static_text(name, of_record))
+    return found
+
+
+def _recorded(represented: JavaClass) -> Iterator[tuple[int, str]]:
+    """Identifier and name of each reference in a class's record; null ones too."""
+    yield represented.super_id, "<super>"
+    yield represented.loader_id, "<loader>"
+    yield represented.signers_id, "<signers>"
+    yield represented.protection_domain_id, "<protection domain>"
+    for static in represented.statics:
+        if static.type == BasicType.OBJECT:
+            # HotSpot's own, <resolved_references>, are named as such.
+            is_own = static.name.startswith("<")
+            yield int(static.value), static.name if is_own else f"static {static.name}"
+    for object_id in represented.constant_ids:
+        yield object_id, "<constant pool>"
+
+
+def _static_text(class_name: str, name: str) -> str:
+    if name.startswith("static "):
+        return f"{class_name}.{name[7:]} (static)"
+    return f"{class_name} {name}"
+
+
 def _static_label(graph: HeapGraph, source: int, target: int) -> str:
     represented = JavaObject(graph, source).represented_class
     name = simple_name(represented.name) if represented is not None else "Class"
-    first = names(graph, source, target)[0]
-    return f"{name}.{first[7:]} (static)" if first.startswith("static ") else f"{name} {first}"
+    return _static_text(name, names(graph, source, target)[0])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import heapscope
 from heapscope.cli import main
 from heapscope.errors import HeapscopeError, QueryError
+from heapscope.fleet.attributes import attributes_of
 from heapscope.fleet.fleet import Fleet
 from heapscope.fleet.folder import FleetFolder
+from heapscope.fleet.processes import find_fleet_processes
 from heapscope.fleet.schema import MEANINGS, SCHEMA_VERSION, TABLES
 from heapscope.fleet.selection import parse_selection
 from heapscope.fleet.sources import NamePattern, find_sources
@@ -27,8 +31,16 @@ from heapscope.reporter.fleet import (
     write_fleet_report,
 )
 from heapscope.reporter.text import markdown_text
-from tests.support.fleet import REGISTRY, SESSION
-from tests.unit.fleet.conftest import NAME, TICKET
+from tests.support.fleet import (
+    NAME,
+    REGISTRY,
+    SESSION,
+    TICKET,
+    Worker,
+    make_sketches,
+    write_fleet,
+    write_sidecar,
+)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +165,8 @@ def test_queries_over_all_sketches(fleet: Fleet) -> None:
     assert found.to_numpy().tolist() == [["host0", 15], ["host1", 14], ["host2", 12]]
     assert fleet.sql("SELECT 1 AS one", to="arrow").to_pylist() == [{"one": 1}]
     assert len(fleet.threads) == 41
+    bar = fleet.sql("SELECT current_setting('enable_progress_bar') AS is_drawn")
+    assert not bar.is_drawn[0]  # it would be drawn on standard output
     assert "classes" in dir(fleet)
     with pytest.raises(AttributeError, match="has no table 'clases'"):
         _ = fleet.clases
@@ -284,7 +298,7 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert "library versions" in text
     assert "1 process has fewer than three snapshots" in text
     assert "class counts and findings in the sketches" in text
-    assert "1 file could not be read" in text
+    assert "counted nowhere: 1 file" in text
 
 
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
@@ -328,3 +342,83 @@ def test_the_page_has_every_table_and_column() -> None:
     page = (Path(heapscope.__file__).parents[1] / "docs/how-to/fleet.md").read_text()
     for name, columns in TABLES.items():
         assert f"| `{name}` | {MEANINGS[name]} | `{', '.join(columns)}` |" in page
+
+
+# --- what is not in the shared fleet ---
+
+
+def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
+    """The collector's own fillers between objects, which the next full compaction takes away."""
+    workers = [
+        Worker("h1", 1, dump_count=4, session_count=30, garbage_per_dump=200),
+        Worker("h2", 2, dump_count=4, session_count=30, garbage_per_dump=200, leaks=True, per_dump=30),
+    ]
+    write_fleet(tmp_path / "north", workers)
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
+    counts = fleet.sql(
+        "SELECT max(instance_count) AS counted, max(reachable_count) AS reachable FROM classes "
+        "WHERE class_name = 'int[]'"
+    )
+    assert (counts.counted[0], counts.reachable[0]) == (600, 0)
+    healthy, leaking = judge_fleet(fleet).processes
+    assert (str(healthy.status), healthy.causes) == ("no leak found", ())
+    assert len(set(healthy.heap_bytes)) == 1
+    assert [each.cause.key for each in leaking.causes] == [f"{REGISTRY}.BY_USER"]
+
+
+def test_age_and_load_are_attributes(tmp_path: Path) -> None:
+    workers = [Worker("h1", number, dump_count=2, session_count=3) for number in range(3)]
+    paths = write_fleet(tmp_path / "north", workers)
+    for path, number, dump in zip(paths, (0, 0, 1, 1), (0, 1, 0, 1), strict=False):
+        write_sidecar(
+            path,
+            "h1",
+            number,
+            work_count=1000 * number + 500 * dump,
+            age_seconds=3600 * (dump + 1),
+            rss_bytes=7,
+        )
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
+    found = {each.name: each.values for each in attributes_of(fleet, find_fleet_processes(fleet))}
+    np.testing.assert_array_equal(found["age of the process"], [7200, 7200, np.nan])
+    np.testing.assert_array_equal(found["resident memory"], [7, 7, np.nan])
+    np.testing.assert_array_equal(found["work units per hour"], [500, 500, np.nan])
+    np.testing.assert_array_equal(found["threads"], [1, 1, 1])
+
+
+# --- one process ---
+
+
+def test_the_dumps_of_one_process_are_opened_where_they_are(
+    fleet: Fleet, fleet_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", "open", str(fleet.path), "host0:100"]) == 0
+    first, *commands = capsys.readouterr().out.splitlines()
+    assert first == "trainer-0:100 (worker 3): leak, 3 files"
+    dumps = [str(fleet_files / "host0" / f"100-{number}.hprof") for number in range(3)]
+    assert [shlex.split(each) for each in commands] == [
+        ["heapscope", "explore", dumps[-1]],
+        ["heapscope", "diagnose", *dumps],
+        ["heapscope", "report", *dumps, "-o", "trainer-0-100-worker-3.html"],
+    ]
+    assert main(shlex.split(commands[1])[1:]) == 0
+    assert "BY_USER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("process", "problem"),
+    [("host1:10", "may be one of 3 processes"), ("hst0:100", "near to it: host0:10")],
+)
+def test_a_process_that_is_not_named_clearly(
+    fleet: Fleet, process: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", "open", str(fleet.path), process]) == 3
+    assert problem in capsys.readouterr().err
+
+
+def test_a_dump_that_has_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = write_fleet(tmp_path / "north", [Worker("h1", 1, dump_count=1, session_count=3)])
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
+    path.unlink()
+    assert main(["fleet", "open", str(fleet.path), "h1:1"]) == 3
+    assert f"{path}: the dump is not there any more" in capsys.readouterr().err
