@@ -428,7 +428,7 @@ def instances_of(
     if not picked:
         raise ObjectNotFound(class_name, str(graph.path), names)
     is_picked = np.array([c.name in picked for c in graph.classes], bool)
-    rows = np.nonzero(is_picked[graph.columns.class_index])[0]
+    rows = graph.instances_of(is_picked)
     if class_objects:
         rows = np.union1d(rows, graph.class_objects[is_picked & (graph.class_objects >= 0)])
     return ObjectSet(graph, rows)

@@ -47,12 +47,9 @@ class HeapArrow:
 
     def rows_of(self, class_indices: list[int]) -> NDArray[np.int64]:
         """Instances of some classes, ascending."""
-        class_index = self.graph.columns.class_index
-        if len(class_indices) == 1:
-            return np.nonzero(class_index == class_index.dtype.type(class_indices[0]))[0]
         is_picked = np.zeros(len(self.graph.classes), bool)
         is_picked[class_indices] = True
-        return np.nonzero(is_picked[class_index])[0]
+        return self.graph.instances_of(is_picked)
 
     def are_strings(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some object indices are strings; -1 is none."""

@@ -56,6 +56,27 @@ def mark(members, flags, plane):
 
 
 @njit(nogil=True)
+def count_instances(class_index, is_wanted):
+    """How many objects are of the wanted classes."""
+    count = int64(0)
+    for v in range(class_index.shape[0]):
+        count += int64(is_wanted[class_index[v]])
+    return count
+
+
+@njit(nogil=True)
+def list_instances(class_index, is_wanted, out):
+    """The objects of the wanted classes, ascending; ``out`` has room for one more than there are."""
+    used = int64(0)
+    room = out.shape[0]
+    for v in range(class_index.shape[0]):
+        if used < room:
+            out[used] = v
+        used += int64(is_wanted[class_index[v]])
+    return used
+
+
+@njit(nogil=True)
 def drop_lost(starts, targets):
     """Take references that lead nowhere out of a CSR, in place; how many are left."""
     kept = int64(0)
@@ -355,7 +376,7 @@ def breadth_first(starts, targets, flags, queue, parents, state, budget):
 
 @njit(nogil=True)
 def incoming(starts, targets, flags, sources, found, state):
-    """References to objects in plane VISITED; only counted where ``sources`` has no room."""
+    """References to objects in plane VISITED; counted only where ``sources`` has no room."""
     used = int64(0)
     room = sources.shape[0]
     for v in range(starts.shape[0] - 1):

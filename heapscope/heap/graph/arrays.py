@@ -28,7 +28,7 @@ from heapscope.parser.layout.layout import (
     mirror_bytes,
     stack_chunk_classes,
 )
-from heapscope.parser.record_offsets import find_offset, find_offsets
+from heapscope.parser.record_offsets import RecordFinder, find_offsets
 from heapscope.parser.segments import Columns, Roots, fill, map_addresses
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
@@ -168,7 +168,7 @@ class HeapArrays:
             self.unit_bytes,
             Roots(*kept[6:]),
             partial(find_offsets, self._source, self._scan, progress=self._progress),
-            partial(find_offset, self._source, self._scan),
+            RecordFinder(self._source, self._scan).find,
         )
 
     def _size_class_objects(self, columns: Columns) -> None:

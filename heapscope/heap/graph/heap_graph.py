@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from heapscope.heap.graph import kernels
 from heapscope.heap.graph.arrays import HeapArrays
 from heapscope.heap.graph.dominators import Dominators
 from heapscope.heap.graph.index import BrokenIndexError
@@ -206,6 +207,24 @@ class HeapGraph:
     def class_objects(self) -> NDArray[np.int64]:
         """Object index of the class object of each class, int64, shape (c,); -1 where it has none."""
         return self.references.class_objects
+
+    def instances_of(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Object indices of the instances of some classes, int64, ascending.
+
+        Parameters
+        ----------
+        is_wanted : bool array, shape (c,)
+            Which classes, in the order of `classes`.
+        """
+        if not is_wanted.any():
+            return np.empty(0, np.int64)
+        class_index = self.columns.class_index
+        width = "u2" if class_index.dtype == np.uint16 else "i4"
+        mask = np.ascontiguousarray(is_wanted).view(np.uint8)
+        count = kernels.count_instances[width](class_index, mask)
+        found = np.empty(count + 1, np.int64)
+        kernels.list_instances[width](class_index, mask, found)
+        return found[:count]
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""

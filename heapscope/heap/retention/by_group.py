@@ -75,8 +75,7 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
 
         boot = boot_loader_bytes(graph) // columns.unit_bytes
         totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
-    counts, units = np.zeros(len(class_names), np.int64), np.zeros(len(class_names), np.uint64)
-    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    counts, units = class_totals(graph)
     tables = []
     for column, distinct in enumerate(names):
         whole = np.zeros((2, first), np.int64)
@@ -94,6 +93,19 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
         )
         tables.append(table.sorted_by("retained_bytes", "shallow_bytes"))
     return Consumers(*tables)
+
+
+def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Objects of each class, int64, and their size in units, uint64; both of shape (c,)."""
+
+    def add_up() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        columns = graph.columns
+        counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
+        width = _width(columns.class_index)
+        kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
+        return counts, units
+
+    return graph.kept("class totals", add_up)
 
 
 def with_retained(histogram: Table, by_class: Table) -> Table:
@@ -158,8 +170,7 @@ def group_totals(
         Whether retained bytes are summed, which needs the reference graph; else they are 0.
     """
     columns, class_count = graph.columns, len(keys)
-    counts, units = np.zeros(class_count, np.int64), np.zeros(class_count, np.uint64)
-    kernels.class_totals[_width(columns.class_index)](columns.class_index, columns.size_units, counts, units)
+    counts, units = class_totals(graph)
     rows = {name: row for row, name in enumerate(sorted({name for mine in keys for name in mine}))}
     whole = np.zeros((3, len(rows)), np.int64)
     deepest = max(map(len, keys), default=0)

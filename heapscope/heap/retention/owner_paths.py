@@ -20,7 +20,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.fields import class_chain, class_fields
+from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import CLASS, names, simple_name
@@ -134,12 +134,27 @@ def origins_of(graph: HeapGraph) -> NDArray[np.uint8]:
 
 def extends(graph: HeapGraph, class_name: str) -> NDArray[np.bool_]:
     """Which classes are, or extend, a class; bool, shape (c,)."""
-    return graph.kept(
-        f"extends {class_name}",
-        lambda: np.array(
-            [any(each.name == class_name for each in class_chain(graph, c)) for c in graph.classes], bool
-        ),
-    )
+    return graph.kept(f"extends {class_name}", lambda: _find_subclasses(graph, class_name))
+
+
+def _find_subclasses(graph: HeapGraph, class_name: str) -> NDArray[np.bool_]:
+    above = graph.kept("superclass rows", lambda: _superclass_rows(graph))
+    has_super = above >= 0
+    found = np.array([c.name == class_name for c in graph.classes], bool)
+    while found.any():
+        before = np.count_nonzero(found)
+        found[has_super] |= found[above[has_super]]
+        if np.count_nonzero(found) == before:
+            break
+    return found
+
+
+def _superclass_rows(graph: HeapGraph) -> NDArray[np.int64]:
+    """Row of the superclass of each class, int64, shape (c,); -1 where the dump has none."""
+    rows: dict[int, int] = {}
+    for row, java_class in enumerate(graph.classes):
+        rows.setdefault(java_class.class_id, row)
+    return np.array([rows.get(c.super_id, -1) if c.super_id else -1 for c in graph.classes], np.int64)
 
 
 def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
@@ -163,11 +178,11 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     class_objects = graph.class_objects
     has_object = np.nonzero(class_objects >= 0)[0]
     has_object = has_object[is_held[class_objects[has_object]]]
-    loaders = np.nonzero(extends(graph, _CLASS_LOADER)[class_index])[0]
-    threads = np.nonzero(extends(graph, _THREAD)[class_index])[0]
-    mirrors = np.nonzero(extends(graph, CLASS_NAME)[class_index])[0]  # also of int and void
-    cleaners = [np.nonzero(extends(graph, name)[class_index])[0] for name in _CLEANERS]
-    connecting = np.unique(np.concatenate([mirrors, loaders, *cleaners]))
+    threads = graph.instances_of(extends(graph, _THREAD))
+    # Class objects also of int and void.
+    connecting = graph.instances_of(
+        np.logical_or.reduce([extends(graph, name) for name in (CLASS_NAME, _CLASS_LOADER, *_CLEANERS)])
+    )
     blocked = np.union1d(connecting, threads).astype(np.uint32)
     kernels.mark(blocked, flags, kernels.VISITED)
 
@@ -187,9 +202,9 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
         parents[new] = VIRTUAL_ROOT
         visit(new)
 
-    origins = origins_of(graph)[has_object]
+    origins = origins_of(graph)
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
-        begin(class_objects[has_object[origins == origin]])
+        begin(class_objects[has_object[origins[has_object] == origin]])
     root_members = graph.root_members.astype(np.int64)
     running = np.intersect1d(threads, root_members)
     parents[running] = VIRTUAL_ROOT
@@ -198,7 +213,9 @@ def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
         for thread in running.tolist():
             held = references.outgoing(thread).astype(np.int64)
-            held = held[(parents[held] == NO_OBJECT) & (origins_of(graph)[class_index[held]] == origin)]
+            held = held[(parents[held] == NO_OBJECT) & (origins[class_index[held]] == origin)]
+            if not held.size:
+                continue
             held = np.setdiff1d(held, blocked)
             parents[held] = thread
             visit(held.astype(np.uint32))
