@@ -393,14 +393,21 @@ def incoming(starts, targets, flags, sources, found, state):
 
 @njit(nogil=True)
 def flood(starts, targets, flags, stack, state, budget):
-    """Visit all that the ``state[TOP]`` objects on the stack reach; leaves are not put on it."""
+    """Visit all that the ``state[TOP]`` objects on the stack reach; leaves are not put on it.
+
+    Of objects in plane SPECIAL the last reference is not followed.
+    """
     top = state[TOP]
     left = budget
     while top > 0 and left > 0:
         left -= 1
         top -= 1
         v = stack[uintp(top)]
-        for e in range(uintp(starts[v]), uintp(starts[uintp(v) + uintp(1)])):
+        first = uintp(starts[v])
+        last = uintp(starts[uintp(v) + uintp(1)])
+        if _has(flags, v, SPECIAL):
+            last -= uintp(1)
+        for e in range(first, last):
             t = targets[e]
             row = uintp(t) >> uintp(6)
             mask = uint64(1) << (uint64(t) & uint64(63))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.path_sums import ClassLabels, PathSums, sum_paths
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.segments import Allocate, in_memory
@@ -88,9 +89,10 @@ def number(references: References, roots: NDArray[np.uint32], progress: Progress
 def dominate(
     numbering: Numbering,
     size_units: NDArray[np.uint32],
+    labels: ClassLabels | None = None,
     progress: Progress = no_progress,
     allocate: Allocate = in_memory,
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64], PathSums | None]:
     """Immediate dominators, and retained sizes in the units of the shallow ones.
 
     Parameters
@@ -98,6 +100,8 @@ def dominate(
     numbering : Numbering
         Its arrays are written over.
     size_units : uint32 array, shape (n,)
+    labels : ClassLabels, optional
+        Classes of the objects; without them no path sums are made.
 
     Returns
     -------
@@ -105,6 +109,8 @@ def dominate(
         `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for what the roots do not reach.
     retained_units : uint32 or uint64 array, shape (n,)
         0 for what the roots do not reach.
+    path_sums : PathSums or None
+        See `heapscope.heap.graph.path_sums`.
     """
     # What is first touched costs as much as what is computed with it: buffers serve twice.
     order, forest, n = numbering.order, numbering.forest, size_units.size
@@ -127,8 +133,9 @@ def dominate(
     kernels.add_up[width](order, dominators, size_units, retained)
     immediate[:] = NO_OBJECT
     kernels.by_object[width](order, dominators, retained, immediate, sizes)
+    path_sums = None if labels is None else sum_paths(order, dominators, retained, labels, semis)
     progress("finding dominators", count, count)
-    return immediate, sizes
+    return immediate, sizes, path_sums
 
 
 def _by_target(pairs: NDArray[np.uint64], count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

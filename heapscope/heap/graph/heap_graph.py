@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from heapscope.heap.graph import kernels
 from heapscope.heap.graph.arrays import HeapArrays
 from heapscope.heap.graph.dominators import Dominators
 from heapscope.heap.graph.index import BrokenIndexError
-from heapscope.heap.graph.reachability import held_by, reachability_table, retained_by
+from heapscope.heap.graph.reachability import Reachability, held_by, reachability_table, retained_by
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.graph.subclasses import instances_of
 from heapscope.parser.records import StackTraces
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from heapscope.heap.graph.classes import Classes
     from heapscope.heap.graph.options import Options
-    from heapscope.heap.graph.reachability import Reachability
+    from heapscope.heap.graph.path_sums import PathSums
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
     from heapscope.parser.broken.coverage import Coverage
@@ -216,15 +216,7 @@ class HeapGraph:
         is_wanted : bool array, shape (c,)
             Which classes, in the order of `classes`.
         """
-        if not is_wanted.any():
-            return np.empty(0, np.int64)
-        class_index = self.columns.class_index
-        width = "u2" if class_index.dtype == np.uint16 else "i4"
-        mask = np.ascontiguousarray(is_wanted).view(np.uint8)
-        count = kernels.count_instances[width](class_index, mask)
-        found = np.empty(count + 1, np.int64)
-        kernels.list_instances[width](class_index, mask, found)
-        return found[:count]
+        return instances_of(self.columns.class_index, is_wanted)
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""
@@ -241,7 +233,23 @@ class HeapGraph:
     @property
     def reachability(self) -> Reachability:
         """How the GC roots reach each object, and shortest paths from them."""
-        found: Reachability = self._computed("reachability")
+        return self.kept("reachability", self._find_reachability)
+
+    def _find_reachability(self) -> Reachability:
+        strong, soft, weak = self._computed("strengths")
+        count = self.columns.class_index.size
+        return Reachability(strong, soft, weak, count, lambda: self._computed("shortest_parents"))
+
+    @property
+    def owner_parents(self) -> NDArray[np.uint32]:
+        """The object before on the preferred path to each; see `heapscope.heap.graph.preferred_paths`."""
+        found: NDArray[np.uint32] = self._computed("owner_parents")
+        return found
+
+    @property
+    def path_sums(self) -> PathSums | None:
+        """What the objects of each class path retain; None where there are too many class paths."""
+        found: PathSums | None = self._computed("path_sums")
         return found
 
     @property
@@ -252,7 +260,7 @@ class HeapGraph:
     @property
     def reachability_table(self) -> Table:
         """Objects and bytes by strength; see `heapscope.heap.heap.Heap.reachability`."""
-        return self.kept("reachability", lambda: reachability_table(self.reachability, self.columns))
+        return self.kept("reachability table", lambda: reachability_table(self.reachability, self.columns))
 
     @property
     def immediate_dominators(self) -> NDArray[np.uint32]:

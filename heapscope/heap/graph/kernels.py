@@ -50,6 +50,17 @@ _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them,
 add_up = {width: Kernel(_MODULE, "add_up", f"u4[] u4[] u4[] {width}[]") for width in _SIZES}
 # order, dominators, retained, immediate, sizes
 by_object = {width: Kernel(_MODULE, "by_object", f"u4[] u4[] {width}[] u4[] {width}[]") for width in _SIZES}
+# order, dominators, retained, class_index, mirrors, class_class, class_count, path_of, keys, values, parents,
+# labels, pair_paths, pair_labels, pair_next, pair_units, state; by the types of class_index and retained
+sum_paths = {
+    (classes, sizes): Kernel(
+        "heapscope.heap.graph._path_sum_kernels",
+        "sum_paths",
+        f"u4[] u4[] {sizes}[] {classes}[] u4[] i8 i8 u4[] u8[] u4[] u4[] i4[] u4[] i4[] u4[] u8[] i8[]",
+    )
+    for classes in _CLASSES
+    for sizes in _SIZES
+}
 # immediate, children, siblings
 link_children = Kernel(_MODULE, "link_children", "u4[] u4[] u4[]")
 # starts, targets, flags, queue, parents, state, budget

@@ -35,6 +35,29 @@ def _own_group(v, owners, owner_groups):
 
 
 @njit(nogil=True)
+def retained_by_path(parents, labels, pair_paths, pair_labels, pair_units, groups, totals):
+    """Retained sizes summed over the members of each group that have no ancestor in it, by class path.
+
+    ``groups`` has the groups of each label; see `heapscope.heap.graph.path_sums`.
+    """
+    for pair in range(pair_paths.shape[0]):
+        label = pair_labels[pair]
+        for column in range(4):
+            group = groups[label, column]
+            is_new = group != NOTHING
+            for before in range(column):
+                is_new = is_new and groups[label, before] != group
+            path = pair_paths[pair]
+            while is_new and path != 0:
+                for above in range(4):
+                    is_new = is_new and groups[labels[uintp(path)], above] != group
+                path = parents[uintp(path)]
+            if is_new:
+                totals[group] += pair_units[pair]
+    return DONE
+
+
+@njit(nogil=True)
 def retained_by_group(
     immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
     totals,

@@ -15,10 +15,10 @@ import numpy as np
 
 from heapscope.heap.graph import kernels as graph_kernels
 from heapscope.heap.graph.dominators import child_lists
+from heapscope.heap.graph.path_sums import class_row
 from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.java_object import object_or_none
 from heapscope.heap.retention import kernels
-from heapscope.parser.names import CLASS
 from heapscope.secrets import mask_text
 from heapscope.table import Table
 
@@ -65,11 +65,7 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
         names.append(distinct)
         first += len(distinct)
     columns = graph.columns
-    owners = np.empty(0, np.int64)
-    if graph.options.semantics == "mat":  # whose sets of a class have its class object too
-        owners = np.nonzero(graph.class_objects >= 0)[0]
-        owners = owners[np.argsort(graph.class_objects[owners])]
-    totals = _retained(graph, groups, first, owners)
+    totals = _retained(graph, groups, first, with_class_objects=True)
     if graph.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
         from heapscope.heap.retention.mat import boot_loader_bytes
 
@@ -139,19 +135,37 @@ def loader_name(graph: HeapGraph, loader_id: int) -> str:
 
 
 def _retained(
-    graph: HeapGraph, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
+    graph: HeapGraph, groups: NDArray[np.uint32], group_count: int, *, with_class_objects: bool = False
 ) -> NDArray[np.uint64]:
-    """Units that each group retains; the class objects of ``owners`` belong to their class's group."""
-    graph, class_index = graph, graph.columns.class_index
+    """Units that each group retains; with Eclipse MAT's sets, class objects are of their class's group."""
+    owners = np.empty(0, np.int64)
+    if graph.options.semantics == "mat":
+        owners = np.nonzero(graph.class_objects >= 0)[0]
+        owners = owners[np.argsort(graph.class_objects[owners], kind="stable")]
+    own_groups = np.full(owners.size, NO_OBJECT, np.uint32)
+    if with_class_objects:
+        own_groups = np.ascontiguousarray(groups[owners, 0])
+    class_class = class_row(graph.classes)
+    totals = np.zeros(group_count, np.uint64)
+    sums = graph.path_sums
+    if sums is not None:
+        of_mirrors = np.full((owners.size, 4), NO_OBJECT, np.uint32)
+        if class_class >= 0:
+            of_mirrors[:, :3] = groups[class_class, :3]
+        of_mirrors[:, 3] = own_groups
+        kernels.retained_by_path(
+            sums.parents, sums.labels, sums.pair_paths, sums.pair_labels, sums.pair_units,
+            np.concatenate([groups, of_mirrors]), totals,
+        )  # fmt: skip
+        return totals
+    class_index = graph.columns.class_index
     immediate, retained = graph.immediate_dominators, graph.retained_units
     children, siblings = child_lists(immediate)
     depths = np.zeros(group_count, np.int64)
-    totals = np.zeros(group_count, np.uint64)
-    class_class = next((i for i, c in enumerate(graph.classes) if c.name == CLASS and c.loader_id == 0), -1)
     sizes = "u4" if retained.dtype == np.uint32 else "u8"
     kernels.retained_by_group[_width(class_index), sizes](
         immediate, retained, class_index, groups,
-        graph.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
+        graph.class_objects[owners].astype(np.uint32), own_groups, class_class,
         children, siblings, depths, totals,
     )  # fmt: skip
     return totals
@@ -186,7 +200,7 @@ def group_totals(
     for first in range(0, columns_of.shape[1] if retained else 0, 3):
         groups = np.full((class_count, 4), NO_OBJECT, np.uint32)
         groups[:, :3] = columns_of[:, first : first + 3]
-        whole[2] += _retained(graph, groups, len(rows), np.empty(0, np.int64)).astype(np.int64)
+        whole[2] += _retained(graph, groups, len(rows)).astype(np.int64)
     whole[1:] *= columns.unit_bytes
     return {name: tuple(whole[:, row].tolist()) for name, row in rows.items() if whole[:, row].any()}
 

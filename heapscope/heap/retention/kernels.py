@@ -19,6 +19,8 @@ retained_by_group = {
     for classes in ("u2", "i4")
     for sizes in _SIZES
 }
+# parents, labels, pair_paths, pair_labels, pair_units, groups, totals
+retained_by_path = Kernel(_GROUPS, "retained_by_path", "u4[] i4[] u4[] i4[] u8[] u4[4] u8[]")
 # class_index, units, counts, sums; by the type of class_index
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
 # immediate, marks, out
