@@ -6,8 +6,8 @@ an index has to be whole, so `heapscope.heap.graph.heap_graph.HeapGraph` starts 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph import kernels, references
-from heapscope.heap.graph.dominators import dominate, number
+from heapscope.heap.graph.dominators import Numbering, dominate, new_buffers, number
+from heapscope.heap.graph.first_touch import make_pages
 from heapscope.heap.graph.index import BrokenIndexError, Store, identity_of, open_index
 from heapscope.heap.graph.path_sums import ClassLabels, PathSums, class_row
 from heapscope.heap.graph.preferred_paths import preferred_parents
@@ -260,7 +261,9 @@ class HeapArrays:
     def _analysed(self) -> _Analysed:
         kept = self._from_index("immediate", "retained_units", "strong", "soft", "weak", "owner_parents")
         if kept is not None:
-            return _Analysed(kept[0], kept[1], (kept[2], kept[3], kept[4]), kept[5], self._kept_path_sums())
+            return _Analysed(
+                kept[0][:-1], kept[1][:-1], (kept[2], kept[3], kept[4]), kept[5], self._kept_path_sums()
+            )
         graph, roots, store = self.references, self.root_members, self._store
         stopped = Event()
 
@@ -268,21 +271,33 @@ class HeapArrays:
             if stopped.is_set():
                 raise KeyboardInterrupt
 
+        numbered = Event()
+        flooding: list[Future[Strengths]] = []
+
+        def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
+            arrays = [numbering.forest, numbering.order, numbering.numbers]
+            pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
+            flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
+
         with ThreadPoolExecutor(1) as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
             try:
-                flooded = pool.submit(strengths, graph, roots, unless_stopped)
-                numbering = number(graph, roots, self._progress)
+                numbering = number(graph, roots, self._progress, make_pages_of)
+                numbered.set()
                 held = numbering.flags[:, kernels.VISITED].copy()
+                buffers = new_buffers(self.columns.size_units, store.array)
                 owned = pool.submit(
-                    preferred_parents, graph, self._classes, roots, held, unless_stopped, store.array
-                )
+                    preferred_parents, graph, self._classes, roots, held, unless_stopped, store.array,
+                    buffers.retained_units.view(np.uint32),
+                )  # fmt: skip
                 immediate, retained, path_sums = dominate(
-                    numbering, self.columns.size_units, self._labels, self._progress, store.array
-                )
-                found = _Analysed(immediate, retained, flooded.result(), owned.result(), path_sums)
+                    numbering, self.columns.size_units, self._labels, self._progress,
+                    replace(buffers, wait=owned.result),
+                )  # fmt: skip
+                found = _Analysed(immediate, retained, flooding[0].result(), owned.result(), path_sums)
             except BaseException:
                 stopped.set()
+                numbered.set()
                 raise
         self._save(found)
         return found
@@ -307,21 +322,25 @@ class HeapArrays:
         store.shorten("indices", self.references.indices.size)
         if not store.has("address_table"):
             store.add("address_table", addresses.table)
-        for name, values in (
-            ("places", addresses.address_grid),
-            ("sorted_ids", addresses.sorted_ids),
-            ("segment_ranges", addresses.segment_ranges),
-            ("root_kinds", roots.kinds),
-            ("root_ids", roots.object_ids),
-            ("root_threads", roots.thread_serials),
-            ("root_frames", roots.frame_numbers),
-            ("root_traces", roots.trace_serials),
-            ("referents", self.references.referents.pairs),
-            *zip(("strong", "soft", "weak"), found.strengths, strict=True),
-        ):
-            store.add(name, values)
+        strong, soft, weak = found.strengths
+        arrays: dict[str, NDArray[Any]] = {
+            "places": addresses.address_grid,
+            "sorted_ids": addresses.sorted_ids,
+            "segment_ranges": addresses.segment_ranges,
+            "root_kinds": roots.kinds,
+            "root_ids": roots.object_ids,
+            "root_threads": roots.thread_serials,
+            "root_frames": roots.frame_numbers,
+            "root_traces": roots.trace_serials,
+            "referents": self.references.referents.pairs,
+            "strong": strong,
+            "soft": soft,
+            "weak": weak,
+        }
         for name in PathSums.names():
-            values = np.empty(0, np.uint32) if found.path_sums is None else getattr(found.path_sums, name)
+            sums = found.path_sums
+            arrays[name] = np.empty(0, np.uint32) if sums is None else getattr(sums, name)
+        for name, values in arrays.items():
             store.add(name, values)
         if identity_of(self._source.path) == self._identity:
             store.commit(self._identity, self._key, {"lost_count": self.references.lost_count})

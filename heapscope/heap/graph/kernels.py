@@ -37,8 +37,10 @@ depth_first = {
 }
 # pairs, order, flags
 keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4]")
-# pairs, into, shift, counts
-sort_pairs = Kernel(_MODULE, "sort_pairs", "u8[] u8[] i8 i8[]")
+# pairs, shift, starts, heads
+partition_pairs = Kernel(_MODULE, "partition_pairs", "u8[] i8 i8[] i8[]")
+# pairs, starts, spare, bits, counts
+sort_buckets = Kernel(_MODULE, "sort_buckets", "u8[] i8[] u8[] i8 i8[]")
 # order, flags, forest, semis
 plant = Kernel(_MODULE, "plant", "u4[] u8[4] u4[2] u4[]")
 # pairs, forest, semis, dominators, trail, state, budget

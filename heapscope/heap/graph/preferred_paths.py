@@ -50,6 +50,7 @@ def preferred_parents(
     held: NDArray[np.uint64],
     progress: Progress = no_progress,
     allocate: Allocate = in_memory,
+    queue: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.uint32]:
     """The object before on the preferred path to each object.
 
@@ -65,6 +66,8 @@ def preferred_parents(
     progress : Progress
     allocate : Allocate
         Makes the array.
+    queue : uint32 array, optional
+        Room for as many objects as there are, and one more.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def preferred_parents(
     flags = new_flags(references)
     parents = allocate("owner_parents", n, np.uint32)
     parents[:] = NO_OBJECT
-    queue = np.empty(n + 1, np.uint32)
+    queue = np.empty(n + 1, np.uint32) if queue is None else queue
     state = np.zeros(kernels.STATE, np.int64)
     class_objects = references.class_objects
     has_object = np.nonzero(class_objects >= 0)[0]
