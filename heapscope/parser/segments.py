@@ -162,6 +162,14 @@ def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDAr
     return np.zeros(shape, dtype)
 
 
+def too_many(object_count: int) -> str:
+    """Why a dump of so many objects is not analysed, and what works all the same."""
+    return (
+        f"{object_count:,} objects; who refers to whom is analysed for {MAX_OBJECTS:,} at most; "
+        "heapscope histogram counts any number"
+    )
+
+
 def map_addresses(
     source: Source, scan: HeapScan, progress: Progress = no_progress, allocate: Allocate = in_memory
 ) -> AddressMap:
@@ -186,7 +194,7 @@ def map_addresses(
     path = str(source.path)
     n = scan.object_count
     if n > MAX_OBJECTS:
-        raise UnsupportedFormat(path, None, f"{n:,} objects; heapscope can index {MAX_OBJECTS:,}")
+        raise UnsupportedFormat(path, None, too_many(n))
     constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     grid = make_address_grid(scan.address_min, scan.address_max, scan.address_bits, n)
     nothing = np.empty(0, np.uint64)
