@@ -1,11 +1,11 @@
-"""A dump of more objects than 32 bits count, as a stream of a few megabytes: does the histogram count it right?
+"""A dump of billions of objects, as a stream of a few megabytes: does the histogram count it right?
 
 ::
 
     python -m benchmarks.many_objects --objects 2300000000
 
-writes a zstd file of empty ``byte[]`` (14 bytes each, so 32 GB when inflated; one frame, again and again), counts
-it with ``heapscope histogram``, compares, and removes it.  Above 4,294,967,294 objects it also looks whether
+writes a zstd file of empty ``byte[]`` (14 bytes each, so 32 GB when inflated; one frame, again and again),
+counts it with ``heapscope histogram``, compares, and removes it.  Above 4,294,967,294 objects it also looks whether
 ``heapscope dominators`` refuses the dump before it begins.
 """
 
@@ -31,7 +31,9 @@ _OF_FRAME = 1 << 22
 def _frame(objects: int) -> bytes:
     """A heap segment of empty byte arrays."""
     # At the same addresses again and again, which a histogram does not mind; multiples of 8.
-    first, second = (b"\x23" + at.to_bytes(4, "big") + bytes(4) + bytes(4) + b"\x08" for at in (0x1008, 0x1010))
+    first, second = (
+        b"\x23" + at.to_bytes(4, "big") + bytes(4) + bytes(4) + b"\x08" for at in (0x1008, 0x1010)
+    )
     body = (first + second) * (objects // 2) + first * (objects % 2)
     return b"\x1c" + bytes(4) + len(body).to_bytes(4, "big") + body
 
@@ -54,7 +56,9 @@ def write(path: Path, objects: int) -> None:
 
 def main() -> int:
     """Write, count and compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--objects", type=int, default=2_300_000_000)
     objects = parser.parse_args().objects
     command = [sys.executable, "-m", "heapscope"]

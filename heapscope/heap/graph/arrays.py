@@ -103,7 +103,7 @@ class HeapArrays:
         self._identity = identity_of(source.path) if index_file else {}
         self._index_file = index_file
         self._index = open_index(index_file, self._identity, self._key) if index_file else None
-        self._store = Store(None if self._index else index_file)
+        self._store = Store(None if self._index else index_file, spills=index_file is None)
         # References of each object, which `fill` counts and `references.build` turns into row starts.
         self._degrees: NDArray[np.uint32] | NDArray[np.int64] | None = None
 
@@ -318,6 +318,7 @@ class HeapArrays:
         columns, store = self.columns, self._store
         addresses, roots = columns.addresses, columns.roots
         if self._index_file is None:
+            store.abandon()
             return
         store.shorten("indices", self.references.indices.size)
         if not store.has("address_table"):
