@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from heapscope.parser.scan import HeapScan
     from heapscope.parser.source import Source
 
-_PART = 4  # of the dump that is searched for single objects
+_PART = 2  # of the dump that is searched for single objects
 _LEAST_BYTES = 16 << 20
 _KEPT_OBJECTS = 2 << 20  # whose places are remembered: 32 MB
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.references import References
     from heapscope.parser.segments import Columns
 
-_BUCKET_BITS = 11
 _DIGIT_BITS = 8
 
 
@@ -190,7 +189,7 @@ def _sort_by_target(pairs: NDArray[np.uint64], count: int) -> None:
     First into buckets by the upper bits of the number, then each bucket, in the processor's cache.
     """
     bits = count.bit_length()
-    low = max(0, bits - _BUCKET_BITS)
+    low = min(max(0, bits - _DIGIT_BITS), 2 * _DIGIT_BITS)
     starts = np.zeros((1 << (bits - low)) + 1, np.int64)
     kernels.partition_pairs(pairs, 32 + low, starts, np.empty(starts.size, np.int64))
     largest = int(np.diff(starts).max())
