@@ -5,8 +5,8 @@
     python -m benchmarks.many_objects --objects 2300000000
 
 writes a zstd file of empty ``byte[]`` (14 bytes each, so 32 GB when inflated; one frame, again and again),
-counts it with ``heapscope histogram``, compares, and removes it.  Above 4,294,967,294 objects it also looks whether
-``heapscope dominators`` refuses the dump before it begins.
+counts it with ``heapscope histogram``, compares, and removes it.  Above 4,294,967,294 objects it also looks
+whether ``heapscope dominators`` refuses the dump before it begins.
 """
 
 from __future__ import annotations

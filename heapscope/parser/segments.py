@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 MAX_OBJECTS = 2**32 - 2
-_FEW = 512  # objects of one question that are looked up one by one
+_FEW = 4096  # objects of one question that are looked up one by one
 # Makes an array of zeros: its name, shape and dtype.
 Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
 NO_OBJECT = kernels.NOTHING  # no index is so large

@@ -112,7 +112,7 @@ def dominate(
     Parameters
     ----------
     numbering : Numbering
-        Its arrays are written over.
+        Its arrays are written over, its flags let go.
     size_units : uint32 array, shape (n,)
     labels : ClassLabels, optional
         Classes of the objects; without them no path sums are made.
@@ -138,6 +138,7 @@ def dominate(
     _sort_by_target(pairs, count)
     semis = buffers.immediate[:count]
     kernels.plant(order, numbering.flags, forest, semis)
+    numbering.flags = np.empty((0, kernels.PLANES), np.uint64)  # room for others
     dominators = numbering.numbers[:count]
     dominators[:] = 0
     trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages

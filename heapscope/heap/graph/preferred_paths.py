@@ -126,9 +126,8 @@ def preferred_parents(
     # Now also through class loaders, class objects and threads that something known refers to.
     left = connecting[(parents[connecting] == NO_OBJECT) & _are_in(held, connecting)]
     left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & _are_in(held, threads)])
-    unblocked = np.zeros_like(flags)
-    kernels.mark(left.astype(np.uint32), unblocked, kernels.VISITED)
-    flags[:, kernels.VISITED] &= ~unblocked[:, kernels.VISITED]
+    unblocked = ~(np.uint64(1) << (left & 63).astype(np.uint64))
+    np.bitwise_and.at(flags[:, kernels.VISITED], left >> 6, unblocked)
     sources, targets = references.incoming(left)
     known = parents[sources] != NO_OBJECT
     found, first = np.unique(targets[known], return_index=True)

@@ -17,13 +17,14 @@ from heapscope.heap.graph import kernels as graph_kernels
 from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.path_sums import class_row
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.objects.fields import read_field
 from heapscope.heap.objects.java_object import object_or_none
 from heapscope.heap.retention import kernels
 from heapscope.secrets import mask_text
 from heapscope.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,12 +54,12 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
     class_names = [c.name for c in graph.classes]
     packages = [package_of(name) for name in class_names]
     loader_ids = [c.loader_id for c in graph.classes]
-    loaders = {loader_id: loader_name(graph, loader_id) for loader_id in set(loader_ids)}
-    loader_names = [loaders[loader_id] for loader_id in loader_ids]
+    loaders = loader_names(graph, loader_ids)
+    of_loaders = [loaders[loader_id] for loader_id in loader_ids]
     names: list[list[str]] = []
     groups = np.full((len(class_names), 4), NO_OBJECT, np.uint32)
     first = 0
-    for column, keys in enumerate((class_names, packages, loader_names)):
+    for column, keys in enumerate((class_names, packages, of_loaders)):
         distinct = sorted(set(keys))
         rows = {name: first + row for row, name in enumerate(distinct)}
         groups[:, column] = [rows[name] for name in keys]
@@ -124,14 +125,24 @@ def package_of(class_name: str) -> str:
 
 def loader_name(graph: HeapGraph, loader_id: int) -> str:
     """A class loader as people tell it: class, address, and its name where it has one, secrets masked."""
-    if loader_id == 0:
-        return BOOT_LOADER
-    loader = object_or_none(graph, loader_id)
-    if loader is None:
-        return f"<loader at 0x{loader_id:x}>"
-    name = loader.follow("name")
-    text = name.text() if name is not None else None
-    return f"{loader.class_name} 0x{loader_id:x}" + (f" '{mask_text(text)}'" if text else "")
+    return loader_names(graph, [loader_id])[loader_id]
+
+
+def loader_names(graph: HeapGraph, loader_ids: Iterable[int]) -> dict[int, str]:
+    """`loader_name` of many, by identifier; an application server has thousands."""
+    ids = sorted(set(loader_ids) - {0})
+    rows = graph.indices_of(np.array(ids, np.uint64))
+    names = read_field(graph, rows, "name", is_optional=True).references()
+    found = {0: BOOT_LOADER}
+    for loader_id, row, name_id in zip(ids, rows.tolist(), names.tolist(), strict=True):
+        if row < 0:
+            found[loader_id] = f"<loader at 0x{loader_id:x}>"
+            continue
+        name = object_or_none(graph, name_id)
+        text = name.text() if name is not None else None
+        class_name = graph.classes[int(graph.columns.class_index[row])].name
+        found[loader_id] = f"{class_name} 0x{loader_id:x}" + (f" '{mask_text(text)}'" if text else "")
+    return found
 
 
 def _retained(

@@ -16,7 +16,7 @@ import numpy as np
 
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.by_group import loader_name, package_of
+from heapscope.heap.retention.by_group import loader_names, package_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,7 +214,7 @@ def _find_groups(graph: HeapGraph, by: GroupBy) -> tuple[list[str], NDArray[np.i
         keys = [package_of(each.name) for each in graph.classes]
     else:
         loaders = {each.loader_id for each in graph.classes}
-        shown = {loader_id: loader_name(graph, loader_id) for loader_id in loaders}
+        shown = loader_names(graph, loaders)
         keys = [shown[each.loader_id] for each in graph.classes]
     names = sorted(set(keys))
     codes = {name: code for code, name in enumerate(names)}
