@@ -56,23 +56,23 @@ def mark(members, flags, plane):
 
 
 @njit(nogil=True)
-def count_instances(class_index, is_wanted):
-    """How many objects are of the wanted classes."""
-    count = int64(0)
+def count_instances(class_index, counts):
+    """How many objects there are of each class."""
     for v in range(class_index.shape[0]):
-        count += int64(is_wanted[class_index[v]])
-    return count
+        counts[class_index[v]] += 1
+    return DONE
 
 
 @njit(nogil=True)
 def list_instances(class_index, is_wanted, out):
     """The objects of the wanted classes, ascending; ``out`` has room for one more than there are."""
     used = int64(0)
-    room = out.shape[0]
+    last = out.shape[0] - 1
     for v in range(class_index.shape[0]):
-        if used < room:
-            out[used] = v
+        out[used] = v
         used += int64(is_wanted[class_index[v]])
+        if used == last:
+            break
     return used
 
 

@@ -19,7 +19,7 @@ from heapscope.heap.graph.dominators import Dominators
 from heapscope.heap.graph.index import BrokenIndexError
 from heapscope.heap.graph.reachability import Reachability, held_by, reachability_table, retained_by
 from heapscope.heap.graph.references import NO_OBJECT
-from heapscope.heap.graph.subclasses import instances_of
+from heapscope.heap.graph.subclasses import count_instances, instances_of
 from heapscope.parser.records import StackTraces
 
 if TYPE_CHECKING:
@@ -216,7 +216,9 @@ class HeapGraph:
         is_wanted : bool array, shape (c,)
             Which classes, in the order of `classes`.
         """
-        return instances_of(self.columns.class_index, is_wanted)
+        class_index = self.columns.class_index
+        counts = self.kept("instance counts", lambda: count_instances(class_index, len(self.classes)))
+        return instances_of(class_index, is_wanted, counts)
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""

@@ -16,7 +16,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.graph.subclasses import extending, instances_of, superclass_rows
+from heapscope.heap.graph.subclasses import count_instances, extending, instances_of, superclass_rows
 from heapscope.parser.names import CLASS
 from heapscope.parser.segments import Allocate, in_memory
 from heapscope.progress import Progress, no_progress
@@ -84,9 +84,11 @@ def preferred_parents(
     has_object = np.nonzero(class_objects >= 0)[0]
     has_object = has_object[_are_in(held, class_objects[has_object])]
     above = superclass_rows(classes)
-    threads = instances_of(class_index, extending(classes, above, _THREAD))
+    counts = count_instances(class_index, len(classes))
+    threads = instances_of(class_index, extending(classes, above, _THREAD), counts)
     # Class objects also of int and void.
-    connecting = instances_of(class_index, extending(classes, above, CLASS, _CLASS_LOADER, *_CLEANERS))
+    is_connecting = extending(classes, above, CLASS, _CLASS_LOADER, *_CLEANERS)
+    connecting = instances_of(class_index, is_connecting, counts)
     blocked = np.union1d(connecting, threads).astype(np.uint32)
     kernels.mark(blocked, flags, kernels.VISITED)
 

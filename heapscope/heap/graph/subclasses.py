@@ -44,8 +44,19 @@ def extending(classes: Sequence[JavaClass], above: NDArray[np.int64], *class_nam
     return found
 
 
+def count_instances(
+    class_index: NDArray[np.uint16] | NDArray[np.int32], class_count: int
+) -> NDArray[np.int64]:
+    """How many objects there are of each class, int64, shape (c,)."""
+    counts = np.zeros(class_count, np.int64)
+    kernels.count_instances[_width(class_index)](class_index, counts)
+    return counts
+
+
 def instances_of(
-    class_index: NDArray[np.uint16] | NDArray[np.int32], is_wanted: NDArray[np.bool_]
+    class_index: NDArray[np.uint16] | NDArray[np.int32],
+    is_wanted: NDArray[np.bool_],
+    counts: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Objects of some classes, int64, ascending.
 
@@ -54,12 +65,17 @@ def instances_of(
     class_index : uint16 or int32 array, shape (n,)
     is_wanted : bool array, shape (c,)
         Which classes.
+    counts : int64 array, shape (c,)
+        `count_instances` of the classes.
     """
-    if not is_wanted.any():
+    count = int(counts[is_wanted].sum()) if is_wanted.any() else 0
+    if not count:
         return np.empty(0, np.int64)
-    width = "u2" if class_index.dtype == np.uint16 else "i4"
     mask = np.ascontiguousarray(is_wanted).view(np.uint8)
-    count = kernels.count_instances[width](class_index, mask)
     found = np.empty(count + 1, np.int64)
-    kernels.list_instances[width](class_index, mask, found)
+    kernels.list_instances[_width(class_index)](class_index, mask, found)
     return found[:count]
+
+
+def _width(class_index: NDArray[np.uint16] | NDArray[np.int32]) -> str:
+    return "u2" if class_index.dtype == np.uint16 else "i4"

@@ -337,6 +337,6 @@ def test_a_full_temporary_folder_is_no_reason_to_stop(
 
     monkeypatch.setattr(index_module, "_SPILLED_BYTES", 1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(index_module.os, "posix_fallocate", full, raising=False)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     store = index_module.Store(None, spills=True)
     assert store.array("large", 100, np.uint32).tolist() == [0] * 100
