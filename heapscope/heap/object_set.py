@@ -422,7 +422,7 @@ def instances_of(
         The dump has no such class; the message names the nearest.
     """
     is_picked = picked_classes(graph, class_name, subclasses=subclasses)
-    rows = np.nonzero(is_picked[graph.columns.class_index])[0]
+    rows = graph.instances_of(is_picked)
     if class_objects:
         rows = np.union1d(rows, graph.class_objects[is_picked & (graph.class_objects >= 0)])
     return ObjectSet(graph, rows)

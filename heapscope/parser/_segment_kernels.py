@@ -116,6 +116,31 @@ def find_object(buf, pos, stop, constants, wanted, state):
 
 
 @njit(nogil=True)
+def locate_objects(buf, pos, stop, constants, ids, offsets, state):
+    """Identifier and place of each record of an object in a segment; OK once the whole segment was read."""
+    idb = constants[IDENTIFIER_BYTES]
+    limit = min(stop, buf.shape[0])
+    row = 0
+    status = OK
+    while pos < stop:
+        size, status = _record_size(buf, pos, limit, idb, constants, False)
+        if status != OK:
+            break
+        if _is_object_tag(_u1(buf, pos)):
+            if row >= ids.shape[0]:
+                status = COUNT_CHANGED
+                break
+            ids[row] = _object_id(buf, pos, idb)
+            offsets[row] = pos
+            row += 1
+        pos += size
+    if status == OK and row != ids.shape[0]:
+        status = COUNT_CHANGED
+    state[POSITION] = pos
+    return status
+
+
+@njit(nogil=True)
 def collect_ids(buf, pos, stop, constants, ids, state):
     """Write the identifier of each object to ``ids`` from row ``state[OBJECTS]`` on."""
     idb = constants[IDENTIFIER_BYTES]

@@ -105,6 +105,8 @@ _CLASSES = ("u2", "i4")  # of class indices: narrow below 2**16
 mark_addresses = Kernel(_SEGMENTS, "mark_addresses", "u1[] i8 i8 i8[] u8[] u8[] u8[] u8[] i8[]")
 # buf, pos, stop, constants, wanted, state
 find_object = Kernel(_SEGMENTS, "find_object", "u1[] i8 i8 i8[] u8[] i8[]")
+# buf, pos, stop, constants, ids, offsets, state
+locate_objects = Kernel(_SEGMENTS, "locate_objects", "u1[] i8 i8 i8[] u8[] i8[] i8[]")
 # buf, pos, stop, constants, ids, state
 collect_ids = Kernel(_SEGMENTS, "collect_ids", "u1[] i8 i8 i8[] u8[] i8[]")
 # buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots, map,

@@ -18,7 +18,7 @@ from heapscope.parser import kernels
 from heapscope.parser.addresses import AddressMap, make_address_grid
 from heapscope.parser.class_tables import ClassTables
 from heapscope.parser.layout.kernel_constants import kernel_constants
-from heapscope.parser.record_offsets import find_offset, find_offsets
+from heapscope.parser.record_offsets import RecordFinder, find_offsets
 from heapscope.parser.records import JavaClass, loaded_class, unnamed_class
 from heapscope.parser.scan import HeapScan
 from heapscope.parser.segment_pass import Step, pass_over_segments
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 MAX_OBJECTS = 2**32 - 2
-_FEW = 24  # objects to look up one by one before all are located, which takes as long
+_FEW = 4096  # objects of one question that are looked up one by one
 # Makes an array of zeros: its name, shape and dtype.
 Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
 NO_OBJECT = kernels.NOTHING  # no index is so large
@@ -116,13 +116,19 @@ class Columns:
         return self._offsets is not None
 
     def offset_of(self, index: int) -> int:
-        """`offsets` of one object; of the first few, their segments alone are searched."""
-        if self.has_offsets or len(self._found) >= _FEW:
+        """`offsets` of one object; as long as it is few, their segments alone are searched."""
+        if self.has_offsets:
             return int(self.offsets[index])
         if index not in self._found:
             found = self._find_offset(self.addresses, index)
             self._found[index] = int(self.offsets[index]) if found is None else found
         return self._found[index]
+
+    def offsets_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`offsets` of some objects, int64, in the order of ``indices``."""
+        if self.has_offsets or indices.size > _FEW:
+            return self.offsets[indices].astype(np.int64)
+        return np.array([self.offset_of(index) for index in indices.tolist()], np.int64)
 
 
 def class_list(scan: HeapScan) -> list[JavaClass]:
@@ -156,6 +162,14 @@ def in_memory(name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDAr
     return np.zeros(shape, dtype)
 
 
+def too_many(object_count: int) -> str:
+    """Why a dump of so many objects is not analysed, and what works all the same."""
+    return (
+        f"{object_count:,} objects; who refers to whom is analysed for {MAX_OBJECTS:,} at most; "
+        "heapscope histogram counts any number"
+    )
+
+
 def map_addresses(
     source: Source, scan: HeapScan, progress: Progress = no_progress, allocate: Allocate = in_memory
 ) -> AddressMap:
@@ -180,7 +194,7 @@ def map_addresses(
     path = str(source.path)
     n = scan.object_count
     if n > MAX_OBJECTS:
-        raise UnsupportedFormat(path, None, f"{n:,} objects; heapscope can index {MAX_OBJECTS:,}")
+        raise UnsupportedFormat(path, None, too_many(n))
     constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     grid = make_address_grid(scan.address_min, scan.address_max, scan.address_bits, n)
     nothing = np.empty(0, np.uint64)
@@ -325,7 +339,7 @@ def fill(
         unit_bytes=unit_bytes,
         roots=found,
         find_offsets=partial(find_offsets, source, scan, progress=progress),
-        find_offset=partial(find_offset, source, scan),
+        find_offset=RecordFinder(source, scan).find,
     )
     return columns, degrees
 

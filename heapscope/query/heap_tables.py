@@ -11,7 +11,7 @@ from heapscope.extras import arrow
 from heapscope.heap.graph.reachability import CATEGORIES
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.fields import numbers_at
-from heapscope.heap.retention.by_group import group_totals, loader_name
+from heapscope.heap.retention.by_group import group_totals, loader_names
 from heapscope.heap.retention.reference_names import name_references
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.query.catalogue import TABLES
@@ -51,12 +51,9 @@ class HeapArrow:
 
     def rows_of(self, class_indices: list[int]) -> NDArray[np.int64]:
         """Instances of some classes, ascending."""
-        class_index = self.graph.columns.class_index
-        if len(class_indices) == 1:
-            return np.nonzero(class_index == class_index.dtype.type(class_indices[0]))[0]
         is_picked = np.zeros(len(self.graph.classes), bool)
         is_picked[class_indices] = True
-        return np.nonzero(is_picked[class_index])[0]
+        return self.graph.instances_of(is_picked)
 
     def are_strings(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some object indices are strings; -1 is none."""
@@ -307,14 +304,22 @@ def _loaders(arrays: HeapArrow) -> SqlTable:
     def rows() -> list[tuple[Any, ...]]:
         ids = [java_class.loader_id for java_class in graph.classes]
         totals = group_totals(graph, [[str(loader_id)] for loader_id in ids])
+        names = loader_names(graph, ids)
         found: list[tuple[Any, ...]] = []
         for loader_id in sorted(set(ids)):
             index = graph.index_of(loader_id) if loader_id else -1
             of_class = arrays.class_names[int(graph.columns.class_index[index])] if index >= 0 else None
             objects, shallow, retained = totals.get(str(loader_id), (0, 0, 0))
-            name = loader_name(graph, loader_id)
             found.append(
-                (loader_id or None, name, of_class, ids.count(loader_id), objects, shallow, retained)
+                (
+                    loader_id or None,
+                    names[loader_id],
+                    of_class,
+                    ids.count(loader_id),
+                    objects,
+                    shallow,
+                    retained,
+                )
             )
         return found
 

@@ -191,7 +191,7 @@ def graph_of(n: int, edges: list[tuple[int, int]]) -> References:
 
 def dominators_of(graph: References, roots: list[int]) -> list[int]:
     units = np.ones(graph.object_count, np.uint32)
-    immediate, _ = dominate(number(graph, np.array(sorted(roots), np.uint32)), units)
+    immediate, _, _ = dominate(number(graph, np.array(sorted(roots), np.uint32)), units)
     found: list[int] = immediate.tolist()
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.errors import HeapscopeError
-from heapscope.heap.retention.by_group import group_totals, loader_name, package_of
+from heapscope.heap.retention.by_group import group_totals, loader_names, package_of
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ def _of_heap(graph: HeapGraph, by: By, series: Series, *, retained: bool) -> _Fi
     classes = list(graph.classes)
     if by == "loader":
         # Addresses change when the collector moves loaders; what grows is their number, or their classes.
-        labels = {i: _ADDRESS.sub("", loader_name(graph, i)) for i in {c.loader_id for c in classes}}
+        labels = {
+            i: _ADDRESS.sub("", n) for i, n in loader_names(graph, {c.loader_id for c in classes}).items()
+        }
         keys: list[Sequence[str]] = [(labels[c.loader_id],) for c in classes]
     else:
         key_of = _keys_of(by, series)

@@ -270,7 +270,7 @@ def _retained(
             of_class = np.array([series.name_of(each.name) for each in heap.graph.classes], object)
             for guard, names in wanted.items():
                 is_named = np.isin(of_class, names)
-                members = ObjectSet(heap.graph, np.nonzero(is_named[heap.graph.columns.class_index])[0])
+                members = ObjectSet(heap.graph, heap.graph.instances_of(is_named))
                 found[guard].append(members.retained_bytes() if len(members) else 0)
     return found
 

@@ -124,7 +124,7 @@ class SnapshotEvidence:
         if not wanted:
             return ObjectSet(graph, np.empty(0, np.int64))
         is_wanted = np.array([c.name in wanted for c in graph.classes], bool)
-        found = ObjectSet(graph, np.nonzero(is_wanted[graph.columns.class_index])[0])
+        found = ObjectSet(graph, graph.instances_of(is_wanted))
         for path, pattern in where:
             found = ObjectSet(graph, found.indices[matches(self.values(found, path), pattern)])
         return found

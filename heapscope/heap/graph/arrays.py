@@ -6,19 +6,22 @@ an index has to be whole, so `heapscope.heap.graph.heap_graph.HeapGraph` starts 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.heap.graph import references
-from heapscope.heap.graph.dominators import dominate, number
+from heapscope.heap.graph import kernels, references
+from heapscope.heap.graph.dominators import Numbering, dominate, new_buffers, number
+from heapscope.heap.graph.first_touch import make_pages
 from heapscope.heap.graph.index import BrokenIndexError, Store, array_beside, identity_of, open_index
 from heapscope.heap.graph.index_file import CLASS_NAMES
-from heapscope.heap.graph.reachability import Reachability, walk
+from heapscope.heap.graph.path_sums import ClassLabels, PathSums, class_row
+from heapscope.heap.graph.preferred_paths import preferred_parents
+from heapscope.heap.graph.reachability import shortest_parents, strengths
 from heapscope.heap.graph.roots import resolve_roots
 from heapscope.parser.addresses import AddressMap
 from heapscope.parser.class_tables import ClassTables, class_tables_of
@@ -29,7 +32,7 @@ from heapscope.parser.layout.layout import (
     mirror_bytes,
     stack_chunk_classes,
 )
-from heapscope.parser.record_offsets import find_offset, find_offsets
+from heapscope.parser.record_offsets import RecordFinder, find_offsets
 from heapscope.parser.segments import Columns, Roots, fill, map_addresses
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
@@ -49,6 +52,18 @@ if TYPE_CHECKING:
 
     Immediate = NDArray[np.uint32]
     RetainedUnits = NDArray[np.uint32] | NDArray[np.uint64]
+    Strengths = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
+
+
+@dataclass(frozen=True)
+class _Analysed:
+    """What is computed in one go; see the properties of `HeapArrays` that have these names."""
+
+    immediate: Immediate
+    retained_units: RetainedUnits
+    strengths: Strengths
+    owner_parents: NDArray[np.uint32]
+    path_sums: PathSums | None
 
 
 class HeapArrays:
@@ -89,7 +104,7 @@ class HeapArrays:
         self._identity = identity_of(source.path) if index_file else {}
         self._index_file = index_file
         self._index = open_index(index_file, self._identity, self._key) if index_file else None
-        self._store = Store(None if self._index else index_file)
+        self._store = Store(None if self._index else index_file, spills=index_file is None)
         # References of each object, which `fill` counts and `references.build` turns into row starts.
         self._degrees: NDArray[np.uint32] | NDArray[np.int64] | None = None
 
@@ -175,7 +190,7 @@ class HeapArrays:
                 progress=self._progress,
                 allocate=partial(array_beside, self._index_file),
             ),
-            partial(find_offset, self._source, self._scan),
+            RecordFinder(self._source, self._scan).find,
         )
 
     def _size_class_objects(self, columns: Columns) -> None:
@@ -250,10 +265,12 @@ class HeapArrays:
         )  # fmt: skip
 
     @cached_property
-    def _analysed(self) -> tuple[Immediate, RetainedUnits, Reachability]:
-        kept = self._from_index("immediate", "retained_units", "strong", "soft", "weak", "parents")
+    def _analysed(self) -> _Analysed:
+        kept = self._from_index("immediate", "retained_units", "strong", "soft", "weak", "owner_parents")
         if kept is not None:
-            return kept[0], kept[1], Reachability(*kept[2:])
+            return _Analysed(
+                kept[0][:-1], kept[1][:-1], (kept[2], kept[3], kept[4]), kept[5], self._kept_path_sums()
+            )
         graph, roots, store = self.references, self.root_members, self._store
         stopped = Event()
 
@@ -261,45 +278,79 @@ class HeapArrays:
             if stopped.is_set():
                 raise KeyboardInterrupt
 
-        numbering = number(graph, roots, self._progress)
+        numbered = Event()
+        flooding: list[Future[Strengths]] = []
+
+        def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
+            arrays = [numbering.forest, numbering.order, numbering.numbers]
+            pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
+            flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
+
         with ThreadPoolExecutor(1) as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
-            walked = pool.submit(walk, graph, roots, unless_stopped, store.array)
             try:
-                immediate, retained = dominate(
-                    numbering, self.columns.size_units, self._progress, store.array
-                )
-                reach = walked.result()
+                numbering = number(graph, roots, self._progress, make_pages_of)
+                numbered.set()
+                held = numbering.flags[:, kernels.VISITED].copy()
+                buffers = new_buffers(self.columns.size_units, store.array)
+                owned = pool.submit(
+                    preferred_parents, graph, self._classes, roots, held, unless_stopped, store.array,
+                    buffers.retained_units.view(np.uint32),
+                )  # fmt: skip
+                immediate, retained, path_sums = dominate(
+                    numbering, self.columns.size_units, self._labels, self._progress,
+                    replace(buffers, wait=owned.result),
+                )  # fmt: skip
+                found = _Analysed(immediate, retained, flooding[0].result(), owned.result(), path_sums)
             except BaseException:
                 stopped.set()
+                numbered.set()
                 raise
-        self._save(reach)
-        return immediate, retained, reach
+        self._save(found)
+        return found
 
-    def _save(self, reach: Reachability) -> None:
+    @cached_property
+    def _labels(self) -> ClassLabels:
+        graph, mirrors = self.references, np.empty(0, np.uint32)
+        if self._options.semantics == "mat":  # whose sets of a class have its class object too
+            mirrors = np.sort(graph.class_objects[graph.class_objects >= 0]).astype(np.uint32)
+        return ClassLabels(graph.class_index, len(self._classes), class_row(self._classes), mirrors)
+
+    def _kept_path_sums(self) -> PathSums | None:
+        kept = self._from_index(*PathSums.names())
+        assert kept is not None
+        return PathSums(*kept) if kept[0].size else None
+
+    def _save(self, found: _Analysed) -> None:
         columns, store = self.columns, self._store
         addresses, roots = columns.addresses, columns.roots
         if self._index_file is None:
+            store.abandon()
             return
         store.shorten("indices", self.references.indices.size)
         names = sorted({each.name for each in self._classes if "\n" not in each.name})
         if not store.has("address_table"):
             store.add("address_table", addresses.table)
-        for name, values in (
-            ("places", addresses.address_grid),
-            ("sorted_ids", addresses.sorted_ids),
-            ("segment_ranges", addresses.segment_ranges),
-            ("root_kinds", roots.kinds),
-            ("root_ids", roots.object_ids),
-            ("root_threads", roots.thread_serials),
-            ("root_frames", roots.frame_numbers),
-            ("root_traces", roots.trace_serials),
-            ("referents", self.references.referents.pairs),
-            ("strong", reach.strong),
-            ("soft", reach.soft),
-            ("weak", reach.weak),
-            (CLASS_NAMES, np.frombuffer("\n".join(names).encode(errors="replace"), np.uint8)),
-        ):
+        strong, soft, weak = found.strengths
+        arrays: dict[str, NDArray[Any]] = {
+            "places": addresses.address_grid,
+            "sorted_ids": addresses.sorted_ids,
+            "segment_ranges": addresses.segment_ranges,
+            "root_kinds": roots.kinds,
+            "root_ids": roots.object_ids,
+            "root_threads": roots.thread_serials,
+            "root_frames": roots.frame_numbers,
+            "root_traces": roots.trace_serials,
+            "referents": self.references.referents.pairs,
+            "strong": strong,
+            "soft": soft,
+            "weak": weak,
+            CLASS_NAMES: np.frombuffer("\n".join(names).encode(errors="replace"), np.uint8),
+        }
+        for name in PathSums.names():
+            sums = found.path_sums
+            arrays[name] = np.empty(0, np.uint32) if sums is None else getattr(sums, name)
+        for name, values in arrays.items():
             store.add(name, values)
         if identity_of(self._source.path) == self._identity:
             store.commit(self._identity, self._key, {"lost_count": self.references.lost_count})
@@ -307,16 +358,31 @@ class HeapArrays:
             store.abandon()
 
     @property
-    def reachability(self) -> Reachability:
-        """How the GC roots reach each object."""
-        return self._analysed[2]
+    def strengths(self) -> Strengths:
+        """How the GC roots reach each object; see `heapscope.heap.graph.reachability.strengths`."""
+        return self._analysed.strengths
+
+    @cached_property
+    def shortest_parents(self) -> NDArray[np.uint32]:
+        """See `heapscope.heap.graph.reachability.Reachability.parents`."""
+        return shortest_parents(self.references, self.root_members, self._progress)
+
+    @property
+    def owner_parents(self) -> NDArray[np.uint32]:
+        """See `heapscope.heap.graph.preferred_paths`."""
+        return self._analysed.owner_parents
+
+    @property
+    def path_sums(self) -> PathSums | None:
+        """See `heapscope.heap.graph.path_sums`."""
+        return self._analysed.path_sums
 
     @property
     def immediate_dominators(self) -> Immediate:
         """See `heapscope.heap.graph.dominators.Dominators`."""
-        return self._analysed[0]
+        return self._analysed.immediate
 
     @property
     def retained_units(self) -> RetainedUnits:
         """See `heapscope.heap.graph.dominators.Dominators`."""
-        return self._analysed[1]
+        return self._analysed.retained_units

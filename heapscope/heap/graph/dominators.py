@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.path_sums import ClassLabels, PathSums, sum_paths
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.parser.segments import Allocate, in_memory
@@ -20,6 +21,8 @@ from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.references import References
     from heapscope.parser.segments import Columns
 
-_DIGIT_BITS = 9
+_DIGIT_BITS = 8
 
 
 @dataclass
@@ -55,13 +58,23 @@ class Numbering:
     flags: NDArray[np.uint64]
 
 
-def number(references: References, roots: NDArray[np.uint32], progress: Progress = no_progress) -> Numbering:
+def number(
+    references: References,
+    roots: NDArray[np.uint32],
+    progress: Progress = no_progress,
+    begin: Callable[[Numbering, NDArray[np.int64]], None] | None = None,
+) -> Numbering:
     """Number what the roots reach, depth first.
 
     Parameters
     ----------
+    references : References
     roots : uint32 array
         Objects that are GC roots, distinct.
+    progress : Progress
+    begin : callable, optional
+        Called with arrays that are about to be filled, and the loop's state (``state[NEXT]`` is the next
+        number), for whoever makes their pages meanwhile.
     """
     n, e = references.object_count, int(references.indptr[-1])
     flags = new_flags(references)
@@ -74,6 +87,8 @@ def number(references: References, roots: NDArray[np.uint32], progress: Progress
     forest[0] = 0
     state = np.zeros(kernels.STATE, np.int64)
     state[kernels.NEXT] = 1
+    if begin is not None:
+        begin(Numbering(order, forest, numbers, pairs, flags), state)
     while kernels.depth_first[references.width](
         references.indptr, references.indices, roots, flags, stack, order, forest, numbers, pairs,
         state, BUDGET,
@@ -88,16 +103,22 @@ def number(references: References, roots: NDArray[np.uint32], progress: Progress
 def dominate(
     numbering: Numbering,
     size_units: NDArray[np.uint32],
+    labels: ClassLabels | None = None,
     progress: Progress = no_progress,
-    allocate: Allocate = in_memory,
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64]]:
+    buffers: Buffers | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32] | NDArray[np.uint64], PathSums | None]:
     """Immediate dominators, and retained sizes in the units of the shallow ones.
 
     Parameters
     ----------
     numbering : Numbering
-        Its arrays are written over.
+        Its arrays are written over, its flags let go.
     size_units : uint32 array, shape (n,)
+    labels : ClassLabels, optional
+        Classes of the objects; without them no path sums are made.
+    progress : Progress
+    buffers : Buffers, optional
+        Where the two arrays go; their wait ends before they are written.
 
     Returns
     -------
@@ -105,16 +126,19 @@ def dominate(
         `VIRTUAL_ROOT` for top-level objects, `NO_OBJECT` for what the roots do not reach.
     retained_units : uint32 or uint64 array, shape (n,)
         0 for what the roots do not reach.
+    path_sums : PathSums or None
+        See `heapscope.heap.graph.path_sums`.
     """
     # What is first touched costs as much as what is computed with it: buffers serve twice.
+    buffers = new_buffers(size_units) if buffers is None else buffers
     order, forest, n = numbering.order, numbering.forest, size_units.size
     count = order.size
-    width = "u4" if int(size_units.sum(dtype=np.uint64)) < 1 << 32 else "u8"
-    immediate = allocate("immediate", n, np.uint32)
-    sizes = allocate("retained_units", n, width)
-    pairs, spare = _by_target(numbering.pairs, count)
-    semis = spare.view(np.uint32)[:count] if 2 * spare.size >= count else np.empty(count, np.uint32)
+    width = "u4" if buffers.retained_units.dtype == np.uint32 else "u8"
+    pairs = numbering.pairs
+    _sort_by_target(pairs, count)
+    semis = buffers.immediate[:count]
     kernels.plant(order, numbering.flags, forest, semis)
+    numbering.flags = np.empty((0, kernels.PLANES), np.uint64)  # room for others
     dominators = numbering.numbers[:count]
     dominators[:] = 0
     trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages
@@ -125,22 +149,53 @@ def dominate(
     kernels.settle(semis, dominators)
     retained = forest.reshape(-1).view(width)[:count]
     kernels.add_up[width](order, dominators, size_units, retained)
-    immediate[:] = NO_OBJECT
+    path_sums = None if labels is None else sum_paths(order, dominators, retained, labels, semis)
+    buffers.wait()
+    immediate, sizes = buffers.immediate[:n], buffers.retained_units[:n]
+    buffers.immediate[:] = NO_OBJECT
+    buffers.retained_units[:] = 0
     kernels.by_object[width](order, dominators, retained, immediate, sizes)
     progress("finding dominators", count, count)
-    return immediate, sizes
+    return immediate, sizes, path_sums
 
 
-def _by_target(pairs: NDArray[np.uint64], count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Pairs sorted by the number of their target, which is below ``count``; and a spare buffer."""
-    other = np.empty_like(pairs)
-    digits = -(-count.bit_length() // _DIGIT_BITS)
-    bits = -(-count.bit_length() // digits)
-    counts = np.empty(1 << bits, np.int64)
-    for shift in range(32, 32 + digits * bits, bits):
-        kernels.sort_pairs(pairs, other, shift, counts)
-        pairs, other = other, pairs
-    return pairs, other
+@dataclass(frozen=True)
+class Buffers:
+    """Where `dominate` puts what it finds: with a row more than there are objects, for other uses before.
+
+    Attributes
+    ----------
+    immediate : uint32 array, shape (n + 1,)
+    retained_units : uint32 or uint64 array, shape (n + 1,)
+        Somebody else may use it until then.
+    wait : callable
+        Returns once nobody does.
+    """
+
+    immediate: NDArray[np.uint32]
+    retained_units: NDArray[np.uint32] | NDArray[np.uint64]
+    wait: Callable[[], object] = lambda: None
+
+
+def new_buffers(size_units: NDArray[np.uint32], allocate: Allocate = in_memory) -> Buffers:
+    """Arrays for `dominate`: retained sizes are of four bytes where all sizes together fit into them."""
+    n = size_units.size
+    width = "u4" if int(size_units.sum(dtype=np.uint64)) < 1 << 32 else "u8"
+    return Buffers(allocate("immediate", n + 1, np.uint32), allocate("retained_units", n + 1, width))
+
+
+def _sort_by_target(pairs: NDArray[np.uint64], count: int) -> None:
+    """Sort pairs by the number of their target, which is below ``count``, in place.
+
+    First into buckets by the upper bits of the number, then each bucket, in the processor's cache.
+    """
+    bits = count.bit_length()
+    low = min(max(0, bits - _DIGIT_BITS), 2 * _DIGIT_BITS)
+    starts = np.zeros((1 << (bits - low)) + 1, np.int64)
+    kernels.partition_pairs(pairs, 32 + low, starts, np.empty(starts.size, np.int64))
+    largest = int(np.diff(starts).max())
+    counts = np.empty(1 << _DIGIT_BITS, np.int64)
+    kernels.sort_buckets(pairs, starts, np.empty(largest, np.uint64), low, counts)
 
 
 def child_lists(immediate: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

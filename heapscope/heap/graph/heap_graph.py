@@ -16,20 +16,21 @@ import numpy as np
 
 from heapscope.heap.graph.arrays import HeapArrays
 from heapscope.heap.graph.dominators import Dominators
-from heapscope.heap.graph.index import BrokenIndexError, array_beside
-from heapscope.heap.graph.reachability import held_by, reachability_table, retained_by
+from heapscope.heap.graph.index import BrokenIndexError
+from heapscope.heap.graph.reachability import Reachability, held_by, reachability_table, retained_by
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.graph.subclasses import count_instances, instances_of
 from heapscope.parser.records import StackTraces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     from heapscope.heap.graph.classes import Classes
     from heapscope.heap.graph.options import Options
-    from heapscope.heap.graph.reachability import Reachability
+    from heapscope.heap.graph.path_sums import PathSums
     from heapscope.heap.graph.references import References
     from heapscope.heap.graph.roots import RootTable
     from heapscope.parser.broken.coverage import Coverage
@@ -111,10 +112,6 @@ class HeapGraph:
                 self._index_file.unlink()
             self._arrays = self._new_arrays()
             return getattr(self._arrays, name)
-
-    def array_beside_index(self, shape: int, dtype: DTypeLike) -> NDArray[Any]:
-        """A new array of zeros for a fact that is kept; see `heapscope.heap.graph.index.array_beside`."""
-        return array_beside(self._index_file, shape, dtype)
 
     def kept(self, what: str, compute: Callable[[], Computed]) -> Computed:
         """A fact of this heap, computed once: ``graph.kept("threads", lambda: ...)``.
@@ -211,6 +208,18 @@ class HeapGraph:
         """Object index of the class object of each class, int64, shape (c,); -1 where it has none."""
         return self.references.class_objects
 
+    def instances_of(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Object indices of the instances of some classes, int64, ascending.
+
+        Parameters
+        ----------
+        is_wanted : bool array, shape (c,)
+            Which classes, in the order of `classes`.
+        """
+        class_index = self.columns.class_index
+        counts = self.kept("instance counts", lambda: count_instances(class_index, len(self.classes)))
+        return instances_of(class_index, is_wanted, counts)
+
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""
         return self.columns.addresses.indices_of(object_ids)
@@ -226,7 +235,23 @@ class HeapGraph:
     @property
     def reachability(self) -> Reachability:
         """How the GC roots reach each object, and shortest paths from them."""
-        found: Reachability = self._computed("reachability")
+        return self.kept("reachability", self._find_reachability)
+
+    def _find_reachability(self) -> Reachability:
+        strong, soft, weak = self._computed("strengths")
+        count = self.columns.class_index.size
+        return Reachability(strong, soft, weak, count, lambda: self._computed("shortest_parents"))
+
+    @property
+    def owner_parents(self) -> NDArray[np.uint32]:
+        """The object before on the preferred path to each; see `heapscope.heap.graph.preferred_paths`."""
+        found: NDArray[np.uint32] = self._computed("owner_parents")
+        return found
+
+    @property
+    def path_sums(self) -> PathSums | None:
+        """What the objects of each class path retain; None where there are too many class paths."""
+        found: PathSums | None = self._computed("path_sums")
         return found
 
     @property
@@ -237,7 +262,7 @@ class HeapGraph:
     @property
     def reachability_table(self) -> Table:
         """Objects and bytes by strength; see `heapscope.heap.heap.Heap.reachability`."""
-        return self.kept("reachability", lambda: reachability_table(self.reachability, self.columns))
+        return self.kept("reachability table", lambda: reachability_table(self.reachability, self.columns))
 
     @property
     def immediate_dominators(self) -> NDArray[np.uint32]:

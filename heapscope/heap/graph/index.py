@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _PAGE = max(4096, mmap.ALLOCATIONGRANULARITY)
 _SAMPLE_BYTES = 1 << 16
+_SPILLED_BYTES = 1 << 25  # arrays that go into a temporary file where there is no index
 # Of the cache folder: what was used longest ago goes first.  A dump's index takes half its size.
 LIMIT_BYTES = 20 << 30
 
@@ -128,22 +129,30 @@ class Store:
     Parameters
     ----------
     path : Path, optional
-        The index to write; None keeps everything in memory.
+        The index to write; with None there will be no index.
+    spills : bool
+        Whether without an index large arrays lie in a temporary file without a name: memory that the system
+        can take back.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, spills: bool = False) -> None:
         self._path = path
         self._lock = Lock()
         self._fd = -1
         self._end = _PAGE
         self._arrays: dict[str, tuple[int, NDArray[Any]]] = {}
+        self._least = 1 if path is not None else _SPILLED_BYTES
         if not hasattr(os, "posix_fallocate"):
             # macOS: without room claimed beforehand a full disk would end the process.
             self._path = None
-        if self._path is not None and path is not None:
+            return
+        folder = path.parent if path is not None else Path(tempfile.gettempdir()) if spills else None
+        if folder is not None:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._fd = _nameless(path.parent)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._fd = _nameless(folder)
+                if path is None and self._fd in _NAMES:
+                    _NAMES.pop(self._fd).unlink()  # nobody will ask for it
             except OSError:
                 self._path = None  # no room, no right: the answer does not depend on the index
 
@@ -155,7 +164,7 @@ class Store:
     def _array(self, name: str, shape: int | tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
         whole = (shape,) if isinstance(shape, int) else shape
         size = int(np.prod(whole, dtype=object)) * kind.itemsize
-        if self._path is not None and size:
+        if self._fd >= 0 and size >= self._least:
             try:
                 # Room is claimed now: a write to a mapping without room on disk ends the process.
                 os.posix_fallocate(self._fd, self._end, size)

@@ -16,7 +16,7 @@ from typing import Any
 
 from heapscope.cache import index_dir
 
-FORMAT = 3
+FORMAT = 4
 MAGIC = b"heapscope index\0"
 SUFFIX = ".heapscope-index"
 HEAD = struct.Struct("<16sIIQQ")

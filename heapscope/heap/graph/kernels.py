@@ -23,6 +23,11 @@ _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 mark_leaves = {width: Kernel(_MODULE, "mark_leaves", f"{width}[] u8[4]") for width in _WIDTHS}
 # members, flags, plane
 mark = Kernel(_MODULE, "mark", "u4[] u8[4] i8")
+_CLASSES = ("u2", "i4")  # of class indices: narrow below 2**16
+# class_index, counts
+count_instances = {width: Kernel(_MODULE, "count_instances", f"{width}[] i8[]") for width in _CLASSES}
+# class_index, is_wanted, out
+list_instances = {width: Kernel(_MODULE, "list_instances", f"{width}[] u1[] i8[]") for width in _CLASSES}
 # starts, targets
 drop_lost = {width: Kernel(_MODULE, "drop_lost", f"{width}[] u4[]") for width in _WIDTHS}
 # starts, targets, roots, flags, stack, order, forest, numbers, pairs, state, budget
@@ -32,8 +37,10 @@ depth_first = {
 }
 # pairs, order, flags
 keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4]")
-# pairs, into, shift, counts
-sort_pairs = Kernel(_MODULE, "sort_pairs", "u8[] u8[] i8 i8[]")
+# pairs, shift, starts, heads
+partition_pairs = Kernel(_MODULE, "partition_pairs", "u8[] i8 i8[] i8[]")
+# pairs, starts, spare, bits, counts
+sort_buckets = Kernel(_MODULE, "sort_buckets", "u8[] i8[] u8[] i8 i8[]")
 # order, flags, forest, semis
 plant = Kernel(_MODULE, "plant", "u4[] u8[4] u4[2] u4[]")
 # pairs, forest, semis, dominators, trail, state, budget
@@ -45,6 +52,17 @@ _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them,
 add_up = {width: Kernel(_MODULE, "add_up", f"u4[] u4[] u4[] {width}[]") for width in _SIZES}
 # order, dominators, retained, immediate, sizes
 by_object = {width: Kernel(_MODULE, "by_object", f"u4[] u4[] {width}[] u4[] {width}[]") for width in _SIZES}
+# order, dominators, retained, class_index, mirrors, class_class, class_count, path_of, keys, values, parents,
+# labels, pair_paths, pair_labels, pair_next, pair_units, state; by the types of class_index and retained
+sum_paths = {
+    (classes, sizes): Kernel(
+        "heapscope.heap.graph._path_sum_kernels",
+        "sum_paths",
+        f"u4[] u4[] {sizes}[] {classes}[] u4[] i8 i8 u4[] u8[] u4[] u4[] i4[] u4[] i4[] u4[] u8[] i8[]",
+    )
+    for classes in _CLASSES
+    for sizes in _SIZES
+}
 # immediate, children, siblings
 link_children = Kernel(_MODULE, "link_children", "u4[] u4[] u4[]")
 # starts, targets, flags, queue, parents, state, budget

@@ -7,7 +7,7 @@ Strength is a property of the heap: it does not depend on what `Options` say is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,11 @@ import numpy as np
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.options import ReferentKind
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.parser.segments import Allocate, in_memory
 from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,20 +42,35 @@ class Reachability:
     strong, soft, weak : uint64 arrays, shape (n // 64 + 1,)
         A bit for each object: reachable over strong references; also over soft ones; also over weak, phantom
         and final ones.
-    parents : uint32 array, shape (n,)
-        The object before on a shortest path from a GC root over references of the best strength there is;
-        `VIRTUAL_ROOT` for GC roots, `NO_OBJECT` for what is unreachable.
+    object_count : int
+        Objects, n.
+    find_parents : callable
+        Finds `parents`.
     """
 
     strong: NDArray[np.uint64]
     soft: NDArray[np.uint64]
     weak: NDArray[np.uint64]
-    parents: NDArray[np.uint32]
+    object_count: int
+    find_parents: Callable[[], NDArray[np.uint32]] = field(repr=False)
+
+    @cached_property
+    def parents(self) -> NDArray[np.uint32]:
+        """The object before on a shortest path from a GC root over references of the best strength there is.
+
+        Found when first asked for, in a pass over all references.
+
+        Returns
+        -------
+        uint32 array, shape (n,)
+            `VIRTUAL_ROOT` for GC roots, `NO_OBJECT` for what is unreachable.
+        """
+        return self.find_parents()
 
     @cached_property
     def categories(self) -> NDArray[np.uint8]:
         """`STRONG`, `SOFT`, `WEAK` or `UNREACHABLE`, uint8, shape (n,)."""
-        n = self.parents.size
+        n = self.object_count
         found = np.full(n, UNREACHABLE, np.uint8)
         for plane in (self.weak, self.soft, self.strong):
             found -= np.unpackbits(plane.view(np.uint8), count=n, bitorder="little")
@@ -70,25 +84,78 @@ def new_flags(references: References) -> NDArray[np.uint64]:
     return flags
 
 
-def walk(
-    references: References,
-    roots: NDArray[np.uint32],
-    progress: Progress = no_progress,
-    allocate: Allocate = in_memory,
-) -> Reachability:
-    """Breadth-first from the GC roots: strong references first, then soft, then all.
+def strengths(
+    references: References, roots: NDArray[np.uint32], progress: Progress = no_progress
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """What is reachable over strong references; also over soft ones; also over all.
+
+    Depth first, which is a fraction of the work that shortest paths are.
 
     Parameters
     ----------
+    references : References
     roots : uint32 array
         Objects that are GC roots, distinct.
+    progress : Progress
+
+    Returns
+    -------
+    strong, soft, weak : uint64 arrays, shape (n // 64 + 1,)
+        See `Reachability`.
     """
     n = references.object_count
     flags = new_flags(references)
     referents = references.referents
     kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
-    parents = allocate("parents", n, np.uint32)
-    parents[:] = NO_OBJECT
+    stack = np.empty(n + 1, np.uint32)
+    state = np.zeros(kernels.STATE, np.int64)
+
+    def closure(frontier: NDArray[np.uint32]) -> None:
+        kernels.mark(frontier, flags, kernels.VISITED)
+        stack[: frontier.size] = frontier
+        state[kernels.TOP] = frontier.size
+        while kernels.flood[references.width](
+            references.indptr, references.indices, flags, stack, state, BUDGET
+        ):
+            progress("finding what is reachable", 0, n)
+
+    def through(kinds: Sequence[ReferentKind]) -> NDArray[np.uint64]:
+        mine = np.isin(referents.kinds, kinds)
+        sources, targets = referents.sources[mine], referents.targets[mine]
+        while sources.size:
+            new = _has(flags, sources) & ~_has(flags, targets)
+            if not new.any():
+                break
+            closure(np.unique(targets[new]))
+        return flags[:, kernels.VISITED].copy()
+
+    closure(roots)
+    strong = flags[:, kernels.VISITED].copy()
+    return strong, through([ReferentKind.SOFT]), through(list(ReferentKind))
+
+
+def shortest_parents(
+    references: References, roots: NDArray[np.uint32], progress: Progress = no_progress
+) -> NDArray[np.uint32]:
+    """Breadth-first from the GC roots: strong references first, then soft, then all.
+
+    Parameters
+    ----------
+    references : References
+    roots : uint32 array
+        Objects that are GC roots, distinct.
+    progress : Progress
+
+    Returns
+    -------
+    uint32 array, shape (n,)
+        `Reachability.parents`.
+    """
+    n = references.object_count
+    flags = new_flags(references)
+    referents = references.referents
+    kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
+    parents = np.full(n, NO_OBJECT, np.uint32)
     parents[roots] = VIRTUAL_ROOT
     queue = np.empty(n + 1, np.uint32)
     state = np.zeros(kernels.STATE, np.int64)
@@ -115,11 +182,9 @@ def walk(
             closure(reached)
 
     closure(roots)
-    strong = flags[:, kernels.VISITED].copy()
     through([ReferentKind.SOFT])
-    soft = flags[:, kernels.VISITED].copy()
     through(list(ReferentKind))
-    return Reachability(strong, soft, flags[:, kernels.VISITED].copy(), parents)
+    return parents
 
 
 def reached_without(

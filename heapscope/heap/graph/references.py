@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 VIRTUAL_ROOT = 0xFFFFFFFE  # immediate dominator of top-level objects, parent of GC roots
 MAX_OBJECT_INDEX = VIRTUAL_ROOT - 1
+_FIRST_ROOM = 1 << 20  # references to some objects; where there are more, a second pass finds them
 _BLOCK = 1 << 24  # references that are compared at once
 __all__ = ["NO_OBJECT", "VIRTUAL_ROOT", "Options", "References", "ReferentKind", "Referents", "RootTable"]
 
@@ -157,11 +158,15 @@ class References:
         flags = np.zeros((self.object_count // 64 + 1, kernels.PLANES), np.uint64)
         kernels.mark(np.ascontiguousarray(members, np.uint32), flags, kernels.VISITED)
         state = np.zeros(kernels.STATE, np.int64)
-        nothing = np.empty(0, np.uint32)
-        kernels.incoming[self.width](self.indptr, self.indices, flags, nothing, nothing, state)
-        found = int(state[kernels.PAIRS])
-        sources, targets = np.empty(found, np.uint32), np.empty(found, np.uint32)
-        kernels.incoming[self.width](self.indptr, self.indices, flags, sources, targets, state)
+        room = _FIRST_ROOM
+        while True:
+            sources, targets = np.empty(room, np.uint32), np.empty(room, np.uint32)
+            kernels.incoming[self.width](self.indptr, self.indices, flags, sources, targets, state)
+            found = int(state[kernels.PAIRS])
+            if found <= room:
+                break
+            room = found
+        sources, targets = sources[:found], targets[:found]
         words = flags[self.class_objects >> 6, kernels.VISITED]
         is_member = (words >> (self.class_objects & 63).astype(np.uint64)) & np.uint64(1) != 0
         implied = is_member & (self.class_objects >= 0) & (self.class_targets == NO_OBJECT)

@@ -194,7 +194,7 @@ def read_field(
             place = next(mine, None)
         if place is not None:
             is_known = True
-            offsets = columns.offsets[rows[group]].astype(np.int64)
+            offsets = columns.offsets_of(rows[group])
             there, found = _gather(graph, offsets, place)
             types[group[there]] = place.type
             bits[group[there]] = found

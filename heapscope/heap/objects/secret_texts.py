@@ -285,4 +285,4 @@ def _pairs_of_tables(graph: HeapGraph) -> tuple[NDArray[np.uint64], NDArray[np.u
 def _instances(graph: HeapGraph, classes: Sequence[int]) -> NDArray[np.int64]:
     is_picked = np.zeros(len(graph.classes), bool)
     is_picked[list(classes)] = True
-    return np.nonzero(is_picked[graph.columns.class_index])[0]
+    return graph.instances_of(is_picked)

@@ -43,7 +43,7 @@ def strings_with(
     """
     columns = graph.columns
     is_text = np.array([each.name in ("byte[]", "char[]") for each in graph.classes], bool)
-    rows = np.nonzero(is_text[columns.class_index])[0]
+    rows = graph.instances_of(is_text)
     if not rows.size:
         return np.empty(0, np.int64), True
     begins = columns.offsets[rows].astype(np.int64)

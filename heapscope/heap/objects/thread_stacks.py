@@ -109,7 +109,7 @@ def _find(graph: HeapGraph) -> tuple[ThreadStack, ...]:
     threads = list(threads_of(graph))
     known = {thread.object_id for thread in threads}
     # Virtual threads that no root names: those of JDK 19 to 21.
-    rows = np.nonzero(is_virtual[graph.columns.class_index])[0] if is_virtual.any() else np.empty(0, np.int64)
+    rows = graph.instances_of(is_virtual)
     unlisted = [
         JavaObject(graph, row) for row in rows[graph.immediate_dominators[rows] != NO_OBJECT].tolist()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit, uint32, uint64
+from numba import int64, njit, uint32, uint64, uintp
 
 from heapscope.heap.graph._kernels import _has, _set
 from heapscope.heap.graph.kernels import DONE, LEAF, NOTHING, SPECIAL, VISITED
@@ -87,6 +87,29 @@ def _own_group(v, owners, owner_groups):
 
 
 @njit(nogil=True)
+def retained_by_path(parents, labels, pair_paths, pair_labels, pair_units, groups, totals):
+    """Retained sizes summed over the members of each group that have no ancestor in it, by class path.
+
+    ``groups`` has the groups of each label; see `heapscope.heap.graph.path_sums`.
+    """
+    for pair in range(pair_paths.shape[0]):
+        label = pair_labels[pair]
+        for column in range(4):
+            group = groups[label, column]
+            is_new = group != NOTHING
+            for before in range(column):
+                is_new = is_new and groups[label, before] != group
+            path = pair_paths[pair]
+            while is_new and path != 0:
+                for above in range(4):
+                    is_new = is_new and groups[labels[uintp(path)], above] != group
+                path = parents[uintp(path)]
+            if is_new:
+                totals[group] += pair_units[pair]
+    return DONE
+
+
+@njit(nogil=True)
 def retained_by_group(
     immediate, retained, class_index, groups, owners, owner_groups, class_class, children, siblings, depths,
     totals,
@@ -127,17 +150,89 @@ def retained_by_group(
 
 
 @njit(nogil=True)
-def heaviest_children(immediate, retained, heaviest):
-    """The child of each object in the dominator tree that retains most, the first of equals."""
-    for v in range(heaviest.shape[0]):
-        heaviest[v] = NOTHING
+def list_children(immediate, marks, out):
+    """What marked objects immediately dominate, ascending, as far as ``out`` has room; how many there are."""
+    used = int64(0)
+    room = out.shape[0]
+    top = uint32(NOTHING - 1)
     for v in range(immediate.shape[0]):
         d = immediate[v]
-        if d >= NOTHING - 1:
-            continue
-        before = heaviest[d]
-        if before == NOTHING or retained[v] > retained[before]:
-            heaviest[d] = v
+        if d < top and (marks[uintp(d) >> uintp(6)] >> (uint64(d) & uint64(63))) & uint64(1):
+            if used < room:
+                out[used] = v
+            used += 1
+    return used
+
+
+@njit(inline="always")
+def _is_marked(marks, v):
+    return (marks[uintp(v) >> uintp(6)] >> (uint64(v) & uint64(63))) & uint64(1)
+
+
+@njit(inline="always")
+def _is_remembered(v):
+    """Whether the first node of a list is remembered at a node: at about one of 64."""
+    return (uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(58) == 0
+
+
+@njit(inline="always")
+def _slot_of(keys, v):
+    """Row of an object in a hash table with open addressing, or the free row where it would be."""
+    mask = uint64(keys.shape[0] - 1)
+    at = ((uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(20)) & mask
+    while keys[at] != NOTHING and keys[at] != v:
+        at = (at + uint64(1)) & mask
+    return at
+
+
+@njit(nogil=True)
+def _first_of_list(tree, class_index, v, marks, keys, firsts, state):
+    """The first of the objects of one class that lead to ``v`` in a row, none of them below a mark."""
+    own = class_index[v]
+    at = uint32(v)
+    first = at
+    while True:
+        if _is_remembered(at):
+            slot = _slot_of(keys, at)
+            if keys[slot] == at:
+                first = firsts[slot]
+                break
+        above = tree[at]
+        if above >= NOTHING - 1 or class_index[above] != own or _is_marked(marks, above):
+            first = at
+            break
+        at = above
+    end = at
+    at = uint32(v)
+    while at != end:
+        if _is_remembered(at) and 2 * state[0] < keys.shape[0]:
+            slot = _slot_of(keys, at)
+            if keys[slot] != at:
+                keys[slot] = at
+                firsts[slot] = first
+                state[0] += 1
+        at = tree[at]
+    return first
+
+
+@njit(nogil=True)
+def mark_below(tree, class_index, rows, marks, keys, firsts, state, below, climbed, leap):
+    """Which objects have a marked one above them in a tree, no more than ``climbed`` steps away.
+
+    After every ``leap`` steps the nodes of a list are left behind at once.  ``keys`` and ``firsts`` are a
+    hash table in which the first node of a list is remembered at some of its nodes, ``state[0]`` of them.
+    """
+    for i in range(rows.shape[0]):
+        at = uint32(rows[i])
+        for step in range(climbed):
+            at = tree[at]
+            if at >= NOTHING - 1:
+                break
+            if _is_marked(marks, at):
+                below[i] = 1
+                break
+            if step % leap == leap - 1:
+                at = _first_of_list(tree, class_index, at, marks, keys, firsts, state)
     return DONE
 
 

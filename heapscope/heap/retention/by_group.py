@@ -15,15 +15,16 @@ import numpy as np
 
 from heapscope.heap.graph import kernels as graph_kernels
 from heapscope.heap.graph.dominators import child_lists
+from heapscope.heap.graph.path_sums import class_row
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.objects.fields import read_field
 from heapscope.heap.objects.java_object import object_or_none
 from heapscope.heap.retention import kernels
-from heapscope.parser.names import CLASS
 from heapscope.secrets import mask_text
 from heapscope.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,19 +43,6 @@ class Consumers:
     by_class: Table
     by_package: Table
     by_loader: Table
-
-
-def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Objects and units of shallow size of each class, in the order of ``graph.classes``; shape (c,)."""
-
-    def count() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        columns, classes = graph.columns, len(graph.classes)
-        counts, units = np.zeros(classes, np.int64), np.zeros(classes, np.uint64)
-        width = _width(columns.class_index)
-        kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
-        return counts, units
-
-    return graph.kept("totals of classes", count)
 
 
 def largest_of_classes(
@@ -89,23 +77,19 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
     class_names = [c.name for c in graph.classes]
     packages = [package_of(name) for name in class_names]
     loader_ids = [c.loader_id for c in graph.classes]
-    loaders = {loader_id: loader_name(graph, loader_id) for loader_id in set(loader_ids)}
-    loader_names = [loaders[loader_id] for loader_id in loader_ids]
+    loaders = loader_names(graph, loader_ids)
+    of_loaders = [loaders[loader_id] for loader_id in loader_ids]
     names: list[list[str]] = []
     groups = np.full((len(class_names), 4), NO_OBJECT, np.uint32)
     first = 0
-    for column, keys in enumerate((class_names, packages, loader_names)):
+    for column, keys in enumerate((class_names, packages, of_loaders)):
         distinct = sorted(set(keys))
         rows = {name: first + row for row, name in enumerate(distinct)}
         groups[:, column] = [rows[name] for name in keys]
         names.append(distinct)
         first += len(distinct)
     columns = graph.columns
-    owners = np.empty(0, np.int64)
-    if graph.options.semantics == "mat":  # whose sets of a class have its class object too
-        owners = np.nonzero(graph.class_objects >= 0)[0]
-        owners = owners[np.argsort(graph.class_objects[owners])]
-    totals = _retained(graph, groups, first, owners)
+    totals = _retained(graph, groups, first, with_class_objects=True)
     if graph.options.semantics == "mat" and "java.lang.ClassLoader" in names[0]:
         from heapscope.heap.retention.mat import boot_loader_bytes
 
@@ -131,6 +115,19 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
     return Consumers(*tables)
 
 
+def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Objects of each class, int64, and their size in units, uint64; both of shape (c,)."""
+
+    def add_up() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        columns = graph.columns
+        counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
+        width = _width(columns.class_index)
+        kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
+        return counts, units
+
+    return graph.kept("class totals", add_up)
+
+
 def with_retained(histogram: Table, by_class: Table) -> Table:
     """A class histogram with a column ``retained_bytes``, by which it is sorted."""
     retained = dict(zip(by_class.column("name"), by_class.column("retained_bytes"), strict=True))
@@ -151,30 +148,58 @@ def package_of(class_name: str) -> str:
 
 def loader_name(graph: HeapGraph, loader_id: int) -> str:
     """A class loader as people tell it: class, address, and its name where it has one, secrets masked."""
-    if loader_id == 0:
-        return BOOT_LOADER
-    loader = object_or_none(graph, loader_id)
-    if loader is None:
-        return f"<loader at 0x{loader_id:x}>"
-    name = loader.follow("name")
-    text = name.text() if name is not None else None
-    return f"{loader.class_name} 0x{loader_id:x}" + (f" '{mask_text(text)}'" if text else "")
+    return loader_names(graph, [loader_id])[loader_id]
+
+
+def loader_names(graph: HeapGraph, loader_ids: Iterable[int]) -> dict[int, str]:
+    """`loader_name` of many, by identifier; an application server has thousands."""
+    ids = sorted(set(loader_ids) - {0})
+    rows = graph.indices_of(np.array(ids, np.uint64))
+    names = read_field(graph, rows, "name", is_optional=True).references()
+    found = {0: BOOT_LOADER}
+    for loader_id, row, name_id in zip(ids, rows.tolist(), names.tolist(), strict=True):
+        if row < 0:
+            found[loader_id] = f"<loader at 0x{loader_id:x}>"
+            continue
+        name = object_or_none(graph, name_id)
+        text = name.text() if name is not None else None
+        class_name = graph.classes[int(graph.columns.class_index[row])].name
+        found[loader_id] = f"{class_name} 0x{loader_id:x}" + (f" '{mask_text(text)}'" if text else "")
+    return found
 
 
 def _retained(
-    graph: HeapGraph, groups: NDArray[np.uint32], group_count: int, owners: NDArray[np.int64]
+    graph: HeapGraph, groups: NDArray[np.uint32], group_count: int, *, with_class_objects: bool = False
 ) -> NDArray[np.uint64]:
-    """Units that each group retains; the class objects of ``owners`` belong to their class's group."""
-    graph, class_index = graph, graph.columns.class_index
+    """Units that each group retains; with Eclipse MAT's sets, class objects are of their class's group."""
+    owners = np.empty(0, np.int64)
+    if graph.options.semantics == "mat":
+        owners = np.nonzero(graph.class_objects >= 0)[0]
+        owners = owners[np.argsort(graph.class_objects[owners], kind="stable")]
+    own_groups = np.full(owners.size, NO_OBJECT, np.uint32)
+    if with_class_objects:
+        own_groups = np.ascontiguousarray(groups[owners, 0])
+    class_class = class_row(graph.classes)
+    totals = np.zeros(group_count, np.uint64)
+    sums = graph.path_sums
+    if sums is not None:
+        of_mirrors = np.full((owners.size, 4), NO_OBJECT, np.uint32)
+        if class_class >= 0:
+            of_mirrors[:, :3] = groups[class_class, :3]
+        of_mirrors[:, 3] = own_groups
+        kernels.retained_by_path(
+            sums.parents, sums.labels, sums.pair_paths, sums.pair_labels, sums.pair_units,
+            np.concatenate([groups, of_mirrors]), totals,
+        )  # fmt: skip
+        return totals
+    class_index = graph.columns.class_index
     immediate, retained = graph.immediate_dominators, graph.retained_units
     children, siblings = child_lists(immediate)
     depths = np.zeros(group_count, np.int64)
-    totals = np.zeros(group_count, np.uint64)
-    class_class = next((i for i, c in enumerate(graph.classes) if c.name == CLASS and c.loader_id == 0), -1)
     sizes = "u4" if retained.dtype == np.uint32 else "u8"
     kernels.retained_by_group[_width(class_index), sizes](
         immediate, retained, class_index, groups,
-        graph.class_objects[owners].astype(np.uint32), np.ascontiguousarray(groups[owners, 0]), class_class,
+        graph.class_objects[owners].astype(np.uint32), own_groups, class_class,
         children, siblings, depths, totals,
     )  # fmt: skip
     return totals
@@ -209,7 +234,7 @@ def group_totals(
     for first in range(0, columns_of.shape[1] if retained else 0, 3):
         groups = np.full((class_count, 4), NO_OBJECT, np.uint32)
         groups[:, :3] = columns_of[:, first : first + 3]
-        whole[2] += _retained(graph, groups, len(rows), np.empty(0, np.int64)).astype(np.int64)
+        whole[2] += _retained(graph, groups, len(rows)).astype(np.int64)
     whole[1:] *= columns.unit_bytes
     return {name: tuple(whole[:, row].tolist()) for name, row in rows.items() if whole[:, row].any()}
 

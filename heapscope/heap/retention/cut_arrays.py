@@ -48,7 +48,7 @@ class CutArrays:
 def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:
     """How the arrays of strings are cut; None where they are not, or too few are long enough to tell."""
     is_string = np.array([c.name == "java.lang.String" for c in graph.classes], bool)
-    strings = np.nonzero(is_string[graph.columns.class_index])[0]
+    strings = graph.instances_of(is_string)
     arrays = np.unique(string_arrays(graph, strings))
     arrays = arrays[arrays >= 0]
     sizes = graph.columns.size_units[arrays]

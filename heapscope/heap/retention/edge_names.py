@@ -107,7 +107,7 @@ def labels(
         if graph.classes[index].is_array:
             codes[group] = texts.setdefault(name, len(texts))
             continue
-        offsets = columns.offsets[sources[group]].astype(np.int64) + 1 + 2 * graph.identifier_bytes + 8
+        offsets = columns.offsets_of(sources[group]) + 1 + 2 * graph.identifier_bytes + 8
         left = np.arange(group.size)
         for place in class_fields(graph, index).places:
             if place.type != BasicType.OBJECT or not left.size:

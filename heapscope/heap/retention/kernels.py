@@ -19,6 +19,8 @@ retained_by_group = {
     for classes in ("u2", "i4")
     for sizes in _SIZES
 }
+# parents, labels, pair_paths, pair_labels, pair_units, groups, totals
+retained_by_path = Kernel(_GROUPS, "retained_by_path", "u4[] i4[] u4[] i4[] u8[] u4[4] u8[]")
 # class_index, units, counts, sums; by the type of class_index
 class_totals = {width: Kernel(_GROUPS, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in ("u2", "i4")}
 # class_index, is_picked, retained, rows, sizes; by the types of class_index and retained
@@ -27,8 +29,13 @@ largest_of_classes = {
     for classes in ("u2", "i4")
     for sizes in _SIZES
 }
-# immediate, retained, heaviest; by the type of retained
-heaviest_children = {sizes: Kernel(_GROUPS, "heaviest_children", f"u4[] {sizes}[] u4[]") for sizes in _SIZES}
+# immediate, marks, out
+list_children = Kernel(_GROUPS, "list_children", "u4[] u8[] i8[]")
+# tree, class_index, rows, marks, keys, firsts, state, below, climbed, leap; by the type of class_index
+mark_below = {
+    width: Kernel(_GROUPS, "mark_below", f"u4[] {width}[] i8[] u8[] u4[] u4[] i8[] u1[] i8 i8")
+    for width in ("u2", "i4")
+}
 # immediate, members, flags, nested
 mark_nested = Kernel(_GROUPS, "mark_nested", "u4[] u4[] u8[4] u1[]")
 # buf, offsets, seeds, identifier_bytes, widths, hashes, lengths

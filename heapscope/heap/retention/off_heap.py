@@ -22,6 +22,7 @@ from heapscope.heap.objects.java_collections import static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.thread_stacks import is_virtual_class
 from heapscope.heap.objects.threads import threads_of
+from heapscope.heap.retention.by_group import class_totals
 from heapscope.heap.retention.owner_paths import extends, owner_of, owner_parents
 from heapscope.parser.tags import BasicType
 
@@ -172,7 +173,7 @@ def find_off_heap(graph: HeapGraph) -> OffHeap:
 def off_heap_if_large(graph: HeapGraph) -> OffHeap:
     """`find_off_heap` where it is a tenth of the heap's objects or more, else `off_heap_totals`."""
     totals = off_heap_totals(graph)
-    heap_bytes = int(graph.columns.size_units.sum(dtype=np.uint64)) * graph.columns.unit_bytes
+    heap_bytes = int(class_totals(graph)[1].sum()) * graph.columns.unit_bytes
     is_large = totals.known_bytes >= _LARGE * heap_bytes or totals.count_of(HANDLE)
     return find_off_heap(graph) if is_large else totals
 
@@ -245,10 +246,7 @@ def _find_objects(graph: HeapGraph) -> list[_Objects]:
 
 def _instances(graph: HeapGraph, is_it: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Object indices of instances of the classes that a mask of shape (c,) names."""
-    if not is_it.any():
-        return np.empty(0, np.int64)
-    found: NDArray[np.int64] = np.nonzero(is_it[graph.columns.class_index])[0]
-    return found
+    return graph.instances_of(is_it)
 
 
 def _numbers(graph: HeapGraph, rows: NDArray[np.int64], name: str) -> NDArray[np.int64]:
@@ -310,7 +308,7 @@ def _zlib(graph: HeapGraph) -> list[_Objects]:
 def _handles(graph: HeapGraph) -> list[_Objects]:
     """Many objects of one class of a program or a library that each keep an address."""
     class_index = graph.columns.class_index
-    counts = np.bincount(class_index, minlength=len(graph.classes))
+    counts, _ = class_totals(graph)
     fields = {
         place: names
         for place in np.nonzero(counts >= _LEAST_HANDLES)[0].tolist()

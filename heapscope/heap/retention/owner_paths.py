@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
-from heapscope.heap.graph.reachability import BUDGET, new_flags
+from heapscope.heap.graph.preferred_paths import class_origins
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.fields import class_chain, class_fields
+from heapscope.heap.graph.subclasses import extending, superclass_rows
+from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import CLASS, names, simple_name
-from heapscope.parser.names import CLASS as CLASS_NAME
 from heapscope.parser.tags import ROOT_KIND_NAMES
 
 if TYPE_CHECKING:
@@ -33,11 +32,6 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _CLASS_LOADER = "java.lang.ClassLoader"
-# Lists of the JVM that every object with a cleaner or a finalizer hangs on, whoever owns it.
-_CLEANERS = (
-    *("jdk.internal.ref.PhantomCleanable", "jdk.internal.ref.Cleaner", "sun.misc.Cleaner"),
-    *("jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer", "java.lang.ref.ReferenceQueue"),
-)
 _THREAD = "java.lang.Thread"
 _THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
 _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
@@ -127,19 +121,13 @@ class Owner:
 
 def origins_of(graph: HeapGraph) -> NDArray[np.uint8]:
     """`ClassOrigin` of each class, uint8, shape (c,)."""
-    return graph.kept(
-        "class origins", lambda: np.array([class_origin(c.name) for c in graph.classes], np.uint8)
-    )
+    return graph.kept("class origins", lambda: class_origins(graph.classes))
 
 
 def extends(graph: HeapGraph, class_name: str) -> NDArray[np.bool_]:
     """Which classes are, or extend, a class; bool, shape (c,)."""
-    return graph.kept(
-        f"extends {class_name}",
-        lambda: np.array(
-            [any(each.name == class_name for each in class_chain(graph, c)) for c in graph.classes], bool
-        ),
-    )
+    above = graph.kept("superclass rows", lambda: superclass_rows(graph.classes))
+    return graph.kept(f"extends {class_name}", lambda: extending(graph.classes, above, class_name))
 
 
 def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
@@ -150,73 +138,7 @@ def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
     uint32 array, shape (n,)
         `VIRTUAL_ROOT` where a path begins, `NO_OBJECT` for what the roots do not reach.
     """
-    return graph.kept("owner parents", lambda: _find_parents(graph))
-
-
-def _find_parents(graph: HeapGraph) -> NDArray[np.uint32]:
-    references, class_index = graph.references, graph.columns.class_index
-    is_held = graph.immediate_dominators != NO_OBJECT
-    flags = new_flags(references)
-    parents = graph.array_beside_index(references.object_count, np.uint32)
-    parents[:] = NO_OBJECT
-    queue = np.empty(references.object_count + 1, np.uint32)
-    state = np.zeros(kernels.STATE, np.int64)
-    class_objects = graph.class_objects
-    has_object = np.nonzero(class_objects >= 0)[0]
-    has_object = has_object[is_held[class_objects[has_object]]]
-    loaders = np.nonzero(extends(graph, _CLASS_LOADER)[class_index])[0]
-    threads = np.nonzero(extends(graph, _THREAD)[class_index])[0]
-    mirrors = np.nonzero(extends(graph, CLASS_NAME)[class_index])[0]  # also of int and void
-    cleaners = [np.nonzero(extends(graph, name)[class_index])[0] for name in _CLEANERS]
-    connecting = np.unique(np.concatenate([mirrors, loaders, *cleaners]))
-    blocked = np.union1d(connecting, threads).astype(np.uint32)
-    kernels.mark(blocked, flags, kernels.VISITED)
-
-    def visit(frontier: NDArray[np.uint32]) -> None:
-        """Go on from objects whose parents are known."""
-        kernels.mark(frontier, flags, kernels.VISITED)
-        used = int(state[kernels.TOP])
-        queue[used : used + frontier.size] = frontier
-        state[kernels.TOP] = used + frontier.size
-        while kernels.breadth_first[references.width](
-            references.indptr, references.indices, flags, queue, parents, state, BUDGET
-        ):
-            pass
-
-    def begin(seeds: NDArray[np.int64]) -> None:
-        new = seeds[parents[seeds] == NO_OBJECT].astype(np.uint32)
-        parents[new] = VIRTUAL_ROOT
-        visit(new)
-
-    origins = origins_of(graph)[has_object]
-    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
-        begin(class_objects[has_object[origins == origin]])
-    root_members = graph.root_members.astype(np.int64)
-    running = np.intersect1d(threads, root_members)
-    parents[running] = VIRTUAL_ROOT
-    # What threads refer to by a field or from their stack: first what is the program's, for a queue is owned
-    # by the service in a local variable of main, not by the worker that waits for it.
-    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
-        for thread in running.tolist():
-            held = references.outgoing(thread).astype(np.int64)
-            held = held[(parents[held] == NO_OBJECT) & (origins_of(graph)[class_index[held]] == origin)]
-            held = np.setdiff1d(held, blocked)
-            parents[held] = thread
-            visit(held.astype(np.uint32))
-    visit(running.astype(np.uint32))
-    # Now also through class loaders, class objects and threads that something known refers to.
-    left = connecting[(parents[connecting] == NO_OBJECT) & is_held[connecting]]
-    left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & is_held[threads]])
-    unblocked = np.zeros_like(flags)
-    kernels.mark(left.astype(np.uint32), unblocked, kernels.VISITED)
-    flags[:, kernels.VISITED] &= ~unblocked[:, kernels.VISITED]
-    sources, targets = references.incoming(left)
-    known = parents[sources] != NO_OBJECT
-    found, first = np.unique(targets[known], return_index=True)
-    parents[found] = sources[known][first]
-    visit(found.astype(np.uint32))
-    begin(root_members)
-    return parents
+    return graph.owner_parents
 
 
 def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None = None) -> list[OwnerStep]:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin
-from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.retention import kernels
+from heapscope.heap.retention.dominator_tree import children_of, marks_of, reachable_units
 from heapscope.heap.retention.owner_paths import (
     LOADER,
     OTHER,
@@ -45,6 +47,7 @@ _CONTENT_SAMPLES = 400  # elements whose classes say what piles up
 _CONTENT_DEPTH = 8
 _CONTENT_LOOKS = 4000  # objects that are looked at for it
 _CLIMBED = 64  # steps from an element up to its collection
+_LEAP = 8  # steps after which the nodes of a list are left behind at once
 _OPENED = (
     "java.lang.Thread",
     "java.lang.ClassLoader",
@@ -131,8 +134,7 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
     tuple of Owned
         Those that own at least that part.
     """
-    retained, immediate = graph.retained_units, graph.immediate_dominators
-    whole = int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64))
+    whole = reachable_units(graph)
     least = max(1, int(whole * min(_PIECE_SHARE, share)))
     # A diagnosis asks more than once, for other shares.
     by_field = graph.kept(f"owned pieces of {least}", lambda: _by_field(graph, least))
@@ -179,28 +181,28 @@ def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
     )
     large = np.nonzero(retained >= least)[0]
     rest = _own_rest(graph, large)
-    opened = _is_opened(graph)
+    is_opened = _opened_classes(graph)
     pieces = [
         _Piece(np.array([index]), units, is_group=False)
         for index, units in rest.items()
-        if units >= least and not opened[index]
+        if units >= least and not is_opened[class_index[index]]
     ]
     # What nothing dominates, and what only hangs on something that is looked through.
-    is_large = np.zeros(immediate.size, bool)
-    is_large[large] = True
-    passing = [index for index, units in rest.items() if units >= least and opened[index]]
-    frontier = np.nonzero((immediate == VIRTUAL_ROOT) & ~is_large)[0]
-    for index in passing:
-        below = np.nonzero(immediate == np.uint32(index))[0]
-        frontier = np.concatenate([frontier, below[~is_large[below]]])
+    passing = [index for index, units in rest.items() if units >= least and is_opened[class_index[index]]]
+    frontier = np.nonzero(immediate == VIRTUAL_ROOT)[0]
+    below = children_of(graph, np.array(passing, np.int64))
+    place_of = {index: place for place, index in enumerate(passing)}
+    places = np.array([place_of[index] for index in immediate[below].tolist()], np.int64)
+    frontier = np.concatenate([frontier, below[np.argsort(places, kind="stable")]])
+    frontier = frontier[retained[frontier] < least]
     for _ in range(_LOOKED_THROUGH):
-        through = opened[frontier] & ~is_large[frontier]
+        through = is_opened[class_index[frontier]]
         sums = np.bincount(class_index[frontier], retained[frontier], len(graph.classes))
         # Opened one by one they would be thousands of class objects: only where together they matter.
         through &= sums[class_index[frontier]] >= least
         if not through.any():
             break
-        below = np.nonzero(np.isin(immediate, frontier[through].astype(np.uint32)))[0]
+        below = children_of(graph, frontier[through])
         pieces += _groups(graph, frontier[~through], least)
         frontier = below
     pieces += _groups(graph, frontier, least)
@@ -238,13 +240,11 @@ def _own_rest(graph: HeapGraph, large: NDArray[np.int64]) -> dict[int, int]:
     return dict(zip(large[heads].tolist(), rest[heads].tolist(), strict=True))
 
 
-def _is_opened(graph: HeapGraph) -> NDArray[np.bool_]:
-    """Which objects only pass on what they hold, bool, shape (n,)."""
-    is_opened = np.zeros(len(graph.classes), bool)
-    for name in _OPENED:
-        is_opened |= extends(graph, name)
-    found: NDArray[np.bool_] = is_opened[graph.columns.class_index]
-    return found
+def _opened_classes(graph: HeapGraph) -> NDArray[np.bool_]:
+    """Classes whose objects only pass on what they hold, bool, shape (c,)."""
+    return graph.kept(
+        "opened classes", lambda: np.logical_or.reduce([extends(graph, name) for name in _OPENED])
+    )
 
 
 def _groups(graph: HeapGraph, members: NDArray[np.int64], least: int) -> list[_Piece]:
@@ -343,7 +343,7 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
         The program's class before a library's before the JDK's; empty where nothing is found.
     """
     origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    opened = _is_opened(graph)
+    is_opened = _opened_classes(graph)
     # What holds the collection is not in it, though its elements refer to it as the outer object does.
     holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
     weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
@@ -351,7 +351,7 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
     seen: set[int] = set()
     while pending and len(seen) < _CONTENT_LOOKS:
         at, depth = pending.popleft()
-        if at in seen or at in holders or (depth and opened[at]):
+        if at in seen or at in holders or (depth and is_opened[class_index[at]]):
             continue
         seen.add(at)
         name = graph.classes[int(class_index[at])].name
@@ -398,7 +398,7 @@ def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name:
         Object indices, strictly increasing.
     """
     is_it = np.array([c.name == class_name for c in graph.classes], bool)
-    rows = np.nonzero(is_it[graph.columns.class_index])[0]
+    rows = graph.instances_of(is_it)
     found = np.zeros(rows.size, bool)
     for tree in (owner_parents(graph), graph.immediate_dominators):
         rest = np.nonzero(~found)[0]
@@ -410,42 +410,16 @@ def _are_below(
     graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Which objects have one of the containers above them in a tree."""
-    below = np.zeros(rows.size, bool)
-    left, at = np.arange(rows.size), rows.astype(np.int64)
-    for step in range(_CLIMBED):
-        at = tree[at].astype(np.int64)
-        place = np.minimum(np.searchsorted(containers, at), containers.size - 1)
-        is_there = containers[place] == at
-        below[left[is_there]] = True
-        goes_on = ~is_there & (at < VIRTUAL_ROOT)
-        left, at = left[goes_on], at[goes_on]
-        if not left.size:
-            break
-        if step % 8 == 7:  # nodes of a list: at once to the first of it
-            at = _first_of_lists(graph, tree, at, containers)
-    return below
-
-
-def _first_of_lists(
-    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For each object the first, below the containers, of the objects of its class that lead to it."""
+    marks = marks_of(graph, containers)
     class_index = graph.columns.class_index
-    first = rows.copy()
-    for node_class in np.unique(class_index[rows]).tolist():
-        nodes = np.nonzero(class_index == node_class)[0]
-        above = tree[nodes].astype(np.int64)
-        place = np.minimum(np.searchsorted(nodes, above), nodes.size - 1)
-        goes_on = (nodes[place] == above) & ~np.isin(above, containers)
-        top = np.where(goes_on, place, np.arange(nodes.size))
-        while True:
-            further = top[top]
-            if (further == top).all():
-                break
-            top = further
-        mine = class_index[rows] == node_class
-        first[mine] = nodes[top[np.searchsorted(nodes, rows[mine])]]
-    return first
+    # At most half full where one node of 64 is remembered.
+    slots = 1 << max(4, (class_index.size // 32).bit_length())
+    keys, firsts = np.full(slots, NO_OBJECT, np.uint32), np.empty(slots, np.uint32)
+    below = np.zeros(rows.size, np.uint8)
+    kernels.mark_below["u2" if class_index.dtype == np.uint16 else "i4"](
+        tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, _CLIMBED, _LEAP
+    )
+    return below.astype(bool)
 
 
 def _is_structure(class_name: str) -> bool:

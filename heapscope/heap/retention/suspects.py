@@ -20,8 +20,8 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject, title_of
-from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import dominated_bytes
+from heapscope.heap.retention.dominator_tree import HeavyChildren, reachable_units
 from heapscope.heap.retention.holders import MergedPaths
 from heapscope.heap.retention.off_heap import LEAST_OFF_HEAP_BYTES, MAPPED, off_heap_if_large
 from heapscope.heap.retention.owner_paths import (
@@ -232,10 +232,8 @@ def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
     if not 0 < share <= 1:
         raise ValueError(f"share={share}; it lies between 0 and 1")
     tree = graph.dominators
-    whole = int(tree.retained_units[tree.top_level].sum(dtype=np.uint64))
-    heaviest = np.empty(tree.immediate.size, np.uint32)
-    width = "u4" if tree.retained_units.dtype == np.uint32 else "u8"
-    kernels.heaviest_children[width](tree.immediate, tree.retained_units, heaviest)
+    whole = reachable_units(graph)
+    heaviest = HeavyChildren(graph, DROP)
     found = [_suspect(graph, owned, whole, heaviest) for owned in find_owned(graph, share)]
     found = _with_off_heap(graph, found, share, whole)
     found.sort(
@@ -250,7 +248,7 @@ def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
     )
 
 
-def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: NDArray[np.uint32]) -> Suspect:
+def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: HeavyChildren) -> Suspect:
     tree, columns, owner = graph.dominators, graph.columns, owned.owner
     content = owned.content_class
     has_container = owner.kind in (STATIC, FIELD, THREAD_LOCAL)
@@ -392,12 +390,12 @@ def _root_kinds(graph: HeapGraph, members: NDArray[np.int64]) -> dict[str, int]:
     return dict(Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist()).most_common())
 
 
-def _accumulation(graph: HeapGraph, index: int, heaviest: NDArray[np.uint32]) -> AccumulationPoint:
+def _accumulation(graph: HeapGraph, index: int, heaviest: HeavyChildren) -> AccumulationPoint:
     tree, columns = graph.dominators, graph.columns
     way = [index]
     while len(way) < _MAX_STEPS:
-        child = int(heaviest[way[-1]])
-        if child == NO_OBJECT or tree.retained_units[child] < DROP * int(tree.retained_units[way[-1]]):
+        child = heaviest.of(way[-1])
+        if child is None:
             break
         way.append(child)
     classes = columns.class_index[way]

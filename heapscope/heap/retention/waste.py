@@ -43,8 +43,7 @@ _HIDDEN = ("/0x", "$$Lambda", "LambdaForm$")
 def _rows_of(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     """Instances of the classes of a name, subclasses left out; empty where there is none."""
     is_it = np.array([c.name == class_name for c in graph.classes], bool)
-    found: NDArray[np.int64] = np.nonzero(is_it[graph.columns.class_index])[0]
-    return found
+    return graph.instances_of(is_it)
 
 
 def duplicate_strings(graph: HeapGraph, count: int = 20) -> Table:

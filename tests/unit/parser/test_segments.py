@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import heapscope
+from heapscope.cli import main
+from heapscope.parser import segments
 from heapscope.parser.class_tables import class_tables_of
 from heapscope.parser.segments import (
     NO_OBJECT,
@@ -117,3 +119,16 @@ def test_two_objects_at_one_address(tmp_path: Path, far: int) -> None:
         pytest.raises(heapscope.CorruptRecord, match="0x900"),
     ):
         len(opened.columns.object_ids)
+
+
+def test_too_many_objects_are_refused_before_anything_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = build(nodes).save(tmp_path / "d.hprof")
+    monkeypatch.setattr(segments, "MAX_OBJECTS", 3)
+    folder = tmp_path / "indexes"
+    assert main(["dominators", str(path), "--index-dir", str(folder)]) == 3
+    said = capsys.readouterr().err
+    assert "objects; who refers to whom is analysed for 3 at most; heapscope histogram counts any" in said
+    assert not list(folder.glob("*"))
+    assert main(["histogram", str(path)]) == 0

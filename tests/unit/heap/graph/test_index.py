@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -311,3 +312,32 @@ def test_a_dump_written_to_meanwhile_gets_none(
     monkeypatch.setattr(graph_module, "dominate", touched)
     answer(dump, folder)
     assert list(folder.iterdir()) == []
+
+
+def test_without_an_index_large_arrays_are_no_memory_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "_SPILLED_BYTES", 1 << 12)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = index_module.Store(None, spills=True)
+    small, large = store.array("small", 10, np.uint32), store.array("large", 1 << 20, np.uint32)
+    assert isinstance(small.base, type(None))
+    assert not isinstance(large.base, type(None))
+    large[:] = 7
+    store.abandon()
+    assert int(large.sum()) == 7 << 20
+    assert not list(tmp_path.iterdir())
+    assert not store.commit({}, {}, {})
+
+
+def test_a_full_temporary_folder_is_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(index_module, "_SPILLED_BYTES", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    store = index_module.Store(None, spills=True)
+    assert store.array("large", 100, np.uint32).tolist() == [0] * 100

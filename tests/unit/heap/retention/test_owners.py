@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import heapscope
+from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.retention import kernels
 from heapscope.heap.retention.owners import content_class, content_members, find_owned
 from tests.support.dumps import DumpBuilder
 from tests.unit.heap.retention.test_owner_paths import (
@@ -16,6 +19,9 @@ from tests.unit.heap.retention.test_owner_paths import (
     sessions_builder,
     thread_local_classes,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def large_sessions_builder(payload: int = 2000) -> tuple[DumpBuilder, int, list[int]]:
@@ -122,3 +128,46 @@ def test_two_collections_of_one_object_that_share_elements_are_named_by_their_fi
         (found,) = find_owned(heap.graph)
     assert found.owner.field in ("com.acme.Cache.data", "com.acme.Cache.order")
     assert found.content_class == "com.acme.Rate"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_below_an_object_is_found_as_defined(seed: int) -> None:
+    """Chains of nodes of one class are left behind at once, whatever was remembered of them before."""
+    random = np.random.default_rng(seed)
+    n = 3000
+    # Each object hangs on one before it: mostly on the last one, so that there are long chains.
+    above = np.maximum(np.arange(n) - 1 - random.integers(0, 2, n) * random.integers(0, 40, n), 0)
+    order = random.permutation(n)
+    tree = np.full(n, VIRTUAL_ROOT, np.uint32)
+    tree[order[1:]] = order[above[1:]]
+    class_index = (random.random(n) < 0.05).astype(np.uint16) if seed % 2 else np.zeros(n, np.uint16)
+    marked = np.sort(random.choice(n, 5, replace=False)).astype(np.int64)
+    marks = np.zeros(n // 64 + 1, np.uint64)
+    for each in marked.tolist():
+        marks[each >> 6] |= np.uint64(1 << (each & 63))
+    keys, firsts = np.full(256, NO_OBJECT, np.uint32), np.empty(256, np.uint32)
+    below = np.zeros(n, np.uint8)
+    rows = np.arange(n)
+    kernels.mark_below["u2"](
+        tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, 64, 8
+    )
+    wanted = set(marked.tolist())
+    assert below.tolist() == [naive_is_below(tree, class_index, each, wanted) for each in range(n)]
+    assert 0 < below.sum() < n
+
+
+def naive_is_below(
+    tree: NDArray[np.uint32], class_index: NDArray[np.uint16], at: int, marked: set[int]
+) -> bool:
+    for step in range(64):
+        at = int(tree[at])
+        if at >= VIRTUAL_ROOT:
+            return False
+        if at in marked:
+            return True
+        if step % 8 == 7:
+            while (above := int(tree[at])) < VIRTUAL_ROOT and above not in marked:
+                if class_index[above] != class_index[at]:
+                    break
+                at = above
+    return False
