@@ -186,7 +186,7 @@ UNKNOWN_LEAKS = (
     ),
     Case(
         "executors", "com.acme.fax.FaxServer", UNKNOWN, "executors of one thread that nobody shuts down",
-        "FaxJob.sender", ("com.acme.fax.FaxJob",), collector=G1,
+        "local variables of threads 'fax fax-*-*'", ("com.acme.fax.FaxJob",), collector=G1,
     ),
     Case(
         "class-value", "com.acme.json.Serializers", UNKNOWN, "values of a ClassValue",

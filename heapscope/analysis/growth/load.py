@@ -70,9 +70,13 @@ def why_restarted(after: Growth) -> str:
 
 
 def _was_dropped(one: Compared, after: Growth) -> bool:
-    """Whether about as many as would have grown at the old rate are garbage in a snapshot."""
+    """Whether about as many as would have grown at the old rate are garbage in a snapshot.
+
+    What a collection takes away was garbage.  What only rises may be held by something that a dump does not
+    show, as a field of a class object is.
+    """
     seen = after.get(one.name)
-    if seen is None:
+    if seen is None or not (np.diff(seen.instance_counts[after.axis.skip :]) < 0).any():
         return False
     reached = (0,) * after.axis.count if one.second is None else one.second.instance_counts
     dropped = max(every - kept for every, kept in zip(seen.instance_counts, reached, strict=True))

@@ -38,7 +38,7 @@ from heapscope.parser.source import crc32
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-FORMAT = 3
+FORMAT = 4
 MAGIC = b"heapscope index\0"
 SUFFIX = ".heapscope-index"
 _HEAD = struct.Struct("<16sIIQQ")

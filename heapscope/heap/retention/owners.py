@@ -9,8 +9,9 @@ each key) come together.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,18 @@ import numpy as np
 from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.owner_paths import (
+    COPIES,
+    ELEMENT,
     LOADER,
     OTHER,
     STACK,
+    STATIC,
     Owner,
+    copied_names,
     extends,
     origins_of,
     owner_of,
+    owner_of_loader,
     owner_parents,
 )
 from heapscope.parser.tags import BasicType
@@ -44,6 +50,9 @@ _LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of th
 _CONTENT_SAMPLES = 400  # elements whose classes say what piles up
 _CONTENT_DEPTH = 8
 _CONTENT_LOOKS = 4000  # objects that are looked at for it
+_THREADS = 4  # so many of names that differ in digits alone are of one kind: chosen
+_LOADERS = 3  # so many have what one of them alone would not: chosen
+_LAMBDA = "$$Lambda"
 _CLIMBED = 64  # steps from an element up to its collection
 _OPENED = (
     "java.lang.Thread",
@@ -111,11 +120,68 @@ class _Piece:
 def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owner]]]:
     """Pieces of at least so many units with their owners, by the owner's field; the largest first."""
     found: dict[str, list[tuple[_Piece, Owner]]] = defaultdict(list)
-    for part, owner in _credited(graph, _find_pieces(graph, least)):
+    credited = _credited(graph, _find_pieces(graph, least))
+    owners = _of_thread_groups([owner for _, owner in credited])
+    for (part, _), owner in zip(credited, owners, strict=True):
         found[owner.field].append((part, owner))
+    for name in [name for name, parts in found.items() if _is_of_many_loaders(graph, parts)]:
+        for part, owner in found.pop(name):
+            holder = owner_of_loader(graph, owner) or owner
+            found[holder.field].append((part, holder))
     for parts in found.values():
         parts.sort(key=lambda each: -each[0].units)
     return found
+
+
+def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
+    """The owners, with the stacks of threads that differ in a number of their name alone as one.
+
+    A field that each of many such threads leads to once, and no collection, is not what they pile up in.
+    """
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for owner in owners:
+        if _is_of_stack(owner):
+            names[_group_of(owner)].add(owner.thread_name)
+    return [
+        replace(
+            owner,
+            field=f"local variables of threads {_group_of(owner)[1]!r}",
+            kind=STACK,
+            origin=ClassOrigin.JDK,
+            place=0,
+            held_index=owner.held_index if len(owner.steps) < 2 else owner.steps[1].object_index,
+            thread_name=_group_of(owner)[1],
+        )
+        if _is_of_stack(owner) and len(names[_group_of(owner)]) >= _THREADS
+        else owner
+        for owner in owners
+    ]
+
+
+def _is_of_stack(owner: Owner) -> bool:
+    if not owner.thread_name or not owner.steps or owner.steps[0].kind != STACK:
+        return False
+    return owner.kind == STACK or all(step.kind != ELEMENT for step in owner.steps[: owner.place + 1])
+
+
+def _group_of(owner: Owner) -> tuple[str, str]:
+    field = "" if owner.kind == STACK else owner.field
+    return field, re.sub(r"\d+", "*", owner.thread_name)
+
+
+def _is_of_many_loaders(graph: HeapGraph, parts: list[tuple[_Piece, Owner]]) -> bool:
+    """Whether a static field of a class that many loaders have holds something in each, and much in none.
+
+    Then it is the loaders that pile up.  Where one of them has most of it, its field leaks.
+    """
+    owners = [owner for _, owner in parts]
+    first = owners[0]
+    if first.kind != STATIC or first.steps[first.place].class_name not in copied_names(graph):
+        return False
+    of_each: Counter[int] = Counter()
+    for part, owner in parts:
+        of_each[owner.steps[owner.place].object_index] += part.units
+    return len(of_each) >= _LOADERS and 2 * max(of_each.values()) <= sum(of_each.values())
 
 
 def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
@@ -315,7 +381,7 @@ def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
     """The owners of a group: a sample of its members tells in which parts."""
     step = max(1, piece.members.size // _SAMPLED)
     sample = piece.members[::step]
-    owners = [owner_of(graph, index, is_one_of_many=True) for index in sample.tolist()]
+    owners = _of_thread_groups([owner_of(graph, each, is_one_of_many=True) for each in sample.tolist()])
     counts = Counter(owner.field for owner in owners)
     first = {owner.field: owner for owner in reversed(owners)}
     found = []
@@ -347,27 +413,38 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
     # What holds the collection is not in it, though its elements refer to it as the outer object does.
     holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
     weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
-    pending = deque((index, 0) for index in containers[:_CONTENT_SAMPLES].tolist())
+    lambdas: Counter[str] = Counter()
+    captured: dict[str, Counter[str]] = defaultdict(Counter)
+    pending = deque((index, 0, "") for index in containers[:_CONTENT_SAMPLES].tolist())
     seen: set[int] = set()
     while pending and len(seen) < _CONTENT_LOOKS:
-        at, depth = pending.popleft()
+        at, depth, maker = pending.popleft()
         if at in seen or at in holders or (depth and opened[at]):
             continue
         seen.add(at)
         name = graph.classes[int(class_index[at])].name
+        if maker:
+            captured[maker][name] += origins[int(class_index[at])] > ClassOrigin.JDK
+            continue
         origin = ClassOrigin(int(origins[int(class_index[at])]))
         is_array = name.endswith("[]") and name not in _PLAIN
         if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
             weights[origin][name] += int(graph.retained_units[at]) + 1
+            if _LAMBDA in name:
+                lambdas[name] += 1
+                pending += [(each, depth + 1, name) for each in references.outgoing(at).tolist()]
             if origin > ClassOrigin.JDK:
                 continue
         if depth < _CONTENT_DEPTH and name not in _PLAIN and not name.startswith(_ASIDE):
             below = references.outgoing(at)
             step = max(1, below.size // _CONTENT_SAMPLES)
-            pending += [(each, depth + 1) for each in below[::step].tolist()]
+            pending += [(each, depth + 1, "") for each in below[::step].tolist()]
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
         if weights[origin]:
-            return weights[origin].most_common(1)[0][0]
+            most = weights[origin].most_common(1)[0][0]
+            # Lambdas that each hold an object of their own stand for those.
+            inside = captured[most].most_common(1) if most in lambdas else []
+            return inside[0][0] if inside and 2 * inside[0][1] >= lambdas[most] else most
     ordered = [name for name, _ in weights[ClassOrigin.JDK].most_common()]
     return next((name for name in ordered if name not in _PLAIN), ordered[0] if ordered else "")
 
@@ -375,11 +452,27 @@ def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
 def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     """Object indices of what a field owns: of its content's class, else of what piles up there."""
     piles, name = owned.pile_indices, owned.content_class
-    is_field = owned.owner.place >= 0
+    is_field = owned.owner.place >= 0 and owned.owner.kind != STACK
     if not name or (not is_field and most_common_class(graph, piles) == name):
         return piles
-    members = content_members(graph, owned.held_indices if is_field else piles, name)
+    members = content_members(graph, owned.held_indices if is_field else np.unique(piles), name)
     return members if members.size else piles
+
+
+def held_loaders(graph: HeapGraph, owned: Owned) -> tuple[str, int]:
+    """Class loaders that hang on what a field owns: the class that most of them have, and how many have it.
+
+    Empty and 0 for fewer than would be applications that are deployed anew and never let go.
+    """
+    rows = np.nonzero(extends(graph, "java.lang.ClassLoader")[graph.columns.class_index])[0]
+    if rows.size < COPIES:
+        return "", 0
+    held = rows[_are_below(graph, owner_parents(graph), rows, owned.held_indices)]
+    if not held.size:
+        return "", 0
+    counts = np.bincount(graph.columns.class_index[held])
+    most = int(counts.argmax())
+    return (graph.classes[most].name, int(counts[most])) if counts[most] >= COPIES else ("", 0)
 
 
 def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name: str) -> NDArray[np.int64]:
