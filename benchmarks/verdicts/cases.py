@@ -205,7 +205,8 @@ UNKNOWN_LEAKS = (
         "History.previews", ("com.acme.report.ReportRow",),
     ),
     Case(
-        "cleaning-actions", "com.acme.image.Images", UNKNOWN, "cleaning actions that refer to what they clean",
+        "cleaning-actions", "com.acme.image.Images", UNKNOWN,
+        "cleaning actions that refer to what they clean",
         "Images.CLEANER", ("com.acme.image.DecodedImage",),
     ),
     Case(
@@ -213,7 +214,8 @@ UNKNOWN_LEAKS = (
         "a local variable of thread 'main'", ("com.acme.poll.Reading",),
     ),
     Case(
-        "library-map", "com.acme.fleet.Fleet", UNKNOWN, "a library's map in a static beside a companion object",
+        "library-map", "com.acme.fleet.Fleet", UNKNOWN,
+        "a library's map in a static beside a companion object",
         "Tracker.positions", ("com.acme.fleet.Position",),
     ),
     Case(

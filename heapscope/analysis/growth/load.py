@@ -14,9 +14,12 @@ import numpy as np
 from heapscope.analysis.growth.comparison import Compared
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.notes import NoteKind
+from heapscope.analysis.growth.same_process import evidence_of
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.thresholds import IN_STEP, MAX_LEFT, MIN_EXPECTED
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 
+_SHOWN = 3
 Insertions = Callable[[str], tuple[int, int] | None]
 
 
@@ -66,6 +69,13 @@ def why_restarted(after: Growth) -> str:
                 f"({note.counts[0]:,} classes, then {note.counts[1]:,}), and a new one begins anew; take all "
                 "snapshots after the cure of one process"
             )
+    unnamed = [one.name for one in after.snapshots if one.kind != DUMP and not evidence_of(one)]
+    if unnamed:
+        return (
+            f"{', '.join(unnamed[:_SHOWN])}{' ...' * (len(unnamed) > _SHOWN)}: class histograms that name no "
+            "process, so a restart between them would not show, and a new process begins anew; 'heapscope "
+            "collect' and 'jcmd PID GC.class_histogram' say of which process theirs are"
+        )
     return ""
 
 

@@ -102,7 +102,9 @@ def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Optio
     class_values = np.empty(0, np.int64)
     if options.semantics == "jvm":
         rows = [row for row, each in enumerate(classes) if each.name == CLASS_VALUE_MAP]
-        class_values = np.concatenate([class_values, *(np.nonzero(columns.class_index == r)[0] for r in rows)])
+        class_values = np.concatenate(
+            [class_values, *(np.nonzero(columns.class_index == r)[0] for r in rows)]
+        )
     return RootTable(
         object_index=at,
         kinds=roots.kinds,
