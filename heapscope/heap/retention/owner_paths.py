@@ -366,7 +366,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
 
 
 def owner_of_loader(graph: HeapGraph, owner: Owner) -> Owner | None:
-    """Of a field that a class has in each of many loaders: what holds the loaders; None where nothing else does."""
+    """Of a field that a class has in each of many loaders: what holds the loaders; None where nothing does."""
     copied = copied_names(graph)
     for step in owner.steps[1:]:
         represented = JavaObject(graph, step.object_index).represented_class
@@ -433,7 +433,7 @@ def _is_link(graph: HeapGraph, step: OwnerStep, target: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Keyed:
-    """A value that a thread keeps for a ThreadLocal, or a class for a ClassValue: under which field that is."""
+    """A value that a thread keeps for a ThreadLocal, or a class for a ClassValue, and under which field."""
 
     place: int  # of the step to the value
     field: str
@@ -442,7 +442,7 @@ class _Keyed:
 
 
 def _keyed(graph: HeapGraph, steps: tuple[OwnerStep, ...]) -> _Keyed | None:
-    """The static field with the ThreadLocal or ClassValue under which a value is kept; None where there is none."""
+    """The static field with the ThreadLocal or ClassValue under which a value is kept; None without one."""
     for place, step in enumerate(steps):
         if step.class_name not in (_THREAD_LOCAL_ENTRY, _CLASS_VALUE_ENTRY) or step.name != "value":
             continue
