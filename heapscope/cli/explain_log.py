@@ -78,7 +78,7 @@ def explain_log(
     ending = "" if output is None else output.suffix.lower()
     is_json = as_json or ending == ".json"
     choice = Choice("json" if is_json else "text", path=output, force=force)
-    choice.check()
+    choice.check(".png")
     with work(compiles=False) as at:
         summary = summarise(files, load_catalogue(*own), at.name, at.progress)
     if ending == ".png":

@@ -366,7 +366,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
 
 
 def owner_of_loader(graph: HeapGraph, owner: Owner) -> Owner | None:
-    """Of a field that a class has in each of many loaders: what holds the loaders; None where nothing does."""
+    """Of a field that a class has in each of many loaders: what holds the loaders; None without one."""
     copied = copied_names(graph)
     for step in owner.steps[1:]:
         represented = JavaObject(graph, step.object_index).represented_class
