@@ -12,6 +12,7 @@ from heapscope.analysis.growth.comparison import Comparison
 from heapscope.analysis.growth.cure import Proof
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
+from heapscope.analysis.growth.dropped import dropped
 from heapscope.analysis.growth.guards import (
     Checks,
     check_each_once,
@@ -171,7 +172,15 @@ class Snapshots(RichRepr, Queryable, Series):
         if kept is None:
             return proof
         reached = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
-        return cure.prove(before, reached, patterns, subjects=subjects, seen=cured, insertions=insertions)
+        return cure.prove(
+            before,
+            reached,
+            patterns,
+            subjects=subjects,
+            seen=cured,
+            insertions=insertions,
+            dropped=lambda name: dropped(after, name, progress),
+        )
 
     def check(
         self,
