@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from heapscope.analysis.growth import comparison, cure, tables
 from heapscope.analysis.growth.comparison import Comparison
 from heapscope.analysis.growth.cure import Proof
+from heapscope.analysis.growth.dropped import dropped
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
-from heapscope.analysis.growth.dropped import dropped
 from heapscope.analysis.growth.guards import (
     Checks,
     check_each_once,
