@@ -57,8 +57,8 @@ def why_no_load(
     rest = f" and {len(decisive) - 1:,} more class{'es' * (len(decisive) > 2)}" if many else ""
     return (
         f"{decisive[0].name}{rest} {what}, but nothing shows that the program did the same work: nothing of "
-        "its own comes and goes as before; give it the same load, and count the work with --work or take heap "
-        "dumps with their garbage ('heapscope collect --all'), which shows what was made and dropped"
+        "its own comes and goes as before; give it the same load, and count the work with --work or take "
+        "heap dumps with their garbage ('heapscope collect --all'), which shows what was made and dropped"
     )
 
 
