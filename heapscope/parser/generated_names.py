@@ -58,7 +58,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 # What a generated name has, and most names have not: rules cost twenty times as much.
-_MARK = re.compile(r"[/+]|\.0x|\$\$|Generated|Proxy\d|Script|^script\d|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn")
+_MARK = re.compile(
+    r"[/+]|\.0x|\$\$|Generated|Proxy\d|Script|^script\d|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn"
+)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph.class_origin import ClassOrigin
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.owner_paths import (
     COPIES,
@@ -228,7 +228,12 @@ def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> s
         name = most_common_class(graph, members)
         inside = _is_structure(name) or _is_object_array(graph, int(members[0]))
         return (inside and content_class(graph, members)) or name
-    return content_class(graph, np.array([owner.held_index]))
+    name = content_class(graph, np.array([owner.held_index]))
+    if class_origin(name or "java.lang.Object") > ClassOrigin.JDK:
+        return name
+    # A registry of the JDK has its collection deep inside: from there the program's objects are near.
+    inside = content_class(graph, np.unique(members))
+    return inside if class_origin(inside or "java.lang.Object") > ClassOrigin.JDK else name
 
 
 def most_common_class(graph: HeapGraph, members: NDArray[np.int64]) -> str:
