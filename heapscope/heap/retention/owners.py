@@ -224,6 +224,9 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
 
 
 def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> str:
+    held_class = graph.classes[int(graph.columns.class_index[owner.held_index])].name
+    if owner.kind == STACK and class_origin(held_class) > ClassOrigin.JDK:
+        return held_class  # each of many threads has one
     if owner.kind in (OTHER, STACK, LOADER) and owner.held_index in members:
         name = most_common_class(graph, members)
         inside = _is_structure(name) or _is_object_array(graph, int(members[0]))
