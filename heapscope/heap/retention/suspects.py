@@ -413,7 +413,7 @@ def _accumulation(graph: HeapGraph, index: int, heaviest: NDArray[np.uint32]) ->
     counts = np.bincount(of_class, minlength=1)
     sums = np.bincount(of_class, tree.retained_units[below], 1)
     by_name: dict[str, tuple[int, int]] = {}  # several loaders may each have a class of one name
-    for row in np.nonzero(counts)[0].tolist():
+    for row in np.nonzero(sums)[0].tolist():
         count, units = by_name.get(graph.classes[row].name, (0, 0))
         by_name[graph.classes[row].name] = count + int(counts[row]), units + int(sums[row])
     heaviest_first = sorted(by_name.items(), key=lambda each: -each[1][1])[:_SHOWN]
