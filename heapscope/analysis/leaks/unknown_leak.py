@@ -14,8 +14,9 @@ from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
+from heapscope.heap.retention.owner_content import most_common_class
 from heapscope.heap.retention.owner_paths import other_holders
-from heapscope.heap.retention.owners import held_loaders, most_common_class, owned_members
+from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 

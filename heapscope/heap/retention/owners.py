@@ -10,7 +10,7 @@ each key) come together.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,14 @@ import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.owner_content import (
+    are_below,
+    content_class,
+    content_members,
+    is_structure,
+    most_common_class,
+    passes_on,
+)
 from heapscope.heap.retention.owner_paths import (
     COPIES,
     ELEMENT,
@@ -47,34 +55,9 @@ _MAX_PIECES = 400
 _SAMPLED = 64  # members of a group whose owners are looked up
 _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are opened
 _LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of them are looked at
-_CONTENT_SAMPLES = 400  # elements whose classes say what piles up
-_CONTENT_DEPTH = 8
-_CONTENT_LOOKS = 4000  # objects that are looked at for it
 _THREADS = 4  # so many of names that differ in digits alone are of one kind: chosen
 _LOADERS = 3  # so many have what one of them alone would not: chosen
-_LAMBDA = "$$Lambda"
-_CLIMBED = 64  # steps from an element up to its collection
-_OPENED = (
-    "java.lang.Thread",
-    "java.lang.ClassLoader",
-    "java.lang.Class",
-    "java.lang.ThreadLocal$ThreadLocalMap",
-    "java.lang.ThreadLocal$ThreadLocalMap$Entry[]",
-    "java.lang.ThreadLocal$ThreadLocalMap$Entry",
-)
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
-# Packages whose classes are collections and their parts.
-_COLLECTIONS = frozenset({"java.util", "java.util.concurrent", "java.lang.ref"})
-# Beside a collection, not in it.
-_ASIDE = ("java.lang.ref.ReferenceQueue", "java.lang.ref.Finalizer", "java.util.concurrent.locks.")
-# Values that say nothing of what piles up: a map from names to sessions is one of sessions.
-_PLAIN = frozenset(
-    {
-        *("java.lang.String", "java.lang.Integer", "java.lang.Long", "java.lang.Boolean", "java.lang.Object"),
-        *("java.lang.Double", "java.lang.Float", "java.lang.Short", "java.lang.Character", "java.lang.Byte"),
-        *("java.lang.Class", "byte[]", "char[]", "int[]", "long[]", "java.util.UUID", "java.util.Date"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +212,7 @@ def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> s
         return held_class  # each of many threads has one
     if owner.kind in (OTHER, STACK, LOADER) and owner.held_index in members:
         name = most_common_class(graph, members)
-        inside = _is_structure(name) or _is_object_array(graph, int(members[0]))
+        inside = is_structure(name) or _is_object_array(graph, int(members[0]))
         return (inside and content_class(graph, members)) or name
     name = content_class(graph, np.array([owner.held_index]))
     if class_origin(name or "java.lang.Object") > ClassOrigin.JDK:
@@ -237,11 +220,6 @@ def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> s
     # A registry of the JDK has its collection deep inside: from there the program's objects are near.
     inside = content_class(graph, np.unique(members))
     return inside if class_origin(inside or "java.lang.Object") > ClassOrigin.JDK else name
-
-
-def most_common_class(graph: HeapGraph, members: NDArray[np.int64]) -> str:
-    """The class that most of some objects have."""
-    return graph.classes[int(np.bincount(graph.columns.class_index[members]).argmax())].name
 
 
 def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
@@ -253,7 +231,7 @@ def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
     )
     large = np.nonzero(retained >= least)[0]
     rest = _own_rest(graph, large)
-    opened = _is_opened(graph)
+    opened = passes_on(graph)
     pieces = [
         _Piece(np.array([index]), units, is_group=False)
         for index, units in rest.items()
@@ -310,15 +288,6 @@ def _own_rest(graph: HeapGraph, large: NDArray[np.int64]) -> dict[int, int]:
     np.subtract.at(rest, head[place[leaves]], units[leaves])
     heads = np.nonzero(~is_link)[0]
     return dict(zip(large[heads].tolist(), rest[heads].tolist(), strict=True))
-
-
-def _is_opened(graph: HeapGraph) -> NDArray[np.bool_]:
-    """Which objects only pass on what they hold, bool, shape (n,)."""
-    is_opened = np.zeros(len(graph.classes), bool)
-    for name in _OPENED:
-        is_opened |= extends(graph, name)
-    found: NDArray[np.bool_] = is_opened[graph.columns.class_index]
-    return found
 
 
 def _groups(graph: HeapGraph, members: NDArray[np.int64], least: int) -> list[_Piece]:
@@ -400,63 +369,6 @@ def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
     return found
 
 
-def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
-    """What piles up in some objects: the class whose instances retain most of those found first below them.
-
-    Nodes, entries, arrays and collections of the JDK are looked through; strings and numbers count only where
-    there is nothing else.
-
-    Parameters
-    ----------
-    containers : int64 array
-        Object indices.
-
-    Returns
-    -------
-    str
-        The program's class before a library's before the JDK's; empty where nothing is found.
-    """
-    origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    opened = _is_opened(graph)
-    # What holds the collection is not in it, though its elements refer to it as the outer object does.
-    holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
-    weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
-    lambdas: Counter[str] = Counter()
-    captured: dict[str, Counter[str]] = defaultdict(Counter)
-    pending = deque((index, 0, "") for index in containers[:_CONTENT_SAMPLES].tolist())
-    seen: set[int] = set()
-    while pending and len(seen) < _CONTENT_LOOKS:
-        at, depth, maker = pending.popleft()
-        if at in seen or at in holders or (depth and opened[at]):
-            continue
-        seen.add(at)
-        name = graph.classes[int(class_index[at])].name
-        if maker:
-            captured[maker][name] += origins[int(class_index[at])] > ClassOrigin.JDK
-            continue
-        origin = ClassOrigin(int(origins[int(class_index[at])]))
-        is_array = name.endswith("[]") and name not in _PLAIN
-        if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
-            weights[origin][name] += int(graph.retained_units[at]) + 1
-            if _LAMBDA in name:
-                lambdas[name] += 1
-                pending += [(each, depth + 1, name) for each in references.outgoing(at).tolist()]
-            if origin > ClassOrigin.JDK:
-                continue
-        if depth < _CONTENT_DEPTH and name not in _PLAIN and not name.startswith(_ASIDE):
-            below = references.outgoing(at)
-            step = max(1, below.size // _CONTENT_SAMPLES)
-            pending += [(each, depth + 1, "") for each in below[::step].tolist()]
-    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
-        if weights[origin]:
-            most = weights[origin].most_common(1)[0][0]
-            # Lambdas that each hold an object of their own stand for those.
-            inside = captured[most].most_common(1) if most in lambdas else []
-            return inside[0][0] if inside and 2 * inside[0][1] >= lambdas[most] else most
-    ordered = [name for name, _ in weights[ClassOrigin.JDK].most_common()]
-    return next((name for name in ordered if name not in _PLAIN), ordered[0] if ordered else "")
-
-
 def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     """Object indices of what a field owns: of its content's class, else of what piles up there."""
     piles, name = owned.pile_indices, owned.content_class
@@ -475,80 +387,9 @@ def held_loaders(graph: HeapGraph, owned: Owned) -> tuple[str, int]:
     rows = np.nonzero(extends(graph, "java.lang.ClassLoader")[graph.columns.class_index])[0]
     if rows.size < COPIES:
         return "", 0
-    held = rows[_are_below(graph, owner_parents(graph), rows, owned.held_indices)]
+    held = rows[are_below(graph, owner_parents(graph), rows, owned.held_indices)]
     if not held.size:
         return "", 0
     counts = np.bincount(graph.columns.class_index[held])
     most = int(counts.argmax())
     return (graph.classes[most].name, int(counts[most])) if counts[most] >= COPIES else ("", 0)
-
-
-def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name: str) -> NDArray[np.int64]:
-    """The instances of a class that some objects hold: on their preferred path, or in their dominator tree.
-
-    Parameters
-    ----------
-    containers : int64 array
-        Object indices, ascending.
-    class_name : str
-        Subclasses do not count.
-
-    Returns
-    -------
-    int64 array
-        Object indices, strictly increasing.
-    """
-    is_it = np.array([c.name == class_name for c in graph.classes], bool)
-    rows = np.nonzero(is_it[graph.columns.class_index])[0]
-    found = np.zeros(rows.size, bool)
-    for tree in (owner_parents(graph), graph.immediate_dominators):
-        rest = np.nonzero(~found)[0]
-        found[rest] = _are_below(graph, tree, rows[rest], containers)
-    return rows[found]
-
-
-def _are_below(
-    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which objects have one of the containers above them in a tree."""
-    below = np.zeros(rows.size, bool)
-    left, at = np.arange(rows.size), rows.astype(np.int64)
-    for step in range(_CLIMBED):
-        at = tree[at].astype(np.int64)
-        place = np.minimum(np.searchsorted(containers, at), containers.size - 1)
-        is_there = containers[place] == at
-        below[left[is_there]] = True
-        goes_on = ~is_there & (at < VIRTUAL_ROOT)
-        left, at = left[goes_on], at[goes_on]
-        if not left.size:
-            break
-        if step % 8 == 7:  # nodes of a list: at once to the first of it
-            at = _first_of_lists(graph, tree, at, containers)
-    return below
-
-
-def _first_of_lists(
-    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For each object the first, below the containers, of the objects of its class that lead to it."""
-    class_index = graph.columns.class_index
-    first = rows.copy()
-    for node_class in np.unique(class_index[rows]).tolist():
-        nodes = np.nonzero(class_index == node_class)[0]
-        above = tree[nodes].astype(np.int64)
-        place = np.minimum(np.searchsorted(nodes, above), nodes.size - 1)
-        goes_on = (nodes[place] == above) & ~np.isin(above, containers)
-        top = np.where(goes_on, place, np.arange(nodes.size))
-        while True:
-            further = top[top]
-            if (further == top).all():
-                break
-            top = further
-        mine = class_index[rows] == node_class
-        first[mine] = nodes[top[np.searchsorted(nodes, rows[mine])]]
-    return first
-
-
-def _is_structure(class_name: str) -> bool:
-    """Whether a class of the JDK is a collection, or a part of one: ``HashMap``, ``LinkedList$Node``."""
-    return class_name.rpartition(".")[0] in _COLLECTIONS and class_name not in _PLAIN

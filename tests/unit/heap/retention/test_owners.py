@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.heap.retention.owners import content_class, content_members, find_owned, held_loaders
+from heapscope.heap.retention.owner_content import content_class, content_members
+from heapscope.heap.retention.owners import find_owned, held_loaders
 from tests.support.dumps import DumpBuilder
 from tests.unit.heap.retention.test_owner_paths import (
     REGISTRY,
