@@ -218,8 +218,8 @@ def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> s
     if class_origin(name or "java.lang.Object") > ClassOrigin.JDK:
         return name
     # A registry of the JDK has its collection deep inside: from there the program's objects are near.
-    inside = content_class(graph, np.unique(members))
-    return inside if class_origin(inside or "java.lang.Object") > ClassOrigin.JDK else name
+    deeper = content_class(graph, np.unique(members))
+    return deeper if class_origin(deeper or "java.lang.Object") > ClassOrigin.JDK else name
 
 
 def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
