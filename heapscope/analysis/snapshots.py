@@ -165,7 +165,7 @@ class Snapshots(RichRepr, Queryable, Series):
             return (known[0], known[1]) if len(known) == len(put) else None
 
         proof = cure.prove(before, cured, patterns, subjects=subjects, insertions=insertions)
-        if proof.verdict == TOO_EARLY:
+        if proof.verdict == TOO_EARLY and not any(one.grown > 0 for one in proof.decisive):
             return proof
         # Garbage in the dumps after is no leak that goes on, and hides none.
         kept = reachable_series(after, progress)

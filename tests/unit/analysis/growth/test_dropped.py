@@ -53,6 +53,7 @@ def test_only_what_hangs_on_nothing_was_dropped(tmp_path: Path) -> None:
     ("after", "verdict"),
     [
         ({"alone": [100, 200, 300, 400]}, "fixed"),
+        ({"alone": [0, 280, 110, 260]}, "fixed"),  # a collection took some
         ({"hidden": [100, 200, 300, 400]}, "too early to tell"),  # a field of the JVM may hold them
         ({"alone": [5, 10, 15, 20]}, "too early to tell"),  # hardly anything was done
         ({"alone": [0, 0, 0, 0]}, "too early to tell"),  # idle
