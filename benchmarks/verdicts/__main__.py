@@ -37,6 +37,7 @@ from benchmarks.verdicts.answers import (
 )
 from benchmarks.verdicts.cases import CASES, HEALTHY, QUICK, Case
 from benchmarks.verdicts.judging import DIAGNOSED, RIGHT, SUSPECTS, TEXTS, Goal, Row, goals, judge, judge_cure
+from benchmarks.verdicts.open_heaps import forget_heaps, share_heaps
 from benchmarks.verdicts.runs import (
     AGAIN,
     BEFORE,
@@ -102,6 +103,7 @@ def cured(case: Case, jdk: int, runs: dict[str, list[Shot]], *, quick: bool) -> 
             )
             answer = ask("check", *before, "--against", *after, "--json")
             yield judge_cure(case, jdk, run, DIAGNOSED.get(view, view), read_check(answer))
+        forget_heaps(shot.dump for shot in runs[run])
 
 
 def measure(
@@ -172,12 +174,14 @@ def main() -> int:
         work = Path(scratch)
         os.environ["HEAPSCOPE_INDEX_DIR"] = str(work / "indexes")
         classes = compile_programs(work / "classes")
+        share_heaps()
         for case, release in product(cases, releases):
             folder = (options.keep or work) / f"jdk{release}" / case.name
             for row in measure(case, jdks[release], classes, folder, work, quick=options.quick):
                 rows.append(row)
                 if row.outcome != RIGHT or not options.wrong:
                     print(line_of(row), flush=True)
+            forget_heaps()
             if options.keep is None:
                 shutil.rmtree(folder)
     reached = goals(rows)

@@ -179,6 +179,58 @@ UNKNOWN_LEAKS = (
         "timer", "com.acme.calendar.Reminders", UNKNOWN, "cancelled tasks of a java.util.Timer",
         "Reminders.TIMER", ("com.acme.calendar.Reminder", "com.acme.calendar.Meeting"), collector=PARALLEL,
     ),
+    Case(
+        "redeployed", "com.acme.deploy.Deployer", UNKNOWN, "class loaders that a registry's elements keep",
+        "Gauges.registered", ("com.acme.deploy.Webapp", "com.acme.deploy.WebappLoader"),
+        text_classes=("com.acme.deploy.WebappPage",),
+    ),
+    Case(
+        "executors", "com.acme.fax.FaxServer", UNKNOWN, "executors of one thread that nobody shuts down",
+        "local variables of threads 'fax fax-*-*'", ("com.acme.fax.FaxJob",), collector=G1,
+    ),
+    Case(
+        "class-value", "com.acme.json.Serializers", UNKNOWN, "values of a ClassValue",
+        "Serializers.WRITERS", ("com.acme.json.JsonWriter",), other_owner="WriterList.writers",
+    ),
+    Case(
+        "statements", "com.acme.warehouse.Warehouse", UNKNOWN, "statements in each connection of a pool",
+        "PooledConnection.statements", ("com.acme.warehouse.OpenStatement",),
+    ),
+    Case(
+        "ring", "com.acme.carousel.Carousel", UNKNOWN, "a ring of linked nodes",
+        "Carousel.head", ("com.acme.carousel.Slide",), collector=PARALLEL,
+    ),
+    Case(
+        "sub-lists", "com.acme.report.Reports", UNKNOWN, "subList() of large lists",
+        "History.previews", ("com.acme.report.ReportRow",),
+    ),
+    Case(
+        "cleaning-actions", "com.acme.image.Images", UNKNOWN,
+        "cleaning actions that refer to what they clean",
+        "Images.CLEANER", ("com.acme.image.DecodedImage",),
+    ),
+    Case(
+        "local-variable", "com.acme.poll.Poller", UNKNOWN, "a list that only a local variable holds",
+        "a local variable of thread 'main'", ("com.acme.poll.Reading",),
+    ),
+    Case(
+        "library-map", "com.acme.fleet.Fleet", UNKNOWN,
+        "a library's map in a static beside a companion object",
+        "Tracker.positions", ("com.acme.fleet.Position",),
+    ),
+    Case(
+        "record-keys", "com.acme.router.Router", UNKNOWN, "records that are never equal as keys",
+        "Routes.byKey", ("com.acme.router.Route", "com.acme.router.RouteKey"), collector=G1,
+    ),
+    Case(
+        "mbeans", "com.acme.beans.Beans", UNKNOWN, "MBeans, too few for the catalogue's leak",
+        "ManagementFactory.platformMBeanServer", ("com.acme.beans.Beans$Link",),
+    ),
+    Case(
+        "own-thread-locals", "com.acme.script.Interpreter", UNKNOWN,
+        "a ThreadLocal in each object, whose value refers to the object",
+        "Script.state", ("com.acme.script.Script", "com.acme.script.ScriptState"),
+    ),
 )  # fmt: skip
 
 _LAKE = "com.acme.lake.Lake"
@@ -253,6 +305,13 @@ HEALTHY_PROGRAMS = (
     Case("windows", "com.acme.meter.Telemeter", HEALTHY, "windows of readings that fill", collector=G1),
     Case("open-futures", "com.acme.promise.Promises", HEALTHY, "chains of futures that end a step later"),
     Case("buffer-pool", "com.acme.camera.Camera", HEALTHY, "a pool of direct buffers", options=_DIRECT),
+    Case("refilled-cache", "com.acme.refill.Refill", HEALTHY, "a cache that is cleared and fills again"),
+    Case(
+        "lazy-nursery", "com.acme.ticker.Ticker", HEALTHY,
+        "garbage that no collection takes while it is watched; snapshots with garbage",
+        live=False, has_texts=False, options=("-Xmn48m",),
+    ),
+    Case("long-batch", "com.acme.invoice.Invoices", HEALTHY, "a batch that grows for long and drops"),
 )  # fmt: skip
 
 CASES = (*UNKNOWN_LEAKS, *KNOWN_LEAKS, *HEALTHY_PROGRAMS)

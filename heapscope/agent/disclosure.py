@@ -21,8 +21,11 @@ WITHHELD = "(withheld)"
 _LONGEST = 300
 # Java identifiers with the marks that join them: packages, nested and hidden classes, arrays, frames, paths.
 _NAME = re.compile(r"[\w$.<>\[\]/:+-]+(?:\([\w$.\- :/]*\))?", re.ASCII)
-_LOCAL = "a local variable of thread "
-_LOCAL_WITHHELD = "a local variable of a thread"
+# What owners on a stack are called, before the names of threads, and without them.
+_LOCALS = {
+    "a local variable of thread ": "a local variable of a thread",
+    "local variables of threads ": "local variables of threads",
+}
 _LOADER = re.compile(r"^(?P<name>\S+(?: 0x[0-9a-f]+)?) '.*'$", re.DOTALL)
 # Evidence of signatures that names what the objects have in common: a user, a cluster.
 _OF_ONE = re.compile(r"^(?P<said>[\d,]+ different objects in the field \w+) for .*$", re.DOTALL)
@@ -51,12 +54,9 @@ class Disclosure:
 
     def owner(self, text: str) -> str:
         """The field that owns something, or words for what else does."""
-        if text.startswith(_LOCAL):
-            return (
-                f"{_LOCAL_WITHHELD} {self.value(text.removeprefix(_LOCAL))}"
-                if self.values
-                else _LOCAL_WITHHELD
-            )
+        for said, withheld in _LOCALS.items():
+            if text.startswith(said):
+                return f"{withheld} {self.value(text.removeprefix(said))}" if self.values else withheld
         return self.steps(text)
 
     def steps(self, text: str) -> str:
@@ -82,8 +82,9 @@ class Disclosure:
         said = printable(text)
         if not self.values:
             for owner in withheld:
-                if owner.startswith(_LOCAL):
-                    said = said.replace(printable(owner), _LOCAL_WITHHELD)
+                for stack, words in _LOCALS.items():
+                    if owner.startswith(stack):
+                        said = said.replace(printable(owner), words)
             found = _OF_ONE.match(said)
             said = said if found is None else found["said"]
         return _cut(scrub(said), 600)

@@ -29,6 +29,7 @@ def suspect_facts(suspect: Suspect, may: Disclosure) -> dict[str, Any]:
         "gc_roots": suspect.root_kinds,
         "threads": [may.value(each) for each in suspect.thread_names[:3]] if may.values else [],
         "also_held_by": [may.owner(each) for each in suspect.other_holders[:4]],
+        "class_loaders_on_it": suspect.loader_count or None,
         "ordinary": suspect.ordinary,
     }
     point = suspect.accumulation

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from heapscope.analysis.growth import comparison, cure, tables
 from heapscope.analysis.growth.comparison import Comparison
 from heapscope.analysis.growth.cure import Proof
+from heapscope.analysis.growth.dropped import dropped
 from heapscope.analysis.growth.grouping import By
 from heapscope.analysis.growth.growth import Growth, find_growth
 from heapscope.analysis.growth.guards import (
@@ -164,14 +165,22 @@ class Snapshots(RichRepr, Queryable, Series):
             return (known[0], known[1]) if len(known) == len(put) else None
 
         proof = cure.prove(before, cured, patterns, subjects=subjects, insertions=insertions)
-        if proof.verdict == TOO_EARLY:
+        if proof.verdict == TOO_EARLY and not any(one.grown > 0 for one in proof.decisive):
             return proof
         # Garbage in the dumps after is no leak that goes on, and hides none.
         kept = reachable_series(after, progress)
         if kept is None:
             return proof
         reached = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
-        return cure.prove(before, reached, patterns, subjects=subjects, seen=cured, insertions=insertions)
+        return cure.prove(
+            before,
+            reached,
+            patterns,
+            subjects=subjects,
+            seen=cured,
+            insertions=insertions,
+            dropped=lambda name: dropped(after, name, progress),
+        )
 
     def check(
         self,

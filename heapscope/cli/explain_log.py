@@ -45,6 +45,7 @@ _MAX_WIDTH = 100
 @document_options(
     "Write JSON.",
     "Write there and not to stdout: text, or data (.json); .png is a chart over time beside the text.",
+    pictures=(".png",),
 )
 def explain_log(
     files: tuple[Path, ...],

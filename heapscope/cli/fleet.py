@@ -163,7 +163,9 @@ _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 @_folder
 @quiet_option
 @document_options(
-    "Write JSON to standard output.", "A .html, .md, .json or .pdf. [default: text on standard output]"
+    "Write JSON to standard output.",
+    "A .html, .md, .json or .pdf. [default: text on standard output]",
+    pictures=(".html", ".pdf"),
 )
 def report(folder: Path, choice: Choice) -> None:
     """Say which processes of the sketches in DIR leak, grouped by cause, how fast, and when each ends; and

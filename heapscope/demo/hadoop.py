@@ -129,6 +129,8 @@ def environment(hadoop: Hadoop, folder: Path, *, leaks: bool) -> dict[str, str]:
         "-Xmx128m",
         "-Xmn8m",  # a small young generation is soon touched whole: what grows after that is the leak
         "-XX:+UseSerialGC",
+        # These JVMs live for seconds: the first compiler alone takes 8 s of processor time, both 12 s.
+        "-XX:TieredStopAtLevel=1",
         "-XX:+StartAttachListener",
         f"-Duser.name={USER}",
         f"-Djava.security.krb5.conf={folder / 'krb5.conf'}",

@@ -24,8 +24,9 @@ from functools import lru_cache
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        # Hidden classes: no Java name has a slash, and ``java_name`` leaves one only before this suffix.
-        (r"[/+](?:0x[0-9a-fA-F]+|\d+)$", ""),
+        # Hidden classes: no Java name has a slash, and ``java_name`` leaves one only before this suffix; nor
+        # does a part of a name begin with a digit (``Class.descriptorString`` writes a dot there).
+        (r"[/+](?:0x[0-9a-fA-F]+|\d+)$|\.0x[0-9a-fA-F]+$", ""),
         (r"(\$\$Lambda)\$\d+(?=$|\$)", r"\1"),
         (r"^(?:com\.sun\.proxy|jdk\.proxy\d+)\.(?=\$Proxy\d)", ""),
         (r"((?:^|\.)\$Proxy)\d+(?=$|\$)", r"\1"),
@@ -57,7 +58,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 # What a generated name has, and most names have not: rules cost twenty times as much.
-_MARK = re.compile(r"[/+]|\$\$|Generated|Proxy\d|Script|^script\d|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn")
+_MARK = re.compile(
+    r"[/+]|\.0x|\$\$|Generated|Proxy\d|Script|^script\d|\$[BHMJAl]|_jsp_|line|cmd|ASMA|nashorn"
+)
 
 
 @lru_cache(maxsize=1 << 17)

@@ -134,6 +134,10 @@ class DumpBuilder:
             declared.statics.append((key, basic_type(kind), self._value(basic_type(kind), value)))
         return declared.class_id
 
+    def rename_class(self, name: str, written: str) -> None:
+        """What the dump calls a class: several classes of one name have a loader each."""
+        self._classes[name].name = written
+
     def class_id(self, name: str) -> int:
         """Id of a class, declared here if it was not."""
         return self._class(name).class_id

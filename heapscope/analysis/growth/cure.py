@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
 from heapscope.analysis.growth.growth import Growth
-from heapscope.analysis.growth.load import Insertions, why_no_load, why_restarted
+from heapscope.analysis.growth.load import Dropped, Insertions, why_no_load, why_restarted
 from heapscope.analysis.thresholds import IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import (
     FIXED,
@@ -93,6 +93,7 @@ def prove(
     subjects: Sequence[str] = (),
     seen: Growth | None = None,
     insertions: Insertions | None = None,
+    dropped: Dropped | None = None,
 ) -> Proof:
     """Whether what grew before still grows after.
 
@@ -108,7 +109,7 @@ def prove(
     seen : Growth, optional
         The snapshots after with their garbage, where ``after`` counts only what the GC roots reach: garbage
         is no leak, but shows that the program works.
-    insertions : callable, optional
+    insertions, dropped : callable, optional
         See `heapscope.analysis.growth.load.why_no_load`.
     """
     named = _ranks(before, subjects)
@@ -146,7 +147,7 @@ def prove(
     if decisive[0].unit != "operation":
         if new := _new_growth(both, patterns):
             return told(TOO_EARLY, f"{_classes(decisive)} did not grow on, but {new}")
-        if unused := why_no_load(before, seen or after, decisive, insertions):
+        if unused := why_no_load(before, seen or after, decisive, insertions, dropped):
             return told(TOO_EARLY, unused)
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""

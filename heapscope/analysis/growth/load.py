@@ -14,14 +14,22 @@ import numpy as np
 from heapscope.analysis.growth.comparison import Compared
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.notes import NoteKind
+from heapscope.analysis.growth.same_process import evidence_of
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.thresholds import IN_STEP, MAX_LEFT, MIN_EXPECTED
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 
+_SHOWN = 3
 Insertions = Callable[[str], tuple[int, int] | None]
+Dropped = Callable[[str], int]
 
 
 def why_no_load(
-    before: Growth, after: Growth, decisive: Sequence[Compared], insertions: Insertions | None = None
+    before: Growth,
+    after: Growth,
+    decisive: Sequence[Compared],
+    insertions: Insertions | None = None,
+    dropped: Dropped | None = None,
 ) -> str:
     """Why nothing shows that the program did the same work after; empty where something does.
 
@@ -34,8 +42,10 @@ def why_no_load(
     insertions : callable, optional
         Of a class name: how many were put before and after into the collection that leaked before; None where
         that cannot be told.
+    dropped : callable, optional
+        Of a class name: how many instances lie in a dump after as garbage that nothing holds together.
     """
-    if any(_was_dropped(one, after) or _comes_and_goes(one, after) for one in decisive):
+    if any(_was_dropped(one, after, dropped) or _comes_and_goes(one, after) for one in decisive):
         return ""
     if _is_as_busy(before, after, decisive):
         return ""
@@ -47,7 +57,8 @@ def why_no_load(
     rest = f" and {len(decisive) - 1:,} more class{'es' * (len(decisive) > 2)}" if many else ""
     return (
         f"{decisive[0].name}{rest} {what}, but nothing shows that the program did the same work: nothing of "
-        "its own comes and goes as before; give it the same load, or count the work with --work"
+        "its own comes and goes as before; give it the same load, and count the work with --work or take "
+        "heap dumps with their garbage ('heapscope collect --all'), which shows what was made and dropped"
     )
 
 
@@ -66,17 +77,32 @@ def why_restarted(after: Growth) -> str:
                 f"({note.counts[0]:,} classes, then {note.counts[1]:,}), and a new one begins anew; take all "
                 "snapshots after the cure of one process"
             )
+    unnamed = [one.name for one in after.snapshots if one.kind != DUMP and not evidence_of(one)]
+    if unnamed:
+        return (
+            f"{', '.join(unnamed[:_SHOWN])}{' ...' * (len(unnamed) > _SHOWN)}: class histograms that name no "
+            "process, so a restart between them would not show, and a new process begins anew; 'heapscope "
+            "collect' and 'jcmd PID GC.class_histogram' say of which process theirs are"
+        )
     return ""
 
 
-def _was_dropped(one: Compared, after: Growth) -> bool:
-    """Whether about as many as would have grown at the old rate are garbage in a snapshot."""
+def _was_dropped(one: Compared, after: Growth, dropped: Dropped | None) -> bool:
+    """Whether about as many as would have grown at the old rate are garbage in a snapshot.
+
+    What a collection takes away was garbage.  What only rises may be held by something that a dump does not
+    show, as a field of a class object is: then it has to be objects that were dropped one by one.
+    """
     seen = after.get(one.name)
     if seen is None:
         return False
     reached = (0,) * after.axis.count if one.second is None else one.second.instance_counts
-    dropped = max(every - kept for every, kept in zip(seen.instance_counts, reached, strict=True))
-    return dropped >= max(MIN_EXPECTED, IN_STEP * one.expected)
+    garbage = max(every - kept for every, kept in zip(seen.instance_counts, reached, strict=True))
+    enough = max(MIN_EXPECTED, IN_STEP * one.expected)
+    if garbage < enough:
+        return False
+    is_collected = bool((np.diff(seen.instance_counts[after.axis.skip :]) < 0).any())
+    return is_collected or (dropped is not None and dropped(one.name) >= enough)
 
 
 def _was_taken_out(one: Compared, insertions: Insertions | None) -> bool:

@@ -23,6 +23,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.reachability import new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.roots import CLASS_VALUE
 from heapscope.heap.retention.edge_names import labels
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.progress import Progress, no_progress
@@ -157,6 +158,9 @@ def _tree_labels(
     implied = roots.implied[codes[roots.implied] == _NO_LABEL]
     if implied.size:
         codes[implied] = known.setdefault("system class", len(known))
+    of_classes = roots.class_values[codes[roots.class_values] == _NO_LABEL]
+    if of_classes.size:
+        codes[of_classes] = known.setdefault(CLASS_VALUE, len(known))
     return codes, list(known)
 
 

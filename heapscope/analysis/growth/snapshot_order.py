@@ -12,6 +12,7 @@ from typing import Literal
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.growth.time_source import (
     GIVEN_ORDER,
+    GUESSED,
     HEADER,
     NAME_ORDER,
     RECORD,
@@ -35,6 +36,9 @@ def put_in_order(snapshots: Sequence[Snapshot], order: Order) -> list[Snapshot]:
     order : {"given", "name"}
         Names with numbers are ordered by these: ``run-2`` before ``run-10``.
 
+    A time that was guessed (of a name, of a dump beside) gives way where it does not fit the order: what a
+    person says is surer.
+
     Raises
     ------
     HeapscopeError
@@ -50,10 +54,12 @@ def put_in_order(snapshots: Sequence[Snapshot], order: Order) -> list[Snapshot]:
                 f"--order {order} puts {before.name} before {after.name}, which says that it was taken "
                 "earlier; put the files in order of time and pass --order given"
             )
+    timed = [one for one in found if one.captured_at_source in (*_CERTAIN, *GUESSED)]
+    fits = all(before.captured_at < after.captured_at for before, after in pairwise(timed))
+    without = UNORDERED if fits else UNORDERED.union(GUESSED)
     source = GIVEN_ORDER if order == "given" else NAME_ORDER
     return [
-        replace(one, captured_at_source=source) if one.captured_at_source in UNORDERED else one
-        for one in found
+        replace(one, captured_at_source=source) if one.captured_at_source in without else one for one in found
     ]
 
 

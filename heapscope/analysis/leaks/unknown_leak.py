@@ -14,8 +14,9 @@ from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
+from heapscope.heap.retention.owner_content import most_common_class
 from heapscope.heap.retention.owner_paths import other_holders
-from heapscope.heap.retention.owners import most_common_class, owned_members
+from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
@@ -199,6 +200,7 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
     holders = evidence.merged(members)
     others = other_holders(graph, owned.owner.held_index) if owned.owner.place >= 0 else ()
     known = [count for count in counts if count is not None]
+    loader_class, loader_count = held_loaders(graph, owned)
     return Finding(
         id=UNKNOWN,
         title=f"{content} is held by {where} alone, and there are ever more"
@@ -237,6 +239,11 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
             f"of {content}",
             f"it takes {format_bytes(min(grown.gained_bytes, grown.heap_gained_bytes))} of the "
             f"{format_bytes(grown.heap_gained_bytes)} by which what is reachable grew",
+            *(
+                [f"{format_count(loader_count)} class loaders ({loader_class}) hang on it"]
+                if loader_count
+                else []
+            ),
             *(f"also held by {each}" for each in others),
         ),
         owner=where,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from heapscope.analysis.growth.time_source import FILE_TIME, GUESSED, INTERVALS, ORDERED, READ_TIME
+from heapscope.errors import OutputFailed
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from heapscope.table import Table
 
 SCHEMA_VERSION = 1
+# Names of files that nobody opens as text.
+_NO_TEXT = frozenset({".png", ".svg", ".pdf", ".jpg", ".jpeg", ".gif", ".webp", ".html", ".htm"})
 TERMINAL_ROWS = 30
 
 
@@ -34,15 +37,27 @@ class Choice:
     path: Path | None = None
     force: bool = False
 
-    def check(self) -> None:
-        """Refuse an output that exists before any work is done.
+    def check(self, *pictures: str) -> None:
+        """Refuse an output that exists, or whose name promises a picture, before any work is done.
+
+        Parameters
+        ----------
+        *pictures : str
+            Endings of pictures that the command can draw: ``".png"``.
 
         Raises
         ------
         OutputExists, OutputFailed
         """
-        if self.path is not None:
-            check_free(self.path, self.force)
+        if self.path is None:
+            return
+        ending = self.path.suffix.lower()
+        if ending in _NO_TEXT and ending not in pictures:
+            draws = f", or a chart to a name that ends in {', '.join(pictures)}" if pictures else ""
+            raise OutputFailed(
+                self.path, f"this command writes text, or data to a name that ends in .json{draws}"
+            )
+        check_free(self.path, self.force)
 
 
 @dataclass(frozen=True, slots=True)

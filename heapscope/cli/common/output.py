@@ -47,8 +47,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def document_options(
     json_help: str = "Write JSON: exact values.",
     output_help: str = "Write there and not to stdout; .json names the format.",
+    pictures: Sequence[str] = (),
 ) -> Callable[[_Command], _Command]:
-    """Options of an answer that is text or JSON; the command gets them as ``choice``, a `Choice`."""
+    """Options of an answer that is text or JSON; the command gets them as ``choice``, a `Choice`.
+
+    ``pictures`` are endings of names to which the command writes pages or pictures: ``".png"``.
+    """
 
     def decorate(command: _Command) -> _Command:
         @wraps(command)
@@ -57,7 +61,7 @@ def document_options(
         ) -> Any:
             is_json = as_json or (output is not None and output.suffix.lower() == ".json")
             choice = Choice("json" if is_json else "text", path=output, force=force)
-            choice.check()
+            choice.check(*pictures)
             return command(*arguments, choice=choice, **named)
 
         taken = _force_option(with_choice)

@@ -27,22 +27,23 @@ org.omg. org.w3c.dom. org.xml.sax. sun. sunw.
 # Packages of libraries that servers commonly run on.  What is missing here counts as the program's own, which
 # costs a less telling name and no wrong figure.
 _LIBRARY_PACKAGES = """
-akka. alluxio. android. androidx. ch.qos. clojure. com.amazonaws. com.codahale. com.datastax.
-com.esotericsoftware. com.fasterxml. com.github.benmanes. com.google. com.ibm.icu. com.jcraft. com.lmax.
-com.mchange. com.microsoft.sqlserver. com.mongodb. com.mysql. com.netflix. com.ning. com.squareup.
-com.thoughtworks. com.typesafe. com.zaxxer. dalvik. freemarker. groovy. groovyjarjar io.dropwizard.
-io.grpc. io.lettuce. io.micrometer. io.micronaut. io.netty. io.opentelemetry. io.perfmark. io.prometheus.
-io.quarkus. io.reactivex. io.smallrye. io.undertow. io.vertx. jakarta. javassist. jep. junit. kafka.
-kotlin. kotlinx. liquibase. lombok. net.bytebuddy. net.jpountz. net.sf. ognl. okhttp3. okio.
-org.aopalliance. org.apache. org.aspectj. org.bouncycastle. org.checkerframework. org.codehaus.
-org.eclipse. org.elasticsearch. org.flywaydb. org.glassfish. org.graalvm. org.h2. org.hamcrest.
-org.hibernate. org.hsqldb. org.infinispan. org.javassist. org.jboss. org.joda. org.jpype. org.json.
-org.junit. org.jvnet. org.mariadb. org.mockito. org.mozilla. org.mvel2. org.neo4j. org.objectweb.
-org.objenesis. org.osgi. org.postgresql. org.python. org.quartz. org.reactivestreams. org.redisson.
-org.reflections. org.rocksdb. org.scala org.slf4j. org.spark_project. org.sparkproject. org.springdoc.
-org.springframework. org.sqlite. org.tensorflow. org.testng. org.thymeleaf. org.wildfly. org.xerial.
-org.xnio. org.yaml. parquet. play. py4j. reactor. redis. scala. shaded. software.amazon. weblogic. zio.
-zipkin2.
+akka. alluxio. android. androidx. ch.qos. clojure. com.amazonaws. com.carrotsearch. com.codahale.
+com.datastax. com.esotericsoftware. com.fasterxml. com.github.benmanes. com.google. com.gs.collections.
+com.ibm.icu. com.jcraft. com.koloboke. com.lmax. com.mchange. com.microsoft.sqlserver. com.mongodb.
+com.mysql. com.netflix. com.ning. com.squareup. com.thoughtworks. com.typesafe. com.zaxxer. dalvik.
+freemarker. gnu.trove. groovy. groovyjarjar io.dropwizard. io.grpc. io.lettuce. io.micrometer.
+io.micronaut. io.netty. io.opentelemetry. io.perfmark. io.prometheus. io.quarkus. io.reactivex.
+io.smallrye. io.undertow. io.vavr. io.vertx. it.unimi. jakarta. javassist. jep. junit. kafka. kotlin.
+kotlinx. liquibase. lombok. net.bytebuddy. net.jpountz. net.openhft. net.sf. ognl. okhttp3. okio.
+org.agrona. org.aopalliance. org.apache. org.aspectj. org.bouncycastle. org.checkerframework.
+org.cliffc. org.codehaus. org.eclipse. org.elasticsearch. org.flywaydb. org.glassfish. org.graalvm.
+org.h2. org.hamcrest. org.hibernate. org.hsqldb. org.infinispan. org.javassist. org.jboss. org.jctools.
+org.joda. org.jpype. org.json. org.junit. org.jvnet. org.mariadb. org.mockito. org.mozilla. org.mvel2.
+org.neo4j. org.objectweb. org.objenesis. org.osgi. org.pcollections. org.postgresql. org.python.
+org.quartz. org.reactivestreams. org.redisson. org.reflections. org.roaringbitmap. org.rocksdb.
+org.scala org.slf4j. org.spark_project. org.sparkproject. org.springdoc. org.springframework.
+org.sqlite. org.tensorflow. org.testng. org.thymeleaf. org.wildfly. org.xerial. org.xnio. org.yaml.
+parquet. play. py4j. reactor. redis. scala. shaded. software.amazon. weblogic. zio. zipkin2.
 """
 _JDK = tuple(_JDK_PACKAGES.split())
 _LIBRARIES = tuple(_LIBRARY_PACKAGES.split())

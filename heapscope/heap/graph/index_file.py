@@ -16,7 +16,7 @@ from typing import Any
 
 from heapscope.cache import index_dir
 
-FORMAT = 4
+FORMAT = 5
 MAGIC = b"heapscope index\0"
 SUFFIX = ".heapscope-index"
 HEAD = struct.Struct("<16sIIQQ")

@@ -8,6 +8,7 @@ another one: they connect everything with everything.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.references import References
     from heapscope.parser.records import JavaClass
 
+COPIES = 4  # a class that so many loaders have loaded is deployed anew again and again
 _CLASS_LOADER = "java.lang.ClassLoader"
 _THREAD = "java.lang.Thread"
 # Lists of the JVM that every object with a cleaner or a finalizer hangs on, whoever owns it.
@@ -41,6 +43,14 @@ _CLEANERS = (
 def class_origins(classes: Sequence[JavaClass]) -> NDArray[np.uint8]:
     """`ClassOrigin` of each class, uint8, shape (c,)."""
     return np.array([class_origin(c.name) for c in classes], np.uint8)
+
+
+def names_of_copies(classes: Sequence[JavaClass]) -> frozenset[str]:
+    """Names that several classes have, each loaded by another class loader."""
+    loaders: dict[str, set[int]] = defaultdict(set)
+    for each in classes:
+        loaders[each.name].add(each.loader_id)
+    return frozenset(name for name, of in loaders.items() if len(of) >= COPIES)
 
 
 def preferred_parents(
@@ -108,6 +118,9 @@ def preferred_parents(
         parents[new] = VIRTUAL_ROOT
         visit(new)
 
+    # What holds the loader of an application that is deployed anew owns its static fields as well.
+    copied = names_of_copies(classes)
+    has_object = has_object[[classes[row].name not in copied for row in has_object.tolist()]]
     origins = class_origins(classes)
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY, ClassOrigin.JDK):
         begin(class_objects[has_object[origins[has_object] == origin]])

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from heapscope.parser.records import JavaClass
     from heapscope.parser.segments import Columns
 
+# What `ClassValue` keeps for a class lies in a field of its class object, and a dump shows no field of those.
+CLASS_VALUE_MAP = "java.lang.ClassValue$ClassValueMap"
+# What a path that begins there is called, as kinds of roots are.
+CLASS_VALUE = "class value"
 # Kinds of roots that name a thread, on whose stack the object lies.
 _ON_STACK = (
     SubRecordTag.ROOT_JNI_LOCAL,
@@ -43,12 +47,16 @@ class RootTable:
     implied : int64 array
         Roots without a record: class objects of the boot loader, which lives as long as the JVM, in a dump
         that names no system class at all (the serviceability agent's: ``jhsdb``, ``jmap -F``).
+    class_values : int64 array
+        Maps of `java.lang.ClassValue`: class objects hold them by a field that no dump shows.  Empty where
+        the graph is to be that of Eclipse MAT.
     """
 
     object_index: NDArray[np.int64]
     kinds: NDArray[np.uint8]
     hangs_on: NDArray[np.int64]
     implied: NDArray[np.int64]
+    class_values: NDArray[np.int64]
 
     @property
     def implied_count(self) -> int:
@@ -70,7 +78,7 @@ class RootTable:
         is_root = (self.object_index >= 0) & (self.hangs_on < 0) & (self.kinds != SubRecordTag.UNREACHABLE)
         is_root &= ~np.isin(self.kinds, [kinds[name] for name in without])
         recorded = self.object_index[is_root]
-        return np.unique(np.concatenate([recorded, self.implied])).astype(np.uint32)
+        return np.unique(np.concatenate([recorded, self.implied, self.class_values])).astype(np.uint32)
 
 
 def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Options) -> RootTable:
@@ -91,7 +99,19 @@ def resolve_roots(columns: Columns, classes: Sequence[JavaClass], options: Optio
         implied = [
             c.class_id for c in classes if c.is_dumped and c.loader_id == 0 and not c.name.endswith("[]")
         ]
-    return RootTable(at, roots.kinds, hangs_on, columns.addresses.indices_of(np.array(implied, np.uint64)))
+    class_values = np.empty(0, np.int64)
+    if options.semantics == "jvm":
+        rows = [row for row, each in enumerate(classes) if each.name == CLASS_VALUE_MAP]
+        class_values = np.concatenate(
+            [class_values, *(np.nonzero(columns.class_index == r)[0] for r in rows)]
+        )
+    return RootTable(
+        object_index=at,
+        kinds=roots.kinds,
+        hangs_on=hangs_on,
+        implied=columns.addresses.indices_of(np.array(implied, np.uint64)),
+        class_values=class_values,
+    )
 
 
 def roots_frame(columns: Columns, table: RootTable, classes: Sequence[JavaClass]) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
-from heapscope.heap.graph.preferred_paths import class_origins
+from heapscope.heap.graph.preferred_paths import class_origins, names_of_copies
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.roots import CLASS_VALUE
 from heapscope.heap.graph.subclasses import extending, superclass_rows
 from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _CLASS_LOADER = "java.lang.ClassLoader"
 _THREAD = "java.lang.Thread"
 _THREAD_LOCAL_ENTRY = "java.lang.ThreadLocal$ThreadLocalMap$Entry"
+_CLASS_VALUE_ENTRY = "java.lang.ClassValue$Entry"
 _MAX_STEPS = 200  # a path is cut above; nodes of one list are one step and do not count
 _RUN = 256  # nodes of a list between two that are remembered
 
@@ -81,7 +83,8 @@ class Owner:
         ``com.acme.SessionRegistry.sessions``; for what only a stack, a GC root or a loader holds a text
         that says so.
     kind : str
-        ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
+        ``"static"``, ``"field"``, ``"thread local"``, ``"class value"``, ``"class loader"``, ``"stack"`` or
+        ``"other"``.
     origin : ClassOrigin
         Whose field it is.
     place : int
@@ -128,6 +131,11 @@ def extends(graph: HeapGraph, class_name: str) -> NDArray[np.bool_]:
     """Which classes are, or extend, a class; bool, shape (c,)."""
     above = graph.kept("superclass rows", lambda: superclass_rows(graph.classes))
     return graph.kept(f"extends {class_name}", lambda: extending(graph.classes, above, class_name))
+
+
+def copied_names(graph: HeapGraph) -> frozenset[str]:
+    """See `heapscope.heap.graph.preferred_paths.names_of_copies`."""
+    return graph.kept("names of copied classes", lambda: names_of_copies(graph.classes))
 
 
 def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
@@ -236,7 +244,7 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
         name = text or f"{steps[place].class_name}.{steps[place].name}"
         return Owner(name, kind, origin, place, targets[place], steps, thread_name)
 
-    local = _thread_local(graph, steps)
+    keyed = _keyed(graph, steps)
     elements = [place for place, step in enumerate(steps) if step.kind == ELEMENT]
     for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
         named = [
@@ -250,10 +258,10 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
             named = [place for place in named if place < elements[-1]]
         if named:
             return owner(named[-1], steps[named[-1]].kind, origin)
-        if local is not None and local[2] == origin:
-            return owner(local[0], THREAD_LOCAL, origin, local[1])
-    if local is not None:
-        return owner(local[0], THREAD_LOCAL, local[2], local[1])
+        if keyed is not None and keyed.origin == origin:
+            return owner(keyed.place, keyed.kind, origin, keyed.field)
+    if keyed is not None:
+        return owner(keyed.place, keyed.kind, keyed.origin, keyed.field)
     loader = next((place for place, step in enumerate(steps) if _is_loader(graph, step.object_index)), None)
     if loader is not None:
         name = f"class loader {JavaObject(graph, steps[loader].object_index).class_name}"
@@ -267,6 +275,16 @@ def owner_of(graph: HeapGraph, index: int, *, is_one_of_many: bool = False) -> O
             return owner(place_of_kind, kind, ClassOrigin.JDK, text)
     first = steps[0].object_index if steps else index
     return Owner(_root_text(graph, first), OTHER, ClassOrigin.JDK, -1, index, steps, thread_name)
+
+
+def owner_of_loader(graph: HeapGraph, owner: Owner) -> Owner | None:
+    """Of a field that a class has in each of many loaders: what holds the loaders; None without one."""
+    copied = copied_names(graph)
+    for step in owner.steps[1:]:
+        represented = JavaObject(graph, step.object_index).represented_class
+        if (represented is not None and represented.name in copied) or _is_loader(graph, step.object_index):
+            return owner_of(graph, step.object_index, is_one_of_many=True)
+    return None
 
 
 def _is_loader(graph: HeapGraph, index: int) -> bool:
@@ -325,26 +343,35 @@ def _is_link(graph: HeapGraph, step: OwnerStep, target: int) -> bool:
     return bool(class_index[step.object_index] == class_index[target])
 
 
-def _thread_local(graph: HeapGraph, steps: tuple[OwnerStep, ...]) -> tuple[int, str, ClassOrigin] | None:
-    """The static field with the ThreadLocal under which a thread keeps a value; None where there is none.
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A value that a thread keeps for a ThreadLocal, or a class for a ClassValue, and under which field."""
 
-    Returns
-    -------
-    tuple of (int, str, ClassOrigin) or None
-        Place of the step to the value, the field, whose it is.
-    """
+    place: int  # of the step to the value
+    field: str
+    origin: ClassOrigin
+    kind: str
+
+
+def _keyed(graph: HeapGraph, steps: tuple[OwnerStep, ...]) -> _Keyed | None:
+    """The static field with the ThreadLocal or ClassValue under which a value is kept; None without one."""
     for place, step in enumerate(steps):
-        if step.class_name != _THREAD_LOCAL_ENTRY or step.name != "value":
+        if step.class_name not in (_THREAD_LOCAL_ENTRY, _CLASS_VALUE_ENTRY) or step.name != "value":
             continue
+        is_local = step.class_name == _THREAD_LOCAL_ENTRY
+        kind, what = (THREAD_LOCAL, "ThreadLocal") if is_local else (CLASS_VALUE, "ClassValue")
         key = object_or_none(graph, JavaObject(graph, step.object_index).reference_ids("referent")[0])
+        if key is not None and not is_local:  # the entry refers to the version of the ClassValue
+            key = object_or_none(graph, key.reference_ids("classValue")[0])
         if key is None:
-            return place, "a ThreadLocal that is gone", ClassOrigin.JDK
+            return _Keyed(place, f"a {what} that is gone", ClassOrigin.JDK, kind)
         above = [each for each in path_steps(graph, key.index) if each.kind in (STATIC, FIELD)]
-        # A thread's own table refers to the key as well; only what owns the key tells its name.
-        if above and not above[-1].class_name.startswith(("java.lang.ThreadLocal", "java.lang.ref.")):
+        # The table refers to the key as well; only what owns the key tells its name.
+        internal = ("java.lang.ThreadLocal", "java.lang.ClassValue", "java.lang.ref.")
+        if above and not above[-1].class_name.startswith(internal):
             name = f"{above[-1].class_name}.{above[-1].name}"
-            return place, name, class_origin(above[-1].class_name)
-        return place, f"a ThreadLocal of class {key.class_name}", class_origin(key.class_name)
+            return _Keyed(place, name, class_origin(above[-1].class_name), kind)
+        return _Keyed(place, f"a {what} of class {key.class_name}", class_origin(key.class_name), kind)
     return None
 
 
@@ -359,6 +386,8 @@ def _thread_name(graph: HeapGraph, index: int) -> str:
 def _root_text(graph: HeapGraph, index: int) -> str:
     roots = graph.roots
     kinds = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[roots.object_index == index].tolist())
+    if not kinds and index in roots.class_values:
+        return "values of a ClassValue"
     return _root_kind_text(kinds.most_common(1)[0][0]) if kinds else "no field"
 
 

@@ -9,24 +9,37 @@ each key) come together.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph.class_origin import ClassOrigin
-from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.retention import kernels
-from heapscope.heap.retention.dominator_tree import children_of, marks_of, reachable_units
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.preferred_paths import COPIES
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.dominator_tree import children_of, reachable_units
+from heapscope.heap.retention.owner_content import (
+    are_below,
+    content_class,
+    content_members,
+    is_structure,
+    most_common_class,
+    opened_classes,
+)
 from heapscope.heap.retention.owner_paths import (
+    ELEMENT,
     LOADER,
     OTHER,
     STACK,
+    STATIC,
     Owner,
+    copied_names,
     extends,
     origins_of,
     owner_of,
+    owner_of_loader,
     owner_parents,
 )
 from heapscope.parser.tags import BasicType
@@ -43,32 +56,9 @@ _MAX_PIECES = 400
 _SAMPLED = 64  # members of a group whose owners are looked up
 _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are opened
 _LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of them are looked at
-_CONTENT_SAMPLES = 400  # elements whose classes say what piles up
-_CONTENT_DEPTH = 8
-_CONTENT_LOOKS = 4000  # objects that are looked at for it
-_CLIMBED = 64  # steps from an element up to its collection
-_LEAP = 8  # steps after which the nodes of a list are left behind at once
-_OPENED = (
-    "java.lang.Thread",
-    "java.lang.ClassLoader",
-    "java.lang.Class",
-    "java.lang.ThreadLocal$ThreadLocalMap",
-    "java.lang.ThreadLocal$ThreadLocalMap$Entry[]",
-    "java.lang.ThreadLocal$ThreadLocalMap$Entry",
-)
+_THREADS = 4  # so many of names that differ in digits alone are of one kind: chosen
+_LOADERS = 3  # so many have what one of them alone would not: chosen
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
-# Packages whose classes are collections and their parts.
-_COLLECTIONS = frozenset({"java.util", "java.util.concurrent", "java.lang.ref"})
-# Beside a collection, not in it.
-_ASIDE = ("java.lang.ref.ReferenceQueue", "java.lang.ref.Finalizer", "java.util.concurrent.locks.")
-# Values that say nothing of what piles up: a map from names to sessions is one of sessions.
-_PLAIN = frozenset(
-    {
-        *("java.lang.String", "java.lang.Integer", "java.lang.Long", "java.lang.Boolean", "java.lang.Object"),
-        *("java.lang.Double", "java.lang.Float", "java.lang.Short", "java.lang.Character", "java.lang.Byte"),
-        *("java.lang.Class", "byte[]", "char[]", "int[]", "long[]", "java.util.UUID", "java.util.Date"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +104,68 @@ class _Piece:
 def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owner]]]:
     """Pieces of at least so many units with their owners, by the owner's field; the largest first."""
     found: dict[str, list[tuple[_Piece, Owner]]] = defaultdict(list)
-    for part, owner in _credited(graph, _find_pieces(graph, least)):
+    credited = _credited(graph, _find_pieces(graph, least))
+    owners = _of_thread_groups([owner for _, owner in credited])
+    for (part, _), owner in zip(credited, owners, strict=True):
         found[owner.field].append((part, owner))
+    for name in [name for name, parts in found.items() if _is_of_many_loaders(graph, parts)]:
+        for part, owner in found.pop(name):
+            holder = owner_of_loader(graph, owner) or owner
+            found[holder.field].append((part, holder))
     for parts in found.values():
         parts.sort(key=lambda each: -each[0].units)
     return found
+
+
+def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
+    """The owners, with the stacks of threads that differ in a number of their name alone as one.
+
+    A field that each of many such threads leads to once, and no collection, is not what they pile up in.
+    """
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for owner in owners:
+        if _is_of_stack(owner):
+            names[_group_of(owner)].add(owner.thread_name)
+    return [
+        replace(
+            owner,
+            field=f"local variables of threads {_group_of(owner)[1]!r}",
+            kind=STACK,
+            origin=ClassOrigin.JDK,
+            place=0,
+            held_index=owner.held_index if len(owner.steps) < 2 else owner.steps[1].object_index,
+            thread_name=_group_of(owner)[1],
+        )
+        if _is_of_stack(owner) and len(names[_group_of(owner)]) >= _THREADS
+        else owner
+        for owner in owners
+    ]
+
+
+def _is_of_stack(owner: Owner) -> bool:
+    if not owner.thread_name or not owner.steps or owner.steps[0].kind != STACK:
+        return False
+    return owner.kind == STACK or all(step.kind != ELEMENT for step in owner.steps[: owner.place + 1])
+
+
+def _group_of(owner: Owner) -> tuple[str, str]:
+    field = "" if owner.kind == STACK else owner.field
+    return field, re.sub(r"\d+", "*", owner.thread_name)
+
+
+def _is_of_many_loaders(graph: HeapGraph, parts: list[tuple[_Piece, Owner]]) -> bool:
+    """Whether a static field of a class that many loaders have holds something in each, and much in none.
+
+    Then it is the loaders that pile up.  Where one of them has most of it, its field leaks.
+    """
+    owners = [owner for _, owner in parts]
+    first = owners[0]
+    if first.kind != STATIC or first.steps[first.place].class_name not in copied_names(graph):
+        return False
+    of_each: Counter[int] = Counter()
+    for part, owner in parts:
+        of_each[owner.steps[owner.place].object_index] += part.units
+    return len(of_each) >= _LOADERS and 2 * max(of_each.values()) <= sum(of_each.values())
 
 
 def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
@@ -160,16 +207,19 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
 
 
 def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> str:
+    held_class = graph.classes[int(graph.columns.class_index[owner.held_index])].name
+    if owner.kind == STACK and class_origin(held_class) > ClassOrigin.JDK:
+        return held_class  # each of many threads has one
     if owner.kind in (OTHER, STACK, LOADER) and owner.held_index in members:
         name = most_common_class(graph, members)
-        inside = _is_structure(name) or _is_object_array(graph, int(members[0]))
+        inside = is_structure(name) or _is_object_array(graph, int(members[0]))
         return (inside and content_class(graph, members)) or name
-    return content_class(graph, np.array([owner.held_index]))
-
-
-def most_common_class(graph: HeapGraph, members: NDArray[np.int64]) -> str:
-    """The class that most of some objects have."""
-    return graph.classes[int(np.bincount(graph.columns.class_index[members]).argmax())].name
+    name = content_class(graph, np.array([owner.held_index]))
+    if class_origin(name or "java.lang.Object") > ClassOrigin.JDK:
+        return name
+    # A registry of the JDK has its collection deep inside: from there the program's objects are near.
+    deeper = content_class(graph, np.unique(members))
+    return deeper if class_origin(deeper or "java.lang.Object") > ClassOrigin.JDK else name
 
 
 def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
@@ -181,7 +231,7 @@ def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
     )
     large = np.nonzero(retained >= least)[0]
     rest = _own_rest(graph, large)
-    is_opened = _opened_classes(graph)
+    is_opened = opened_classes(graph)
     pieces = [
         _Piece(np.array([index]), units, is_group=False)
         for index, units in rest.items()
@@ -238,13 +288,6 @@ def _own_rest(graph: HeapGraph, large: NDArray[np.int64]) -> dict[int, int]:
     np.subtract.at(rest, head[place[leaves]], units[leaves])
     heads = np.nonzero(~is_link)[0]
     return dict(zip(large[heads].tolist(), rest[heads].tolist(), strict=True))
-
-
-def _opened_classes(graph: HeapGraph) -> NDArray[np.bool_]:
-    """Classes whose objects only pass on what they hold, bool, shape (c,)."""
-    return graph.kept(
-        "opened classes", lambda: np.logical_or.reduce([extends(graph, name) for name in _OPENED])
-    )
 
 
 def _groups(graph: HeapGraph, members: NDArray[np.int64], least: int) -> list[_Piece]:
@@ -315,7 +358,7 @@ def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
     """The owners of a group: a sample of its members tells in which parts."""
     step = max(1, piece.members.size // _SAMPLED)
     sample = piece.members[::step]
-    owners = [owner_of(graph, index, is_one_of_many=True) for index in sample.tolist()]
+    owners = _of_thread_groups([owner_of(graph, each, is_one_of_many=True) for each in sample.tolist()])
     counts = Counter(owner.field for owner in owners)
     first = {owner.field: owner for owner in reversed(owners)}
     found = []
@@ -326,102 +369,27 @@ def _shared_out(graph: HeapGraph, piece: _Piece) -> list[tuple[_Piece, Owner]]:
     return found
 
 
-def content_class(graph: HeapGraph, containers: NDArray[np.int64]) -> str:
-    """What piles up in some objects: the class whose instances retain most of those found first below them.
-
-    Nodes, entries, arrays and collections of the JDK are looked through; strings and numbers count only where
-    there is nothing else.
-
-    Parameters
-    ----------
-    containers : int64 array
-        Object indices.
-
-    Returns
-    -------
-    str
-        The program's class before a library's before the JDK's; empty where nothing is found.
-    """
-    origins, class_index, references = origins_of(graph), graph.columns.class_index, graph.references
-    is_opened = _opened_classes(graph)
-    # What holds the collection is not in it, though its elements refer to it as the outer object does.
-    holders = {each for index in containers.tolist() for each in graph.dominators.chain(index)}
-    weights: dict[ClassOrigin, Counter[str]] = defaultdict(Counter)
-    pending = deque((index, 0) for index in containers[:_CONTENT_SAMPLES].tolist())
-    seen: set[int] = set()
-    while pending and len(seen) < _CONTENT_LOOKS:
-        at, depth = pending.popleft()
-        if at in seen or at in holders or (depth and is_opened[class_index[at]]):
-            continue
-        seen.add(at)
-        name = graph.classes[int(class_index[at])].name
-        origin = ClassOrigin(int(origins[int(class_index[at])]))
-        is_array = name.endswith("[]") and name not in _PLAIN
-        if depth and not is_array and not (origin == ClassOrigin.JDK and _is_structure(name)):
-            weights[origin][name] += int(graph.retained_units[at]) + 1
-            if origin > ClassOrigin.JDK:
-                continue
-        if depth < _CONTENT_DEPTH and name not in _PLAIN and not name.startswith(_ASIDE):
-            below = references.outgoing(at)
-            step = max(1, below.size // _CONTENT_SAMPLES)
-            pending += [(each, depth + 1) for each in below[::step].tolist()]
-    for origin in (ClassOrigin.PROGRAM, ClassOrigin.LIBRARY):
-        if weights[origin]:
-            return weights[origin].most_common(1)[0][0]
-    ordered = [name for name, _ in weights[ClassOrigin.JDK].most_common()]
-    return next((name for name in ordered if name not in _PLAIN), ordered[0] if ordered else "")
-
-
 def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     """Object indices of what a field owns: of its content's class, else of what piles up there."""
     piles, name = owned.pile_indices, owned.content_class
-    is_field = owned.owner.place >= 0
+    is_field = owned.owner.place >= 0 and owned.owner.kind != STACK
     if not name or (not is_field and most_common_class(graph, piles) == name):
         return piles
-    members = content_members(graph, owned.held_indices if is_field else piles, name)
+    members = content_members(graph, owned.held_indices if is_field else np.unique(piles), name)
     return members if members.size else piles
 
 
-def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name: str) -> NDArray[np.int64]:
-    """The instances of a class that some objects hold: on their preferred path, or in their dominator tree.
+def held_loaders(graph: HeapGraph, owned: Owned) -> tuple[str, int]:
+    """Class loaders that hang on what a field owns: the class that most of them have, and how many have it.
 
-    Parameters
-    ----------
-    containers : int64 array
-        Object indices, ascending.
-    class_name : str
-        Subclasses do not count.
-
-    Returns
-    -------
-    int64 array
-        Object indices, strictly increasing.
+    Empty and 0 for fewer than would be applications that are deployed anew and never let go.
     """
-    is_it = np.array([c.name == class_name for c in graph.classes], bool)
-    rows = graph.instances_of(is_it)
-    found = np.zeros(rows.size, bool)
-    for tree in (owner_parents(graph), graph.immediate_dominators):
-        rest = np.nonzero(~found)[0]
-        found[rest] = _are_below(graph, tree, rows[rest], containers)
-    return rows[found]
-
-
-def _are_below(
-    graph: HeapGraph, tree: NDArray[np.uint32], rows: NDArray[np.int64], containers: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which objects have one of the containers above them in a tree."""
-    marks = marks_of(graph, containers)
-    class_index = graph.columns.class_index
-    # At most half full where one node of 64 is remembered.
-    slots = 1 << max(4, (class_index.size // 32).bit_length())
-    keys, firsts = np.full(slots, NO_OBJECT, np.uint32), np.empty(slots, np.uint32)
-    below = np.zeros(rows.size, np.uint8)
-    kernels.mark_below["u2" if class_index.dtype == np.uint16 else "i4"](
-        tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, _CLIMBED, _LEAP
-    )
-    return below.astype(bool)
-
-
-def _is_structure(class_name: str) -> bool:
-    """Whether a class of the JDK is a collection, or a part of one: ``HashMap``, ``LinkedList$Node``."""
-    return class_name.rpartition(".")[0] in _COLLECTIONS and class_name not in _PLAIN
+    rows = graph.instances_of(extends(graph, "java.lang.ClassLoader"))
+    if rows.size < COPIES:
+        return "", 0
+    held = rows[are_below(graph, owner_parents(graph), rows, owned.held_indices)]
+    if not held.size:
+        return "", 0
+    counts = np.bincount(graph.columns.class_index[held])
+    most = int(counts.argmax())
+    return (graph.classes[most].name, int(counts[most])) if counts[most] >= COPIES else ("", 0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from heapscope.heap.graph.reachability import CATEGORIES, avoiding
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.roots import CLASS_VALUE
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
@@ -99,6 +100,8 @@ def root_kinds(graph: HeapGraph, index: int) -> dict[str, int]:
     counts = Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist())
     if not counts and index in roots.implied:
         return {"system class": 1}
+    if not counts and index in roots.class_values:
+        return {CLASS_VALUE: 1}
     return dict(counts.most_common())
 
 
@@ -240,6 +243,9 @@ def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
     implied = np.intersect1d(roots.implied, members)
     if implied.size:
         tree.add(["system class"], implied)
+    of_classes = np.intersect1d(roots.class_values, members)
+    if of_classes.size:
+        tree.add([CLASS_VALUE], of_classes)
     rest = np.setdiff1d(members, tree.members(), assume_unique=True)
     is_dominated = dominators.immediate[rest] != NO_OBJECT
     lost = Counter(CATEGORIES[c] for c in graph.categories[rest[~is_dominated]].tolist())

@@ -19,6 +19,7 @@ import numpy as np
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.roots import CLASS_VALUE
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention.by_group import dominated_bytes
 from heapscope.heap.retention.dominator_tree import HeavyChildren, reachable_units
@@ -28,12 +29,13 @@ from heapscope.heap.retention.owner_paths import (
     FIELD,
     LOADER,
     OTHER,
+    STACK,
     STATIC,
     THREAD_LOCAL,
     other_holders,
     owner_parents,
 )
-from heapscope.heap.retention.owners import Owned, find_owned, owned_members
+from heapscope.heap.retention.owners import Owned, find_owned, held_loaders, owned_members
 from heapscope.heap.retention.paths import Path, merged_paths, path_along, shortest_path
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.plain import PlainDict
@@ -123,7 +125,8 @@ class Suspect(PlainDict, RichRepr):
     owner : str
         The field that owns it: ``com.acme.SessionRegistry.sessions``; where no field does, what holds it.
     owner_kind : str
-        ``"static"``, ``"field"``, ``"thread local"``, ``"class loader"``, ``"stack"`` or ``"other"``.
+        ``"static"``, ``"field"``, ``"thread local"``, ``"class value"``, ``"class loader"``, ``"stack"`` or
+        ``"other"``.
     collection_class : str
         Class of what the field refers to.
     content_class, content_count : str, int
@@ -134,6 +137,8 @@ class Suspect(PlainDict, RichRepr):
         Threads whose thread locals or stacks lead to it.
     other_holders : tuple of str
         Of an object: who refers to it beside that field.
+    loader_class, loader_count : str, int
+        Class loaders that hang on it, where they are many; each keeps all classes that it loaded.
     ordinary : str
         Why it is no leak although it is large; empty where nothing says so.
     off_heap_bytes : int or None
@@ -161,6 +166,8 @@ class Suspect(PlainDict, RichRepr):
     other_holders: tuple[str, ...]
     ordinary: str
     off_heap_bytes: int | None = None
+    loader_class: str = ""
+    loader_count: int = 0
 
     def __repr__(self) -> str:
         return f"<suspect: {self.instance_count:,} {self.class_name}, {self.share:.0%} of the heap>"
@@ -251,9 +258,9 @@ def find_suspects(graph: HeapGraph, share: float = SHARE) -> Suspects:
 def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: HeavyChildren) -> Suspect:
     tree, columns, owner = graph.dominators, graph.columns, owned.owner
     content = owned.content_class
-    has_container = owner.kind in (STATIC, FIELD, THREAD_LOCAL)
+    has_container = owner.kind in (STATIC, FIELD, THREAD_LOCAL, CLASS_VALUE)
     members = owned.pile_indices
-    if (has_container or owner.is_native) and content:
+    if (has_container or owner.is_native or owner.kind == STACK) and content:
         members = owned_members(graph, owned)
     content_count = int(members.size) if content else 0
     single = _single(graph, owned)
@@ -271,6 +278,7 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: HeavyChildren
         name = _name(graph, single)
         ids = [JavaObject(graph, single).object_id]
     subject = np.unique(members) if single is None else np.array([single])
+    loader_class, loader_count = held_loaders(graph, owned)
     return Suspect(
         kind="group" if single is None else "object",
         class_name=name,
@@ -294,6 +302,8 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: HeavyChildren
         if single is None
         else tuple(each for each in other_holders(graph, single) if each != owner.field),
         ordinary=_why_ordinary(owned),
+        loader_class=loader_class,
+        loader_count=loader_count,
     )
 
 
@@ -407,11 +417,13 @@ def _accumulation(graph: HeapGraph, index: int, heaviest: HeavyChildren) -> Accu
     of_class = columns.class_index[below]
     counts = np.bincount(of_class, minlength=1)
     sums = np.bincount(of_class, tree.retained_units[below], 1)
-    rows = np.argsort(-sums, kind="stable")[:_SHOWN].tolist()
+    by_name: dict[str, tuple[int, int]] = {}  # several loaders may each have a class of one name
+    for row in np.nonzero(sums)[0].tolist():
+        count, units = by_name.get(graph.classes[row].name, (0, 0))
+        by_name[graph.classes[row].name] = count + int(counts[row]), units + int(sums[row])
+    heaviest_first = sorted(by_name.items(), key=lambda each: -each[1][1])[:_SHOWN]
     piles = tuple(
-        Pile(graph.classes[row].name, int(counts[row]), int(sums[row]) * columns.unit_bytes)
-        for row in rows
-        if counts[row]
+        Pile(class_name, count, units * columns.unit_bytes) for class_name, (count, units) in heaviest_first
     )
     one = JavaObject(graph, point)
     return AccumulationPoint(
@@ -444,6 +456,11 @@ def describe_suspect(suspect: Suspect) -> list[str]:
         names = ", ".join(suspect.thread_names[:_SHOWN])
         rest = len(suspect.thread_names) - _SHOWN
         lines.append(f"threads: {names}" + (f" and {rest:,} more" if rest > 0 else ""))
+    if suspect.loader_count:
+        lines.append(
+            f"class loaders: {suspect.loader_count:,} {suspect.loader_class} hang on it, "
+            "and each keeps all classes that it loaded"
+        )
     point = suspect.accumulation
     if point is not None:
         if point.object_id != suspect.object_ids[0]:
@@ -465,8 +482,8 @@ def _headline(suspect: Suspect) -> str:
     where = suspect.owner
     if suspect.owner_kind == STATIC:
         where = f"static {where}"
-    elif suspect.owner_kind == THREAD_LOCAL:
-        where = f"thread local {where}"
+    elif suspect.owner_kind in (THREAD_LOCAL, CLASS_VALUE):
+        where = f"{suspect.owner_kind} {where}"
     if suspect.collection_class and suspect.kind == "object":
         where += f" ({suspect.collection_class} 0x{suspect.object_ids[0]:x})"
     what = f"{suspect.share:.1%} of what is reachable, {suspect.retained_bytes:,} bytes"

@@ -43,6 +43,11 @@ def test_names_of_threads_and_loaders_are_values() -> None:
     assert "alice" in VALUES.owner(local)
     said = NAMES.sentence(f"a.B piles up in {local}, for a reason", [local])
     assert said == "a.B piles up in a local variable of a thread, for a reason"
+    crowd = "local variables of threads 'alice-*'"
+    assert NAMES.owner(crowd) == "local variables of threads"
+    assert "alice" in VALUES.owner(crowd)
+    said = NAMES.sentence(f"a.B piles up in {crowd}, for a reason", [crowd])
+    assert said == "a.B piles up in local variables of threads, for a reason"
     assert NAMES.loader("a.Loader 0x7f10 'alice'") == "a.Loader 0x7f10"
     assert NAMES.loader("a.Loader 'alice's'") == "a.Loader"
     assert "alice" in VALUES.loader("a.Loader 0x7f10 'alice'")

@@ -340,17 +340,22 @@ def test_every_case_has_its_program_and_its_truth() -> None:
         assert f"package {case.main.rpartition('.')[0]};" in source
         if case.kind == UNKNOWN:
             owner, _, field = case.owner.partition(".")
-            assert f"class {owner} " in source or f"enum {owner} " in source
-            assert f" {field}" in source
+            if owner == "ManagementFactory":  # the JDK's own
+                assert owner in source
+            elif not owner.startswith(("a local variable of ", "local variables of ")):
+                assert f"class {owner} " in source or f"enum {owner} " in source
+                assert f" {field}" in source
             for name in case.classes:
                 simple = name.rpartition(".")[2].partition("$")[0]
-                assert simple == "DirectByteBuffer" or f"class {simple} " in source or "String" in simple
+                declared = (f"class {simple} ", f"record {simple}(")
+                assert simple in ("DirectByteBuffer", "String") or any(each in source for each in declared)
         assert bool(case.known) == (case.kind == KNOWN)
 
 
 def test_no_program_is_left_out() -> None:
     mains = {case.main.rpartition(".")[2] for case in CASES}
-    assert {path.stem for path in PROGRAMS.glob("*.java")} == {*mains, "Pace"}
+    shared = {"Pace", "Long2ObjectOpenHashMap"}
+    assert {path.stem for path in PROGRAMS.glob("*.java")} == {*mains, *shared}
 
 
 def test_known_leaks_are_in_the_catalogue() -> None:

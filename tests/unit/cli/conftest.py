@@ -51,11 +51,13 @@ def histogram_text(rows: list[tuple[str, int, int]]) -> str:
     return HEADER + "\n".join([*lines, total]) + "\n"
 
 
-def write_histogram(path: Path, rows: list[tuple[str, int, int]], seconds: int) -> Path:
+def write_histogram(
+    path: Path, rows: list[tuple[str, int, int]], seconds: int, pid: int | None = None
+) -> Path:
     """A class histogram taken so many seconds after 2026-01-01 00:00."""
-    path.write_text(
-        f"2026-01-01 00:{seconds // 60:02}:{seconds % 60:02}\n{histogram_text(rows)}", encoding="utf-8"
-    )
+    date = f"2026-01-01 00:{seconds // 60:02}:{seconds % 60:02}\n"
+    named = "" if pid is None else f"{pid}:\n"  # jcmd writes it, jmap does not
+    path.write_text(f"{date}{named}{histogram_text(rows)}", encoding="utf-8")
     return path
 
 
@@ -93,7 +95,13 @@ def dump(tmp_path: Path) -> Path:
 
 
 def histograms(
-    folder: Path, counts: list[int], *, name: str = "s", step: int = 600, requests: tuple[int, ...] = ()
+    folder: Path,
+    counts: list[int],
+    *,
+    name: str = "s",
+    step: int = 600,
+    requests: tuple[int, ...] = (),
+    pid: int | None = None,
 ) -> list[Path]:
     """Class histograms with so many file systems, and with requests that come and go."""
     folder.mkdir(exist_ok=True)
@@ -107,6 +115,7 @@ def histograms(
                 *(("org.app.Request", each, 48 * each) for each in requests[i : i + 1]),
             ],
             i * step,
+            pid,
         )
         for i, count in enumerate(counts)
     ]
@@ -119,7 +128,7 @@ def leak(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def cured(tmp_path: Path) -> list[Path]:
-    return histograms(tmp_path / "cured", [1, 1, 1, 1], name="c", requests=(40, 90, 30, 60))
+    return histograms(tmp_path / "cured", [1, 1, 1, 1], name="c", requests=(40, 90, 30, 60), pid=4711)
 
 
 # --- growth ---

@@ -32,6 +32,18 @@ def test_fixed_not_fixed_and_too_early(run: Run, leak: list[Path], cured: list[P
     assert "too early to tell: 2 snapshots after the cure" in early.out
 
 
+def test_texts_that_name_no_process_prove_no_cure(run: Run, leak: list[Path], tmp_path: Path) -> None:
+    """A program that is restarted between them begins with an empty collection each time."""
+    quiet = histograms(tmp_path / "quiet", [1, 1, 1, 1], requests=(40, 90, 30, 60))
+    work = ("--work", "10,20,30,40", "--work-after", "10,20,30,40")
+    for options in ((), work):
+        said = run("check", *leak, "--against", *quiet, *options)
+        assert said.code == 4
+        assert "too early to tell: s0, s1, s2 ...: class histograms that name no process" in said.out
+    named = histograms(tmp_path / "named", [1, 1, 1, 1], pid=4711)
+    assert run("check", *leak, "--against", *named, *work).code == 0
+
+
 def test_options_may_stand_anywhere(run: Run, leak: list[Path], cured: list[Path]) -> None:
     data = json.loads(run("check", "--json", *leak, "--against", *cured, "--class", SYSTEM).out)
     assert (data["verdict"], len(data["snapshots"]), len(data["after"])) == ("fixed", 4, 4)

@@ -59,6 +59,11 @@ def test_a_chart_and_json_of_a_log(run: Run, tmp_path: Path) -> None:
     assert told.endswith(f"chart: {chart}\n")
     assert chart.read_bytes().startswith(PNG)
     assert run("explain-log", log, "-o", chart).code == 3
+    for name in ("chart.svg", "chart.PDF"):  # text under such a name would be lost
+        refused = run("explain-log", log, "-o", tmp_path / name)
+        assert (refused.code, refused.out) == (3, "")
+        assert "or a chart to a name that ends in .png" in refused.err
+        assert not (tmp_path / name).exists()
     document = json.loads(run("explain-log", "--json", log).out)
     counts = {group["kind"]: group["count"] for group in document["groups"]}
     assert counts == {"out of memory error": 1, "file system created": 30, "oom killer": 1}

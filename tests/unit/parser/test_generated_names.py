@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[3]
         ("com.acme.Bus$$Lambda$14/1234567", "com.acme.Bus$$Lambda"),
         ("com.acme.Bus$$Lambda/0x00007f1000000a08[]", "com.acme.Bus$$Lambda[]"),
         ("com.acme.Bus$$Lambda+0x00007f1000000a08", "com.acme.Bus$$Lambda"),
+        ("com.acme.Bus$$Lambda$14.0x00007f1000000a08", "com.acme.Bus$$Lambda"),
+        ("java.lang.invoke.LambdaForm$MH.0x00007f1000000a08", "java.lang.invoke.LambdaForm$MH"),
         ("com.acme.Bus$$Lambda$14", "com.acme.Bus$$Lambda"),
         ("com.acme.Foo/0x00007f1000000a08", "com.acme.Foo"),
         ("java.lang.String$$StringConcat/0x00007f10", "java.lang.String$$StringConcat"),

@@ -55,6 +55,19 @@ def test_dates_in_names_give_an_order_and_times(tmp_path: Path) -> None:
         heapscope.snapshots(same_day).growth()
 
 
+def test_a_told_order_overrules_dates_that_were_guessed(tmp_path: Path) -> None:
+    same_day = [undated(tmp_path, f"h-20261103-{letter}", count) for count, letter in enumerate("abc", 1)]
+    growth = heapscope.snapshots(same_day[::-1], order="name").growth()
+    assert growth["a.B"].instance_counts == (1, 2, 3)
+    assert {one.captured_at_source for one in growth.snapshots} == {"name order"}
+    days = [undated(tmp_path, f"h-2026110{day}", day) for day in (4, 5, 6)]
+    told = heapscope.snapshots([days[1], days[0], days[2]], order="given").growth()
+    assert told["a.B"].instance_counts == (5, 4, 6)
+    assert told.axis.hours is None
+    fits = heapscope.snapshots(days, order="given").growth()
+    assert fits.axis.hours == pytest.approx((0, 24, 48))  # and dates that fit are kept
+
+
 def test_a_told_order_does_not_overrule_what_snapshots_say(tmp_path: Path, copied: list[Path]) -> None:
     early = write_histogram(tmp_path / "early.txt", [("a.B", 1, 16)], 0)
     late = write_histogram(tmp_path / "late.txt", [("a.B", 2, 32)], 60)

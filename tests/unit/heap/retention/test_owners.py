@@ -11,7 +11,8 @@ import pytest
 import heapscope
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.owners import content_class, content_members, find_owned
+from heapscope.heap.retention.owner_content import content_class, content_members
+from heapscope.heap.retention.owners import find_owned, held_loaders
 from tests.support.dumps import DumpBuilder
 from tests.unit.heap.retention.test_owner_paths import (
     REGISTRY,
@@ -171,3 +172,102 @@ def naive_is_below(
                     break
                 at = above
     return False
+
+
+def test_values_of_a_class_value_are_held_though_no_dump_shows_by_what(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("java.lang.ref.Reference", fields={"referent": "Object"})
+    d.cls("java.lang.ref.WeakReference", "java.lang.ref.Reference")
+    d.cls("java.lang.ClassValue")
+    d.cls("java.lang.ClassValue$Version", fields={"classValue": "Object"})
+    d.cls("java.lang.ClassValue$Entry", "java.lang.ref.WeakReference", fields={"value": "Object"})
+    d.cls("java.lang.ClassValue$ClassValueMap", fields={"cacheArray": "Object"})
+    d.cls("com.acme.Writer", fields={"buffer": "Object"})
+    d.cls("com.acme.Json")
+    key = d.instance("java.lang.ClassValue")
+    d.static("com.acme.Json", "WRITERS", "Object", key)
+    d.root("STICKY_CLASS", d.class_id("com.acme.Json"))
+    version = d.instance("java.lang.ClassValue$Version", classValue=key)
+    writers = [d.instance("com.acme.Writer", buffer=d.primitive_array("byte", b"x" * 500)) for _ in range(30)]
+    value = d.object_array("java.lang.Object[]", writers)
+    entry = d.instance("java.lang.ClassValue$Entry", referent=version, value=value)
+    d.instance(
+        "java.lang.ClassValue$ClassValueMap",
+        cacheArray=d.object_array("java.lang.ClassValue$Entry[]", [entry]),
+    )
+    path = d.dump().save(tmp_path / "a.hprof")
+    with heapscope.open(path, use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert (owned.owner.field, owned.owner.kind) == ("com.acme.Json.WRITERS", "class value")
+        assert owned.content_class == "com.acme.Writer"
+        (suspect,) = heap.suspects()
+        assert "30 com.acme.Writer in class value com.acme.Json.WRITERS" in str(heap.suspects())
+        assert suspect.content_count == 30
+    with heapscope.open(path, use_index=False, semantics="mat") as heap:  # as Eclipse MAT has it
+        assert (heap.categories[heap.objects("com.acme.Writer").indices] == 3).all()
+
+
+def test_threads_that_pile_up_are_one_owner(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("com.acme.Job", fields={"page": "Object"})
+    d.cls("com.acme.Other", fields={"page": "Object"})
+    for number in range(6):
+        job = d.instance("com.acme.Job", page=d.primitive_array("byte", b"x" * 3000))
+        d.thread(f"fax-{number}", local_ids=[(job, 0)])
+    page = d.primitive_array("byte", b"y" * 9000)
+    d.thread("main", local_ids=[(d.instance("com.acme.Other", page=page), 0)])
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        jobs, other = find_owned(heap.graph)
+        assert (jobs.owner.field, jobs.owner.kind) == ("local variables of threads 'fax-*'", "stack")
+        assert jobs.content_class == "com.acme.Job"
+        assert other.owner.field == "com.acme.Other.page"  # one thread is no crowd
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_lambdas_stand_for_what_each_of_them_holds(tmp_path: Path, is_shared: bool) -> None:
+    d = DumpBuilder()
+    name = "com.acme.Bus$$Lambda$14/0x00007f1000000a08"
+    d.cls("com.acme.View", fields={"pixels": "Object"})
+    d.cls(name, fields={"arg$1": "Object"})
+    d.cls("com.acme.Bus")
+
+    def view() -> int:
+        return d.instance("com.acme.View", pixels=d.primitive_array("byte", b"x" * 500))
+
+    one = view()
+    listeners = [d.instance(name, **{"arg$1": one if is_shared else view()}) for _ in range(20)]
+    d.static("com.acme.Bus", "listeners", "Object", d.object_array("java.lang.Object[]", listeners))
+    d.root("STICKY_CLASS", d.class_id("com.acme.Bus"))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        held = np.array([heap.index_of(int(heap.classes["com.acme.Bus"].statics[0].value))])
+        assert content_class(heap.graph, held) == (name if is_shared else "com.acme.View")
+
+
+@pytest.mark.parametrize("largest", [40, 4000])
+def test_class_loaders_that_pile_up_are_owned_by_what_holds_them(tmp_path: Path, largest: int) -> None:
+    """Where one of many applications has most of it, its own field leaks."""
+    d = DumpBuilder()
+    d.cls("com.acme.Server")
+    d.cls("java.lang.ClassLoader", fields={"classes": "Object"})
+    d.cls("com.acme.WebappLoader", "java.lang.ClassLoader")
+    apps = []
+    for number in range(8):
+        loader = d.instance("com.acme.WebappLoader")
+        made = d.cls(f"com.acme.Webapp{number}", loader_id=loader)
+        rows = largest if number == 5 else 40
+        pages = [d.primitive_array("byte", b"x" * 500) for _ in range(rows)]
+        held = d.object_array("java.lang.Object[]", pages)
+        d.static(f"com.acme.Webapp{number}", "pages", "Object", held)
+        d.set(loader, classes=d.object_array("java.lang.Object[]", [made]))
+        apps.append(d.instance(f"com.acme.Webapp{number}"))
+    for number in range(8):  # one name, loaded by eight loaders
+        d.rename_class(f"com.acme.Webapp{number}", "com.acme.Webapp")
+    d.static("com.acme.Server", "gauges", "Object", d.object_array("java.lang.Object[]", apps))
+    d.root("STICKY_CLASS", d.class_id("com.acme.Server"))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        is_one = largest > 40
+        assert owned.owner.field == ("com.acme.Webapp.pages" if is_one else "com.acme.Server.gauges")
+        if not is_one:
+            assert held_loaders(heap.graph, owned) == ("com.acme.WebappLoader", 8)
+            assert "8 com.acme.WebappLoader hang on it" in str(heap.suspects())

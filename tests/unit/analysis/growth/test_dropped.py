@@ -1,0 +1,67 @@
+"""Garbage is what a program dropped one by one: by dumps of known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import heapscope
+from heapscope.analysis.growth.dropped import dropped
+from tests.support.dumps import DumpBuilder
+
+HOUR_MS = 3_600_000
+ORDER, BOOK = "com.acme.Order", "com.acme.Book"
+
+
+def dump(path: Path, hour: int, *, held: int = 0, alone: int = 0, hidden: int = 0) -> None:
+    """Orders in a static field, orders that were dropped with their nodes, and orders in a collection that
+    nothing shown in the dump holds."""
+    builder = DumpBuilder(timestamp_ms=1_700_000_000_000 + hour * HOUR_MS)
+    builder.cls(ORDER, fields={"text": "Object"})
+    builder.cls("java.util.HashMap$Node", fields={"value": "Object", "next": "Object"})
+    builder.cls(BOOK)
+
+    def orders(count: int) -> list[int]:
+        return [builder.instance(ORDER, text=builder.primitive_array("byte", [0] * 64)) for _ in range(count)]
+
+    builder.static(BOOK, "open", "Object", builder.object_array("java.lang.Object[]", orders(held)))
+    for each in orders(alone):
+        builder.instance("java.util.HashMap$Node", value=each)
+    if hidden:
+        builder.object_array("java.lang.Object[]", orders(hidden))
+    builder.root("STICKY_CLASS", builder.class_id(BOOK))
+    path.write_bytes(builder.dump().data)
+
+
+def run(folder: Path, **counts: list[int]) -> heapscope.Snapshots:
+    folder.mkdir()
+    for hour in range(4):
+        dump(folder / f"{hour}.hprof", hour, **{name: each[hour] for name, each in counts.items()})
+    return heapscope.snapshots(sorted(folder.iterdir()))
+
+
+def test_only_what_hangs_on_nothing_was_dropped(tmp_path: Path) -> None:
+    rising = [100, 200, 300, 400]
+    assert dropped(run(tmp_path / "a", alone=rising), ORDER) == 400
+    assert dropped(run(tmp_path / "b", hidden=rising), ORDER) == 1
+    assert dropped(run(tmp_path / "c", held=rising), ORDER) == 0
+    assert dropped(run(tmp_path / "d", held=rising), "com.acme.Other") == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        ({"alone": [100, 200, 300, 400]}, "fixed"),
+        ({"alone": [0, 280, 110, 260]}, "fixed"),  # a collection took some
+        ({"hidden": [100, 200, 300, 400]}, "too early to tell"),  # a field of the JVM may hold them
+        ({"alone": [5, 10, 15, 20]}, "too early to tell"),  # hardly anything was done
+        ({"alone": [0, 0, 0, 0]}, "too early to tell"),  # idle
+        ({"held": [100, 200, 300, 400]}, "not fixed"),
+    ],
+)
+def test_a_cure_is_proved_by_what_was_dropped(
+    tmp_path: Path, after: dict[str, list[int]], verdict: str
+) -> None:
+    before = run(tmp_path / "before", held=[100, 200, 300, 400])
+    assert before.prove(run(tmp_path / "after", **after)).verdict == verdict
