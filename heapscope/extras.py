@@ -6,6 +6,7 @@ where its library is not installed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -75,6 +76,15 @@ def sql_engine() -> Any:
     """The module ``duckdb``; pyarrow is there as well."""
     arrow()
     return _loaded("duckdb", "SQL", "sql", "duckdb")
+
+
+def shut_progress_bar(connection: Any) -> None:
+    """Keep an engine from drawing a progress bar on standard output, where answers go, after two seconds.
+
+    In a notebook without ipywidgets it can draw none, and refuses to be told so.
+    """
+    with suppress(sql_engine().Error):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def arrow() -> Any:

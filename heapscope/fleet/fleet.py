@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from heapscope.errors import QueryError
-from heapscope.extras import sql_engine
+from heapscope.extras import shut_progress_bar, sql_engine
 from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.schema import TABLES
 from heapscope.query.answer import QueryAnswer
@@ -148,8 +148,7 @@ class Fleet:
                 made = f"SELECT {', '.join(columns)} FROM read_parquet({files})"
             connection.execute(f"CREATE VIEW {name} AS {made}")
         connection.execute("SET TimeZone = 'UTC'")
-        # After two seconds it would draw one on standard output, where answers go.
-        connection.execute("SET enable_progress_bar = false")
+        shut_progress_bar(connection)
         connection.execute("SET lock_configuration = true")
         return connection
 

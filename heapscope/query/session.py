@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from heapscope.errors import ObjectNotFound, QueryError
-from heapscope.extras import arrow, sql_engine
+from heapscope.extras import arrow, shut_progress_bar, sql_engine
 from heapscope.memory_limits import free_memory
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.class_tables import class_table
@@ -314,8 +314,7 @@ class Session:
             },
         )
         add_functions(connection, [part.heap for part in self.parts], [part.name for part in self.parts])
-        # After two seconds it would draw one on standard output, where answers go.
-        connection.execute("SET enable_progress_bar = false")
+        shut_progress_bar(connection)
         connection.execute("SET lock_configuration = true")
         return connection
 

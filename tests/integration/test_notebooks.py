@@ -18,7 +18,12 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01-triage", "02-investigate", "03-prove-the-fix"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01-triage",
+        "02-investigate",
+        "03-prove-the-fix",
+        "04-fleet",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
             3,
         ),
         ("03-prove-the-fix", ["The cure: fixed", "All guards hold", "2 guards of 2 did not hold"], 1),
+        ("04-fleet", ["KERB_TICKET_CACHE_PATH is set", "5 of 5", "0 of 8", "host2"], 1),
     ],
 )
 def test_runs_and_shows(run: Any, name: str, words: list[str], pictures: int) -> None:

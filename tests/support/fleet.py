@@ -13,6 +13,7 @@ or a whole small one, 41 dumps with their sketches, in 5 seconds::
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,3 +139,13 @@ def write_sidecar(
     if work_count is not None:
         facts["work_count"] = work_count
     path.with_name(f"{path.name}.json").write_text(json.dumps(facts))
+
+
+def main(folder: Path) -> None:
+    """The small fleet of the notebook: its dumps in ``FOLDER/north``, its sketches in ``FOLDER/fleet``."""
+    write_fleet(folder / "north", small_fleet())
+    make_sketches(folder / "north", folder / "fleet")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
