@@ -62,8 +62,8 @@ _NEEDS = {
 }
 
 
-# 1.4 GB and 264 MB of download; a demo beside 16 busy loops, which takes up to 20 minutes.
-_ONLY_WHEN_ASKED = ("libraries", "tensorflow_io", "busy_machine")
+# 1.4 GB and 264 MB of download; a demo beside 16 busy loops, up to 20 minutes; a minute of compiling.
+_ONLY_WHEN_ASKED = ("libraries", "tensorflow_io", "busy_machine", "bounds_check")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -100,7 +100,9 @@ def run(dump: Path, program: str = COUNTS, **environment: str) -> subprocess.Com
     )
 
 
-@pytest.mark.parametrize("mode", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+@pytest.mark.parametrize(
+    "mode", ["NUMBA_DISABLE_JIT", pytest.param("NUMBA_BOUNDSCHECK", marks=pytest.mark.bounds_check)]
+)
 def test_every_mode_gives_the_same(dump: Path, mode: str) -> None:
     plain = answers(dump, PROGRAM)
     assert plain
