@@ -72,7 +72,7 @@ def test_patterns_and_variables_are_expanded(shell: Any, shown: Shown, series: l
     shell.run_cell("%heapscope trend {folder}/leak-*.txt --class 'org.apache.*' --class java.lang.String")
     assert "leak-1" in shown.text
     assert "leak-3" in shown.text
-    assert "org.apache.* 1,000 3,000 +2,000" in shown.text
+    assert "org.apache.* 1,000 → 3,000" in shown.text
 
 
 def test_suspects_are_cards(shell: Any, shown: Shown, dump: Path) -> None:

@@ -100,6 +100,9 @@ TABLE: dict[str, dict[str, str]] = {
     ),
     "fleet report": without(_TEXT, csv=NO_TABLE, sort=NO_TABLE, **{**_NO_DUMP, "show_secrets": MASKED}),
     "fleet compare": without(_TEXT, csv=NO_TABLE, sort=NO_TABLE, **{**_NO_DUMP, "show_secrets": MASKED}),
+    "fleet open": without(
+        {"-o"}, json=NO_ROWS, csv=NO_ROWS, force="a copy is fetched once", sort=NO_ROWS, **_NO_DUMP
+    ),
     "threads": without(_TABLE | _FOLLOWS | {"--show-secrets"}),
     "info": without(
         _TEXT | _SERIES | {"--show-secrets"},
