@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cache": {"errors"},
     "units": {"errors"},
     "files": {"errors"},
-    "machine_code": {"cache", "isolated_python"},
+    "machine_code": {"cache", "isolated_python", "memory_limits"},
     "kernel_build": {"machine_code"},  # a program; nobody imports it
     "collector": SHARED,
     "parser": SHARED,
