@@ -168,10 +168,13 @@ class Snapshots(RichRepr, Queryable, Series):
         if proof.verdict == TOO_EARLY and not any(one.grown > 0 for one in proof.decisive):
             return proof
         # Garbage in the dumps after is no leak that goes on, and hides none.
-        kept = reachable_series(after, progress)
+        kept = reachable_series(after.each_moment_once(), progress)
         if kept is None:
             return proof
-        reached = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
+        done = work and work[1]
+        if done and len(done) == len(after):
+            done = [done[place] for place in after.distinct]
+        reached = kept.growth(force_series=force_series, work=done, progress=progress)
         return cure.prove(
             before,
             reached,
