@@ -172,7 +172,7 @@ class Snapshots(RichRepr, Queryable, Series):
         if kept is None:
             return proof
         done = work and work[1]
-        if done and len(done) == len(after):
+        if done is not None and len(done) == len(after):
             done = [done[place] for place in after.distinct]
         reached = kept.growth(force_series=force_series, work=done, progress=progress)
         return cure.prove(
