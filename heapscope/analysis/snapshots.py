@@ -160,7 +160,8 @@ class Snapshots(RichRepr, Queryable, Series):
         owners = {self.name_of(each.class_name): each.owner for each in reversed(findings) if each.owner}
 
         def insertions(name: str) -> tuple[int, int] | None:
-            put = [inserted(each, owners.get(name, ""), progress) for each in (self, after)]
+            runs = self.each_moment_once(), after.each_moment_once()
+            put = [inserted(each, owners.get(name, ""), progress) for each in runs]
             known = [count for count in put if count is not None]
             return (known[0], known[1]) if len(known) == len(put) else None
 
