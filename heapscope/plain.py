@@ -36,7 +36,7 @@ def plain(value: Any) -> Any:
         return [plain(row) for row in value.rows()]
     to_dict = getattr(type(value), "to_dict", PlainDict.to_dict)
     if is_dataclass(value) and to_dict is not PlainDict.to_dict:
-        return plain(value.to_dict())  # type: ignore[attr-defined]
+        return plain(to_dict(value))
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
