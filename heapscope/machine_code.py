@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import fcntl
 import hashlib
 import logging
 import os
@@ -26,7 +25,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -36,6 +35,7 @@ from typing import Any
 
 from heapscope.cache import kernel_cache_dir
 from heapscope.isolated_python import isolated_python
+from heapscope.kernel_claim import claim
 from heapscope.memory_limits import free_memory
 
 # Where kernels are declared, in the order in which a report needs them.
@@ -440,36 +440,6 @@ def _variants(module: str) -> Iterator[list[Kernel]]:
             yield [value]
         elif isinstance(value, dict) and value and all(isinstance(each, Kernel) for each in value.values()):
             yield list(value.values())
-
-
-@contextmanager
-def claim(path: Path) -> Iterator[bool]:
-    """Whether no other process compiles this kernel; the claim ends with the block, or with the process.
-
-    Where the folder cannot be written to, or knows no locks, everybody compiles for himself.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(path.with_suffix(".lock"), flags, 0o600)
-    except OSError:
-        yield True
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:
-            pass  # NFS without its lock daemon, Lustre: nobody can claim anything there
-        try:
-            yield True
-        finally:
-            with suppress(OSError):
-                path.with_suffix(".lock").unlink()
-    finally:
-        os.close(handle)
 
 
 def compile_another() -> bool:

@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
         return str(value)
     if hasattr(value, "rows") and callable(value.rows):  # a table
         return [plain(row) for row in value.rows()]
-    to_dict = getattr(type(value), "to_dict", PlainDict.to_dict)
+    to_dict: Any = getattr(type(value), "to_dict", PlainDict.to_dict)
     if is_dataclass(value) and to_dict is not PlainDict.to_dict:
         return plain(to_dict(value))
     if is_dataclass(value) and not isinstance(value, type):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from heapscope import machine_code
+from heapscope.kernel_claim import claim
 from heapscope.machine_code import (
     LONGEST,
     MODULES,
@@ -21,7 +22,6 @@ from heapscope.machine_code import (
     _sources,
     _write,
     all_kernels,
-    claim,
     is_compiled,
     usual_kernels,
 )
