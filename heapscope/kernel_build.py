@@ -17,25 +17,27 @@ from heapscope.machine_code import all_kernels, shared_folder, usual_kernels
 _log = logging.getLogger("heapscope")
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Compile what the arguments say."""
+def main(arguments: Sequence[str]) -> int:
+    """Compile what the arguments say; 0, 2 for wrong arguments, 3 where nothing can be kept."""
     if arguments[:1] == ["--for"]:
         parent = int(arguments[1])
         for each in usual_kernels():
             if os.getppid() != parent:
                 break
             each.keep()
-        return
+        return 0
     if arguments not in ([], ["--shared"]):
         _log.error("usage: python -m heapscope.kernel_build [--shared]")
-        return
+        return 2
     folder = shared_folder() if arguments else None
     try:
         for each in all_kernels():
             each.keep(folder)
     except OSError as error:
         _log.error("machine code cannot be kept: %s", error)
+        return 3
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    raise SystemExit(main(sys.argv[1:]))

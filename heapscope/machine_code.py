@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import fcntl
 import hashlib
 import logging
 import os
@@ -26,7 +25,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -36,12 +35,15 @@ from typing import Any
 
 from heapscope.cache import kernel_cache_dir
 from heapscope.isolated_python import isolated_python
+from heapscope.kernel_claim import claim
+from heapscope.memory_limits import free_memory
 
 # Where kernels are declared, in the order in which a report needs them.
 MODULES = (
     "heapscope.parser.kernels",
     "heapscope.parser.layout.kernels",
     "heapscope.heap.graph.kernels",
+    "heapscope.heap.objects.kernels",
     "heapscope.heap.retention.kernels",
     "heapscope.analysis.growth.kernels",
     "heapscope.parser.broken.kernels",
@@ -62,6 +64,9 @@ LONGEST = (
 # What is missing below this is compiled without help.
 FEW = 4
 MOST_HELPERS = 3
+HELPER_BYTES = 300 << 20  # numba and LLVM at work take 190 to 260 MB
+# So long somebody else's compiling is waited for: he may be suspended.  The longest takes 8 s alone.
+PATIENCE_SECONDS = 60.0
 JOBS_VARIABLE = "HEAPSCOPE_COMPILE_JOBS"
 
 
@@ -147,7 +152,7 @@ class Kernel:
         with claim(path) as is_mine:
             if not is_mine or _read(path) is not None:
                 return False
-            _write(path, self._compile())
+            _write(path, self._compile(), for_all=folder is not None)
         return True
 
     def _kept(self) -> tuple[bytes, str] | None:
@@ -158,9 +163,10 @@ class Kernel:
         """Compile it, or wait until another process has; meanwhile compile something else."""
         path = self._path()
         call_help()
+        patience = time.monotonic() + PATIENCE_SECONDS
         while True:
             with claim(path) as is_mine:
-                if is_mine:
+                if is_mine or time.monotonic() > patience:
                     if (kept := _read(path)) is not None:
                         return kept
                     content = self._compile()
@@ -378,6 +384,8 @@ def _try_to_write(path: Path, content: bytes) -> None:
     global _has_told
     try:
         _write(path, content)
+        if _read(path) is None:
+            raise PermissionError(f"{path.parent} belongs to another user, who could put other code there")
     except OSError as error:
         if not _has_told:
             _has_told = True
@@ -388,16 +396,20 @@ def _try_to_write(path: Path, content: bytes) -> None:
             )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for other processes compile the same."""
+def _write(path: Path, content: bytes, *, for_all: bool = False) -> None:
+    """Whole or not at all, for other processes compile the same; ``for_all``: other users may read it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = path.parent.stat()
-    if folder.st_uid == os.geteuid() and folder.st_mode & 0o022:
-        # Made by an older heapscope under an open umask: nothing in it would be run, see `_is_ours`.
-        path.parent.chmod(folder.st_mode & 0o755)
+    mode = folder.st_mode & 0o777
+    # An older heapscope may have made it under an open umask: nothing in it would be run, see `_is_ours`.
+    wanted = 0o755 if for_all else mode & 0o755
+    if folder.st_uid == os.geteuid() and mode != wanted:
+        path.parent.chmod(wanted)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
+            if for_all:
+                os.fchmod(file.fileno(), 0o644)
             file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         Path(temporary).replace(path)
     except BaseException:
@@ -430,33 +442,6 @@ def _variants(module: str) -> Iterator[list[Kernel]]:
             yield list(value.values())
 
 
-@contextmanager
-def claim(path: Path) -> Iterator[bool]:
-    """Whether no other process compiles this kernel; the claim ends with the block, or with the process.
-
-    Where the folder cannot be written to, everybody compiles for himself.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        yield True
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            with suppress(OSError):
-                path.with_suffix(".lock").unlink()
-    finally:
-        os.close(handle)
-
-
 def compile_another() -> bool:
     """Compile a kernel that is missing and that nobody compiles; whether there was one."""
     return any(each.keep() for each in usual_kernels())
@@ -467,10 +452,14 @@ def call_help() -> None:
     """Start processes that compile what is missing, one for each other core; they end with this process."""
     import subprocess
 
+    if not _can_keep(Path(kernel_cache_dir())):
+        return  # nobody could take over what they compile
     missing = sum(not each.is_kept() for each in usual_kernels())
     if missing <= FEW:
         return
-    for _ in range(min(_jobs() - 1, MOST_HELPERS)):
+    free = free_memory()
+    room = MOST_HELPERS if free is None else free // HELPER_BYTES - 1  # this process compiles as well
+    for _ in range(min(_jobs() - 1, MOST_HELPERS, room)):
         with suppress(OSError):
             helper = subprocess.Popen(
                 isolated_python("heapscope.kernel_build", "--for", str(os.getpid())),
@@ -479,6 +468,14 @@ def call_help() -> None:
                 stderr=subprocess.DEVNULL,
             )
             atexit.register(_end, helper)
+
+
+def _can_keep(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder.stat().st_uid in (0, os.geteuid()) and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
 
 
 def _jobs() -> int:

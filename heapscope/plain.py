@@ -16,8 +16,9 @@ from heapscope.secrets import mask_text
 def plain(value: Any) -> Any:
     """A value of dicts, lists, texts, numbers, truth values and None alone.
 
-    A dataclass becomes a dict of its fields, a table a list of its rows, a time ISO 8601 text; a number
-    that JSON has no word for (infinity) becomes text.  Texts that may be secret are masked.
+    A dataclass becomes what its ``to_dict`` gives, else a dict of its fields, a table a list of its rows, a
+    time ISO 8601 text; a number that JSON has no word for (infinity) becomes text.  Texts that may be secret
+    are masked.
     """
     if value is None or (isinstance(value, (bool, int)) and not isinstance(value, Enum)):
         return value
@@ -31,10 +32,11 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, PlainDict) and type(value).to_dict is not PlainDict.to_dict:
-        return value.to_dict()
     if hasattr(value, "rows") and callable(value.rows):  # a table
         return [plain(row) for row in value.rows()]
+    to_dict: Any = getattr(type(value), "to_dict", PlainDict.to_dict)
+    if is_dataclass(value) and to_dict is not PlainDict.to_dict:
+        return plain(to_dict(value))
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

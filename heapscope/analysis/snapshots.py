@@ -160,7 +160,8 @@ class Snapshots(RichRepr, Queryable, Series):
         owners = {self.name_of(each.class_name): each.owner for each in reversed(findings) if each.owner}
 
         def insertions(name: str) -> tuple[int, int] | None:
-            put = [inserted(each, owners.get(name, ""), progress) for each in (self, after)]
+            runs = self.each_moment_once(), after.each_moment_once()
+            put = [inserted(each, owners.get(name, ""), progress) for each in runs]
             known = [count for count in put if count is not None]
             return (known[0], known[1]) if len(known) == len(put) else None
 
@@ -168,10 +169,13 @@ class Snapshots(RichRepr, Queryable, Series):
         if proof.verdict == TOO_EARLY and not any(one.grown > 0 for one in proof.decisive):
             return proof
         # Garbage in the dumps after is no leak that goes on, and hides none.
-        kept = reachable_series(after, progress)
+        kept = reachable_series(after.each_moment_once(), progress)
         if kept is None:
             return proof
-        reached = kept.growth(force_series=force_series, work=work and work[1], progress=progress)
+        done = work and work[1]
+        if done is not None and len(done) == len(after):
+            done = [done[place] for place in after.distinct]
+        reached = kept.growth(force_series=force_series, work=done, progress=progress)
         return cure.prove(
             before,
             reached,

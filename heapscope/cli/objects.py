@@ -76,6 +76,7 @@ def objects(
         else:
             table = sorted_table(object_table(found, paths, show_secrets=show_secrets), by)
             table = table.head(limit) if limit else table
+        classes = set(found.histogram().column("class_name"))  # of those that are not shown as well
         snapshots = [snapshot_of(heap)]
         heading = snapshot_lines(snapshots)
     columns = (
@@ -83,7 +84,6 @@ def objects(
         *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
         _CLASS,
     )
-    classes = set(table.column("class_name"))
     if len(classes) == 1 and paths and choice.format == "text":
         # The room is for the fields.
         heading.append(f"all are {classes.pop()}")

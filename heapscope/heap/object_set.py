@@ -212,9 +212,9 @@ class ObjectSet(RichRepr):
 
     def dominated(self) -> ObjectSet:
         """What these objects immediately dominate."""
-        from heapscope.heap.retention.dominator_tree import dominated_by
+        from heapscope.heap.retention.dominator_tree import children_of
 
-        return ObjectSet(self.graph, dominated_by(self.graph, self.indices))
+        return ObjectSet(self.graph, children_of(self.graph, self.indices))
 
     def histogram(self) -> Table:
         """The set by class: ``class_name, instance_count, shallow_bytes``, the largest first."""

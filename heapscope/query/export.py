@@ -72,6 +72,8 @@ def export_tables(
         try:
             # The tables of millions of rows first; each is written by one thread, a part at a time.
             order = sorted(names, key=lambda name: part.tables[name].row_count is None)
+            if part.heap is not None:
+                part.heap.prepare()
             progress("exporting", 0, len(names))
             with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
                 waiting = [

@@ -66,6 +66,11 @@ class HeapArrow:
         """All strings, ascending."""
         return self.rows_of([i for i, name in enumerate(self.class_names) if name == STRING])
 
+    def prepare(self) -> None:
+        """Make what columns are made of, before several threads ask for it: none of them may do so twice."""
+        graph = self.graph
+        _ = graph.references, graph.retained_units, graph.categories, graph.columns.offsets, self.strings
+
     def forget(self) -> None:
         """Let go of what was made for a query and takes much memory."""
         self.__dict__.pop("_ids", None)

@@ -104,3 +104,9 @@ def test_plain_values_have_no_secrets() -> None:
     found = plain({"command": ["server", "jdbc:postgresql://u:hunter2@db/x"], "since": datetime(2026, 1, 2)})
     assert found["since"] == "2026-01-02T00:00:00"
     assert "hunter2" not in json.dumps(found)
+
+
+def test_a_diagnosis_has_the_plain_form_of_the_growth_in_it() -> None:
+    diagnosis = heapscope.diagnose([SAMPLES / f"leak-{number}.histogram.txt" for number in (1, 2, 3, 4)])
+    assert diagnosis.growth is not None
+    assert diagnosis.to_dict()["growth"] == diagnosis.growth.to_dict()

@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cache": {"errors"},
     "units": {"errors"},
     "files": {"errors"},
-    "machine_code": {"cache", "isolated_python"},
+    "kernel_claim": set(),
+    "machine_code": {"cache", "isolated_python", "kernel_claim", "memory_limits"},
     "kernel_build": {"machine_code"},  # a program; nobody imports it
     "collector": SHARED,
     "parser": SHARED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 
 from heapscope import machine_code
+from heapscope.kernel_claim import claim
 from heapscope.machine_code import (
     LONGEST,
+    MODULES,
     Kernel,
     _read,
     _sources,
     _write,
     all_kernels,
-    claim,
     is_compiled,
     usual_kernels,
 )
@@ -144,6 +146,8 @@ def test_machine_code_of_the_installation_serves_those_who_can_keep_none(
     assert not kernel.is_kept()
     assert kernel.keep(tmp_path / "shared")
     assert not kernel.keep(tmp_path / "shared")
+    modes = [each.stat().st_mode & 0o777 for each in (tmp_path / "shared", *(tmp_path / "shared").iterdir())]
+    assert modes == [0o755, 0o644]  # other users read it
     monkeypatch.setattr(Kernel, "_compile", None)
     found = np.zeros(1, np.uint64)
     assert kernel(np.array([0, 0, 0, 7], np.uint8), np.array([0], np.int64), 4, found) == kernels.OK
@@ -157,6 +161,50 @@ def test_a_kernel_that_another_process_compiles_is_left_to_it(tmp_path: Path) ->
     with claim(path) as is_mine:
         assert is_mine
     assert not path.with_suffix(".lock").exists()
+
+
+def test_where_nothing_can_be_claimed_everybody_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS without its lock daemon; nobody may wait for ever there."""
+
+    def flock(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with claim(tmp_path / "x.o") as is_mine:
+        assert is_mine
+
+
+def test_whoever_stands_still_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEAPSCOPE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(machine_code, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(machine_code, "call_help", lambda: None)
+    kernel = Kernel("heapscope.parser._kernels", "read_ids", "u1[] i8[] i8 u8[]")
+    monkeypatch.setattr(kernel, "_compile", lambda: b"symbol\ncode")
+    with claim(kernel._path()) as is_mine:
+        assert is_mine
+        assert kernel._made() == (b"code", "symbol")
+
+
+def test_code_that_will_not_be_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Root in the cache folder of a user, say: each command would compile it anew, and say nothing."""
+    monkeypatch.setattr(machine_code, "_has_told", False)
+    monkeypatch.setattr(machine_code, "_is_ours", lambda status: False)
+    machine_code._try_to_write(tmp_path / "x.o", b"symbol\ncode")
+    assert "belongs to another user" in caplog.text
+
+
+def test_all_modules_of_kernels_are_known() -> None:
+    found = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "heapscope").rglob("kernels.py")
+    }
+    assert found == set(MODULES)
 
 
 def test_the_kernels_that_take_longest_come_first() -> None:

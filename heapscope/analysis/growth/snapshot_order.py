@@ -11,6 +11,7 @@ from typing import Literal
 
 from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.growth.time_source import (
+    BESIDE,
     GIVEN_ORDER,
     GUESSED,
     HEADER,
@@ -55,12 +56,19 @@ def put_in_order(snapshots: Sequence[Snapshot], order: Order) -> list[Snapshot]:
                 "earlier; put the files in order of time and pass --order given"
             )
     timed = [one for one in found if one.captured_at_source in (*_CERTAIN, *GUESSED)]
-    fits = all(before.captured_at < after.captured_at for before, after in pairwise(timed))
+    fits = all(_in_order(before, after) for before, after in pairwise(timed))
     without = UNORDERED if fits else UNORDERED.union(GUESSED)
     source = GIVEN_ORDER if order == "given" else NAME_ORDER
     return [
         replace(one, captured_at_source=source) if one.captured_at_source in without else one for one in found
     ]
+
+
+def _in_order(before: Snapshot, after: Snapshot) -> bool:
+    # A text and the dump beside it have one time, whichever is named first.
+    if BESIDE in (before.captured_at_source, after.captured_at_source):
+        return before.captured_at <= after.captured_at
+    return before.captured_at < after.captured_at
 
 
 def check_order(snapshots: Sequence[Snapshot]) -> None:

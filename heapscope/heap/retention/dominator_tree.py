@@ -56,7 +56,7 @@ def children_of(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int6
     if count > found.size:
         found = np.empty(count, np.int64)
         kernels.list_children(immediate, marks, found)
-    return found[:count]
+    return found[:count].copy()
 
 
 class HeavyChildren:
@@ -169,19 +169,7 @@ def _below(graph: HeapGraph, by: GroupBy, way: tuple[str, ...]) -> NDArray[np.in
     opened: Recent[NDArray[np.int64]] = graph.kept(
         "opened groups of the dominator tree", lambda: Recent(_KEPT_MEMBERS)
     )
-    return opened.get((by, *way), lambda: dominated_by(graph, members_at(graph, by, way)))
-
-
-def dominated_by(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What any of some objects immediately dominates, int64, ascending."""
-    immediate = graph.immediate_dominators
-    if members.size == 1:
-        return graph.dominators.children_of(int(members[0]))
-    is_member = np.zeros(immediate.size, bool)
-    is_member[members] = True
-    below = np.nonzero(immediate < VIRTUAL_ROOT)[0]
-    found: NDArray[np.int64] = below[is_member[immediate[below]]]
-    return found
+    return opened.get((by, *way), lambda: children_of(graph, members_at(graph, by, way)))
 
 
 def _groups_of_classes(graph: HeapGraph, by: GroupBy) -> tuple[list[str], NDArray[np.int64]]:

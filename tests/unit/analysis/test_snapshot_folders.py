@@ -32,6 +32,7 @@ def test_a_text_of_the_moment_of_a_dump_is_no_evidence_of_its_own(tmp_path: Path
     assert len(both) == 8
     assert [both[place].name for place in both.distinct] == ["leak-1", "leak-2", "leak-3", "leak-4"]
     assert len(dumps.distinct) == 4
+    assert len(heapscope.snapshots(tmp_path, order="name").distinct) == 4
     told, alone = both.growth(), dumps.growth()
     assert told.whole.shallow.per_hour == alone.whole.shallow.per_hour
     assert told.forecasts == alone.forecasts

@@ -15,6 +15,7 @@ from heapscope.cli.sql_prompt import Completion, run_prompt
 from heapscope.heap.retention.class_paths import find_class_paths
 from heapscope.query.profiles import write_profile
 from heapscope.query.sources import heap_session
+from tests.support.documents import ROOT
 from tests.support.dumps import build
 from tests.unit.cli.conftest import Run
 from tests.unit.query.heaps import typed
@@ -47,6 +48,13 @@ def test_objects_with_fields_and_conditions(run: Run, dumps: list[Path]) -> None
     ran = run("objects", dumps[0], SESSION, "--fields", "nmae", "--no-index")
     assert ran.code == 3
     assert "nearest: name" in ran.err
+
+
+def test_objects_are_of_one_class_only_where_those_that_are_not_shown_are_too(run: Run) -> None:
+    dump = ROOT / "sample_dumps" / "leak-4.hprof.gz"
+    ran = run("objects", dump, "java.util.AbstractMap", "--fields", "keySet", "--top", "1")
+    assert "all are" not in ran.out
+    assert "java.util.concurrent.ConcurrentHashMap" in ran.out
 
 
 def test_referrers_level_by_level(run: Run, dumps: list[Path]) -> None:

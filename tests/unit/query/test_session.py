@@ -17,7 +17,8 @@ from heapscope.errors import MissingDependency, QueryError
 from heapscope.heap.heap import Heap
 from heapscope.query import session as sessions_module
 from heapscope.query.catalogue import MEANINGS, TABLES
-from heapscope.query.session import Session
+from heapscope.query.export import export_tables
+from heapscope.query.session import Part, Session
 from heapscope.query.sources import heap_session, opened_session
 from tests.support.dumps import build
 from tests.unit.query.conftest import SAMPLES
@@ -372,3 +373,20 @@ def test_parts_of_a_table_are_the_whole(leak: Heap) -> None:
             whole = column.make().to_pylist()
             pieces = [column.make(slice(*pair)).to_pylist() for pair in pairwise(bounds)]
             assert [value for piece in pieces for value in piece] == whole, (name, column.name)
+
+
+def test_threads_that_export_find_the_references_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on two threads may compute a cached property at once: these cannot be made twice."""
+    made: list[bool] = []
+
+    def write(part: Part, *others: object) -> None:
+        assert part.heap is not None
+        made.append({"columns", "references", "_analysed"} <= vars(part.heap.graph._arrays).keys())
+
+    monkeypatch.setattr("heapscope.query.export._write", write)
+    with heapscope.open(SAMPLES / "leak-1.hprof.gz", use_index=False) as heap:
+        export_tables(heap_session(heap), tmp_path / "tables", "parquet", version="0")
+    assert made
+    assert all(made)

@@ -65,3 +65,24 @@ def test_a_cure_is_proved_by_what_was_dropped(
 ) -> None:
     before = run(tmp_path / "before", held=[100, 200, 300, 400])
     assert before.prove(run(tmp_path / "after", **after)).verdict == verdict
+
+
+def test_class_histograms_beside_the_dumps_change_no_proof(tmp_path: Path) -> None:
+    """A text has garbage as well, and does not tell it from what is held; the dump beside it does."""
+    before = run(tmp_path / "before", held=[100, 200, 300, 400])
+    dumps = run(tmp_path / "after", alone=[100, 200, 300, 400])
+    for one in dumps:
+        rows = list(one.histogram.rows())
+        lines = [
+            f"{place:4}: {row['instance_count']:10} {row['shallow_bytes']:12}  {row['class_name']}"
+            for place, row in enumerate(rows, 1)
+        ]
+        head = " num     #instances         #bytes  class name\n" + "-" * 46
+        total = f"Total {one.object_count:10} {one.shallow_bytes:12}"
+        text = "\n".join([head, *lines, total, ""])
+        one.path.with_name(f"{one.name}.histogram.txt").write_text(text)
+    both = heapscope.snapshots(tmp_path / "after")
+    assert len(both) == 8
+    assert before.prove(both).verdict == before.prove(dumps).verdict == "fixed"
+    work = [1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]
+    assert before.prove(both, work=work).verdict == "fixed"
