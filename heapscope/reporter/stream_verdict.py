@@ -181,8 +181,8 @@ def _failed(error: Exception, allowed: str) -> str:
         return f"the diagnosis did not fit into --memory {allowed} ({name}); pass more"
     said = " ".join(printable(str(error)).split())[:_MOST_SAID]
     return (
-        f"the diagnosis failed ({name}: {said}), perhaps for want of memory: pass more than --memory {allowed}, "
-        "or collect --kind dump"
+        f"the diagnosis failed ({name}: {said}), perhaps for want of memory: pass more than "
+        f"--memory {allowed}, or collect --kind dump"
     )
 
 
