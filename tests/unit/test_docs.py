@@ -163,7 +163,7 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     path = ROOT / name
     links = [link for link in _LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
     # Pages of the reference are made when the site is built; tests/integration/test_site.py follows those.
-    made = re.compile(r"(?:\.\./)?(?:reference/)?(?:(?:commands|python)/[a-z]+|known-leaks)\.md")
+    made = re.compile(r"(?:\.\./)?(?:reference/)?(?:(?:commands|python)/[a-z-]+|known-leaks)\.md")
     assert [link for link in links if not (path.parent / link).exists() and not made.fullmatch(link)] == []
 
 
