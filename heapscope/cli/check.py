@@ -224,7 +224,7 @@ def _tell(
                 rows_are=("class that grew before", "classes that grew before"),
                 heading=heading,
                 notes=[
-                    *([f"and {more:,} more, with --json"] if more else []),
+                    *([f"{more:,} more such classes, with --json"] if more else []),
                     f"rates are per {proof.decisive[0].unit}",
                 ],
             )

@@ -209,6 +209,7 @@ def report(folder: Path, choice: Choice) -> None:
     help="Where copies of remote dumps go. [default: here]",
 )  # fmt: skip
 @click.option("--all", "is_all", is_flag=True, help="Fetch all of its dumps, not the last alone.")
+@quiet_option
 def open_process(folder: Path, process: str, output: Path, is_all: bool) -> None:
     """Fetch the last dump of a process, and say which commands show it: the explorer, the report.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from heapscope.parser.numbered import split_number
+from heapscope.reporter.text import printable
 
 
 class FileKind(Enum):
@@ -29,7 +30,10 @@ _SAMPLE_COLUMNS = b"captured_at,host,pid,"
 
 def is_file(argument: str) -> bool:
     """Whether an argument names a file or folder that is there; ``worker.hprof#2`` too."""
-    return not argument.startswith("-") and split_number(argument)[0].exists()
+    try:
+        return not argument.startswith("-") and split_number(argument)[0].exists()
+    except OSError:  # too long for a name, a query say
+        return False
 
 
 def guess(arguments: Sequence[str]) -> list[str]:
@@ -64,7 +68,7 @@ def guess(arguments: Sequence[str]) -> list[str]:
 
 def told(command: str, arguments: Sequence[str]) -> str:
     """What is said of a guess: the command line that would have said it."""
-    return f"heapscope {command} {shlex.join(arguments)}"
+    return printable(f"heapscope {command} {shlex.join(arguments)}")
 
 
 def _kinds(path: Path) -> list[FileKind]:
@@ -81,6 +85,8 @@ def _kind(path: Path) -> FileKind:
     from heapscope.parser.texts.class_histogram import is_histogram
     from heapscope.parser.unpacking import HEAD_BYTES, PackingError, Unpacked, packing_of
 
+    if not path.is_file():  # what is read of a pipe is gone for the command, and one may wait for ever
+        return FileKind.DUMP
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if packing_of(head) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -47,10 +48,9 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
     from heapscope.collector.sidecar import process_facts
 
     found = [process for process in processes.find() if role in (None, process.role)]
-    table = _table(found)
     if choice.sort is not None:
-        table = sorted_table(table, choice.sort)
-        found = [found[row] for row in table.column("row")]
+        found = _sorted(found, choice.sort)
+        choice = replace(choice, sort=None)
     if choice.format == "json":
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -67,9 +67,19 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
         return
     if found:
         notes = [*_details(found, show_secrets=show_secrets), *notes]
-    shown = type(table)({name: values for name, values in table.columns.items() if name != "row"})
-    answer = Answer("processes", shown, _COLUMNS, (), rows_are=("process", "processes"), notes=notes)
+    answer = Answer("processes", _table(found), _COLUMNS, (), rows_are=("process", "processes"), notes=notes)
     show(answer, choice)
+
+
+def _sorted(found: Sequence[JvmProcess], column: str) -> list[JvmProcess]:
+    """By a column; pids and ages by their numbers, of which the table has texts."""
+    from heapscope.table import Table
+
+    if column == "pid":
+        return sorted(found, key=lambda process: process.pid)
+    keys = [process.age_seconds for process in found] if column == "age" else _table(found).column(column)
+    order = sorted_table(Table({column: keys, "row": list(range(len(found)))}), column)
+    return [found[row] for row in order.column("row")]
 
 
 def unseen() -> list[str]:
@@ -91,7 +101,6 @@ def _table(found: Sequence[JvmProcess]) -> Table:
     heaps = [process.heap for process in found]
     return Table(
         {
-            "row": list(range(len(found))),
             "pid": [_pid(process) for process in found],
             "user": [process.user for process in found],
             "task": [_task(process) for process in found],

@@ -244,12 +244,14 @@ def take(
     }
     verdict = None if answer is None else folder / f"{name}.verdict.json"
     taken = Collected(path, path.with_name(path.name + ".json"), facts, verdict)
+    written = [path]
     try:
         if verdict is not None:
             _write_json(verdict, answer)
+            written.append(verdict)
         _write_json(taken.sidecar, facts)
     except (OutputExists, OutputFailed) as error:
-        for each in taken.files:
+        for each in written:
             each.unlink(missing_ok=True)  # without all of them nobody knows what the snapshot is of
         raise DumpFailed(f"{error}; no snapshot was kept") from None
     return taken

@@ -7,8 +7,8 @@ of each file has ``heapscope.schema_version``, ``heapscope.version`` and ``heaps
 
 from __future__ import annotations
 
-# It changes when a column goes, or means something else; a new column or table leaves it as it is.
-SCHEMA_VERSION = 1
+# It changes when a column comes, goes, or means something else: a folder holds sketches of one version alone.
+SCHEMA_VERSION = 2
 _NAMED = {"name": "VARCHAR", "value": "VARCHAR"}
 _SIZES = {"instance_count": "BIGINT", "shallow_bytes": "BIGINT", "retained_bytes": "BIGINT"}
 # Name -> what a row is.

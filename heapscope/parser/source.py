@@ -105,7 +105,8 @@ class Source:
         self._plain_fd = -1  # what read_into reads: the file, or what it was inflated to
         self._mapping: NDArray[np.uint8] | None = None
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            # A named pipe that nobody writes to is opened, and refused, without waiting for its writer.
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
         except OSError as error:
             raise HprofError(
                 self.path, None, f"cannot be opened: {error.strerror}; check the path and your rights"

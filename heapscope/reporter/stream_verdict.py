@@ -7,6 +7,7 @@ comes, and what was held is given back.  Nothing of it is written to a file syst
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import tempfile
@@ -39,6 +40,7 @@ SCHEMA_VERSION = 1
 # its bytes (2.0 GB, 33 million objects: 2.6 GB).
 _SHARE_OF_DUMP = 0.4
 _BLOCK_BYTES = 2 << 20
+_MOST_SAID = 200  # characters of an error's own words
 # No folder can be made below it, not even by root: an index or a temporary file stays in memory.
 _NOWHERE = "/dev/null/heapscope"
 _MADE_OF = "the stream"
@@ -137,9 +139,8 @@ class StreamVerdict:
                 return self._told(self._diagnosed(heap, progress), "")
         except HeapscopeError as error:
             why = f"it has no diagnosis: {printable(str(error))}"
-        except Exception as error:  # out of memory, in the words of whoever noticed
-            allowed = format_bytes(self._memory_bytes)
-            why = f"the diagnosis did not fit into --memory {allowed} ({type(error).__name__}); pass more"
+        except Exception as error:  # out of memory mostly, in the words of whoever noticed
+            why = _failed(error, format_bytes(self._memory_bytes))
         resource.setrlimit(resource.RLIMIT_DATA, most)
         return self._told(None, why)
 
@@ -172,6 +173,17 @@ class StreamVerdict:
         )
         found = diagnose(Snapshots([snapshot]), opened=heap, progress=progress)
         return asdict(describe_diagnosis(replace(found, folder=self._folder)))
+
+
+def _failed(error: Exception, allowed: str) -> str:
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return f"the diagnosis did not fit into --memory {allowed} ({name}); pass more"
+    said = " ".join(printable(str(error)).split())[:_MOST_SAID]
+    return (
+        f"the diagnosis failed ({name}: {said}), perhaps for want of memory: pass more than "
+        f"--memory {allowed}, or collect --kind dump"
+    )
 
 
 def limit_memory(byte_count: int) -> None:

@@ -135,8 +135,12 @@ def has_shape(shown: tuple[str, ...], printed: str) -> bool:
 
 
 def commands_in(text: str, *, is_shell: bool = True) -> Iterator[list[str]]:
-    """Arguments of every call of heapscope, wherever it stands in a line; up to a pipe or redirection."""
-    for line in text.replace("\\\n", " ").splitlines():
+    """Arguments of every call of heapscope, wherever it stands in a line; up to a pipe or redirection.
+
+    Where lines begin with a prompt (``$``), the others are output.
+    """
+    lines = text.replace("\\\n", " ").splitlines()
+    for line in [each for each in lines if each.startswith("$ ")] or lines:
         match = _CALL.search(line)
         if match is None or line.lstrip().startswith("#"):
             continue

@@ -403,6 +403,8 @@ def is_histogram_file(path: Path) -> bool:
     if is_standard_input(path):
         return True
     try:
+        if not path.is_file():  # what is read of a pipe is gone for its reader
+            return False
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
         if packing_of(head) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,12 +69,21 @@ class SortColumn(_NameType):
 
 
 def sorted_table(table: Table, name: str) -> Table:
-    """A table by one of its columns: figures downwards, texts upwards, what has no value last."""
+    """A table by one of its columns: figures downwards, texts upwards, what has no value last.
+
+    A field may refer to anything: its figures are before its texts.
+    """
     values = table.column(name)
     known = [row for row, value in enumerate(values) if value is not None]
-    is_figure = bool(known) and isinstance(values[known[0]], (int, float))
-    known.sort(key=values.__getitem__, reverse=is_figure)
+    if all(isinstance(values[row], datetime) for row in known):
+        known.sort(key=values.__getitem__)
+    else:
+        known.sort(key=lambda row: _rank(values[row]))
     return table.take([*known, *(row for row, value in enumerate(values) if value is None)])
+
+
+def _rank(value: object) -> tuple[int, float, str]:
+    return (0, -value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
 
 
 def _words(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,20 @@ def test_files_that_no_one_command_reads_are_no_guess(run: Run, dump: Path, tmp_
     ran = run(broken)
     assert (ran.code, ran.out) == (3, "")
     assert str(broken) in ran.err.splitlines()[-1]
+
+
+def test_a_guess_waits_for_no_pipe_and_prints_no_control_characters(
+    run: Run, dump: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pi\x1bpe"
+    os.mkfifo(pipe)
+    ran = run(pipe)
+    assert (ran.code, ran.out) == (3, "")
+    assert "no regular file" in ran.err
+    assert "\x1b" not in ran.err
+    for command in ("diagnose", "histogram"):
+        assert "no regular file" in run(command, pipe).err
+    assert "'-m'" in run(dump, "-m", "x" * 300).err  # a text too long for a name is no file
 
 
 @pytest.mark.parametrize("name", ["histogram", "census", "diff", "trend"])

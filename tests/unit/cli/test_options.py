@@ -36,6 +36,8 @@ LINES = "it is a server or a program with a screen, no answer"
 SHELL = "a script for the shell, which redirects it"
 IN_AND_OUT = "it copies IN to OUT"
 ORDER_BY = "the query says ORDER BY"
+COMMANDS = "it prints commands to type"
+KEEPS = "a copy that is there is not fetched again, and another file is never replaced"
 
 _TABLE = {"-o", "--json", "--csv", "--force", "--sort"}
 _FOLLOWS = {"--index-dir", "--no-index", "--semantics", "--partial"}
@@ -100,9 +102,7 @@ TABLE: dict[str, dict[str, str]] = {
     ),
     "fleet report": without(_TEXT, csv=NO_TABLE, sort=NO_TABLE, **{**_NO_DUMP, "show_secrets": MASKED}),
     "fleet compare": without(_TEXT, csv=NO_TABLE, sort=NO_TABLE, **{**_NO_DUMP, "show_secrets": MASKED}),
-    "fleet open": without(
-        {"-o"}, json=NO_ROWS, csv=NO_ROWS, force="a copy is fetched once", sort=NO_ROWS, **_NO_DUMP
-    ),
+    "fleet open": without({"-o"}, json=COMMANDS, csv=COMMANDS, force=KEEPS, sort=NO_ROWS, **_NO_DUMP),
     "threads": without(_TABLE | _FOLLOWS | {"--show-secrets"}),
     "info": without(
         _TEXT | _SERIES | {"--show-secrets"},

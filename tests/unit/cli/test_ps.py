@@ -87,6 +87,16 @@ def test_a_column_has_one_unit_and_sorts(run: Run, found: list[JvmProcess]) -> N
     assert lines[0].split(",")[7:10] == ["vsz_bytes", "rss_bytes", "age"]
 
 
+def test_pids_and_ages_sort_as_numbers(run: Run, found: list[JvmProcess]) -> None:
+    found[:] = [
+        replace(PLAIN, pid=pid, namespace_pid=pid, age_seconds=3600.0 * hours)
+        for pid, hours in ((90, 2), (1000, 10), (800, 1))
+    ]
+    for column, pids in (("pid", ["90", "800", "1000"]), ("age", ["1000", "90", "800"])):
+        lines = run("ps", "--sort", column, "--csv").out.splitlines()
+        assert [line.split(",")[0] for line in lines[1:]] == pids
+
+
 def test_secrets_are_masked_unless_asked_for(run: Run, found: list[JvmProcess]) -> None:
     options = {"LIBHDFS_OPTS": "-Xmx1g -Djavax.net.ssl.trustStorePassword=hunter2-hunter2"}
     found[:] = [replace(WORKER, environment=options)]

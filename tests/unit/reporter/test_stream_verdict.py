@@ -77,17 +77,28 @@ def test_what_does_not_fit_is_counted_all_the_same_and_said() -> None:
     assert answer["left_out"].startswith("the dump is larger than the 419 kB that --memory 1.05 MB leaves")
 
 
-def test_memory_that_runs_out_in_the_diagnosis_costs_the_diagnosis_alone(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "the diagnosis did not fit into --memory 1.07 GB (MemoryError); pass more"),
+        (
+            KeyError("worker"),  # what is no want of memory is not called so for sure
+            "the diagnosis failed (KeyError: 'worker'), perhaps for want of memory: pass more than --memory "
+            "1.07 GB, or collect --kind dump",
+        ),
+    ],
+)
+def test_a_diagnosis_that_fails_costs_the_diagnosis_alone(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     def full(*arguments: object, **named: object) -> None:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("heapscope.reporter.stream_verdict.diagnose", full)
     text, answer = judge(PLENTY)
     assert rows(text)
     assert answer["diagnosis"] is None
-    assert answer["left_out"] == "the diagnosis did not fit into --memory 1.07 GB (MemoryError); pass more"
+    assert answer["left_out"] == said
 
 
 def test_the_limit_of_memory_is_the_kernels() -> None:

@@ -56,6 +56,11 @@ def test_what_has_no_value_is_last() -> None:
     assert sorted_table(table, "name").column("name") == ["a", "b", None]
 
 
+def test_figures_are_before_texts_where_a_field_has_both() -> None:
+    table = Table({"value": ["b", 1, None, True, 2.5, "a"]})
+    assert sorted_table(table, "value").column("value") == [2.5, 1, True, "a", "b", None]
+
+
 @pytest.mark.parametrize("command", ["diff", "growth", "retained"])
 def test_every_head_of_a_table_sorts_it(run: Run, series: list[Path], tmp_path: Path, command: str) -> None:
     dumps: list[str | Path] = [*series[:2]]
