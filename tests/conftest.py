@@ -129,6 +129,8 @@ def _indexes_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Indexes of dumps go to a folder of this run: the user's own stay as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEAPSCOPE_INDEX_DIR", str(tmp_path_factory.mktemp("indexes")))
+        # The processes of the tests share what they compile; helpers of each would compile for nobody.
+        patch.setenv("HEAPSCOPE_COMPILE_JOBS", "1")
         # What packs a dump is a process of its own and takes the lowest priority, for good: not the tests.
         patch.setattr(os, "nice", lambda increment: increment)
         yield
