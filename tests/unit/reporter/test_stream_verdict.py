@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from heapscope.analysis.diagnosis import diagnose
 from heapscope.parser.texts.class_histogram import parse_histogram
 from heapscope.progress import no_progress
 from heapscope.reporter.diagnosis import describe_diagnosis
-from heapscope.reporter.stream_verdict import StreamVerdict, limit_memory
+from heapscope.reporter.stream_verdict import StreamVerdict
 
 SAMPLE = Path(__file__).parents[3] / "sample_dumps" / "leak-4.hprof.gz"
 FACTS = {"captured_at": "2026-11-01T10:00:00+00:00", "process": {"pid": 4711, "rss_bytes": 1 << 28}}
@@ -102,16 +103,14 @@ def test_a_diagnosis_that_fails_costs_the_diagnosis_alone(
 
 
 def test_the_limit_of_memory_is_the_kernels() -> None:
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            limit_memory(64 << 20)
-            kept = bytearray(16 << 20)
-            try:
-                bytearray(256 << 20)
-            except MemoryError:
-                code = 0 if kept else 1
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    program = """
+from heapscope.reporter.stream_verdict import limit_memory
+limit_memory(64 << 20)
+kept = bytearray(16 << 20)
+try:
+    bytearray(256 << 20)
+except MemoryError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"
