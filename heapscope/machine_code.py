@@ -272,8 +272,7 @@ def _is_cacheable() -> bool:
 
 def is_compiled() -> bool:
     """Whether kernels were compiled before; else the first work waits some seconds for them."""
-    folders = (Path(kernel_cache_dir()), shared_folder())
-    return not _is_cacheable() or any(any(folder.glob("*.o")) for folder in folders)
+    return not _is_cacheable() or all(each.is_kept() for each in usual_kernels()[: len(LONGEST)])
 
 
 _KERNEL_IMPORT = re.compile(r"^from (heapscope[\w.]*) import (.*)$", re.MULTILINE)

@@ -216,6 +216,8 @@ def collect(
         raise click.UsageError("--memory goes with --kind verdict.")
     if not triggers and count is not None and count > 1 and every is None:
         raise click.UsageError("--count needs --every.")
+    if not triggers and every is not None and count is None:
+        raise click.UsageError("--every needs --count: how many snapshots to take.")
     remote = _remote(output) if is_remote(output) else None
     settings = _Settings(
         output=local_folder(output)

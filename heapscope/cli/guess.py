@@ -57,7 +57,9 @@ def guess(arguments: Sequence[str]) -> list[str]:
     elif kinds == {FileKind.LOG}:
         command = "explain-log"
     elif kinds == {FileKind.SAMPLES}:
-        command = "plot"
+        raise click.UsageError(
+            f"These are samples of 'watch'. A chart of them is written by: {told('plot', arguments)}"
+        )
     else:
         named = ", ".join(sorted(kind.value[1] for kind in kinds))
         raise click.UsageError(

@@ -12,7 +12,6 @@ from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.objects.inspector import find_object, inspect
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.retention.edge_names import names
-from heapscope.heap.retention.owner_paths import owner_parents
 from heapscope.heap.retention.paths import Path, root_kinds, shortest_path
 from heapscope.heap.retention.suspects import owner_path
 
@@ -90,7 +89,7 @@ def path_part(site: Site, request: Request) -> Response:
     dump = site.ready_dump(request)
     one = object_at(dump, request.path_params["address"])
     graph = dump.graph
-    site.computed(("owner parents", dump.name), "paths over fields", lambda: owner_parents(graph))
+    site.computed(("owner parents", dump.name), "paths over fields", lambda: graph.owner_parents)
     found = {
         tuple(step.object_index for step in path.steps): path
         for path in (owner_path(graph, one.index), shortest_path(graph, one.index))

@@ -53,8 +53,25 @@ class Attribute:
     is_number: bool = False
 
 
+class Tested:
+    """What a difference has that was tested together with others."""
+
+    effect: float
+    adjusted: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance makes such a difference too seldom to be believed."""
+        return self.adjusted <= FALSE_DISCOVERIES
+
+    @property
+    def is_perfect(self) -> bool:
+        """Whether it tells all of one group from all of the other."""
+        return abs(self.effect) == 1
+
+
 @dataclass(frozen=True)
-class Difference:
+class Difference(Tested):
     """How an attribute is spread over two groups, A and B.
 
     Attributes
@@ -90,16 +107,6 @@ class Difference:
     effect: float
     p_value: float
     adjusted: float
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether chance makes such a difference too seldom to be believed."""
-        return self.adjusted <= FALSE_DISCOVERIES
-
-    @property
-    def is_perfect(self) -> bool:
-        """Whether it tells all of A from all of B."""
-        return abs(self.effect) == 1
 
 
 @dataclass(frozen=True)

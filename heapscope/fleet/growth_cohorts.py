@@ -19,6 +19,7 @@ import numpy as np
 from heapscope.fleet.cohorts import (
     FALSE_DISCOVERIES,
     Attribute,
+    Tested,
     adjusted_p_values,
     alike,
     attribute_text,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GrowthDifference:
+class GrowthDifference(Tested):
     """How fast processes with an attribute grow, and those without it.
 
     Attributes
@@ -60,16 +61,6 @@ class GrowthDifference:
     effect: float
     p_value: float
     adjusted: float
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether chance makes such a difference too seldom to be believed."""
-        return self.adjusted <= FALSE_DISCOVERIES
-
-    @property
-    def is_perfect(self) -> bool:
-        """Whether each process of one group grows faster than each of the other."""
-        return abs(self.effect) == 1
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def _local(count: int) -> Iterator[Any]:
             host="127.0.0.1",
             silence_logs=logging.CRITICAL,
             # Threads of our own kernels: those that are left for each process.
-            env={"HEAPSCOPE_THREADS": str(max(1, CPU_COUNT // count))},
+            env={"HEAPSCOPE_THREADS": str(max(1, CPU_COUNT // count)), "HEAPSCOPE_COMPILE_JOBS": "1"},
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -64,13 +64,14 @@ def judge(pid: int, seconds: Sequence[float], columns: Mapping[str, Values]) -> 
     harmful = [each for each in growers if each.cause not in HARMLESS]
     span = watch.span
     growth = watch.growth
+    whole = course(seconds, watch.total)
     return MemoryVerdict(
         pid=pid,
         growers=tuple(growers),
         # Of what hurts: garbage beside it does not make that less sure.
         confidence=least(*(each.confidence for each in harmful or growers)),
         growth_bytes=round(growth),
-        bytes_per_hour=growth / span * 3600 if span > 0 else None,
+        bytes_per_hour=None if whole is None else whole.per_hour,
         seconds=span,
         sample_count=len(seconds),
         changes=watch.changes,

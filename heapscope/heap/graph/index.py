@@ -18,6 +18,7 @@ A writer fills a file without a name, which vanishes with it, and names it when 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import mmap
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _PAGE = max(4096, mmap.ALLOCATIONGRANULARITY)
 _SAMPLE_BYTES = 1 << 16
+_LEFT_BYTES = 1 << 30  # of the disk, free for others beside temporary arrays: chosen
 _SPILLED_BYTES = 1 << 25  # arrays that go into a temporary file where there is no index
 # Of the cache folder: what was used longest ago goes first.  A dump's index takes half its size.
 LIMIT_BYTES = 20 << 30
@@ -166,6 +168,8 @@ class Store:
         size = int(np.prod(whole, dtype=object)) * kind.itemsize
         if self._fd >= 0 and size >= self._least:
             try:
+                if self._path is None:
+                    _leave_room(self._fd, size)
                 # Room is claimed now: a write to a mapping without room on disk ends the process.
                 os.posix_fallocate(self._fd, self._end, size)
                 mapped = mmap.mmap(self._fd, size, offset=self._end)
@@ -258,6 +262,13 @@ def array_beside(index_file: Path | None, shape: int, dtype: DTypeLike) -> NDArr
     made = store.array("", shape, dtype)
     store.abandon()
     return made
+
+
+def _leave_room(fd: int, size: int) -> None:
+    """Refuse a temporary array that would leave too little of the disk to others: a JVM may log there."""
+    facts = os.fstatvfs(fd)
+    if facts.f_bavail * facts.f_frsize < size + _LEFT_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _nameless(folder: Path) -> int:

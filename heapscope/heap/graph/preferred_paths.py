@@ -15,7 +15,7 @@ import numpy as np
 
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
-from heapscope.heap.graph.reachability import BUDGET, new_flags
+from heapscope.heap.graph.reachability import BreadthFirst
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.subclasses import count_instances, extending, instances_of, superclass_rows
 from heapscope.parser.names import CLASS
@@ -85,11 +85,9 @@ def preferred_parents(
         `VIRTUAL_ROOT` where a path begins, `NO_OBJECT` for what the roots do not reach.
     """
     class_index, n = references.class_index, references.object_count
-    flags = new_flags(references)
     parents = allocate("owner_parents", n, np.uint32)
     parents[:] = NO_OBJECT
-    queue = np.empty(n + 1, np.uint32) if queue is None else queue
-    state = np.zeros(kernels.STATE, np.int64)
+    walk = BreadthFirst(references, parents, queue, lambda done: progress("finding owners", done, n))
     class_objects = references.class_objects
     has_object = np.nonzero(class_objects >= 0)[0]
     has_object = has_object[_are_in(held, class_objects[has_object])]
@@ -100,23 +98,12 @@ def preferred_parents(
     is_connecting = extending(classes, above, CLASS, _CLASS_LOADER, *_CLEANERS)
     connecting = instances_of(class_index, is_connecting, counts)
     blocked = np.union1d(connecting, threads).astype(np.uint32)
-    kernels.mark(blocked, flags, kernels.VISITED)
-
-    def visit(frontier: NDArray[np.uint32]) -> None:
-        """Go on from objects whose parents are known."""
-        kernels.mark(frontier, flags, kernels.VISITED)
-        used = int(state[kernels.TOP])
-        queue[used : used + frontier.size] = frontier
-        state[kernels.TOP] = used + frontier.size
-        while kernels.breadth_first[references.width](
-            references.indptr, references.indices, flags, queue, parents, state, BUDGET
-        ):
-            progress("finding owners", int(state[kernels.ROOT]), n)
+    kernels.mark(blocked, walk.flags, kernels.VISITED)
 
     def begin(seeds: NDArray[np.int64]) -> None:
         new = seeds[parents[seeds] == NO_OBJECT].astype(np.uint32)
         parents[new] = VIRTUAL_ROOT
-        visit(new)
+        walk.visit(new)
 
     # What holds the loader of an application that is deployed anew owns its static fields as well.
     copied = names_of_copies(classes)
@@ -136,18 +123,18 @@ def preferred_parents(
             if at.size:
                 at = np.setdiff1d(at, blocked)
                 parents[at] = thread
-                visit(at.astype(np.uint32))
-    visit(running.astype(np.uint32))
+                walk.visit(at.astype(np.uint32))
+    walk.visit(running.astype(np.uint32))
     # Now also through class loaders, class objects and threads that something known refers to.
     left = connecting[(parents[connecting] == NO_OBJECT) & _are_in(held, connecting)]
     left = np.union1d(left, threads[(parents[threads] == NO_OBJECT) & _are_in(held, threads)])
     unblocked = ~(np.uint64(1) << (left & 63).astype(np.uint64))
-    np.bitwise_and.at(flags[:, kernels.VISITED], left >> 6, unblocked)
+    np.bitwise_and.at(walk.flags[:, kernels.VISITED], left >> 6, unblocked)
     sources, targets = references.incoming(left)
     known = parents[sources] != NO_OBJECT
     found, first = np.unique(targets[known], return_index=True)
     parents[found] = sources[known][first]
-    visit(found.astype(np.uint32))
+    walk.visit(found.astype(np.uint32))
     begin(members)
     return parents
 

@@ -134,6 +134,42 @@ def strengths(
     return strong, through([ReferentKind.SOFT]), through(list(ReferentKind))
 
 
+class BreadthFirst:
+    """A breadth-first walk that goes on from ever more objects.
+
+    Attributes
+    ----------
+    parents : uint32 array, shape (n,)
+        The object before on the way to each; who begins somewhere writes it there.
+    flags : uint64 array, shape (n // 64 + 1, PLANES)
+        Bits of objects; see `new_flags`.
+    """
+
+    def __init__(
+        self,
+        references: References,
+        parents: NDArray[np.uint32],
+        queue: NDArray[np.uint32] | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        self.parents, self.flags = parents, new_flags(references)
+        self._references, self._progress = references, progress
+        self._queue = np.empty(references.object_count + 1, np.uint32) if queue is None else queue
+        self._state = np.zeros(kernels.STATE, np.int64)
+
+    def visit(self, frontier: NDArray[np.uint32]) -> None:
+        """Go on from objects whose parents are known."""
+        references, state = self._references, self._state
+        kernels.mark(frontier, self.flags, kernels.VISITED)
+        used = int(state[kernels.TOP])
+        self._queue[used : used + frontier.size] = frontier
+        state[kernels.TOP] = used + frontier.size
+        while kernels.breadth_first[references.width](
+            references.indptr, references.indices, self.flags, self._queue, self.parents, state, BUDGET
+        ):
+            self._progress(int(state[kernels.ROOT]))
+
+
 def shortest_parents(
     references: References, roots: NDArray[np.uint32], progress: Progress = no_progress
 ) -> NDArray[np.uint32]:
@@ -152,23 +188,13 @@ def shortest_parents(
         `Reachability.parents`.
     """
     n = references.object_count
-    flags = new_flags(references)
     referents = references.referents
-    kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
     parents = np.full(n, NO_OBJECT, np.uint32)
     parents[roots] = VIRTUAL_ROOT
-    queue = np.empty(n + 1, np.uint32)
-    state = np.zeros(kernels.STATE, np.int64)
-
-    def closure(frontier: NDArray[np.uint32]) -> None:
-        kernels.mark(frontier, flags, kernels.VISITED)
-        used = int(state[kernels.TOP])
-        queue[used : used + frontier.size] = frontier
-        state[kernels.TOP] = used + frontier.size
-        while kernels.breadth_first[references.width](
-            references.indptr, references.indices, flags, queue, parents, state, BUDGET
-        ):
-            progress("finding shortest paths", int(state[kernels.ROOT]), n)
+    walk = BreadthFirst(
+        references, parents, progress=lambda done: progress("finding shortest paths", done, n)
+    )
+    kernels.mark(referents.sources[referents.is_followed], walk.flags, kernels.SPECIAL)
 
     def through(kinds: Sequence[ReferentKind]) -> None:
         mine = np.isin(referents.kinds, kinds)
@@ -179,9 +205,9 @@ def shortest_parents(
                 break
             reached, first = np.unique(targets[new], return_index=True)
             parents[reached] = sources[new][first]
-            closure(reached)
+            walk.visit(reached)
 
-    closure(roots)
+    walk.visit(roots)
     through([ReferentKind.SOFT])
     through(list(ReferentKind))
     return parents

@@ -49,7 +49,7 @@ def count_instances(
 ) -> NDArray[np.int64]:
     """How many objects there are of each class, int64, shape (c,)."""
     counts = np.zeros(class_count, np.int64)
-    kernels.count_instances[_width(class_index)](class_index, counts)
+    kernels.count_instances[class_width(class_index)](class_index, counts)
     return counts
 
 
@@ -73,9 +73,10 @@ def instances_of(
         return np.empty(0, np.int64)
     mask = np.ascontiguousarray(is_wanted).view(np.uint8)
     found = np.empty(count + 1, np.int64)
-    kernels.list_instances[_width(class_index)](class_index, mask, found)
+    kernels.list_instances[class_width(class_index)](class_index, mask, found)
     return found[:count]
 
 
-def _width(class_index: NDArray[np.uint16] | NDArray[np.int32]) -> str:
+def class_width(class_index: NDArray[np.uint16] | NDArray[np.int32]) -> str:
+    """The width of class indices, by which kernels are chosen."""
     return "u2" if class_index.dtype == np.uint16 else "i4"

@@ -17,6 +17,7 @@ from heapscope.heap.graph import kernels as graph_kernels
 from heapscope.heap.graph.dominators import child_lists
 from heapscope.heap.graph.path_sums import class_row
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.graph.subclasses import class_width
 from heapscope.heap.objects.fields import read_field
 from heapscope.heap.objects.java_object import object_or_none
 from heapscope.heap.retention import kernels
@@ -62,7 +63,7 @@ def largest_of_classes(
     retained, class_index = graph.retained_units, graph.columns.class_index
     there = int(class_totals(graph)[0][is_picked].sum())
     rows = np.empty(min(first + count, there), np.int64)
-    kernels.largest_of_classes[_width(class_index), "u4" if retained.dtype == np.uint32 else "u8"](
+    kernels.largest_of_classes[class_width(class_index), "u4" if retained.dtype == np.uint32 else "u8"](
         class_index, is_picked.astype(np.uint8), retained, rows, np.empty(rows.size, np.uint64)
     )
     return rows[first:]
@@ -121,7 +122,7 @@ def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64
     def add_up() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         columns = graph.columns
         counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
-        width = _width(columns.class_index)
+        width = class_width(columns.class_index)
         kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
         return counts, units
 
@@ -134,10 +135,6 @@ def with_retained(histogram: Table, by_class: Table) -> Table:
     sizes = np.array([retained.get(name, 0) for name in histogram.column("class_name")], np.int64)
     table = Table({**histogram.columns, "retained_bytes": sizes})
     return table.sorted_by("retained_bytes", "shallow_bytes")
-
-
-def _width(class_index: NDArray[np.uint16] | NDArray[np.int32]) -> str:
-    return "u2" if class_index.dtype == np.uint16 else "i4"
 
 
 def package_of(class_name: str) -> str:
@@ -197,7 +194,7 @@ def _retained(
     children, siblings = child_lists(immediate)
     depths = np.zeros(group_count, np.int64)
     sizes = "u4" if retained.dtype == np.uint32 else "u8"
-    kernels.retained_by_group[_width(class_index), sizes](
+    kernels.retained_by_group[class_width(class_index), sizes](
         immediate, retained, class_index, groups,
         graph.class_objects[owners].astype(np.uint32), own_groups, class_class,
         children, siblings, depths, totals,

@@ -23,7 +23,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.thread_stacks import is_virtual_class
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.by_group import class_totals
-from heapscope.heap.retention.owner_paths import extends, owner_of, owner_parents
+from heapscope.heap.retention.owner_paths import extends, owner_of
 from heapscope.parser.tags import BasicType
 
 if TYPE_CHECKING:
@@ -408,7 +408,7 @@ def _ways(graph: HeapGraph, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint64]
     coarse : uint64 array
         Equal for objects that are reached over the same classes.
     """
-    parents, class_index = owner_parents(graph), graph.columns.class_index
+    parents, class_index = graph.owner_parents, graph.columns.class_index
     is_array = np.array([c.name.endswith("[]") for c in graph.classes] or [False], bool)
     fine, coarse = np.zeros(rows.size, np.uint64), np.zeros(rows.size, np.uint64)
     has_array = np.zeros(rows.size, bool)

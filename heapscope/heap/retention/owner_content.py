@@ -9,9 +9,10 @@ import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.references import NO_OBJECT
+from heapscope.heap.graph.subclasses import class_width
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.dominator_tree import marks_of
-from heapscope.heap.retention.owner_paths import extends, origins_of, owner_parents
+from heapscope.heap.retention.owner_paths import extends, origins_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,7 +134,7 @@ def content_members(graph: HeapGraph, containers: NDArray[np.int64], class_name:
     is_it = np.array([c.name == class_name for c in graph.classes], bool)
     rows = graph.instances_of(is_it)
     found = np.zeros(rows.size, bool)
-    for tree in (owner_parents(graph), graph.immediate_dominators):
+    for tree in (graph.owner_parents, graph.immediate_dominators):
         rest = np.nonzero(~found)[0]
         found[rest] = are_below(graph, tree, rows[rest], containers)
     return rows[found]
@@ -149,7 +150,7 @@ def are_below(
     slots = 1 << max(4, (class_index.size // 32).bit_length())
     keys, firsts = np.full(slots, NO_OBJECT, np.uint32), np.empty(slots, np.uint32)
     below = np.zeros(rows.size, np.uint8)
-    kernels.mark_below["u2" if class_index.dtype == np.uint16 else "i4"](
+    kernels.mark_below[class_width(class_index)](
         tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, _CLIMBED, _LEAP
     )
     return below.astype(bool)

@@ -138,17 +138,6 @@ def copied_names(graph: HeapGraph) -> frozenset[str]:
     return graph.kept("names of copied classes", lambda: names_of_copies(graph.classes))
 
 
-def owner_parents(graph: HeapGraph) -> NDArray[np.uint32]:
-    """The object before on the preferred path to each object.
-
-    Returns
-    -------
-    uint32 array, shape (n,)
-        `VIRTUAL_ROOT` where a path begins, `NO_OBJECT` for what the roots do not reach.
-    """
-    return graph.owner_parents
-
-
 def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None = None) -> list[OwnerStep]:
     """The steps of the preferred path to an object, from the GC root on; empty where nothing holds it.
 
@@ -159,7 +148,7 @@ def path_steps(graph: HeapGraph, index: int, parents: NDArray[np.uint32] | None 
     parents : uint32 array, optional
         `owner_parents` by default.
     """
-    parents = owner_parents(graph) if parents is None else parents
+    parents = graph.owner_parents if parents is None else parents
     class_index = graph.columns.class_index
     found: list[OwnerStep] = []
     at = index
@@ -184,7 +173,7 @@ def _first_of_run(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> 
     class_index = graph.columns.class_index
     own_class = class_index[index]
     known: dict[int, int] = {}
-    if parents is owner_parents(graph):
+    if parents is graph.owner_parents:
         known = graph.kept("first nodes of lists", dict)
     passed: list[int] = []
     at = index
@@ -306,7 +295,7 @@ def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...
     tuple of str
         ``"OrderBook.open (static)"``, ``"a local variable of thread 'matching'"``.
     """
-    before = int(owner_parents(graph)[index])
+    before = int(graph.owner_parents[index])
     sources, _ = graph.references.incoming(np.array([index]))
     immediate = graph.immediate_dominators
     found: dict[str, None] = {}

@@ -40,7 +40,6 @@ from heapscope.heap.retention.owner_paths import (
     origins_of,
     owner_of,
     owner_of_loader,
-    owner_parents,
 )
 from heapscope.parser.tags import BasicType
 
@@ -387,7 +386,7 @@ def held_loaders(graph: HeapGraph, owned: Owned) -> tuple[str, int]:
     rows = graph.instances_of(extends(graph, "java.lang.ClassLoader"))
     if rows.size < COPIES:
         return "", 0
-    held = rows[are_below(graph, owner_parents(graph), rows, owned.held_indices)]
+    held = rows[are_below(graph, graph.owner_parents, rows, owned.held_indices)]
     if not held.size:
         return "", 0
     counts = np.bincount(graph.columns.class_index[held])

@@ -33,7 +33,6 @@ from heapscope.heap.retention.owner_paths import (
     STATIC,
     THREAD_LOCAL,
     other_holders,
-    owner_parents,
 )
 from heapscope.heap.retention.owners import Owned, find_owned, held_loaders, owned_members
 from heapscope.heap.retention.paths import Path, merged_paths, path_along, shortest_path
@@ -370,7 +369,7 @@ def owner_path(graph: HeapGraph, index: int) -> Path | None:
     None where the GC roots do not reach the object at all.
     """
     chain = [index]
-    parents = owner_parents(graph)
+    parents = graph.owner_parents
     if int(parents[index]) == NO_OBJECT:
         return shortest_path(graph, index)
     while len(chain) < _MAX_PATH and int(parents[chain[-1]]) < VIRTUAL_ROOT:

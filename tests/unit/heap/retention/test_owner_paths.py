@@ -9,7 +9,7 @@ import pytest
 import heapscope
 from heapscope.heap.graph.class_origin import ClassOrigin
 from heapscope.heap.graph.references import NO_OBJECT
-from heapscope.heap.retention.owner_paths import Owner, other_holders, owner_of, owner_parents
+from heapscope.heap.retention.owner_paths import Owner, other_holders, owner_of
 from tests.support.dumps import DumpBuilder
 
 REGISTRY = "com.acme.SessionRegistry"
@@ -165,6 +165,6 @@ def test_all_that_is_held_has_a_path_and_only_that(tmp_path: Path) -> None:
     d, _, _ = sessions_builder()
     d.instance("com.acme.Session")  # nobody holds it
     with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
-        has_path = owner_parents(heap.graph) != NO_OBJECT
+        has_path = heap.graph.owner_parents != NO_OBJECT
         assert has_path.tolist() == (heap.graph.immediate_dominators != NO_OBJECT).tolist()
         assert not has_path.all()
