@@ -118,6 +118,9 @@ def test_of_a_role_one_that_has_ended_is_no_failure(
 def test_a_schedule_takes_as_many_as_asked_for(run: Run, taken: Taken, tmp_path: Path) -> None:
     assert run("collect", "7", "-o", tmp_path, "--every", "0.01s", "--count", "3").code == 0
     assert [pid for pid, _ in taken] == [7, 7, 7]
+    ran = run("collect", "7", "-o", tmp_path, "--every", "0.01s")
+    assert (ran.code, len(taken)) == (2, 3)
+    assert "--every needs --count" in ran.err
 
 
 @pytest.mark.usefixtures("running")

@@ -108,6 +108,12 @@ def test_files_that_no_one_command_reads_are_no_guess(run: Run, dump: Path, tmp_
     ran = run(dump, log)
     assert (ran.code, ran.out) == (2, "")
     assert "heap dumps, texts" in ran.err
+    samples = tmp_path / "watch.csv"
+    samples.write_text("captured_at,host,pid,rss_bytes\n")
+    ran = run(samples)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"heapscope plot {samples}" in ran.err
+    assert not list(tmp_path.glob("*.png"))
     assert "No such file" in run(tmp_path / "none.hprof").err
     broken = tmp_path / "broken.hprof"
     broken.write_bytes(b"\0" * 100)

@@ -348,3 +348,13 @@ def test_a_leak_in_a_heap_that_is_resident_from_the_start_is_seen(
     }
     found = judge(1, [60.0 * i for i in range(count)], columns)
     assert (found.cause, found.confidence) == (cause, confidence)
+
+
+def test_the_rate_lies_in_the_interval_of_the_same_answer() -> None:
+    """The levels at both ends are of several samples, so their distance is shorter than the watch."""
+    sizes: list[float | None] = [400 * MB + 10 * MB * minute for minute in range(20)]
+    flat: list[float | None] = [100 * MB] * 20
+    found = judge(4711, [60.0 * minute for minute in range(20)], {"rss_bytes": sizes, "heap_rss_bytes": flat})
+    assert found.bytes_per_hour == pytest.approx(600 * MB)
+    (slope,) = [each.figures for each in found.evidence if each.kind == "slope"]
+    assert slope["low_bytes"] <= 600 * MB <= slope["high_bytes"]

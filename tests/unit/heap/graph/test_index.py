@@ -318,6 +318,7 @@ def test_without_an_index_large_arrays_are_no_memory_of_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module, "_SPILLED_BYTES", 1 << 12)
+    monkeypatch.setattr(index_module, "_LEFT_BYTES", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = index_module.Store(None, spills=True)
     small, large = store.array("small", 10, np.uint32), store.array("large", 1 << 20, np.uint32)
@@ -328,6 +329,15 @@ def test_without_an_index_large_arrays_are_no_memory_of_the_process(
     assert int(large.sum()) == 7 << 20
     assert not list(tmp_path.iterdir())
     assert not store.commit({}, {}, {})
+
+
+def test_temporary_arrays_leave_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "_SPILLED_BYTES", 1)
+    monkeypatch.setattr(index_module, "_LEFT_BYTES", 1 << 60)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = index_module.Store(None, spills=True).array("large", 100, np.uint32)
+    assert isinstance(made.base, type(None))
+    assert made.tolist() == [0] * 100
 
 
 def test_a_full_temporary_folder_is_no_reason_to_stop(
