@@ -36,8 +36,8 @@ from heapscope.table import Table
 from heapscope.units import format_bytes
 
 SCHEMA_VERSION = 1
-# Of the memory that is allowed what the dump itself may take: its analysis takes about as much again (2.0 GB of
-# 33 million objects: 2.0 GB, measured), and smaller objects take more.
+# Of the memory that is allowed what the dump itself may take.  Its analysis takes about as much again (of a
+# dump of 2.0 GB with 33 million objects: 2.0 GB); the rest is a reserve.
 _SHARE_OF_DUMP = 0.4
 _BLOCK_BYTES = 2 << 20
 _MOST_SAID = 200  # characters of an error's own words
