@@ -25,6 +25,7 @@ PROCESS = jvm_process()
 def listener(answer: Callable[[socket.socket], None]) -> Iterator[None]:
     """An attach socket of this process; ``answer`` serves its one connection."""
     path = Path(f"/tmp/.java_pid{os.getpid()}")
+    path.unlink(missing_ok=True)  # a killed JVM that had this pid before leaves its socket
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
@@ -124,6 +125,7 @@ def test_nothing_is_sent_where_it_could_harm(
 def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     asked: list[int] = []
+    Path(f"/tmp/.java_pid{os.getpid()}").unlink(missing_ok=True)  # of a killed JVM that had this pid
     with socket.socket(socket.AF_UNIX) as server:
 
         def listens_at_last(pid: int) -> bool:
