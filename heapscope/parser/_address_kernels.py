@@ -7,7 +7,7 @@ from numba import int64, njit, uint64, uintp
 from heapscope.parser.kernels import BLOCK_ROWS, GRID_BASE, GRID_BITS, GRID_SHIFT, OK
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _popcount(word):
     """Bits set in a word (Warren, Hacker's Delight 5-1); LLVM makes one instruction of it."""
     word = word - ((word >> uint64(1)) & uint64(0x5555555555555555))
@@ -16,7 +16,7 @@ def _popcount(word):
     return (word * uint64(0x0101010101010101)) >> uint64(56)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _index_of(address, grid, table, ids):
     """Object index of an identifier, -1 where the dump has no such object.
 

@@ -75,7 +75,7 @@ from heapscope.parser.tags import (
 )
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_filled(buf, pos, size):
     """Whether all bytes are 0xFF."""
     for p in range(pos, pos + size):  # noqa: SIM110 - numba has no generators
@@ -84,7 +84,7 @@ def _is_filled(buf, pos, size):
     return True
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_record_tag(tag):
     return (
         RecordTag.UTF8 <= tag <= RecordTag.HEAP_SUMMARY

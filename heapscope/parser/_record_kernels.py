@@ -36,33 +36,33 @@ from heapscope.parser.tags import (
     primitive_array_head_bytes,
 )
 
-_array_length_offset = njit(inline="always")(array_length_offset)
-_class_head_bytes = njit(inline="always")(class_head_bytes)
-_element_type_offset = njit(inline="always")(element_type_offset)
-_instance_class_offset = njit(inline="always")(instance_class_offset)
-_instance_head_bytes = njit(inline="always")(instance_head_bytes)
-_instance_length_offset = njit(inline="always")(instance_length_offset)
-_is_object_tag = njit(inline="always")(is_object_tag)
-_object_array_class_offset = njit(inline="always")(object_array_class_offset)
-_object_array_head_bytes = njit(inline="always")(object_array_head_bytes)
-_primitive_array_head_bytes = njit(inline="always")(primitive_array_head_bytes)
+_array_length_offset = njit(forceinline=True)(array_length_offset)
+_class_head_bytes = njit(forceinline=True)(class_head_bytes)
+_element_type_offset = njit(forceinline=True)(element_type_offset)
+_instance_class_offset = njit(forceinline=True)(instance_class_offset)
+_instance_head_bytes = njit(forceinline=True)(instance_head_bytes)
+_instance_length_offset = njit(forceinline=True)(instance_length_offset)
+_is_object_tag = njit(forceinline=True)(is_object_tag)
+_object_array_class_offset = njit(forceinline=True)(object_array_class_offset)
+_object_array_head_bytes = njit(forceinline=True)(object_array_head_bytes)
+_primitive_array_head_bytes = njit(forceinline=True)(primitive_array_head_bytes)
 
 # Positions are made unsigned before they index: numba then leaves out the branch for negative
 # indices, LLVM merges the byte loads into one (movbe), and the scan runs 2.8 times as fast.
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _u1(buf, position):
     return int64(buf[uintp(position)])
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _u2(buf, position):
     p = uintp(position)
     return (int64(buf[p]) << 8) | int64(buf[p + uintp(1)])
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _u4(buf, position):
     p = uintp(position)
     return (
@@ -73,7 +73,7 @@ def _u4(buf, position):
     )
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _u8(buf, position):
     p = uintp(position)
     return (
@@ -88,20 +88,20 @@ def _u8(buf, position):
     )
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _id(buf, p, idb):
     if idb == 8:
         return _u8(buf, p)
     return uint64(_u4(buf, p))
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _object_id(buf, pos, idb):
     """Identifier in the sub-record at ``pos``."""
     return _id(buf, pos + OBJECT_ID_OFFSET, idb)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _class_id(buf, pos, tag, idb):
     """Class of an instance, or array class of an array of references."""
     if tag == SubRecordTag.INSTANCE_DUMP:
@@ -109,38 +109,38 @@ def _class_id(buf, pos, tag, idb):
     return _id(buf, pos + _object_array_class_offset(idb), idb)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _data_length(buf, pos, idb):
     """Bytes of the field values of an instance."""
     return _u4(buf, pos + _instance_length_offset(idb))
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _array_length(buf, pos, idb):
     """Elements of an array."""
     return _u4(buf, pos + _array_length_offset(idb))
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _element_type(buf, pos, idb):
     """Type code of the elements of a primitive array."""
     return _u1(buf, pos + _element_type_offset(idb))
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_primitive(code):
     """Whether a type code is one that elements of a primitive array can have."""
     return BasicType.BOOLEAN <= code <= BasicType.LONG
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _memory_bytes(code, length, constants):
     """Shallow bytes of an array."""
     up = constants[ALIGN] - 1
     return (constants[ELEMENT_BASE + code] + length * constants[ELEMENT_BYTES + code] + up) & ~up
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _slot(table, key):
     """Row of ``key`` in an open-addressing table of 2**k rows; a free row if it is absent.
 
@@ -154,7 +154,7 @@ def _slot(table, key):
     return slot
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _class_dump_end(buf, pos, limit, idb, constants):
     """(position behind the class dump at ``pos``, status); pos itself when not whole or wrong."""
     p = pos + _class_head_bytes(idb)
@@ -193,7 +193,7 @@ def _class_dump_end(buf, pos, limit, idb, constants):
     return p, OK
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _record_size(buf, pos, limit, idb, constants, bodies):
     """(bytes of the sub-record at ``pos``, status).
 

@@ -49,7 +49,7 @@ from heapscope.parser.kernels import (
 from heapscope.parser.tags import BasicType, SubRecordTag
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _class_slot(buf, pos, tag, table, idb):
     """Row of a record's class in a class table, -1 where the table does not have it."""
     key = _class_id(buf, pos, tag, idb)
@@ -59,7 +59,7 @@ def _class_slot(buf, pos, tag, table, idb):
     return int64(slot)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _reaches_past(size, slots, first, last, referent, idb):
     """Whether one of the places of references in an instance lies behind its record's end."""
     return (first != last and slots[last - 1] + idb > size) or abs(referent) + idb > size

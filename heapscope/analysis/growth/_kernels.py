@@ -56,7 +56,7 @@ def settle_parents(starts, targets, flags, strong, depths, ranks, kinds, parents
     return DONE
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _slot(group, label, kind, slots):
     """Where in a table of a power of two slots a key begins to be looked for."""
     key = (uint64(group) << uint64(32)) ^ (uint64(label) * uint64(0x9E3779B97F4A7C15)) ^ uint64(kind)

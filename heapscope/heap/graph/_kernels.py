@@ -28,12 +28,12 @@ from heapscope.heap.graph.kernels import (
 )
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _has(flags, v, plane):
     return (flags[uintp(v) >> uintp(6), plane] >> (uint64(v) & uint64(63))) & uint64(1)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _set(flags, v, plane):
     flags[uintp(v) >> uintp(6), plane] |= uint64(1) << (uint64(v) & uint64(63))
 
@@ -258,7 +258,7 @@ def plant(order, flags, forest, semis):
     return DONE
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _evaluate(u, w, forest, semis, trail):
     """Vertex of least semidominator on the forest path to ``u``; compresses the path.
 

@@ -7,7 +7,7 @@ from numba import int64, njit, uint32, uint64, uintp
 from heapscope.heap.graph.kernels import DONE, MORE, NEXT, PAIRS, TREE
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _label_of(v, class_index, class_class, mirrors, class_count):
     """The class of an object; of a class object in ``mirrors``, which are sorted, a label of its own."""
     c = int64(class_index[v])
@@ -26,7 +26,7 @@ def _label_of(v, class_index, class_class, mirrors, class_count):
     return c
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _place_of(keys, key):
     """Row of a key in a hash table with open addressing, or the free row where it would be."""
     mask = uint64(keys.shape[0] - 1)

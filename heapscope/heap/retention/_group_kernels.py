@@ -50,7 +50,7 @@ def largest_of_classes(class_index, is_picked, retained, rows, sizes):
     return found
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _sink(sizes, rows, held, size, v):
     """Put something in the place of the top of a heap of so many."""
     at = 0
@@ -70,7 +70,7 @@ def _sink(sizes, rows, held, size, v):
     sizes[at], rows[at] = size, v
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _own_group(v, owners, owner_groups):
     """Group of the class that a class object stands for; ``owners`` are sorted."""
     low = 0
@@ -164,18 +164,18 @@ def list_children(immediate, marks, out):
     return used
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_marked(marks, v):
     return (marks[uintp(v) >> uintp(6)] >> (uint64(v) & uint64(63))) & uint64(1)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_remembered(v):
     """Whether the first node of a list is remembered at a node: at about one of 64."""
     return (uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(58) == 0
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _slot_of(keys, v):
     """Row of an object in a hash table with open addressing, or the free row where it would be."""
     mask = uint64(keys.shape[0] - 1)

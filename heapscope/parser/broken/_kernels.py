@@ -51,10 +51,10 @@ from heapscope.parser.tags import (
     can_begin_heap,
 )
 
-_can_begin_heap = njit(inline="always")(can_begin_heap)
+_can_begin_heap = njit(forceinline=True)(can_begin_heap)
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_place(address, limits):
     """Whether an identifier can be an address of this heap: ``limits`` has the highest and the low bits."""
     return address != uint64(0) and address <= limits[0] and (address & limits[1]) == uint64(0)
@@ -113,7 +113,7 @@ def _plausible(buf, pos, stop, constants, table, limits):
     return -size
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_heap_tag(tag):
     return tag == RecordTag.HEAP_DUMP or tag == RecordTag.HEAP_DUMP_SEGMENT
 
@@ -179,7 +179,7 @@ def find_record(buf, pos, stop, known_stop, constants, table, limits, state):
     return NEED_BYTES
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _is_possible(buf, pos, tag, length, identifier_bytes, is_first):
     """Whether a top-level record at ``pos``, whose header is in the buffer, can be so long."""
     limit = buf.shape[0]
@@ -228,7 +228,7 @@ def find_top_level(buf, pos, identifier_bytes, state):
     return NEED_BYTES
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _keep(ranges, used, begin, end):
     """Add a range that is not empty; how many there are, -1 where the list is full."""
     if begin == end:

@@ -39,7 +39,7 @@ from heapscope.parser.tags import BasicType, SubRecordTag
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _bit(key, shift):
     return (key * uint64(_GOLDEN)) >> shift
 
@@ -133,7 +133,7 @@ def _mark(key, wanted, seen):
         seen[uintp(row)] = 1
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def _may_be_wanted(key, bits, shift):
     bit = _bit(key, shift)
     return (bits[bit >> uint64(6)] >> (bit & uint64(63))) & uint64(1) != uint64(0)
