@@ -30,7 +30,9 @@ report: $(VENV)/.installed ## Set up, then build/report.html of the sample dumps
 # hatchling puts no time of its own into archives, and sorts: the same tree gives the same bytes.
 dist: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/; the same bytes each time
 	@rm -rf dist
-	$(RUN) build --no-isolation --outdir dist . >/dev/null
+	@$(RUN) heapscope.kernel_build --portable
+	$(RUN) build --no-isolation --sdist --wheel --outdir dist . >/dev/null
+	@rm heapscope/_machine_code/*-linux.o
 	@sha256sum dist/*
 
 test-wheel: dist ## Install the wheel into a clean environment outside of the tree, and run it

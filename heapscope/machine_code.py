@@ -9,6 +9,9 @@ The first commands with an empty cache would compile one kernel after the other,
 one core.  So the process that finds them missing starts others (`call_help`), which compile the longest
 first; a kernel that somebody compiles already is waited for, and meanwhile another one is compiled.
 
+A wheel brings machine code for usual processors with it (`heapscope.kernel_build`), so that whoever
+installs one never waits for the compiler.
+
 The code of a kernel is keyed by its source, signature, processor and compiler, so that none
 is ever used for another.  ``NUMBA_DISABLE_JIT=1`` runs kernels as plain Python and
 ``NUMBA_BOUNDSCHECK=1`` with every index checked; both bypass the cache.
@@ -36,6 +39,7 @@ from typing import Any
 from heapscope.cache import kernel_cache_dir
 from heapscope.isolated_python import isolated_python
 from heapscope.kernel_claim import claim
+from heapscope.kernel_target import Target, portable_target
 from heapscope.memory_limits import free_memory
 
 # Where kernels are declared, in the order in which a report needs them.
@@ -68,7 +72,8 @@ HELPER_BYTES = 300 << 20  # numba and LLVM at work take 190 to 260 MB
 # So long somebody else's compiling is waited for: he may be suspended.  The longest takes 8 s alone.
 PATIENCE_SECONDS = 60.0
 JOBS_VARIABLE = "HEAPSCOPE_COMPILE_JOBS"
-
+# Part of every key: another way to build machine code of the same source.
+_FORMAT = b"2"
 
 _SCALARS = {"i8": ctypes.c_int64}
 _POINTER = ctypes.c_void_p
@@ -155,9 +160,27 @@ class Kernel:
             _write(path, self._compile(), for_all=folder is not None)
         return True
 
+    def keep_portable(self, folder: Path) -> None:
+        """Keep machine code for every usual processor in a folder, for a wheel.
+
+        Call it in a process whose numba compiles for that target, see `portable_target`.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written to.
+        """
+        target = portable_target()
+        assert target is not None
+        _write(folder / self._portable_name(target), self._compile(), for_all=True)
+
     def _kept(self) -> tuple[bytes, str] | None:
         path = self._path()
-        return _read(path) or _read(shared_folder() / path.name)
+        found = _read(path) or _read(shared_folder() / path.name, _is_as_safe_as_the_program)
+        target = portable_target()
+        if found is None and target is not None and target.is_met():
+            found = _read(shared_folder() / self._portable_name(target), _is_as_safe_as_the_program)
+        return found
 
     def _made(self) -> tuple[bytes, str]:
         """Compile it, or wait until another process has; meanwhile compile something else."""
@@ -178,14 +201,15 @@ class Kernel:
                 time.sleep(0.02)
 
     def _path(self) -> Path:
-        parts = [
-            *_sources(self.module),
-            self.name.encode(),
-            " ".join(self.kinds).encode(),
-            *_compiler(),
-        ]
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
-        return Path(kernel_cache_dir()) / f"{self.name}-{digest}.o"
+        return Path(kernel_cache_dir()) / f"{self.name}-{self._digest(*_compiler())}.o"
+
+    def _portable_name(self, target: Target) -> str:
+        """Without the compiler: machine code needs none, and a wheel meets other versions of it."""
+        return f"{self.name}-{self._digest(target.name.encode())}.{target.name}.o"
+
+    def _digest(self, *target: bytes) -> str:
+        parts = [_FORMAT, *_sources(self.module), self.name.encode(), " ".join(self.kinds).encode(), *target]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
 
     def _compile(self) -> bytes:
         """Symbol, newline, object code."""
@@ -205,12 +229,14 @@ class Kernel:
             shape = f"(n{i}, {width[:-1]})" if width != "]" else f"n{i}"
             arguments.append(f"carray(a{i}, {shape})")
             types += [numba.types.CPointer(getattr(numba, _NUMBA_TYPES[unit])), numba.int64]
-        # A function of pointers around the one of arrays, which numba then inlines.
-        source = f"def entry({', '.join(parameters)}):\n    return kernel({', '.join(arguments)})\n"
+        # A function of pointers around the one of arrays, which numba then inlines.  Its name is no other
+        # kernel's: all are linked into one program, and processes count what they compile from one on.
+        entry_name = f"{self.name}_{self._digest()}"
+        source = f"def {entry_name}({', '.join(parameters)}):\n    return kernel({', '.join(arguments)})\n"
         namespace: dict[str, Any] = {"kernel": self._function(), "carray": numba.carray}
         exec(source, namespace)
         entry = numba.njit(numba.int64(*types), nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-            namespace["entry"]
+            namespace[entry_name]
         )
         (result,) = entry.overloads.values()
         symbol = result.fndesc.llvm_func_name.encode("ascii")
@@ -337,11 +363,12 @@ def _engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
 
 
-def _read(path: Path) -> tuple[bytes, str] | None:
-    """Object code and symbol from a file, None where it is missing or damaged."""
+def _read(path: Path, is_safe: Callable[[os.stat_result], bool] | None = None) -> tuple[bytes, str] | None:
+    """Object code and symbol from a file, None where it is missing, damaged, or of somebody else."""
+    is_safe = is_safe or _is_ours
     try:
         with path.open("rb") as file:
-            if not _is_ours(os.fstat(file.fileno())) or not _is_ours(path.parent.stat()):
+            if not is_safe(os.fstat(file.fileno())) or not is_safe(path.parent.stat()):
                 return None
             digest, _, content = file.read().partition(b"\n")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -359,6 +386,13 @@ def _parts(content: bytes) -> tuple[bytes, str]:
 def _is_ours(status: os.stat_result) -> bool:
     """Whether nobody else can have written there: what is read will be run."""
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
+
+
+def _is_as_safe_as_the_program(status: os.stat_result) -> bool:
+    """Whether nobody can have written there who could not write heapscope's own files as well."""
+    program = Path(__file__).parent.stat()
+    others = status.st_mode & 0o022
+    return _is_ours(status) or (status.st_uid == program.st_uid and not others & ~program.st_mode)
 
 
 def _link(code: bytes, symbol: str) -> int:

@@ -64,6 +64,7 @@ def test_every_python_that_is_started_is_isolated() -> None:
         "collector/holder.py": ["[program]"],  # cat of /usr/bin or /bin, with the JVM's user
         "collector/target_user.py": ["[*_HELPER, *words]"],
         "collector/watched_dump.py": ["[*WATCHDOG, job.to_json()]"],
+        "kernel_build.py": ["isolated_python('heapscope.kernel_build', '--part', str(part), str(folder))"],
         "machine_code.py": ["isolated_python('heapscope.kernel_build', '--for', str(os.getpid()))"],
         "demo/cluster.py": [
             "isolated_python('heapscope.demo.worker', f'--job_name={role}', f'--task_index={index}')"

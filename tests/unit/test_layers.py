@@ -43,8 +43,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "units": {"errors"},
     "files": {"errors"},
     "kernel_claim": set(),
-    "machine_code": {"cache", "isolated_python", "kernel_claim", "memory_limits"},
-    "kernel_build": {"machine_code"},  # a program; nobody imports it
+    "kernel_target": set(),
+    "machine_code": {"cache", "isolated_python", "kernel_claim", "kernel_target", "memory_limits"},
+    "kernel_build": {"isolated_python", "kernel_target", "machine_code"},  # a program; nobody imports it
     "collector": SHARED,
     "parser": SHARED,
     "table": {"plain", "rich_repr"},
@@ -92,7 +93,7 @@ LIBRARY_OWNERS: dict[str, set[str]] = {
     "pyarrow": {"extras"},
     "pytest": {"testing"},
     "scipy": {"extras"},
-    "llvmlite": {"machine_code"},
+    "llvmlite": {"kernel_target", "machine_code"},
     "numba": {"machine_code", "parser", "heap", "analysis"},
 }
 # Inside a room from the bottom up, folders and single files: nothing imports what stands behind it here.

@@ -14,6 +14,7 @@ import pytest
 
 from heapscope import machine_code
 from heapscope.kernel_claim import claim
+from heapscope.kernel_target import portable_target
 from heapscope.machine_code import (
     LONGEST,
     MODULES,
@@ -78,6 +79,8 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # What needs few kernels: a test that compiles all of them takes a quarter of a minute.
 COUNTS = """
 import json, sys
+import heapscope.machine_code
+heapscope.machine_code.portable_target = lambda: None  # the tree may have been built into a wheel
 from heapscope.parser.scan import scan
 from heapscope.parser.source import Source
 with Source(sys.argv[1]) as source:
@@ -152,6 +155,42 @@ def test_machine_code_of_the_installation_serves_those_who_can_keep_none(
     found = np.zeros(1, np.uint64)
     assert kernel(np.array([0, 0, 0, 7], np.uint8), np.array([0], np.int64), 4, found) == kernels.OK
     assert found.tolist() == [7]
+
+
+def test_what_a_wheel_has_is_run_where_the_processor_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = portable_target()
+    assert target is not None
+    folder = tmp_path / "wheel"
+    monkeypatch.setattr(machine_code, "shared_folder", lambda: folder)
+    monkeypatch.setenv("HEAPSCOPE_CACHE_DIR", str(tmp_path / "cache"))
+    kernel = Kernel("heapscope.parser._kernels", "read_ids", "u1[] i8[] i8 u8[]")
+    assert not kernel.is_kept()
+    kernel.keep_portable(folder)
+    assert [path.name.endswith(f".{target.name}.o") for path in folder.iterdir()] == [True]
+    with monkeypatch.context() as patch:
+        patch.setattr(machine_code, "portable_target", lambda: target._replace(features=("no-such",)))
+        assert not kernel.is_kept()
+    monkeypatch.setattr(Kernel, "_compile", None)
+    found = np.zeros(1, np.uint64)
+    assert kernel(np.array([0, 0, 0, 7], np.uint8), np.array([0], np.int64), 4, found) == kernels.OK
+    assert found.tolist() == [7]
+    folder.chmod(0o777)
+    assert not kernel.is_kept()  # anybody could have put it there
+
+
+def test_no_two_kernels_have_a_symbol_in_common() -> None:
+    """Each the first of its process, both of the same types: one would run in place of the other."""
+    program = """
+import sys
+from heapscope.machine_code import all_kernels
+kernel = next(each for each in all_kernels() if each.name == sys.argv[1])
+print(kernel._compile().partition(b"\\n")[0].decode())
+"""
+    symbols = [run(Path(name), program).stdout for name in ("settle", "drop_lost")]
+    assert "settle" in symbols[0]
+    assert "drop_lost" in symbols[1]
 
 
 def test_a_kernel_that_another_process_compiles_is_left_to_it(tmp_path: Path) -> None:
@@ -249,6 +288,7 @@ def test_a_kernel_that_is_not_compiled_yet_is_compiled_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEAPSCOPE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(machine_code, "portable_target", lambda: None)
     assert not is_compiled()
     buffer = np.array([0, 0, 0, 7, 0, 0, 1, 0], np.uint8)
     for _ in range(2):
