@@ -4,7 +4,7 @@
 
     python -m benchmarks.collector               # about two minutes; --megabytes 300 --repeat 5
     python -m benchmarks.collector --matrix      # what happens when it goes wrong (`benchmarks.matrix`)
-    python -m benchmarks.collector --matrix --targets container --release 25
+    python -m benchmarks.collector --matrix --targets '^container$' --release 25
 
 Measured on a heap of small objects (``tests/support/java/Ticker.java``), with every JDK that is found:
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--release", type=int, help="of one JDK only: 25")
     parser.add_argument("--matrix", action="store_true", help="faults and hosts instead of times")
-    parser.add_argument("--targets", metavar="WORD", default="", help="of the matrix: only targets so named")
+    parser.add_argument("--targets", metavar="REGEX", default="", help="of the matrix: only targets so named")
     options = parser.parse_args()
     jdks = [jdk for release, jdk in find_jdks().items() if options.release in (None, release)]
     if options.matrix:

@@ -37,6 +37,7 @@ from heapscope.cache import kernel_cache_dir
 from heapscope.isolated_python import isolated_python
 from heapscope.kernel_claim import claim
 from heapscope.memory_limits import free_memory
+from heapscope.ownership import why_not_ours
 
 # Where kernels are declared, in the order in which a report needs them.
 MODULES = (
@@ -341,7 +342,7 @@ def _read(path: Path) -> tuple[bytes, str] | None:
     """Object code and symbol from a file, None where it is missing or damaged."""
     try:
         with path.open("rb") as file:
-            if not _is_ours(os.fstat(file.fileno())) or not _is_ours(path.parent.stat()):
+            if _why_not_run(path):
                 return None
             digest, _, content = file.read().partition(b"\n")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -356,9 +357,10 @@ def _parts(content: bytes) -> tuple[bytes, str]:
     return code, symbol.decode("ascii")
 
 
-def _is_ours(status: os.stat_result) -> bool:
-    """Whether nobody else can have written there: what is read will be run."""
-    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
+def _why_not_run(path: Path) -> str:
+    """Who else could have put machine code there, which will be run; empty where nobody could."""
+    # Not in a folder that all may write to, be it sticky: what is missing there, others can make.
+    return why_not_ours(path.parent) or why_not_ours(path)
 
 
 def _link(code: bytes, symbol: str) -> int:
@@ -384,7 +386,7 @@ def _try_to_write(path: Path, content: bytes) -> None:
     try:
         _write(path, content)
         if _read(path) is None:
-            raise PermissionError(f"{path.parent} belongs to another user, who could put other code there")
+            raise PermissionError(f"{_why_not_run(path)}, who could put other code there")
     except OSError as error:
         if not _has_told:
             _has_told = True
@@ -400,7 +402,7 @@ def _write(path: Path, content: bytes, *, for_all: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = path.parent.stat()
     mode = folder.st_mode & 0o777
-    # An older heapscope may have made it under an open umask: nothing in it would be run, see `_is_ours`.
+    # An older heapscope may have made it under an open umask: nothing in it would be run, see `_why_not_run`.
     wanted = 0o755 if for_all else mode & 0o755
     if folder.st_uid == os.geteuid() and mode != wanted:
         path.parent.chmod(wanted)
@@ -472,7 +474,7 @@ def call_help() -> None:
 def _can_keep(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder.stat().st_uid in (0, os.geteuid()) and os.access(folder, os.W_OK | os.X_OK)
+        return not why_not_ours(folder) and os.access(folder, os.W_OK | os.X_OK)
     except OSError:
         return False
 

@@ -39,7 +39,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from heapscope.collector import packer, reader
+from heapscope.collector import packer, reader, target_folder
 from heapscope.collector.answerer import Answerer
 from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.buffer import SlotBuffer
@@ -414,6 +414,7 @@ def main() -> None:
         except OSError as error:
             _answer(problem=f"its folder for the dump: {error.strerror}; {as_whom()}")
         else:
+            target_folder.lock(job.inside)
             heapscope = _Heapscope()
             (_stream if job.is_streamed else _pack)(job, heapscope)
             _remove(job)

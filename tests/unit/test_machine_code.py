@@ -194,7 +194,7 @@ def test_code_that_will_not_be_run_is_told(
 ) -> None:
     """Root in the cache folder of a user, say: each command would compile it anew, and say nothing."""
     monkeypatch.setattr(machine_code, "_has_told", False)
-    monkeypatch.setattr(machine_code, "_is_ours", lambda status: False)
+    monkeypatch.setattr(machine_code, "why_not_ours", lambda path: f"{path} belongs to another user")
     machine_code._try_to_write(tmp_path / "x.o", b"symbol\ncode")
     assert "belongs to another user" in caplog.text
 
