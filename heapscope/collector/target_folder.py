@@ -14,7 +14,7 @@ from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
-from heapscope.collector.reader import release_openers
+from heapscope.collector.reader import release_openers_of
 from heapscope.errors import CollectError
 from heapscope.units import format_bytes
 
@@ -187,7 +187,7 @@ def _is_of_the_dead(path: Path) -> bool:
 
 def _release(path: Path) -> bool:
     """Let a JVM go on that waits there, and remove the folder; whether it could be."""
-    release_openers(_fifos(path))
+    release_openers_of(_fifos(path))
     try:
         _remove(path)
     except OSError:

@@ -24,16 +24,15 @@ from heapscope.collector.holder import can_link
 from heapscope.collector.job import Job
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
-from heapscope.collector.reader import release_openers
+from heapscope.collector.reader import release_openers_of
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, START_SECONDS
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
 STALL_SECONDS = 10.0
 WATCHDOG = isolated_python("heapscope.collector.watchdog")
-_START_SECONDS = 60.0
 _END_SECONDS = 60.0
 # After the pause that is allowed HotSpot still walks the rest of the heap: it gets so much longer to answer.
 _ANSWER_SECONDS = 60.0
@@ -252,7 +251,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
         try:
             while not is_answered.wait(0.05):
                 if is_ready(pidfd, 0):
-                    release_openers(job.fifos)
+                    release_openers_of(job.fifos)
         finally:
             os.close(pidfd)
 
@@ -269,7 +268,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
 
 
 def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:
-    said = _line(watchdog.stdout, _START_SECONDS)
+    said = _line(watchdog.stdout, START_SECONDS)
     if said == "ready":
         return
     answer = json.loads(said) if said.startswith("{") else {}
