@@ -28,6 +28,7 @@ ended.
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import json
 import os
@@ -410,7 +411,10 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
         try:
             dump = _Dump(job, heapscope, guards)
         except (OSError, OverflowError) as error:
-            _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
+            if isinstance(error, OverflowError) or error.errno == errno.ENOMEM:
+                _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
+            else:
+                _answer(problem=f"the processes that take the dump cannot be started: {error.strerror}")
             return
         _answer(**dump.watch())
     finally:
@@ -449,4 +453,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:  # no descriptor is left, say; heapscope removes what is there
+        sys.exit(f"heapscope: watchdog: {error.strerror}")

@@ -233,7 +233,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
                     pipe.close()
         with suppress(subprocess.TimeoutExpired):
             watchdog.wait(_END_SECONDS)
-        if watchdog.returncode:  # killed: nobody else removes it
+        if watchdog.returncode is not None:  # where it was killed, or could not, nobody else removes it
             shutil.rmtree(job.inside, ignore_errors=True)
 
 
