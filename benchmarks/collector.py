@@ -125,7 +125,8 @@ def stalls(host: Host, repeat: int, folder: Path) -> dict[str, float]:
 
 
 def pauses(host: Host, repeat: int, folder: Path) -> dict[str, dict[str, float]]:
-    """A streamed dump and ``jcmd`` in alternating pairs: medians of the worst stall, and of the JVM's processor.
+    """A streamed dump and ``jcmd`` in alternating pairs: medians of the worst stall, and of the JVM's
+    processor.
 
     On a machine with other work the first is mostly waiting for a processor, the second is not.
     """

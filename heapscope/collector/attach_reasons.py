@@ -117,10 +117,9 @@ def in_the_way(home: Path, namespace_pid: int) -> str:
     owner = user_name(facts.st_uid)
     whose = "root" if facts.st_uid == 0 else f"{owner} or root"
     return (
-        f"its attach socket cannot be made: /tmp/{name} is there and belongs to user {owner}, left by an "
-        f"earlier process with its pid, and this JVM runs as {user_name(uid)}; {whose} can remove it "
-        f"(rm {home}/root/tmp/{name}), then --allow-sigquit, or a restart where the JVM has "
-        "-XX:+StartAttachListener"
+        f"its attach socket cannot be made: /tmp/{name} belongs to user {owner}, left by an earlier process "
+        f"with its pid, and this JVM runs as {user_name(uid)}; {whose} can remove it "
+        f"(rm {home}/root/tmp/{name}), and --allow-sigquit then makes the socket"
     )
 
 

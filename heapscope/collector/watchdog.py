@@ -51,6 +51,7 @@ from heapscope.collector.child import Child, apart, end_with_parent
 from heapscope.collector.deadline import Deadline
 from heapscope.collector.holder import Holder
 from heapscope.collector.job import Job
+from heapscope.collector.part_file import unlink_in
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
@@ -449,7 +450,7 @@ def main() -> None:
         _remove(job)
         act_as(None)
         # heapscope renames a whole dump before it ends; what still has its hidden name is not whole.
-        apart(lambda: Path(job.output).unlink(missing_ok=True))
+        apart(lambda: unlink_in(job.output_folder_fd, Path(job.output).name))
 
 
 if __name__ == "__main__":

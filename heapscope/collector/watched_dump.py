@@ -131,6 +131,7 @@ def dump_through_watchdog(
             owner=owner,
             output=str(output.part.absolute()),
             output_fd=output.fd,
+            output_folder_fd=output.folder_fd,
             seconds=options.max_pause_seconds,
             stall_seconds=STALL_SECONDS,
             buffer_bytes=default_buffer_bytes() if options.buffer_bytes is None else options.buffer_bytes,
@@ -220,7 +221,12 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[job.root, job.output_fd, *([] if job.facts_fd < 0 else [job.facts_fd])],
+            pass_fds=[
+                job.root,
+                job.output_fd,
+                job.output_folder_fd,
+                *([] if job.facts_fd < 0 else [job.facts_fd]),
+            ],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

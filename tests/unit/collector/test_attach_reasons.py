@@ -83,7 +83,10 @@ def test_a_socket_of_another_user_is_named_with_who_can_remove_it(
     assert (found == "no") == is_blocked
     if is_blocked:
         whose = "root can" if owner == 0 else "nobody or root can"
-        assert f"belongs to user {'root' if owner == 0 else 'nobody'}, left by an earlier process" in reason
+        assert (
+            f"belongs to user {'root' if owner == 0 else 'nobody'}, left by an earlier process with its pid"
+            in reason
+        )
         assert f"{whose} remove it (rm {tmp_path}/root/tmp/.java_pid7)" in reason
         assert "\n" not in reason
     else:
