@@ -122,6 +122,8 @@ def s3() -> Iterator[Store]:
 @contextmanager
 def google() -> Iterator[Store]:
     """Spoken by gcp-storage-emulator."""
+    # Another protocol (gRPC) for buckets of another kind; looked up when the library is imported.
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     import gcsfs
     from gcp_storage_emulator.server import create_server
 
