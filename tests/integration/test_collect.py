@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -232,6 +233,27 @@ def test_a_watchdog_that_is_killed_takes_its_reader_along(big: Host, held: Held,
     ):
         collect(processes.get(big.pid), tmp_path)
     wait_until_clean(tmp_path)
+    assert big.serves()
+
+
+@pytest.mark.skipif(not Path("/proc/self/timers").exists(), reason="this kernel does not show timers")
+def test_the_kernel_ends_reader_and_watchdog_should_all_be_stopped(
+    big: Host, held: Held, tmp_path: Path
+) -> None:
+    """Nobody of ours would run any more, and the JVM stand still in its write: each has set a timer."""
+    timers: list[str] = []
+
+    def look() -> None:
+        timers.extend(Path(f"/proc/{pid}/timers").read_text() for pid in helpers())
+
+    with in_the_middle(held, look):
+        collect(processes.get(big.pid), tmp_path)
+    watchdog, reader, writer = timers
+    for text in (watchdog, reader):
+        assert re.search(
+            rf"^signal: {signal.SIGKILL:d}/.*\nnotify: signal/.*\nClockID: 1$", text, re.MULTILINE
+        )
+    assert writer == ""  # the JVM does not wait for it
     assert big.serves()
 
 
