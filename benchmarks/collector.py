@@ -3,8 +3,9 @@
 ::
 
     python -m benchmarks.collector               # about two minutes; --megabytes 300 --repeat 5
+    python -m benchmarks.collector --pauses --megabytes 700 --release 25    # alternating pairs
     python -m benchmarks.collector --matrix      # what happens when it goes wrong (`benchmarks.matrix`)
-    python -m benchmarks.collector --matrix --targets container --release 25
+    python -m benchmarks.collector --matrix --targets '^container$' --release 25
 
 Measured on a heap of small objects (``tests/support/java/Ticker.java``), with every JDK that is found:
 
@@ -19,6 +20,7 @@ Every round takes each of them once, so that all see the same machine; medians a
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -36,7 +38,7 @@ from heapscope.collector.stream import Filter
 from tests.support.hosts import Host, java_host
 from tests.support.jvm import Jdk, find_jdks
 
-OPTIONS = ("-XX:+StartAttachListener", "-XX:+UseG1GC", "-Xmx1g")
+OPTIONS = ("-XX:+StartAttachListener", "-XX:+UseG1GC")
 LONG = 600.0
 REDACTOR = "heapscope.parser.redaction.redact:stream_filter"
 COMMAND = (sys.executable, "-m", "heapscope")
@@ -122,6 +124,43 @@ def stalls(host: Host, repeat: int, folder: Path) -> dict[str, float]:
     return medians({name: partial(stall, work) for name, work in works.items()}, repeat)
 
 
+def pauses(host: Host, repeat: int, folder: Path) -> dict[str, dict[str, float]]:
+    """A streamed dump and ``jcmd`` in alternating pairs: medians of the worst stall, and of the JVM's
+    processor.
+
+    On a machine with other work the first is mostly waiting for a processor, the second is not.
+    """
+    process = processes.get(host.pid)
+    ways: dict[str, Callable[[], object]] = {
+        "dump, streamed": lambda: collect(process, folder / "out", max_pause_seconds=LONG),
+        "jcmd GC.heap_dump": tool("jcmd", str(host.pid), "GC.heap_dump", str(folder / "jcmd.hprof")),
+    }
+    found: dict[str, dict[str, list[float]]] = {"worst stall": {}, "processor of the JVM": {}}
+    for _ in range(repeat):
+        for name, work in ways.items():
+            time.sleep(0.2)
+            host.worst_stall()
+            before = processor_seconds(host.pid)
+            work()
+            time.sleep(0.1)
+            for title, figure in zip(
+                found, (host.worst_stall() / 1000, processor_seconds(host.pid) - before), strict=True
+            ):
+                found[title].setdefault(name, []).append(figure)
+            for path in folder.rglob("*.hprof*"):
+                path.unlink()
+    return {
+        title: {name: statistics.median(figures) for name, figures in ways.items()}
+        for title, ways in found.items()
+    }
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far, in user mode and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def show(title: str, figures: dict[str, float], against: str) -> None:
     """A table with ratios."""
     lines = [title]
@@ -133,18 +172,22 @@ def show(title: str, figures: dict[str, float], against: str) -> None:
     sys.stdout.flush()
 
 
-def measure(jdk: Jdk, megabytes: int, repeat: int) -> None:
+def measure(jdk: Jdk, megabytes: int, repeat: int, *, only_pauses: bool = False) -> None:
     """All of one JDK."""
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp") as name,
-        java_host(jdk, megabytes, *OPTIONS) as host,
+        java_host(jdk, megabytes, *OPTIONS, f"-Xmx{max(1024, 2 * megabytes)}m") as host,
     ):
         folder = Path(name)
-        facts = collect(processes.get(host.pid), folder / "out").facts
+        facts = collect(processes.get(host.pid), folder / "out", max_pause_seconds=LONG).facts
         sys.stdout.write(
             f"JDK {jdk.version}, G1, {megabytes} MB of small objects, "
             f"dump {facts['dump_bytes'] / 1e6:.0f} MB, packed {facts['file_bytes'] / 1e6:.0f} MB\n"
         )
+        if only_pauses:
+            for title, figures in pauses(host, repeat, folder).items():
+                show(f"{title}, medians of {repeat} alternating pairs", figures, "jcmd GC.heap_dump")
+            return
         histograms, lists = times(host, repeat, folder)
         show("time of a class histogram", histograms, "jcmd")
         show("time of the list of JVMs", lists, "jcmd -l")
@@ -157,14 +200,15 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--release", type=int, help="of one JDK only: 25")
+    parser.add_argument("--pauses", action="store_true", help="only a streamed dump against jcmd's, in pairs")
     parser.add_argument("--matrix", action="store_true", help="faults and hosts instead of times")
-    parser.add_argument("--targets", metavar="WORD", default="", help="of the matrix: only targets so named")
+    parser.add_argument("--targets", metavar="REGEX", default="", help="of the matrix: only targets so named")
     options = parser.parse_args()
     jdks = [jdk for release, jdk in find_jdks().items() if options.release in (None, release)]
     if options.matrix:
         sys.exit(1 if matrix.run(jdks, options.megabytes, options.targets) else 0)
     for jdk in jdks:
-        measure(jdk, options.megabytes, options.repeat)
+        measure(jdk, options.megabytes, options.repeat, only_pauses=options.pauses)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ Run by ``python -m benchmarks.collector --matrix``.  Every row collects from a J
 every 10 ms, through the command line, strikes at a moment that is seen in ``/proc``, and then asks the JVM
 whether it serves.  A row is wrong where the JVM is dead, stood still for longer than the pause that was
 allowed and the few seconds that ending a dump takes, where something was left, a snapshot without its sidecar
-too, or where heapscope showed a traceback.  All faults meet one JVM, some of them each of the kinds of
-`benchmarks.targets`.  As root for the rows with disks, containers and limits.
+too, or where heapscope showed a traceback or did not end.  All faults meet one JVM, some of them each of the
+kinds of `benchmarks.targets`; dumps, verdicts and class histograms.  As root for the rows with disks,
+containers and limits.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ MAX_PAUSE_SECONDS = 15.0
 # A JVM that gets EPIPE walks the rest of its heap (HotSpot 17).
 ENDING_SECONDS = 20.0
 _MIDDLE_BYTES = 8 << 20
+_DID_NOT_END = "heapscope did not end"
 COMMAND = (sys.executable, "-m", "heapscope")
+VERDICT = ("--kind", "verdict")
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class Row:
     def is_wrong(self) -> bool:
         """Whether a promise was broken."""
         is_dead = self.is_to_live and not self.is_alive
-        return is_dead or self.stall > self.limit or bool(self.left) or "Traceback" in self.said
+        is_rude = "Traceback" in self.said or _DID_NOT_END in self.said
+        return is_dead or self.stall > self.limit or bool(self.left) or is_rude
 
     def line(self) -> str:
         """One line of the table."""
@@ -77,7 +81,7 @@ class Helpers:
     found: dict[str, int] = field(default_factory=dict)
 
     def look(self) -> dict[str, int]:
-        """``watchdog``, ``read``, ``write``: those that are there now."""
+        """``watchdog``, ``read``, ``write``, ``judge``: those that are there now."""
         parents: dict[int, list[int]] = {}
         for name in os.listdir("/proc"):
             if name.isdecimal():
@@ -87,7 +91,8 @@ class Helpers:
         self.found = {}
         for watchdog in parents.get(self.heapscope, []):
             self.found["watchdog"] = watchdog
-            for child in parents.get(watchdog, []):
+            below = parents.get(watchdog, [])
+            for child in (*below, *(each for pid in below for each in parents.get(pid, []))):
                 with suppress(OSError):
                     comm = Path(f"/proc/{child}/comm").read_text().strip()
                     self.found[comm.removeprefix("heapscope-")] = child
@@ -107,14 +112,22 @@ PHASES: dict[str, Phase] = {
     "ready": lambda helpers: {"read", "write"} <= helpers.look().keys(),
     "middle": lambda helpers: helpers.read_bytes() > _MIDDLE_BYTES,
     "packing": lambda helpers: "write" in helpers.look() and "read" not in helpers.found,
+    "judging": lambda helpers: "judge" in helpers.look(),
 }
+_PHASES_OF_A_DUMP = ("ready", "middle", "packing")
 
 
 def leftovers(folder: Path, heapscope: int) -> list[str]:
     """Names in the output and in /tmp that a process left and should not have; whole snapshots may stay."""
     ours = [path.name for path in Path("/tmp").glob(f"heapscope-{heapscope}-*-*")]
     hidden = [path.name for path in folder.glob(".*")]
-    alone = [path.name for path in folder.glob("*.zst") if not path.with_name(path.name + ".json").exists()]
+    taken = [path for ending in ("hprof.zst", "histogram.txt") for path in folder.glob(f"*.{ending}")]
+    alone = [path.name for path in taken if not path.with_name(path.name + ".json").exists()]
+    alone += [
+        path.name
+        for path in folder.glob("*.verdict.json")
+        if not path.with_name(path.name.replace("verdict.json", "histogram.txt")).exists()
+    ]
     return ours + hidden + alone
 
 
@@ -195,10 +208,10 @@ def strike_row(
     except subprocess.TimeoutExpired:
         child.kill()
         said, _ = child.communicate()
-        said += "\nheapscope did not end"
+        said += f"\n{_DID_NOT_END}"
     lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
     errors = [line for line in lines if line.startswith("heapscope: process") and "may take" not in line]
-    last = errors[-1] if errors else lines[-1]
+    last = errors[-1] if errors and _DID_NOT_END not in said else lines[-1]
     if "Traceback" in said:
         last = f"Traceback: {lines[-1]}"
     return Row(
@@ -288,7 +301,7 @@ def fault_rows(host: Host, target: str, folder: Path) -> Iterator[Row]:
         row.ratio = row.stall / measure if measure else None
         yield row
     shutil.rmtree(out, ignore_errors=True)
-    for phase in PHASES:
+    for phase in _PHASES_OF_A_DUMP:
         for name in ("heapscope", "watchdog", "read", "write"):
             if phase == "packing" and name == "read":
                 continue
@@ -303,6 +316,7 @@ def fault_rows(host: Host, target: str, folder: Path) -> Iterator[Row]:
                     phase=phase,
                     strike=kill(name, sent),
                 )
+    yield from verdict_rows(host, target, out)
     shutil.rmtree(out, ignore_errors=True)
     yield strike_row(host, target, "a pause of 0.2 s allowed", out, words=["--max-pause", "0.2s"])
     yield strike_row(
@@ -318,9 +332,36 @@ def fault_rows(host: Host, target: str, folder: Path) -> Iterator[Row]:
     with small_disk(folder) as disk:
         yield strike_row(host, target, "a disk of 8 MB", disk)
         yield strike_row(host, target, "a disk of 8 MB, --min-free 0", disk, words=["--min-free", "0"])
+        yield strike_row(host, target, "a verdict on a disk of 8 MB", disk, words=VERDICT)
     for extra in ("", ", heapscope killed", ", watchdog stopped"):
         with tempfile.TemporaryDirectory(dir="/var/tmp") as name, frozen_disk(Path(name)) as made:
             yield frozen_row(host, target, extra, *made)
+
+
+def verdict_rows(
+    host: Host, target: str, out: Path, words: Sequence[str] = (), *, is_short: bool = False
+) -> Iterator[Row]:
+    """A verdict without a dump, and a class histogram: with their own faults, all or the ones that differ."""
+    verdict = [*VERDICT, *words]
+    yield strike_row(host, target, "none, histogram", out, words=["--kind", "histogram", *words])
+    yield strike_row(host, target, "none, verdict", out, words=verdict)
+    small = [*verdict, "--memory", "8M"]
+    yield strike_row(host, target, "none, verdict, --memory 8M", out, words=small)
+    strikes = [
+        (name, sent, "middle")
+        for name, sent in _STRIKES
+        if not is_short or (name, sent) == ("write", signal.SIGKILL)
+    ]
+    strikes += [
+        (name, sent, "judging")
+        for name in ("judge", *(() if is_short else ("write", "watchdog", "heapscope")))
+        for sent in (signal.SIGKILL, signal.SIGSTOP)
+        if sent == signal.SIGKILL or name in ("judge", "write")
+    ]
+    for name, sent, phase in strikes:
+        fault = f"verdict, {sent.name} of {name}, {phase}"
+        yield strike_row(host, target, fault, out, phase=phase, strike=kill(name, sent), words=verdict)
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def frozen_row(
@@ -399,6 +440,8 @@ def target_rows(target: Target, jdk: Jdk, folder: Path) -> Iterator[Row]:
             yield strike_row(host, name, fault, out, phase="middle", strike=struck, words=words)
         short = [*words, "--max-pause", "0.05s"]
         yield strike_row(host, name, "a pause of 0.05 s allowed", out, words=short)
+        if "--no-stream" not in words:
+            yield from verdict_rows(host, name, out, words, is_short=target.name not in _STOPPED)
         if target.name in _STOPPED:
             yield from stopped_rows(host, name, out, words)
         yield strike_row(host, name, "none, after all these", out, words=words)
@@ -415,13 +458,13 @@ def target_rows(target: Target, jdk: Jdk, folder: Path) -> Iterator[Row]:
 
 
 def rows(jdk: Jdk, megabytes: int, only: str) -> Iterator[Row]:
-    """All rows of one JDK; of the targets only those with a word in their name."""
+    """All rows of one JDK; of the targets only those whose names match a regular expression."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         if not only:
             with java_host(jdk, megabytes, LISTENS, "-XX:+UseSerialGC", "-Xmx1g") as host:
                 yield from fault_rows(host, f"JDK {jdk.release} java", Path(name))
         for target in targets_of(jdk):
-            if only in target.name:
+            if re.search(only, target.name):
                 yield from target_rows(target, jdk, Path(name))
 
 

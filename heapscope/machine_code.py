@@ -25,7 +25,6 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,8 +38,10 @@ from typing import Any
 from heapscope.cache import kernel_cache_dir
 from heapscope.isolated_python import isolated_python
 from heapscope.kernel_claim import claim
+from heapscope.kernel_files import parts_of, read_code, read_shared_code, why_not_run, write_code
 from heapscope.kernel_target import Target, portable_target
 from heapscope.memory_limits import free_memory
+from heapscope.ownership import why_not_ours
 
 # Where kernels are declared, in the order in which a report needs them.
 MODULES = (
@@ -152,12 +153,12 @@ class Kernel:
             The folder cannot be written to.
         """
         path = self._path() if folder is None else folder / self._path().name
-        if (self._kept() if folder is None else _read(path)) is not None:
+        if (self._kept() if folder is None else read_code(path)) is not None:
             return False
         with claim(path) as is_mine:
-            if not is_mine or _read(path) is not None:
+            if not is_mine or read_code(path) is not None:
                 return False
-            _write(path, self._compile(), for_all=folder is not None)
+            write_code(path, self._compile(), for_all=folder is not None)
         return True
 
     def keep_portable(self, folder: Path) -> None:
@@ -172,14 +173,14 @@ class Kernel:
         """
         target = portable_target()
         assert target is not None
-        _write(folder / self._portable_name(target), self._compile(), for_all=True)
+        write_code(folder / self._portable_name(target), self._compile(), for_all=True)
 
     def _kept(self) -> tuple[bytes, str] | None:
         path = self._path()
-        found = _read(path) or _read(shared_folder() / path.name, _is_as_safe_as_the_program)
+        found = read_code(path) or read_shared_code(shared_folder() / path.name)
         target = portable_target()
         if found is None and target is not None and target.is_met():
-            found = _read(shared_folder() / self._portable_name(target), _is_as_safe_as_the_program)
+            found = read_shared_code(shared_folder() / self._portable_name(target))
         return found
 
     def _made(self) -> tuple[bytes, str]:
@@ -190,12 +191,12 @@ class Kernel:
         while True:
             with claim(path) as is_mine:
                 if is_mine or time.monotonic() > patience:
-                    if (kept := _read(path)) is not None:
+                    if (kept := read_code(path)) is not None:
                         return kept
                     content = self._compile()
                     _try_to_write(path, content)
-                    return _parts(content)
-            if (kept := _read(path)) is not None:
+                    return parts_of(content)
+            if (kept := read_code(path)) is not None:
                 return kept
             if not compile_another():
                 time.sleep(0.02)
@@ -363,38 +364,6 @@ def _engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
 
 
-def _read(path: Path, is_safe: Callable[[os.stat_result], bool] | None = None) -> tuple[bytes, str] | None:
-    """Object code and symbol from a file, None where it is missing, damaged, or of somebody else."""
-    is_safe = is_safe or _is_ours
-    try:
-        with path.open("rb") as file:
-            if not is_safe(os.fstat(file.fileno())) or not is_safe(path.parent.stat()):
-                return None
-            digest, _, content = file.read().partition(b"\n")
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return None
-    if hashlib.sha256(content).hexdigest().encode() != digest:
-        return None  # LLVM would end the process
-    return _parts(content)
-
-
-def _parts(content: bytes) -> tuple[bytes, str]:
-    symbol, _, code = content.partition(b"\n")
-    return code, symbol.decode("ascii")
-
-
-def _is_ours(status: os.stat_result) -> bool:
-    """Whether nobody else can have written there: what is read will be run."""
-    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
-
-
-def _is_as_safe_as_the_program(status: os.stat_result) -> bool:
-    """Whether nobody can have written there who could not write heapscope's own files as well."""
-    program = Path(__file__).parent.stat()
-    others = status.st_mode & 0o022
-    return _is_ours(status) or (status.st_uid == program.st_uid and not others & ~program.st_mode)
-
-
 def _link(code: bytes, symbol: str) -> int:
     from llvmlite import binding
 
@@ -416,9 +385,9 @@ def _try_to_write(path: Path, content: bytes) -> None:
     """Keep machine code; where that cannot be, say so once: each command would compile it again."""
     global _has_told
     try:
-        _write(path, content)
-        if _read(path) is None:
-            raise PermissionError(f"{path.parent} belongs to another user, who could put other code there")
+        write_code(path, content)
+        if read_code(path) is None:
+            raise PermissionError(f"{why_not_run(path)}, who could put other code there")
     except OSError as error:
         if not _has_told:
             _has_told = True
@@ -427,27 +396,6 @@ def _try_to_write(path: Path, content: bytes) -> None:
                 "HEAPSCOPE_CACHE_DIR, or run python -m heapscope.kernel_build --shared once",
                 error,
             )
-
-
-def _write(path: Path, content: bytes, *, for_all: bool = False) -> None:
-    """Whole or not at all, for other processes compile the same; ``for_all``: other users may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = path.parent.stat()
-    mode = folder.st_mode & 0o777
-    # An older heapscope may have made it under an open umask: nothing in it would be run, see `_is_ours`.
-    wanted = 0o755 if for_all else mode & 0o755
-    if folder.st_uid == os.geteuid() and mode != wanted:
-        path.parent.chmod(wanted)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if for_all:
-                os.fchmod(file.fileno(), 0o644)
-            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 # -- several processes compile ------------------------------------------------------------------
@@ -506,7 +454,7 @@ def call_help() -> None:
 def _can_keep(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder.stat().st_uid in (0, os.geteuid()) and os.access(folder, os.W_OK | os.X_OK)
+        return not why_not_ours(folder) and os.access(folder, os.W_OK | os.X_OK)
     except OSError:
         return False
 

@@ -128,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Without the program's name; ``sys.argv[1:]`` by default.
     """
+    _open_standard_files()
     for stream in (sys.stdout, sys.stderr):
         # Class names may hold anything; an old terminal must not end in a UnicodeEncodeError.
         if hasattr(stream, "reconfigure"):
@@ -152,8 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return READER_GONE
     except OSError as error:
+        where = _output_that_failed() if error.filename is None else f"{os.fsdecode(error.filename)}: "
         _drop_output()
-        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return _fail(f"{where}{error.strerror or error}", FAILED)
     except MemoryError:
         return _fail("out of memory; close other programs or use a machine with more", FAILED)
@@ -173,6 +174,31 @@ def _run(arguments: list[str]) -> int:
     with cli.make_context(PROGRAM, arguments) as context:
         cli.invoke(context)
     return OK
+
+
+def _open_standard_files() -> None:
+    """Where input, output or errors are closed, they lead nowhere.
+
+    Else the next file that is opened would have their number, and what is printed would get into it.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as the program runs
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _output_that_failed() -> str:
+    """That standard output cannot be written, where that is so: what could not stays in its buffer."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return "standard output: "
+    return ""
 
 
 def _drop_output() -> None:

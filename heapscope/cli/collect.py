@@ -109,7 +109,7 @@ class _Settings:
     metavar="TIME",
     default="30s",
     show_default=True,
-    help="End a streamed dump that makes the JVM stand still for longer.",
+    help="End a streamed dump that makes the JVM stand still for longer; wait so long for a class histogram.",
 )
 @click.option(
     "--buffer",

@@ -61,7 +61,7 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
         }
         write(json_text(document), choice)
         return
-    notes = unseen()
+    notes = [*_left_behind(found), *unseen()]
     if not found and choice.format == "text":
         write_lines(["no process with a JVM", *notes], choice)
         return
@@ -80,6 +80,17 @@ def _sorted(found: Sequence[JvmProcess], column: str) -> list[JvmProcess]:
     keys = [process.age_seconds for process in found] if column == "age" else _table(found).column(column)
     order = sorted_table(Table({column: keys, "row": list(range(len(found)))}), column)
     return [found[row] for row in order.column("row")]
+
+
+def _left_behind(found: Sequence[JvmProcess]) -> list[str]:
+    """Lines on FIFOs where a JVM may wait for a heapscope that was killed."""
+    from heapscope.collector.target_folder import left_in
+
+    return [
+        f"a killed heapscope left a pipe in /tmp of process {pid}: a JVM may stand still there; heapscope "
+        "watch, or collect of that JVM, removes the pipe and lets it go on"
+        for pid in left_in(found)
+    ]
 
 
 def unseen() -> list[str]:

@@ -13,12 +13,22 @@ from heapscope.reporter.text import printable
 if TYPE_CHECKING:
     from heapscope.collector.processes import JvmProcess
     from heapscope.collector.trigger import Trigger
+    from heapscope.collector.watch import Watch
 
 SAMPLE_SECONDS = 10.0
 DEFAULT_COUNT = 3
 DEFAULT_EVERY = 60.0
 
 Take = Callable[["JvmProcess", Literal["dump", "histogram"]], None]
+
+
+def say_swept(watcher: Watch) -> None:
+    """Let JVMs go on that wait for a heapscope that was killed, and say so."""
+    for pid in watcher.sweep():
+        sys.stderr.write(
+            f"heapscope: removed what a killed heapscope left in /tmp of process {pid}; a JVM that stood "
+            "still there goes on\n"
+        )
 
 
 def collect_when(
@@ -77,6 +87,7 @@ def collect_when(
     try:
         for _ in ticks(min(SAMPLE_SECONDS, every), seconds, wait):
             samples = watcher.sample()
+            say_swept(watcher)
             for process in watcher.processes:
                 if (process.pid, process.start_ticks) not in armed:
                     armed.add((process.pid, process.start_ticks))

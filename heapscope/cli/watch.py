@@ -22,6 +22,7 @@ from heapscope.cli.common.durations import duration
 from heapscope.cli.common.service_manager import heartbeat_seconds, notify
 from heapscope.cli.common.wrapping import wrapped
 from heapscope.cli.ps import unseen
+from heapscope.cli.triggered import say_swept
 from heapscope.errors import OutputFailed
 from heapscope.files import check_free
 from heapscope.reporter.text import plural, printable
@@ -151,6 +152,8 @@ def watch(
         with signals.after_hang_up(), _view() as view:
             for _ in ticks(every, seconds, lambda remaining: signals.wait(remaining, tell)):
                 samples = watcher.sample()
+                with signals.after_hang_up():
+                    say_swept(watcher)
                 store.append(samples)
                 if exporter is not None:
                     exporter.round(samples, watcher.processes)

@@ -15,13 +15,14 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from heapscope.collector.buffer import SHARE_HELD, SlotBuffer
-from heapscope.collector.child import Child
+from heapscope.collector.child import Child, is_ready
 from heapscope.collector.disk import Disk
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter, in_order
 
 _NICE = 10  # added when the JVM goes on: the program that hosts it comes first
 _END_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
 
 
 class Work(Protocol):
@@ -125,12 +126,30 @@ class Answerer:
 
         child = Child("heapscope-judge", work)
         os.close(answer_in)
-        with open(answer_out) as pipe:
-            said = pipe.read()
+        said, is_stopped = _all_of(answer_out, child)
+        if is_stopped:
+            child.kill(_END_SECONDS)
         child.wait(_END_SECONDS)
+        os.close(answer_out)
         os.close(child.pidfd)
-        if child.code() == 0:
+        code = child.code() or 0
+        if not is_stopped and code == 0:
             found: dict[str, Any] = json.loads(said)
             return found
-        how = f"it was ended by signal {-(child.code() or 0)}" if (child.code() or 0) < 0 else "it failed"
+        how = (
+            "it was stopped" if is_stopped else f"it was ended by signal {-code}" if code < 0 else "it failed"
+        )
         return self._work.unanswered(f"its diagnosis is missing: {how}")
+
+
+def _all_of(pipe: int, child: Child) -> tuple[bytes, bool]:
+    """All that a child writes, and whether it was stopped meanwhile: nobody would let it go on."""
+    said = bytearray()
+    while True:
+        if not is_ready(pipe, _LOOK_SECONDS):
+            if child.is_stopped():
+                return bytes(said), True
+        elif piece := os.read(pipe, 1 << 16):
+            said += piece
+        else:
+            return bytes(said), False

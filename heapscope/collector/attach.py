@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder, target_user
-from heapscope.collector.attach_reasons import as_whom, why_silent, without_descriptors
+from heapscope.collector.attach_reasons import as_whom, in_the_way, user_name, why_silent, without_descriptors
 from heapscope.collector.processes import NO_SOCKET, JvmProcess, find, is_listening
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
@@ -179,8 +179,10 @@ def connect(
         finally:
             os.close(folder)
     except OSError as error:
+        why = in_the_way(Path(f"/proc/{now.pid}"), now.namespace_pid)
         raise AttachRefused(
-            f"process {now.pid}: {path} does not answer: {error.strerror or error}; {as_whom()}"
+            f"process {now.pid}: "
+            + (why or f"{path} does not answer: {error.strerror or error}; {as_whom()}")
         ) from None
     pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if pid != now.pid:
@@ -213,6 +215,21 @@ def _socket_path(process: JvmProcess) -> Path:
     return Path(f"/proc/{process.pid}/root/tmp/.java_pid{process.namespace_pid}")
 
 
+def _create_trigger(process: JvmProcess, folder: int, name: str) -> None:
+    """The file that tells the JVM that a SIGQUIT asks it to listen; it believes its own user's only."""
+    owner = target_user.owner_of(process.pid)
+    try:
+        target_user.create(owner, folder, name, _CONNECT_SECONDS)
+    except FileExistsError:
+        owner_name = user_name(os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid)
+        whose = "root" if owner_name == "root" else f"{owner_name} or root"
+        raise AttachRefused(
+            f"process {process.pid}: its /tmp/{name} belongs to user {owner_name}, so it would take a "
+            f"SIGQUIT for one that is meant to print its threads; {whose} can remove it "
+            f"(rm /proc/{process.pid}/root/tmp/{name}); nothing was sent"
+        ) from None
+
+
 def _open_listener(process: JvmProcess) -> None:
     """Ask the JVM, by one SIGQUIT, to open its socket."""
     trigger = f".attach_pid{process.namespace_pid}"
@@ -221,8 +238,10 @@ def _open_listener(process: JvmProcess) -> None:
         if start_ticks_of(process.pid) != process.start_ticks:
             raise AttachRefused(f"process {process.pid}: it has ended; its pid may be another's now")
         folder = target_folder.open_root(process)
+        is_made = False
         try:
-            target_user.create(target_user.owner_of(process.pid), folder, trigger, _CONNECT_SECONDS)
+            _create_trigger(process, folder, trigger)
+            is_made = True
             signal.pidfd_send_signal(fd, signal.SIGQUIT)
             deadline = time.monotonic() + _SIGNAL_SECONDS
             while not (_socket_path(process).is_socket() and is_listening(process.pid)):
@@ -239,8 +258,9 @@ def _open_listener(process: JvmProcess) -> None:
                     )
                 time.sleep(0.005)
         finally:
-            with suppress(OSError):
-                os.unlink(trigger, dir_fd=folder)
+            if is_made:
+                with suppress(OSError):
+                    os.unlink(trigger, dir_fd=folder)
             os.close(folder)
     except OSError as error:
         raise AttachRefused(f"process {process.pid}: {error.strerror}; {as_whom()}") from None

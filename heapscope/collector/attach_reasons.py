@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,14 @@ def as_whom() -> str:
     if os.geteuid():
         return "run as its user, or as root"
     return "root may not either: it may be ending, or in a container or on a file system that is closed to us"
+
+
+def user_name(uid: int) -> str:
+    """The name of a user; the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def has_flag(name: str, command: Sequence[str], environment: Mapping[str, str]) -> bool | None:
@@ -60,6 +70,8 @@ def refine(
             "its /tmp is read-only, so that it cannot make its attach socket: mount a /tmp there that can be "
             "written (an emptyDir in Kubernetes), and start it again"
         )
+    if attach == "signal" and (blocked := in_the_way(home, namespace_pid)):
+        return "no", blocked
     if attach == "signal":
         name = f"/tmp/.java_pid{namespace_pid}"
         if not os.path.exists(home / f"root{name}") and (
@@ -71,6 +83,44 @@ def refine(
                 "JDK 14 and in late 11, else only a restart does"
             )
     return attach, reason
+
+
+# Of /proc/PID/status: CAP_FOWNER replaces files of others in a sticky folder.
+_CAP_FOWNER = 3
+
+
+def in_the_way(home: Path, namespace_pid: int) -> str:
+    """That another user's file has the name of a JVM's attach socket, and who can remove it; else empty.
+
+    HotSpot renames its socket over what is there, which a sticky ``/tmp`` refuses where that is another
+    user's: a killed JVM leaves its socket, and a later process gets its pid.
+
+    Parameters
+    ----------
+    home : Path
+        ``/proc/PID``.
+    namespace_pid : int
+        Its pid in its innermost namespace.
+    """
+    name = f".java_pid{namespace_pid}"
+    try:
+        facts, folder = (home / "root/tmp" / name).lstat(), (home / "root/tmp").stat()
+        status = (home / "status").read_text(errors="replace")
+    except OSError:
+        return ""
+    ids = re.search(r"^Uid:\t\d+\t(\d+)", status, re.MULTILINE)
+    powers = re.search(r"^CapEff:\t([0-9a-f]+)", status, re.MULTILINE)
+    uid = int(ids[1]) if ids else facts.st_uid
+    may_replace = not folder.st_mode & stat.S_ISVTX or uid in (facts.st_uid, folder.st_uid)
+    if may_replace or (powers and int(powers[1], 16) >> _CAP_FOWNER & 1):
+        return ""
+    owner = user_name(facts.st_uid)
+    whose = "root" if facts.st_uid == 0 else f"{owner} or root"
+    return (
+        f"its attach socket cannot be made: /tmp/{name} belongs to user {owner}, left by an earlier process "
+        f"with its pid, and this JVM runs as {user_name(uid)}; {whose} can remove it "
+        f"(rm {home}/root/tmp/{name}), and --allow-sigquit then makes the socket"
+    )
 
 
 def _is_read_only(folder: Path) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Literal
 from heapscope.collector import attach
 from heapscope.collector.processes import JvmProcess
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+from heapscope.ownership import why_not_ours
 
 Method = Literal["attach", "jmap", "jcmd", "embedded"]
 METHODS: tuple[Method, ...] = ("attach", "jmap", "jcmd", "embedded")
@@ -157,16 +157,9 @@ def _is_trusted(path: Path, process: JvmProcess) -> bool:
     try:
         if os.readlink(f"/proc/{process.pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
             return False
-        facts = [each.lstat() for each in (path, *path.parents)]
+        return path.is_file() and not why_not_ours(path, links=False)
     except OSError:
         return False
-    return all(
-        (stat.S_ISDIR(fact.st_mode) if number else stat.S_ISREG(fact.st_mode))
-        and fact.st_uid in (0, os.geteuid())
-        # In a sticky folder others can make files, but not replace ours.
-        and (not fact.st_mode & 0o022 or (number > 0 and fact.st_mode & stat.S_ISVTX))
-        for number, fact in enumerate(facts)
-    )
 
 
 def _jmap_words(program: str, process: JvmProcess, command: str) -> list[str]:

@@ -7,8 +7,11 @@ group, say), nobody would be left to let it go on.  So what the JVM opens is a l
 reader).  The FIFOs themselves have no name.  When the holder ends, the link leads nowhere, and the JVM's
 ``open`` fails at once.  The holder ends when the watchdog does: its standard input is a pipe from there.
 
-The JVM may follow the link if the holder has its user and group, and if it sees the holder in its ``/proc``:
-in a container, which has pids of its own, the FIFOs keep their names.
+The JVM may follow the link if the holder has its user and group, no power that it lacks (ptrace(2), "Ptrace
+access mode checking"), the same label of a security module, and if it sees the holder in its ``/proc``.  In a
+container, which has pids of its own, the FIFOs keep their names: a holder there would open our files, network
+and program to the container by its ``/proc/HOLDER``.  If all of us are killed, the next heapscope that looks
+at the JVM lets it go on (`heapscope.collector.target_folder.sweep`).
 """
 
 from __future__ import annotations
@@ -21,18 +24,48 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from heapscope.collector.processes import status_facts
+from heapscope.collector.target_user import owner_of
+
 _NAMESPACES = ("pid", "user")
 
 
 def can_link(pid: int) -> bool:
-    """Whether a process sees ours under the same pids; its mounts may be its own, as a service's are."""
+    """Whether a process sees ours under the same pids, and may look into one with its user.
+
+    Its mounts may be its own, as a service's are.
+    """
     ours = f"{os.getpid()}/stat"
     with suppress(OSError):
-        return all(
-            os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}")
-            for name in _NAMESPACES
-        ) and _start_ticks(f"/proc/{pid}/root/proc/{ours}") == _start_ticks(f"/proc/{ours}")
+        return (
+            all(
+                os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}")
+                for name in _NAMESPACES
+            )
+            and _start_ticks(f"/proc/{pid}/root/proc/{ours}") == _start_ticks(f"/proc/{ours}")
+            and not _powers_of_holder(pid) & ~_powers(f"/proc/{pid}/status", "CapEff")
+            and _label(f"/proc/{pid}") == _label("/proc/self")
+        )
     return False
+
+
+def _powers_of_holder(pid: int) -> int:
+    """Capabilities that a holder for a process will have: root's, unless it becomes another user."""
+    uid = owner_of(pid).uid
+    return 0 if os.geteuid() == 0 and uid != 0 else _powers("/proc/self/status", "CapPrm")
+
+
+def _powers(status: str, name: str) -> int:
+    facts = status_facts(Path(status).read_text(errors="surrogateescape"))
+    return int(facts[name], 16)
+
+
+def _label(home: str) -> str:
+    """What a security module (AppArmor, SELinux) calls a process; empty where there is none."""
+    try:
+        return Path(f"{home}/attr/current").read_text().rstrip("\0\n")
+    except OSError:
+        return ""
 
 
 def _start_ticks(stat: str) -> str:

@@ -23,8 +23,8 @@ class Job:
         Through a FIFO; and through a second one, as JDK 22 and later write.
     owner : (int, int) or None
         Effective user and group to take for all that is done there.
-    output, output_fd : str, int
-        The file to fill, made by heapscope, which holds a lock on it.
+    output, output_fd, output_folder_fd : str, int, int
+        The file to fill, made by heapscope, which holds a lock on it; and its folder, opened.
     seconds, stall_seconds : float
         Limits of the pause, and of a reader that reads nothing though bytes wait.
     buffer_bytes : int
@@ -51,6 +51,7 @@ class Job:
     owner: tuple[int, int] | None
     output: str
     output_fd: int
+    output_folder_fd: int
     seconds: float
     stall_seconds: float
     buffer_bytes: int = DEFAULT_BYTES

@@ -27,11 +27,14 @@ class PartFile:
         Its hidden name, and the name that it gets when it is whole.
     fd : int
         The file descriptor; it holds the lock.
+    folder_fd : int
+        Its folder, which may get another name, or have its name taken by another.
     """
 
     part: Path
     path: Path
     fd: int
+    folder_fd: int
     _is_left: bool = False
 
     def leave(self) -> None:
@@ -44,13 +47,15 @@ class PartFile:
         Raises
         ------
         DumpFailed
-            Somebody removed it, or its folder.
+            Somebody removed it, or its folder, or moved that away.
         """
         try:
-            self.part.rename(self.path)
+            if not os.path.samestat(os.stat(self.path.parent), os.fstat(self.folder_fd)):
+                raise FileNotFoundError
+            os.rename(self.part.name, self.path.name, src_dir_fd=self.folder_fd, dst_dir_fd=self.folder_fd)
         except FileNotFoundError:
             raise DumpFailed(
-                f"{self.part.parent}: it was removed while the snapshot was taken; nothing was kept"
+                f"{self.part.parent}: it was removed or moved while the snapshot was taken; nothing was kept"
             ) from None
         except OSError as error:
             raise DumpFailed(f"{self.part.parent}: {error.strerror}; no snapshot was kept") from None
@@ -66,20 +71,29 @@ def open_part(path: Path) -> Iterator[PartFile]:
         The file cannot be made.
     """
     part = path.with_name(f".{path.name}.part")
-    fd = _create_locked(part)
-    file = PartFile(part, path, fd)
+    folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield file
+        file = PartFile(part, path, _create_locked(part.name, folder_fd), folder_fd)
+        try:
+            yield file
+        finally:
+            if not file._is_left:
+                unlink_in(folder_fd, part.name)
+            os.close(file.fd)
     finally:
-        if not file._is_left:
-            part.unlink(missing_ok=True)
-        os.close(fd)
+        os.close(folder_fd)
 
 
-def _create_locked(part: Path) -> int:
+def unlink_in(folder_fd: int, name: str) -> None:
+    """Remove a file of an open folder, wherever that is by now; one that is not there is no error."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder_fd)
+
+
+def _create_locked(name: str, folder_fd: int) -> int:
     """A new file, locked; made anew where another heapscope removed it before it was locked."""
     while True:
-        fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder_fd)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(fd, fcntl.LOCK_EX)
         if os.fstat(fd).st_nlink:

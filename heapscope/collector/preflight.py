@@ -53,8 +53,9 @@ def expect(
     why_file = _why_file(process, release, stream)
     if not why_file and not 0 < release < _FIRST_RELEASE_TO_SPLIT and not can_link(process.pid):
         warnings.append(
-            "it has pids or users of its own: if all of heapscope is killed at once by SIGKILL before it "
-            "opens its pipe, it stands still until the next collect"
+            "it has pids, users or powers of its own: if all of heapscope is killed at once by SIGKILL "
+            "before it opens its pipe, it stands still until heapscope watch looks at it, or the next "
+            "collect of it"
         )
     way = "through a pipe" if not why_file else f"as a file in its /tmp or /var/tmp ({why_file})"
     if why_file:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import stat
 import time
@@ -19,7 +18,7 @@ from signal import Signals
 from typing import Literal
 
 from heapscope.collector import perfdata
-from heapscope.collector.attach_reasons import refine
+from heapscope.collector.attach_reasons import refine, user_name
 from heapscope.collector.container import container_of, pod_of
 from heapscope.errors import JvmNotFound
 from heapscope.units import format_bytes
@@ -138,7 +137,7 @@ def get(pid: int) -> JvmProcess:
     if not found:
         raise JvmNotFound(
             f"process {pid}: no such process, or no libjvm in its /proc/{pid}/maps that user "
-            f"{_user(os.geteuid())} may read; 'heapscope ps' lists the JVMs, as root those of all users"
+            f"{user_name(os.geteuid())} may read; 'heapscope ps' lists the JVMs, as root those of all users"
         )
     return found[0]
 
@@ -258,13 +257,6 @@ def _read(path: Path, most: int = _MAX_BYTES) -> str | None:
         return None
 
 
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def _inspect(proc: Path, pid: int) -> JvmProcess | None:
     """One process; None where it hosts no JVM, or has ended."""
     try:
@@ -345,7 +337,7 @@ def _described(proc: Path, pid: int) -> JvmProcess | None:
         pid=pid,
         namespace_pid=inner,
         start_ticks=ticks,
-        user=_user(uids[1]),
+        user=user_name(uids[1]),
         command=command,
         role=role,
         task_index=index,

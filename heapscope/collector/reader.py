@@ -3,7 +3,11 @@
 The JVM waits while its dump is read.  So this process reads into shared memory (`heapscope.collector.buffer`)
 and nothing else: it opens no file, holds none open, and another process writes.  When memory is full because
 the writer is stuck, time goes on: at the end of the pause that is allowed this process ends by itself,
-whether or not anybody is left to end it, and the JVM gets EPIPE and goes on.
+whether or not anybody is left to end it, and the JVM gets EPIPE and goes on.  Should it be stopped, and who
+guards it as well, the kernel ends it (`heapscope.collector.deadline`).
+
+The end of a FIFO is seen when all have closed it.  A program that forks while its JVM dumps hands the open
+FIFO on to its child, so when the JVM has said that it is done, what is there is all.
 
 Since JDK 22 a dump is written as ``NAME`` and ``NAME.p0``, which the JVM then appends to ``NAME``.  Both are
 FIFOs; before the first byte of the second is taken, the watchdog puts an empty file over its name, so that
@@ -17,6 +21,7 @@ import mmap
 import os
 import select
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterable, Sequence
@@ -24,13 +29,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector.buffer import SLOT_BYTES, SlotBuffer
+from heapscope.collector.deadline import Deadline
 
 # How the process ended.
 DONE, FAILED, TIME_IS_UP, NO_WRITER, NO_EMPTY_FILE = 0, 1, 2, 3, 4
-OPENED, PART_BEGINS, PART_IS_EMPTY = b"o", b"p", b"e"
+OPENED, PART_BEGINS, PART_IS_EMPTY, JVM_IS_DONE = b"o", b"p", b"e", b"d"
 _F_SETPIPE_SZ = 1031
 _NUMBER = struct.Struct("q")
 _LOOK_MILLISECONDS = 1000.0
+# The kernel ends this process so much later than it would end by itself.
+_KERNEL_SECONDS = 1.0
 # What root may have, and what everybody may (fs.pipe-max-size).
 _PIPE_BYTES = (16 << 20, 1 << 20)
 
@@ -86,6 +94,7 @@ def read_fifos(
     buffer: SlotBuffer,
     status: Status,
     control: socket.socket,
+    kernel: Deadline | None = None,
 ) -> int:
     """Read a dump until the JVM has closed it.
 
@@ -101,7 +110,9 @@ def read_fifos(
     status : Status
         Told how far it is; says when to end.
     control : socket
-        To the watchdog, for `PART_BEGINS` and its answer `PART_IS_EMPTY`.
+        To the watchdog, for `PART_BEGINS` and its answer `PART_IS_EMPTY`; `JVM_IS_DONE` comes from there.
+    kernel : Deadline, optional
+        Set when ``status`` says when to end.
 
     Returns
     -------
@@ -112,7 +123,7 @@ def read_fifos(
     current: list[tuple[int, int] | None] = [None] * len(fifos)  # slot, bytes in it
     is_main_open = True
     may_read = [True] + [False] * (len(fifos) - 1)
-    is_asked = False
+    is_asked = is_done = is_kept = False
 
     def hand_over(stream: int) -> None:
         found, current[stream] = current[stream], None
@@ -127,17 +138,21 @@ def read_fifos(
         left = deadline - time.monotonic() * 1000 if deadline else _LOOK_MILLISECONDS
         if left <= 0:
             return TIME_IS_UP
+        if deadline and kernel is not None and not is_kept:
+            is_kept = True
+            kernel.set(deadline / 1000 + _KERNEL_SECONDS)
         poll = select.poll()
         poll.register(buffer.freed_out, select.POLLIN)
         poll.register(control, select.POLLIN)
-        is_full = True
-        for stream, fifo in enumerate(fifos):
-            is_wanted = may_read[stream] or (stream > 0 and not is_asked)
-            if is_wanted and (current[stream] is not None or free):
-                poll.register(fifo, select.POLLIN)
-                is_full = False
-        status.is_full = int(is_full)
-        ready = dict(poll.poll(left + 1))
+        wanted = [
+            stream
+            for stream in range(len(fifos))
+            if (may_read[stream] or (stream > 0 and not is_asked)) and (current[stream] is not None or free)
+        ]
+        for stream in wanted:
+            poll.register(fifos[stream], select.POLLIN)
+        status.is_full = int(not wanted)
+        ready = dict(poll.poll(0 if is_done and wanted else left + 1))
         if buffer.freed_out in ready:
             # The slots freed last come first: their pages need not be fetched again.
             freed = buffer.freed()
@@ -146,12 +161,17 @@ def read_fifos(
             free += freed
         if control.fileno() in ready:
             said = control.recv(1)
-            if said != PART_IS_EMPTY:
+            if said not in (PART_IS_EMPTY, JVM_IS_DONE):
                 return NO_EMPTY_FILE
+            if said == JVM_IS_DONE:
+                is_done = True
+                continue  # what it wrote was there before it said so
             may_read[1] = True
             _widen(fifos[1])
-        for stream, fifo in enumerate(fifos):
-            if fifo not in ready or (current[stream] is None and not free):
+        for stream in wanted:
+            fifo = fifos[stream]
+            is_over = is_done and may_read[stream] and fifo not in ready
+            if not is_over and (fifo not in ready or (current[stream] is None and not free)):
                 continue
             if not may_read[stream]:
                 # Not a byte is taken before, and the FIFO is not widened: what fits in whole, the JVM could
@@ -160,11 +180,15 @@ def read_fifos(
                 hand_over(0)
                 control.send(PART_BEGINS)
                 continue
-            slot, used = current[stream] or (free.pop(), 0)
-            current[stream] = slot, used
-            size = _read_into(fifo, buffer.slot(slot)[used:])
-            if size is None:
-                continue
+            if is_over:
+                size = 0
+            else:
+                slot, used = current[stream] or (free.pop(), 0)
+                current[stream] = slot, used
+                found = _read_into(fifo, buffer.slot(slot)[used:])
+                if found is None:
+                    continue
+                size = found
             if not size and stream == 0:
                 is_main_open = may_read[0] = False
                 if len(fifos) > 1:
@@ -183,19 +207,35 @@ def read_fifos(
     return DONE
 
 
-def open_both_ways(fifos: Iterable[Path]) -> list[int]:
-    """FIFOs opened for reading and writing, which waits for nobody; those that are there."""
+def open_both_ways(guards: Iterable[int]) -> list[int]:
+    """FIFOs opened for reading and writing, which waits for nobody, by open paths (``O_PATH``) to them."""
     found = []
-    for path in fifos:
+    for guard in guards:
         with suppress(OSError):
-            found.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+            found.append(os.open(f"/proc/self/fd/{guard}", os.O_RDWR | os.O_NONBLOCK))
     return found
 
 
-def release_openers(fifos: Iterable[Path]) -> None:
+def release_openers(guards: Iterable[int]) -> None:
     """Let whoever waits in ``open`` for a reader of a FIFO go on; its write fails with EPIPE."""
-    for fd in open_both_ways(fifos):
+    for fd in open_both_ways(guards):
         os.close(fd)
+
+
+def release_openers_of(names: Iterable[Path]) -> None:
+    """`release_openers` of FIFOs that have their names.
+
+    Whoever may write to their folder may put something else there, or a link to a device that does harm when
+    it is opened: only what is a FIFO is.
+    """
+    for name in names:
+        with suppress(OSError):
+            fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    release_openers([fd])
+            finally:
+                os.close(fd)
 
 
 def _widen(pipe: int) -> None:

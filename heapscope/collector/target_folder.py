@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import expected_dump_bytes
 from heapscope.collector.processes import JvmProcess, start_ticks
-from heapscope.collector.reader import release_openers
+from heapscope.collector.reader import release_openers_of
 from heapscope.errors import CollectError
 from heapscope.units import format_bytes
 
@@ -109,25 +111,88 @@ def _is_memory(process: JvmProcess, fd: int) -> bool:
     return bool(kinds & _MEMORY_FILE_SYSTEMS)
 
 
-def sweep(process: JvmProcess) -> None:
-    """Remove the folders that a killed heapscope left in the target's temporary folders."""
-    for name in _FOLDERS:
-        with suppress(CollectError, OSError):
-            fd = open_root(process, name)
-            try:
-                _sweep(Path(f"/proc/self/fd/{fd}"))
-            finally:
-                os.close(fd)
+def lock(folder: Path) -> int:
+    """Lock a folder of ours for as long as the descriptor that is returned stays open; -1 where none can be.
+
+    Whoever sweeps in another pid namespace does not know our pid.
+    """
+    fd = -1
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
 
 
-def _sweep(folder: Path) -> None:
-    for path in folder.glob(f"{PREFIX}*-*-*"):
-        match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
-        if match is not None and start_ticks(int(match[1])) != int(match[2]):
-            # A JVM may wait there, if heapscope and all its helpers were killed before it opened a FIFO.
-            release_openers(each for each in path.glob("dump.hprof*") if _is_fifo(each))
-            with suppress(OSError):
-                _remove(path)
+def sweep(processes: Iterable[JvmProcess]) -> list[int]:
+    """Remove the folders that a killed heapscope left in the temporary folders of targets.
+
+    A JVM may wait at a FIFO there: it goes on.
+
+    Parameters
+    ----------
+    processes : iterable of JvmProcess
+        Those that share a folder are swept once.
+
+    Returns
+    -------
+    list of int
+        The pid of a process whose temporary folder had one, for each.
+    """
+    return [process.pid for process, path in _left(processes) if _release(path)]
+
+
+def left_in(processes: Iterable[JvmProcess]) -> list[int]:
+    """As `sweep`, of folders with a FIFO, where a JVM may wait; nothing is changed."""
+    return [process.pid for process, path in _left(processes) if any(_fifos(path))]
+
+
+def _left(processes: Iterable[JvmProcess]) -> Iterator[tuple[JvmProcess, Path]]:
+    """Folders of heapscopes that have ended; they can be reached as long as the generator is not resumed."""
+    seen = set()
+    for process in processes:
+        for name in _FOLDERS:
+            with suppress(CollectError, OSError):
+                fd = open_root(process, name)
+                try:
+                    facts = os.fstat(fd)
+                    if (facts.st_dev, facts.st_ino) in seen:
+                        continue
+                    seen.add((facts.st_dev, facts.st_ino))
+                    names = [each for each in os.listdir(fd) if each.startswith(PREFIX)]
+                    for path in (Path(f"/proc/self/fd/{fd}/{each}") for each in names):
+                        if _is_of_the_dead(path):
+                            yield process, path
+                finally:
+                    os.close(fd)
+
+
+def _is_of_the_dead(path: Path) -> bool:
+    match = re.fullmatch(rf"{PREFIX}(\d+)-(\d+)-[0-9a-f]{{8}}", path.name)
+    if match is None or start_ticks(int(match[1])) == int(match[2]):
+        return False
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False  # of a heapscope that is in another pid namespace
+    except OSError:
+        pass  # a file system without locks
+    finally:
+        os.close(fd)
+    return True
+
+
+def _release(path: Path) -> bool:
+    """Let a JVM go on that waits there, and remove the folder; whether it could be."""
+    release_openers_of(_fifos(path))
+    try:
+        _remove(path)
+    except OSError:
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
@@ -139,6 +204,10 @@ def _remove(path: Path) -> None:
     finally:
         os.close(fd)
     os.rmdir(path)
+
+
+def _fifos(path: Path) -> Iterator[Path]:
+    return (each for each in path.glob("dump.hprof*") if _is_fifo(each))
 
 
 def _is_fifo(path: Path) -> bool:

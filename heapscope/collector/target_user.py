@@ -122,7 +122,7 @@ def connect(owner: Owner, folder: int, name: str, seconds: float) -> socket.sock
 
 
 def create(owner: Owner, folder: int, name: str, seconds: float) -> None:
-    """Create an empty file that belongs to the owner; one that exists stays as it is.
+    """Create an empty file that belongs to the owner; one of the owner's that exists stays as it is.
 
     Parameters
     ----------
@@ -136,6 +136,8 @@ def create(owner: Owner, folder: int, name: str, seconds: float) -> None:
 
     Raises
     ------
+    FileExistsError
+        It is there, and another user's.
     OSError
         It cannot be made.
     """
@@ -145,6 +147,8 @@ def create(owner: Owner, folder: int, name: str, seconds: float) -> None:
     try:
         fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
     except FileExistsError:
+        if os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid != owner.uid:
+            raise
         return
     try:
         if owner.to_act_as is not None:

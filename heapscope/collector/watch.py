@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from heapscope.collector import attach
 from heapscope.collector.memory import CONTACT_SECONDS, Probe, Sample
 from heapscope.collector.processes import JvmProcess, find
+from heapscope.collector.target_folder import sweep
 from heapscope.errors import JvmNotFound
 
 _MAX_LOOK_AGAIN_SECONDS = 300.0
@@ -130,6 +131,10 @@ class Watch:
             else:
                 samples.append(sample)
         return sorted(samples, key=lambda sample: sample.pid)
+
+    def sweep(self) -> list[int]:
+        """Let JVMs go on that wait for a heapscope that was killed with all its helpers; pids of such."""
+        return sweep(self.processes)
 
     def native_memory_growth(self) -> dict[tuple[int, int], dict[str, int]]:
         """By pid and start time: how categories of native memory changed since the baseline, in bytes.

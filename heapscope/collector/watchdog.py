@@ -10,6 +10,9 @@ The watchdog ends the dump when heapscope is gone, when the pause that is allowe
 stopped or nothing is read while bytes wait, or when the writer fails.  A JVM whose reader is gone gets
 EPIPE, ends the dump with an error and goes on.
 
+Should the watchdog be stopped as well, the kernel ends both when the pause is over
+(`heapscope.collector.deadline`).
+
 The watchdog waits for nothing without a limit.  What may hang with a disk, even in the kernel, is done by
 child processes that it can leave behind: all writing, and all removing of files.
 
@@ -25,6 +28,7 @@ ended.
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import json
 import os
@@ -39,13 +43,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from heapscope.collector import packer, reader
+from heapscope.collector import packer, reader, target_folder
 from heapscope.collector.answerer import Answerer
 from heapscope.collector.attach_reasons import as_whom
 from heapscope.collector.buffer import SlotBuffer
 from heapscope.collector.child import Child, apart, end_with_parent
+from heapscope.collector.deadline import Deadline
 from heapscope.collector.holder import Holder
 from heapscope.collector.job import Job
+from heapscope.collector.part_file import unlink_in
 from heapscope.collector.reader import Status
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import act_as
@@ -68,6 +74,9 @@ _ANALYSIS_SECONDS = 900.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _READER_NICE = -20
+# How long heapscope waits for the two to be ready; and when the kernel ends a watchdog that was stopped.
+START_SECONDS = 60.0
+_KERNEL_SECONDS = 10.0
 
 
 class _Heapscope:
@@ -138,6 +147,8 @@ class _Dump:
         self._result: dict[str, object] | None = None
         self._is_reader_ready = self._is_writer_ready = False
         self._deadline = 0.0
+        self._kernel = Deadline()
+        self._is_told = False
         self._seen, self._since = (0, 0), time.monotonic()
 
     def _write(self, buffer: SlotBuffer, answer_fd: int) -> int:
@@ -170,6 +181,8 @@ class _Dump:
 
     def _read(self, buffer: SlotBuffer, control: socket.socket) -> int:
         os.chdir("/")
+        kernel = Deadline()
+        kernel.set(time.monotonic() + START_SECONDS + self._job.seconds + _KERNEL_SECONDS)
         # The JVM waits for it, and it runs only where the JVM has written.
         act_as(None)
         with suppress(OSError):
@@ -182,7 +195,7 @@ class _Dump:
             os.close(guard)
         buffer.populate(max(1, self._job.expected_bytes))
         control.send(reader.OPENED)
-        return reader.read_fifos(fifos, held, buffer, self._status, control)
+        return reader.read_fifos(fifos, held, buffer, self._status, control, kernel)
 
     def watch(self) -> dict[str, object]:
         """Wait until the dump is written, or end it where it cannot or must not go on; the answer."""
@@ -199,7 +212,15 @@ class _Dump:
             if not self._deadline and self._is_reader_ready and self._is_writer_ready:
                 self._deadline = time.monotonic() + self._job.seconds
                 self._status.deadline_milliseconds = int((self._deadline + _READER_SECONDS) * 1000)
+                # Its reader goes with it, and so does the name of the FIFO.
+                self._kernel.set(self._deadline + _KERNEL_SECONDS)
                 _say(b"ready\n")
+            if self._reader.code() is not None:
+                self._kernel.clear()  # the JVM waits for nothing more
+            elif self._heapscope.message == JVM_DONE and not self._is_told:
+                self._is_told = True
+                with suppress(OSError):
+                    self._control.send(reader.JVM_IS_DONE)
 
     def _listen(self) -> None:
         fds = [child.pidfd for child in (self._reader, self._writer) if child.code() is None]
@@ -213,7 +234,10 @@ class _Dump:
                 self._is_writer_ready = True
                 self._result = facts if "ready" not in facts else None
         if self._control.fileno() in ready:
-            said = self._control.recv(1)
+            try:
+                said = self._control.recv(1)
+            except ConnectionResetError:
+                said = b""  # it has ended before it read what it was told
             if not said:
                 self._open.discard(self._control.fileno())
             elif said == reader.OPENED:
@@ -324,17 +348,16 @@ def _release(job: Job, guards: Sequence[int], heapscope: _Heapscope) -> None:
     JVM's write fails with EPIPE.  Where heapscope has ended nobody gets the JVM's answer, so it is given some
     time instead.
     """
-    fifos = [Path(f"/proc/self/fd/{guard}") for guard in guards]
     deadline = None
     while not heapscope.message and (deadline is None or time.monotonic() < deadline):
-        reader.release_openers(fifos)
+        reader.release_openers(guards)
         heapscope.listen(_RELEASE_SECONDS)
         if heapscope.is_gone and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
     if heapscope.message:
         return
     # A JVM that has looked up the name but not yet opened the FIFO must still find a reader.
-    held = reader.open_both_ways(fifos)
+    held = reader.open_both_ways(guards)
     _remove(job)
     time.sleep(_TICK_SECONDS)
     for fd in held:
@@ -389,7 +412,10 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
         try:
             dump = _Dump(job, heapscope, guards)
         except (OSError, OverflowError) as error:
-            _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
+            if isinstance(error, OverflowError) or error.errno == errno.ENOMEM:
+                _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
+            else:
+                _answer(problem=f"the processes that take the dump cannot be started: {error.strerror}")
             return
         _answer(**dump.watch())
     finally:
@@ -414,6 +440,7 @@ def main() -> None:
         except OSError as error:
             _answer(problem=f"its folder for the dump: {error.strerror}; {as_whom()}")
         else:
+            target_folder.lock(job.inside)
             heapscope = _Heapscope()
             (_stream if job.is_streamed else _pack)(job, heapscope)
             _remove(job)
@@ -423,8 +450,11 @@ def main() -> None:
         _remove(job)
         act_as(None)
         # heapscope renames a whole dump before it ends; what still has its hidden name is not whole.
-        apart(lambda: Path(job.output).unlink(missing_ok=True))
+        apart(lambda: unlink_in(job.output_folder_fd, Path(job.output).name))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:  # no descriptor is left, say; heapscope removes what is there
+        sys.exit(f"heapscope: watchdog: {error.strerror}")

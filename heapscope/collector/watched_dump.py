@@ -24,16 +24,15 @@ from heapscope.collector.holder import can_link
 from heapscope.collector.job import Job
 from heapscope.collector.part_file import PartFile
 from heapscope.collector.processes import JvmProcess
-from heapscope.collector.reader import release_openers
+from heapscope.collector.reader import release_openers_of
 from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
-from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US
+from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, START_SECONDS
 from heapscope.errors import CollectError, DumpFailed
 from heapscope.isolated_python import isolated_python
 
 STALL_SECONDS = 10.0
 WATCHDOG = isolated_python("heapscope.collector.watchdog")
-_START_SECONDS = 60.0
 _END_SECONDS = 60.0
 # After the pause that is allowed HotSpot still walks the rest of the heap: it gets so much longer to answer.
 _ANSWER_SECONDS = 60.0
@@ -132,6 +131,7 @@ def dump_through_watchdog(
             owner=owner,
             output=str(output.part.absolute()),
             output_fd=output.fd,
+            output_folder_fd=output.folder_fd,
             seconds=options.max_pause_seconds,
             stall_seconds=STALL_SECONDS,
             buffer_bytes=default_buffer_bytes() if options.buffer_bytes is None else options.buffer_bytes,
@@ -221,7 +221,12 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[job.root, job.output_fd, *([] if job.facts_fd < 0 else [job.facts_fd])],
+            pass_fds=[
+                job.root,
+                job.output_fd,
+                job.output_folder_fd,
+                *([] if job.facts_fd < 0 else [job.facts_fd]),
+            ],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -234,7 +239,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
                     pipe.close()
         with suppress(subprocess.TimeoutExpired):
             watchdog.wait(_END_SECONDS)
-        if watchdog.returncode:  # killed: nobody else removes it
+        if watchdog.returncode is not None:  # where it was killed, or could not, nobody else removes it
             shutil.rmtree(job.inside, ignore_errors=True)
 
 
@@ -252,7 +257,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
         try:
             while not is_answered.wait(0.05):
                 if is_ready(pidfd, 0):
-                    release_openers(job.fifos)
+                    release_openers_of(job.fifos)
         finally:
             os.close(pidfd)
 
@@ -269,7 +274,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
 
 
 def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:
-    said = _line(watchdog.stdout, _START_SECONDS)
+    said = _line(watchdog.stdout, START_SECONDS)
     if said == "ready":
         return
     answer = json.loads(said) if said.startswith("{") else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from heapscope.collector.dump import collect
 from heapscope.errors import CollectError, DumpFailed, OutputFailed
 from tests.support.hosts import Host, java_host, left_in_tmp
 from tests.support.jvm import Jvm, find_jdks, java, wait_until
+from tests.support.killed_collect import kill_all_when_asked
 
 pytestmark = pytest.mark.jvm
 RELEASES = sorted(find_jdks())
@@ -234,6 +236,27 @@ def test_a_watchdog_that_is_killed_takes_its_reader_along(big: Host, held: Held,
     assert big.serves()
 
 
+@pytest.mark.skipif(not Path("/proc/self/timers").exists(), reason="this kernel does not show timers")
+def test_the_kernel_ends_reader_and_watchdog_should_all_be_stopped(
+    big: Host, held: Held, tmp_path: Path
+) -> None:
+    """Nobody of ours would run any more, and the JVM stand still in its write: each has set a timer."""
+    timers: list[str] = []
+
+    def look() -> None:
+        timers.extend(Path(f"/proc/{pid}/timers").read_text() for pid in helpers())
+
+    with in_the_middle(held, look):
+        collect(processes.get(big.pid), tmp_path)
+    watchdog, reader, writer = timers
+    for text in (watchdog, reader):
+        assert re.search(
+            rf"^signal: {signal.SIGKILL:d}/.*\nnotify: signal/.*\nClockID: 1$", text, re.MULTILINE
+        )
+    assert writer == ""  # the JVM does not wait for it
+    assert big.serves()
+
+
 def test_a_reader_that_hangs_is_ended(big: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is neither dead nor stopped, it only does nothing, and the JVM stands still in its write."""
     hangs = (
@@ -402,7 +425,9 @@ def test_what_happens_in_the_middle_is_named(
     big: Host, mortal: Host, held: Held, tmp_path: Path, strike: str
 ) -> None:
     folder = tmp_path / "out"
-    host, words = (big, "it was removed while") if strike == "remove" else (mortal, "it ended while its heap")
+    host, words = (
+        (big, "it was removed or moved while") if strike == "remove" else (mortal, "it ended while its heap")
+    )
     with (
         in_the_middle(held, host.process.kill if strike == "kill" else lambda: shutil.rmtree(folder)),
         pytest.raises(DumpFailed, match=words),
@@ -412,61 +437,14 @@ def test_what_happens_in_the_middle_is_named(
     assert big.serves()
 
 
-_STOPS_WHEN_ASKED = """
-import glob, os, signal, sys
-from heapscope.cli import main
-from heapscope.collector import attach
-connect = attach.connect
-
-class Connection:
-    def __init__(self, connection):
-        self.connection = connection
-    def __enter__(self):
-        return self
-    def __exit__(self, *error):
-        self.connection.close()
-    def __getattr__(self, name):
-        return getattr(self.connection, name)
-    def sendall(self, message):
-        self.connection.sendall(message)
-        if b"GC.heap_dump" in message:
-            os.kill(int(sys.argv[2]), signal.SIGSTOP)
-
-attach.connect = lambda *given, **named: Connection(connect(*given, **named))
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def test_all_of_heapscope_killed_before_the_jvm_opens_its_fifos_does_not_freeze_it(
     big: Host, tmp_path: Path
 ) -> None:
     """What was asked for is in the socket; nobody is left when the JVM comes to it."""
     assert big.serves()
-    words = ["collect", str(big.pid), "-o", str(tmp_path)]
-    command = [sys.executable, "-c", _STOPS_WHEN_ASKED, *words]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    stat = Path(f"/proc/{big.pid}/stat")
-    try:
-        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the JVM is stopped")
-        ours = tree_of(child.pid)
-        assert len(ours) == 5  # with watchdog, holder, reader and writer
-        for pid in ours:
-            os.kill(pid, signal.SIGKILL)
-        child.wait()
-        wait_until(lambda: not any(Path(f"/proc/{pid}/fd").exists() for pid in ours), "all are gone")
-    finally:
-        big.process.send_signal(signal.SIGCONT)
+    kill_all_when_asked(big.pid, tmp_path, count=5)  # with watchdog, holder, reader and writer
     # It answers one request after the other: this one when it is done with the dump.
     assert "version" in attach.jcmd(processes.get(big.pid), "VM.version", seconds=30)
     assert big.serves()
     collect(processes.get(big.pid), tmp_path)  # and takes what was left away
     assert not left_in_tmp()
-
-
-def tree_of(pid: int) -> list[int]:
-    """A process and all below it."""
-    found = [pid]
-    for each in found:
-        children = Path(f"/proc/{each}/task/{each}/children")
-        found += map(int, children.read_text().split())
-    return found

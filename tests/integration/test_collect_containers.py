@@ -6,16 +6,19 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 
 import pytest
 
 import heapscope
+from heapscope.cli import main
 from heapscope.collector import attach, processes, target_folder
 from heapscope.collector.dump import collect
 from heapscope.errors import AttachRefused, CollectError
 from tests.support.hosts import Host, container_host
-from tests.support.jvm import find_jdks
+from tests.support.jvm import find_jdks, wait_until
+from tests.support.killed_collect import kill_all_when_asked
 
 pytestmark = pytest.mark.jvm
 RELEASES = sorted(find_jdks())
@@ -65,6 +68,26 @@ def test_in_a_container_a_file_goes_where_disk_is(container: Host, tmp_path: Pat
         assert len(heap.objects("Ticker$Node")) == NODES
     assert list(Path("/var/tmp").glob("heapscope-*-*-*")) == []
     assert container.serves()
+
+
+@pytest.mark.usefixtures("may_make_containers")
+def test_a_jvm_in_a_container_that_waits_for_a_killed_heapscope_is_found_and_let_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its FIFO keeps its name, for it does not see our processes: the next watch opens it."""
+    options = ("-XX:+StartAttachListener",)
+    with container_host(find_jdks()[RELEASES[-1]], MEGABYTES, *options, is_rootless=False) as host:
+        kill_all_when_asked(host.pid, tmp_path, count=4)  # with watchdog, reader and writer
+        waits = f"/proc/{host.pid}/task/*/wchan"
+        wait_until(lambda: any("partner" in Path(each).read_text() for each in glob(waits)), "it waits")
+        assert main(["ps"]) == 0
+        told = f"a killed heapscope left a pipe in /tmp of process {host.pid}: a JVM may stand still there"
+        assert told in capsys.readouterr().out
+        assert main(["watch", str(host.pid), "--every", "1s", "--for", "0.1s", "--no-smaps"]) == 0
+        assert f"left in /tmp of process {host.pid}; a JVM that stood still" in capsys.readouterr().err
+        assert "version" in attach.jcmd(processes.get(host.pid), "VM.version")
+        assert left_in(host) == []
+        assert host.serves()
 
 
 @pytest.mark.usefixtures("may_make_containers")

@@ -24,6 +24,7 @@ SHARED = {
     "extras",
     "isolated_python",
     "memory_limits",
+    "ownership",
     "plain",
 }
 # What each room may import beside itself.
@@ -31,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "isolated_python": set(),
     "memory_limits": set(),
+    "ownership": set(),
     "plain": {"secrets"},
     "rich_repr": set(),
     "handed_down": set(),
@@ -43,8 +45,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "units": {"errors"},
     "files": {"errors"},
     "kernel_claim": set(),
+    "kernel_files": {"ownership"},
     "kernel_target": set(),
-    "machine_code": {"cache", "isolated_python", "kernel_claim", "kernel_target", "memory_limits"},
+    "machine_code": {
+        *("cache", "isolated_python", "kernel_claim", "kernel_files", "kernel_target"),
+        *("memory_limits", "ownership"),
+    },
     "kernel_build": {"isolated_python", "kernel_target", "machine_code"},  # a program; nobody imports it
     "collector": SHARED,
     "parser": SHARED,

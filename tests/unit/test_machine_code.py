@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heapscope import machine_code
+from heapscope import kernel_files, machine_code
 from heapscope.kernel_claim import claim
+from heapscope.kernel_files import read_code, write_code
 from heapscope.kernel_target import portable_target
 from heapscope.machine_code import (
     LONGEST,
     MODULES,
     Kernel,
-    _read,
     _sources,
-    _write,
     all_kernels,
     is_compiled,
     usual_kernels,
@@ -233,7 +232,7 @@ def test_code_that_will_not_be_run_is_told(
 ) -> None:
     """Root in the cache folder of a user, say: each command would compile it anew, and say nothing."""
     monkeypatch.setattr(machine_code, "_has_told", False)
-    monkeypatch.setattr(machine_code, "_is_ours", lambda status: False)
+    monkeypatch.setattr(kernel_files, "why_not_ours", lambda path: f"{path} belongs to another user")
     machine_code._try_to_write(tmp_path / "x.o", b"symbol\ncode")
     assert "belongs to another user" in caplog.text
 
@@ -255,18 +254,18 @@ def test_the_kernels_that_take_longest_come_first() -> None:
 def test_machine_code_that_others_can_write_to_is_not_run(tmp_path: Path) -> None:
     folder = tmp_path / "kernels"
     file = folder / "x.o"
-    _write(file, b"symbol\ncode")
+    write_code(file, b"symbol\ncode")
     assert file.stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert _read(file) == (b"code", "symbol")
+    assert read_code(file) == (b"code", "symbol")
     file.chmod(0o620)
-    assert _read(file) is None
+    assert read_code(file) is None
     file.chmod(0o600)
     folder.chmod(0o770)
-    assert _read(file) is None
+    assert read_code(file) is None
     # A folder of ours that was made too open is closed by the next who writes there.
-    _write(file, b"symbol\ncode")
-    assert _read(file) == (b"code", "symbol")
+    write_code(file, b"symbol\ncode")
+    assert read_code(file) == (b"code", "symbol")
     assert folder.stat().st_mode & 0o777 == 0o750
 
 

@@ -150,6 +150,23 @@ def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path(f"/tmp/.attach_pid{os.getpid()}").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give a file away")
+def test_a_file_that_the_jvm_would_not_believe_keeps_the_signal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HotSpot takes a SIGQUIT beside another user's file for one that asks for its threads."""
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *sent: pytest.fail(f"sent {sent}"))
+    path = Path(f"/tmp/.attach_pid{os.getpid()}")
+    path.touch()
+    os.chown(path, 65534, 65534)
+    try:
+        with pytest.raises(
+            AttachRefused, match=r"belongs to user nobody, .*nobody or root can remove it \(rm "
+        ):
+            attach.connect(replace(PROCESS, attach="signal"), allow_sigquit=True)
+        assert path.exists()
+    finally:
+        path.unlink()
+
+
 def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its listener would end."""
     monkeypatch.setattr(attach, "without_descriptors", lambda home: f"{home} has none left")

@@ -56,6 +56,44 @@ def test_a_socket_that_was_deleted_is_told_from_none(tmp_path: Path, monkeypatch
     assert "was deleted" not in refine("signal", "", HOME, int(f"999{os.getpid()}"), ["java"], {})[1]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give a file away")
+@pytest.mark.parametrize(
+    ("owner", "uid", "powers", "mode", "is_blocked"),
+    [
+        (65534, 1000, 0, 0o1777, True),
+        (0, 1000, 0, 0o1777, True),
+        (1000, 1000, 0, 0o1777, False),
+        (65534, 0, 1 << 3, 0o1777, False),  # CAP_FOWNER
+        (65534, 1000, 0, 0o777, False),
+    ],
+)
+def test_a_socket_of_another_user_is_named_with_who_can_remove_it(
+    tmp_path: Path, owner: int, uid: int, powers: int, mode: int, is_blocked: bool
+) -> None:
+    """A killed JVM leaves its socket, and a process of another user gets its pid: it cannot listen there."""
+    tmp = tmp_path / "root/tmp"
+    tmp.mkdir(parents=True)
+    tmp.chmod(mode)
+    (tmp / ".java_pid7").touch()
+    os.chown(tmp / ".java_pid7", owner, owner)
+    (tmp_path / "status").write_text(
+        f"Name:\tjava\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapEff:\t{powers:016x}\n"
+    )
+    found, reason = refine("signal", "nobody listens", tmp_path, 7, ["java"], {})
+    assert (found == "no") == is_blocked
+    if is_blocked:
+        whose = "root can" if owner == 0 else "nobody or root can"
+        assert (
+            f"belongs to user {'root' if owner == 0 else 'nobody'}, left by an earlier process with its pid"
+            in reason
+        )
+        assert f"{whose} remove it (rm {tmp_path}/root/tmp/.java_pid7)" in reason
+        assert "\n" not in reason
+    else:
+        assert reason == "nobody listens"
+    assert refine("yes", "", tmp_path, 7, ["java"], {}) == ("yes", "")
+
+
 def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "run as" not in as_whom()

@@ -14,7 +14,7 @@ from heapscope.collector import dump
 from heapscope.collector.channel import JvmChannel
 from heapscope.collector.dump import SnapshotOptions, take
 from heapscope.collector.stream import Filter
-from heapscope.errors import CollectError, DumpFailed, OutputFailed
+from heapscope.errors import AttachTimeout, CollectError, DumpFailed, OutputFailed
 from tests.unit.collector.living import jvm_process
 
 PROCESS = jvm_process()
@@ -116,6 +116,27 @@ def test_a_class_histogram_is_written_as_the_jvm_says_it(tmp_path: Path) -> None
     assert found.path.name.endswith(".histogram.txt")
     assert "GC.class_histogram -all" in asked
     assert found.facts["file_bytes"] == len(HISTOGRAM)
+
+
+def test_a_class_histogram_is_waited_for_as_long_as_a_pause_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    notices: list[str] = []
+
+    def ask(command: str, seconds: float) -> str:
+        if command.startswith("GC.class_histogram"):
+            waited.append(seconds)
+            raise AttachTimeout("process 7: no answer within 2 s; try again later")
+        return ""
+
+    monkeypatch.setattr(dump, "expected_pause_seconds", lambda process, release: 10.0)
+    options = SnapshotOptions(kind="histogram", max_pause_seconds=2.0, notice=notices.append)
+    with pytest.raises(AttachTimeout, match=r"later, or pass --max-pause .*no snapshot was kept"):
+        taken(tmp_path, JvmChannel("attach", ask, 17), options)
+    assert waited == [2.0]
+    assert "its class histogram may take 4.5 s, and is waited for 2 s (--max-pause)" in notices[0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_class_histogram_that_was_cut_is_refused(tmp_path: Path) -> None:

@@ -106,6 +106,29 @@ def test_a_jvm_of_another_user_can_follow_the_link(fifos: list[Path]) -> None:
         os.close(fd)
 
 
+def test_a_process_with_less_power_or_another_label_could_not_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel refuses it then, and the JVM would have no dump at all."""
+    with monkeypatch.context() as patch:
+        patch.setattr("heapscope.collector.holder._powers", lambda status, name: int(name == "CapPrm"))
+        assert not can_link(os.getpid())
+    with monkeypatch.context() as patch:
+        patch.setattr("heapscope.collector.holder._label", lambda home: home)
+        assert not can_link(os.getpid())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to have power to lose")
+def test_root_without_powers_is_told_from_root() -> None:
+    words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "sleep", "60"]
+    weak = subprocess.Popen(words)
+    try:
+        status = Path(f"/proc/{weak.pid}/status")
+        wait_until(lambda: "CapEff:\t0000000000000000" in status.read_text(), "it has no power")
+        assert not can_link(weak.pid)
+    finally:
+        weak.kill()
+        weak.wait()
+
+
 def test_only_processes_that_see_the_same_proc_can_follow() -> None:
     assert can_link(os.getpid())
     assert not can_link(1 << 30)

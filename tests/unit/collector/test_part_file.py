@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from heapscope.collector.part_file import open_part, sweep_parts
+from heapscope.errors import DumpFailed
 
 
 def test_what_is_kept_gets_its_name_and_belongs_to_its_owner_alone(tmp_path: Path) -> None:
@@ -26,6 +27,22 @@ def test_what_is_not_kept_is_removed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stop"), open_part(tmp_path / "jvm.1.hprof.zst"):
         raise ValueError("stop")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_folder_that_is_moved_keeps_nothing_of_ours(tmp_path: Path, is_replaced: bool) -> None:
+    """By a link to another folder too, which gets nothing."""
+    folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for each in (folder, elsewhere):
+        each.mkdir()
+    with open_part(folder / "jvm.1.hprof.zst") as output:
+        os.write(output.fd, b"whole")
+        folder.rename(tmp_path / "moved")
+        if is_replaced:
+            folder.symlink_to(elsewhere)
+        with pytest.raises(DumpFailed, match="was removed or moved while the snapshot was taken"):
+            output.keep()
+    assert [*(tmp_path / "moved").iterdir(), *elsewhere.iterdir()] == []
 
 
 def test_only_parts_of_snapshots_that_nobody_fills_are_swept(tmp_path: Path) -> None:

@@ -129,6 +129,51 @@ def test_a_short_part_is_not_lost_when_all_ends_at_once(tmp_path: Path) -> None:
     assert reading.written() == {0: b"names", 1: b"objects"}
 
 
+@pytest.mark.parametrize("names", [("dump",), ("dump", "dump.p0")])
+def test_a_fifo_that_a_forked_child_holds_ends_when_the_jvm_is_done(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A child of the program that hosts the JVM has all that was open when it was forked."""
+    reading = Reading(tmp_path, names)
+    data = os.urandom(MANY)
+    pipes = [os.open(path, os.O_WRONLY) for path in reading.paths]
+    inherited = [os.dup(pipe) for pipe in pipes]
+    if len(pipes) > 1:
+        os.write(pipes[1], b"objects")
+        assert reading.control.recv(1) == reader.PART_BEGINS
+        reading.control.send(reader.PART_IS_EMPTY)
+    with open(pipes[0], "wb", buffering=0) as main:
+        view = memoryview(data)
+        while view:
+            view = view[main.write(view) :]
+    assert reading.thread.is_alive()
+    reading.control.send(reader.JVM_IS_DONE)
+    assert reading.end() == reader.DONE
+    assert reading.written() == {0: data, 1: b"objects" if len(names) > 1 else b""}
+    for fd in (*inherited, *pipes[1:]):
+        os.close(fd)
+
+
+def test_only_fifos_are_opened_to_let_a_jvm_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is the JVM's user's, who may put a link there: opening a device may do harm."""
+    opened: list[str] = []
+    real = os.open
+
+    def watched(path: str | Path, flags: int, *words: int) -> int:
+        fd = real(path, flags, *words)
+        if not flags & os.O_PATH:
+            opened.append(os.readlink(f"/proc/self/fd/{fd}"))
+        return fd
+
+    os.mkfifo(tmp_path / "dump.hprof")
+    (tmp_path / "device").touch()
+    (tmp_path / "dump.hprof.p0").symlink_to("device")
+    (tmp_path / "dump.hprof.p1").symlink_to("dump.hprof")
+    monkeypatch.setattr(os, "open", watched)
+    reader.release_openers_of([*sorted(tmp_path.glob("dump.*")), tmp_path / "missing"])
+    assert opened == [str(tmp_path / "dump.hprof")]
+
+
 def test_without_an_empty_file_nothing_is_read_twice(tmp_path: Path) -> None:
     reading = Reading(tmp_path, ("dump", "dump.p0"))
     with open(reading.paths[0], "wb"), open(reading.paths[1], "wb", buffering=0) as part:

@@ -42,9 +42,28 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.
     waiting.start()
     while "partner" not in Path(f"/proc/self/task/{waiting.native_id}/wchan").read_text():
         time.sleep(0.001)
-    target_folder.sweep(jvm_process())
+    us = jvm_process()
+    assert target_folder.left_in([us, us]) == [us.pid]  # processes share a /tmp
+    assert dead.exists()
+    assert target_folder.sweep([us, us]) == [us.pid]
     waiting.join()
     assert sorted(tmp_path.iterdir()) == sorted([living, others])
+    assert target_folder.sweep([us]) == target_folder.left_in([us]) == []
+
+
+def test_a_folder_of_a_heapscope_in_another_pid_namespace_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pid means nothing here, or another process; it holds a lock."""
+    monkeypatch.setattr(target_folder, "_FOLDERS", (str(tmp_path),))
+    theirs = tmp_path / f"heapscope-{2**22}-1-0123abcd"
+    theirs.mkdir()
+    os.mkfifo(theirs / "dump.hprof")
+    lock = target_folder.lock(theirs)
+    assert target_folder.sweep([jvm_process()]) == target_folder.left_in([jvm_process()]) == []
+    os.close(lock)
+    assert target_folder.sweep([jvm_process()]) == [os.getpid()]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_strangers_deep_folder_named_like_ours_does_no_harm(
@@ -62,7 +81,7 @@ def test_a_strangers_deep_folder_named_like_ours_does_no_harm(
         os.close(fd)
         fd = below
     try:
-        target_folder.sweep(jvm_process())
+        target_folder.sweep([jvm_process()])
         assert not dead.exists()
         assert deep.exists()  # it holds what no heapscope makes
     finally:

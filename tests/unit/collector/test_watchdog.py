@@ -27,6 +27,7 @@ JOB = Job(
     owner=None,
     output="/out/x.part",
     output_fd=-1,
+    output_folder_fd=-1,
     seconds=60.0,
     stall_seconds=20.0,
 )
@@ -65,7 +66,8 @@ def watchdog(folder: Path, **changes: object) -> Iterator[subprocess.Popen[str]]
     """A watchdog of a job in a folder, started."""
     root, output = os.open(folder, os.O_RDONLY), folder / "x.part"
     fd = os.open(output, os.O_CREAT | os.O_WRONLY, 0o600)
-    job = replace(JOB, root=root, output=str(output), output_fd=fd, is_split=False, **changes)  # type: ignore[arg-type]
+    found = replace(JOB, root=root, output=str(output), output_fd=fd, output_folder_fd=root, is_split=False)
+    job = replace(found, **changes)  # type: ignore[arg-type]
     process = subprocess.Popen(
         isolated_python("heapscope.collector.watchdog", job.to_json()),
         stdin=subprocess.PIPE,

@@ -23,7 +23,9 @@ def test_two_lines_that_were_said_at_once_are_both_heard(
     root = os.open(tmp_path, os.O_RDONLY)
     output = os.open(tmp_path / "x.part", os.O_CREAT | os.O_WRONLY)
     try:
-        with watched_dump._watchdog(replace(JOB, root=root, output_fd=output)) as watchdog:
+        with watched_dump._watchdog(
+            replace(JOB, root=root, output_fd=output, output_folder_fd=root)
+        ) as watchdog:
             assert watched_dump._line(watchdog.stdout, 60) == "ready"
             assert watched_dump._line(watchdog.stdout, 60) == "{}"
     finally:
