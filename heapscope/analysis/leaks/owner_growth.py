@@ -40,15 +40,19 @@ class OwnerGrowth:
         histogram, and for a dump that was not opened.
     gained_bytes : int
         Last less first.
-    heap_gained_bytes : int
-        Growth of all that the GC roots hold.
+    reachable_bytes : (int, int)
+        All that the GC roots hold, in the first and in the last of the dumps.
+    others : tuple of (str, int)
+        Other fields that grow by as much that each would be a finding alone, with the bytes that each gained;
+        what gained most first.
     """
 
     owned: Owned
     trend: Trend
     counts: tuple[int | None, ...]
     gained_bytes: int
-    heap_gained_bytes: int
+    reachable_bytes: tuple[int, int]
+    others: tuple[tuple[str, int], ...] = ()
 
 
 def opened_dumps(series: Series) -> list[int]:
@@ -76,8 +80,8 @@ def growing_owner(
     Returns
     -------
     OwnerGrowth or None
-        None for fewer than three dumps, where what is reachable does not grow, and where no field of a
-        program or a library does.
+        None for fewer than three dumps, and where no field of a program or a library grows enough: by a part
+        of what a growing heap gained, or by a part of the heap, whatever else comes and goes there.
     """
     places = opened_dumps(series)
     if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
@@ -93,25 +97,32 @@ def growing_owner(
         for each in owned:
             names.setdefault(each.owner.field, [0] * len(places))[position] = each.dominated_units
         last = {each.owner.field: each for each in owned}
-    unit = evidence.graph.columns.unit_bytes
-    gained = (reachable[-1] - reachable[0]) * unit
-    axis = Axis(None, None, len(places))
-    (whole_trend,) = find_trends(np.array([reachable], np.int64), axis)
-    if whole_trend.verdict not in (GROWS, PERHAPS) or gained < HEAP_GROWTH * reachable[0] * unit:
-        return None
     graph = evidence.graph
+    unit = graph.columns.unit_bytes
+    axis = Axis(None, None, len(places))
+    (whole,) = find_trends(np.array([reachable], np.int64), axis)
+    a_tenth = HEAP_GROWTH * float(np.median(reachable))
+    is_heap_growing = whole.verdict in (GROWS, PERHAPS) and whole.delta >= HEAP_GROWTH * reachable[0]
     candidates = [name for name in names if name in last and _is_told(graph, last[name])]
     if not candidates:
         return None
     trends = find_trends(np.array([names[name] for name in candidates], np.int64), axis)
-    found = [
-        (name, trend)
-        for name, trend in zip(candidates, trends, strict=True)
-        if trend.verdict in (GROWS, PERHAPS) and trend.delta * unit >= LEAST_PART * gained
-    ]
+    found = sorted(
+        (
+            (trend.delta, name, trend)
+            for name, trend in zip(candidates, trends, strict=True)
+            if (trend.verdict == GROWS and trend.delta >= a_tenth)
+            or (
+                is_heap_growing
+                and trend.verdict in (GROWS, PERHAPS)
+                and trend.delta >= LEAST_PART * whole.delta
+            )
+        ),
+        key=lambda each: (-each[0], each[1]),
+    )
     if not found:
         return None
-    name, trend = max(found, key=lambda each: each[1].delta)
+    (_, name, trend), *rest = found
     of_each: list[int | None] = [None] * len(series)
     for position, place in enumerate(places):
         of_each[place] = counted[position].get(name, 0)
@@ -120,7 +131,8 @@ def growing_owner(
         trend=trend,
         counts=tuple(of_each),
         gained_bytes=trend.delta * unit,
-        heap_gained_bytes=gained,
+        reachable_bytes=(reachable[0] * unit, reachable[-1] * unit),
+        others=tuple((other, delta * unit) for delta, other, _ in rest),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from statistics import median
 
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
@@ -22,6 +23,7 @@ from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
 _STRING = "java.lang.String"
+_OTHERS = 3  # fields that grow as well, named
 _MATERIAL = (_STRING, "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
@@ -49,11 +51,12 @@ def unknown_leak(
         return _finding_of_owner(grown, growth, evidence)
     sizes = growth.whole.shallow_bytes
     grown_bytes = sizes[-1] - sizes[0]
-    if growth.whole.shallow.verdict not in (GROWS, PERHAPS) or grown_bytes < HEAP_GROWTH * sizes[0]:
-        return None
+    is_heap_growing = (
+        growth.whole.shallow.verdict in (GROWS, PERHAPS) and grown_bytes >= HEAP_GROWTH * sizes[0]
+    )
     if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
         return None  # what grows there is garbage, dead space, or the JDK's own
-    candidates = _candidates(growth, evidence, grown_bytes)
+    candidates = _candidates(growth, evidence, grown_bytes) if is_heap_growing else _alone(growth)
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -62,10 +65,7 @@ def unknown_leak(
         return None
     key, _ = max(own or candidates, key=lambda each: each[1])
     if key.name.endswith("[]"):
-        # An array is the content of something: of a String, where there is one more of those for each.
-        strings = growth.get(_STRING)
-        if strings is not None and strings.verdict == key.verdict and _grows_with(strings, key):
-            key = strings
+        key = _holder_of_array(key, growth)
     return _finding(key, grown_bytes, growth, evidence)
 
 
@@ -95,6 +95,28 @@ def _candidates(
     return [
         (key, float(key.shallow.delta)) for key in rising if key.shallow.delta >= LEAST_PART * grown_bytes
     ]
+
+
+def _holder_of_array(array: KeyGrowth, growth: Growth) -> KeyGrowth:
+    """What an array is the content of: a class with one more instance for each; the array where none has."""
+    fitting = [
+        key
+        for key in growth.keys
+        if key.verdict == array.verdict and _grows_with(key, array) and key is not array
+    ]
+    telling = [key for key in fitting if not _is_material(key.name) and not _is_kept(key.name)]
+    if telling:
+        return max(telling, key=lambda each: (each.shallow.delta, each.name))
+    return next((key for key in fitting if key.name == _STRING), array)
+
+
+def _alone(growth: Growth) -> list[tuple[KeyGrowth, float]]:
+    """Classes of the program that alone make a heap larger in which other things come and go."""
+    rising = [key for key in growth.growing if _gained(key) > 0 and not _is_kept(key.name)]
+    material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
+    own = [key for key in rising if class_origin(key.name) == ClassOrigin.PROGRAM]
+    a_tenth = HEAP_GROWTH * median(growth.whole.shallow_bytes)
+    return [(key, size) for key in own if (size := _accounted(key, material)) >= a_tenth]
 
 
 def _gained(key: KeyGrowth) -> int:
@@ -177,7 +199,10 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         evidence=(
             f"{format_count(counts[0])} -> {format_count(counts[-1])} instances over {len(counts)} "
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
-            f"the whole heap grew by {format_bytes(grown_bytes)}",
+            f"the whole heap grew by {format_bytes(grown_bytes)}"
+            if grown_bytes >= key.shallow.delta
+            else f"in a heap that goes up and down: {format_bytes(growth.whole.shallow_bytes[0])} first, "
+            f"{format_bytes(growth.whole.shallow_bytes[-1])} last",
         ),
         dump=None if evidence.graph is None else evidence.snapshot.path,
         example_id=example,
@@ -237,8 +262,11 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         evidence=(
             f"{where} {'holds' if is_native else 'owns'} {' -> '.join(map(format_count, known))} instances "
             f"of {content}",
-            f"it takes {format_bytes(min(grown.gained_bytes, grown.heap_gained_bytes))} of the "
-            f"{format_bytes(grown.heap_gained_bytes)} by which what is reachable grew",
+            _part_of_growth(grown),
+            *(
+                f"{other} grows as well, by {format_bytes(bytes_)}"
+                for other, bytes_ in grown.others[:_OTHERS]
+            ),
             *(
                 [f"{format_count(loader_count)} class loaders ({loader_class}) hang on it"]
                 if loader_count
@@ -251,6 +279,19 @@ def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvid
         other_holders=others,
         dump=evidence.snapshot.path,
         example_id=_example(members),
+    )
+
+
+def _part_of_growth(grown: OwnerGrowth) -> str:
+    first, last = grown.reachable_bytes
+    if last - first >= grown.gained_bytes:
+        return (
+            f"it takes {format_bytes(grown.gained_bytes)} of the {format_bytes(last - first)} by which what "
+            "is reachable grew"
+        )
+    return (
+        f"it grew by {format_bytes(grown.gained_bytes)}, while what is reachable went from "
+        f"{format_bytes(first)} to {format_bytes(last)}"
     )
 
 

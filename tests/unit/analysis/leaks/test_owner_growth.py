@@ -66,6 +66,35 @@ def test_a_field_that_fills_or_goes_up_and_down_is_no_leak(tmp_path: Path, histo
     assert heapscope.diagnose(paths, force_series=True).status == HEALTHY
 
 
+def test_a_field_is_named_though_the_heap_goes_up_and_down(tmp_path: Path) -> None:
+    """What comes and goes elsewhere in the heap hides no field that grows by a part of the heap."""
+    paths = dumps(tmp_path, [20, 60, 100, 140], recent=[400, 90, 300, 120], garbage=[0] * 4)
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.owner == "com.acme.Collector.history"
+    assert any(each.startswith("it grew by") and "went from" in each for each in finding.evidence)
+
+
+def test_of_many_fields_that_leak_one_is_named_and_the_others_are_said(tmp_path: Path) -> None:
+    paths = []
+    names = ["a", "b", "c", "d"]
+    for number in range(4):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.cls("com.acme.Sample", fields={"data": "Object"})
+        d.cls("com.acme.Main")
+        for name in names:
+            held = [
+                d.instance("com.acme.Sample", data=d.primitive_array("byte", b"x" * 200))
+                for _ in range(20 + 40 * number)
+            ]
+            d.static("com.acme.Main", name, "Object", d.object_array("java.lang.Object[]", held))
+        d.root("STICKY_CLASS", d.class_id("com.acme.Main"))
+        paths.append(d.dump().save(tmp_path / f"d{number}.hprof"))
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.owner == "com.acme.Main.a"  # of equals the first by name
+    others = [f"com.acme.Main.{name} grows as well" for name in names[1:]]
+    assert [each.partition(",")[0] for each in finding.evidence if "as well" in each] == others
+
+
 def test_of_many_dumps_some_are_opened_and_the_others_say_none(tmp_path: Path) -> None:
     count = SERIES_DUMPS + 2
     paths = dumps(tmp_path, range(20, 20 + 10 * count, 10), recent=[5] * count, garbage=[0] * count)

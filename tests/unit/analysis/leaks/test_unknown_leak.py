@@ -98,6 +98,15 @@ def test_nothing_is_named_where_nothing_leads(classes: Classes) -> None:
     assert found({**BASE, **classes}) is None
 
 
+def test_a_class_is_named_though_the_heap_goes_up_and_down() -> None:
+    work: Classes = {"b.Item": ((900, 200, 700, 300), 100)}
+    leak = found({**work, "a.Token": ((10, 60, 110, 160), 200)})
+    assert leak is not None
+    assert leak.class_name == "a.Token"
+    assert any("goes up and down" in each for each in leak.evidence)
+    assert found({**work, "a.Token": ((10, 12, 14, 16), 200)}) is None  # too small a part of the heap
+
+
 def test_ten_classes_that_rise_in_step_are_one_leak() -> None:
     leak = found({**BASE, **{f"a.C{i}": ((10, 20, 30, 40), 100 + i) for i in range(10)}})
     assert leak is not None
