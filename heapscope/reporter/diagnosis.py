@@ -90,6 +90,7 @@ class FindingSection:
     other_holders: tuple[str, ...] = ()
     off_heap_bytes: int | None = None  # outside of the Java heap, where that is the leak
     unverified: tuple[str, ...] = ()  # what the catalogue says and nobody saw at the source
+    sizes: tuple[int | None, ...] = ()  # bytes in each snapshot, where not the number of objects grows
 
     @property
     def what(self) -> str:
@@ -106,6 +107,10 @@ class FindingSection:
     @property
     def speed(self) -> str:
         """``5 -> 20 -> 35 -> 50; about 8,030 an hour, 570 MB an hour``; empty for one snapshot."""
+        if self.sizes:
+            steps = " -> ".join("?" if size is None else format_bytes(size) for size in few(self.sizes))
+            is_told = self.bytes_per_hour is not None and self.bytes_per_hour > 0
+            return f"{steps}; about {format_bytes(self.bytes_per_hour or 0)} an hour" if is_told else steps
         known = [count for count in self.counts if count is not None]
         if len(known) < 2:
             return ""
@@ -251,6 +256,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         other_holders=tuple(map(printable, finding.other_holders)),
         off_heap_bytes=finding.off_heap_bytes,
         unverified=tuple(map(printable, finding.unverified)),
+        sizes=finding.sizes,
     )
 
 

@@ -38,6 +38,10 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
         f"the class histograms of {_some(note.names)} are of the same moments as the dumps of these names: "
         "each moment counts once"
     ),
+    NoteKind.COUNTED_BY_TEXTS: lambda note: (
+        f"only a part of {_some(note.names)} could be read: the counts are those of the class histograms "
+        "beside them"
+    ),
     NoteKind.SEVERAL_PROCESSES: lambda note: (
         f"the snapshots are of {note.counts[0]} processes, compared as one series as told"
     ),

@@ -372,8 +372,15 @@ def _distinct(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOpt
     places = series.distinct
     if len(places) == len(series):
         return series, options, []
-    left_out = tuple(one.name for place, one in enumerate(series) if place not in places)
-    return series.at(places), _work_at(options, series, places), [Note(NoteKind.SAME_MOMENT, left_out)]
+    once = series.each_moment_once()
+    counted = tuple(one.name for one in once if one.counted_by)
+    left_out = tuple(
+        one.name for place, one in enumerate(series) if place not in places and one.name not in counted
+    )
+    notes = [Note(NoteKind.SAME_MOMENT, left_out)] if left_out else []
+    if counted:
+        notes.append(Note(NoteKind.COUNTED_BY_TEXTS, counted))
+    return once, _work_at(options, series, places), notes
 
 
 def _work_at(options: SeriesOptions, series: Series, places: Sequence[int]) -> SeriesOptions:

@@ -39,7 +39,7 @@ def reachable_series(series: AnySeries, progress: Progress = no_progress) -> Any
         None where that cannot be told: not every snapshot is a whole dump that can still be read, one lacks
         GC roots, or there are more than `SERIES_DUMPS`.
     """
-    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.is_whole for each in series):
+    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.coverage is None for each in series):
         return None
     with suppress(HeapscopeError, OSError):  # a dump may be gone by now
         found = [kept for each in series if (kept := _reachable(each, progress)) is not None]

@@ -32,6 +32,7 @@ from heapscope.analysis.leaks.off_heap import (
     is_same_growth,
     off_heap_leak,
     series_off_heap,
+    with_off_heap,
 )
 from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
 from heapscope.analysis.leaks.resident import resident_memory
@@ -133,6 +134,8 @@ def find_leaks(
                     _is_known(unknown, findings)
                     or (off_heap is not None and is_same_growth(unknown, off_heap))
                 ):
+                    if off_heap is not None and off_heap.owner and off_heap.owner == unknown.owner:
+                        unknown, off_heap = with_off_heap(unknown, off_heap), None
                     findings.insert(0, unknown)  # first: most of the growth is its own
         if off_heap is not None and not is_named(off_heap, findings):
             findings.append(off_heap)

@@ -79,6 +79,11 @@ class Finding(PlainDict, RichRepr):
         Who else holds the collection.
     off_heap_bytes : int or None
         What they stand for outside of the Java heap, where that is the leak and its size is known.
+    sizes : tuple of int or None
+        Of a leak that is no greater number of objects, but larger ones: the bytes that they have in use, in
+        each snapshot; empty for other leaks.
+    bytes_slope : Rate or None
+        Slope of ``sizes`` per hour, with its interval.
     dump : Path or None
         The heap dump that was looked at; None of class histograms.
     example_id : int or None
@@ -114,6 +119,8 @@ class Finding(PlainDict, RichRepr):
     dump: Path | None = None
     example_id: int | None = None
     unverified: tuple[str, ...] = ()
+    sizes: tuple[int | None, ...] = ()
+    bytes_slope: Rate | None = None
 
     def __repr__(self) -> str:
         return f"<finding {self.id}: {self.instance_count:,} {self.class_name}, {self.confidence}>"
@@ -131,6 +138,8 @@ class Finding(PlainDict, RichRepr):
     @property
     def bytes_per_hour(self) -> float | None:
         """Growth of what they retain."""
+        if self.sizes:
+            return None if self.bytes_slope is None else self.bytes_slope.value
         each = self.bytes_each
         return None if each is None or self.per_hour is None else each * self.per_hour.value
 

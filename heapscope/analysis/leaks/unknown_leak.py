@@ -8,22 +8,19 @@ from statistics import median
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, growth_rate
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
+from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
 from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
-from heapscope.heap.object_set import ObjectSet, instances_of
+from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.by_group import find_consumers
-from heapscope.heap.retention.owner_content import most_common_class
-from heapscope.heap.retention.owner_paths import other_holders
-from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
 _STRING = "java.lang.String"
-_OTHERS = 3  # fields that grow as well, named
 _MATERIAL = (_STRING, "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
@@ -48,7 +45,7 @@ def unknown_leak(
         Whether a class that other things are made of (`String`, arrays, collections) is no finding.
     """
     if grown is not None and not (own_only and _is_material(grown.owned.content_class)):
-        return _finding_of_owner(grown, growth, evidence)
+        return finding_of_owner(grown, growth, evidence)
     sizes = growth.whole.shallow_bytes
     grown_bytes = sizes[-1] - sizes[0]
     is_heap_growing = (
@@ -79,7 +76,9 @@ def _candidates(
     """
     retained = _retained_by_class(evidence)
     rising = [
-        key for key in (*growth.growing, *growth.perhaps) if _gained(key) > 0 and not _is_kept(key.name)
+        key
+        for key in (*growth.growing, *growth.perhaps)
+        if (_gained(key) > 0 or key.name.endswith("[]")) and not _is_kept(key.name)
     ]
     if retained is not None:
         parts = [(key, retained.get(key.name, 0) * _gained(key) / key.instance_counts[-1]) for key in rising]
@@ -111,12 +110,28 @@ def _holder_of_array(array: KeyGrowth, growth: Growth) -> KeyGrowth:
 
 
 def _alone(growth: Growth) -> list[tuple[KeyGrowth, float]]:
-    """Classes of the program that alone make a heap larger in which other things come and go."""
+    """Classes of the program that, with what rises in step, make a heap larger in which other things come and
+    go."""
     rising = [key for key in growth.growing if _gained(key) > 0 and not _is_kept(key.name)]
     material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
-    own = [key for key in rising if class_origin(key.name) == ClassOrigin.PROGRAM]
     a_tenth = HEAP_GROWTH * median(growth.whole.shallow_bytes)
-    return [(key, size) for key in own if (size := _accounted(key, material)) >= a_tenth]
+    found = []
+    for key in rising:
+        if class_origin(key.name) == ClassOrigin.PROGRAM:
+            parts = [key, *(each for each in material if _is_in_step(each, key))]
+            found.append((key, float(sum(each.shallow.delta for each in parts))))
+    return [(key, size) for key, size in found if size >= a_tenth]
+
+
+def _is_in_step(one: KeyGrowth, other: KeyGrowth) -> bool:
+    """Whether there are as many more of a class for each more of another, one at least, in every snapshot."""
+    gained = _gained(one)
+    each = gained / _gained(other)
+    expected = (each * (count - other.instance_counts[0]) for count in other.instance_counts)
+    return each >= 1 - ONE_FOR_ONE and all(
+        abs(count - one.instance_counts[0] - more) <= ONE_FOR_ONE * gained
+        for count, more in zip(one.instance_counts, expected, strict=True)
+    )
 
 
 def _gained(key: KeyGrowth) -> int:
@@ -159,25 +174,35 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     times = [each.captured_at for each in series]
     per_hour = None if has_file_times(series) else key.instances.per_hour
     since, is_estimate = began(times, counts, per_hour)
+    # An array that gets larger: its bytes grow, and the number of arrays does not.
+    slope = None
+    is_of_one = name.endswith("[]") and key.instances.verdict not in (GROWS, PERHAPS)
+    if is_of_one:
+        counts = key.shallow_bytes
+        slope = None if has_file_times(series) else key.shallow.per_hour
+        since, is_estimate = began(times, counts, slope)
     if key.since and growth.axis.skip != key.since:
         since, is_estimate = times[key.since], False
+    told = format_bytes if is_of_one else format_count
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
-        example = _example(members)
+        example = newest(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(members)
     return Finding(
         id=UNKNOWN,
-        title=f"{name} {how}, for a reason that is not in the catalogue",
+        title=f"{name} takes ever more in no more objects, for a reason that is not in the catalogue"
+        if is_of_one
+        else f"{name} {how}, for a reason that is not in the catalogue",
         class_name=name,
         unit=("instance", "instances"),
         confidence=LIKELY if evidence.graph is not None and key.verdict == GROWS else POSSIBLE,
-        counts=counts,
-        instance_count=counts[-1],
+        counts=key.instance_counts,
+        instance_count=key.instance_counts[-1],
         retained_bytes=retained,
         share=share,
         per_hour=per_hour,
@@ -197,7 +222,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         affected=(),
         sources=(),
         evidence=(
-            f"{format_count(counts[0])} -> {format_count(counts[-1])} instances over {len(counts)} "
+            f"{told(counts[0])} -> {told(counts[-1])}{'' if is_of_one else ' instances'} over {len(counts)} "
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(grown_bytes)}"
             if grown_bytes >= key.shallow.delta
@@ -206,95 +231,6 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         ),
         dump=None if evidence.graph is None else evidence.snapshot.path,
         example_id=example,
+        sizes=counts if is_of_one else (),
+        bytes_slope=slope if is_of_one else None,
     )
-
-
-def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvidence) -> Finding:
-    """The finding for a field that grows."""
-    assert evidence.graph is not None
-    graph, owned = evidence.graph, grown.owned
-    series = growth.snapshots
-    counts = grown.counts
-    members = ObjectSet(graph, owned_members(graph, owned))
-    content = owned.content_class or most_common_class(graph, members.indices)
-    where, is_native = owned.owner.field, owned.owner.is_native
-    times = [each.captured_at for each in series]
-    per_hour = None if has_file_times(series) else growth_rate(growth, times, counts)
-    since, is_estimate = began(times, counts, per_hour)
-    retained = members.retained_bytes()
-    holders = evidence.merged(members)
-    others = other_holders(graph, owned.owner.held_index) if owned.owner.place >= 0 else ()
-    known = [count for count in counts if count is not None]
-    loader_class, loader_count = held_loaders(graph, owned)
-    return Finding(
-        id=UNKNOWN,
-        title=f"{content} is held by {where} alone, and there are ever more"
-        if is_native
-        else f"{content} piles up in {where}, for a reason that is not in the catalogue",
-        class_name=content,
-        unit=("instance", "instances"),
-        confidence=LIKELY if grown.trend.verdict == GROWS else POSSIBLE,
-        counts=counts,
-        instance_count=len(members),
-        retained_bytes=retained,
-        share=retained / evidence.reachable_bytes,
-        per_hour=per_hour,
-        since=since,
-        since_is_estimate=is_estimate,
-        held_by=tuple(holders.lines(4)),
-        holders=holders,
-        why="Native code made references to these objects and does not give them back. No field of a Java "
-        "program holds them."
-        if is_native
-        else "Something adds these objects to that field and nothing takes them out again.",
-        cure=(
-            "Look at the native library that is given these objects: each NewGlobalRef needs a "
-            "DeleteGlobalRef. Often a method such as close() does that, and is not called."
-            if is_native
-            else f"Look at what adds to {where}: where it is a cache, give it a limit; else take "
-            "entries out when they are no longer needed.",
-            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
-            "again.",
-        ),
-        healthy="The number of instances stays the same, or goes up and down with the load.",
-        affected=(),
-        sources=(),
-        evidence=(
-            f"{where} {'holds' if is_native else 'owns'} {' -> '.join(map(format_count, known))} instances "
-            f"of {content}",
-            _part_of_growth(grown),
-            *(
-                f"{other} grows as well, by {format_bytes(bytes_)}"
-                for other, bytes_ in grown.others[:_OTHERS]
-            ),
-            *(
-                [f"{format_count(loader_count)} class loaders ({loader_class}) hang on it"]
-                if loader_count
-                else []
-            ),
-            *(f"also held by {each}" for each in others),
-        ),
-        owner=where,
-        owner_way=owned.owner.way,
-        other_holders=others,
-        dump=evidence.snapshot.path,
-        example_id=_example(members),
-    )
-
-
-def _part_of_growth(grown: OwnerGrowth) -> str:
-    first, last = grown.reachable_bytes
-    if last - first >= grown.gained_bytes:
-        return (
-            f"it takes {format_bytes(grown.gained_bytes)} of the {format_bytes(last - first)} by which what "
-            "is reachable grew"
-        )
-    return (
-        f"it grew by {format_bytes(grown.gained_bytes)}, while what is reachable went from "
-        f"{format_bytes(first)} to {format_bytes(last)}"
-    )
-
-
-def _example(members: ObjectSet) -> int | None:
-    """Identifier of the newest of some objects, as far as addresses tell."""
-    return int(members.object_ids[-1]) if len(members) else None

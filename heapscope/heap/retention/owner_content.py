@@ -136,8 +136,8 @@ def _collection_classes(graph: HeapGraph) -> NDArray[np.bool_]:
 def carrier_classes(graph: HeapGraph) -> NDArray[np.bool_]:
     """Classes of the collections' packages that are no collections, bool, shape (c,).
 
-    A task or a reference is opened for what it stands for; where that is gone, or is nothing of the program's,
-    it is what piles up itself.
+    A task or a reference is opened for what it stands for; where that is gone, or is nothing of the
+    program's, it is what piles up itself.
     """
 
     def find() -> NDArray[np.bool_]:
@@ -163,8 +163,8 @@ def carrier_classes(graph: HeapGraph) -> NDArray[np.bool_]:
 def _outnumbering(weights: list[tuple[str, int]], counts: Counter[str], collections: set[str]) -> str:
     """The class that weighs most; of a class of collections, what these are full of.
 
-    A map of users is opened as a map of the JDK is; an object that is a map of its own attributes is not: there
-    are hardly more objects in it than such objects.
+    A map of users is opened as a map of the JDK is.  An object that is a map of its own attributes is not:
+    there are hardly more objects in it than such objects.
     """
     most = weights[0][0]
     inner = next((name for name, _ in weights if name not in collections), "")

@@ -115,3 +115,77 @@ def test_one_dump_says_what_holds_the_heap_and_what_would_tell(tmp_path: Path) -
     ]
     assert [each.content_count for each in found.owners] == [140, 50]
     assert found.folder == tmp_path
+
+
+def buffers(folder: Path, used: Sequence[int], room: Sequence[int], *, name: str = "log") -> list[Path]:
+    """Dumps of a program with a stream in a static field, of which so many bytes are used, beside one that
+    grew to its working size and is emptied now and then."""
+    folder.mkdir()
+    paths = []
+    for number, (count, size) in enumerate(zip(used, room, strict=True)):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.cls("java.io.ByteArrayOutputStream", fields={"buf": "Object", "count": "int"})
+        d.cls("com.acme.Main")
+        for field, filled, length in ((name, count, size), ("frame", (700, 0, 1900, 300)[number % 4], 2000)):
+            buffer = d.primitive_array("byte", bytes(length))
+            stream = d.instance("java.io.ByteArrayOutputStream", buf=buffer, count=filled)
+            d.static("com.acme.Main", field, "Object", stream)
+        d.root("STICKY_CLASS", d.class_id("com.acme.Main"))
+        paths.append(d.dump().save(folder / f"d{number}.hprof"))
+    return paths
+
+
+DOUBLED = [1000, 2000, 4000, 4000, 8000, 8000, 8000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("used", "room"),
+    [
+        ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], DOUBLED),
+        ([2000, 4000, 6000, 8000], [2000, 4000, 8000, 8000]),
+        ([900, 1900, 2900, 3900], [900, 1900, 2900, 3900]),
+    ],
+    ids=["doubles", "doubles, four dumps", "grows by what is added"],
+)
+def test_one_buffer_that_gets_larger_is_named_by_its_field(
+    tmp_path: Path, used: list[int], room: list[int]
+) -> None:
+    paths = buffers(tmp_path / "leak", used, room)
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert (finding.owner, finding.class_name) == ("com.acme.Main.log", "byte[]")
+    assert finding.counts == (1,) * len(used)
+    gained = [None if size is None else size - (finding.sizes[0] or 0) for size in finding.sizes]
+    assert gained == pytest.approx([count - used[0] for count in used], abs=64)  # with the stream itself
+    assert finding.bytes_per_hour == pytest.approx(1000, rel=1.01)
+    assert "gets larger and larger" in finding.title
+
+
+@pytest.mark.parametrize(
+    ("used", "room"),
+    [
+        ([500, 3000, 1000, 2000, 500, 4000, 900, 3100], [1000, 4000, *[4000] * 6]),
+        ([0, 0, 0, 0], [1000, 4000, 4000, 4000]),
+        ([1000, 2000, 3000, 4000], [4000] * 4),  # fills what it had from the beginning
+        ([4000] * 6, [1000, 2000, *[4000] * 4]),
+    ],
+    ids=["reset", "empty", "a ring", "full"],
+)
+def test_a_buffer_of_its_working_size_is_no_leak(tmp_path: Path, used: list[int], room: list[int]) -> None:
+    paths = buffers(tmp_path / "healthy", [min(pair) for pair in zip(used, room, strict=True)], room)
+    assert heapscope.diagnose(paths, force_series=True).status == HEALTHY
+
+
+def test_a_cure_of_one_buffer_is_told_by_its_bytes(tmp_path: Path) -> None:
+    before = heapscope.snapshots(
+        buffers(tmp_path / "before", [2000, 4000, 6000, 8000], [2000, 4000, 8000, 8000])
+    )
+    for name, used, room, verdict in (
+        ("again", [1000, 2100, 3200, 4300], [1000, 4000, 4000, 8000], "not fixed"),
+        ("again, doubled before", [4200, 5300, 6400, 7500], [8000] * 4, "not fixed"),
+        ("idle", [0, 0, 0, 0], [32] * 4, "too early to tell"),
+        ("emptied", [3900, 100, 3000, 400], [4000] * 4, "fixed"),
+    ):
+        after = heapscope.snapshots(buffers(tmp_path / name, used, room))
+        proof = before.prove(after, force_series=True)
+        assert proof.verdict == verdict, (name, proof.reason)
+        assert proof.decisive[0].name == "com.acme.Main.log"
