@@ -21,9 +21,9 @@ MIN_TAIL = 1 / 3
 # growth that goes on.
 JUMP = 0.8
 
-# Four snapshots or more that rise, at each step, at no more than this part of the speed before come to a limit:
-# a reservoir, a vocabulary.  Of leaks under a steady load whose speed scatters by 20 % one in 250 series of four
-# does the same (200,000 simulated), of longer series none.
+# Four snapshots or more that rise, at each step, at no more than this part of the speed before come to a
+# limit: a reservoir, a vocabulary.  Of leaks under a steady load whose speed scatters by 20 % one in 250
+# series of four does the same (200,000 simulated), of longer series none.
 FADING = 0.75
 
 # --- what is warm-up (growth/trends.py) ---

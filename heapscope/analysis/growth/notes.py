@@ -23,7 +23,7 @@ class NoteKind(StrEnum):
     WARM_UP = "warm-up left out"  # [counts: snapshots], found by itself
     TWO_SNAPSHOTS = "two snapshots"
     THREE_SNAPSHOTS = "three snapshots"
-    GARBAGE_GROWS = "garbage grows"  # the heap grows, and what the GC roots reach does not: no forecast
+    GARBAGE_GROWS = "garbage grows"  # the heap grows, and what is held strongly hardly does: no forecast
     NO_FORECAST = "no forecast"  # the heap grows, and no class of the program or of a library does
 
 
