@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heapscope.heap.retention.holders import Holder
     from heapscope.heap.retention.suspects import Suspect
 
+_RISING = 3  # fields that rise by too little for a finding
 _OUTSIDE = 3  # fields that own most outside of the heap
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
@@ -333,6 +334,12 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
             "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
             "is not said when it would be full"
         )
+    lines += [
+        f"{printable(each.name)} rises from snapshot to snapshot, {format_bytes(each.first_bytes)} -> "
+        f"{format_bytes(each.last_bytes)}: too little of this heap to be called a leak, and no proof that "
+        "there is none; more snapshots over a longer time will tell"
+        for each in diagnosis.rising[:_RISING]
+    ]
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
     if diagnosis.off_heap is not None:
         large = [use for use in diagnosis.off_heap.uses if use.kind != MAPPED and is_large(use)]

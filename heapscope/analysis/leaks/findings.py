@@ -13,6 +13,7 @@ from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.statistics import Rate, rate
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.leaks.owner_growth import Rising
 from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.holders import MergedPaths
@@ -174,6 +175,9 @@ class Diagnosis(PlainDict, RichRepr):
         Where the snapshot lies that was looked at.
     off_heap : OffHeap or None
         What lies outside of the heap that was looked at; None of a class histogram.
+    rising : tuple of Rising
+        Where nothing was found: fields, or of class histograms classes of the program, that rise steadily by
+        too little to be called a leak; the most first.
     resident : ResidentMemory or None
         Where the resident memory of the process goes; None without a sidecar.
     """
@@ -194,6 +198,7 @@ class Diagnosis(PlainDict, RichRepr):
     pid: int | None = None
     folder: Path | None = None
     off_heap: OffHeap | None = None
+    rising: tuple[Rising, ...] = ()
     resident: ResidentMemory | None = None
 
     @property

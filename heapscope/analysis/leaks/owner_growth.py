@@ -66,6 +66,15 @@ class OwnerGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class Rising:
+    """A field, or a class, that rises from snapshot to snapshot by too little to be called a leak."""
+
+    name: str
+    first_bytes: int
+    last_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Figures:
     """What fields own in one dump, in units of the shallow sizes."""
 
@@ -85,8 +94,8 @@ def opened_dumps(series: Series) -> list[int]:
 
 def growing_owner(
     series: Series, evidence: SnapshotEvidence, progress: Progress = no_progress
-) -> OwnerGrowth | None:
-    """The field that takes most of the heap's growth.
+) -> tuple[OwnerGrowth | None, tuple[Rising, ...]]:
+    """The field that takes most of the heap's growth; else fields that rise by less than a leak's part.
 
     Parameters
     ----------
@@ -99,13 +108,15 @@ def growing_owner(
 
     Returns
     -------
-    OwnerGrowth or None
+    leading : OwnerGrowth or None
         None for fewer than three dumps, and where no field of a program or a library grows enough: by a part
         of what a growing heap gained, or by a part of the heap, whatever else comes and goes there.
+    rising : tuple of Rising
+        Where ``leading`` is None: what rises all the same, the most first.
     """
     places = opened_dumps(series)
     if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
-        return None
+        return None, ()
     figures = [_figures(series[place], evidence, progress) for place in places]
     graph, unit = evidence.graph, evidence.graph.columns.unit_bytes
     last = {each.owner.field: each for each in figures[-1].owned}
@@ -115,6 +126,7 @@ def growing_owner(
     }
     unused = {name: [one.unused_units.get(name, 0) for one in figures] for name in owned}
     reachable = [one.reachable_units for one in figures]
+    axis = Axis(None, None, len(places))
     larger = [name for name, sizes in owned.items() if sizes[-1] > sizes[0]]
     # An array that doubles when it is full grows in ever rarer steps; what is in it grows on.
     for is_less in (False, True):
@@ -133,7 +145,7 @@ def growing_owner(
         for position, place in enumerate(places):
             of_each[place] = figures[position].counts.get(name, 0)
             bytes_of_each[place] = (owned[name][position] - unused[name][position]) * unit
-        return OwnerGrowth(
+        leading = OwnerGrowth(
             owned=last[name],
             trend=trend,
             counts=tuple(of_each),
@@ -142,7 +154,15 @@ def growing_owner(
             reachable_bytes=(whole.values[0] * unit, whole.values[-1] * unit),
             others=tuple((other, grown.delta * unit) for other, grown, _ in told[1:]),
         )
-    return None
+        return leading, ()
+    least = OWNER_SHARE * float(np.median(reachable))
+    trends = find_trends(np.array([owned[name] for name in larger], np.int64), axis) if larger else []
+    slow = [
+        Rising(name, trend.values[0] * unit, trend.values[-1] * unit)
+        for name, trend in zip(larger, trends, strict=True)
+        if trend.verdict == GROWS and trend.delta >= least and _is_told(graph, last[name])
+    ]
+    return None, tuple(sorted(slow, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
 
 
 def _grown(

@@ -10,8 +10,8 @@ from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
 from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
-from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, opened_dumps
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE, OWNER_SHARE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import instances_of
@@ -110,17 +110,37 @@ def _holder_of_array(array: KeyGrowth, growth: Growth) -> KeyGrowth:
 
 
 def _alone(growth: Growth) -> list[tuple[KeyGrowth, float]]:
-    """Classes of the program that, with what rises in step, make a heap larger in which other things come and
-    go."""
+    """Classes that alone make a heap larger in which other things come and go."""
+    a_tenth = HEAP_GROWTH * median(growth.whole.shallow_bytes)
+    return [
+        (key, float(size[1] - size[0])) for key, size in _own_sizes(growth) if size[1] - size[0] >= a_tenth
+    ]
+
+
+def rising_classes(growth: Growth) -> tuple[Rising, ...]:
+    """Classes of the program that rise steadily, by a hundredth of the heap at least; the most first.
+
+    Parameters
+    ----------
+    growth : Growth
+        By class.
+    """
+    least = OWNER_SHARE * median(growth.whole.shallow_bytes)
+    found = [Rising(key.name, *size) for key, size in _own_sizes(growth) if size[1] - size[0] >= least]
+    return tuple(sorted(found, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
+
+
+def _own_sizes(growth: Growth) -> list[tuple[KeyGrowth, tuple[int, int]]]:
+    """Classes of the program that grow, with first and last bytes; what rises in step counts with them."""
     rising = [key for key in growth.growing if _gained(key) > 0 and not _is_kept(key.name)]
     material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
-    a_tenth = HEAP_GROWTH * median(growth.whole.shallow_bytes)
     found = []
     for key in rising:
         if class_origin(key.name) == ClassOrigin.PROGRAM:
-            parts = [key, *(each for each in material if _is_in_step(each, key))]
-            found.append((key, float(sum(each.shallow.delta for each in parts))))
-    return [(key, size) for key, size in found if size >= a_tenth]
+            gained = sum(each.shallow.delta for each in material if _is_in_step(each, key))
+            first, last = key.shallow_bytes[0], key.shallow_bytes[-1]
+            found.append((key, (first, last + gained)))
+    return found
 
 
 def _is_in_step(one: KeyGrowth, other: KeyGrowth) -> bool:

@@ -11,6 +11,7 @@ import heapscope
 from heapscope.analysis.leaks.findings import UNKNOWN
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.analysis.verdicts import HEALTHY, LEAK
+from heapscope.reporter.diagnosis import describe_diagnosis
 from tests.support.dumps import DumpBuilder
 
 HOUR_MS = 3_600_000
@@ -93,6 +94,18 @@ def test_of_many_fields_that_leak_one_is_named_and_the_others_are_said(tmp_path:
     assert finding.owner == "com.acme.Main.a"  # of equals the first by name
     others = [f"com.acme.Main.{name} grows as well" for name in names[1:]]
     assert [each.partition(",")[0] for each in finding.evidence if "as well" in each] == others
+
+
+def test_what_rises_by_little_is_no_leak_and_is_said(tmp_path: Path) -> None:
+    paths = dumps(tmp_path, [20, 30, 40, 50], recent=[900] * 4, garbage=[0] * 4)
+    found = heapscope.diagnose(paths, force_series=True)
+    assert found.status == HEALTHY
+    (rising,) = found.rising
+    assert rising.name == "com.acme.Collector.history"
+    assert 0 < rising.first_bytes < rising.last_bytes
+    assert any("Collector.history rises" in each for each in describe_diagnosis(found).figures)
+    again = dumps(tmp_path, [50] * 4, recent=[900] * 4, garbage=[0] * 4)
+    assert heapscope.diagnose(again, force_series=True).rising == ()
 
 
 def test_of_many_dumps_some_are_opened_and_the_others_say_none(tmp_path: Path) -> None:
