@@ -186,14 +186,15 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
 
 
 def _fades(where: Floats, steps: Floats) -> NDArray[np.bool_]:
-    """Which series rise ever more slowly, at each step by a part of the rate before: those have a limit."""
+    """Which series rise ever more slowly: those come to a limit."""
     if steps.shape[1] < _SHORTEST:
         return np.zeros(len(steps), bool)
     lengths = np.diff(where)
     if not (lengths > 0).all():
         return np.zeros(len(steps), bool)
     speeds = steps / lengths
-    found: NDArray[np.bool_] = (speeds[:, 1:] <= FADING * speeds[:, :-1]).all(axis=1)
+    is_slower = (np.diff(speeds, axis=1) < 0).all(axis=1) | (mann_kendall(-speeds)[1] <= SIGNIFICANCE)
+    found: NDArray[np.bool_] = is_slower & (speeds[:, -1] <= FADING * speeds[:, 0])
     return found
 
 

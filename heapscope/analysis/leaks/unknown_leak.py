@@ -131,26 +131,29 @@ def rising_classes(growth: Growth) -> tuple[Rising, ...]:
 
 
 def _own_sizes(growth: Growth) -> list[tuple[KeyGrowth, tuple[int, int]]]:
-    """Classes of the program that grow, with first and last bytes; what rises in step counts with them."""
+    """Classes of the program that grow, with the bytes at first, after the warm-up, and at last.
+
+    What rises in step with them counts as well.
+    """
     rising = [key for key in growth.growing if _gained(key) > 0 and not _is_kept(key.name)]
     material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
     found = []
     for key in rising:
         if class_origin(key.name) == ClassOrigin.PROGRAM:
-            gained = sum(each.shallow.delta for each in material if _is_in_step(each, key))
-            first, last = key.shallow_bytes[0], key.shallow_bytes[-1]
-            found.append((key, (first, last + gained)))
+            skip = growth.axis.skip
+            parts = [key, *(each for each in material if _is_in_step(each, key, skip))]
+            gained = sum(each.shallow_bytes[-1] - each.shallow_bytes[skip] for each in parts)
+            found.append((key, (key.shallow_bytes[skip], key.shallow_bytes[skip] + gained)))
     return found
 
 
-def _is_in_step(one: KeyGrowth, other: KeyGrowth) -> bool:
+def _is_in_step(one: KeyGrowth, other: KeyGrowth, skip: int) -> bool:
     """Whether there are as many more of a class for each more of another, one at least, in every snapshot."""
-    gained = _gained(one)
-    each = gained / _gained(other)
-    expected = (each * (count - other.instance_counts[0]) for count in other.instance_counts)
-    return each >= 1 - ONE_FOR_ONE and all(
-        abs(count - one.instance_counts[0] - more) <= ONE_FOR_ONE * gained
-        for count, more in zip(one.instance_counts, expected, strict=True)
+    counts, others = (key.instance_counts[skip:] for key in (one, other))
+    gained, gained_other = counts[-1] - counts[0], others[-1] - others[0]
+    return gained >= (1 - ONE_FOR_ONE) * gained_other > 0 and all(
+        abs(count - counts[0] - gained / gained_other * (own - others[0])) <= ONE_FOR_ONE * gained
+        for count, own in zip(counts, others, strict=True)
     )
 
 
