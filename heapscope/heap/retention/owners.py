@@ -32,6 +32,7 @@ from heapscope.heap.retention.owner_content import (
 )
 from heapscope.heap.retention.owner_paths import (
     ELEMENT,
+    FIELD,
     LOADER,
     OTHER,
     STACK,
@@ -120,32 +121,36 @@ def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owne
 
 
 def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
-    """The owners, with the stacks of threads that differ in a number of their name alone as one.
+    """The owners, with the stacks and tasks of threads that differ in a number of their name alone as one.
 
     A field that each of many such threads leads to once, and no collection, is not what they pile up in.
     """
     names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for owner in owners:
-        if _is_of_stack(owner):
+        if _is_of_thread(owner):
             names[_group_of(owner)].add(owner.thread_name)
     return [
         replace(
             owner,
-            field=f"local variables of threads {_group_of(owner)[1]!r}",
+            field=f"{'local variables of ' * (owner.steps[0].kind == STACK)}threads {_group_of(owner)[1]!r}",
             kind=STACK,
             origin=ClassOrigin.JDK,
             place=0,
             held_index=owner.held_index if len(owner.steps) < 2 else owner.steps[1].object_index,
             thread_name=_group_of(owner)[1],
         )
-        if _is_of_stack(owner) and len(names[_group_of(owner)]) >= _THREADS
+        if _is_of_thread(owner) and len(names[_group_of(owner)]) >= _THREADS
         else owner
         for owner in owners
     ]
 
 
-def _is_of_stack(owner: Owner) -> bool:
-    if not owner.thread_name or not owner.steps or owner.steps[0].kind != STACK:
+def _is_of_thread(owner: Owner) -> bool:
+    """Whether a thread's stack or its task leads to something, and no collection is between."""
+    if not owner.thread_name or not owner.steps:
+        return False
+    first = owner.steps[0]
+    if first.kind != STACK and not (first.kind == FIELD and first.class_name == "java.lang.Thread"):
         return False
     return owner.kind == STACK or all(step.kind != ELEMENT for step in owner.steps[: owner.place + 1])
 
@@ -423,8 +428,11 @@ def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     """Object indices of what a field owns: of its content's class, else of what piles up there."""
     piles, name = owned.pile_indices, owned.content_class
     is_field = owned.owner.place >= 0 and owned.owner.kind != STACK
-    if not name or (not is_field and most_common_class(graph, piles) == name):
+    if not name:
         return piles
+    if not is_field and most_common_class(graph, piles) == name:
+        names = [graph.classes[row].name == name for row in graph.columns.class_index[piles].tolist()]
+        return piles[np.array(names, bool)]
     members = content_members(graph, owned.held_indices if is_field else np.unique(piles), name)
     return members if members.size else piles
 
