@@ -36,7 +36,18 @@ from benchmarks.verdicts.answers import (
     wrong_limits,
 )
 from benchmarks.verdicts.cases import CASES, HEALTHY, QUICK, Case
-from benchmarks.verdicts.judging import DIAGNOSED, RIGHT, SUSPECTS, TEXTS, Goal, Row, goals, judge, judge_cure
+from benchmarks.verdicts.judging import (
+    DIAGNOSED,
+    GARBAGE,
+    RIGHT,
+    SUSPECTS,
+    TEXTS,
+    Goal,
+    Row,
+    goals,
+    judge,
+    judge_cure,
+)
 from benchmarks.verdicts.open_heaps import forget_heaps, share_heaps
 from benchmarks.verdicts.runs import (
     AGAIN,
@@ -97,13 +108,17 @@ def cured(case: Case, jdk: int, runs: dict[str, list[Shot]], *, quick: bool) -> 
     """What is said of runs after the leak: with its cure, without it, and idle."""
     for run in (FIXED, AGAIN, IDLE):
         texts = (TEXTS,) if case.has_texts else ()
-        for view in ("4",) if quick else ("4", "8", *texts):
+        garbage = (GARBAGE,) if case.live else ()
+        for view in ("4",) if quick else ("4", "8", *garbage, *texts):
             before, after = (
-                _texts(shots) if view == TEXTS else _dumps(shots, view) for shots in (runs[BEFORE], runs[run])
+                _texts(shots) if view == TEXTS else _dumps(shots, "4" if view == GARBAGE else view)
+                for shots in (runs[BEFORE], runs[run])
             )
+            if view == GARBAGE:
+                after = [runs[run][step - 1].everything for step in STEPS_OF["4"]]
             answer = ask("check", *before, "--against", *after, "--json")
             yield judge_cure(case, jdk, run, DIAGNOSED.get(view, view), read_check(answer))
-        forget_heaps(shot.dump for shot in runs[run])
+        forget_heaps(dump for shot in runs[run] for dump in (shot.dump, shot.everything) if dump.is_file())
 
 
 def measure(

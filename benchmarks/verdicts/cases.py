@@ -42,7 +42,8 @@ class Case:
         Whether snapshots leave garbage out, as they do by default.
     has_texts : bool
         Whether it is asked about class histograms too: they cannot tell garbage, or what is held softly only,
-        from what is held for good, and do not say that they have garbage in them.
+        from what is held for good, and do not say that they have garbage in them; nor how much of an array is
+        in use.
     off_heap_bytes : int
         What lies outside of the Java heap at the last step, where that is what piles up; else 0.
     options : tuple of str
@@ -70,7 +71,7 @@ class Case:
     @property
     def has_program_class(self) -> bool:
         """Whether a class of the program piles up; not only strings or buffers of the JDK."""
-        return any(not name.startswith("java.") for name in self.classes)
+        return any(not name.startswith("java.") and not name.endswith("[]") for name in self.classes)
 
 
 _CRM = tuple(
@@ -78,6 +79,8 @@ _CRM = tuple(
     for name in ("Name", "Address", "Phone", "Account", "Contract", "Consent", "Visits", "Rating", "Region")
 )
 _DIRECT = ("-XX:MaxDirectMemorySize=256m",)
+
+_PROTOCOL = "com.acme.protocol.Protocol"
 
 UNKNOWN_LEAKS = (
     Case(
@@ -231,6 +234,22 @@ UNKNOWN_LEAKS = (
         "a ThreadLocal in each object, whose value refers to the object",
         "Script.state", ("com.acme.script.Script", "com.acme.script.ScriptState"),
     ),
+    Case(
+        "growing-stream", _PROTOCOL, UNKNOWN, "one ByteArrayOutputStream that gets larger and larger",
+        "Protocol.stream", ("byte[]",), arguments=("stream",), has_texts=False,
+    ),
+    Case(
+        "growing-text", _PROTOCOL, UNKNOWN, "one StringBuilder that gets larger and larger",
+        "Protocol.text", ("byte[]",), arguments=("text",), has_texts=False, collector=G1,
+    ),
+    Case(
+        "growing-array", _PROTOCOL, UNKNOWN, "one byte[] that gets larger and larger",
+        "Protocol.packed", ("byte[]",), arguments=("array",), collector=PARALLEL,
+    ),
+    Case(
+        "growing-chunks", _PROTOCOL, UNKNOWN, "a list of byte[]", "Protocol.chunks", ("byte[]",),
+        arguments=("chunks",),
+    ),
 )  # fmt: skip
 
 _LAKE = "com.acme.lake.Lake"
@@ -311,6 +330,7 @@ HEALTHY_PROGRAMS = (
         "garbage that no collection takes while it is watched; snapshots with garbage",
         live=False, has_texts=False, options=("-Xmn48m",),
     ),
+    Case("working-buffers", "com.acme.studio.Studio", HEALTHY, "buffers that grow as far as they must"),
     Case("long-batch", "com.acme.invoice.Invoices", HEALTHY, "a batch that grows for long and drops"),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ UNDECIDED = "too few snapshots"
 SUSPECTS = "1 dump, suspects"
 DIAGNOSED = {"1": "1 dump", "2": "2 dumps", "4": "4 dumps", "8": "8 dumps"}
 TEXTS = "8 texts"
+GARBAGE = "4 with garbage"  # dumps after the cure
 LONG = (DIAGNOSED["4"], DIAGNOSED["8"])
 
 
@@ -237,6 +238,11 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
         _at_least(
             'cured and called "fixed" (no goal of its own)',
             (r.reading.verdict == FIXED_VERDICT for r in cured), 0, "as many as can be told",
+        ),
+        _at_least(
+            'of these with garbage in the dumps after (no goal of its own)',
+            (r.reading.verdict == FIXED_VERDICT for r in cured if r.view.endswith(GARBAGE)), 0,
+            "as many as can be told",
         ),
         _at_most(
             'cured and called "not fixed"', (r.reading.verdict == NOT_FIXED_VERDICT for r in cured), 0, "0"

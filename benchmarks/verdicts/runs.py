@@ -41,6 +41,9 @@ class Shot:
 
     dump: Path
     text: Path
+    everything: (
+        Path  # a dump with garbage, as it is asked for where a cure cannot be told; of runs after only
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,12 @@ def take_run(case: Case, jdk: Jdk, run: str, classes: Classes, folder: Path) -> 
         The program ends or says something else than it should.
     """
     shots = [
-        Shot(folder / f"step-{i}.hprof", folder / f"step-{i}.histogram.txt") for i in range(1, STEPS + 1)
+        Shot(
+            folder / f"step-{i}.hprof",
+            folder / f"step-{i}.histogram.txt",
+            folder / "garbage" / f"step-{i}.hprof",
+        )
+        for i in range(1, STEPS + 1)
     ]
     command = [
         str(jdk.tool("java")), f"-Xmx{HEAP_BYTES}", case.collector, *case.options, "-XX:+StartAttachListener",
@@ -130,12 +138,14 @@ def take_run(case: Case, jdk: Jdk, run: str, classes: Classes, folder: Path) -> 
         return shots
     folder.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
-    _take(command, case, shots, schedule(case, run))
+    _take(command, case, shots, schedule(case, run), with_garbage=run != BEFORE and case.live)
     stamp.write_text(made_by)
     return shots
 
 
-def _take(command: list[str], case: Case, shots: list[Shot], times: list[float]) -> None:
+def _take(
+    command: list[str], case: Case, shots: list[Shot], times: list[float], *, with_garbage: bool
+) -> None:
     # The JVM would print what it picks up from these.
     silent = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")
     process = subprocess.Popen(
@@ -155,6 +165,12 @@ def _take(command: list[str], case: Case, shots: list[Shot], times: list[float])
             if said != f"step {step} done\n":
                 raise SystemExit(f"{case.main}: {said}{process.stdout.read()}")
             found = processes.get(process.pid)
+            if (
+                with_garbage and step % 2 == 0
+            ):  # before the dump of what is in use, for which the JVM collects all garbage
+                shot.everything.parent.mkdir(exist_ok=True)
+                shot.everything.unlink(missing_ok=True)
+                attach.jcmd(found, f"GC.heap_dump -all {shot.everything.resolve()}")
             shot.dump.unlink(missing_ok=True)
             attach.jcmd(found, " ".join(["GC.heap_dump", *everything, str(shot.dump.resolve())]))
             text = attach.jcmd(found, " ".join(["GC.class_histogram", *everything]))
@@ -168,10 +184,12 @@ def _take(command: list[str], case: Case, shots: list[Shot], times: list[float])
 
 
 def _set_time(shot: Shot, at: float) -> None:
-    with shot.dump.open("r+b") as file:
-        head = file.read(64)
-        place = head.index(b"\0") + 1 + 4  # the format's name, the size of identifiers
-        file.seek(place)
-        file.write(struct.pack(">Q", round(at * 1000)))
-    for path in (shot.dump, shot.text):
+    dumps = [dump for dump in (shot.dump, shot.everything) if dump.is_file()]
+    for dump in dumps:
+        with dump.open("r+b") as file:
+            head = file.read(64)
+            place = head.index(b"\0") + 1 + 4  # the format's name, the size of identifiers
+            file.seek(place)
+            file.write(struct.pack(">Q", round(at * 1000)))
+    for path in (*dumps, shot.text):
         os.utime(path, (at, at))

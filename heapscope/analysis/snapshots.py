@@ -24,11 +24,13 @@ from heapscope.analysis.growth.insertions import inserted
 from heapscope.analysis.growth.options import SeriesOptions
 from heapscope.analysis.growth.reachable import reachable_series
 from heapscope.analysis.growth.same_process import Process
+from heapscope.analysis.growth.serial_numbers import made
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import Snapshot, named_files, read_snapshots
 from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
+from heapscope.analysis.leaks.measures import measure
 from heapscope.analysis.verdicts import TOO_EARLY
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
@@ -156,8 +158,15 @@ class Snapshots(RichRepr, Queryable, Series):
         before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
         cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
         findings = () if patterns else find_leaks(self, before, progress=progress).findings
-        subjects = [self.name_of(each.class_name) for each in findings]
+        pairs = [pair for pair in measure(findings, before, cured, progress) if pair[1].has_grown]
+        measured = [each for _, each in pairs]
+        told_of = {id(finding) for finding, _ in pairs}
+        larger = next((each for each in findings if each.sizes and id(each) not in told_of), None)
+        unmeasured = "" if larger is None else larger.owner or larger.class_name
+        # Of one object that gets larger its class, an array mostly, says nothing.
+        subjects = [self.name_of(each.class_name) for each in findings if not each.sizes]
         owners = {self.name_of(each.class_name): each.owner for each in reversed(findings) if each.owner}
+        owners |= {each.first.name: finding.owner or each.first.name for finding, each in pairs}
 
         def insertions(name: str) -> tuple[int, int] | None:
             runs = self.each_moment_once(), after.each_moment_once()
@@ -165,10 +174,18 @@ class Snapshots(RichRepr, Queryable, Series):
             known = [count for count in put if count is not None]
             return (known[0], known[1]) if len(known) == len(put) else None
 
-        proof = cure.prove(before, cured, patterns, subjects=subjects, insertions=insertions)
-        if proof.verdict == TOO_EARLY and not any(one.grown > 0 for one in proof.decisive):
+        proof = cure.prove(
+            before,
+            cured,
+            patterns,
+            subjects=subjects,
+            measured=measured,
+            unmeasured=unmeasured,
+            insertions=insertions,
+        )
+        if proof.verdict == TOO_EARLY and not proof.decisive:
             return proof
-        # Garbage in the dumps after is no leak that goes on, and hides none.
+        # Garbage in the dumps after is no leak that goes on, hides none, and shows what was done.
         kept = reachable_series(after.each_moment_once(), progress)
         if kept is None:
             return proof
@@ -181,9 +198,12 @@ class Snapshots(RichRepr, Queryable, Series):
             reached,
             patterns,
             subjects=subjects,
+            measured=measured,
+            unmeasured=unmeasured,
             seen=cured,
             insertions=insertions,
             dropped=lambda name: dropped(after, name, progress),
+            made=lambda name: made(self.each_moment_once(), after.each_moment_once(), name, progress),
         )
 
     def check(

@@ -83,6 +83,7 @@ def _kinds(path: Path) -> list[FileKind]:
 
 def _kind(path: Path) -> FileKind:
     """What a file is; what is neither text nor known is taken for a dump, whose reader says what is wrong."""
+    from heapscope.parser.foreign_files import own_answer
     from heapscope.parser.tags import MAGIC_PREFIX
     from heapscope.parser.texts.class_histogram import is_histogram
     from heapscope.parser.unpacking import HEAD_BYTES, PackingError, Unpacked, packing_of
@@ -103,5 +104,7 @@ def _kind(path: Path) -> FileKind:
         return FileKind.HISTOGRAM
     if head.startswith(_SAMPLE_COLUMNS) or path.suffix == ".parquet":
         return FileKind.SAMPLES
+    if own_answer(head) is not None:
+        return FileKind.DUMP
     is_text = b"\0" not in head and bool(head.strip())
     return FileKind.LOG if is_text and os.access(path, os.R_OK) else FileKind.DUMP

@@ -76,6 +76,13 @@ _MARKS = (
     _Mark(b"SkFWQSBQUk9GSUxF", "a heap dump as base64 text; decode it: base64 -d {path} > heap.hprof"),
     _Mark(b"H4sI", "a gzip file as base64 text; decode it: base64 -d {path} > heap.hprof.gz"),
 )
+# What heapscope's own commands begin their JSON with, and what `collect` begins a sidecar with.
+_OWN_ANSWER = re.compile(rb'\{\s*"schema_version":\s*\d+,\s*"kind":\s*"([a-z ]{1,40})"')
+_SIDECAR = re.compile(
+    rb'\{\s*"captured_at":\s*"[^"]*",\s*"kind":\s*"(?:dump|histogram|verdict)",\s*"method":'
+)
+_SIDECAR_KIND = "sidecar"
+_VERDICT = ".verdict.json"
 _TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
 _TAGS = re.compile(rb"<[^>]*>")
 _WITHOUT_TEXT = re.compile(rb"<(script|style)\b.*?</\1>", re.IGNORECASE | re.DOTALL)
@@ -188,6 +195,8 @@ def _text(path: str, head: bytes, size: int) -> str | None:
         title = _TITLE.search(start)
         said = title[1] if title else _TAGS.sub(b" ", _WITHOUT_TEXT.sub(b" ", start))
         return f"a web page or XML{_quoted(said)}: {_DOWNLOAD}"
+    if (kind := own_answer(start)) is not None:
+        return _own_answer(path, kind)
     if start[:1] in b"{[":
         return f"JSON{_quoted(start)}: {_DOWNLOAD}"
     if _STATS.search(start):
@@ -198,6 +207,34 @@ def _text(path: str, head: bytes, size: int) -> str | None:
     if _LOG.search(start):
         return f"a log; what it tells of memory says: heapscope explain-log {shlex.quote(path)}"
     return f"text{_quoted(start)}; {_NEW_DUMP}"
+
+
+def own_answer(head: bytes) -> str | None:
+    """What kind of answer of heapscope, as JSON, a file begins with; None where it is something else.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first bytes.
+    """
+    found = _OWN_ANSWER.match(head)
+    if found is not None:
+        return found[1].decode()
+    return _SIDECAR_KIND if _SIDECAR.match(head) else None
+
+
+def _own_answer(path: str, kind: str) -> str:
+    if kind == _SIDECAR_KIND:
+        snapshot = shlex.quote(path.removesuffix(".json"))
+        return f"the sidecar of a snapshot, which is read along with it; name the snapshot: {snapshot}"
+    stem = path.removesuffix(_VERDICT)
+    if stem != path:
+        text = shlex.quote(f"{stem}.histogram.txt")
+        return (
+            "the verdict of 'heapscope collect --kind verdict', as JSON for programs; name the class "
+            f"histogram that was taken with it: {text}"
+        )
+    return f"an answer of heapscope ({kind}), as JSON for programs; name the snapshot that it was made of"
 
 
 def _quoted(said: bytes) -> str:

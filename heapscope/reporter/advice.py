@@ -20,7 +20,7 @@ def cure_steps(finding: Finding) -> list[str]:
         see = command("inspect", finding.dump, f"0x{finding.example_id:x}")
         why = command("paths", finding.dump, finding.class_name)
         steps[1:1] = [f"See one of them with its fields: {see}", f"See what holds all of them: {why}"]
-    elif finding.id == UNKNOWN:
+    elif finding.id == UNKNOWN and not finding.owner:
         steps.insert(1, "Take a heap dump of the process: class counts do not tell what holds the objects.")
     return steps
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heapscope.heap.retention.holders import Holder
     from heapscope.heap.retention.suspects import Suspect
 
+_RISING = 3  # fields that rise by too little for a finding
 _OUTSIDE = 3  # fields that own most outside of the heap
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
 _LABEL_WIDTH = 10
@@ -90,6 +91,7 @@ class FindingSection:
     other_holders: tuple[str, ...] = ()
     off_heap_bytes: int | None = None  # outside of the Java heap, where that is the leak
     unverified: tuple[str, ...] = ()  # what the catalogue says and nobody saw at the source
+    sizes: tuple[int | None, ...] = ()  # bytes in each snapshot, where not the number of objects grows
 
     @property
     def what(self) -> str:
@@ -106,6 +108,10 @@ class FindingSection:
     @property
     def speed(self) -> str:
         """``5 -> 20 -> 35 -> 50; about 8,030 an hour, 570 MB an hour``; empty for one snapshot."""
+        if self.sizes:
+            steps = " -> ".join("?" if size is None else format_bytes(size) for size in few(self.sizes))
+            is_told = self.bytes_per_hour is not None and self.bytes_per_hour > 0
+            return f"{steps}; about {format_bytes(self.bytes_per_hour or 0)} an hour" if is_told else steps
         known = [count for count in self.counts if count is not None]
         if len(known) < 2:
             return ""
@@ -251,6 +257,7 @@ def describe_finding(finding: Finding, *, show_secrets: bool = False) -> Finding
         other_holders=tuple(map(printable, finding.other_holders)),
         off_heap_bytes=finding.off_heap_bytes,
         unverified=tuple(map(printable, finding.unverified)),
+        sizes=finding.sizes,
     )
 
 
@@ -327,6 +334,12 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
             "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
             "is not said when it would be full"
         )
+    lines += [
+        f"{printable(each.name)} rises from snapshot to snapshot, {format_bytes(each.first_bytes)} -> "
+        f"{format_bytes(each.last_bytes)}: too little of this heap to be called a leak, and no proof that "
+        "there is none; more snapshots over a longer time will tell"
+        for each in diagnosis.rising[:_RISING]
+    ]
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
     if diagnosis.off_heap is not None:
         large = [use for use in diagnosis.off_heap.uses if use.kind != MAPPED and is_large(use)]

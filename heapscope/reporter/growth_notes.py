@@ -38,6 +38,10 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
         f"the class histograms of {_some(note.names)} are of the same moments as the dumps of these names: "
         "each moment counts once"
     ),
+    NoteKind.COUNTED_BY_TEXTS: lambda note: (
+        f"only a part of {_some(note.names)} could be read: the counts are those of the class histograms "
+        "beside them"
+    ),
     NoteKind.SEVERAL_PROCESSES: lambda note: (
         f"the snapshots are of {note.counts[0]} processes, compared as one series as told"
     ),
@@ -61,7 +65,8 @@ _TEXTS: Mapping[NoteKind, Callable[[Note], str]] = {
         "three snapshots rise by chance once in six: nothing is more than 'perhaps'"
     ),
     NoteKind.GARBAGE_GROWS: lambda note: (
-        "no forecast: what the GC roots reach does not grow; the rest is garbage, which a collection frees"
+        "no forecast: what the GC roots hold strongly grows little or not at all; the rest is garbage, or "
+        "held softly only, and a collection frees it before memory runs out"
     ),
     NoteKind.NO_FORECAST: lambda note: (
         "no forecast: no class of the program or of a library grows, only the JDK's own"

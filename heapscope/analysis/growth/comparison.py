@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+INSTANCES, ENTRIES, BYTES = "instances", "entries", "bytes"
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A class in two runs.
@@ -42,6 +45,8 @@ class Compared:
         Instances by which it would have grown in the second run at the first one's rate.
     grown : int
         Instances by which it did.
+    what : str
+        What these figures count: ``"instances"``, ``"entries"`` of a collection, or ``"bytes"``.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Compared:
     unit: str
     expected: float
     grown: int
+    what: str = INSTANCES
 
     @property
     def origin(self) -> ClassOrigin:
@@ -156,7 +162,7 @@ def compare(first: Growth, second: Growth, *, certain: Collection[str] = ()) -> 
         raise HeapscopeError(f"growth by {first.by} and by {second.by} cannot be compared")
     unit = common_unit(first, second)
     found = [
-        _compared(key.name, key, second.get(key.name), second, unit)
+        compare_key(key, second.get(key.name), second, unit)
         for key in first.keys
         if _rises(key) or (key.name in certain and key.instances.delta > 0)
     ]
@@ -179,14 +185,27 @@ def span(growth: Growth, unit: str) -> float:
     return float(places[-1] - places[skip])
 
 
-def _compared(name: str, key: KeyGrowth, other: KeyGrowth | None, second: Growth, unit: str) -> Compared:
+def compare_key(
+    key: KeyGrowth, other: KeyGrowth | None, second: Growth, unit: str, what: str = INSTANCES
+) -> Compared:
+    """One key in two runs.
+
+    Parameters
+    ----------
+    key, other : KeyGrowth
+        In the first run and in the second; None where no snapshot of that has it.
+    second : Growth
+        The second run.
+    unit, what : str
+        As `Compared` has them.
+    """
     rate = rate_of(key.instances, unit)
     skip, steady = second.axis.skip, second.axis.count - second.axis.skip
     expected = max(0.0, 0.0 if rate is None else rate.value) * span(second, unit)
     grown = 0 if other is None else other.instance_counts[-1] - other.instance_counts[skip]
 
     def told(outcome: Outcome) -> Compared:
-        return Compared(name, key, other, outcome, unit, expected, grown)
+        return Compared(key.name, key, other, outcome, unit, expected, grown, what)
 
     if not key.instances.delta:  # only its bytes grow: judged by the trend alone
         if other is not None and other.is_growing:

@@ -11,9 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heapscope.analysis.growth.comparison import Compared, Comparison, compare, rate_of, span
-from heapscope.analysis.growth.growth import Growth
-from heapscope.analysis.growth.load import Dropped, Insertions, why_no_load, why_restarted
+from heapscope.analysis.growth.comparison import (
+    BYTES,
+    Compared,
+    Comparison,
+    common_unit,
+    compare,
+    compare_key,
+    rate_of,
+    span,
+)
+from heapscope.analysis.growth.growth import Growth, KeyGrowth
+from heapscope.analysis.growth.load import Dropped, Insertions, Made, why_no_load, why_restarted
 from heapscope.analysis.thresholds import IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import (
     FIXED,
@@ -85,15 +94,40 @@ class Proof(RichRepr):
         return self.to_table().to_frame()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a diagnosis counted that no class histogram counts: before, and by the same measure after.
+
+    Attributes
+    ----------
+    first, second : KeyGrowth
+        Under one name; instances are what ``what`` says.
+    what : str
+        As `Compared` has it.
+    """
+
+    first: KeyGrowth
+    second: KeyGrowth
+    what: str
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether it grew before: what did not tells nothing after."""
+        return self.first.instances.delta > 0
+
+
 def prove(
     before: Growth,
     after: Growth,
     patterns: Sequence[str] = (),
     *,
     subjects: Sequence[str] = (),
+    measured: Sequence[Measured] = (),
+    unmeasured: str = "",
     seen: Growth | None = None,
     insertions: Insertions | None = None,
     dropped: Dropped | None = None,
+    made: Made | None = None,
 ) -> Proof:
     """Whether what grew before still grows after.
 
@@ -106,18 +140,33 @@ def prove(
         with them; else the program's own; else those of libraries.
     subjects : sequence of str
         The classes that a diagnosis of the snapshots before found to leak, the surest first.
+    measured : sequence of Measured
+        Entries of collections, or bytes of one field, that the diagnosis found to grow.
+    unmeasured : str
+        What the diagnosis found and neither classes nor ``measured`` tell of; nothing is fixed then.
     seen : Growth, optional
         The snapshots after with their garbage, where ``after`` counts only what the GC roots reach: garbage
         is no leak, but shows that the program works.
-    insertions, dropped : callable, optional
+    insertions, dropped, made : callable, optional
         See `heapscope.analysis.growth.load.why_no_load`.
     """
     named = _ranks(before, subjects)
     both = compare(before, after, certain=named)
-    grew = tuple(one for one in both.classes if one.outcome != NEW)
+    counted = tuple(
+        compare_key(one.first, one.second, after, common_unit(before, after), one.what)
+        for one in measured
+        if one.has_grown
+    )
+    both = Comparison(before, after, (*counted, *both.classes))
+    grew = tuple(one for one in both.classes if one.outcome != NEW and one not in counted)
     decisive, why = _decisive(before, grew, patterns, named)
+    if counted and not patterns:
+        is_diagnosed = any(one.name in named for one in decisive)
+        beside = decisive if is_diagnosed else _in_step(counted[0], grew, named)
+        decisive, why = (*counted, *beside), "the diagnosis of before names it"
     if not decisive:
-        return Proof(TOO_EARLY, _nothing_decides(grew, patterns), both, ())
+        why = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
+        return Proof(TOO_EARLY, why, both, ())
 
     def told(verdict: CureVerdict, reason: str, rest_on: tuple[Compared, ...] = decisive) -> Proof:
         return Proof(verdict, reason, both, rest_on)
@@ -140,6 +189,8 @@ def prove(
     steady = after.axis.count - after.axis.skip
     if unsure or (steady < MIN_SNAPSHOTS and decisive[0].unit != "operation"):
         return told(TOO_EARLY, _why_unsure(unsure, before, after))
+    if unmeasured:
+        return told(TOO_EARLY, _not_measured(unmeasured))
     if missing := _unread(after):
         return told(TOO_EARLY, missing)
     if restarts := why_restarted(after):
@@ -147,7 +198,7 @@ def prove(
     if decisive[0].unit != "operation":
         if new := _new_growth(both, patterns):
             return told(TOO_EARLY, f"{_classes(decisive)} did not grow on, but {new}")
-        if unused := why_no_load(before, seen or after, decisive, insertions, dropped):
+        if unused := why_no_load(before, seen or after, decisive, insertions, dropped, made):
             return told(TOO_EARLY, unused)
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""
@@ -175,7 +226,7 @@ def _decisive(
 
 def _in_step(subject: Compared, grew: Sequence[Compared], named: dict[str, int]) -> list[Compared]:
     """What is not the JDK's and grows at least about as fast as the subject, in instances."""
-    if subject.first is None:
+    if subject.first is None or subject.what == BYTES:
         return []
     least = IN_STEP * subject.first.instances.delta
     return [
@@ -245,15 +296,25 @@ def _classes(some: Sequence[Compared]) -> str:
 
 
 def _figures(one: Compared) -> str:
+    if one.what == BYTES:
+        grown = format_bytes(one.grown, signed=True)
+        return f"{grown} where the rate of before gives {format_bytes(one.expected, signed=True)}"
     return (
-        f"{one.grown:+,} instances where the rate of before gives {one.expected:+,.0f}"
+        f"{one.grown:+,} {one.what} where the rate of before gives {one.expected:+,.0f}"
         if one.expected
-        else f"{one.grown:+,} instances"
+        else f"{one.grown:+,} {one.what}"
     )
 
 
 def _by(why: str, applies: bool = True) -> str:
     return f" ({why})" if why and applies else ""
+
+
+def _not_measured(what: str) -> str:
+    return (
+        f"the diagnosis of before names {what}, which gets larger and not more: class histograms do not tell "
+        "whether it still does; take three heap dumps or more of both runs, 4 are better"
+    )
 
 
 def _nothing_decides(grew: Sequence[Compared], patterns: Sequence[str]) -> str:
@@ -274,7 +335,7 @@ def _why_unsure(unsure: Sequence[Compared], before: Growth, after: Growth) -> st
     one = unsure[0]  # else there were too few snapshots
     if one.expected < MIN_EXPECTED:
         return (
-            f"at the rate of before {one.name} would have grown by {one.expected:,.1f} instances only; "
+            f"at the rate of before {one.name} would have grown by {one.expected:,.1f} {one.what} only; "
             "let it run longer, or do more work between snapshots"
         )
     return f"{_classes(unsure)} may still grow: {_figures(one)}; take more snapshots"

@@ -2,13 +2,19 @@
 
 Not all that no GC root leads to is garbage: a dump does not show every field of the JVM.  What piles up under
 such a field hangs together on a few objects; what a program dropped does not.
+
+Garbage that a dump has and the next one has not was collected in between, so what later dumps have was made
+later: a program that makes as many from dump to dump, and drops them, shows the same number in each dump.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP
@@ -16,13 +22,23 @@ from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import instances_of
+from heapscope.heap.retention.fingerprints import fingerprints
 from heapscope.progress import Progress, no_progress
 
 _CLIMBED = 8  # from an element over the node and the table of its collection, and what holds that
 
 
+@dataclass(frozen=True, slots=True)
+class _Garbage:
+    """Unreachable instances of a class in one dump."""
+
+    codes: NDArray[np.uint64]  # strictly increasing; see `fingerprints`
+    counts: NDArray[np.int64]  # of each
+    alone: int  # of these, no more than hang on nothing but themselves
+
+
 def dropped(series: Series, class_name: str, progress: Progress = no_progress) -> int:
-    """The most instances of a class, or groups of them, that lie in a dump of the series as garbage.
+    """How many instances of a class, or groups of them, a program dropped, at least.
 
     Parameters
     ----------
@@ -34,9 +50,10 @@ def dropped(series: Series, class_name: str, progress: Progress = no_progress) -
     Returns
     -------
     int
-        0 where nothing tells.
+        Those that lie in a dump as garbage and in the next one no more, and those in the last dump; 0 where
+        nothing tells.
     """
-    most = 0
+    found: list[_Garbage] = []
     for snapshot in series:
         if snapshot.kind != DUMP:
             continue
@@ -45,17 +62,43 @@ def dropped(series: Series, class_name: str, progress: Progress = no_progress) -
             assert heap is not None  # it is a dump
             with heap:
                 names = {each.name for each in heap.graph.classes if series.name_of(each.name) == class_name}
-                most = max(most, sum(_dropped_alone(heap.graph, name) for name in names))
-    return most
+                found.append(_garbage(heap.graph, sorted(names)))
+    if not found:
+        return 0
+    gone = [min(_missing(one, other), one.alone) for one, other in pairwise(found)]
+    return max(sum(gone) + found[-1].alone, *(one.alone for one in found))
 
 
-def _dropped_alone(graph: HeapGraph, class_name: str) -> int:
-    """Objects without a referrer that lead to unreachable instances of a class; no more than these are."""
+def _garbage(graph: HeapGraph, class_names: list[str]) -> _Garbage:
+    rows = [_unreachable(graph, name) for name in class_names]
+    codes, counts = np.unique(
+        np.concatenate([np.empty(0, np.uint64), *(fingerprints(graph, each) for each in rows)]),
+        return_counts=True,
+    )
+    return _Garbage(codes, counts, sum(_dropped_alone(graph, each) for each in rows))
+
+
+def _missing(one: _Garbage, other: _Garbage) -> int:
+    """How many of the first garbage are not in the other."""
+    place = np.minimum(np.searchsorted(other.codes, one.codes), max(0, other.codes.size - 1))
+    left = np.zeros(one.codes.size, np.int64)
+    if other.codes.size:
+        left = np.where(other.codes[place] == one.codes, other.counts[place], 0)
+    return int(np.maximum(one.counts - left, 0).sum())
+
+
+def _unreachable(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     try:
         rows = instances_of(graph, class_name, subclasses=False).indices
     except ObjectNotFound:
+        return np.empty(0, np.int64)
+    return rows[graph.categories[rows] == UNREACHABLE]
+
+
+def _dropped_alone(graph: HeapGraph, rows: NDArray[np.int64]) -> int:
+    """Objects without a referrer that lead to some unreachable instances; no more than these are."""
+    if not rows.size:
         return 0
-    rows = rows[graph.categories[rows] == UNREACHABLE]
     heads = 0
     seen = frontier = rows
     for _ in range(_CLIMBED):

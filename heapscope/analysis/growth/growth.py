@@ -20,10 +20,10 @@ from heapscope.analysis.growth.grouping import BY, By, KeySeries, series_by
 from heapscope.analysis.growth.notes import Note, NoteKind
 from heapscope.analysis.growth.options import DEFAULTS, SeriesOptions
 from heapscope.analysis.growth.path_groups import path_series
-from heapscope.analysis.growth.reachable import reachable_series
+from heapscope.analysis.growth.reachable import kept_bytes
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
-from heapscope.analysis.thresholds import CLASSES_KEPT, HEAP_GROWTH, SIGNIFICANCE
+from heapscope.analysis.thresholds import CLASSES_KEPT, HEAP_GROWTH, IN_STEP, SIGNIFICANCE
 from heapscope.analysis.verdicts import (
     FLUCTUATES,
     GROWS,
@@ -344,7 +344,7 @@ def find_growth(
     if forecasts and by in ("class", "class+") and not _has_own_growth(keys):
         # Garbage, dead space and the JDK's warm-up make a heap larger that will never be full of them.
         forecasts, notes = (), [*notes, Note(NoteKind.NO_FORECAST)]
-    if forecasts and _is_garbage(series, axis, progress):
+    if forecasts and _is_given_up(series, whole.shallow, axis, progress):
         forecasts, notes = (), [*notes, Note(NoteKind.GARBAGE_GROWS)]
     return Growth(
         by=by,
@@ -372,8 +372,15 @@ def _distinct(series: Series, options: SeriesOptions) -> tuple[Series, SeriesOpt
     places = series.distinct
     if len(places) == len(series):
         return series, options, []
-    left_out = tuple(one.name for place, one in enumerate(series) if place not in places)
-    return series.at(places), _work_at(options, series, places), [Note(NoteKind.SAME_MOMENT, left_out)]
+    once = series.each_moment_once()
+    counted = tuple(one.name for one in once if one.counted_by)
+    left_out = tuple(
+        one.name for place, one in enumerate(series) if place not in places and one.name not in counted
+    )
+    notes = [Note(NoteKind.SAME_MOMENT, left_out)] if left_out else []
+    if counted:
+        notes.append(Note(NoteKind.COUNTED_BY_TEXTS, counted))
+    return once, _work_at(options, series, places), notes
 
 
 def _work_at(options: SeriesOptions, series: Series, places: Sequence[int]) -> SeriesOptions:
@@ -420,13 +427,13 @@ def _keys(found: KeySeries, axis: Axis) -> tuple[KeyGrowth, ...]:
     return tuple(sorted(keys, key=place))
 
 
-def _is_garbage(series: Series, axis: Axis, progress: Progress) -> bool:
-    """Whether only garbage grows: what the GC roots reach, where dumps tell, does not."""
-    kept = reachable_series(series, progress)
+def _is_given_up(series: Series, whole: Trend, axis: Axis, progress: Progress) -> bool:
+    """Whether most of what grows goes before memory runs out: garbage, and what is held softly only."""
+    kept = kept_bytes(series, progress)
     if kept is None:
         return False
-    (trend,) = find_trends(np.array([[one.shallow_bytes for one in kept]], np.int64), axis)
-    return trend.verdict not in (GROWS, PERHAPS)
+    (trend,) = find_trends(np.array([kept], np.int64), axis)
+    return trend.verdict not in (GROWS, PERHAPS) or trend.delta < IN_STEP * whole.delta
 
 
 def _has_own_growth(keys: Sequence[KeyGrowth]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from heapscope.analysis.growth.comparison import Compared
+from heapscope.analysis.growth.comparison import INSTANCES, Compared
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.notes import NoteKind
 from heapscope.analysis.growth.same_process import evidence_of
@@ -22,6 +22,7 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 _SHOWN = 3
 Insertions = Callable[[str], tuple[int, int] | None]
 Dropped = Callable[[str], int]
+Made = Callable[[str], int]
 
 
 def why_no_load(
@@ -30,6 +31,7 @@ def why_no_load(
     decisive: Sequence[Compared],
     insertions: Insertions | None = None,
     dropped: Dropped | None = None,
+    made: Made | None = None,
 ) -> str:
     """Why nothing shows that the program did the same work after; empty where something does.
 
@@ -43,13 +45,15 @@ def why_no_load(
         Of a class name: how many were put before and after into the collection that leaked before; None where
         that cannot be told.
     dropped : callable, optional
-        Of a class name: how many instances lie in a dump after as garbage that nothing holds together.
+        Of a class name: how many instances the dumps after have as garbage that nothing holds together.
+    made : callable, optional
+        Of a class name: how many instances were made after, by the numbers that they carry.
     """
     if any(_was_dropped(one, after, dropped) or _comes_and_goes(one, after) for one in decisive):
         return ""
     if _is_as_busy(before, after, decisive):
         return ""
-    if any(_was_taken_out(one, insertions) for one in decisive):
+    if any(_was_taken_out(one, insertions) for one in decisive) or _was_made(decisive[0], made):
         return ""
     counts = [0 if one.second is None else max(one.second.instance_counts) for one in decisive]
     many = len(decisive) > 1
@@ -88,21 +92,31 @@ def why_restarted(after: Growth) -> str:
 
 
 def _was_dropped(one: Compared, after: Growth, dropped: Dropped | None) -> bool:
-    """Whether about as many as would have grown at the old rate are garbage in a snapshot.
+    """Whether about as many as would have grown at the old rate are garbage in the snapshots.
 
     What a collection takes away was garbage.  What only rises may be held by something that a dump does not
-    show, as a field of a class object is: then it has to be objects that were dropped one by one.
+    show, as a field of a class object is: then it has to be objects that were dropped one by one.  And where
+    each snapshot has a little, it is not known whether that is ever the same: then each object counts once.
     """
     seen = after.get(one.name)
     if seen is None:
         return False
     reached = (0,) * after.axis.count if one.second is None else one.second.instance_counts
-    garbage = max(every - kept for every, kept in zip(seen.instance_counts, reached, strict=True))
+    garbage = [every - kept for every, kept in zip(seen.instance_counts, reached, strict=True)]
     enough = max(MIN_EXPECTED, IN_STEP * one.expected)
-    if garbage < enough:
+    if sum(garbage) < enough:
         return False
     is_collected = bool((np.diff(seen.instance_counts[after.axis.skip :]) < 0).any())
-    return is_collected or (dropped is not None and dropped(one.name) >= enough)
+    if is_collected and max(garbage) >= enough:
+        return True
+    return dropped is not None and dropped(one.name) >= enough
+
+
+def _was_made(one: Compared, made: Made | None) -> bool:
+    """Whether about as many were made as would have piled up at the old rate."""
+    if made is None or one.what != INSTANCES or one.second is None or one.origin == ClassOrigin.JDK:
+        return False
+    return made(one.name) >= max(MIN_EXPECTED, IN_STEP * one.expected)
 
 
 def _was_taken_out(one: Compared, insertions: Insertions | None) -> bool:
@@ -118,9 +132,15 @@ def _was_taken_out(one: Compared, insertions: Insertions | None) -> bool:
 
 
 def _comes_and_goes(one: Compared, after: Growth) -> bool:
-    key = after.get(one.name)
+    if one.what == INSTANCES:
+        key = after.get(one.name)
+        is_own = one.origin != ClassOrigin.JDK
+        return key is not None and is_own and _varies_alike(one.first, key, after.axis.skip)
+    # What was counted in the very place that leaked: as much has to come and go as would have piled up.
     return (
-        key is not None and one.origin != ClassOrigin.JDK and _varies_alike(one.first, key, after.axis.skip)
+        one.second is not None
+        and _varies(one.second, after.axis.skip)
+        and _moves(one.second, after.axis.skip) >= IN_STEP * one.expected
     )
 
 

@@ -12,6 +12,7 @@ class NoteKind(StrEnum):
     PARTIAL_KEPT = "partial snapshots kept"  # [names of them]
     PARTIAL_LEFT_OUT = "partial snapshots left out"  # [names of them]
     SAME_MOMENT = "texts of the moment of a dump left out"  # [names of them]
+    COUNTED_BY_TEXTS = "partial dumps with the counts of texts"  # [names of them]
     SEVERAL_PROCESSES = "several processes"  # [counts: processes]
     UNKNOWN_PROCESS = "process unknown"
     FEWER_CLASSES = "fewer classes"  # [names: before, after; counts: classes before, after]
@@ -22,7 +23,7 @@ class NoteKind(StrEnum):
     WARM_UP = "warm-up left out"  # [counts: snapshots], found by itself
     TWO_SNAPSHOTS = "two snapshots"
     THREE_SNAPSHOTS = "three snapshots"
-    GARBAGE_GROWS = "garbage grows"  # the heap grows, and what the GC roots reach does not: no forecast
+    GARBAGE_GROWS = "garbage grows"  # the heap grows, and what is held strongly hardly does: no forecast
     NO_FORECAST = "no forecast"  # the heap grows, and no class of the program or of a library does
 
 

@@ -14,7 +14,7 @@ from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
-from heapscope.heap.graph.reachability import UNREACHABLE
+from heapscope.heap.graph.reachability import STRONG, UNREACHABLE
 from heapscope.heap.object_set import ObjectSet
 from heapscope.parser.tags import BasicType
 from heapscope.progress import Progress, no_progress
@@ -39,7 +39,7 @@ def reachable_series(series: AnySeries, progress: Progress = no_progress) -> Any
         None where that cannot be told: not every snapshot is a whole dump that can still be read, one lacks
         GC roots, or there are more than `SERIES_DUMPS`.
     """
-    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.is_whole for each in series):
+    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.coverage is None for each in series):
         return None
     with suppress(HeapscopeError, OSError):  # a dump may be gone by now
         found = [kept for each in series if (kept := _reachable(each, progress)) is not None]
@@ -61,6 +61,37 @@ def reachable_histogram(graph: HeapGraph) -> Table | None:
     if _lacks_roots(graph):
         return None
     return ObjectSet(graph, np.flatnonzero(graph.categories != UNREACHABLE)).histogram()
+
+
+def kept_bytes(series: Series, progress: Progress = no_progress) -> list[int] | None:
+    """What would still be there when memory runs out, in each dump: what the GC roots hold strongly.
+
+    Parameters
+    ----------
+    series, progress
+        As for `reachable_series`.
+
+    Returns
+    -------
+    list of int or None
+        None where that cannot be told, as there.
+    """
+    if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.is_whole for each in series):
+        return None
+    found = []
+    with suppress(HeapscopeError, OSError):  # a dump may be gone by now
+        for each in series:
+            heap = each.open(progress)
+            if heap is None:
+                return None
+            with heap:
+                graph = heap.graph
+                if _lacks_roots(graph):
+                    return None
+                units = graph.columns.size_units.sum(where=graph.categories == STRONG, dtype=np.uint64)
+                found.append(int(units) * graph.columns.unit_bytes)
+        return found
+    return None
 
 
 def _lacks_roots(graph: HeapGraph) -> bool:

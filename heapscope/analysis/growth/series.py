@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Self, overload
 
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
@@ -91,16 +92,25 @@ class Series(Sequence[Snapshot]):
         the dumps (its time is that of the dump of the same name beside it) is the same moment once more, and
         would count as evidence twice.
         """
-        dumps = {(one.path.parent, one.name) for one in self if one.kind == DUMP}
+        dumps = {_moment(one) for one in self if one.kind == DUMP}
         return tuple(
             place
             for place, one in enumerate(self)
-            if one.captured_at_source != BESIDE or (one.path.parent, one.name) not in dumps
+            if one.captured_at_source != BESIDE or _moment(one) not in dumps
         )
 
     def each_moment_once(self) -> Self:
-        """The snapshots at `distinct`."""
-        return self if len(self.distinct) == len(self) else self.at(self.distinct)
+        """The snapshots at `distinct`; a dump that was read in part has the counts of the text beside it."""
+        if len(self.distinct) == len(self):
+            return self
+        texts = {_moment(one): one for one in self if one.captured_at_source == BESIDE and not one.is_cut}
+        once = [self[place] for place in self.distinct]
+        return self._of(
+            replace(one, histogram=texts[_moment(one)].histogram, counted_by=texts[_moment(one)].path.name)
+            if one.kind == DUMP and not one.is_whole and _moment(one) in texts
+            else one
+            for one in once
+        )
 
     @cached_property
     def superclasses(self) -> dict[str, str]:
@@ -191,3 +201,8 @@ class Series(Sequence[Snapshot]):
             It rests on nothing but the times of files.
         """
         check_order(self)
+
+
+def _moment(one: Snapshot) -> tuple[Path, str]:
+    """What a dump and the class histogram that was taken along with it have in common."""
+    return one.path.parent, one.name

@@ -86,6 +86,7 @@ class Snapshot(RichRepr):
     vm: VmFacts = field(default=VmFacts(), repr=False)
     coverage: Coverage | None = None  # what was read of a broken dump; None: all of it
     is_cut: bool = False  # a class histogram without its Total line: classes may be missing
+    counted_by: str = ""  # of a dump read in part the text of the same moment that its counts are from
     pid: int | None = None  # of a class histogram that names its process
     number: int = 1  # which snapshot of its file, counted from 1
     of_count: int = 1  # how many its file holds
@@ -126,8 +127,8 @@ class Snapshot(RichRepr):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it was read; else what it does not have proves nothing."""
-        return self.coverage is None and not self.is_cut
+        """Whether all of it was counted; else what it does not have proves nothing."""
+        return (self.coverage is None or bool(self.counted_by)) and not self.is_cut
 
     @cached_property
     def sidecar(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from heapscope.analysis.growth.statistics import Rate, mann_kendall, rate, rates, theil_sen
 from heapscope.analysis.thresholds import (
+    FADING,
     JUMP,
     LEAST_SCATTER,
     MAX_FALL,
@@ -171,7 +172,7 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
     rises = p_values <= SIGNIFICANCE
     perhaps = ~rises & (n == 3) & (steps > 0).all(axis=1)
     falls = mann_kendall(-values)[1] <= SIGNIFICANCE
-    goes_on = (late >= MIN_TAIL * slope) & (late > 0)
+    goes_on = (late >= MIN_TAIL * slope) & (late > 0) & ~_fades(where, steps)
     holds = fall <= MAX_FALL * np.maximum(height, rise)
     jumps = steps.max(axis=1) > JUMP * rise
     # The last that applies.
@@ -182,6 +183,19 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
     found[rises & holds & ~goes_on] = LEVELLED_OFF
     found[(rises | perhaps) & holds & goes_on & jumps] = JUMPED
     return list(map(Verdict, found))  # numpy made them texts
+
+
+def _fades(where: Floats, steps: Floats) -> NDArray[np.bool_]:
+    """Which series rise ever more slowly: those come to a limit."""
+    if steps.shape[1] < _SHORTEST:
+        return np.zeros(len(steps), bool)
+    lengths = np.diff(where)
+    if not (lengths > 0).all():
+        return np.zeros(len(steps), bool)
+    speeds = steps / lengths
+    is_slower = (np.diff(speeds, axis=1) < 0).all(axis=1) | (mann_kendall(-speeds)[1] <= SIGNIFICANCE)
+    found: NDArray[np.bool_] = is_slower & (speeds[:, -1] <= FADING * speeds[:, 0])
+    return found
 
 
 # One line leaves so many times the residual squares that the best two lines leave, by n snapshots, in

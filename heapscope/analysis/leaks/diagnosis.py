@@ -32,11 +32,12 @@ from heapscope.analysis.leaks.off_heap import (
     is_same_growth,
     off_heap_leak,
     series_off_heap,
+    with_off_heap,
 )
-from heapscope.analysis.leaks.owner_growth import growing_owner, opened_dumps
+from heapscope.analysis.leaks.owner_growth import Rising, growing_owner, opened_dumps
 from heapscope.analysis.leaks.resident import resident_memory
 from heapscope.analysis.leaks.signatures import Match, match
-from heapscope.analysis.leaks.unknown_leak import unknown_leak
+from heapscope.analysis.leaks.unknown_leak import rising_classes, unknown_leak
 from heapscope.analysis.thresholds import (
     JUMP,
     MIN_SNAPSHOTS,
@@ -121,21 +122,28 @@ def find_leaks(
         matches = [found for leak in leaks if (found := match(leak, evidence)) is not None]
         findings, steady = _findings(matches, series, growth, evidence, groups, readings, progress)
         off_heap = off_heap_leak(series_off_heap(series, evidence, progress), series)
+        rising: tuple[Rising, ...] = ()
         if growth is not None and enough:
             if graph is None:
                 off_heap = buffers_leak(growth)
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
-                grown = growing_owner(growth.snapshots, evidence, progress)
+                grown, rising = growing_owner(growth.snapshots, evidence, progress)
                 unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
                 if unknown is not None and not (
                     _is_known(unknown, findings)
                     or (off_heap is not None and is_same_growth(unknown, off_heap))
                 ):
+                    if off_heap is not None and off_heap.owner and off_heap.owner == unknown.owner:
+                        unknown, off_heap = with_off_heap(unknown, off_heap), None
                     findings.insert(0, unknown)  # first: most of the growth is its own
         if off_heap is not None and not is_named(off_heap, findings):
             findings.append(off_heap)
+        if findings or growth is None:
+            rising = ()
+        elif enough and graph is None:
+            rising = rising_classes(growth)
         outside = None if graph is None else off_heap_if_large(graph)
         owners = () if findings or enough else _owners(evidence)
     return Diagnosis(
@@ -155,6 +163,7 @@ def find_leaks(
         pid=number_in(chosen.sidecar, "process", "pid"),
         folder=chosen.path.parent,
         off_heap=outside,
+        rising=rising,
         resident=None if outside is None else resident_memory(chosen, outside),
     )
 

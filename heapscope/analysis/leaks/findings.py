@@ -13,6 +13,7 @@ from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.statistics import Rate, rate
 from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
+from heapscope.analysis.leaks.owner_growth import Rising
 from heapscope.analysis.leaks.resident import ResidentMemory
 from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.holders import MergedPaths
@@ -79,6 +80,11 @@ class Finding(PlainDict, RichRepr):
         Who else holds the collection.
     off_heap_bytes : int or None
         What they stand for outside of the Java heap, where that is the leak and its size is known.
+    sizes : tuple of int or None
+        Of a leak that is no greater number of objects, but larger ones: the bytes that they have in use, in
+        each snapshot; empty for other leaks.
+    bytes_slope : Rate or None
+        Slope of ``sizes`` per hour, with its interval.
     dump : Path or None
         The heap dump that was looked at; None of class histograms.
     example_id : int or None
@@ -114,6 +120,8 @@ class Finding(PlainDict, RichRepr):
     dump: Path | None = None
     example_id: int | None = None
     unverified: tuple[str, ...] = ()
+    sizes: tuple[int | None, ...] = ()
+    bytes_slope: Rate | None = None
 
     def __repr__(self) -> str:
         return f"<finding {self.id}: {self.instance_count:,} {self.class_name}, {self.confidence}>"
@@ -131,6 +139,8 @@ class Finding(PlainDict, RichRepr):
     @property
     def bytes_per_hour(self) -> float | None:
         """Growth of what they retain."""
+        if self.sizes:
+            return None if self.bytes_slope is None else self.bytes_slope.value
         each = self.bytes_each
         return None if each is None or self.per_hour is None else each * self.per_hour.value
 
@@ -165,6 +175,9 @@ class Diagnosis(PlainDict, RichRepr):
         Where the snapshot lies that was looked at.
     off_heap : OffHeap or None
         What lies outside of the heap that was looked at; None of a class histogram.
+    rising : tuple of Rising
+        Where nothing was found: fields, or of class histograms classes of the program, that rise steadily by
+        too little to be called a leak; the most first.
     resident : ResidentMemory or None
         Where the resident memory of the process goes; None without a sidecar.
     """
@@ -185,6 +198,7 @@ class Diagnosis(PlainDict, RichRepr):
     pid: int | None = None
     folder: Path | None = None
     off_heap: OffHeap | None = None
+    rising: tuple[Rising, ...] = ()
     resident: ResidentMemory | None = None
 
     @property

@@ -6,7 +6,7 @@ The heap hardly shows it: a buffer of 96 KiB is an object of 64 bytes there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -366,3 +366,21 @@ def _fields(line: str) -> str:
 def is_same_growth(finding: Finding, off_heap: Finding) -> bool:
     """Whether growth of a class in the heap is that of the objects that stand for memory outside."""
     return finding.class_name == off_heap.class_name or finding.class_name.startswith(_STANDS_FOR)
+
+
+def with_off_heap(finding: Finding, off_heap: Finding) -> Finding:
+    """The finding for a field whose elements each hold memory outside of the heap too: one leak, with both.
+
+    Parameters
+    ----------
+    finding, off_heap : Finding
+        Of the same field.
+    """
+    outside = off_heap.title.partition(" outside of")[0]
+    return replace(
+        finding,
+        title=f"{finding.title}; {outside} outside of the Java heap hang on it",
+        cure=(*finding.cure[:1], off_heap.cure[0], *finding.cure[1:]),
+        evidence=(*finding.evidence, *off_heap.evidence),
+        off_heap_bytes=off_heap.off_heap_bytes,
+    )

@@ -21,6 +21,7 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.array_use import unused_bytes
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
 from heapscope.progress import Progress, no_progress
 
@@ -38,17 +39,49 @@ class OwnerGrowth:
     counts : tuple of int or None
         How many objects of ``owned.content_class`` it owns in each snapshot of the series; None for a class
         histogram, and for a dump that was not opened.
+    sizes : tuple of int or None
+        Bytes that it owns in each snapshot, without what its arrays do not use yet; None as for ``counts``.
     gained_bytes : int
         Last less first.
-    heap_gained_bytes : int
-        Growth of all that the GC roots hold.
+    reachable_bytes : (int, int)
+        All that the GC roots hold, in the first and in the last of the dumps.
+    others : tuple of (str, int)
+        Other fields that grow by as much that each would be a finding alone, with the bytes that each gained;
+        what gained most first.
     """
 
     owned: Owned
     trend: Trend
     counts: tuple[int | None, ...]
+    sizes: tuple[int | None, ...]
     gained_bytes: int
-    heap_gained_bytes: int
+    reachable_bytes: tuple[int, int]
+    others: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether there are not more objects from dump to dump, but larger ones."""
+        known = [count for count in self.counts if count is not None]
+        return known[-1] <= known[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Rising:
+    """A field, or a class, that rises from snapshot to snapshot by too little to be called a leak."""
+
+    name: str
+    first_bytes: int
+    last_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What fields own in one dump, in units of the shallow sizes."""
+
+    owned: Sequence[Owned]
+    reachable_units: int
+    counts: dict[str, int]
+    unused_units: dict[str, int]  # of the arrays in which things pile up, what they do not use yet
 
 
 def opened_dumps(series: Series) -> list[int]:
@@ -61,8 +94,8 @@ def opened_dumps(series: Series) -> list[int]:
 
 def growing_owner(
     series: Series, evidence: SnapshotEvidence, progress: Progress = no_progress
-) -> OwnerGrowth | None:
-    """The field that takes most of the heap's growth.
+) -> tuple[OwnerGrowth | None, tuple[Rising, ...]]:
+    """The field that takes most of the heap's growth; else fields that rise by less than a leak's part.
 
     Parameters
     ----------
@@ -75,59 +108,83 @@ def growing_owner(
 
     Returns
     -------
-    OwnerGrowth or None
-        None for fewer than three dumps, where what is reachable does not grow, and where no field of a
-        program or a library does.
+    leading : OwnerGrowth or None
+        None for fewer than three dumps, and where no field of a program or a library grows enough: by a part
+        of what a growing heap gained, or by a part of the heap, whatever else comes and goes there.
+    rising : tuple of Rising
+        Where ``leading`` is None: what rises all the same, the most first.
     """
     places = opened_dumps(series)
     if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
-        return None
-    names: dict[str, list[int]] = {}
-    reachable: list[int] = []
-    last: dict[str, Owned] = {}
-    counted: list[dict[str, int]] = []
-    for position, place in enumerate(places):
-        owned, whole, counts = _figures(series[place], evidence, progress)
-        reachable.append(whole)
-        counted.append(counts)
-        for each in owned:
-            names.setdefault(each.owner.field, [0] * len(places))[position] = each.dominated_units
-        last = {each.owner.field: each for each in owned}
-    unit = evidence.graph.columns.unit_bytes
-    gained = (reachable[-1] - reachable[0]) * unit
+        return None, ()
+    figures = [_figures(series[place], evidence, progress) for place in places]
+    graph, unit = evidence.graph, evidence.graph.columns.unit_bytes
+    last = {each.owner.field: each for each in figures[-1].owned}
+    owned = {
+        name: [next((e.dominated_units for e in one.owned if e.owner.field == name), 0) for one in figures]
+        for name in last
+    }
+    unused = {name: [one.unused_units.get(name, 0) for one in figures] for name in owned}
+    reachable = [one.reachable_units for one in figures]
     axis = Axis(None, None, len(places))
-    (whole_trend,) = find_trends(np.array([reachable], np.int64), axis)
-    if whole_trend.verdict not in (GROWS, PERHAPS) or gained < HEAP_GROWTH * reachable[0] * unit:
-        return None
-    graph = evidence.graph
-    candidates = [name for name in names if name in last and _is_told(graph, last[name])]
-    if not candidates:
-        return None
-    trends = find_trends(np.array([names[name] for name in candidates], np.int64), axis)
-    found = [
-        (name, trend)
-        for name, trend in zip(candidates, trends, strict=True)
-        if trend.verdict in (GROWS, PERHAPS) and trend.delta * unit >= LEAST_PART * gained
+    larger = [name for name, sizes in owned.items() if sizes[-1] > sizes[0]]
+    # An array that doubles when it is full grows in ever rarer steps; what is in it grows on.
+    for is_less in (False, True):
+        told = [
+            grown
+            for name in larger
+            if (grown := _grown(name, owned[name], reachable, unused[name] if is_less else [])) is not None
+            and _is_told(graph, last[name])
+        ]
+        if not told:
+            continue
+        told.sort(key=lambda each: (-each[1].delta, each[0]))
+        name, trend, whole = told[0]
+        of_each: list[int | None] = [None] * len(series)
+        bytes_of_each: list[int | None] = [None] * len(series)
+        for position, place in enumerate(places):
+            of_each[place] = figures[position].counts.get(name, 0)
+            bytes_of_each[place] = (owned[name][position] - unused[name][position]) * unit
+        leading = OwnerGrowth(
+            owned=last[name],
+            trend=trend,
+            counts=tuple(of_each),
+            sizes=tuple(bytes_of_each),
+            gained_bytes=trend.delta * unit,
+            reachable_bytes=(whole.values[0] * unit, whole.values[-1] * unit),
+            others=tuple((other, grown.delta * unit) for other, grown, _ in told[1:]),
+        )
+        return leading, ()
+    least = OWNER_SHARE * float(np.median(reachable))
+    trends = find_trends(np.array([owned[name] for name in larger], np.int64), axis) if larger else []
+    slow = [
+        Rising(name, trend.values[0] * unit, trend.values[-1] * unit)
+        for name, trend in zip(larger, trends, strict=True)
+        if trend.verdict == GROWS and trend.delta >= least and _is_told(graph, last[name])
     ]
-    if not found:
-        return None
-    name, trend = max(found, key=lambda each: each[1].delta)
-    of_each: list[int | None] = [None] * len(series)
-    for position, place in enumerate(places):
-        of_each[place] = counted[position].get(name, 0)
-    return OwnerGrowth(
-        owned=last[name],
-        trend=trend,
-        counts=tuple(of_each),
-        gained_bytes=trend.delta * unit,
-        heap_gained_bytes=gained,
-    )
+    return None, tuple(sorted(slow, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
 
 
-def _figures(
-    snapshot: Snapshot, evidence: SnapshotEvidence, progress: Progress
-) -> tuple[Sequence[Owned], int, dict[str, int]]:
-    """What fields own in a dump; units that the roots hold; how much content each field has."""
+def _grown(
+    name: str, owned: Sequence[int], reachable: Sequence[int], unused: Sequence[int]
+) -> tuple[str, Trend, Trend] | None:
+    """What a field owns, less what its arrays do not use, and what the whole does, less the same.
+
+    None where the field neither takes its part of a heap that grows, nor makes a heap in which other things
+    come and go larger by itself.
+    """
+    figures = np.array([owned, reachable], np.int64)
+    if unused:
+        figures -= np.array(unused, np.int64)
+    trend, whole = find_trends(figures, Axis(None, None, len(owned)))
+    is_heap_growing = whole.verdict in (GROWS, PERHAPS) and whole.delta >= HEAP_GROWTH * whole.values[0]
+    is_part = trend.verdict in (GROWS, PERHAPS) and trend.delta >= LEAST_PART * whole.delta
+    is_alone = trend.verdict == GROWS and trend.delta >= HEAP_GROWTH * float(np.median(whole.values))
+    return (name, trend, whole) if (is_heap_growing and is_part) or is_alone else None
+
+
+def _figures(snapshot: Snapshot, evidence: SnapshotEvidence, progress: Progress) -> _Figures:
+    """What fields own in a dump."""
     if snapshot is evidence.snapshot and evidence.graph is not None:
         return _figures_of(evidence.graph)
     heap = snapshot.open(progress)
@@ -136,11 +193,15 @@ def _figures(
         return _figures_of(heap.graph)
 
 
-def _figures_of(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]:
+def _figures_of(graph: HeapGraph) -> _Figures:
     retained, immediate = graph.retained_units, graph.immediate_dominators
-    owned = find_owned(graph, OWNER_SHARE)
-    counts = {each.owner.field: int(owned_members(graph, each).size) for each in owned}
-    return owned, int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64)), counts
+    owned, unit = find_owned(graph, OWNER_SHARE), graph.columns.unit_bytes
+    return _Figures(
+        owned=owned,
+        reachable_units=int(retained[immediate == VIRTUAL_ROOT].sum(dtype=np.uint64)),
+        counts={each.owner.field: int(owned_members(graph, each).size) for each in owned},
+        unused_units={each.owner.field: unused_bytes(graph, each.pile_indices) // unit for each in owned},
+    )
 
 
 def _is_told(graph: HeapGraph, owned: Owned) -> bool:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from statistics import median
 
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
-from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, growth_rate
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
-from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
+from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
+from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, opened_dumps
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE, OWNER_SHARE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
-from heapscope.heap.object_set import ObjectSet, instances_of
+from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.by_group import find_consumers
-from heapscope.heap.retention.owner_content import most_common_class
-from heapscope.heap.retention.owner_paths import other_holders
-from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
@@ -46,14 +45,15 @@ def unknown_leak(
         Whether a class that other things are made of (`String`, arrays, collections) is no finding.
     """
     if grown is not None and not (own_only and _is_material(grown.owned.content_class)):
-        return _finding_of_owner(grown, growth, evidence)
+        return finding_of_owner(grown, growth, evidence)
     sizes = growth.whole.shallow_bytes
     grown_bytes = sizes[-1] - sizes[0]
-    if growth.whole.shallow.verdict not in (GROWS, PERHAPS) or grown_bytes < HEAP_GROWTH * sizes[0]:
-        return None
+    is_heap_growing = (
+        growth.whole.shallow.verdict in (GROWS, PERHAPS) and grown_bytes >= HEAP_GROWTH * sizes[0]
+    )
     if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
         return None  # what grows there is garbage, dead space, or the JDK's own
-    candidates = _candidates(growth, evidence, grown_bytes)
+    candidates = _candidates(growth, evidence, grown_bytes) if is_heap_growing else _alone(growth)
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -62,10 +62,7 @@ def unknown_leak(
         return None
     key, _ = max(own or candidates, key=lambda each: each[1])
     if key.name.endswith("[]"):
-        # An array is the content of something: of a String, where there is one more of those for each.
-        strings = growth.get(_STRING)
-        if strings is not None and strings.verdict == key.verdict and _grows_with(strings, key):
-            key = strings
+        key = _holder_of_array(key, growth)
     return _finding(key, grown_bytes, growth, evidence)
 
 
@@ -79,7 +76,9 @@ def _candidates(
     """
     retained = _retained_by_class(evidence)
     rising = [
-        key for key in (*growth.growing, *growth.perhaps) if _gained(key) > 0 and not _is_kept(key.name)
+        key
+        for key in (*growth.growing, *growth.perhaps)
+        if (_gained(key) > 0 or key.name.endswith("[]")) and not _is_kept(key.name)
     ]
     if retained is not None:
         parts = [(key, retained.get(key.name, 0) * _gained(key) / key.instance_counts[-1]) for key in rising]
@@ -95,6 +94,67 @@ def _candidates(
     return [
         (key, float(key.shallow.delta)) for key in rising if key.shallow.delta >= LEAST_PART * grown_bytes
     ]
+
+
+def _holder_of_array(array: KeyGrowth, growth: Growth) -> KeyGrowth:
+    """What an array is the content of: a class with one more instance for each; the array where none has."""
+    fitting = [
+        key
+        for key in growth.keys
+        if key.verdict == array.verdict and _grows_with(key, array) and key is not array
+    ]
+    telling = [key for key in fitting if not _is_material(key.name) and not _is_kept(key.name)]
+    if telling:
+        return max(telling, key=lambda each: (each.shallow.delta, each.name))
+    return next((key for key in fitting if key.name == _STRING), array)
+
+
+def _alone(growth: Growth) -> list[tuple[KeyGrowth, float]]:
+    """Classes that alone make a heap larger in which other things come and go."""
+    a_tenth = HEAP_GROWTH * median(growth.whole.shallow_bytes)
+    return [
+        (key, float(size[1] - size[0])) for key, size in _own_sizes(growth) if size[1] - size[0] >= a_tenth
+    ]
+
+
+def rising_classes(growth: Growth) -> tuple[Rising, ...]:
+    """Classes of the program that rise steadily, by a hundredth of the heap at least; the most first.
+
+    Parameters
+    ----------
+    growth : Growth
+        By class.
+    """
+    least = OWNER_SHARE * median(growth.whole.shallow_bytes)
+    found = [Rising(key.name, *size) for key, size in _own_sizes(growth) if size[1] - size[0] >= least]
+    return tuple(sorted(found, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
+
+
+def _own_sizes(growth: Growth) -> list[tuple[KeyGrowth, tuple[int, int]]]:
+    """Classes of the program that grow, with the bytes at first, after the warm-up, and at last.
+
+    What rises in step with them counts as well.
+    """
+    rising = [key for key in growth.growing if _gained(key) > 0 and not _is_kept(key.name)]
+    material = [key for key in rising if class_origin(key.name) == ClassOrigin.JDK]
+    found = []
+    for key in rising:
+        if class_origin(key.name) == ClassOrigin.PROGRAM:
+            skip = growth.axis.skip
+            parts = [key, *(each for each in material if _is_in_step(each, key, skip))]
+            gained = sum(each.shallow_bytes[-1] - each.shallow_bytes[skip] for each in parts)
+            found.append((key, (key.shallow_bytes[skip], key.shallow_bytes[skip] + gained)))
+    return found
+
+
+def _is_in_step(one: KeyGrowth, other: KeyGrowth, skip: int) -> bool:
+    """Whether there are as many more of a class for each more of another, one at least, in every snapshot."""
+    counts, others = (key.instance_counts[skip:] for key in (one, other))
+    gained, gained_other = counts[-1] - counts[0], others[-1] - others[0]
+    return gained >= (1 - ONE_FOR_ONE) * gained_other > 0 and all(
+        abs(count - counts[0] - gained / gained_other * (own - others[0])) <= ONE_FOR_ONE * gained
+        for count, own in zip(counts, others, strict=True)
+    )
 
 
 def _gained(key: KeyGrowth) -> int:
@@ -137,25 +197,35 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     times = [each.captured_at for each in series]
     per_hour = None if has_file_times(series) else key.instances.per_hour
     since, is_estimate = began(times, counts, per_hour)
+    # An array that gets larger: its bytes grow, and the number of arrays does not.
+    slope = None
+    is_of_one = name.endswith("[]") and key.instances.verdict not in (GROWS, PERHAPS)
+    if is_of_one:
+        counts = key.shallow_bytes
+        slope = None if has_file_times(series) else key.shallow.per_hour
+        since, is_estimate = began(times, counts, slope)
     if key.since and growth.axis.skip != key.since:
         since, is_estimate = times[key.since], False
+    told = format_bytes if is_of_one else format_count
     always = all(before < after for before, after in pairwise(counts))
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
-        example = _example(members)
+        example = newest(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
         holders = evidence.merged(members)
     return Finding(
         id=UNKNOWN,
-        title=f"{name} {how}, for a reason that is not in the catalogue",
+        title=f"{name} takes ever more in no more objects, for a reason that is not in the catalogue"
+        if is_of_one
+        else f"{name} {how}, for a reason that is not in the catalogue",
         class_name=name,
         unit=("instance", "instances"),
         confidence=LIKELY if evidence.graph is not None and key.verdict == GROWS else POSSIBLE,
-        counts=counts,
-        instance_count=counts[-1],
+        counts=key.instance_counts,
+        instance_count=key.instance_counts[-1],
         retained_bytes=retained,
         share=share,
         per_hour=per_hour,
@@ -175,85 +245,15 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         affected=(),
         sources=(),
         evidence=(
-            f"{format_count(counts[0])} -> {format_count(counts[-1])} instances over {len(counts)} "
+            f"{told(counts[0])} -> {told(counts[-1])}{'' if is_of_one else ' instances'} over {len(counts)} "
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
-            f"the whole heap grew by {format_bytes(grown_bytes)}",
+            f"the whole heap grew by {format_bytes(grown_bytes)}"
+            if grown_bytes >= key.shallow.delta
+            else f"in a heap that goes up and down: {format_bytes(growth.whole.shallow_bytes[0])} first, "
+            f"{format_bytes(growth.whole.shallow_bytes[-1])} last",
         ),
         dump=None if evidence.graph is None else evidence.snapshot.path,
         example_id=example,
+        sizes=counts if is_of_one else (),
+        bytes_slope=slope if is_of_one else None,
     )
-
-
-def _finding_of_owner(grown: OwnerGrowth, growth: Growth, evidence: SnapshotEvidence) -> Finding:
-    """The finding for a field that grows."""
-    assert evidence.graph is not None
-    graph, owned = evidence.graph, grown.owned
-    series = growth.snapshots
-    counts = grown.counts
-    members = ObjectSet(graph, owned_members(graph, owned))
-    content = owned.content_class or most_common_class(graph, members.indices)
-    where, is_native = owned.owner.field, owned.owner.is_native
-    times = [each.captured_at for each in series]
-    per_hour = None if has_file_times(series) else growth_rate(growth, times, counts)
-    since, is_estimate = began(times, counts, per_hour)
-    retained = members.retained_bytes()
-    holders = evidence.merged(members)
-    others = other_holders(graph, owned.owner.held_index) if owned.owner.place >= 0 else ()
-    known = [count for count in counts if count is not None]
-    loader_class, loader_count = held_loaders(graph, owned)
-    return Finding(
-        id=UNKNOWN,
-        title=f"{content} is held by {where} alone, and there are ever more"
-        if is_native
-        else f"{content} piles up in {where}, for a reason that is not in the catalogue",
-        class_name=content,
-        unit=("instance", "instances"),
-        confidence=LIKELY if grown.trend.verdict == GROWS else POSSIBLE,
-        counts=counts,
-        instance_count=len(members),
-        retained_bytes=retained,
-        share=retained / evidence.reachable_bytes,
-        per_hour=per_hour,
-        since=since,
-        since_is_estimate=is_estimate,
-        held_by=tuple(holders.lines(4)),
-        holders=holders,
-        why="Native code made references to these objects and does not give them back. No field of a Java "
-        "program holds them."
-        if is_native
-        else "Something adds these objects to that field and nothing takes them out again.",
-        cure=(
-            "Look at the native library that is given these objects: each NewGlobalRef needs a "
-            "DeleteGlobalRef. Often a method such as close() does that, and is not called."
-            if is_native
-            else f"Look at what adds to {where}: where it is a cache, give it a limit; else take "
-            "entries out when they are no longer needed.",
-            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
-            "again.",
-        ),
-        healthy="The number of instances stays the same, or goes up and down with the load.",
-        affected=(),
-        sources=(),
-        evidence=(
-            f"{where} {'holds' if is_native else 'owns'} {' -> '.join(map(format_count, known))} instances "
-            f"of {content}",
-            f"it takes {format_bytes(min(grown.gained_bytes, grown.heap_gained_bytes))} of the "
-            f"{format_bytes(grown.heap_gained_bytes)} by which what is reachable grew",
-            *(
-                [f"{format_count(loader_count)} class loaders ({loader_class}) hang on it"]
-                if loader_count
-                else []
-            ),
-            *(f"also held by {each}" for each in others),
-        ),
-        owner=where,
-        owner_way=owned.owner.way,
-        other_holders=others,
-        dump=evidence.snapshot.path,
-        example_id=_example(members),
-    )
-
-
-def _example(members: ObjectSet) -> int | None:
-    """Identifier of the newest of some objects, as far as addresses tell."""
-    return int(members.object_ids[-1]) if len(members) else None

@@ -61,8 +61,7 @@ def modifications(graph: HeapGraph, field: str) -> Modifications | None:
         None where the dump has no such field, where it refers to nothing, and where not every collection has
         such a counter.
     """
-    rows = np.unique(_collections(graph, field))
-    rows = rows[rows >= 0]
+    rows = referred_by(graph, field)
     if not 0 < rows.size <= _MAX_OWNERS:
         return None
     for _ in range(_MAX_WRAPPERS):
@@ -86,8 +85,20 @@ def modifications(graph: HeapGraph, field: str) -> Modifications | None:
     return None
 
 
-def _collections(graph: HeapGraph, field: str) -> NDArray[np.int64]:
-    """What the field refers to, in its class or in each instance; -1 for null."""
+def referred_by(graph: HeapGraph, field: str) -> NDArray[np.int64]:
+    """What a field refers to, in its class or in each instance.
+
+    Parameters
+    ----------
+    field : str
+        Static or not: ``com.acme.SessionRegistry.sessions``.
+
+    Returns
+    -------
+    int64 array
+        Object indices, strictly increasing; empty where the dump has no such field, and where it is null.  Of
+        a field in many objects only the first `_MAX_OWNERS` + 1 are looked at.
+    """
     class_name, _, name = field.rpartition(".")
     ids, indices = [], []
     for index, java_class in enumerate(graph.classes):
@@ -96,12 +107,14 @@ def _collections(graph: HeapGraph, field: str) -> NDArray[np.int64]:
         ids += [s.value for s in java_class.statics if s.name == name and s.type == BasicType.OBJECT]
         indices.append(index)
     if ids:
-        return graph.indices_of(np.array(ids, np.uint64))
-    owners = np.flatnonzero(np.isin(graph.columns.class_index, np.array(indices, np.int32)))
-    owners = owners[: _MAX_OWNERS + 1]
-    if not any(name in class_fields(graph, index).by_name for index in indices):
+        rows = graph.indices_of(np.array(ids, np.uint64))
+    elif any(name in class_fields(graph, index).by_name for index in indices):
+        owners = np.flatnonzero(np.isin(graph.columns.class_index, np.array(indices, np.int32)))
+        owners = owners[: _MAX_OWNERS + 1]
+        rows = graph.indices_of(read_field(graph, owners, name, is_optional=True).references())
+    else:
         return np.empty(0, np.int64)
-    return graph.indices_of(read_field(graph, owners, name, is_optional=True).references())
+    return np.unique(rows[rows >= 0])
 
 
 def _inside(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:

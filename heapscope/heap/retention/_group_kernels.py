@@ -164,88 +164,16 @@ def list_children(immediate, marks, out):
     return used
 
 
-@njit(forceinline=True)
-def _is_marked(marks, v):
-    return (marks[uintp(v) >> uintp(6)] >> (uint64(v) & uint64(63))) & uint64(1)
-
-
-@njit(forceinline=True)
-def _is_remembered(v):
-    """Whether the first node of a list is remembered at a node: at about one of 64."""
-    return (uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(58) == 0
-
-
-@njit(forceinline=True)
-def _slot_of(keys, v):
-    """Row of an object in a hash table with open addressing, or the free row where it would be."""
-    mask = uint64(keys.shape[0] - 1)
-    at = ((uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(20)) & mask
-    while keys[at] != NOTHING and keys[at] != v:
-        at = (at + uint64(1)) & mask
-    return at
-
-
 @njit(nogil=True)
-def _first_of_list(tree, class_index, v, marks, keys, firsts, state):
-    """The first of the objects of one class that lead to ``v`` in a row, none of them below a mark."""
-    own = class_index[v]
-    at = uint32(v)
-    first = at
-    while True:
-        if _is_remembered(at):
-            slot = _slot_of(keys, at)
-            if keys[slot] == at:
-                first = firsts[slot]
-                break
-        above = tree[at]
-        if above >= NOTHING - 1 or class_index[above] != own or _is_marked(marks, above):
-            first = at
-            break
-        at = above
-    end = at
-    at = uint32(v)
-    while at != end:
-        if _is_remembered(at) and 2 * state[0] < keys.shape[0]:
-            slot = _slot_of(keys, at)
-            if keys[slot] != at:
-                keys[slot] = at
-                firsts[slot] = first
-                state[0] += 1
-        at = tree[at]
-    return first
+def mark_nested(tree, members, flags, nested):
+    """Which members have an object of plane VISITED above them in a tree.
 
-
-@njit(nogil=True)
-def mark_below(tree, class_index, rows, marks, keys, firsts, state, below, climbed, leap):
-    """Which objects have a marked one above them in a tree, no more than ``climbed`` steps away.
-
-    After every ``leap`` steps the nodes of a list are left behind at once.  ``keys`` and ``firsts`` are a
-    hash table in which the first node of a list is remembered at some of its nodes, ``state[0]`` of them.
-    """
-    for i in range(rows.shape[0]):
-        at = uint32(rows[i])
-        for step in range(climbed):
-            at = tree[at]
-            if at >= NOTHING - 1:
-                break
-            if _is_marked(marks, at):
-                below[i] = 1
-                break
-            if step % leap == leap - 1:
-                at = _first_of_list(tree, class_index, at, marks, keys, firsts, state)
-    return DONE
-
-
-@njit(nogil=True)
-def mark_nested(immediate, members, flags, nested):
-    """Which members have another one above them in the dominator tree.
-
-    Plane VISITED has the members.  Objects on the way up are marked, so that each is passed once: plane LEAF
-    below a member, plane SPECIAL where no member is above.
+    Objects on the way up are marked, so that each is passed once: plane LEAF below one of VISITED, plane
+    SPECIAL where there is none.
     """
     top = uint32(NOTHING - 1)
     for i in range(members.shape[0]):
-        at = immediate[members[i]]
+        at = tree[members[i]]
         is_below = False
         while at < top:
             if _has(flags, at, VISITED) or _has(flags, at, LEAF):
@@ -253,13 +181,13 @@ def mark_nested(immediate, members, flags, nested):
                 break
             if _has(flags, at, SPECIAL):
                 break
-            at = immediate[at]
+            at = tree[at]
         nested[i] = 1 if is_below else 0
         plane = LEAF if is_below else SPECIAL
-        at = immediate[members[i]]
+        at = tree[members[i]]
         while at < top:
             if _has(flags, at, VISITED) or _has(flags, at, LEAF) or _has(flags, at, SPECIAL):
                 break
             _set(flags, at, plane)
-            at = immediate[at]
+            at = tree[at]
     return DONE

@@ -31,12 +31,7 @@ largest_of_classes = {
 }
 # immediate, marks, out
 list_children = Kernel(_GROUPS, "list_children", "u4[] u8[] i8[]")
-# tree, class_index, rows, marks, keys, firsts, state, below, climbed, leap; by the type of class_index
-mark_below = {
-    width: Kernel(_GROUPS, "mark_below", f"u4[] {width}[] i8[] u8[] u4[] u4[] i8[] u1[] i8 i8")
-    for width in ("u2", "i4")
-}
-# immediate, members, flags, nested
+# tree, members, flags, nested
 mark_nested = Kernel(_GROUPS, "mark_nested", "u4[] u4[] u8[4] u1[]")
 # buf, offsets, seeds, identifier_bytes, widths, hashes, lengths
 hash_arrays = Kernel(_WASTE, "hash_arrays", "u1[] i8[] u8[] i8 i8[] u8[] i8[]")

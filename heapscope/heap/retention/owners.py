@@ -19,9 +19,11 @@ import numpy as np
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.preferred_paths import COPIES
 from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.by_group import dominated_bytes
 from heapscope.heap.retention.dominator_tree import children_of, reachable_units
 from heapscope.heap.retention.owner_content import (
     are_below,
+    carrier_classes,
     content_class,
     content_members,
     is_structure,
@@ -30,6 +32,7 @@ from heapscope.heap.retention.owner_content import (
 )
 from heapscope.heap.retention.owner_paths import (
     ELEMENT,
+    FIELD,
     LOADER,
     OTHER,
     STACK,
@@ -57,6 +60,7 @@ _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are 
 _LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of them are looked at
 _THREADS = 4  # so many of names that differ in digits alone are of one kind: chosen
 _LOADERS = 3  # so many have what one of them alone would not: chosen
+_RECURS = 8  # steps after which the class of a chain's nodes has come again
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
 
 
@@ -117,32 +121,36 @@ def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owne
 
 
 def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
-    """The owners, with the stacks of threads that differ in a number of their name alone as one.
+    """The owners, with the stacks and tasks of threads that differ in a number of their name alone as one.
 
     A field that each of many such threads leads to once, and no collection, is not what they pile up in.
     """
     names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for owner in owners:
-        if _is_of_stack(owner):
+        if _is_of_thread(owner):
             names[_group_of(owner)].add(owner.thread_name)
     return [
         replace(
             owner,
-            field=f"local variables of threads {_group_of(owner)[1]!r}",
+            field=f"{'local variables of ' * (owner.steps[0].kind == STACK)}threads {_group_of(owner)[1]!r}",
             kind=STACK,
             origin=ClassOrigin.JDK,
             place=0,
             held_index=owner.held_index if len(owner.steps) < 2 else owner.steps[1].object_index,
             thread_name=_group_of(owner)[1],
         )
-        if _is_of_stack(owner) and len(names[_group_of(owner)]) >= _THREADS
+        if _is_of_thread(owner) and len(names[_group_of(owner)]) >= _THREADS
         else owner
         for owner in owners
     ]
 
 
-def _is_of_stack(owner: Owner) -> bool:
-    if not owner.thread_name or not owner.steps or owner.steps[0].kind != STACK:
+def _is_of_thread(owner: Owner) -> bool:
+    """Whether a thread's stack or its task leads to something, and no collection is between."""
+    if not owner.thread_name or not owner.steps:
+        return False
+    first = owner.steps[0]
+    if first.kind != STACK and not (first.kind == FIELD and first.class_name == "java.lang.Thread"):
         return False
     return owner.kind == STACK or all(step.kind != ELEMENT for step in owner.steps[: owner.place + 1])
 
@@ -190,15 +198,17 @@ def find_owned(graph: HeapGraph, share: float = 0.1) -> tuple[Owned, ...]:
         if units < share * whole:
             continue
         members = np.concatenate([part.members for part, _ in parts])
+        held = np.unique(np.array([owner.held_index for _, owner in parts], np.int64))
+        content = _content_of(graph, parts[0][1], members)
         threads = dict.fromkeys(owner.thread_name for _, owner in parts if owner.thread_name)
         found.append(
             Owned(
                 owner=parts[0][1],
                 pile_indices=members,
-                held_indices=np.unique(np.array([owner.held_index for _, owner in parts], np.int64)),
+                held_indices=held,
                 is_group=parts[0][0].is_group,
                 dominated_units=units,
-                content_class=_content_of(graph, parts[0][1], members),
+                content_class=_content_or_loaders(graph, content, held, units),
                 thread_names=tuple(threads),
             )
         )
@@ -229,7 +239,7 @@ def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
         graph.columns.class_index,
     )
     large = np.nonzero(retained >= least)[0]
-    rest = _own_rest(graph, large)
+    rest = _own_rest(graph, large, least)
     is_opened = opened_classes(graph)
     pieces = [
         _Piece(np.array([index]), units, is_group=False)
@@ -259,11 +269,12 @@ def _find_pieces(graph: HeapGraph, least: int) -> list[_Piece]:
     return pieces[:_MAX_PIECES]
 
 
-def _own_rest(graph: HeapGraph, large: NDArray[np.int64]) -> dict[int, int]:
+def _own_rest(graph: HeapGraph, large: NDArray[np.int64], least: int) -> dict[int, int]:
     """What each large object retains beside the large objects below it.
 
-    A chain of objects of one class, as a linked list is, counts as its first object: each node retains all
-    that follow, and hardly anything itself.
+    A chain counts as its first object: each node retains all that follow, and hardly anything itself.  A
+    linked list is a chain of objects of one class; in others one class comes again after some steps (a page,
+    the visit that led to it, the page before).
     """
     retained, immediate, class_index = (
         graph.retained_units,
@@ -273,20 +284,58 @@ def _own_rest(graph: HeapGraph, large: NDArray[np.int64]) -> dict[int, int]:
     above = immediate[large]
     place = np.searchsorted(large, above)
     has_parent = above < VIRTUAL_ROOT
-    place = np.where(has_parent, place, 0)
-    is_link = has_parent & (class_index[large] == class_index[np.where(has_parent, above, 0)])
+    place = np.where(has_parent, place, np.arange(large.size))
+    classes = class_index[large]
+    is_link = has_parent & (classes == classes[place])
+    units = retained[large].astype(np.int64)
+    rest = units.copy()
+    np.subtract.at(rest, place[has_parent], units[has_parent])
     head = np.where(is_link, place, np.arange(large.size))
+    _link_recurring(head, place, classes, (rest < least) & ~is_link)
     while True:
         further = head[head]
         if (further == head).all():
             break
         head = further
-    units = retained[large].astype(np.int64)
-    rest = np.where(is_link, 0, units)
-    leaves = has_parent & ~is_link
-    np.subtract.at(rest, head[place[leaves]], units[leaves])
-    heads = np.nonzero(~is_link)[0]
-    return dict(zip(large[heads].tolist(), rest[heads].tolist(), strict=True))
+    sums = np.zeros(large.size, np.int64)
+    np.add.at(sums, head, rest)
+    heads = np.nonzero(head == np.arange(large.size))[0]
+    return dict(zip(large[heads].tolist(), sums[heads].tolist(), strict=True))
+
+
+def _link_recurring(
+    head: NDArray[np.int64],
+    place: NDArray[np.int64],
+    classes: NDArray[np.uint16] | NDArray[np.int32],
+    is_small: NDArray[np.bool_],
+) -> None:
+    """Link objects that are no piles themselves to one of their class some steps above, and those between.
+
+    Parameters
+    ----------
+    head : int64 array, shape (k,)
+        Where each object counts; changed in place.
+    place : int64 array, shape (k,)
+        Of the object above each; its own where there is none.
+    classes : array, shape (k,)
+    is_small : bool array, shape (k,)
+        Which may be linked.
+    """
+    rows = np.nonzero(is_small)[0]
+    at = place[place[rows]]
+    found = np.full(rows.size, -1)
+    for _ in range(_RECURS):
+        recurs = (found < 0) & (classes[at] == classes[rows]) & (at != rows)
+        found[recurs] = at[recurs]
+        at = place[at]
+    rows, found = rows[found >= 0], found[found >= 0]
+    head[rows] = found
+    at = place[rows]
+    for _ in range(_RECURS):
+        rows, found, at = (each[at != found] for each in (rows, found, at))
+        between = is_small[at]
+        head[at[between]] = found[between]
+        at = place[at]
 
 
 def _groups(graph: HeapGraph, members: NDArray[np.int64], least: int) -> list[_Piece]:
@@ -316,7 +365,7 @@ def _credited(graph: HeapGraph, pieces: list[_Piece]) -> list[tuple[_Piece, Owne
             continue
         index = int(piece.members[0])
         owner = _field_inside(graph, index) or owner_of(graph, index)
-        if piece.is_group or _is_object_array(graph, index):
+        if piece.is_group or _is_of_collection(graph, index):
             found.append((piece, owner))
         else:
             singles[owner.field].append((piece, owner))
@@ -348,6 +397,13 @@ def _field_inside(graph: HeapGraph, index: int) -> Owner | None:
     return next(each for each in inside if each.field == most)
 
 
+def _is_of_collection(graph: HeapGraph, index: int) -> bool:
+    """Whether an object is a collection of the JDK, or a part of one: an array, a node."""
+    row = int(graph.columns.class_index[index])
+    is_part = is_structure(graph.classes[row].name) and not carrier_classes(graph)[row]
+    return is_part or _is_object_array(graph, index)
+
+
 def _is_object_array(graph: HeapGraph, index: int) -> bool:
     name = graph.classes[int(graph.columns.class_index[index])].name
     return name.endswith("[]") and name.removesuffix("[]") not in _PRIMITIVES
@@ -372,8 +428,11 @@ def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     """Object indices of what a field owns: of its content's class, else of what piles up there."""
     piles, name = owned.pile_indices, owned.content_class
     is_field = owned.owner.place >= 0 and owned.owner.kind != STACK
-    if not name or (not is_field and most_common_class(graph, piles) == name):
+    if not name:
         return piles
+    if not is_field and most_common_class(graph, piles) == name:
+        names = [graph.classes[row].name == name for row in graph.columns.class_index[piles].tolist()]
+        return piles[np.array(names, bool)]
     members = content_members(graph, owned.held_indices if is_field else np.unique(piles), name)
     return members if members.size else piles
 
@@ -383,12 +442,35 @@ def held_loaders(graph: HeapGraph, owned: Owned) -> tuple[str, int]:
 
     Empty and 0 for fewer than would be applications that are deployed anew and never let go.
     """
+    rows = _loaders_below(graph, owned.held_indices)
+    name = most_common_class(graph, rows) if rows.size else ""
+    return name, int(rows.size)
+
+
+def _loaders_below(graph: HeapGraph, held: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Class loaders that hang on some objects, those of the class that most of them have; none of a few."""
     rows = graph.instances_of(extends(graph, "java.lang.ClassLoader"))
+    if rows.size >= COPIES:
+        rows = rows[are_below(graph.owner_parents, rows, held)]
     if rows.size < COPIES:
-        return "", 0
-    held = rows[are_below(graph, graph.owner_parents, rows, owned.held_indices)]
-    if not held.size:
-        return "", 0
-    counts = np.bincount(graph.columns.class_index[held])
-    most = int(counts.argmax())
-    return (graph.classes[most].name, int(counts[most])) if counts[most] >= COPIES else ("", 0)
+        return np.empty(0, np.int64)
+    classes = graph.columns.class_index[rows]
+    rows = rows[classes == np.bincount(classes).argmax()]
+    return rows if rows.size >= COPIES else np.empty(0, np.int64)
+
+
+def _content_or_loaders(graph: HeapGraph, content: str, held: NDArray[np.int64], units: int) -> str:
+    """What piles up: class loaders where they make up most, and else there is nothing but the JDK's.
+
+    A map from texts to classes leads to a loader for each, which keeps its classes and their static fields.
+    """
+    if class_origin(content or "java.lang.Object") > ClassOrigin.JDK:
+        return content
+    rows = _loaders_below(graph, held)
+    if not rows.size:
+        return content
+    loaders = set(graph.columns.addresses.ids_of(rows).tolist())
+    loaded = [row for row, each in enumerate(graph.classes) if each.loader_id in loaders]
+    mirrors = graph.references.class_objects[loaded].astype(np.int64)
+    weight = dominated_bytes(graph, np.union1d(rows, mirrors[mirrors >= 0])) // graph.columns.unit_bytes
+    return most_common_class(graph, rows) if 2 * weight >= units else content

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _MAX_STEPS = 120  # of a merged path; a list of a million nodes is no path to look at
+_MAX_NODES = 1 << 22  # of lists; to find the first node of each of so many takes seconds
 LONG = "..."
 
 
@@ -280,6 +281,27 @@ def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
+def _past_lists(parents: NDArray[np.uint32], graph: HeapGraph) -> NDArray[np.uint32]:
+    """Parents in a tree, but of each node of a list its first node; as they are where nodes are too many."""
+    class_index = graph.columns.class_index
+    has_parent = np.nonzero(parents < VIRTUAL_ROOT)[0]
+    above = parents[has_parent]
+    rows = has_parent[class_index[above] == class_index[has_parent]]
+    if not 0 < rows.size <= _MAX_NODES:
+        return parents
+    above = parents[rows]
+    place = np.minimum(np.searchsorted(rows, above), rows.size - 1)
+    place = np.where(rows[place] == above, place, np.arange(rows.size))
+    while True:
+        further = place[place]
+        if (further == place).all():
+            break
+        place = further
+    found = parents.copy()
+    found[rows] = parents[rows[place]]
+    return found
+
+
 class _LabelSequences:
     """Interned sequences of step labels: each is (the sequence before it, a label)."""
 
@@ -295,13 +317,10 @@ class _LabelSequences:
         if not sources.size:
             return np.empty(0, np.int64)
         # Up: the objects of each level, each once. Down: their sequences from those above.
-        levels: list[NDArray[np.int64]] = [_distinct(sources)]
-        while len(levels) < _MAX_STEPS:
-            above = self._parents[levels[-1]]
-            nodes = _distinct(above[above < VIRTUAL_ROOT].astype(np.int64))
-            if not nodes.size:
-                break
-            levels.append(nodes)
+        levels = self._levels_above(sources)
+        if len(levels) == _MAX_STEPS:  # long lists: past their nodes at once
+            self._parents = _past_lists(self._parents, self._graph)
+            levels = self._levels_above(sources)
         sequence = np.zeros(levels[-1].size, np.int64)
         if (self._parents[levels[-1]] < VIRTUAL_ROOT).any():
             cut = self._parents[levels[-1]] < VIRTUAL_ROOT
@@ -317,6 +336,16 @@ class _LabelSequences:
             sequence = below
         at = np.searchsorted(levels[0], sources)
         return self._extended(sequence[at], sources, targets)
+
+    def _levels_above(self, sources: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        levels = [_distinct(sources)]
+        while len(levels) < _MAX_STEPS:
+            above = self._parents[levels[-1]]
+            nodes = _distinct(above[above < VIRTUAL_ROOT].astype(np.int64))
+            if not nodes.size:
+                break
+            levels.append(nodes)
+        return levels
 
     def _extended(
         self, sequence: NDArray[np.int64], sources: NDArray[np.int64], targets: NDArray[np.int64]

@@ -237,7 +237,7 @@ def growth_figure(
 
 
 def finding_chart(finding: FindingSection, when: Timeline, prefix: str) -> str:
-    """SVG of how many there were of what leaks; empty for fewer than two known counts.
+    """SVG of how many there were of what leaks, or how large it was; empty for fewer than two known figures.
 
     Parameters
     ----------
@@ -247,18 +247,21 @@ def finding_chart(finding: FindingSection, when: Timeline, prefix: str) -> str:
     prefix : str
         As `figure_svg` has it.
     """
-    if len(finding.counts) != len(when.positions):
+    figures = finding.sizes or finding.counts
+    if len(figures) != len(when.positions):
         return ""
-    places = [place for place, count in enumerate(finding.counts) if count is not None]
-    counts = [count for count in finding.counts if count is not None]
+    places = [place for place, count in enumerate(figures) if count is not None]
+    counts = [count for count in figures if count is not None]
     if len(counts) < 2:
         return ""
-    shown, unit = when.at(places), finding.unit[1]
+    shown, unit = when.at(places), "bytes in use" if finding.sizes else finding.unit[1]
+    quantity: Quantity = "shallow size" if finding.sizes else "instances"
     with chart_style():
         figure = Figure(figsize=_FINDING_INCHES, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.08))
-        draw_growth(figure.add_subplot(), shown, counts, "instances", unit=unit)
+        draw_growth(figure.add_subplot(), shown, counts, quantity, unit=unit)
     label = "; ".join([when.label, *_hollow_note(shown)])
-    said = f"Line chart of {unit} by {label}: {', '.join(map(format_count, counts))}"
+    told = map(format_bytes if finding.sizes else format_count, counts)
+    said = f"Line chart of {unit} by {label}: {', '.join(told)}"
     return figure_svg(figure, prefix, said)
 
 

@@ -43,7 +43,7 @@ def finding_card(finding: Finding) -> str:
 
 
 def _body(finding: FindingSection, *, is_open: bool, has_title: bool = True) -> str:
-    known = [count for count in finding.counts if count is not None]
+    known = [each for each in finding.sizes or finding.counts if each is not None]
     totals = [
         (format_count(finding.instance_count), finding.unit[finding.instance_count != 1], sparkline(known))
     ]

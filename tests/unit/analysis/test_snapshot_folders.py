@@ -42,3 +42,25 @@ def test_a_text_of_the_moment_of_a_dump_is_no_evidence_of_its_own(tmp_path: Path
     with pytest.raises(HeapscopeError, match="1 snapshot given"):
         both[:2].growth()
     assert heapscope.diagnose(both[:2]).findings[0].counts == (5,)
+
+
+def test_a_dump_read_in_part_has_the_counts_of_the_text_of_its_moment(tmp_path: Path) -> None:
+    samples = Path(__file__).parents[3] / "sample_dumps"
+    for number in (1, 2, 3, 4):
+        for ending in ("hprof.gz", "histogram.txt"):
+            (tmp_path / f"leak-{number}.{ending}").symlink_to(samples / f"leak-{number}.{ending}")
+    cut = tmp_path / "leak-2.hprof.gz"
+    whole = cut.read_bytes()
+    cut.unlink()
+    cut.write_bytes(whole[: len(whole) * 2 // 3])
+    both = heapscope.snapshots(tmp_path, partial=True)
+    once = both.each_moment_once()
+    assert [(one.kind, one.is_whole) for one in once] == [("heap dump", True)] * 4
+    (text,) = (one for one in both if one.kind == "class histogram" and one.name == "leak-2")
+    assert once[1].histogram == text.histogram
+    assert once[1].object_count > next(one for one in both if not one.is_whole).object_count
+    told = both.growth()
+    assert told.axis.count == 4
+    assert (NoteKind.COUNTED_BY_TEXTS, ("leak-2",)) in [(note.kind, note.names) for note in told.notes]
+    assert NoteKind.PARTIAL_LEFT_OUT not in {note.kind for note in told.notes}
+    assert heapscope.diagnose(both).findings[0].counts[-1] == 50

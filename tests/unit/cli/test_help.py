@@ -115,6 +115,11 @@ def test_files_that_no_one_command_reads_are_no_guess(run: Run, dump: Path, tmp_
     assert f"heapscope plot {samples}" in ran.err
     assert not list(tmp_path.glob("*.png"))
     assert "No such file" in run(tmp_path / "none.hprof").err
+    verdict = tmp_path / "w.1.verdict.json"
+    verdict.write_text('{\n  "schema_version": 1,\n  "kind": "verdict",\n  "name": "w.1"\n}')
+    for asked in (run(verdict), run("diagnose", verdict)):
+        assert (asked.code, asked.out) == (3, "")
+        assert f"name the class histogram that was taken with it: {tmp_path}/w.1.histogram.txt" in asked.err
     broken = tmp_path / "broken.hprof"
     broken.write_bytes(b"\0" * 100)
     ran = run(broken)

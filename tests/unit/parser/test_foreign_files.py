@@ -36,6 +36,14 @@ DUMP = dump()
         (ELF + b"\x03\x00\x3e\x00" + bytes(99), ["native image of GraalVM", "kill -USR1"]),
         (b"<html><title>403 Forbidden</title></html>", ["web page", "403 Forbidden", "download it again"]),
         (b'{"message": "Not Found"}', ["JSON", "Not Found", "download it again"]),
+        (
+            b'{\n  "schema_version": 1,\n  "kind": "verdict",',
+            ["an answer of heapscope (verdict)", "name the snap"],
+        ),
+        (
+            b'{\n  "captured_at": "2026-01-01",\n  "kind": "histogram",\n  "method": "attach"',
+            ["the sidecar of a snapshot", "name the snapshot: {path}"],
+        ),
         (b"7z\xbc\xaf\x27\x1c\0\0", ["7z x {path}"]),
         (b"FLR\0\0\x02", ["Flight Recorder", "GC.heap_dump FILE"]),
         (base64.encodebytes(DUMP), ["base64 -d {path}"]),

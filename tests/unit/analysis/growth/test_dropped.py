@@ -14,19 +14,26 @@ HOUR_MS = 3_600_000
 ORDER, BOOK = "com.acme.Order", "com.acme.Book"
 
 
-def dump(path: Path, hour: int, *, held: int = 0, alone: int = 0, hidden: int = 0) -> None:
+def dump(path: Path, hour: int, *, held: int = 0, alone: int = 0, hidden: int = 0, new: int = 0) -> None:
     """Orders in a static field, orders that were dropped with their nodes, and orders in a collection that
-    nothing shown in the dump holds."""
+    nothing shown in the dump holds; new ones have another number in each dump."""
     builder = DumpBuilder(timestamp_ms=1_700_000_000_000 + hour * HOUR_MS)
-    builder.cls(ORDER, fields={"text": "Object"})
+    builder.cls(ORDER, fields={"text": "Object", "number": "int"})
     builder.cls("java.util.HashMap$Node", fields={"value": "Object", "next": "Object"})
     builder.cls(BOOK)
 
-    def orders(count: int) -> list[int]:
-        return [builder.instance(ORDER, text=builder.primitive_array("byte", [0] * 64)) for _ in range(count)]
+    def orders(count: int, first: int = 0) -> list[int]:
+        return [
+            builder.instance(
+                ORDER, text=builder.primitive_array("byte", [0] * 64), number=first and first + i
+            )
+            for i in range(count)
+        ]
 
     builder.static(BOOK, "open", "Object", builder.object_array("java.lang.Object[]", orders(held)))
     for each in orders(alone):
+        builder.instance("java.util.HashMap$Node", value=each)
+    for each in orders(new, 1000 * (hour + 1)):
         builder.instance("java.util.HashMap$Node", value=each)
     if hidden:
         builder.object_array("java.lang.Object[]", orders(hidden))
@@ -49,11 +56,22 @@ def test_only_what_hangs_on_nothing_was_dropped(tmp_path: Path) -> None:
     assert dropped(run(tmp_path / "d", held=rising), "com.acme.Other") == 0
 
 
+def test_garbage_that_later_dumps_do_not_have_counts_once_in_each(tmp_path: Path) -> None:
+    """A program that collects its garbage before each dump shows the same number in each."""
+    assert dropped(run(tmp_path / "a", new=[100, 100, 100, 100]), ORDER) == 400
+    assert dropped(run(tmp_path / "b", alone=[100, 100, 100, 100]), ORDER) == 100  # perhaps the same ones
+    assert dropped(run(tmp_path / "c", new=[100, 0, 0, 50]), ORDER) == 150
+    assert dropped(run(tmp_path / "d", alone=[100, 200, 200, 200], new=[0, 0, 10, 0]), ORDER) == 210
+
+
 @pytest.mark.parametrize(
     ("after", "verdict"),
     [
         ({"alone": [100, 200, 300, 400]}, "fixed"),
         ({"alone": [0, 280, 110, 260]}, "fixed"),  # a collection took some
+        ({"new": [100, 100, 100, 100]}, "fixed"),  # a collection took all, each time
+        ({"alone": [100, 100, 100, 100]}, "too early to tell"),  # it may be ever the same
+        ({"new": [10, 10, 10, 10]}, "too early to tell"),
         ({"hidden": [100, 200, 300, 400]}, "too early to tell"),  # a field of the JVM may hold them
         ({"alone": [5, 10, 15, 20]}, "too early to tell"),  # hardly anything was done
         ({"alone": [0, 0, 0, 0]}, "too early to tell"),  # idle

@@ -124,6 +124,8 @@ def verdict(*values: int) -> str:
         ((50, 35, 20, 5), "shrinks"),
         ((10, 20, 20, 10, 20), "fluctuates"),
         ((10, 20, 30, 40, 50, 50, 50, 50, 50), "levelled off"),
+        ((18_683, 22_429, 24_493, 25_842), "levelled off"),  # each step two thirds of the one before
+        ((100, 200, 290, 370), "grows"),  # a leak under a load that wanes a little
         ((100, 101, 102, 103, 9000), "jumped once"),
         ((100, 100, 100, 100, 200, 300, 400), "grows"),
         ((0, 0, 0, 0, 0, 0, 100, 200, 300, 400), "grows"),

@@ -11,6 +11,7 @@ import heapscope
 from heapscope.analysis.leaks.findings import UNKNOWN
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.analysis.verdicts import HEALTHY, LEAK
+from heapscope.reporter.diagnosis import describe_diagnosis
 from tests.support.dumps import DumpBuilder
 
 HOUR_MS = 3_600_000
@@ -66,6 +67,47 @@ def test_a_field_that_fills_or_goes_up_and_down_is_no_leak(tmp_path: Path, histo
     assert heapscope.diagnose(paths, force_series=True).status == HEALTHY
 
 
+def test_a_field_is_named_though_the_heap_goes_up_and_down(tmp_path: Path) -> None:
+    """What comes and goes elsewhere in the heap hides no field that grows by a part of the heap."""
+    paths = dumps(tmp_path, [20, 60, 100, 140], recent=[400, 90, 300, 120], garbage=[0] * 4)
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.owner == "com.acme.Collector.history"
+    assert any(each.startswith("it grew by") and "went from" in each for each in finding.evidence)
+
+
+def test_of_many_fields_that_leak_one_is_named_and_the_others_are_said(tmp_path: Path) -> None:
+    paths = []
+    names = ["a", "b", "c", "d"]
+    for number in range(4):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.cls("com.acme.Sample", fields={"data": "Object"})
+        d.cls("com.acme.Main")
+        for name in names:
+            held = [
+                d.instance("com.acme.Sample", data=d.primitive_array("byte", b"x" * 200))
+                for _ in range(20 + 40 * number)
+            ]
+            d.static("com.acme.Main", name, "Object", d.object_array("java.lang.Object[]", held))
+        d.root("STICKY_CLASS", d.class_id("com.acme.Main"))
+        paths.append(d.dump().save(tmp_path / f"d{number}.hprof"))
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.owner == "com.acme.Main.a"  # of equals the first by name
+    others = [f"com.acme.Main.{name} grows as well" for name in names[1:]]
+    assert [each.partition(",")[0] for each in finding.evidence if "as well" in each] == others
+
+
+def test_what_rises_by_little_is_no_leak_and_is_said(tmp_path: Path) -> None:
+    paths = dumps(tmp_path, [20, 30, 40, 50], recent=[900] * 4, garbage=[0] * 4)
+    found = heapscope.diagnose(paths, force_series=True)
+    assert found.status == HEALTHY
+    (rising,) = found.rising
+    assert rising.name == "com.acme.Collector.history"
+    assert 0 < rising.first_bytes < rising.last_bytes
+    assert any("Collector.history rises" in each for each in describe_diagnosis(found).figures)
+    again = dumps(tmp_path, [50] * 4, recent=[900] * 4, garbage=[0] * 4)
+    assert heapscope.diagnose(again, force_series=True).rising == ()
+
+
 def test_of_many_dumps_some_are_opened_and_the_others_say_none(tmp_path: Path) -> None:
     count = SERIES_DUMPS + 2
     paths = dumps(tmp_path, range(20, 20 + 10 * count, 10), recent=[5] * count, garbage=[0] * count)
@@ -86,3 +128,77 @@ def test_one_dump_says_what_holds_the_heap_and_what_would_tell(tmp_path: Path) -
     ]
     assert [each.content_count for each in found.owners] == [140, 50]
     assert found.folder == tmp_path
+
+
+def buffers(folder: Path, used: Sequence[int], room: Sequence[int], *, name: str = "log") -> list[Path]:
+    """Dumps of a program with a stream in a static field, of which so many bytes are used, beside one that
+    grew to its working size and is emptied now and then."""
+    folder.mkdir()
+    paths = []
+    for number, (count, size) in enumerate(zip(used, room, strict=True)):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.cls("java.io.ByteArrayOutputStream", fields={"buf": "Object", "count": "int"})
+        d.cls("com.acme.Main")
+        for field, filled, length in ((name, count, size), ("frame", (700, 0, 1900, 300)[number % 4], 2000)):
+            buffer = d.primitive_array("byte", bytes(length))
+            stream = d.instance("java.io.ByteArrayOutputStream", buf=buffer, count=filled)
+            d.static("com.acme.Main", field, "Object", stream)
+        d.root("STICKY_CLASS", d.class_id("com.acme.Main"))
+        paths.append(d.dump().save(folder / f"d{number}.hprof"))
+    return paths
+
+
+DOUBLED = [1000, 2000, 4000, 4000, 8000, 8000, 8000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("used", "room"),
+    [
+        ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], DOUBLED),
+        ([2000, 4000, 6000, 8000], [2000, 4000, 8000, 8000]),
+        ([900, 1900, 2900, 3900], [900, 1900, 2900, 3900]),
+    ],
+    ids=["doubles", "doubles, four dumps", "grows by what is added"],
+)
+def test_one_buffer_that_gets_larger_is_named_by_its_field(
+    tmp_path: Path, used: list[int], room: list[int]
+) -> None:
+    paths = buffers(tmp_path / "leak", used, room)
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert (finding.owner, finding.class_name) == ("com.acme.Main.log", "byte[]")
+    assert finding.counts == (1,) * len(used)
+    gained = [None if size is None else size - (finding.sizes[0] or 0) for size in finding.sizes]
+    assert gained == pytest.approx([count - used[0] for count in used], abs=64)  # with the stream itself
+    assert finding.bytes_per_hour == pytest.approx(1000, rel=1.01)
+    assert "gets larger and larger" in finding.title
+
+
+@pytest.mark.parametrize(
+    ("used", "room"),
+    [
+        ([500, 3000, 1000, 2000, 500, 4000, 900, 3100], [1000, 4000, *[4000] * 6]),
+        ([0, 0, 0, 0], [1000, 4000, 4000, 4000]),
+        ([1000, 2000, 3000, 4000], [4000] * 4),  # fills what it had from the beginning
+        ([4000] * 6, [1000, 2000, *[4000] * 4]),
+    ],
+    ids=["reset", "empty", "a ring", "full"],
+)
+def test_a_buffer_of_its_working_size_is_no_leak(tmp_path: Path, used: list[int], room: list[int]) -> None:
+    paths = buffers(tmp_path / "healthy", [min(pair) for pair in zip(used, room, strict=True)], room)
+    assert heapscope.diagnose(paths, force_series=True).status == HEALTHY
+
+
+def test_a_cure_of_one_buffer_is_told_by_its_bytes(tmp_path: Path) -> None:
+    before = heapscope.snapshots(
+        buffers(tmp_path / "before", [2000, 4000, 6000, 8000], [2000, 4000, 8000, 8000])
+    )
+    for name, used, room, verdict in (
+        ("again", [1000, 2100, 3200, 4300], [1000, 4000, 4000, 8000], "not fixed"),
+        ("again, doubled before", [4200, 5300, 6400, 7500], [8000] * 4, "not fixed"),
+        ("idle", [0, 0, 0, 0], [32] * 4, "too early to tell"),
+        ("emptied", [3900, 100, 3000, 400], [4000] * 4, "fixed"),
+    ):
+        after = heapscope.snapshots(buffers(tmp_path / name, used, room))
+        proof = before.prove(after, force_series=True)
+        assert proof.verdict == verdict, (name, proof.reason)
+        assert proof.decisive[0].name == "com.acme.Main.log"

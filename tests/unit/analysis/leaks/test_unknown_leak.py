@@ -10,7 +10,7 @@ from heapscope.analysis.leaks.diagnosis import _is_known
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding
 from heapscope.analysis.leaks.off_heap import buffers_leak
-from heapscope.analysis.leaks.unknown_leak import unknown_leak
+from heapscope.analysis.leaks.unknown_leak import rising_classes, unknown_leak
 from heapscope.analysis.verdicts import POSSIBLE
 from tests.unit.reporter.series import series
 
@@ -96,6 +96,42 @@ def test_what_a_known_leak_names_is_not_named_twice() -> None:
 )
 def test_nothing_is_named_where_nothing_leads(classes: Classes) -> None:
     assert found({**BASE, **classes}) is None
+
+
+def test_a_class_is_named_though_the_heap_goes_up_and_down() -> None:
+    work: Classes = {"b.Item": ((900, 200, 700, 300), 100)}
+    leak = found({**work, "a.Token": ((10, 60, 110, 160), 200)})
+    assert leak is not None
+    assert leak.class_name == "a.Token"
+    assert any("goes up and down" in each for each in leak.evidence)
+    few: Classes = {**work, "a.Token": ((10, 14, 18, 22), 200)}  # too small a part of the heap
+    assert found(few) is None
+    assert [each.name for each in rising_classes(series(few).growth())] == ["a.Token"]
+    assert rising_classes(series(work).growth()) == ()
+
+
+def test_what_rises_in_step_counts_for_a_class_in_a_heap_that_goes_up_and_down() -> None:
+    """Two arrays for each: its own, and that of its name."""
+    classes: Classes = {
+        "b.Item": ((900, 200, 700, 300), 100),
+        "a.Token": ((10, 60, 110, 160), 16),
+        "byte[]": ((520, 620, 720, 820), 100),
+    }
+    leak = found(classes)
+    assert leak is not None
+    assert leak.class_name == "a.Token"
+    assert found({**classes, "byte[]": ((520, 530, 800, 820), 100)}) is None
+    assert found({**classes, "a.Token": ((10, 10, 10, 10), 16)}) is None
+
+
+def test_an_array_is_named_by_the_class_that_it_is_the_content_of() -> None:
+    grown: Classes = {
+        "char[]": ((10, 110, 210, 310), 900),
+        "java.nio.HeapCharBuffer": ((2, 102, 202, 302), 56),
+    }
+    leak = found({**BASE, **grown})
+    assert leak is not None
+    assert leak.class_name == "java.nio.HeapCharBuffer"
 
 
 def test_ten_classes_that_rise_in_step_are_one_leak() -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.retention import kernels
-from heapscope.heap.retention.owner_content import content_class, content_members
+from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.owner_content import are_below, content_class, content_members
 from heapscope.heap.retention.owners import find_owned, held_loaders
 from tests.support.dumps import DumpBuilder
 from tests.unit.heap.retention.test_owner_paths import (
@@ -133,7 +132,6 @@ def test_two_collections_of_one_object_that_share_elements_are_named_by_their_fi
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_below_an_object_is_found_as_defined(seed: int) -> None:
-    """Chains of nodes of one class are left behind at once, whatever was remembered of them before."""
     random = np.random.default_rng(seed)
     n = 3000
     # Each object hangs on one before it: mostly on the last one, so that there are long chains.
@@ -141,36 +139,17 @@ def test_what_is_below_an_object_is_found_as_defined(seed: int) -> None:
     order = random.permutation(n)
     tree = np.full(n, VIRTUAL_ROOT, np.uint32)
     tree[order[1:]] = order[above[1:]]
-    class_index = (random.random(n) < 0.05).astype(np.uint16) if seed % 2 else np.zeros(n, np.uint16)
     marked = np.sort(random.choice(n, 5, replace=False)).astype(np.int64)
-    marks = np.zeros(n // 64 + 1, np.uint64)
-    for each in marked.tolist():
-        marks[each >> 6] |= np.uint64(1 << (each & 63))
-    keys, firsts = np.full(256, NO_OBJECT, np.uint32), np.empty(256, np.uint32)
-    below = np.zeros(n, np.uint8)
-    rows = np.arange(n)
-    kernels.mark_below["u2"](
-        tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, 64, 8
-    )
+    below = are_below(tree, np.arange(n), marked)
     wanted = set(marked.tolist())
-    assert below.tolist() == [naive_is_below(tree, class_index, each, wanted) for each in range(n)]
+    assert below.tolist() == [naive_is_below(tree, each, wanted) for each in range(n)]
     assert 0 < below.sum() < n
 
 
-def naive_is_below(
-    tree: NDArray[np.uint32], class_index: NDArray[np.uint16], at: int, marked: set[int]
-) -> bool:
-    for step in range(64):
-        at = int(tree[at])
-        if at >= VIRTUAL_ROOT:
-            return False
+def naive_is_below(tree: NDArray[np.uint32], at: int, marked: set[int]) -> bool:
+    while (at := int(tree[at])) < VIRTUAL_ROOT:
         if at in marked:
             return True
-        if step % 8 == 7:
-            while (above := int(tree[at])) < VIRTUAL_ROOT and above not in marked:
-                if class_index[above] != class_index[at]:
-                    break
-                at = above
     return False
 
 
@@ -271,3 +250,50 @@ def test_class_loaders_that_pile_up_are_owned_by_what_holds_them(tmp_path: Path,
         if not is_one:
             assert held_loaders(heap.graph, owned) == ("com.acme.WebappLoader", 8)
             assert "8 com.acme.WebappLoader hang on it" in str(heap.suspects())
+
+
+def test_a_chain_of_two_classes_is_one_pile(tmp_path: Path) -> None:
+    """A page, the visit that led to it, the page before: each retains all that follow."""
+    d = DumpBuilder()
+    d.cls("com.acme.Page", fields={"text": "Object", "cameFrom": "Object"})
+    d.cls("com.acme.Visit", fields={"page": "Object"})
+    d.cls("com.acme.Browser")
+    page = 0
+    for _ in range(600):
+        text = d.primitive_array("byte", b"x" * 50)
+        page = d.instance("com.acme.Page", text=text, cameFrom=d.instance("com.acme.Visit", page=page))
+    d.static("com.acme.Browser", "CURRENT", "Object", page)
+    d.root("STICKY_CLASS", d.class_id("com.acme.Browser"))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        (owned,) = find_owned(heap.graph)
+        assert owned.owner.field == "com.acme.Browser.CURRENT"
+        assert owned.content_class in ("com.acme.Page", "com.acme.Visit")
+        assert owned.dominated_units >= 0.9 * int(heap.graph.retained_units.max())
+        suspect = heap.suspects()[0]
+        assert suspect.content_count >= 599
+
+
+@pytest.mark.parametrize(
+    ("tenants", "sessions", "expected"),
+    [(3, 60, "com.acme.Session"), (30, 2, "com.acme.Tenant")],
+    ids=["maps of many", "objects that are maps"],
+)
+def test_a_collection_of_the_program_is_opened_where_it_is_full(
+    tmp_path: Path, tenants: int, sessions: int, expected: str
+) -> None:
+    d = DumpBuilder()
+    d.cls("java.util.AbstractMap")
+    d.cls("com.acme.Tenant", "java.util.AbstractMap", fields={"table": "Object"})
+    d.cls("com.acme.Session", fields={"data": "Object"})
+
+    def tenant() -> int:
+        held = [
+            d.instance("com.acme.Session", data=d.primitive_array("byte", b"x" * 100))
+            for _ in range(sessions)
+        ]
+        return d.instance("com.acme.Tenant", table=d.object_array("java.lang.Object[]", held))
+
+    directory = d.object_array("java.lang.Object[]", [tenant() for _ in range(tenants)])
+    d.root("JNI_GLOBAL", directory)
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        assert content_class(heap.graph, np.array([heap.index_of(directory)])) == expected
