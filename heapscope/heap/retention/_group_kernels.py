@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
-from heapscope.heap.graph._kernels import _has, _set
+from heapscope.heap.graph._kernels import _has, _place_of, _row_of, _set
 from heapscope.heap.graph.kernels import DONE, LEAF, NOTHING, SPECIAL, VISITED
-
-
-@njit(nogil=True)
-def class_totals(class_index, units, counts, sums):
-    """Objects and units of each class."""
-    for v in range(class_index.shape[0]):
-        c = class_index[v]
-        counts[c] += 1
-        sums[c] += uint64(units[v])
-    return DONE
 
 
 @njit(nogil=True)
@@ -70,22 +60,6 @@ def _sink(sizes, rows, held, size, v):
     sizes[at], rows[at] = size, v
 
 
-@njit(inline="always")
-def _own_group(v, owners, owner_groups):
-    """Group of the class that a class object stands for; ``owners`` are sorted."""
-    low = 0
-    high = owners.shape[0]
-    while low < high:
-        middle = (low + high) >> 1
-        if owners[middle] < v:
-            low = middle + 1
-        else:
-            high = middle
-    if low < owners.shape[0] and owners[low] == v:
-        return owner_groups[low]
-    return uint32(NOTHING)
-
-
 @njit(nogil=True)
 def retained_by_path(parents, labels, pair_paths, pair_labels, pair_units, groups, totals):
     """Retained sizes summed over the members of each group that have no ancestor in it, by class path.
@@ -123,9 +97,13 @@ def retained_by_group(
     v = children[immediate.shape[0]]
     while v != NOTHING:
         c = class_index[v]
-        own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+        row = _row_of(owners, v) if c == class_class else int64(-1)
         for column in range(4):
-            group = groups[c, column] if column < 3 else own
+            group = uint32(NOTHING)
+            if column < 3:
+                group = groups[c, column]
+            elif row >= 0:
+                group = owner_groups[row]
             if group != NOTHING:
                 if depths[group] == 0:
                     totals[group] += uint64(retained[v])
@@ -135,9 +113,13 @@ def retained_by_group(
             continue
         while True:
             c = class_index[v]
-            own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+            row = _row_of(owners, v) if c == class_class else int64(-1)
             for column in range(4):
-                group = groups[c, column] if column < 3 else own
+                group = uint32(NOTHING)
+                if column < 3:
+                    group = groups[c, column]
+                elif row >= 0:
+                    group = owner_groups[row]
                 if group != NOTHING:
                     depths[group] -= 1
             if siblings[v] != NOTHING:
@@ -175,16 +157,6 @@ def _is_remembered(v):
     return (uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(58) == 0
 
 
-@njit(inline="always")
-def _slot_of(keys, v):
-    """Row of an object in a hash table with open addressing, or the free row where it would be."""
-    mask = uint64(keys.shape[0] - 1)
-    at = ((uint64(v) * uint64(0x9E3779B97F4A7C15)) >> uint64(20)) & mask
-    while keys[at] != NOTHING and keys[at] != v:
-        at = (at + uint64(1)) & mask
-    return at
-
-
 @njit(nogil=True)
 def _first_of_list(tree, class_index, v, marks, keys, firsts, state):
     """The first of the objects of one class that lead to ``v`` in a row, none of them below a mark."""
@@ -193,8 +165,8 @@ def _first_of_list(tree, class_index, v, marks, keys, firsts, state):
     first = at
     while True:
         if _is_remembered(at):
-            slot = _slot_of(keys, at)
-            if keys[slot] == at:
+            slot = _place_of(keys, uint64(at) + uint64(1))
+            if keys[slot] != 0:
                 first = firsts[slot]
                 break
         above = tree[at]
@@ -206,9 +178,9 @@ def _first_of_list(tree, class_index, v, marks, keys, firsts, state):
     at = uint32(v)
     while at != end:
         if _is_remembered(at) and 2 * state[0] < keys.shape[0]:
-            slot = _slot_of(keys, at)
-            if keys[slot] != at:
-                keys[slot] = at
+            slot = _place_of(keys, uint64(at) + uint64(1))
+            if keys[slot] == 0:
+                keys[slot] = at + uint32(1)
                 firsts[slot] = first
                 state[0] += 1
         at = tree[at]
@@ -220,7 +192,8 @@ def mark_below(tree, class_index, rows, marks, keys, firsts, state, below, climb
     """Which objects have a marked one above them in a tree, no more than ``climbed`` steps away.
 
     After every ``leap`` steps the nodes of a list are left behind at once.  ``keys`` and ``firsts`` are a
-    hash table in which the first node of a list is remembered at some of its nodes, ``state[0]`` of them.
+    hash table in which the first node of a list is remembered at some of its nodes, ``state[0]`` of them: a
+    key is a node and one.
     """
     for i in range(rows.shape[0]):
         at = uint32(rows[i])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin
-from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.graph.subclasses import class_width
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.dominator_tree import marks_of
@@ -148,7 +147,7 @@ def are_below(
     class_index = graph.columns.class_index
     # At most half full where one node of 64 is remembered.
     slots = 1 << max(4, (class_index.size // 32).bit_length())
-    keys, firsts = np.full(slots, NO_OBJECT, np.uint32), np.empty(slots, np.uint32)
+    keys, firsts = np.zeros(slots, np.uint32), np.empty(slots, np.uint32)
     below = np.zeros(rows.size, np.uint8)
     kernels.mark_below[class_width(class_index)](
         tree, class_index, rows, marks, keys, firsts, np.zeros(1, np.int64), below, _CLIMBED, _LEAP

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.retention.by_group import dominated_bytes
-from heapscope.heap.retention.edge_names import labels
+from heapscope.heap.retention.edge_labels import labels
 from heapscope.table import Table
 
 if TYPE_CHECKING:

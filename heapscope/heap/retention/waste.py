@@ -12,7 +12,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.objects.values import string_arrays
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.by_group import class_totals, loader_name
+from heapscope.heap.retention.by_group import loader_name
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
@@ -221,7 +221,7 @@ def duplicate_classes(graph: HeapGraph) -> Table:
         ``class_name, loader_count, instance_count, loaders``, most loaders first; hidden classes,
         of lambdas say, are left out.
     """
-    counts, _ = class_totals(graph)
+    counts, _ = graph.class_totals
     loaders: dict[str, set[int]] = defaultdict(set)
     instances: dict[str, int] = defaultdict(int)
     for java_class, count in zip(graph.classes, counts.tolist(), strict=True):

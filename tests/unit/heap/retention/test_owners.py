@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.owner_content import content_class, content_members
 from heapscope.heap.retention.owners import find_owned, held_loaders
@@ -146,7 +146,7 @@ def test_what_is_below_an_object_is_found_as_defined(seed: int) -> None:
     marks = np.zeros(n // 64 + 1, np.uint64)
     for each in marked.tolist():
         marks[each >> 6] |= np.uint64(1 << (each & 63))
-    keys, firsts = np.full(256, NO_OBJECT, np.uint32), np.empty(256, np.uint32)
+    keys, firsts = np.zeros(256, np.uint32), np.empty(256, np.uint32)
     below = np.zeros(n, np.uint8)
     rows = np.arange(n)
     kernels.mark_below["u2"](
