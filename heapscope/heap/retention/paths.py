@@ -256,13 +256,13 @@ def _own_roots(graph: HeapGraph, members: NDArray[np.int64]) -> list[tuple[str, 
     kinds = roots.kinds[own]
     of_kind = {kind: roots.object_index[own][kinds == kind] for kind in np.unique(kinds).tolist()}
     found = [(ROOT_KIND_NAMES[kind], held) for kind, held in of_kind.items()]
-    found.append(("system class", np.intersect1d(roots.implied, members)))
-    found.append((CLASS_VALUE, np.intersect1d(roots.class_values, members)))
+    for text, some in (("system class", roots.implied), (CLASS_VALUE, roots.class_values)):
+        found.append((text, some[_are_among(some, members)]))
     return [(text, held) for text, held in found if held.size]
 
 
 def _are_among(some: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which objects are among others, which ascend; np.isin would hash all of those."""
+    """Which objects are among others, which ascend; np.isin and np.intersect1d would hash all of those."""
     if not ascending.size:
         return np.zeros(some.size, bool)
     at = np.minimum(np.searchsorted(ascending, some.astype(ascending.dtype)), ascending.size - 1)
