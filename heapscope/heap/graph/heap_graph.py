@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -251,7 +252,17 @@ class HeapGraph:
     def _find_reachability(self) -> Reachability:
         strong, soft, weak = self._computed("strengths")
         count = self.columns.class_index.size
-        return Reachability(strong, soft, weak, count, lambda: self._computed("shortest_parents"))
+        arrays, known = self._arrays, ref(self)
+
+        def find_parents() -> NDArray[np.uint32]:
+            # A graph that held itself this way would stay in memory after its last user has gone.
+            graph = known()
+            found: NDArray[np.uint32] = (
+                arrays.shortest_parents if graph is None else graph._computed("shortest_parents")
+            )
+            return found
+
+        return Reachability(strong, soft, weak, count, find_parents)
 
     def find_shortest_parents(
         self, parents: NDArray[np.uint32], queue: NDArray[np.uint32]
