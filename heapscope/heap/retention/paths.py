@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import are_among, small_numbers
 from heapscope.heap.graph.reachability import CATEGORIES, avoiding, words_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
@@ -233,11 +234,11 @@ def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
         keys = np.concatenate([keys, (held.astype(np.uint64) << np.uint64(32)) | row])
     keys.sort()
     held = (keys >> np.uint64(32)).astype(np.uint32)
-    rest = members[~_are_among(members, held)]
+    rest = members[~are_among(members, held)]
     is_dominated = graph.immediate_dominators[rest] != NO_OBJECT
     lost = Counter(CATEGORIES[c] for c in graph.categories[rest[~is_dominated]].tolist())
-    of_classes = np.unique(graph.columns.class_index[members])
-    class_names = {graph.classes[c].name for c in of_classes.tolist()}
+    of_classes = small_numbers(graph.columns.class_index[members])
+    class_names = {graph.classes[c].name for c in of_classes}
     only = simple_name(next(iter(class_names), ""))
     return MergedPaths(
         int(members.size),
@@ -252,22 +253,13 @@ def _own_roots(graph: HeapGraph, members: NDArray[np.int64]) -> list[tuple[str, 
     """Members that are GC roots themselves, by kind."""
     roots = graph.roots
     own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
-    own[own] = _are_among(roots.object_index[own], members)
+    own[own] = are_among(roots.object_index[own], members)
     kinds = roots.kinds[own]
     of_kind = {kind: roots.object_index[own][kinds == kind] for kind in np.unique(kinds).tolist()}
     found = [(ROOT_KIND_NAMES[kind], held) for kind, held in of_kind.items()]
     for text, some in (("system class", roots.implied), (CLASS_VALUE, roots.class_values)):
-        found.append((text, some[_are_among(some, members)]))
+        found.append((text, some[are_among(some, members)]))
     return [(text, held) for text, held in found if held.size]
-
-
-def _are_among(some: NDArray[Any], ascending: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which objects are among others, which ascend; np.isin and np.intersect1d would hash all of those."""
-    if not ascending.size:
-        return np.zeros(some.size, bool)
-    at = np.minimum(np.searchsorted(ascending, some.astype(ascending.dtype)), ascending.size - 1)
-    found: NDArray[np.bool_] = ascending[at] == some
-    return found
 
 
 def _held_over(graph: HeapGraph, members: NDArray[np.int64], steps: StepRows) -> NDArray[np.uint64]:

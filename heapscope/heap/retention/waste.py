@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
@@ -102,25 +103,25 @@ def _duplicate(
 ) -> tuple[str, int, int, int]:
     """Text, strings, arrays and wasted bytes of one group, which is compared byte for byte."""
     columns = graph.columns
-    distinct = np.unique(arrays)
-    offsets = columns.offsets[distinct].astype(np.int64)
+    rows = distinct(arrays)
+    offsets = columns.offsets[rows].astype(np.int64)
     width = graph.identifier_bytes
     head = 1 + width + 9
-    first = JavaObject(graph, int(distinct[0]))
+    first = JavaObject(graph, int(rows[0]))
     size = int(first.elements().nbytes)
     content = graph.buffer[offsets[0] + head : offsets[0] + head + size]
-    is_same = np.ones(distinct.size, bool)
+    is_same = np.ones(rows.size, bool)
     for begin in range(0, size, 64):  # in pieces: a group may have a million members
         left = np.nonzero(is_same)[0]
         piece = content[begin : begin + 64]
         places = offsets[left][:, None] + (head + begin + np.arange(piece.size))
         is_same[left] = (graph.buffer[np.minimum(places, graph.buffer.size - 1)] == piece).all(axis=1)
-    distinct = distinct[is_same]
-    strings = strings[np.isin(arrays, distinct)]
+    rows = rows[is_same]
+    strings = strings[are_among(arrays, rows)]
     units = columns.size_units
-    wasted = (strings.size - 1) * int(units[strings[0]]) + (distinct.size - 1) * int(units[distinct[0]])
+    wasted = (strings.size - 1) * int(units[strings[0]]) + (rows.size - 1) * int(units[rows[0]])
     text = JavaObject(graph, int(strings[0])).text() or ""
-    return text[:_TEXT_CHARACTERS], int(strings.size), int(distinct.size), wasted * columns.unit_bytes
+    return text[:_TEXT_CHARACTERS], int(strings.size), int(rows.size), wasted * columns.unit_bytes
 
 
 def wasteful_collections(graph: HeapGraph, count: int = 20) -> Table:
