@@ -28,7 +28,6 @@ from heapscope.heap.objects.fields import class_fields
 from heapscope.heap.objects.inspector import field_at
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.retention.by_group import (
-    class_totals,
     find_consumers,
     largest_of_classes,
     package_of,
@@ -301,7 +300,7 @@ def _instances(
     graph = dump.graph
     if not where and sort == "retained" and first < _MOST_AT_ONCE:
         is_picked = picked_classes(graph, name, subclasses=subclasses)
-        of_class, units = class_totals(graph)
+        of_class, units = graph.class_totals
         mine = np.where(is_picked, of_class, 0)
         rows = largest_of_classes(graph, is_picked, ROWS, first)
         shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes

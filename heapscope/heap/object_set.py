@@ -9,6 +9,7 @@ import numpy as np
 
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.field_paths import read_path
 from heapscope.heap.objects.fields import FieldColumn
@@ -84,15 +85,13 @@ class ObjectSet(RichRepr):
         return self._picked(mask)
 
     def __or__(self, other: ObjectSet) -> ObjectSet:
-        return ObjectSet(self.graph, np.union1d(self.indices, self._same_graph(other)))
+        return ObjectSet(self.graph, distinct(np.concatenate([self.indices, self._same_graph(other)])))
 
     def __and__(self, other: ObjectSet) -> ObjectSet:
-        found = np.intersect1d(self.indices, self._same_graph(other), assume_unique=True)
-        return ObjectSet(self.graph, found)
+        return self._picked(are_among(self.indices, self._same_graph(other)))
 
     def __sub__(self, other: ObjectSet) -> ObjectSet:
-        found = np.setdiff1d(self.indices, self._same_graph(other), assume_unique=True)
-        return ObjectSet(self.graph, found)
+        return self._picked(~are_among(self.indices, self._same_graph(other)))
 
     def _same_graph(self, other: ObjectSet) -> NDArray[np.int64]:
         if other.graph is not self.graph:
@@ -176,7 +175,7 @@ class ObjectSet(RichRepr):
         roots = self.graph.roots
         tags = [tag for tag, name in ROOT_KIND_NAMES.items() if name == kind]
         on_kind = np.isin(roots.kinds, np.array(tags, roots.kinds.dtype))
-        return int(np.isin(roots.object_index[on_kind], self.indices).sum())
+        return int(are_among(roots.object_index[on_kind], self.indices).sum())
 
     def paths_to_gc_roots(self) -> MergedPaths:
         """All ways in which GC roots hold these objects, merged into one tree; ``print`` it.
@@ -207,8 +206,8 @@ class ObjectSet(RichRepr):
         within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
         found = graph.indices[np.repeat(starts, counts) + within].astype(np.int64)
         # Class objects that are GC roots are not listed with each instance.
-        classes = self.graph.class_objects[np.unique(self.graph.columns.class_index[self.indices])]
-        return ObjectSet(self.graph, np.unique(np.concatenate([found, classes[classes >= 0]])))
+        classes = self.graph.class_objects[small_numbers(self.graph.columns.class_index[self.indices])]
+        return ObjectSet(self.graph, distinct(np.concatenate([found, classes[classes >= 0]])))
 
     def dominated(self) -> ObjectSet:
         """What these objects immediately dominate."""
@@ -252,7 +251,7 @@ class ObjectSet(RichRepr):
         if column.types.any() and not column.has_references:
             kind = _type_name(column)
             raise ValueError(f"{path!r} is no reference but of type {kind}; values({path!r}) reads it")
-        found = np.unique(self.graph.indices_of(column.references()))
+        found = distinct(self.graph.indices_of(column.references()))
         return ObjectSet(self.graph, found[found >= 0])
 
     def values(self, path: str = "") -> NDArray[Any]:
@@ -349,7 +348,7 @@ class ObjectSet(RichRepr):
         sizes = columns.size_units[self.indices].astype(np.int64) * columns.unit_bytes
         groups: dict[tuple[type, Any], tuple[Any, int, int]] = {}
         members: dict[tuple[type, Any], list[NDArray[np.int64]]] = {}
-        for code in np.unique(column.types).tolist():
+        for code in small_numbers(column.types):
             rows = np.nonzero(column.types == code)[0]
             bits, group_of, counts = np.unique(column.bits[rows], return_inverse=True, return_counts=True)
             bytes_of = np.zeros(bits.size, np.int64)

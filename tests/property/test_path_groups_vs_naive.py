@@ -45,6 +45,12 @@ def naive_parents(heap: heapscope.Heap) -> dict[int, int]:
     return found
 
 
+def settled_parents(heap: heapscope.Heap) -> list[int]:
+    room, other = np.empty(heap.object_count + 1, np.uint32), np.empty(heap.object_count + 1, np.uint32)
+    found: list[int] = groups_module._settled_parents(heap.graph, room, other).tolist()
+    return found
+
+
 def step_of(heap: heapscope.Heap, parent: int, row: int) -> Step:
     """``FileSystem.CACHE (static)``, from the names of `holds.names`; elements are not told apart."""
     name = names(heap.graph, parent, row)[0]
@@ -60,8 +66,7 @@ def test_shapes_are_those_of_the_paths(dump: Dump, tmp_path: Path) -> None:
         expected_parents = naive_parents(heap)
         graph = naive_graph(read_oracle(path.read_bytes()))
         ids = heap.columns.object_ids.tolist()
-        kinds, kind_names = groups_module._kinds(heap.graph)
-        parents = groups_module._settled_parents(heap.graph, kinds, kind_names).tolist()
+        parents = settled_parents(heap)
         reached = [row for row, parent in enumerate(parents) if parent != NO_OBJECT]
         assert set(reached) == {row for row in range(len(ids)) if found.of_object[row] != NO_OBJECT}
         for row, parent in expected_parents.items():
@@ -174,5 +179,4 @@ def test_of_two_holders_the_first_by_name_in_every_dump(tmp_path: Path, order: i
     assert "JNI global -> Holder.held -> java.lang.Object" in texts
     with heapscope.open(path) as heap:
         row = heap.index_of(held)
-        parents = groups_module._settled_parents(heap.graph, *groups_module._kinds(heap.graph))
-        assert kind_of(heap, int(parents[row])) == "a.Holder"
+        assert kind_of(heap, settled_parents(heap)[row]) == "a.Holder"

@@ -20,6 +20,7 @@ from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.heap_graph import HeapGraph
+from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.fingerprints import fingerprints
@@ -103,9 +104,10 @@ def _dropped_alone(graph: HeapGraph, rows: NDArray[np.int64]) -> int:
     seen = frontier = rows
     for _ in range(_CLIMBED):
         sources, targets = graph.references.incoming(frontier)
-        heads += np.setdiff1d(frontier, targets).size
-        frontier = np.setdiff1d(sources, seen)
+        heads += int(np.count_nonzero(~are_among(frontier, distinct(targets))))
+        sources = distinct(sources).astype(np.int64)
+        frontier = sources[~are_among(sources, seen)]
         if not frontier.size:
             break
-        seen = np.union1d(seen, frontier)
+        seen = distinct(np.concatenate([seen, frontier]))
     return min(heads, int(rows.size))

@@ -10,15 +10,15 @@ _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them,
 
 # parents, depths, stack
 find_depths = Kernel(_MODULE, "find_depths", "u4[] u4[] u4[]")
-# starts, targets, flags, strong, depths, ranks, kinds, parents; by the type of starts
+# starts, targets, flags, strong, depths, ranks, class_index, special, mirrors, class_count, parents; by the
+# types of starts and class_index
 settle_parents = {
-    width: Kernel(_MODULE, "settle_parents", f"{width}[] u4[] u8[4] u8[] u4[] u4[] u4[] u4[]")
-    for width in _WIDTHS
+    (starts, classes): Kernel(
+        _MODULE, "settle_parents", f"{starts}[] u4[] u8[4] u8[] u4[] u4[] {classes}[] u8[] u4[] i8 u4[]"
+    )
+    for starts in _WIDTHS
+    for classes in ("u2", "i4")
 }
-# groups, count, table
-fill_table = Kernel(_MODULE, "fill_table", "u4[4] i8 u4[]")
-# parents, links, labels, kinds, of_object, stack, groups, table, deepest, state
-compose = Kernel(_MODULE, "compose", "u4[] u8[] u4[] u4[] u4[] u4[] u4[4] u4[] i8 i8[]")
 # of_object, units, counts, sums
 group_totals = Kernel(_MODULE, "group_totals", "u4[] u4[] i8[] u8[]")
 # immediate, retained, of_object, children, siblings, depths, totals; by the type of retained

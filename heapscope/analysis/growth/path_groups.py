@@ -21,10 +21,11 @@ from heapscope.analysis.growth.grouping import KeySeries, check_dumps
 from heapscope.analysis.growth.series import Series
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.dominators import child_lists
-from heapscope.heap.graph.reachability import new_flags
-from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
+from heapscope.heap.graph.reachability import words_of
+from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.graph.roots import CLASS_VALUE
-from heapscope.heap.retention.edge_names import labels
+from heapscope.heap.graph.subclasses import class_width
+from heapscope.heap.retention.edge_labels import StepRows, compose_paths, edge_labels, label_tree
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.progress import Progress, no_progress
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 DEEPEST = 100
-# Objects whose holders' records are read at a time.
-_BATCH = 1 << 21
 _NO_LABEL = 0
 
 
@@ -81,114 +80,90 @@ class PathGroups:
 def find_path_groups(graph: HeapGraph, progress: Progress = no_progress) -> PathGroups:
     """Group all objects that the GC roots reach by the group of their shortest path."""
     columns = graph.columns
-    kinds, kind_names = _kinds(graph)
-    parents = _settled_parents(graph, kinds, kind_names)
-    codes, texts = _tree_labels(graph, parents, progress)
-    below = np.nonzero(parents < VIRTUAL_ROOT)[0]
-    # Class objects are of one class and never links of one another.
-    is_link = kinds[below] == kinds[parents[below]]
-    links = np.zeros((parents.size // 64 + 1) * 8, np.uint8)
-    flags = np.zeros(parents.size, bool)
-    flags[below[is_link]] = True
-    packed = np.packbits(flags, bitorder="little")
-    links[: packed.size] = packed
-    of_object = np.full(parents.size, NO_OBJECT, np.uint32)
-    rows = _composed(parents, links.view(np.uint64), codes, kinds, of_object)
+    n = columns.class_index.size
+    # What is filled first costs as much as what is computed with it, so three arrays serve for all.
+    rooms = np.empty(n + 1, np.uint32), np.empty(n + 1, np.uint32)
+    parents = _settled_parents(graph, *rooms)
+    of_edges = rooms[1][:n]
+    is_reached = words_of(parents != NO_OBJECT)
+    _label_roots(graph, of_edges)
+    label_tree(graph, parents, is_reached, of_edges, lambda done: progress("naming paths", done, n))
+    of_object, steps = np.zeros(n, np.uint32), StepRows()
+    compose_paths(
+        graph, parents, is_reached, of_edges, of_object, steps, most_steps=DEEPEST, tells_classes=True
+    )
+    of_object -= np.uint32(1)  # 0 becomes NO_OBJECT
+    rows = steps.rows[: len(steps)]
     counts, units = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.uint64)
     path_kernels.group_totals(of_object, columns.size_units, counts, units)
+    texts, kind_names = edge_labels(graph).texts, _kind_names(graph)
     return PathGroups(
         np.ascontiguousarray(rows[:, 0]),
-        [texts[code] for code in rows[:, 1].tolist()],
+        [texts[label] for label in rows[:, 1].tolist()],
         [kind_names[kind] for kind in rows[:, 2].tolist()],
         counts,
         units.astype(np.int64) * columns.unit_bytes,
-        _retained(graph, of_object, len(rows)),
+        _retained(graph, of_object, len(rows), rooms),
         of_object,
     )
 
 
-def _kinds(graph: HeapGraph) -> tuple[NDArray[np.uint32], list[str]]:
-    """The class of each object, class objects each a kind of their own; names of the kinds."""
-    kinds = graph.columns.class_index.astype(np.uint32)
+def _kind_names(graph: HeapGraph) -> list[str]:
+    """Names of the classes, then what the class objects are called, in the order of their addresses."""
     names = [c.name for c in graph.classes]
-    own = np.nonzero(graph.class_objects >= 0)[0]
-    kinds[graph.class_objects[own]] = len(names) + own
-    return kinds, names + [f"class {name}" for name in names]
+    return names + [f"class {names[row]}" for row in edge_labels(graph).mirror_classes.tolist()]
 
 
-def _settled_parents(graph: HeapGraph, kinds: NDArray[np.uint32], names: list[str]) -> NDArray[np.uint32]:
-    """Shortest paths that are the same in every dump where they can be: of two holders the first by name."""
-    references, reach = graph.references, graph.reachability
-    parents = np.array(reach.parents)
-    depths, stack = np.empty(parents.size, np.uint32), np.empty(parents.size, np.uint32)
-    path_kernels.find_depths(parents, depths, stack)
-    flags = new_flags(references)
+def _settled_parents(
+    graph: HeapGraph, room: NDArray[np.uint32], other_room: NDArray[np.uint32]
+) -> NDArray[np.uint32]:
+    """Shortest paths that are the same in every dump where they can be: of two holders the first by name.
+
+    They lie in the first of two arrays of shape (n + 1,); the other one is written over.
+    """
+    references, of = graph.references, edge_labels(graph)
+    n = references.object_count
+    parents = graph.find_shortest_parents(room[:n], other_room)
+    depths = other_room[:n]
+    path_kernels.find_depths(parents, depths, np.empty(n, np.uint32))
+    flags = np.zeros((n // 64 + 1, kernels.PLANES), np.uint64)
     referents = references.referents
     kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
-    order = sorted(range(len(names)), key=names.__getitem__)
+    names, class_count = _kind_names(graph), len(graph.classes)
+    places = [*range(class_count), *(of.mirror_classes + class_count).tolist()]
+    order = sorted(range(len(names)), key=lambda kind: (names[kind], places[kind]))
     ranks = np.empty(len(names), np.uint32)
     ranks[order] = np.arange(len(names), dtype=np.uint32)
-    path_kernels.settle_parents[references.width](
-        references.indptr, references.indices, flags, np.ascontiguousarray(reach.strong), depths,
-        ranks, kinds, parents,
+    path_kernels.settle_parents[references.width, class_width(references.class_index)](
+        references.indptr, references.indices, flags, np.ascontiguousarray(graph.reachability.strong), depths,
+        ranks, references.class_index, of.special, of.mirrors, class_count, parents,
     )  # fmt: skip
     return parents
 
 
-def _tree_labels(
-    graph: HeapGraph, parents: NDArray[np.uint32], progress: Progress
-) -> tuple[NDArray[np.uint32], list[str]]:
-    """How each object is held by its parent, or which kind of GC root it is."""
-    known = {"": _NO_LABEL}
-    codes = np.zeros(parents.size, np.uint32)
-    for first in range(0, parents.size, _BATCH):
-        progress("naming paths", first, parents.size)
-        part = parents[first : first + _BATCH]
-        targets = np.nonzero(part < VIRTUAL_ROOT)[0]
-        mine, texts = labels(graph, part[targets].astype(np.int64), targets + first)
-        rows = np.array([known.setdefault(text, len(known)) for text in texts], np.uint32)
-        codes[targets + first] = rows[mine]
-    roots = graph.roots
+def _label_roots(graph: HeapGraph, of_edges: NDArray[np.uint32]) -> None:
+    """Which kind of GC root each is: of several the first in the order of the tags, in every dump."""
+    roots, of = graph.roots, edge_labels(graph)
+    of_edges[graph.root_members] = _NO_LABEL
     is_root = (roots.object_index >= 0) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
-    # Of several kinds the first in the order of the tags, in every dump.
     for tag in sorted(ROOT_KIND_NAMES, reverse=True):
         mine = roots.object_index[is_root & (roots.kinds == tag)]
         if mine.size:
-            codes[mine] = known.setdefault(ROOT_KIND_NAMES[tag], len(known))
-    implied = roots.implied[codes[roots.implied] == _NO_LABEL]
-    if implied.size:
-        codes[implied] = known.setdefault("system class", len(known))
-    of_classes = roots.class_values[codes[roots.class_values] == _NO_LABEL]
-    if of_classes.size:
-        codes[of_classes] = known.setdefault(CLASS_VALUE, len(known))
-    return codes, list(known)
+            of_edges[mine] = of.row(ROOT_KIND_NAMES[tag])
+    for members, text in ((roots.implied, "system class"), (roots.class_values, CLASS_VALUE)):
+        others = members[of_edges[members] == _NO_LABEL]
+        if others.size:
+            of_edges[others] = of.row(text)
 
 
-def _composed(
-    parents: NDArray[np.uint32],
-    links: NDArray[np.uint64],
-    labels: NDArray[np.uint32],
-    kinds: NDArray[np.uint32],
+def _retained(
+    graph: HeapGraph,
     of_object: NDArray[np.uint32],
-) -> NDArray[np.uint32]:
-    """Rows of groups: parent, label, kind, depth; writes the group of each object."""
-    groups = np.zeros((1 << 12, 4), np.uint32)
-    table = np.full(2 * len(groups), NO_OBJECT, np.uint32)
-    stack = np.empty(parents.size, np.uint32)
-    state = np.zeros(kernels.STATE, np.int64)
-    state[kernels.TREE] = 1
-    while path_kernels.compose(
-        parents, links, labels, kinds, of_object, stack, groups, table, DEEPEST, state
-    ):
-        groups = np.concatenate([groups, np.zeros_like(groups)])
-        table = np.empty(2 * len(groups), np.uint32)
-        path_kernels.fill_table(groups, int(state[kernels.TREE]), table)
-    return groups[: int(state[kernels.TREE])]
-
-
-def _retained(graph: HeapGraph, of_object: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
+    count: int,
+    rooms: tuple[NDArray[np.uint32], NDArray[np.uint32]],
+) -> NDArray[np.int64]:
     immediate, retained = graph.immediate_dominators, graph.retained_units
-    children, siblings = child_lists(immediate)
+    children, siblings = child_lists(immediate, rooms)
     totals = np.zeros(count, np.uint64)
     width = "u4" if retained.dtype == np.uint32 else "u8"
     path_kernels.retained_by_path_group[width](
@@ -208,26 +183,34 @@ def path_series(series: Series, progress: Progress = no_progress) -> KeySeries:
     """
     check_dumps(series, "path")
     known: dict[tuple[int, str, str], int] = {(-1, "", ""): 0}
-    columns: list[tuple[NDArray[np.int64], PathGroups]] = []
+    columns: list[tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...]]] = []
+    last: PathGroups | None = None
     for one in series:
         heap = one.open(progress)
         assert heap is not None  # a dump, as was checked
         with heap:
             groups = _named(find_path_groups(heap.graph, progress), series)
+        # Nothing of the heap stays: whatever the number of snapshots, memory is that of one.
+        del heap
         # Parents come first, so theirs are known.
         ids = [0]
         for parent, label, name in zip(
             groups.parents[1:].tolist(), groups.labels[1:], groups.classes[1:], strict=True
         ):
             ids.append(known.setdefault((ids[parent], label, name), len(known)))
-        columns.append((np.array(ids, np.int64), groups))
+        columns.append(
+            (np.array(ids, np.int64), (groups.counts, groups.shallow_bytes, groups.retained_bytes))
+        )
+        last = replace(groups, of_object=np.empty(0, np.uint32))
+        del groups
+    assert last is not None
     figures = np.zeros((3, len(known), len(columns)), np.int64)
-    for place, (rows, groups) in enumerate(columns):
-        for plane, values in enumerate((groups.counts, groups.shallow_bytes, groups.retained_bytes)):
+    for place, (rows, planes) in enumerate(columns):
+        for plane, values in enumerate(planes):
             # Groups that differ in generated names alone have one row.
             np.add.at(figures[plane, :, place], rows, values)
     heads = _heads(figures, np.array([parent for parent, _, _ in known], np.int64))
-    rows, last = columns[-1]
+    rows, _ = columns[-1]
     own = np.full(len(known), -1, np.int64)
     own[rows] = np.arange(rows.size)
     names: dict[str, list[int]] = {}

@@ -16,6 +16,7 @@ from heapscope.analysis.growth.snapshot import Snapshot
 from heapscope.analysis.leaks.known_leaks.schema import Subject
 from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.reachability import SOFT
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.objects.environment import system_properties_of
@@ -213,7 +214,7 @@ class SnapshotEvidence:
             return ObjectSet(graph, np.empty(0, np.int64)), 0
         most = int(np.bincount(classes).argmax())
         members = rows[classes == most].astype(np.int64)
-        return ObjectSet(graph, np.unique(members)), int(members.size)
+        return ObjectSet(graph, distinct(members)), int(members.size)
 
     def loader_of(self, entry: JavaObject) -> int | None:
         """Index of the class loader that an entry keeps: a loader itself, that of a class, else of its class.

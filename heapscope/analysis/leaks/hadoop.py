@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heapscope.analysis.leaks.evidence import SnapshotEvidence, held
+from heapscope.heap.graph.index_sets import are_among
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.objects.java_collections import contents
 from heapscope.parser.tags import SubRecordTag
@@ -96,7 +97,7 @@ def file_system_groups(evidence: SnapshotEvidence) -> tuple[FileSystemGroup, ...
     for (class_name, scheme, authority, user, authentication, ticket), rows in places.items():
         members = ObjectSet(graph, objects.indices[rows])
         subjects = {each for each in evidence.identities(members, _SUBJECT) if each is not None}
-        mine = handles[np.isin(handles, members.indices)]
+        mine = handles[are_among(handles, members.indices)]
         found.append(
             FileSystemGroup(
                 class_name=class_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
+from heapscope.heap.graph._kernels import _place_of, _row_of
 from heapscope.heap.graph.kernels import DONE, MORE, NEXT, PAIRS, TREE
 
 
@@ -11,29 +12,11 @@ from heapscope.heap.graph.kernels import DONE, MORE, NEXT, PAIRS, TREE
 def _label_of(v, class_index, class_class, mirrors, class_count):
     """The class of an object; of a class object in ``mirrors``, which are sorted, a label of its own."""
     c = int64(class_index[v])
-    if c != class_class:
-        return c
-    low = 0
-    high = mirrors.shape[0]
-    while low < high:
-        middle = (low + high) >> 1
-        if mirrors[middle] < v:
-            low = middle + 1
-        else:
-            high = middle
-    if low < mirrors.shape[0] and mirrors[low] == v:
-        return class_count + low
+    if c == class_class:
+        row = _row_of(mirrors, v)
+        if row >= 0:
+            return class_count + row
     return c
-
-
-@njit(forceinline=True)
-def _place_of(keys, key):
-    """Row of a key in a hash table with open addressing, or the free row where it would be."""
-    mask = uint64(keys.shape[0] - 1)
-    place = ((key * uint64(0x9E3779B97F4A7C15)) >> uint64(20)) & mask
-    while keys[place] != 0 and keys[place] != key:
-        place = (place + uint64(1)) & mask
-    return place
 
 
 @njit(nogil=True)

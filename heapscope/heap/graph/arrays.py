@@ -23,6 +23,7 @@ from heapscope.heap.graph.path_sums import ClassLabels, PathSums, class_row
 from heapscope.heap.graph.preferred_paths import preferred_parents
 from heapscope.heap.graph.reachability import shortest_parents, strengths
 from heapscope.heap.graph.roots import resolve_roots
+from heapscope.heap.graph.subclasses import class_totals
 from heapscope.parser.addresses import AddressMap
 from heapscope.parser.class_tables import ClassTables, class_tables_of
 from heapscope.parser.layout.layout import (
@@ -193,6 +194,11 @@ class HeapArrays:
             RecordFinder(self._source, self._scan).find,
         )
 
+    @cached_property
+    def class_totals(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """See `heapscope.heap.graph.subclasses.class_totals`."""
+        return class_totals(self.columns.class_index, self.columns.size_units, len(self._classes))
+
     def _size_class_objects(self, columns: Columns) -> None:
         """Shallow sizes of class objects, which carry the statics of their class."""
         sizes = mirror_bytes(self.layout, self._scan.classes)
@@ -294,8 +300,8 @@ class HeapArrays:
                 held = numbering.flags[:, kernels.VISITED].copy()
                 buffers = new_buffers(self.columns.size_units, store.array)
                 owned = pool.submit(
-                    preferred_parents, graph, self._classes, roots, held, unless_stopped, store.array,
-                    buffers.retained_units.view(np.uint32),
+                    preferred_parents, graph, self._classes, self.class_totals[0], roots, held,
+                    unless_stopped, store.array, buffers.retained_units.view(np.uint32),
                 )  # fmt: skip
                 immediate, retained, path_sums = dominate(
                     numbering, self.columns.size_units, self._labels, self._progress,

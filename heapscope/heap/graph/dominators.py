@@ -198,20 +198,25 @@ def _sort_by_target(pairs: NDArray[np.uint64], count: int) -> None:
     kernels.sort_buckets(pairs, starts, np.empty(largest, np.uint64), low, counts)
 
 
-def child_lists(immediate: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def child_lists(
+    immediate: NDArray[np.uint32], rooms: tuple[NDArray[np.uint32], NDArray[np.uint32]] | None = None
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """The dominator tree from the top down: the first child of each object, and its next sibling.
 
     Parameters
     ----------
     immediate : uint32 array, shape (n,)
         Immediate dominators.
+    rooms : uint32 arrays, shape (n + 1,), optional
+        Are written over and returned.
 
     Returns
     -------
     children, siblings : uint32 arrays, shape (n + 1,)
         `NO_OBJECT` where there is none; the last row is the virtual root's.
     """
-    children, siblings = np.empty(immediate.size + 1, np.uint32), np.empty(immediate.size + 1, np.uint32)
+    length = immediate.size + 1
+    children, siblings = rooms or (np.empty(length, np.uint32), np.empty(length, np.uint32))
     kernels.link_children(immediate, children, siblings)
     return children, siblings
 

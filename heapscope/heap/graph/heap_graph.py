@@ -11,15 +11,23 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 import numpy as np
 
 from heapscope.heap.graph.arrays import HeapArrays
 from heapscope.heap.graph.dominators import Dominators
 from heapscope.heap.graph.index import BrokenIndexError
-from heapscope.heap.graph.reachability import Reachability, held_by, reachability_table, retained_by
+from heapscope.heap.graph.reachability import (
+    Reachability,
+    held_by,
+    reachability_table,
+    retained_by,
+    shortest_parents,
+    words_of,
+)
 from heapscope.heap.graph.references import NO_OBJECT
-from heapscope.heap.graph.subclasses import count_instances, instances_of
+from heapscope.heap.graph.subclasses import instances_of
 from heapscope.parser.records import StackTraces
 
 if TYPE_CHECKING:
@@ -216,9 +224,13 @@ class HeapGraph:
         is_wanted : bool array, shape (c,)
             Which classes, in the order of `classes`.
         """
-        class_index = self.columns.class_index
-        counts = self.kept("instance counts", lambda: count_instances(class_index, len(self.classes)))
-        return instances_of(class_index, is_wanted, counts)
+        return instances_of(self.columns.class_index, is_wanted, self.class_totals[0])
+
+    @property
+    def class_totals(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Objects of each class, int64, and their size in units, uint64; both of shape (c,)."""
+        found: tuple[NDArray[np.int64], NDArray[np.uint64]] = self._computed("class_totals")
+        return found
 
     def indices_of(self, object_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Object indices of identifiers, int64, shape of ``object_ids``; -1 where the dump has none."""
@@ -240,7 +252,35 @@ class HeapGraph:
     def _find_reachability(self) -> Reachability:
         strong, soft, weak = self._computed("strengths")
         count = self.columns.class_index.size
-        return Reachability(strong, soft, weak, count, lambda: self._computed("shortest_parents"))
+        arrays, known = self._arrays, ref(self)
+
+        def find_parents() -> NDArray[np.uint32]:
+            # A graph that held itself this way would stay in memory after its last user has gone.
+            graph = known()
+            found: NDArray[np.uint32] = (
+                arrays.shortest_parents if graph is None else graph._computed("shortest_parents")
+            )
+            return found
+
+        return Reachability(strong, soft, weak, count, find_parents)
+
+    def find_shortest_parents(
+        self, parents: NDArray[np.uint32], queue: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """`Reachability.parents` for a caller who changes them: written into an array of his own, not kept.
+
+        Parameters
+        ----------
+        parents : uint32 array, shape (n,)
+            Is written over, and returned.
+        queue : uint32 array, shape (n + 1,)
+            Is written over.
+        """
+        known = vars(self.reachability).get("parents")
+        if known is None:
+            return shortest_parents(self.references, self.root_members, self._progress, parents, queue)
+        parents[:] = known
+        return parents
 
     @property
     def owner_parents(self) -> NDArray[np.uint32]:
@@ -286,11 +326,7 @@ class HeapGraph:
 
     def followed(self) -> NDArray[np.uint64]:
         """Bits of all objects that the graph's roots reach, uint64, shape (n // 64 + 1,)."""
-        immediate = self.immediate_dominators
-        bits = np.packbits(immediate != NO_OBJECT, bitorder="little")
-        words = np.zeros((immediate.size // 64 + 1) * 8, np.uint8)
-        words[: bits.size] = bits
-        return words.view(np.uint64)
+        return words_of(self.immediate_dominators != NO_OBJECT)
 
     def retained_set(
         self, members: NDArray[np.int64], without_roots: Sequence[str] = ()

@@ -24,8 +24,8 @@ mark_leaves = {width: Kernel(_MODULE, "mark_leaves", f"{width}[] u8[4]") for wid
 # members, flags, plane
 mark = Kernel(_MODULE, "mark", "u4[] u8[4] i8")
 _CLASSES = ("u2", "i4")  # of class indices: narrow below 2**16
-# class_index, counts
-count_instances = {width: Kernel(_MODULE, "count_instances", f"{width}[] i8[]") for width in _CLASSES}
+# class_index, units, counts, sums
+class_totals = {width: Kernel(_MODULE, "class_totals", f"{width}[] u4[] i8[] u8[]") for width in _CLASSES}
 # class_index, is_wanted, out
 list_instances = {width: Kernel(_MODULE, "list_instances", f"{width}[] u1[] i8[]") for width in _CLASSES}
 # starts, targets

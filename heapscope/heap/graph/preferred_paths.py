@@ -17,7 +17,7 @@ from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.reachability import BreadthFirst
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.graph.subclasses import count_instances, extending, instances_of, superclass_rows
+from heapscope.heap.graph.subclasses import extending, instances_of, superclass_rows
 from heapscope.parser.names import CLASS
 from heapscope.parser.segments import Allocate, in_memory
 from heapscope.progress import Progress, no_progress
@@ -56,6 +56,7 @@ def names_of_copies(classes: Sequence[JavaClass]) -> frozenset[str]:
 def preferred_parents(
     references: References,
     classes: Sequence[JavaClass],
+    counts: NDArray[np.int64],
     root_members: NDArray[np.uint32],
     held: NDArray[np.uint64],
     progress: Progress = no_progress,
@@ -69,6 +70,8 @@ def preferred_parents(
     references : References
     classes : sequence of JavaClass
         In the order of ``references.class_index``.
+    counts : int64 array, shape (c,)
+        Objects of each class.
     root_members : uint32 array
         Objects that are GC roots, distinct.
     held : uint64 array, shape (n // 64 + 1,)
@@ -92,7 +95,6 @@ def preferred_parents(
     has_object = np.nonzero(class_objects >= 0)[0]
     has_object = has_object[_are_in(held, class_objects[has_object])]
     above = superclass_rows(classes)
-    counts = count_instances(class_index, len(classes))
     threads = instances_of(class_index, extending(classes, above, _THREAD), counts)
     # Class objects also of int and void.
     is_connecting = extending(classes, above, CLASS, _CLASS_LOADER, *_CLEANERS)

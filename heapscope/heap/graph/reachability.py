@@ -171,7 +171,11 @@ class BreadthFirst:
 
 
 def shortest_parents(
-    references: References, roots: NDArray[np.uint32], progress: Progress = no_progress
+    references: References,
+    roots: NDArray[np.uint32],
+    progress: Progress = no_progress,
+    parents: NDArray[np.uint32] | None = None,
+    queue: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.uint32]:
     """Breadth-first from the GC roots: strong references first, then soft, then all.
 
@@ -181,6 +185,10 @@ def shortest_parents(
     roots : uint32 array
         Objects that are GC roots, distinct.
     progress : Progress
+    parents : uint32 array, shape (n,), optional
+        Is written over and returned.
+    queue : uint32 array, shape (n + 1,), optional
+        Is written over.
 
     Returns
     -------
@@ -189,11 +197,10 @@ def shortest_parents(
     """
     n = references.object_count
     referents = references.referents
-    parents = np.full(n, NO_OBJECT, np.uint32)
+    parents = np.empty(n, np.uint32) if parents is None else parents
+    parents[:] = NO_OBJECT
     parents[roots] = VIRTUAL_ROOT
-    walk = BreadthFirst(
-        references, parents, progress=lambda done: progress("finding shortest paths", done, n)
-    )
+    walk = BreadthFirst(references, parents, queue, lambda done: progress("finding shortest paths", done, n))
     kernels.mark(referents.sources[referents.is_followed], walk.flags, kernels.SPECIAL)
 
     def through(kinds: Sequence[ReferentKind]) -> None:
@@ -293,30 +300,28 @@ def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def avoiding(
-    references: References, roots: NDArray[np.uint32], avoided: NDArray[np.int64]
-) -> NDArray[np.uint32]:
+    references: References,
+    roots: NDArray[np.uint32],
+    avoided: NDArray[np.int64],
+    progress: Progress = no_progress,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Shortest paths from roots that do not touch some objects, over all that is followed.
 
     Returns
     -------
-    uint32 array, shape (n,)
+    parents : uint32 array, shape (n,)
         The object before, `VIRTUAL_ROOT` for roots, `NO_OBJECT` for what is not reached so.
+    room : uint32 array, shape (n + 1,)
+        Memory that was needed for it, for the caller to use again.
     """
-    flags = new_flags(references)
-    kernels.mark(avoided.astype(np.uint32), flags, kernels.VISITED)
-    roots = roots[~_has(flags, roots)]
-    kernels.mark(roots, flags, kernels.VISITED)
-    parents = np.full(references.object_count, NO_OBJECT, np.uint32)
+    n = references.object_count
+    parents, room = np.full(n, NO_OBJECT, np.uint32), np.empty(n + 1, np.uint32)
+    walk = BreadthFirst(references, parents, room, lambda done: progress("finding paths", done, n))
+    kernels.mark(avoided.astype(np.uint32), walk.flags, kernels.VISITED)
+    roots = roots[~_has(walk.flags, roots)]
     parents[roots] = VIRTUAL_ROOT
-    queue = np.empty(references.object_count + 1, np.uint32)
-    queue[: roots.size] = roots
-    state = np.zeros(kernels.STATE, np.int64)
-    state[kernels.TOP] = roots.size
-    while kernels.breadth_first[references.width](
-        references.indptr, references.indices, flags, queue, parents, state, BUDGET
-    ):
-        pass
-    return parents
+    walk.visit(roots)
+    return parents, room
 
 
 def retained_by(
@@ -353,6 +358,14 @@ def held_by(
     before = flood.words()
     flood.visit(members.astype(np.uint32), is_taken=True)
     return (flood.words() & ~before) | flood.taken
+
+
+def words_of(is_set: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Truth of each object as bits, uint64, shape (n // 64 + 1,)."""
+    bits = np.packbits(is_set, bitorder="little")
+    words = np.zeros((is_set.size // 64 + 1) * 8, np.uint8)
+    words[: bits.size] = bits
+    return words.view(np.uint64)
 
 
 def indices_in(words: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -44,13 +44,13 @@ def extending(classes: Sequence[JavaClass], above: NDArray[np.int64], *class_nam
     return found
 
 
-def count_instances(
-    class_index: NDArray[np.uint16] | NDArray[np.int32], class_count: int
-) -> NDArray[np.int64]:
-    """How many objects there are of each class, int64, shape (c,)."""
-    counts = np.zeros(class_count, np.int64)
-    kernels.count_instances[class_width(class_index)](class_index, counts)
-    return counts
+def class_totals(
+    class_index: NDArray[np.uint16] | NDArray[np.int32], size_units: NDArray[np.uint32], class_count: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Objects of each class, int64, and their size in units, uint64; both of shape (c,)."""
+    counts, units = np.zeros(class_count, np.int64), np.zeros(class_count, np.uint64)
+    kernels.class_totals[class_width(class_index)](class_index, size_units, counts, units)
+    return counts, units
 
 
 def instances_of(
@@ -66,7 +66,7 @@ def instances_of(
     is_wanted : bool array, shape (c,)
         Which classes.
     counts : int64 array, shape (c,)
-        `count_instances` of the classes.
+        Objects of each class.
     """
     count = int(counts[is_wanted].sum()) if is_wanted.any() else 0
     if not count:

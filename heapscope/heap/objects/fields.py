@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.errors import ObjectNotFound
-from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
+from heapscope.heap.graph.index_sets import small_numbers
+from heapscope.heap.objects import kernels
+from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, instance_head_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +116,7 @@ class FieldColumn:
         Of one dtype where every row has a value of one type, float with NaN for missing ones where
         all that are there are of one floating type, else of Python objects.  A char is a str.
         """
-        kinds = [code for code in np.unique(self.types).tolist() if code]
+        kinds = [code for code in small_numbers(self.types) if code]
         if len(kinds) == 1 and kinds[0] != BasicType.OBJECT:
             values = _converted(self.bits, kinds[0])
             missing = self.types == 0
@@ -182,10 +184,13 @@ def read_field(
         return FieldColumn(types, bits)
     columns = graph.columns
     class_of = columns.class_index[rows[places]]
-    order = np.argsort(class_of, kind="stable")
-    starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
+    groups = [places]
+    if (class_of != class_of[0]).any():
+        order = np.argsort(class_of, kind="stable")
+        starts = np.nonzero(class_of[order[1:]] != class_of[order[:-1]])[0] + 1
+        groups = np.split(places[order], starts)
     is_known = False
-    for group in np.split(places[order], starts[1:]):
+    for group in groups:
         fields = class_fields(graph, int(columns.class_index[rows[group[0]]]))
         if declared_in is None:
             place = fields.by_name.get(name)
@@ -194,29 +199,16 @@ def read_field(
             place = next(mine, None)
         if place is not None:
             is_known = True
-            offsets = columns.offsets_of(rows[group])
-            there, found = _gather(graph, offsets, place)
-            types[group[there]] = place.type
-            bits[group[there]] = found
+            found, is_there = np.empty(group.size, np.uint64), np.empty(group.size, np.uint8)
+            kernels.read_numbers(
+                graph.buffer, columns.offsets_of(rows[group]), instance_head_bytes(graph.identifier_bytes),
+                place.offset, place.byte_count, found, is_there,
+            )  # fmt: skip
+            bits[group] = found
+            types[group] = is_there * np.uint8(place.type)
     if not is_known and not is_optional:
         raise _no_such_field(graph, name, np.unique(class_of))
     return FieldColumn(types, bits)
-
-
-def _gather(
-    graph: HeapGraph, offsets: NDArray[np.int64], place: FieldPlace
-) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Which of the records have the field, and its bytes as numbers."""
-    buffer, width = graph.buffer, graph.identifier_bytes
-    length_at = offsets + (1 + width + 4 + width)
-    start = length_at + (4 + place.offset)
-    is_inside = (offsets >= 0) & (start + place.byte_count <= buffer.size)
-    there = np.nonzero(is_inside)[0]
-    if there.size:
-        lengths = numbers_at(buffer, length_at[there], 4)
-        is_instance = buffer[offsets[there]] == SubRecordTag.INSTANCE_DUMP
-        there = there[is_instance & (lengths >= place.offset + place.byte_count)]
-    return there, numbers_at(buffer, start[there], place.byte_count)
 
 
 def numbers_at(buffer: NDArray[np.uint8], starts: NDArray[np.int64], size: int) -> NDArray[np.uint64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
+from heapscope.heap.graph._kernels import _place_of, _row_of
 from heapscope.heap.graph.kernels import DONE, MORE, NOTHING
-from heapscope.heap.retention._group_kernels import _own_group
 
 _VIRTUAL = 0xFFFFFFFE
 
@@ -23,7 +23,6 @@ def class_paths(
     up.  Returns `MORE` where nodes or table are too small: begin anew with larger ones.
     """
     nodes = int64(1)
-    mask = uint64(keys.shape[0] - 1)
     n = immediate.shape[0]
     for v in range(n):
         if immediate[v] == NOTHING or node_of[v] != NOTHING:
@@ -41,18 +40,15 @@ def class_paths(
             node = uint32(0) if above == _VIRTUAL else node_of[uintp(above)]
             c = int64(class_index[uintp(w)])
             if c == class_class:
-                own_label = _own_group(w, mirrors, mirror_labels)
-                if own_label != NOTHING:
-                    c = int64(own_label)
+                row = _row_of(mirrors, w)
+                if row >= 0:
+                    c = int64(mirror_labels[row])
             own = node
             if node == 0 or (labels[node] != c and depths[node] < max_depth):
                 if nodes >= parents.shape[0] or 2 * nodes >= keys.shape[0]:
                     return MORE
                 key = (uint64(node) << uint64(32)) | uint64(c + 1)
-                place = (key * uint64(0x9E3779B97F4A7C15)) >> uint64(20)
-                place &= mask
-                while keys[place] != 0 and keys[place] != key:
-                    place = (place + uint64(1)) & mask
+                place = _place_of(keys, key)
                 if keys[place] == 0:
                     keys[place] = key
                     values[place] = uint32(nodes)

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
-from heapscope.heap.graph._kernels import _has, _set
+from heapscope.heap.graph._kernels import _has, _row_of, _set
 from heapscope.heap.graph.kernels import DONE, LEAF, NOTHING, SPECIAL, VISITED
-
-
-@njit(nogil=True)
-def class_totals(class_index, units, counts, sums):
-    """Objects and units of each class."""
-    for v in range(class_index.shape[0]):
-        c = class_index[v]
-        counts[c] += 1
-        sums[c] += uint64(units[v])
-    return DONE
 
 
 @njit(nogil=True)
@@ -70,22 +60,6 @@ def _sink(sizes, rows, held, size, v):
     sizes[at], rows[at] = size, v
 
 
-@njit(forceinline=True)
-def _own_group(v, owners, owner_groups):
-    """Group of the class that a class object stands for; ``owners`` are sorted."""
-    low = 0
-    high = owners.shape[0]
-    while low < high:
-        middle = (low + high) >> 1
-        if owners[middle] < v:
-            low = middle + 1
-        else:
-            high = middle
-    if low < owners.shape[0] and owners[low] == v:
-        return owner_groups[low]
-    return uint32(NOTHING)
-
-
 @njit(nogil=True)
 def retained_by_path(parents, labels, pair_paths, pair_labels, pair_units, groups, totals):
     """Retained sizes summed over the members of each group that have no ancestor in it, by class path.
@@ -123,9 +97,13 @@ def retained_by_group(
     v = children[immediate.shape[0]]
     while v != NOTHING:
         c = class_index[v]
-        own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+        row = _row_of(owners, v) if c == class_class else int64(-1)
         for column in range(4):
-            group = groups[c, column] if column < 3 else own
+            group = uint32(NOTHING)
+            if column < 3:
+                group = groups[c, column]
+            elif row >= 0:
+                group = owner_groups[row]
             if group != NOTHING:
                 if depths[group] == 0:
                     totals[group] += uint64(retained[v])
@@ -135,9 +113,13 @@ def retained_by_group(
             continue
         while True:
             c = class_index[v]
-            own = _own_group(v, owners, owner_groups) if c == class_class else uint32(NOTHING)
+            row = _row_of(owners, v) if c == class_class else int64(-1)
             for column in range(4):
-                group = groups[c, column] if column < 3 else own
+                group = uint32(NOTHING)
+                if column < 3:
+                    group = groups[c, column]
+                elif row >= 0:
+                    group = owner_groups[row]
                 if group != NOTHING:
                     depths[group] -= 1
             if siblings[v] != NOTHING:

@@ -61,7 +61,7 @@ def largest_of_classes(
         How many, and how many stand before them.
     """
     retained, class_index = graph.retained_units, graph.columns.class_index
-    there = int(class_totals(graph)[0][is_picked].sum())
+    there = int(graph.class_totals[0][is_picked].sum())
     rows = np.empty(min(first + count, there), np.int64)
     kernels.largest_of_classes[class_width(class_index), "u4" if retained.dtype == np.uint32 else "u8"](
         class_index, is_picked.astype(np.uint8), retained, rows, np.empty(rows.size, np.uint64)
@@ -96,7 +96,7 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
 
         boot = boot_loader_bytes(graph) // columns.unit_bytes
         totals[names[0].index("java.lang.ClassLoader")] += np.uint64(boot)
-    counts, units = class_totals(graph)
+    counts, units = graph.class_totals
     tables = []
     for column, distinct in enumerate(names):
         whole = np.zeros((2, first), np.int64)
@@ -114,19 +114,6 @@ def _find_consumers(graph: HeapGraph) -> Consumers:
         )
         tables.append(table.sorted_by("retained_bytes", "shallow_bytes"))
     return Consumers(*tables)
-
-
-def class_totals(graph: HeapGraph) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Objects of each class, int64, and their size in units, uint64; both of shape (c,)."""
-
-    def add_up() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        columns = graph.columns
-        counts, units = np.zeros(len(graph.classes), np.int64), np.zeros(len(graph.classes), np.uint64)
-        width = class_width(columns.class_index)
-        kernels.class_totals[width](columns.class_index, columns.size_units, counts, units)
-        return counts, units
-
-    return graph.kept("class totals", add_up)
 
 
 def with_retained(histogram: Table, by_class: Table) -> Table:
@@ -215,7 +202,7 @@ def group_totals(
         Whether retained bytes are summed, which needs the reference graph; else they are 0.
     """
     columns, class_count = graph.columns, len(keys)
-    counts, units = class_totals(graph)
+    counts, units = graph.class_totals
     rows = {name: row for row, name in enumerate(sorted({name for mine in keys for name in mine}))}
     whole = np.zeros((3, len(rows)), np.int64)
     deepest = max(map(len, keys), default=0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.values import string_arrays
 
@@ -49,7 +50,7 @@ def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:
     """How the arrays of strings are cut; None where they are not, or too few are long enough to tell."""
     is_string = np.array([c.name == "java.lang.String" for c in graph.classes], bool)
     strings = graph.instances_of(is_string)
-    arrays = np.unique(string_arrays(graph, strings))
+    arrays = distinct(string_arrays(graph, strings))
     arrays = arrays[arrays >= 0]
     sizes = graph.columns.size_units[arrays]
     if arrays.size > _LONGEST:

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.objects.fields import class_fields, numbers_at
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.parser.tags import ROOT_KIND_NAMES, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.parser.records import JavaClass
 
@@ -29,15 +26,6 @@ def simple_name(class_name: str) -> str:
     """``FileSystem$Cache`` of ``org.apache.hadoop.fs.FileSystem$Cache``."""
     plain, slash, number = class_name.partition("/")
     return plain.rpartition(".")[2] + slash + number
-
-
-def are_class_objects(graph: HeapGraph, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of many objects are the class object of a class."""
-    own = np.sort(graph.class_objects[graph.class_objects >= 0])
-    if not own.size:
-        return np.zeros(indices.size, bool)
-    found: NDArray[np.bool_] = own[np.minimum(np.searchsorted(own, indices), own.size - 1)] == indices
-    return found
 
 
 def names(graph: HeapGraph, source: int, target: int) -> list[str]:
@@ -70,68 +58,23 @@ def names(graph: HeapGraph, source: int, target: int) -> list[str]:
     return found or [UNKNOWN]
 
 
-def labels(
-    graph: HeapGraph, sources: NDArray[np.int64], targets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The first of `names` for each of many pairs, with the holder's class: ``HashMap$Node.value``.
-
-    Elements are not told apart (``Object[] []`` reads ``Object[]``), statics read
-    ``FileSystem.CACHE (static)``.
-
-    Returns
-    -------
-    codes : int64 array, shape (k,)
-        Row in the second.
-    texts : list of str
-    """
-    columns = graph.columns
-    texts: dict[str, int] = {}
-    codes = np.full(sources.size, -1, np.int64)
-    class_of = columns.class_index[sources].astype(np.int64)
-    ids = columns.addresses.ids_of(targets)
-    is_class_object = are_class_objects(graph, sources)
-    # Class objects differ from each other: one by one, each pair once.
-    for row in np.nonzero(is_class_object)[0].tolist():
-        source = int(sources[row])
-        text = _static_labels(graph, source).get(int(ids[row]))
-        if text is None:
-            text = _static_label(graph, source, int(targets[row]))
-        codes[row] = texts.setdefault(text, len(texts))
-    rest = np.nonzero(~is_class_object)[0]
-    threads = np.unique(graph.roots.hangs_on)  # a stack comes before the class
-    order = rest[np.argsort(class_of[rest], kind="stable")]
-    starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
-    for group in np.split(order, starts[1:]) if order.size else []:
-        index = int(class_of[group[0]])
-        name = simple_name(graph.classes[index].name)
-        if graph.classes[index].is_array:
-            codes[group] = texts.setdefault(name, len(texts))
-            continue
-        offsets = columns.offsets_of(sources[group]) + 1 + 2 * graph.identifier_bytes + 8
-        left = np.arange(group.size)
-        for place in class_fields(graph, index).places:
-            if place.type != BasicType.OBJECT or not left.size:
-                continue
-            held = numbers_at(graph.buffer, offsets[left] + place.offset, place.byte_count)
-            is_it = held == ids[group[left]]
-            if is_it.any():
-                codes[group[left[is_it]]] = texts.setdefault(f"{name}.{place.name}", len(texts))
-                left = left[~is_it]
-        of_class = targets[group[left]] == graph.class_objects[index]
-        if of_class.any():
-            of_class &= ~np.isin(sources[group[left]], threads)
-            codes[group[left[of_class]]] = texts.setdefault(f"{name} {CLASS}", len(texts))
-            left = left[~of_class]
-        for row in group[left].tolist():  # stacks of threads: few
-            held_by = names(graph, int(sources[row]), int(targets[row]))[0]
-            codes[row] = texts.setdefault(f"{name} {held_by}", len(texts))
-    return codes, list(texts)
+def first_label(graph: HeapGraph, source: int, target: int, target_id: int) -> str:
+    """The first of `names` with the holder's class: ``HashMap$Node.value``, ``FileSystem.CACHE (static)``."""
+    found = _static_labels(graph, source).get(target_id)
+    if found is not None:
+        return found
+    name = names(graph, source, target)[0]
+    represented = JavaObject(graph, source).represented_class
+    if represented is not None:
+        return _static_text(simple_name(represented.name), name)
+    class_name = simple_name(graph.classes[int(graph.columns.class_index[source])].name)
+    return f"{class_name} {name}" if name.startswith("<") else f"{class_name}.{name}"
 
 
 def _static_labels(graph: HeapGraph, source: int) -> dict[int, str]:
     """What a class object refers to by its record in the dump, with the label of each: identifier to text.
 
-    Made once for a class: its record has hundreds of references in some programs.
+    Made once for a class: its record has hundreds of references in some programs.  Empty for other objects.
     """
     of_heap: dict[int, dict[int, str]] = graph.kept("labels of class objects", dict)
     found = of_heap.get(source)
@@ -164,9 +107,3 @@ def _static_text(class_name: str, name: str) -> str:
     if name.startswith("static "):
         return f"{class_name}.{name[7:]} (static)"
     return f"{class_name} {name}"
-
-
-def _static_label(graph: HeapGraph, source: int, target: int) -> str:
-    represented = JavaObject(graph, source).represented_class
-    name = simple_name(represented.name) if represented is not None else "Class"
-    return _static_text(name, names(graph, source, target)[0])

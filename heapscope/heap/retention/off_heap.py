@@ -22,7 +22,6 @@ from heapscope.heap.objects.java_collections import static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.thread_stacks import is_virtual_class
 from heapscope.heap.objects.threads import threads_of
-from heapscope.heap.retention.by_group import class_totals
 from heapscope.heap.retention.owner_paths import extends, owner_of
 from heapscope.parser.tags import BasicType
 
@@ -173,7 +172,7 @@ def find_off_heap(graph: HeapGraph) -> OffHeap:
 def off_heap_if_large(graph: HeapGraph) -> OffHeap:
     """`find_off_heap` where it is a tenth of the heap's objects or more, else `off_heap_totals`."""
     totals = off_heap_totals(graph)
-    heap_bytes = int(class_totals(graph)[1].sum()) * graph.columns.unit_bytes
+    heap_bytes = int(graph.class_totals[1].sum()) * graph.columns.unit_bytes
     is_large = totals.known_bytes >= _LARGE * heap_bytes or totals.count_of(HANDLE)
     return find_off_heap(graph) if is_large else totals
 
@@ -308,7 +307,7 @@ def _zlib(graph: HeapGraph) -> list[_Objects]:
 def _handles(graph: HeapGraph) -> list[_Objects]:
     """Many objects of one class of a program or a library that each keep an address."""
     class_index = graph.columns.class_index
-    counts, _ = class_totals(graph)
+    counts, _ = graph.class_totals
     fields = {
         place: names
         for place in np.nonzero(counts >= _LEAST_HANDLES)[0].tolist()

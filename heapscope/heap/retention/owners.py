@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.preferred_paths import COPIES
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.by_group import dominated_bytes
@@ -227,7 +228,7 @@ def _content_of(graph: HeapGraph, owner: Owner, members: NDArray[np.int64]) -> s
     if class_origin(name or "java.lang.Object") > ClassOrigin.JDK:
         return name
     # A registry of the JDK has its collection deep inside: from there the program's objects are near.
-    deeper = content_class(graph, np.unique(members))
+    deeper = content_class(graph, distinct(members))
     return deeper if class_origin(deeper or "java.lang.Object") > ClassOrigin.JDK else name
 
 
@@ -433,7 +434,7 @@ def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     if not is_field and most_common_class(graph, piles) == name:
         names = [graph.classes[row].name == name for row in graph.columns.class_index[piles].tolist()]
         return piles[np.array(names, bool)]
-    members = content_members(graph, owned.held_indices if is_field else np.unique(piles), name)
+    members = content_members(graph, owned.held_indices if is_field else distinct(piles), name)
     return members if members.size else piles
 
 

@@ -7,18 +7,22 @@ no holder hides behind a nearer one.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph.reachability import CATEGORIES, avoiding
+from heapscope.heap.graph.index_sets import are_among, small_numbers
+from heapscope.heap.graph.reachability import CATEGORIES, avoiding, words_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
+from heapscope.heap.graph.subclasses import class_width
 from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.threads import threads_of
-from heapscope.heap.retention.edge_names import are_class_objects, labels, names, simple_name
+from heapscope.heap.retention import kernels
+from heapscope.heap.retention.edge_labels import StepRows, compose_paths, edge_labels, label_tree, labels
+from heapscope.heap.retention.edge_names import names, simple_name
 from heapscope.heap.retention.holders import Holder, MergedPaths
 from heapscope.parser.tags import ROOT_KIND_NAMES, SubRecordTag
 from heapscope.plain import PlainDict
@@ -31,8 +35,6 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _MAX_STEPS = 120  # of a merged path; a list of a million nodes is no path to look at
-_MAX_NODES = 1 << 22  # of lists; to find the first node of each of so many takes seconds
-LONG = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def paths(graph: HeapGraph, index: int, count: int = 5) -> list[Path]:
     first = shortest_path(graph, index)
     if first is None or count <= 1:
         return [first] if first else []
-    parents = avoiding(graph.references, graph.root_members, np.array([index]))
+    parents, _ = avoiding(graph.references, graph.root_members, np.array([index]))
     sources, _ = graph.references.incoming(np.array([index]))
     found = [first]
     if len(first.steps) > 1 and root_kinds(graph, index):
@@ -225,209 +227,98 @@ def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:
     members : int64 array
         Object indices, strictly increasing.
     """
-    dominators, references = graph.dominators, graph.references
-    parents = avoiding(references, graph.root_members, members)
-    sources, targets = references.incoming(members)
-    is_holder = parents[sources] != NO_OBJECT
-    sources, targets = sources[is_holder].astype(np.int64), targets[is_holder].astype(np.int64)
-    sequences = _LabelSequences(graph, parents)
-    tree = _Tree()
-    for sequence, held in _grouped(sequences.of_pairs(sources, targets), targets):
-        tree.add(sequences.steps_of(sequence), held)
-    roots = graph.roots
-    own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
-    places = np.searchsorted(members, roots.object_index)  # np.isin would hash all members
-    own &= places < members.size
-    own[own] = members[places[own]] == roots.object_index[own]
-    for kind, held in _grouped(roots.kinds[own].astype(np.int64), roots.object_index[own]):
-        tree.add([ROOT_KIND_NAMES[kind]], held)
-    implied = np.intersect1d(roots.implied, members)
-    if implied.size:
-        tree.add(["system class"], implied)
-    of_classes = np.intersect1d(roots.class_values, members)
-    if of_classes.size:
-        tree.add([CLASS_VALUE], of_classes)
-    rest = np.setdiff1d(members, tree.members(), assume_unique=True)
-    is_dominated = dominators.immediate[rest] != NO_OBJECT
+    steps, of = StepRows(), edge_labels(graph)
+    keys = _held_over(graph, members, steps)
+    for text, held in _own_roots(graph, members):
+        row = np.uint64(steps.step(0, of.row(text)))
+        keys = np.concatenate([keys, (held.astype(np.uint64) << np.uint64(32)) | row])
+    keys.sort()
+    held = (keys >> np.uint64(32)).astype(np.uint32)
+    rest = members[~are_among(members, held)]
+    is_dominated = graph.immediate_dominators[rest] != NO_OBJECT
     lost = Counter(CATEGORIES[c] for c in graph.categories[rest[~is_dominated]].tolist())
-    class_names = {graph.classes[c].name for c in np.unique(graph.columns.class_index[members]).tolist()}
+    of_classes = small_numbers(graph.columns.class_index[members])
+    class_names = {graph.classes[c].name for c in of_classes}
     only = simple_name(next(iter(class_names), ""))
     return MergedPaths(
         int(members.size),
         only if len(class_names) == 1 else f"{len(class_names)} classes",
-        tree.holders(graph),
+        _holders(graph, keys, steps),
         int(is_dominated.sum()),
         dict(lost.most_common()),
     )
 
 
-def _grouped(keys: NDArray[np.int64], objects: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
-    """The distinct objects of each key, ascending."""
-    order = np.lexsort((objects, keys))
-    keys, objects = keys[order], objects[order]
-    is_new = np.ones(keys.size, bool)
-    is_new[1:] = (keys[1:] != keys[:-1]) | (objects[1:] != objects[:-1])
-    keys, objects = keys[is_new], objects[is_new]
-    starts = np.nonzero(np.diff(keys, prepend=-1))[0]
-    return list(zip(keys[starts].tolist(), np.split(objects, starts[1:]), strict=True)) if keys.size else []
+def _own_roots(graph: HeapGraph, members: NDArray[np.int64]) -> list[tuple[str, NDArray[np.int64]]]:
+    """Members that are GC roots themselves, by kind."""
+    roots = graph.roots
+    own = (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
+    own[own] = are_among(roots.object_index[own], members)
+    kinds = roots.kinds[own]
+    of_kind = {kind: roots.object_index[own][kinds == kind] for kind in np.unique(kinds).tolist()}
+    found = [(ROOT_KIND_NAMES[kind], held) for kind, held in of_kind.items()]
+    for text, some in (("system class", roots.implied), (CLASS_VALUE, roots.class_values)):
+        found.append((text, some[are_among(some, members)]))
+    return [(text, held) for text, held in found if held.size]
 
 
-def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Values without repetition, ascending; numpy's own unique hashes, four times as slowly."""
-    ordered = np.sort(values)
-    is_new = np.ones(ordered.size, bool)
-    is_new[1:] = ordered[1:] != ordered[:-1]
-    found: NDArray[np.int64] = ordered[is_new]
-    return found
-
-
-def _past_lists(parents: NDArray[np.uint32], graph: HeapGraph) -> NDArray[np.uint32]:
-    """Parents in a tree, but of each node of a list its first node; as they are where nodes are too many."""
-    class_index = graph.columns.class_index
-    has_parent = np.nonzero(parents < VIRTUAL_ROOT)[0]
-    above = parents[has_parent]
-    rows = has_parent[class_index[above] == class_index[has_parent]]
-    if not 0 < rows.size <= _MAX_NODES:
-        return parents
-    above = parents[rows]
-    place = np.minimum(np.searchsorted(rows, above), rows.size - 1)
-    place = np.where(rows[place] == above, place, np.arange(rows.size))
-    while True:
-        further = place[place]
-        if (further == place).all():
-            break
-        place = further
-    found = parents.copy()
-    found[rows] = parents[rows[place]]
-    return found
-
-
-class _LabelSequences:
-    """Interned sequences of step labels: each is (the sequence before it, a label)."""
-
-    def __init__(self, graph: HeapGraph, parents: NDArray[np.uint32]) -> None:
-        self._graph = graph
-        self._parents = parents
-        self._labels: dict[str, int] = {}
-        self._sequences: list[tuple[int, int]] = [(-1, -1)]  # 0 is the empty one
-        self._ids: dict[tuple[int, int], int] = {(-1, -1): 0}
-
-    def of_pairs(self, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sequence of the path to each source and on to its target, int64, shape (k,)."""
-        if not sources.size:
-            return np.empty(0, np.int64)
-        # Up: the objects of each level, each once. Down: their sequences from those above.
-        levels = self._levels_above(sources)
-        if len(levels) == _MAX_STEPS:  # long lists: past their nodes at once
-            self._parents = _past_lists(self._parents, self._graph)
-            levels = self._levels_above(sources)
-        sequence = np.zeros(levels[-1].size, np.int64)
-        if (self._parents[levels[-1]] < VIRTUAL_ROOT).any():
-            cut = self._parents[levels[-1]] < VIRTUAL_ROOT
-            sequence[cut] = self._intern(0, LONG)
-        for upper, lower in zip(levels[::-1], levels[-2::-1], strict=False):
-            parent = self._parents[lower]
-            has_parent = parent < VIRTUAL_ROOT
-            below = np.zeros(lower.size, np.int64)
-            at = np.searchsorted(upper, parent[has_parent])
-            below[has_parent] = self._extended(
-                sequence[at], parent[has_parent].astype(np.int64), lower[has_parent]
-            )
-            sequence = below
-        at = np.searchsorted(levels[0], sources)
-        return self._extended(sequence[at], sources, targets)
-
-    def _levels_above(self, sources: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        levels = [_distinct(sources)]
-        while len(levels) < _MAX_STEPS:
-            above = self._parents[levels[-1]]
-            nodes = _distinct(above[above < VIRTUAL_ROOT].astype(np.int64))
-            if not nodes.size:
-                break
-            levels.append(nodes)
-        return levels
-
-    def _extended(
-        self, sequence: NDArray[np.int64], sources: NDArray[np.int64], targets: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        if not sources.size:
-            return sequence
-        codes, texts = labels(self._graph, sources, targets)
-        # From a node to the next of its kind is no step of its own: the bucket's chain, the list.
-        class_index = self._graph.columns.class_index
-        is_link = class_index[sources] == class_index[targets]
-        is_link &= ~are_class_objects(self._graph, sources)
-        codes = np.where(is_link, -1, codes)
-        width = len(texts) + 1
-        keys, inverse = np.unique(sequence * width + codes + 1, return_inverse=True)
-        ids = []
-        for key in keys.tolist():
-            before, code = divmod(key, width)
-            ids.append(self._intern(before, texts[code - 1]) if code else before)
-        found: NDArray[np.int64] = np.array(ids, np.int64)[inverse]
-        return found
-
-    def _intern(self, sequence: int, label: str) -> int:
-        key = sequence, self._labels.setdefault(label, len(self._labels))
-        if key not in self._ids:
-            self._ids[key] = len(self._sequences)
-            self._sequences.append(key)
-        return self._ids[key]
-
-    def steps_of(self, sequence: int) -> list[str]:
-        """Labels of a sequence, from the root on."""
-        texts = list(self._labels)
-        found = []
-        while sequence:
-            sequence, label = self._sequences[sequence]
-            found.append(texts[label])
-        return found[::-1]
-
-
-@dataclass
-class _Node:
-    ending: NDArray[np.int64]  # members whose path ends here
-    below: dict[str, _Node]
-
-
-class _Tree:
-    """Merges sequences that begin alike; every node knows the members below it."""
-
-    def __init__(self) -> None:
-        self._root = _Node(np.empty(0, np.int64), {})
-        self._members: list[NDArray[np.int64]] = []
-
-    def add(self, steps: list[str], members: NDArray[np.int64]) -> None:
-        at = self._root
-        for step in steps:
-            at = at.below.setdefault(step, _Node(np.empty(0, np.int64), {}))
-        at.ending = _distinct(np.concatenate([at.ending, members])) if at.ending.size else members
-        self._members.append(members)
-
-    def members(self) -> NDArray[np.int64]:
-        """All that were added, ascending."""
-        return _distinct(np.concatenate(self._members)) if self._members else np.empty(0, np.int64)
-
-    def holders(self, graph: HeapGraph) -> tuple[Holder, ...]:
-        units, unit = graph.dominators.retained_units, graph.columns.unit_bytes
-        return tuple(holder for holder, _ in _held(self._root, units, unit, graph))
-
-
-def _held(
-    node: _Node, units: NDArray[Any], unit: int, graph: HeapGraph
-) -> list[tuple[Holder, NDArray[np.int64]]]:
-    """Each child with the members below it, most members first; sequences are no longer than `_MAX_STEPS`."""
-    found = []
-    for label, child in node.below.items():
-        inner = _held(child, units, unit, graph)
-        parts = [members for _, members in inner] + ([child.ending] if child.ending.size else [])
-        members = parts[0] if len(parts) == 1 else _distinct(np.concatenate(parts))
-        holder = Holder(
-            label,
-            int(members.size),
-            int(units[members].sum(dtype=np.uint64)) * unit,
-            JavaObject(graph, int(members[0])).object_id,
-            tuple(holder for holder, _ in inner),
+def _held_over(graph: HeapGraph, members: NDArray[np.int64], steps: StepRows) -> NDArray[np.uint64]:
+    """Member << 32 | row of ``steps`` for each reference to a member from what is reached without them."""
+    references, class_index = graph.references, graph.columns.class_index
+    parents, room = avoiding(references, graph.root_members, members)
+    sources, targets = references.incoming(members)
+    is_holder = parents[sources] != NO_OBJECT
+    if not is_holder.all():
+        sources, targets = sources[is_holder], targets[is_holder]
+    keys = np.empty(sources.size, np.uint64)
+    if not keys.size:
+        return keys
+    of = edge_labels(graph)
+    ways = np.zeros(of.special.size, np.uint64)
+    kernels.mark_ways(parents, sources, ways)
+    label_tree(graph, parents, ways, room)
+    is_wanted = np.zeros(parents.size, bool)
+    is_wanted[sources] = True
+    of_object = np.zeros(parents.size, np.uint32)
+    compose_paths(
+        graph,
+        parents,
+        words_of(is_wanted),
+        room,
+        of_object,
+        steps,
+        most_steps=_MAX_STEPS,
+    )
+    of_pairs, _ = labels(graph, sources, targets)
+    steps.fill(
+        lambda rows, table, state: kernels.step_to_members[class_width(class_index)](
+            sources, targets, of_pairs, class_index, of.special, of.mirrors, of_object, rows, table, keys,
+            state,
         )
-        found.append((holder, members))
-    return sorted(found, key=lambda item: (-item[0].member_count, item[0].label))
+    )  # fmt: skip
+    return keys
+
+
+def _holders(graph: HeapGraph, keys: NDArray[np.uint64], steps: StepRows) -> tuple[Holder, ...]:
+    """The steps over which members are held, as a tree; ``keys`` are sorted."""
+    retained, texts = graph.retained_units, edge_labels(graph).texts
+    rows = steps.rows[: len(steps)]
+    counts, sums = np.zeros(len(steps), np.int64), np.zeros(len(steps), np.uint64)
+    examples = np.zeros(len(steps), np.uint32)
+    kernels.sum_by_step["u4" if retained.dtype == np.uint32 else "u8"](
+        keys, rows, retained, np.full(len(steps), NO_OBJECT, np.uint32), counts, sums, examples
+    )
+    ids = graph.columns.addresses.ids_of(examples.astype(np.int64)).tolist()
+    below: dict[int, list[Holder]] = defaultdict(list)
+    # Those before come first, so from the last row on all that follow a step are known.
+    for row in np.nonzero(counts)[0][::-1].tolist():
+        inner = sorted(below.pop(row, []), key=lambda holder: (-holder.member_count, holder.label))
+        holder = Holder(
+            texts[int(rows[row, 1])],
+            int(counts[row]),
+            int(sums[row]) * graph.columns.unit_bytes,
+            ids[row],
+            tuple(inner),
+        )
+        below[int(rows[row, 0])].append(holder)
+    return tuple(sorted(below[0], key=lambda holder: (-holder.member_count, holder.label)))

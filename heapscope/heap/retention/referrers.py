@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.retention.by_group import dominated_bytes
-from heapscope.heap.retention.edge_names import labels
+from heapscope.heap.retention.edge_labels import labels
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def referrers_of(graph: HeapGraph, members: NDArray[np.int64]) -> NDArray[np.int64]:
     """Objects that refer to one of some objects, ascending; members too where they do."""
     sources, _ = graph.references.incoming(members)
-    return np.unique(sources).astype(np.int64)
+    return distinct(sources).astype(np.int64)
 
 
 def referrers_by_field(graph: HeapGraph, members: NDArray[np.int64]) -> Table:
@@ -46,7 +47,7 @@ def referrers_by_field(graph: HeapGraph, members: NDArray[np.int64]) -> Table:
     order = np.argsort(group_of.reshape(-1), kind="stable")
     ends = np.cumsum(np.bincount(group_of.reshape(-1), minlength=keys.shape[1]))
     for group, places in enumerate(np.split(order, ends[:-1]) if keys.shape[1] else []):
-        holders, held = np.unique(sources[places]), np.unique(targets[places])
+        holders, held = distinct(sources[places]), distinct(targets[places])
         units = int(graph.columns.size_units[holders].sum(dtype=np.uint64))
         rows.append(
             (
@@ -84,14 +85,15 @@ def referrers_by_level(graph: HeapGraph, members: NDArray[np.int64], levels: int
         ``example_id``.
     """
     tables = []
-    seen = at = np.unique(members)
+    seen = at = distinct(members)
     for level in range(1, levels + 1):
         table = referrers_by_field(graph, at)
         examples = [f"0x{each:x}" for each in table.column("example_id")]
         columns = {name: table.column(name) for name in table.names if name != "example_id"}
         tables.append(Table({"level": [level] * len(table), **columns, "example": examples}))
-        at = np.setdiff1d(referrers_of(graph, at), seen, assume_unique=True)
+        found = referrers_of(graph, at)
+        at = found[~are_among(found, seen)]
         if not at.size:
             break
-        seen = np.union1d(seen, at)
+        seen = distinct(np.concatenate([seen, at]))
     return Table({name: [v for table in tables for v in table.column(name)] for name in tables[0].names})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.graph.reachability import size_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
@@ -265,19 +266,19 @@ def _suspect(graph: HeapGraph, owned: Owned, whole: int, heaviest: HeavyChildren
     content_count = int(members.size) if content else 0
     single = _single(graph, owned)
     if single is None:
-        units = size_of(graph.retained_set(np.unique(members)), columns.size_units)[1] if members.size else 0
+        units = size_of(graph.retained_set(distinct(members)), columns.size_units)[1] if members.size else 0
         if units < _MOST * owned.dominated_units:  # what piles up is not what was found in the collection
             members = owned.pile_indices
-            units = size_of(graph.retained_set(np.unique(members)), columns.size_units)[1]
+            units = size_of(graph.retained_set(distinct(members)), columns.size_units)[1]
         classes = np.bincount(columns.class_index[members])
         name = graph.classes[int(classes.argmax())].name
         ids = columns.addresses.ids_of(members[:_SHOWN]).tolist()
-        dominated = dominated_bytes(graph, np.unique(members)) // columns.unit_bytes
+        dominated = dominated_bytes(graph, distinct(members)) // columns.unit_bytes
     else:
         units = dominated = int(tree.retained_units[single])
         name = _name(graph, single)
         ids = [JavaObject(graph, single).object_id]
-    subject = np.unique(members) if single is None else np.array([single])
+    subject = distinct(members) if single is None else np.array([single])
     loader_class, loader_count = held_loaders(graph, owned)
     return Suspect(
         kind="group" if single is None else "object",
@@ -396,7 +397,7 @@ def _why_ordinary(owned: Owned) -> str:
 
 def _root_kinds(graph: HeapGraph, members: NDArray[np.int64]) -> dict[str, int]:
     roots = graph.roots
-    mine = np.isin(roots.object_index, members) & (roots.hangs_on < 0)
+    mine = are_among(roots.object_index, members) & (roots.hangs_on < 0)
     return dict(Counter(ROOT_KIND_NAMES[kind] for kind in roots.kinds[mine].tolist()).most_common())
 
 

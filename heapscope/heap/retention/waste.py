@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.objects.values import string_arrays
 from heapscope.heap.retention import kernels
-from heapscope.heap.retention.by_group import class_totals, loader_name
+from heapscope.heap.retention.by_group import loader_name
 from heapscope.parser.tags import VALUE_BYTES
 from heapscope.table import Table
 
@@ -102,25 +103,25 @@ def _duplicate(
 ) -> tuple[str, int, int, int]:
     """Text, strings, arrays and wasted bytes of one group, which is compared byte for byte."""
     columns = graph.columns
-    distinct = np.unique(arrays)
-    offsets = columns.offsets[distinct].astype(np.int64)
+    rows = distinct(arrays)
+    offsets = columns.offsets[rows].astype(np.int64)
     width = graph.identifier_bytes
     head = 1 + width + 9
-    first = JavaObject(graph, int(distinct[0]))
+    first = JavaObject(graph, int(rows[0]))
     size = int(first.elements().nbytes)
     content = graph.buffer[offsets[0] + head : offsets[0] + head + size]
-    is_same = np.ones(distinct.size, bool)
+    is_same = np.ones(rows.size, bool)
     for begin in range(0, size, 64):  # in pieces: a group may have a million members
         left = np.nonzero(is_same)[0]
         piece = content[begin : begin + 64]
         places = offsets[left][:, None] + (head + begin + np.arange(piece.size))
         is_same[left] = (graph.buffer[np.minimum(places, graph.buffer.size - 1)] == piece).all(axis=1)
-    distinct = distinct[is_same]
-    strings = strings[np.isin(arrays, distinct)]
+    rows = rows[is_same]
+    strings = strings[are_among(arrays, rows)]
     units = columns.size_units
-    wasted = (strings.size - 1) * int(units[strings[0]]) + (distinct.size - 1) * int(units[distinct[0]])
+    wasted = (strings.size - 1) * int(units[strings[0]]) + (rows.size - 1) * int(units[rows[0]])
     text = JavaObject(graph, int(strings[0])).text() or ""
-    return text[:_TEXT_CHARACTERS], int(strings.size), int(distinct.size), wasted * columns.unit_bytes
+    return text[:_TEXT_CHARACTERS], int(strings.size), int(rows.size), wasted * columns.unit_bytes
 
 
 def wasteful_collections(graph: HeapGraph, count: int = 20) -> Table:
@@ -221,7 +222,7 @@ def duplicate_classes(graph: HeapGraph) -> Table:
         ``class_name, loader_count, instance_count, loaders``, most loaders first; hidden classes,
         of lambdas say, are left out.
     """
-    counts, _ = class_totals(graph)
+    counts, _ = graph.class_totals
     loaders: dict[str, set[int]] = defaultdict(set)
     instances: dict[str, int] = defaultdict(int)
     for java_class, count in zip(graph.classes, counts.tolist(), strict=True):

@@ -47,7 +47,7 @@ def _bit(key, shift):
 @njit(nogil=True)
 def collect(
     buf, pos, stop, constants, array_class, string_class, min_length, sample,
-    int_arrays, byte_arrays, object_arrays, handles, strings, used,
+    int_arrays, byte_arrays, object_arrays, handles, strings, used, bounds,
 ):  # fmt: skip
     """Gather what `vm_objects` chooses from, in the sub-records from ``pos`` to ``stop``.
 
@@ -56,7 +56,8 @@ def collect(
     ``object_arrays`` (uint64, (n, 2)): address and position of arrays of ``array_class`` with
     ``min_length`` elements or more.  ``handles``: objects of JNI global roots.
     ``strings``: addresses of instances of ``string_class``, one in as many as of ``byte[]``.
-    ``used`` (int64, (5,)) counts them.
+    ``used`` (int64, (5,)) counts them.  ``bounds`` (uint64, (2,)) are widened to the lowest and the highest
+    address of an object.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = min(stop, buf.shape[0])
@@ -67,6 +68,10 @@ def collect(
         if pos + size > limit:
             return OVERRUN
         tag = _u1(buf, pos)
+        if _is_object_tag(tag):
+            own = _object_id(buf, pos, idb)
+            bounds[0] = min(bounds[0], own)
+            bounds[1] = max(bounds[1], own)
         if tag == SubRecordTag.INSTANCE_DUMP:
             if used[STRINGS] < strings.shape[0] and _class_id(buf, pos, tag, idb) == uint64(string_class):
                 address = _object_id(buf, pos, idb)

@@ -18,8 +18,8 @@ END_REFERENCE = 2
 
 _MODULE = "heapscope.parser.layout._kernels"
 # buf, pos, stop, constants, array_class, string_class, min_length, sample, int_arrays, byte_arrays,
-# object_arrays, handles, strings, used
-collect = Kernel(_MODULE, "collect", "u1[] i8 i8 i8[] i8 i8 i8 i8 u8[2] u8[] u8[2] u8[] u8[] i8[]")
+# object_arrays, handles, strings, used, bounds
+collect = Kernel(_MODULE, "collect", "u1[] i8 i8 i8[] i8 i8 i8 i8 u8[2] u8[] u8[2] u8[] u8[] i8[] u8[]")
 # keys, bits, shift
 fill_bloom = Kernel(_MODULE, "fill_bloom", "u8[] u8[] i8")
 # buf, pos, stop, constants, table, reference_offsets, wanted, bits, shift, seen, ids, is_there, next_ids

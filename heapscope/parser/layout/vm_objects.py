@@ -93,6 +93,7 @@ class _Found:
     object_arrays: NDArray[np.uint64]
     handles: NDArray[np.uint64]
     strings: NDArray[np.uint64]
+    bounds: NDArray[np.uint64]  # shape (2, s): lowest and highest address in each segment
 
 
 def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObjects:
@@ -133,7 +134,7 @@ def find_vm_objects(path: str, data: NDArray[np.uint8], scan: HeapScan) -> VmObj
     order = np.argsort(found.int_arrays[:, 0], kind="stable")
     ints = found.int_arrays[order]
     wanted = np.unique(np.concatenate([ints[:, 0], found.byte_arrays, found.strings]))
-    is_referred, is_there, next_ids = _check(path, data, scan, wanted, absent)
+    is_referred, is_there, next_ids = _check(path, data, scan, wanted, absent, found.bounds)
     unloaded = _unloaded_bytes(absent, is_there, next_ids, scan.layout, scan.classes)
     if filler is None or not has_fillers:
         return VmObjects(len(unloaded), sum(unloaded))
@@ -193,12 +194,15 @@ def _collect(
             np.empty((min(most, totals["objects"]), 2), np.uint64),
             np.empty(min(int(scan.segment_roots[row]), totals["handles"]), np.uint64),
             np.empty(min(most, strings), np.uint64),
+            np.empty((2, 0), np.uint64),
         )
         used = np.zeros(5, np.int64)
+        bounds = np.array([2**64 - 1, 0], np.uint64)
         status = kernels.collect(
             data, scan.segment_starts[row], scan.segment_stops[row], constants,
             array_class, string_class, MIN_ARCHIVE_LENGTH, sample,
             room.int_arrays, room.byte_arrays, room.object_arrays, room.handles, room.strings, used,
+            bounds,
         )  # fmt: skip
         if status != OK:
             raise_corrupt(path, int(scan.segment_starts[row]), status, 0)
@@ -208,6 +212,7 @@ def _collect(
             room.object_arrays[: used[kernels.OBJECT_ARRAYS]].copy(),
             room.handles[: used[kernels.HANDLES]].copy(),
             room.strings[: used[kernels.STRINGS]].copy(),
+            bounds.reshape(2, 1),
         )
 
     run_workers(scan.segment_bytes, lambda failed: (collect, None), no_progress, "")
@@ -218,12 +223,13 @@ def _collect(
         np.concatenate([part.object_arrays for part in parts]),
         np.concatenate([part.handles for part in parts]),
         np.concatenate([part.strings for part in parts]),
+        np.concatenate([part.bounds for part in parts], axis=1),
     )
 
 
 def _no_objects() -> _Found:
     pairs, singles = np.empty((0, 2), np.uint64), np.empty(0, np.uint64)
-    return _Found(pairs, singles, pairs, singles, singles)
+    return _Found(pairs, singles, pairs, singles, singles, np.empty((2, 0), np.uint64))
 
 
 def _archived_ids(
@@ -247,7 +253,12 @@ def _archived_ids(
 
 
 def _check(
-    path: str, data: NDArray[np.uint8], scan: HeapScan, wanted: NDArray[np.uint64], absent: NDArray[np.uint64]
+    path: str,
+    data: NDArray[np.uint8],
+    scan: HeapScan,
+    wanted: NDArray[np.uint64],
+    absent: NDArray[np.uint64],
+    bounds: NDArray[np.uint64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint64]]:
     """Of ``wanted``: which are referred to; of ``absent``: which are objects, and what comes next."""
     idb = scan.header.identifier_bytes
@@ -260,11 +271,16 @@ def _check(
     seen = np.zeros(wanted.size, np.uint8)
     is_there = np.zeros(absent.size, np.uint8)
     ends = np.append(absent[1:], absent[-1:] + np.uint64(_MAX_STATICS_BYTES))
+    is_asked = np.full(scan.segment_starts.size, wanted.size > 0)
+    if not wanted.size:  # then no reference is looked at: what lies elsewhere tells nothing
+        is_asked = (bounds[0] < ends[-1]) & (bounds[1] >= absent[0])
 
     def make_worker(failed: Event) -> tuple[Callable[[int], None], NDArray[np.uint64]]:
         next_ids = ends.copy()
 
         def work(row: int) -> None:
+            if not is_asked[row]:
+                return
             # Threads only ever write the same 1 to seen and is_there.
             status = kernels.check(
                 data, scan.segment_starts[row], scan.segment_stops[row], constants,

@@ -11,7 +11,7 @@ import heapscope
 from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.recent import Recent
 from heapscope.heap.graph.references import VIRTUAL_ROOT
-from heapscope.heap.retention.by_group import class_totals, dominated_bytes, largest_of_classes
+from heapscope.heap.retention.by_group import dominated_bytes, largest_of_classes
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import leak_dump
 
@@ -46,7 +46,7 @@ def test_any_members_are_added_up_as_defined(tmp_path: Path, seed: int) -> None:
 def test_a_page_of_the_largest_is_that_of_all_sorted(tmp_path: Path) -> None:
     with heapscope.open(leak_dump(tmp_path), use_index=False) as heap:
         graph = heap.graph
-        counts, _ = class_totals(graph)
+        counts, _ = graph.class_totals
         rng = np.random.default_rng(3)
         for _ in range(30):
             is_picked = rng.random(counts.size) < 0.3

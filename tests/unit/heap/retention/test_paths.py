@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import heapscope
-from heapscope.heap.retention.edge_names import labels, names
+from heapscope.heap.retention.edge_labels import labels
+from heapscope.heap.retention.edge_names import names
 from heapscope.heap.retention.paths import merged_paths, paths, shortest_path
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import DISTRIBUTED, FILE_SYSTEM, leak_dump
