@@ -50,17 +50,19 @@ def info(
     as the heap itself holds them.
     """
     from heapscope.analysis.growth.snapshot import read_snapshot, read_snapshots
+    from heapscope.heap.open_heaps import OpenHeaps
     from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
-    with work() as at:
+    with work() as at, OpenHeaps() as heaps:
         at.name(dump)
         snapshot = read_snapshot(
-            dump, at.progress, partial=partial, index_dir=index_dir, use_index=not no_index
-        )
+            dump, at.progress, partial=partial, index_dir=index_dir, use_index=not no_index, heaps=heaps,
+            follows=True,
+        )  # fmt: skip
         found = [snapshot]
         if snapshot.of_count > 1:
-            found = read_snapshots(snapshot.path, at.progress, partial=partial)
+            found = read_snapshots(snapshot.path, at.progress, partial=partial, heaps=heaps)
         facts = None
         heap = snapshot.open(at.progress)
         if heap is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -70,6 +71,9 @@ class Heap(RichRepr, Queryable, Explorable):
         Whether what can be read of a broken dump is taken for it; `coverage` says how much that is.
     heap : int, optional
         Which heap of a file that holds several, counted from 1: the last by default.
+    follows : bool
+        Whether references or values will be asked for: a compressed dump is then inflated once, into a
+        temporary file, instead of once to be counted and once more when they are.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Heap(RichRepr, Queryable, Explorable):
         use_index: bool = True,
         partial: bool = False,
         heap: int | None = None,
+        follows: bool = False,
     ) -> None:
         from heapscope.heap.graph.options import Options
 
@@ -97,6 +102,9 @@ class Heap(RichRepr, Queryable, Explorable):
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
         try:
+            if follows and not partial and not self._source.is_mapped:
+                with suppress(HprofError):  # broken, or no room: counting says that as it always does
+                    self._source.mapping(progress)
             self._scan = scan(self._source, progress)
         except HprofError as error:
             way_out = with_way_out(self._source, error)

@@ -6,13 +6,11 @@ such a field hangs together on a few objects; what a program dropped does not.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP
-from heapscope.errors import HeapscopeError, ObjectNotFound
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import instances_of
@@ -36,17 +34,13 @@ def dropped(series: Series, class_name: str, progress: Progress = no_progress) -
     int
         0 where nothing tells.
     """
-    most = 0
-    for snapshot in series:
-        if snapshot.kind != DUMP:
-            continue
-        with suppress(HeapscopeError, OSError):  # a dump may be gone by now
-            heap = snapshot.open(progress)
-            assert heap is not None  # it is a dump
-            with heap:
-                names = {each.name for each in heap.graph.classes if series.name_of(each.name) == class_name}
-                most = max(most, sum(_dropped_alone(heap.graph, name) for name in names))
-    return most
+
+    def most(_: Snapshot, graph: HeapGraph) -> int:
+        names = {each.name for each in graph.classes if series.name_of(each.name) == class_name}
+        return sum(_dropped_alone(graph, name) for name in names)
+
+    found = series.of_each_dump(most, progress, if_readable=True)  # it may be gone by now
+    return max((each or 0 for each in found), default=0)
 
 
 def _dropped_alone(graph: HeapGraph, class_name: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OWNER_SHARE, SERIES_DUMPS
@@ -86,8 +86,10 @@ def growing_owner(
     reachable: list[int] = []
     last: dict[str, Owned] = {}
     counted: list[dict[str, int]] = []
-    for position, place in enumerate(places):
-        owned, whole, counts = _figures(series[place], evidence, progress)
+    figures = series.at(places).of_each_dump(
+        lambda _, graph: _figures(graph), progress, opened=(evidence.snapshot, evidence.graph)
+    )
+    for position, (owned, whole, counts) in enumerate(each for each in figures if each is not None):
         reachable.append(whole)
         counted.append(counts)
         for each in owned:
@@ -124,19 +126,8 @@ def growing_owner(
     )
 
 
-def _figures(
-    snapshot: Snapshot, evidence: SnapshotEvidence, progress: Progress
-) -> tuple[Sequence[Owned], int, dict[str, int]]:
+def _figures(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]:
     """What fields own in a dump; units that the roots hold; how much content each field has."""
-    if snapshot is evidence.snapshot and evidence.graph is not None:
-        return _figures_of(evidence.graph)
-    heap = snapshot.open(progress)
-    assert heap is not None  # it is a dump
-    with heap:
-        return _figures_of(heap.graph)
-
-
-def _figures_of(graph: HeapGraph) -> tuple[Sequence[Owned], int, dict[str, int]]:
     retained, immediate = graph.retained_units, graph.immediate_dominators
     owned = find_owned(graph, OWNER_SHARE)
     counts = {each.owner.field: int(owned_members(graph, each).size) for each in owned}

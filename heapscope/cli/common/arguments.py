@@ -120,13 +120,19 @@ index_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Where the index of DUMP is kept; by default in the user's cache folder.",
 )
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="DUMPs worked on at a time.  [default: as cores and memory allow]",
+)
 no_index_option = click.option("--no-index", is_flag=True, help="Keep no index, and use none.")
 
 
 def reading_options(command: _Command) -> _Command:
     """Options of every command that puts snapshots in order; the command gets them as ``reading``.
 
-    A dict of keyword arguments for `heapscope.snapshots`.
+    A dict of keyword arguments for `heapscope.snapshots`.  The dumps stay open until the command is done.
     """
 
     @wraps(command)
@@ -137,9 +143,13 @@ def reading_options(command: _Command) -> _Command:
         order: str | None,
         index_dir: Path | None,
         no_index: bool,
+        jobs: int | None,
         **named: Any,
     ) -> Any:
+        from heapscope.heap.open_heaps import OpenHeaps
+
         reading = {
+            "heaps": click.get_current_context().with_resource(OpenHeaps(jobs)),
             "partial": partial,
             "raw_names": raw_names,
             "order": order,
@@ -162,6 +172,7 @@ def reading_options(command: _Command) -> _Command:
             ),
             index_dir_option,
             no_index_option,
+            jobs_option,
             partial_option,
         )
     ):
