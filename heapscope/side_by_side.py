@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, Lock
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 from heapscope.progress import Progress, of_file
@@ -53,33 +53,39 @@ def side_by_side(
     jobs = min(jobs, count)
     if jobs <= 1:
         return [do(item, told(place)) for place, item in enumerate(items)]
-    stopped, lock = Event(), Lock()
+    lock = Lock()
     unfinished = set(range(count))
+    last = count - 1  # what stands behind one that failed is not wanted any more
 
     def run(place: int) -> Result:
+        nonlocal last
         say = told(place)
 
         def unless_stopped(phase: str, done: int, total: int, /) -> None:
-            if stopped.is_set():
-                raise KeyboardInterrupt
             with lock:
+                if place > last:
+                    raise KeyboardInterrupt
                 is_first = place == min(unfinished)
             if is_first:
                 say(phase, done, total)
 
         try:
+            if place > last:
+                raise KeyboardInterrupt
             return do(items[place], unless_stopped)
+        except BaseException:
+            with lock:
+                last = min(last, place)
+            raise
         finally:
             with lock:
                 unfinished.discard(place)
 
-    futures: list[Future[Result]] = []
-    with ThreadPoolExecutor(jobs, thread_name_prefix="heap") as pool:
+    with ThreadPoolExecutor(jobs, thread_name_prefix="dump") as pool:
         try:
-            futures += [pool.submit(run, place) for place in range(count)]
-            return [future.result() for future in futures]
-        except BaseException:  # Ctrl-C in this thread as well
-            stopped.set()
-            for future in futures:
-                future.cancel()
+            return [future.result() for future in [pool.submit(run, place) for place in range(count)]]
+        except BaseException:
+            with lock:
+                last = -1  # Ctrl-C in this thread as well
+            pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -20,6 +20,7 @@ from heapscope.cli.common.arguments import (
 from heapscope.cli.common.opened_heap import implied_roots_line
 from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write, write_lines
 from heapscope.cli.common.progress import work
+from heapscope.cli.common.standard_input import is_saved
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -57,8 +58,8 @@ def info(
     with work() as at, OpenHeaps() as heaps:
         at.name(dump)
         snapshot = read_snapshot(
-            dump, at.progress, partial=partial, index_dir=index_dir, use_index=not no_index, heaps=heaps,
-            follows=True,
+            dump, at.progress, partial=partial, index_dir=index_dir, heaps=heaps, follows=True,
+            use_index=not no_index and not is_saved(click.get_current_context()),
         )  # fmt: skip
         found = [snapshot]
         if snapshot.of_count > 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,7 +20,7 @@ from heapscope.heap.vm_facts import VmFacts, read_vm_facts
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.parser.layout.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
-from heapscope.parser.scan import scan, with_way_out
+from heapscope.parser.scan import scan_or_close
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
@@ -101,18 +100,7 @@ class Heap(RichRepr, Queryable, Explorable):
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
-        try:
-            if follows and not partial and not self._source.is_mapped:
-                with suppress(HprofError):  # broken, or no room: counting says that as it always does
-                    self._source.mapping(progress)
-            self._scan = scan(self._source, progress)
-        except HprofError as error:
-            way_out = with_way_out(self._source, error)
-            self._source.close()
-            raise way_out from None
-        except BaseException:
-            self._source.close()
-            raise
+        self._scan = scan_or_close(self._source, progress, follows=follows)
 
     # --- the file ---
 
@@ -178,7 +166,8 @@ class Heap(RichRepr, Queryable, Explorable):
 
     @cached_property
     def _instance_bytes(self) -> dict[int, int]:
-        return instance_bytes(self.layout, self._scan.classes)
+        layout, scan = self.layout, self._scan
+        return scan.instance_bytes if layout is scan.layout else instance_bytes(layout, scan.classes)
 
     @cached_property
     def _histogram(self) -> Table:

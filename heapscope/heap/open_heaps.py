@@ -30,7 +30,8 @@ Result = TypeVar("Result")
 ANALYSIS_BYTES = 100
 # Of a dump of fewer objects two threads would wait for each other, for little of it is compiled loops.
 LEAST_OBJECTS = 200_000
-_MOST_IDLE = 64  # files; a process may have 1,024
+_MOST_IDLE = 64  # a process may have 1,024 files
+_MOST_ANALYSED = 8  # without an index: each array lies in a file of its own
 _ROOM = 4  # times what a temporary file takes has to be free beside it, for others
 
 
@@ -128,13 +129,11 @@ class OpenHeaps:
             number=heap.heap_number if heap.heap_count > 1 else None,
             is_partial=heap.coverage is not None,
         )
+        can_stay = self._users > 0 and heap.rest()
         with self._lock:
-            is_kept = self._users > 0 and sum(map(len, self._idle.values())) < _MOST_IDLE
-        if not (is_kept and heap.rest()):
-            heap.release()
-            return
-        with self._lock:
-            if self._users:
+            others = [each for idle in self._idle.values() for each in idle]
+            is_one_too_many = heap.has_graph and sum(each.has_graph for each in others) >= _MOST_ANALYSED
+            if self._users > 0 and can_stay and len(others) < _MOST_IDLE and not is_one_too_many:
                 self._idle.setdefault(which, []).append(heap)
                 return
         heap.release()
@@ -215,6 +214,11 @@ class _KeptHeap(Heap):
     def is_same_file(self) -> bool:
         """Whether its file is as it was when it was opened."""
         return self._status is not None and _status(self.which.path) == self._status
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether it keeps what was computed of its objects."""
+        return self._graph is not None
 
     def lend(self, progress: Progress) -> None:
         """Give it to somebody who told where its progress goes."""

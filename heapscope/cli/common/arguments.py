@@ -11,6 +11,7 @@ import click
 
 from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.progress import quiet_option
+from heapscope.cli.common.standard_input import DumpPath, is_saved
 from heapscope.parser.numbered import numbered
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Existence is not checked here: the parser's errors say more, and end in exit code 3.
-DUMP = click.Path(path_type=Path)
+DUMP = DumpPath()
 
 
 def dump_argument(command: _Command) -> _Command:
@@ -148,13 +148,14 @@ def reading_options(command: _Command) -> _Command:
     ) -> Any:
         from heapscope.heap.open_heaps import OpenHeaps
 
+        context = click.get_current_context()
         reading = {
-            "heaps": click.get_current_context().with_resource(OpenHeaps(jobs)),
+            "heaps": context.with_resource(OpenHeaps(jobs)),
             "partial": partial,
             "raw_names": raw_names,
             "order": order,
             "index_dir": index_dir,
-            "use_index": not no_index,
+            "use_index": not no_index and not is_saved(context),
         }
         return command(*arguments, reading=reading, **named)
 
@@ -202,7 +203,7 @@ def graph_options(command: _Command) -> _Command:
             "roots": roots,
             "soft": soft,
             "index_dir": index_dir,
-            "use_index": not no_index,
+            "use_index": not no_index and not is_saved(click.get_current_context()),
             "partial": partial,
         }
         return command(*arguments, following=following, **named)
