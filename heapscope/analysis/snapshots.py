@@ -364,11 +364,7 @@ def snapshots(
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    files = [
-        path
-        for given in paths
-        for path in (named_files(Path(given)) if directories else [Path(given)])
-    ]
+    files = [path for given in paths for path in (named_files(Path(given)) if directories else [Path(given)])]
     heaps = heaps or OpenHeaps()
     folder = None if index_dir is None else Path(index_dir)
 

@@ -241,7 +241,13 @@ def read_snapshot(
         return found[-1] if number is None else _numbered(found, number)
     heaps = heaps or OpenHeaps()
     with heaps.open(
-        path, progress, partial=partial, heap=number, index_dir=index_dir, use_index=use_index, follows=follows
+        path,
+        progress,
+        partial=partial,
+        heap=number,
+        index_dir=index_dir,
+        use_index=use_index,
+        follows=follows,
     ) as heap:
         return snapshot_of(heap, heaps, as_jvm=as_jvm)
 

@@ -302,9 +302,7 @@ def _counts(
 
     found: list[int | None] = [None] * len(series)
     opened = None if evidence.graph is None else (evidence.snapshot, evidence.graph)
-    for place, each in zip(
-        dumps, series.at(dumps).of_each_dump(count, progress, opened=opened), strict=True
-    ):
+    for place, each in zip(dumps, series.at(dumps).of_each_dump(count, progress, opened=opened), strict=True):
         found[place] = each
     return tuple(found)
 

@@ -28,7 +28,9 @@ class DumpPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType`."""
         is_meant = os.fspath(value) == STANDARD_INPUT and ctx is not None and not ctx.resilient_parsing
-        return _saved(ctx) if is_meant and ctx is not None and has_dump() else super().convert(value, param, ctx)
+        return (
+            _saved(ctx) if is_meant and ctx is not None and has_dump() else super().convert(value, param, ctx)
+        )
 
 
 def has_dump() -> bool:

@@ -43,7 +43,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
         seen["opened", Path(path).name] += 1
         init(self, path, *rest, **named)
 
-    def inflated(self: Source, progress: Progress = no_progress, phase: str = "reading") -> Iterator[memoryview]:
+    def inflated(
+        self: Source, progress: Progress = no_progress, phase: str = "reading"
+    ) -> Iterator[memoryview]:
         seen["inflated", self.path.name] += 1
         return blocks(self, progress, phase)
 
@@ -110,9 +112,7 @@ def test_one_dump(
 def test_a_broken_dump_among_several_is_one_line(run: Run, dumps: list[Path], tmp_path: Path) -> None:
     broken = tmp_path / "broken.hprof.gz"
     broken.write_bytes(dumps[1].read_bytes()[:-200])
-    lines = {
-        run("diagnose", dumps[0], broken, *dumps[2:], "--jobs", jobs).err for jobs in ("1", "2", "4")
-    }
+    lines = {run("diagnose", dumps[0], broken, *dumps[2:], "--jobs", jobs).err for jobs in ("1", "2", "4")}
     assert len(lines) == 1
     (line,) = lines
     assert line.startswith(f"heapscope: {broken}: ")
@@ -120,7 +120,9 @@ def test_a_broken_dump_among_several_is_one_line(run: Run, dumps: list[Path], tm
     assert run("diagnose", dumps[0], broken, *dumps[2:], "--jobs", "2").code == 3
 
 
-@pytest.mark.parametrize("words", [["diagnose"], ["growth", "--retained", "--json"]], ids=["diagnose", "growth"])
+@pytest.mark.parametrize(
+    "words", [["diagnose"], ["growth", "--retained", "--json"]], ids=["diagnose", "growth"]
+)
 def test_the_answer_is_the_same_side_by_side(run: Run, dumps: list[Path], words: list[str]) -> None:
     one = run(*words, *dumps, "--no-index", "--jobs", "1")
     several = run(*words, *dumps, "--no-index", "--jobs", "4")

@@ -51,7 +51,9 @@ def inflations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     blocks = Source.blocks
 
-    def counted(self: Source, progress: Progress = no_progress, phase: str = "reading") -> Iterator[memoryview]:
+    def counted(
+        self: Source, progress: Progress = no_progress, phase: str = "reading"
+    ) -> Iterator[memoryview]:
         seen.append(phase)
         return blocks(self, progress, phase)
 
