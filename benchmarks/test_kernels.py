@@ -5,7 +5,8 @@
     make ratios      # or: python -m pytest -n 0 benchmarks/test_kernels.py
 
 Processor time of the fastest of some rounds, divided by that of reading the same file, which a busy machine
-slows alike; and limits are about four times what was measured: 5.5, 24, 42, 53.  How fast heapscope is `benchmarks.run` tells.
+slows alike; and limits are about four times what was measured: 5.5, 24, 42, 53.  How fast heapscope is,
+`benchmarks.run` tells.
 """
 
 from __future__ import annotations

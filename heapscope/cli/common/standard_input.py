@@ -1,4 +1,4 @@
-"""A dump on standard input, ``-``: saved to a file until the command is done, for it is read more than once."""
+"""A dump on standard input, ``-``: saved to a file until the command is done, for it is read again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAVED = "heapscope.standard input"
 
 
 class DumpPath(click.Path):
-    """A path; ``-`` is that of the file to which the dump on standard input is saved.  Texts are not saved."""
+    """A path; ``-`` stands for the file to which the dump on standard input is saved (texts are not)."""
 
     def __init__(self) -> None:
         # Existence is not checked here: the parser's errors say more, and end in exit code 3.
