@@ -18,7 +18,7 @@ PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report dist test-wheel test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks system-packages clean
+.PHONY: help report dist test-wheel test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks ratios system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ format: $(VENV)/.installed-dev ## Let ruff rewrite the files
 
 benchmark: $(VENV)/.installed-dev system-packages ## Ratios against peers, on a dump of 2 GB that is made once
 	$(RUN) benchmarks.run $(BENCHMARK_OPTIONS)
+
+ratios: $(VENV)/.installed-dev ## Compiled loops against cat, with a wide margin
+	$(RUN) pytest -q -p no:xdist benchmarks/test_kernels.py
 
 samples: $(VENV)/.installed-dev system-packages ## Make sample_dumps/ again (needs a JDK and downloads Hadoop's jars)
 	$(BIN)/python sample_dumps/make_samples.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -10,6 +11,22 @@ class Progress(Protocol):
     """Called now and then, from any thread: ``done`` of ``total`` units of a named phase."""
 
     def __call__(self, phase: str, done: int, total: int, /) -> None: ...
+
+
+class FileProgress(Protocol):
+    """A `Progress` that says which file it is about."""
+
+    def __call__(self, phase: str, done: int, total: int, /) -> None: ...
+
+    def of_file(self, name: str, place: str = "") -> Progress:
+        """The same, about another file; ``place``: " (2 of 6)"."""
+        ...
+
+
+def of_file(progress: Progress, name: str, place: str = "") -> Progress:
+    """A progress of work on a file, by its name where the one who looks wants to know that."""
+    of: Callable[[str, str], Progress] | None = getattr(progress, "of_file", None)
+    return progress if of is None else of(name, place)
 
 
 def default_progress(phase: str, done: int, total: int, /) -> None:

@@ -137,7 +137,7 @@ class Workspace:
             heap = self._heaps.get(key)
             if heap is None:
                 try:
-                    heap = open_heap(path, progress, partial=True, **self.keeping)
+                    heap = open_heap(path, progress, partial=True, follows=True, **self.keeping)
                 except HprofError as error:
                     raise HeapscopeError(f"{self.scope.name_of(path)}: {error.problem}") from None
                 self._keep(self._heaps, key, heap, _HEAPS)

@@ -65,13 +65,14 @@ def diagnose(
         series = read_snapshots(snapshots, progress)
     series.need(1)
     series = series.each_moment_once()
-    if growth is None and len(series) > 1:
-        growth = series.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
-    return find_leaks(
-        series,
-        growth,
-        catalogue=catalogue,
-        living_environment=living_environment,
-        opened=None if opened is None else opened.graph,
-        progress=progress,
-    )
+    with series.heaps:
+        if growth is None and len(series) > 1:
+            growth = series.growth(force_series=force_series, limit_bytes=limit_bytes, progress=progress)
+        return find_leaks(
+            series,
+            growth,
+            catalogue=catalogue,
+            living_environment=living_environment,
+            opened=None if opened is None else opened.graph,
+            progress=progress,
+        )

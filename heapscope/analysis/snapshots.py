@@ -32,6 +32,7 @@ from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.measures import measure
 from heapscope.analysis.verdicts import TOO_EARLY
+from heapscope.heap.open_heaps import OpenHeaps
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.progress import Progress, default_progress
 from heapscope.queryable import Queryable
@@ -40,6 +41,8 @@ from heapscope.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_OBJECT_BYTES = 60  # of a dump, for each object: about
 
 
 class Snapshots(RichRepr, Queryable, Series):
@@ -100,7 +103,10 @@ class Snapshots(RichRepr, Queryable, Series):
         options = SeriesOptions(force_series, warm_up, None if work is None else tuple(work), limit_bytes)
         key = by, retained, options
         if key not in self._growths:
-            self._growths[key] = find_growth(self, by, retained=retained, options=options, progress=progress)
+            with self.heaps:
+                self._growths[key] = find_growth(
+                    self, by, retained=retained, options=options, progress=progress
+                )
         return self._growths[key]
 
     def compare(self, other: Snapshots, by: By = "class", *, force_series: bool = False) -> Comparison:
@@ -155,6 +161,17 @@ class Snapshots(RichRepr, Queryable, Series):
         """
         for run in (self, after):
             check_each_once(run)
+        with self.heaps, after.heaps:
+            return self._prove(after, patterns, force_series, work, progress)
+
+    def _prove(
+        self,
+        after: Snapshots,
+        patterns: Sequence[str],
+        force_series: bool,
+        work: tuple[Sequence[float], Sequence[float]] | None,
+        progress: Progress,
+    ) -> Proof:
         before = self.growth(force_series=force_series, work=work and work[0], progress=progress)
         cured = after.growth(force_series=force_series, work=work and work[1], progress=progress)
         findings = () if patterns else find_leaks(self, before, progress=progress).findings
@@ -326,6 +343,8 @@ def snapshots(
     order: Order | None = None,
     index_dir: str | os.PathLike[str] | None = None,
     use_index: bool = True,
+    heaps: OpenHeaps | None = None,
+    follows: bool = False,
 ) -> Snapshots:
     """Count heap dumps and class histograms, in any mix, and order them by capture time.
 
@@ -349,6 +368,12 @@ def snapshots(
         The order of texts without a date: as given, or by their names; else what needs an order asks for it.
     index_dir, use_index
         Where indexes are kept, and whether: as for `heapscope.open`, of dumps that are opened later.
+    heaps : OpenHeaps, optional
+        Who opens the dumps, now and later, how many at a time, and for how long they stay open; see
+        `heapscope.heap.open_heaps`.
+    follows : bool
+        Whether more than class counts will be asked for: compressed dumps are then inflated once, into
+        temporary files.
 
     Raises
     ------
@@ -359,12 +384,30 @@ def snapshots(
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    found = [
-        one
-        for given in paths
-        for path in (named_files(Path(given)) if directories else [Path(given)])
-        for one in read_snapshots(
-            path, progress, as_jvm=as_jvm, partial=partial, index_dir=index_dir, use_index=use_index
-        )
-    ]
+    files = [path for given in paths for path in (named_files(Path(given)) if directories else [Path(given)])]
+    heaps = heaps or OpenHeaps()
+    folder = None if index_dir is None else Path(index_dir)
+
+    def count(path: Path, progress: Progress) -> list[Snapshot]:
+        return read_snapshots(
+            path, progress, as_jvm=as_jvm, partial=partial, index_dir=folder, use_index=use_index,
+            heaps=heaps, follows=follows,
+        )  # fmt: skip
+
+    of_each = heaps.each(
+        files,
+        count,
+        name=lambda path: path.name,
+        progress=progress,
+        object_counts=[_file_bytes(path) // _OBJECT_BYTES for path in files],
+        is_analysed=False,
+    )
+    found = [one for several in of_each for one in several]
     return Snapshots(found if order is None else put_in_order(found, order), raw_names=raw_names)
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # whoever opens it says why
+        return 0

@@ -72,7 +72,8 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # The completion of a shell reads no file.
-        if args and args[0] not in COMMANDS and args[0][:1] != "-" and not ctx.resilient_parsing:
+        is_file_first = bool(args) and (args[0][:1] != "-" or args[0] == "-")
+        if is_file_first and args[0] not in COMMANDS and not ctx.resilient_parsing:
             from heapscope.cli.guess import guess, is_file, told
 
             if not is_file(args[0]):

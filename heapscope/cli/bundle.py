@@ -61,7 +61,7 @@ def bundle(
 
     check_free(output, force)  # before any work is done
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(expanded(dumps), at.progress, follows=True, **reading)
         check_names(found, patterns, allow_absent=allow_absent)
         made = write_bundle(
             found,

@@ -52,7 +52,7 @@ def census(
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(expanded(dumps), at.progress, **reading)
     check_names(found, patterns, allow_absent=allow_absent)
     table = found.census_table(watched(patterns), subclasses=not no_subclasses)
     show(

@@ -156,8 +156,8 @@ def check(
     proof: Proof | None = None
     checks: Checks | None = None
     with work() as at:
-        before = snapshots(at.each(expanded(dumps)), at.progress, **reading)
-        cured = snapshots(at.each(expanded(after)), at.progress, **reading) if after else None
+        before = snapshots(expanded(dumps), at.progress, **reading)
+        cured = snapshots(expanded(after), at.progress, **reading) if after else None
         if limits or no_growth:
             checks = before.check(
                 limits,

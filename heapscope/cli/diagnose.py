@@ -74,7 +74,7 @@ def diagnose(
 
     catalogue = load_catalogue(*files)
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(expanded(dumps), at.progress, follows=True, **reading)
         diagnoses = [
             (
                 each,

@@ -81,7 +81,7 @@ def diff(
     if len(dumps) > 2 or (len(dumps) == 1 and not dumps[0].is_file()):
         raise click.UsageError(f"diff compares 2 dumps, {len(dumps)} given; --vs compares two runs of many.")
     with work() as at:
-        found = snapshots(at.each(dumps), at.progress, directories=False, **reading)
+        found = snapshots(dumps, at.progress, directories=False, **reading)
     if len(found) != 2:  # one file may hold two class histograms
         raise click.UsageError(f"diff compares 2 dumps, {len(found)} given; --vs compares two runs of many.")
     # In order of time; asked for is the order of the command line.
@@ -114,8 +114,8 @@ def _diff_runs(
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        first = snapshots(at.each(expanded(dumps)), at.progress, **reading)
-        second = snapshots(at.each(expanded(vs)), at.progress, **reading)
+        first = snapshots(expanded(dumps), at.progress, **reading)
+        second = snapshots(expanded(vs), at.progress, **reading)
         compared = first.compare(second, force_series=force_series)
     if choice.sort is not None:
         raise click.UsageError("--sort is for two dumps; two runs come in the order of growth.")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from heapscope.cli.common.answer import SCHEMA_VERSION, Choice
-from heapscope.cli.common.arguments import DUMP
 from heapscope.cli.common.exit_codes import FOUND
 from heapscope.cli.common.output import document_options, json_text, write
 from heapscope.cli.common.progress import quiet_option, work
@@ -27,7 +26,7 @@ _MAX_WIDTH = 100
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", type=DUMP, nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--known-leaks",
     "own",

@@ -91,7 +91,7 @@ def _profile(
     check_free(output, force)
     weights = []
     for path in at.each([*([before] if before is not None else []), dump]):
-        with open_heap(path, at.progress, **following) as heap:
+        with open_heap(path, at.progress, follows=True, **following) as heap:
             weights.append(find_class_paths(heap.graph).weights())
     earlier = weights[0] if before is not None else None
     with new_file(output, force=force) as file:

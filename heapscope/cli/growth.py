@@ -134,7 +134,9 @@ def growth(
     from heapscope.analysis.snapshots import snapshots
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(
+            expanded(dumps), at.progress, follows=retained or by in ("loader", "path"), **reading
+        )
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
         grown = found.growth(
             by, retained=retained, force_series=force_series, warm_up=warm_up, work=work_done,

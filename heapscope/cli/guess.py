@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from heapscope.cli.common.standard_input import STANDARD_INPUT, beginning, has_dump
 from heapscope.parser.numbered import split_number
 from heapscope.reporter.text import printable
 
@@ -29,7 +30,9 @@ _SAMPLE_COLUMNS = b"captured_at,host,pid,"
 
 
 def is_file(argument: str) -> bool:
-    """Whether an argument names a file or folder that is there; ``worker.hprof#2`` too."""
+    """Whether an argument names a file or folder that is there; ``worker.hprof#2`` too, and ``-``."""
+    if argument == STANDARD_INPUT:
+        return True
     try:
         return not argument.startswith("-") and split_number(argument)[0].exists()
     except OSError:  # too long for a name, a query say
@@ -52,7 +55,7 @@ def guess(arguments: Sequence[str]) -> list[str]:
     files = [each for each in arguments if is_file(each)]
     kinds = {kind for each in files for kind in _kinds(split_number(each)[0])}
     if kinds <= _SNAPSHOTS:
-        is_one_text = len(files) == 1 and kinds == {FileKind.HISTOGRAM} and Path(files[0]).is_file()
+        is_one_text = len(files) == 1 and kinds == {FileKind.HISTOGRAM} and not Path(files[0]).is_dir()
         command = "histogram" if is_one_text else "diagnose"
     elif kinds == {FileKind.LOG}:
         command = "explain-log"
@@ -74,6 +77,8 @@ def told(command: str, arguments: Sequence[str]) -> str:
 
 
 def _kinds(path: Path) -> list[FileKind]:
+    if os.fspath(path) == STANDARD_INPUT:
+        return [FileKind.DUMP if has_dump() else _kind_of(beginning(), path)]
     if not path.is_dir():
         return [_kind(path)]
     from heapscope.analysis.growth.snapshot import snapshot_files
@@ -83,12 +88,10 @@ def _kinds(path: Path) -> list[FileKind]:
 
 def _kind(path: Path) -> FileKind:
     """What a file is; what is neither text nor known is taken for a dump, whose reader says what is wrong."""
-    from heapscope.parser.foreign_files import own_answer
-    from heapscope.parser.tags import MAGIC_PREFIX
-    from heapscope.parser.texts.class_histogram import is_histogram
     from heapscope.parser.unpacking import HEAD_BYTES, PackingError, Unpacked, packing_of
 
-    if not path.is_file():  # what is read of a pipe is gone for the command, and one may wait for ever
+    # What is read of a pipe is gone for the command, and one may wait for ever.
+    if not path.is_file() or not os.access(path, os.R_OK):
         return FileKind.DUMP
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -98,6 +101,14 @@ def _kind(path: Path) -> FileKind:
                 head = inside.head
         except PackingError:
             return FileKind.DUMP
+    return _kind_of(head, path)
+
+
+def _kind_of(head: bytes, path: Path) -> FileKind:
+    from heapscope.parser.foreign_files import own_answer
+    from heapscope.parser.tags import MAGIC_PREFIX
+    from heapscope.parser.texts.class_histogram import is_histogram
+
     if head.startswith(MAGIC_PREFIX):
         return FileKind.DUMP
     if is_histogram(head):
@@ -107,4 +118,4 @@ def _kind(path: Path) -> FileKind:
     if own_answer(head) is not None:
         return FileKind.DUMP
     is_text = b"\0" not in head and bool(head.strip())
-    return FileKind.LOG if is_text and os.access(path, os.R_OK) else FileKind.DUMP
+    return FileKind.LOG if is_text else FileKind.DUMP

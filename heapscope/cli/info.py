@@ -20,6 +20,7 @@ from heapscope.cli.common.arguments import (
 from heapscope.cli.common.opened_heap import implied_roots_line
 from heapscope.cli.common.output import document_options, json_text, snapshot_facts, write, write_lines
 from heapscope.cli.common.progress import work
+from heapscope.cli.common.standard_input import is_saved
 from heapscope.reporter.text import printable
 from heapscope.units import format_bytes
 
@@ -50,17 +51,19 @@ def info(
     as the heap itself holds them.
     """
     from heapscope.analysis.growth.snapshot import read_snapshot, read_snapshots
+    from heapscope.heap.open_heaps import OpenHeaps
     from heapscope.heap.retention.off_heap import off_heap_if_large
 
     outside = None
-    with work() as at:
+    with work() as at, OpenHeaps() as heaps:
         at.name(dump)
         snapshot = read_snapshot(
-            dump, at.progress, partial=partial, index_dir=index_dir, use_index=not no_index
-        )
+            dump, at.progress, partial=partial, index_dir=index_dir, heaps=heaps, follows=True,
+            use_index=not no_index and not is_saved(click.get_current_context()),
+        )  # fmt: skip
         found = [snapshot]
         if snapshot.of_count > 1:
-            found = read_snapshots(snapshot.path, at.progress, partial=partial)
+            found = read_snapshots(snapshot.path, at.progress, partial=partial, heaps=heaps)
         facts = None
         heap = snapshot.open(at.progress)
         if heap is not None:

@@ -68,7 +68,7 @@ def report(
     from heapscope.reporter.render import write_report
 
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(expanded(dumps), at.progress, follows=True, **reading)
         check_names(found, patterns, allow_absent=allow_absent)
         if output.suffix.lower() == ".html" and not force_series and len(found.processes(at.progress)) > 1:
             from heapscope.reporter.overview import headline, write_overview

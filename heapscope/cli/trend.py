@@ -72,7 +72,7 @@ def trend(
     if no_subclasses and not patterns:
         raise click.UsageError("--no-subclasses needs --class.")
     with work() as at:
-        found = snapshots(at.each(expanded(dumps)), at.progress, **reading)
+        found = snapshots(expanded(dumps), at.progress, **reading)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
     check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()

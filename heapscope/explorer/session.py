@@ -69,7 +69,7 @@ class OpenedDump:
     def count(self, opening: dict[str, Any]) -> None:
         """Open and count it."""
         try:
-            self.heap = open_heap(self.path, self.progress, **opening)
+            self.heap = open_heap(self.path, self.progress, follows=True, **opening)
             self.snapshot = snapshot_of(self.heap)
             self.state = COUNTED
         except (HeapscopeError, OSError) as error:

@@ -20,7 +20,7 @@ from heapscope.heap.vm_facts import VmFacts, read_vm_facts
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.parser.layout.layout import Layout, instance_bytes
 from heapscope.parser.records import RecordList, StackTraces
-from heapscope.parser.scan import scan, with_way_out
+from heapscope.parser.scan import scan_or_close
 from heapscope.parser.source import Source
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress, no_progress
@@ -70,6 +70,9 @@ class Heap(RichRepr, Queryable, Explorable):
         Whether what can be read of a broken dump is taken for it; `coverage` says how much that is.
     heap : int, optional
         Which heap of a file that holds several, counted from 1: the last by default.
+    follows : bool
+        Whether references or values will be asked for: a compressed dump is then inflated once, into a
+        temporary file, instead of once to be counted and once more when they are.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Heap(RichRepr, Queryable, Explorable):
         use_index: bool = True,
         partial: bool = False,
         heap: int | None = None,
+        follows: bool = False,
     ) -> None:
         from heapscope.heap.graph.options import Options
 
@@ -96,15 +100,7 @@ class Heap(RichRepr, Queryable, Explorable):
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
-        try:
-            self._scan = scan(self._source, progress)
-        except HprofError as error:
-            way_out = with_way_out(self._source, error)
-            self._source.close()
-            raise way_out from None
-        except BaseException:
-            self._source.close()
-            raise
+        self._scan = scan_or_close(self._source, progress, follows=follows)
 
     # --- the file ---
 
@@ -170,7 +166,8 @@ class Heap(RichRepr, Queryable, Explorable):
 
     @cached_property
     def _instance_bytes(self) -> dict[int, int]:
-        return instance_bytes(self.layout, self._scan.classes)
+        layout, scan = self.layout, self._scan
+        return scan.instance_bytes if layout is scan.layout else instance_bytes(layout, scan.classes)
 
     @cached_property
     def _histogram(self) -> Table:

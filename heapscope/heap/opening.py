@@ -21,6 +21,7 @@ def open(
     use_index: bool = True,
     partial: bool = False,
     heap: int | None = None,
+    follows: bool = False,
 ) -> Heap:
     """Open a heap dump: ``with heapscope.open("worker-3.hprof.gz") as heap: ...``.
 
@@ -41,6 +42,9 @@ def open(
     heap : int, optional
         Which heap of a file that holds several, counted from 1: the last by default.  So does a path that
         ends in ``#2``.
+    follows : bool
+        Whether references or values will be asked for, and not class counts alone: a compressed dump is then
+        inflated once, into a temporary file.
 
     Raises
     ------
@@ -48,4 +52,7 @@ def open(
         See `heapscope.errors`.
     """
     options = Options(semantics, roots, soft)
-    return Heap(path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial, heap=heap)
+    return Heap(
+        path, progress, options, index_dir=index_dir, use_index=use_index, partial=partial, heap=heap,
+        follows=follows,
+    )  # fmt: skip

@@ -91,7 +91,7 @@ def class_tables_of(
             else:
                 slots.append(head + offset)
         counts.append(len(slots) - before)
-    sizes = instance_bytes(layout, scan.classes)
+    sizes = scan.instance_bytes if layout is scan.layout else instance_bytes(layout, scan.classes)
     bootstrap = {c.name: i for i, c in reversed(list(enumerate(classes))) if c.loader_id == 0}
     primitive_class = np.zeros(TYPE_CODES, np.int64)
     for code in np.nonzero(scan.primitive_counts)[0].tolist():

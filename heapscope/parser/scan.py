@@ -7,8 +7,9 @@ cores and counted as it comes.  Either way a few megabytes are held, whatever th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ from heapscope.parser.kernels import (
 )
 from heapscope.parser.layout.array_gaps import ArrayGaps, measure_array_gaps
 from heapscope.parser.layout.kernel_constants import kernel_constants
-from heapscope.parser.layout.layout import Layout, infer_layout
+from heapscope.parser.layout.layout import Layout, infer_layout, instance_bytes
 from heapscope.parser.records import (
     ClassNames,
     ClassReader,
@@ -104,6 +105,11 @@ class HeapScan:
     heap_count: int = 1
     heap_ticks: int | None = None  # microseconds from the header's time to this heap, where the file tells
 
+    @cached_property
+    def instance_bytes(self) -> dict[int, int]:
+        """Shallow bytes of an instance of each class, by its identifier, in the dump's own layout."""
+        return instance_bytes(self.layout, self.classes)
+
     @property
     def segment_bytes(self) -> list[int]:
         """Length of each heap segment."""
@@ -137,6 +143,35 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     except (CorruptRecord, TruncatedDump):
         pass  # broken, as expected: read what can be read
     return _scan_partial(source, progress)
+
+
+def scan_or_close(source: Source, progress: Progress, *, follows: bool = False) -> HeapScan:
+    """Count a dump that was opened for that; what fails closes it, and says what could be read all the same.
+
+    Parameters
+    ----------
+    source : Source
+    progress : Progress
+    follows : bool
+        Whether more than counts will be asked for: what is compressed is then inflated first, and only once.
+
+    Raises
+    ------
+    HprofError
+        As for `scan`.
+    """
+    try:
+        if follows and not source.is_mapped and not source.is_partial:
+            with suppress(HprofError):  # broken, or no room: counting says that as it always does
+                source.mapping(progress)
+        return scan(source, progress)
+    except HprofError as error:
+        way_out = with_way_out(source, error)
+        source.close()
+        raise way_out from None
+    except BaseException:
+        source.close()
+        raise
 
 
 def with_way_out(source: Source, error: HprofError) -> HprofError:

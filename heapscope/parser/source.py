@@ -180,7 +180,12 @@ class Source:
     @property
     def is_mapped(self) -> bool:
         """Whether `mapping` costs nothing: a plain file, or one inflated before."""
-        return self._mapping is not None or (not self.is_compressed and not self.parts)
+        return self._plain_fd >= 0
+
+    @property
+    def is_inflated(self) -> bool:
+        """Whether the inflated dump lies in a temporary file."""
+        return self.is_mapped and (self.is_compressed or bool(self.parts))
 
     @property
     def is_closed(self) -> bool:
@@ -201,28 +206,31 @@ class Source:
         """
         if self._mapping is None:
             if not self.is_mapped:
-                made = (
-                    self._rescued(progress) if self.is_partial else self.blocks(progress, phase="inflating")
-                )
-                with closing(made) as blocks, _spool() as spool:
-                    for block in blocks:
-                        try:
-                            spool.write(block)
-                            spool.flush()
-                        except OSError as error:
-                            raise HprofError(
-                                self.path,
-                                None,
-                                f"no room to inflate it in {tempfile.gettempdir()}: {error.strerror}; "
-                                "set TMPDIR to a folder with room, or inflate the file yourself",
-                            ) from None
-                    self._plain_fd = os.dup(spool.fileno())
-                    self._mapping = map_file(self._plain_fd)
-            else:
-                self._mapping = map_file(self._fd)
+                self._inflate(progress)
+            self._mapping = map_file(self._plain_fd)
             if not self.pieces:
                 self.pieces.append(Piece(0, int(self._mapping.size)))
         return self._mapping
+
+    def _inflate(self, progress: Progress) -> None:
+        made = self._rescued(progress) if self.is_partial else self.blocks(progress, phase="inflating")
+        with closing(made) as blocks, _spool() as spool:
+            for block in blocks:
+                try:
+                    spool.write(block)
+                    spool.flush()
+                except OSError as error:
+                    raise HprofError(
+                        self.path,
+                        None,
+                        f"no room to inflate it in {tempfile.gettempdir()}: {error.strerror}; "
+                        "set TMPDIR to a folder with room, or inflate the file yourself",
+                    ) from None
+            self._plain_fd = os.dup(spool.fileno())
+
+    def unmap(self) -> None:
+        """Let the mapping go; `mapping` makes it again, of what was inflated already."""
+        self._mapping = None
 
     def _rescued(self, progress: Progress) -> Generator[memoryview]:
         """What can be read of the file and of the parts beside it; fills `pieces`."""

@@ -111,7 +111,7 @@ def opened_session(
             if is_histogram_file(path):
                 found += [(snapshot, None) for snapshot in read_snapshots(path, progress)]
             else:
-                heap = stack.enter_context(open_heap(path, progress, **following))
+                heap = stack.enter_context(open_heap(path, progress, follows=True, **following))
                 found.append((snapshot_of(heap), heap))
         snapshots = Snapshots(snapshot for snapshot, _ in found)
         heap_of = {id(snapshot): heap for snapshot, heap in found}

@@ -9,7 +9,6 @@ later: a program that makes as many from dump to dump, and drops them, shows the
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP
-from heapscope.errors import HeapscopeError, ObjectNotFound
+from heapscope.analysis.growth.snapshot import Snapshot
+from heapscope.errors import ObjectNotFound
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.graph.reachability import UNREACHABLE
@@ -54,16 +53,13 @@ def dropped(series: Series, class_name: str, progress: Progress = no_progress) -
         Those that lie in a dump as garbage and in the next one no more, and those in the last dump; 0 where
         nothing tells.
     """
-    found: list[_Garbage] = []
-    for snapshot in series:
-        if snapshot.kind != DUMP:
-            continue
-        with suppress(HeapscopeError, OSError):  # a dump may be gone by now
-            heap = snapshot.open(progress)
-            assert heap is not None  # it is a dump
-            with heap:
-                names = {each.name for each in heap.graph.classes if series.name_of(each.name) == class_name}
-                found.append(_garbage(heap.graph, sorted(names)))
+
+    def garbage(_: Snapshot, graph: HeapGraph) -> _Garbage:
+        names = {each.name for each in graph.classes if series.name_of(each.name) == class_name}
+        return _garbage(graph, sorted(names))
+
+    answers = series.of_each_dump(garbage, progress, if_readable=True)  # it may be gone by now
+    found = [each for each in answers if each is not None]
     if not found:
         return 0
     gone = [min(_missing(one, other), one.alone) for one, other in pairwise(found)]

@@ -69,12 +69,8 @@ def series_by(
     if not retained and by != "loader":
         return _from_histograms(series, by)
     check_dumps(series, by, retained=retained)
-    figures = []
-    for one in series:
-        heap = one.open(progress)
-        assert heap is not None  # a dump, as was checked
-        with heap:
-            figures.append(_of_heap(heap.graph, by, series, retained=retained))
+    found = series.of_each_dump(lambda _, graph: _of_heap(graph, by, series, retained=retained), progress)
+    figures = [each for each in found if each is not None]  # all are dumps, as was checked
     return _aligned(figures, has_retained=retained)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from heapscope.analysis.growth.class_names import find_named, known_classes
 from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.thresholds import GUARD_SURE_SNAPSHOTS
 from heapscope.analysis.verdicts import GROWS
 from heapscope.errors import HeapscopeError
@@ -35,6 +36,8 @@ from heapscope.units import format_bytes, format_count, parse_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
 
 Outcome = Literal["passed", "failed"]
 _LIMIT = re.compile(
@@ -258,21 +261,22 @@ def _retained(
     wanted = {
         guard: names for guard, names in zip(guards, named, strict=True) if guard.quantity == "retained"
     }
-    found: dict[Guard, list[int]] = {guard: [] for guard in wanted}
-    for snapshot in series if wanted else ():
-        heap = snapshot.open(progress)
-        if heap is None:
+    if not wanted:
+        return {}
+    for snapshot in series:
+        if snapshot.kind != DUMP:
             raise HeapscopeError(
                 f"{snapshot.path}: a class histogram has no references; {next(iter(wanted)).text!r} takes "
                 "heap dumps only"
             )
-        with heap:
-            of_class = np.array([series.name_of(each.name) for each in heap.graph.classes], object)
-            for guard, names in wanted.items():
-                is_named = np.isin(of_class, names)
-                members = ObjectSet(heap.graph, heap.graph.instances_of(is_named))
-                found[guard].append(members.retained_bytes() if len(members) else 0)
-    return found
+
+    def retained_bytes(_: Snapshot, graph: HeapGraph) -> list[int]:
+        of_class = np.array([series.name_of(each.name) for each in graph.classes], object)
+        sets = (ObjectSet(graph, graph.instances_of(np.isin(of_class, names))) for names in wanted.values())
+        return [members.retained_bytes() if len(members) else 0 for members in sets]
+
+    sizes = [each or [] for each in series.of_each_dump(retained_bytes, progress)]
+    return {guard: list(of_each) for guard, of_each in zip(wanted, zip(*sizes, strict=True), strict=True)}
 
 
 def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:

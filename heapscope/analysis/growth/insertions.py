@@ -6,10 +6,10 @@ from contextlib import suppress
 from itertools import pairwise
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.errors import HeapscopeError
-from heapscope.heap.objects.modifications import Modifications, modifications
+from heapscope.heap.objects.modifications import modifications
 from heapscope.progress import Progress, no_progress
 
 
@@ -37,7 +37,7 @@ def inserted(series: Series, field: str, progress: Progress = no_progress) -> in
     if not field or len(series) > SERIES_DUMPS or not all(each.kind == DUMP for each in series):
         return None
     with suppress(HeapscopeError, OSError):  # a dump may be gone by now
-        counts = [_of(each, field, progress) for each in series]
+        counts = series.of_each_dump(lambda _, graph: modifications(graph, field), progress)
         told = [each for each in counts if each is not None]
         if len(told) < len(counts) or len({each.collection_count for each in told}) > 1:
             return None
@@ -49,11 +49,3 @@ def inserted(series: Series, field: str, progress: Progress = no_progress) -> in
             total += max(0, changes + other.element_count - one.element_count) // 2
         return total
     return None
-
-
-def _of(snapshot: Snapshot, field: str, progress: Progress) -> Modifications | None:
-    heap = snapshot.open(progress)
-    if heap is None:
-        return None
-    with heap:
-        return modifications(heap.graph, field)

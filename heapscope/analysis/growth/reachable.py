@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
@@ -42,18 +42,14 @@ def reachable_series(series: AnySeries, progress: Progress = no_progress) -> Any
     if len(series) > SERIES_DUMPS or not all(each.kind == DUMP and each.coverage is None for each in series):
         return None
     with suppress(HeapscopeError, OSError):  # a dump may be gone by now
-        found = [kept for each in series if (kept := _reachable(each, progress)) is not None]
+        kept = series.of_each_dump(lambda _, graph: reachable_histogram(graph), progress)
+        found = [
+            replace(each, histogram=table)
+            for each, table in zip(series, kept, strict=True)
+            if table is not None
+        ]
         return series.with_snapshots(found) if len(found) == len(series) else None
     return None
-
-
-def _reachable(snapshot: Snapshot, progress: Progress) -> Snapshot | None:
-    heap = snapshot.open(progress)
-    if heap is None:
-        return None
-    with heap:
-        kept = reachable_histogram(heap.graph)
-        return None if kept is None else replace(snapshot, histogram=kept)
 
 
 def reachable_histogram(graph: HeapGraph) -> Table | None:

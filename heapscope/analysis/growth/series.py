@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self, overload
+from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 from heapscope.analysis.growth.same_process import Process, evidence_of, find_processes
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.snapshot_order import check_order
 from heapscope.analysis.growth.time_source import BESIDE, GIVEN_ORDER, NAME_ORDER
 from heapscope.errors import DifferentProcesses, HeapscopeError
+from heapscope.heap.open_heaps import OpenHeaps
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, default_progress
+
+if TYPE_CHECKING:
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+Result = TypeVar("Result")
 
 
 class Series(Sequence[Snapshot]):
@@ -133,10 +140,68 @@ class Series(Sequence[Snapshot]):
                 sizes[position] += row["shallow_bytes"]
         return found
 
+    @property
+    def heaps(self) -> OpenHeaps:
+        """Who opens the dumps; they stay open as long as somebody is in ``with series.heaps:``."""
+        return self[0].heaps if len(self) else OpenHeaps()
+
+    def of_each_dump(
+        self,
+        ask: Callable[[Snapshot, HeapGraph], Result],
+        progress: Progress = default_progress,
+        *,
+        opened: tuple[Snapshot, HeapGraph] | None = None,
+        if_readable: bool = False,
+    ) -> list[Result | None]:
+        """What each dump answers, several at a time where cores and memory allow it.
+
+        Parameters
+        ----------
+        ask : callable (snapshot, graph) -> result
+            Called in other threads too, once for each dump.
+        progress : Progress
+            Told how far reading the dumps is.
+        opened : (Snapshot, HeapGraph), optional
+            One of them that is open already.
+        if_readable : bool
+            Whether a dump that cannot be read any more answers nothing.
+
+        Returns
+        -------
+        list
+            In the order of the snapshots; None for a class histogram.
+
+        Raises
+        ------
+        HeapscopeError
+            A dump cannot be read any more.
+        """
+
+        def answer(snapshot: Snapshot, progress: Progress) -> Result | None:
+            if opened is not None and snapshot is opened[0]:
+                return ask(*opened)
+            with suppress(*((HeapscopeError, OSError) if if_readable else ())):
+                heap = snapshot.open(progress)
+                if heap is not None:
+                    with heap:
+                        return ask(snapshot, heap.graph)
+            return None
+
+        return self._each(answer, progress)
+
+    def _each(self, do: Callable[[Snapshot, Progress], Result], progress: Progress) -> list[Result]:
+        return self.heaps.each(
+            self,
+            do,
+            name=lambda snapshot: snapshot.path.name,
+            progress=progress,
+            object_counts=[snapshot.object_count if snapshot.kind == DUMP else 0 for snapshot in self],
+        )
+
     def processes(self, progress: Progress = default_progress) -> list[Process]:
         """The processes that the snapshots are of; see `heapscope.analysis.growth.same_process`."""
         if self._processes is None:
-            self._processes = find_processes([evidence_of(snapshot, progress) for snapshot in self])
+            self._processes = find_processes(self._each(evidence_of, progress))
         return self._processes
 
     def of_one_process(self, progress: Progress = default_progress, *, least: int = 1) -> tuple[Self, str]:

@@ -28,6 +28,7 @@ from heapscope.errors import HeapscopeError, NotHprof
 from heapscope.heap.heap import Heap
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.environment import stated_direct_limit
+from heapscope.heap.open_heaps import OpenHeaps
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.numbered import no_such, split_number
@@ -93,6 +94,7 @@ class Snapshot(RichRepr):
     vm_objects: VmObjects | None = None  # what the histogram has beside the rows of the dump
     index_dir: Path | None = field(default=None, repr=False)  # where `open` keeps indexes
     use_index: bool = field(default=True, repr=False)
+    heaps: OpenHeaps = field(default_factory=OpenHeaps, repr=False, compare=False)  # who opens the dump
     # What its sidecar will say, of a snapshot that is no file yet.
     given_sidecar: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -172,12 +174,11 @@ class Snapshot(RichRepr):
         """
         if self.kind != DUMP:
             return None
-        number = self.number if self.of_count > 1 else None
-        return Heap(
+        return self.heaps.open(
             self.path,
             progress,
             partial=self.coverage is not None,
-            heap=number,
+            heap=self.number if self.of_count > 1 else None,
             index_dir=self.index_dir,
             use_index=self.use_index,
         )
@@ -223,8 +224,10 @@ def read_snapshot(
     *,
     as_jvm: bool = False,
     partial: bool = False,
-    index_dir: str | os.PathLike[str] | None = None,
+    index_dir: Path | None = None,
     use_index: bool = True,
+    heaps: OpenHeaps | None = None,
+    follows: bool = False,
 ) -> Snapshot:
     """Count one heap dump or class histogram, of a file that holds several the last; see `read_snapshots`.
 
@@ -237,8 +240,17 @@ def read_snapshot(
     if is_histogram_file(path):
         found = _of_texts(path, read_histograms(path))
         return found[-1] if number is None else _numbered(found, number)
-    with Heap(path, progress, partial=partial, heap=number, index_dir=index_dir, use_index=use_index) as heap:
-        return snapshot_of(heap, as_jvm=as_jvm)
+    heaps = heaps or OpenHeaps()
+    with heaps.open(
+        path,
+        progress,
+        partial=partial,
+        heap=number,
+        index_dir=index_dir,
+        use_index=use_index,
+        follows=follows,
+    ) as heap:
+        return snapshot_of(heap, heaps, as_jvm=as_jvm)
 
 
 def read_snapshots(
@@ -247,8 +259,10 @@ def read_snapshots(
     *,
     as_jvm: bool = False,
     partial: bool = False,
-    index_dir: str | os.PathLike[str] | None = None,
+    index_dir: Path | None = None,
     use_index: bool = True,
+    heaps: OpenHeaps | None = None,
+    follows: bool = False,
 ) -> list[Snapshot]:
     """Count each heap of a dump, or each class histogram of a text.
 
@@ -264,6 +278,10 @@ def read_snapshots(
         Whether of a broken dump what can be read is counted: `Snapshot.coverage`.
     index_dir, use_index
         Where `Snapshot.open` keeps indexes, and whether.
+    heaps : OpenHeaps, optional
+        Who opens the dump, now and in `Snapshot.open`.
+    follows : bool
+        Whether references or values will be asked for; see `heapscope.heap.heap.Heap`.
 
     Returns
     -------
@@ -279,14 +297,18 @@ def read_snapshots(
     if is_histogram_file(path):
         texts = _of_texts(path, read_histograms(path))
         return texts if number is None else [_numbered(texts, number)]
-    kept: dict[str, Any] = {"partial": partial, "index_dir": index_dir, "use_index": use_index}
-    with Heap(path, progress, heap=number, **kept) as heap:
-        last = snapshot_of(heap, as_jvm=as_jvm)
-    found = [last]
-    for earlier in range(1, last.of_count if number is None else 1):
-        with Heap(path, progress, heap=earlier, **kept) as heap:
-            found.insert(-1, snapshot_of(heap, as_jvm=as_jvm))
-    return found
+    heaps = heaps or OpenHeaps()
+
+    def count(heap_number: int | None) -> Snapshot:
+        with heaps.open(
+            path, progress, heap=heap_number, partial=partial, index_dir=index_dir, use_index=use_index,
+            follows=follows,
+        ) as heap:  # fmt: skip
+            return snapshot_of(heap, heaps, as_jvm=as_jvm)
+
+    last = count(number)
+    earlier = range(1, last.of_count) if number is None else ()
+    return [*map(count, earlier), last]
 
 
 def _numbered(found: Sequence[Snapshot], number: int) -> Snapshot:
@@ -338,8 +360,8 @@ def _intervals(texts: Sequence[ClassHistogramText]) -> list[float]:
     return intervals if is_known else []
 
 
-def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
-    """An open heap as a snapshot."""
+def snapshot_of(heap: Heap, heaps: OpenHeaps | None = None, *, as_jvm: bool = False) -> Snapshot:
+    """An open heap as a snapshot; ``heaps`` opens it again."""
     is_one_of_several = heap.heap_count > 1
     source = HEADER if not is_one_of_several else RECORD if heap.is_dated else ORDER_IN_DUMP
     return Snapshot(
@@ -358,6 +380,7 @@ def snapshot_of(heap: Heap, *, as_jvm: bool = False) -> Snapshot:
         of_count=heap.heap_count,
         index_dir=heap.index_dir,
         use_index=heap.uses_index,
+        heaps=heaps or OpenHeaps(),
     )
 
 

@@ -303,17 +303,16 @@ def _counts(
         of_each = (SnapshotEvidence(each, None, series.superclasses) for each in series)
         return tuple(each.count(subject.classes, subject.without) for each in of_each)
     dumps = opened_dumps(series)
+    superclasses = series.superclasses
+
+    def count(snapshot: Snapshot, graph: HeapGraph) -> int:
+        same = snapshot is evidence.snapshot
+        return (evidence if same else SnapshotEvidence(snapshot, graph, superclasses)).subject(subject)[1]
+
     found: list[int | None] = [None] * len(series)
-    for place in dumps:
-        snapshot = series[place]
-        if snapshot is evidence.snapshot:
-            found[place] = evidence.subject(subject)[1]
-            continue
-        heap = snapshot.open(progress)
-        if heap is None:
-            continue
-        with heap:
-            found[place] = SnapshotEvidence(snapshot, heap.graph, series.superclasses).subject(subject)[1]
+    opened = None if evidence.graph is None else (evidence.snapshot, evidence.graph)
+    for place, each in zip(dumps, series.at(dumps).of_each_dump(count, progress, opened=opened), strict=True):
+        found[place] = each
     return tuple(found)
 
 

@@ -95,13 +95,13 @@ def series_off_heap(
     totals = off_heap_totals(graph)
     if not (_is_much(totals, evidence.snapshot.shallow_bytes) or _has_more(totals, series)):
         return tuple(found)
-    for place, each in enumerate(series):
-        if each is evidence.snapshot:
-            found[place] = find_off_heap(graph)
-    for place in opened_dumps(series):
-        if found[place] is None and (heap := series[place].open(progress)) is not None:
-            with heap:
-                found[place] = find_off_heap(heap.graph)
+    places = {place for place, each in enumerate(series) if each is evidence.snapshot}
+    places |= set(opened_dumps(series))
+    looked_at = series.at(sorted(places)).of_each_dump(
+        lambda _, graph: find_off_heap(graph), progress, opened=(evidence.snapshot, graph)
+    )
+    for place, each in zip(sorted(places), looked_at, strict=True):
+        found[place] = each
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP, Snapshot
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OWNER_SHARE, SERIES_DUMPS
@@ -117,7 +117,10 @@ def growing_owner(
     places = opened_dumps(series)
     if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
         return None, ()
-    figures = [_figures(series[place], evidence, progress) for place in places]
+    answers = series.at(places).of_each_dump(
+        lambda _, graph: _figures(graph), progress, opened=(evidence.snapshot, evidence.graph)
+    )
+    figures = [each for each in answers if each is not None]  # all: each of them is a dump
     graph, unit = evidence.graph, evidence.graph.columns.unit_bytes
     last = {each.owner.field: each for each in figures[-1].owned}
     owned = {
@@ -183,17 +186,8 @@ def _grown(
     return (name, trend, whole) if (is_heap_growing and is_part) or is_alone else None
 
 
-def _figures(snapshot: Snapshot, evidence: SnapshotEvidence, progress: Progress) -> _Figures:
+def _figures(graph: HeapGraph) -> _Figures:
     """What fields own in a dump."""
-    if snapshot is evidence.snapshot and evidence.graph is not None:
-        return _figures_of(evidence.graph)
-    heap = snapshot.open(progress)
-    assert heap is not None  # it is a dump
-    with heap:
-        return _figures_of(heap.graph)
-
-
-def _figures_of(graph: HeapGraph) -> _Figures:
     retained, immediate = graph.retained_units, graph.immediate_dominators
     owned, unit = find_owned(graph, OWNER_SHARE), graph.columns.unit_bytes
     return _Figures(

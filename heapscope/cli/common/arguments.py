@@ -11,6 +11,7 @@ import click
 
 from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.progress import quiet_option
+from heapscope.cli.common.standard_input import DumpPath, is_saved
 from heapscope.parser.numbered import numbered
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Existence is not checked here: the parser's errors say more, and end in exit code 3.
-DUMP = click.Path(path_type=Path)
+DUMP = DumpPath()
 
 
 def dump_argument(command: _Command) -> _Command:
@@ -120,13 +120,19 @@ index_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Where the index of DUMP is kept; by default in the user's cache folder.",
 )
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="DUMPs worked on at a time.  [default: as cores and memory allow]",
+)
 no_index_option = click.option("--no-index", is_flag=True, help="Keep no index, and use none.")
 
 
 def reading_options(command: _Command) -> _Command:
     """Options of every command that puts snapshots in order; the command gets them as ``reading``.
 
-    A dict of keyword arguments for `heapscope.snapshots`.
+    A dict of keyword arguments for `heapscope.snapshots`.  The dumps stay open until the command is done.
     """
 
     @wraps(command)
@@ -137,14 +143,19 @@ def reading_options(command: _Command) -> _Command:
         order: str | None,
         index_dir: Path | None,
         no_index: bool,
+        jobs: int | None,
         **named: Any,
     ) -> Any:
+        from heapscope.heap.open_heaps import OpenHeaps
+
+        context = click.get_current_context()
         reading = {
+            "heaps": context.with_resource(OpenHeaps(jobs)),
             "partial": partial,
             "raw_names": raw_names,
             "order": order,
             "index_dir": index_dir,
-            "use_index": not no_index,
+            "use_index": not no_index and not is_saved(context),
         }
         return command(*arguments, reading=reading, **named)
 
@@ -162,6 +173,7 @@ def reading_options(command: _Command) -> _Command:
             ),
             index_dir_option,
             no_index_option,
+            jobs_option,
             partial_option,
         )
     ):
@@ -191,7 +203,7 @@ def graph_options(command: _Command) -> _Command:
             "roots": roots,
             "soft": soft,
             "index_dir": index_dir,
-            "use_index": not no_index,
+            "use_index": not no_index and not is_saved(click.get_current_context()),
             "partial": partial,
         }
         return command(*arguments, following=following, **named)

@@ -23,7 +23,7 @@ def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
 
     with work() as at:
         at.name(dump)
-        with open_heap(dump, at.progress, **following) as heap:
+        with open_heap(dump, at.progress, follows=True, **following) as heap:
             yield heap
 
 

@@ -59,7 +59,7 @@ def is_quiet() -> bool:
 
 
 class Work:
-    """What a command does with its files, as far as the user sees it."""
+    """What a command does with its files, as far as the user sees it; a `heapscope.progress.FileProgress`."""
 
     def __init__(self, bars: Bars | None = None) -> None:
         self._bars = bars
@@ -68,11 +68,12 @@ class Work:
         self._task: TaskID | None = None
         self._label = ""
         self._shown: tuple[str, int] = "", 0
+        self._lock = threading.RLock()  # several files may be worked on side by side
 
     @property
     def progress(self) -> Progress:
         """To be handed to the analysis."""
-        return no_progress if self._bars is None else self._update
+        return no_progress if self._bars is None else self
 
     def each(self, paths: Sequence[Path]) -> Iterator[Path]:
         """The paths, one after the other; the bars name the one that was taken last."""
@@ -82,17 +83,38 @@ class Work:
 
     def name(self, path: Path, place: str = "") -> None:
         """Name the file that is worked on from now on."""
-        self._label = shorten(printable(path.name), self._name_width) + place
+        self._begin(self.labelled(path.name, place))
+
+    def labelled(self, name: str, place: str) -> str:
+        """What a file is called here."""
+        return shorten(printable(name), self._name_width) + place
+
+    def of_file(self, name: str, place: str = "") -> Progress:
+        """See `heapscope.progress.FileProgress`."""
+        label = self.labelled(name, place)
+
+        def told(phase: str, done: int, total: int, /) -> None:
+            with self._lock:
+                if label != self._label:
+                    self._begin(label)
+                self(phase, done, total)
+
+        return told
+
+    def _begin(self, label: str) -> None:
+        self._label = label
         self._shown = "", 0
 
-    def _update(self, phase: str, done: int, total: int) -> None:
+    def __call__(self, phase: str, done: int, total: int, /) -> None:
+        """See `heapscope.progress.Progress`."""
         assert self._bars is not None
-        if self._task is None or self._shown != (phase, total):
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            self._task = self._bars.add_task(f"{phase} {self._label}", total=total)
-            self._shown = phase, total
-        self._bars.update(self._task, completed=done)
+        with self._lock:
+            if self._task is None or self._shown != (phase, total):
+                if self._task is not None:
+                    self._bars.remove_task(self._task)
+                self._task = self._bars.add_task(f"{phase} {self._label}", total=total)
+                self._shown = phase, total
+            self._bars.update(self._task, completed=done)
 
 
 class _NotebookWork(Work):
@@ -104,7 +126,10 @@ class _NotebookWork(Work):
 
     @property
     def progress(self) -> Progress:
-        return lambda phase, done, total, /: self._bar(f"{phase} {self._label}", done, total)
+        return self
+
+    def __call__(self, phase: str, done: int, total: int, /) -> None:
+        self._bar(f"{phase} {self._label}", done, total)
 
 
 class _ToldWork(Work):
@@ -126,13 +151,16 @@ class _ToldWork(Work):
 
     @property
     def progress(self) -> Progress:
-        return self._note
+        return self
 
-    def name(self, path: Path, place: str = "") -> None:
-        self._label = printable(path.name) + place
+    def labelled(self, name: str, place: str) -> str:
+        return printable(name) + place
+
+    def _begin(self, label: str) -> None:
+        self._label = label
         self._state = "", self._clock(), 0, 0
 
-    def _note(self, phase: str, done: int, total: int, /) -> None:
+    def __call__(self, phase: str, done: int, total: int, /) -> None:
         named = f"{phase} {self._label}".rstrip()
         known, began, _, _ = self._state
         self._state = named, began if known == named else self._clock(), done, total

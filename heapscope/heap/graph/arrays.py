@@ -82,6 +82,11 @@ class HeapArrays:
         Where the index is, or will be once everything was computed; None: no index.
     index_key : dict, optional
         What beside the dump decides what the index has; the options by default.
+
+    Attributes
+    ----------
+    is_in_index : bool
+        Whether the index has all of them.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class HeapArrays:
         self._index_file = index_file
         self._index = open_index(index_file, self._identity, self._key) if index_file else None
         self._store = Store(None if self._index else index_file, spills=index_file is None)
+        self.is_in_index = self._index is not None
         # References of each object, which `fill` counts and `references.build` turns into row starts.
         self._degrees: NDArray[np.uint32] | NDArray[np.int64] | None = None
 
@@ -359,7 +365,8 @@ class HeapArrays:
         for name, values in arrays.items():
             store.add(name, values)
         if identity_of(self._source.path) == self._identity:
-            store.commit(self._identity, self._key, {"lost_count": self.references.lost_count})
+            lost = {"lost_count": self.references.lost_count}
+            self.is_in_index = store.commit(self._identity, self._key, lost)
         else:
             store.abandon()
 

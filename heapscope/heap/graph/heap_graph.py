@@ -121,6 +121,11 @@ class HeapGraph:
             self._arrays = self._new_arrays()
             return getattr(self._arrays, name)
 
+    @property
+    def is_in_index(self) -> bool:
+        """Whether what takes long to compute lies in the index: another graph of this heap finds it there."""
+        return self._arrays.is_in_index
+
     def kept(self, what: str, compute: Callable[[], Computed]) -> Computed:
         """A fact of this heap, computed once: ``graph.kept("threads", lambda: ...)``.
 

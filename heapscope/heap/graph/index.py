@@ -158,6 +158,9 @@ class Store:
             except OSError:
                 self._path = None  # no room, no right: the answer does not depend on the index
 
+    def __del__(self) -> None:
+        self.abandon()  # the file of an index that was never finished goes with it
+
     def array(self, name: str, shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """A new array of zeros that becomes part of the index."""
         with self._lock:

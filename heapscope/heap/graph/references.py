@@ -182,19 +182,27 @@ class References:
 def reference_classes(classes: Sequence[JavaClass]) -> dict[int, tuple[ReferentKind, int]]:
     """Class index -> how its instances hold their referent, and the class that declares that field."""
     by_id = {c.class_id: c for c in classes if c.class_id}
+    # How instances of a class hold a referent, as far as its superclasses tell, and who declares the field;
+    # None for what extends no Reference, and meanwhile, for superclasses may go round in a circle.
+    known: dict[int, tuple[ReferentKind | None, int] | None] = {}
     found: dict[int, tuple[ReferentKind, int]] = {}
     for i, java_class in enumerate(classes):
-        kind = None
-        seen: set[int] = set()
+        chain: list[JavaClass] = []
         current: JavaClass | None = java_class
-        while current is not None and current.class_id not in seen:
-            seen.add(current.class_id)
-            kind = kind or _REFERENCE_CLASSES.get(current.name)
-            if current.name == _REFERENCE:
-                if kind is not None:
-                    found[i] = kind, current.class_id
-                break
+        while current is not None and id(current) not in known:
+            known[id(current)] = None
+            chain.append(current)
             current = by_id.get(current.super_id) if current.super_id else None
+        above = None if current is None else known[id(current)]
+        for each in reversed(chain):
+            if each.name == _REFERENCE:
+                above = None, each.class_id
+            elif above is not None:
+                above = _REFERENCE_CLASSES.get(each.name, above[0]), above[1]
+            known[id(each)] = above
+        mine = known[id(java_class)]
+        if mine is not None and mine[0] is not None:
+            found[i] = mine[0], mine[1]
     return found
 
 

@@ -388,6 +388,8 @@ def _read_text(path: str) -> bytes:
     try:
         if is_standard_input(path):
             text = _standard_input(sys.stdin.buffer)
+            if not text:
+                raise HistogramError("standard input", 1, 0, "is empty; nothing was piped into it")
             if text.startswith((MAGIC_PREFIX, b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
                 raise HistogramError(
                     "standard input",
