@@ -106,10 +106,11 @@ def run_fleet(
     """
     extras.distributed()
     extras.pyarrow()
+    if scratch is not None and scheduler is None and not scratch.is_dir():
+        raise HeapscopeError(f"--scratch {scratch}: there is no such folder")
     known = folder.identities()
     missing = [each for each in sources if each.identity not in known]
     folder.forget_failures({scrub(each.url) for each in sources})
-    folder.clear_unfinished()
     began = monotonic()
     state = RunState(
         total_count=len(missing),
@@ -121,17 +122,18 @@ def run_fleet(
         return state
     works = [Work(each, partial, version, "" if scratch is None else str(scratch)) for each in missing]
     try:
-        if scheduler is not None:
-            with _remote(scheduler) as client:
-                state.dashboard = _dashboard(client)
-                watcher(state)
-                _run(client, works, folder, state, watcher, began)
-        else:
-            for count, group in _groups(works, workers):
-                with _local(count) as client:
+        with folder.writing():
+            if scheduler is not None:
+                with _remote(scheduler) as client:
                     state.dashboard = _dashboard(client)
                     watcher(state)
-                    _run(client, group, folder, state, watcher, began)
+                    _run(client, works, folder, state, watcher, began)
+            else:
+                for count, group in _groups(works, workers):
+                    with _local(count) as client:
+                        state.dashboard = _dashboard(client)
+                        watcher(state)
+                        _run(client, group, folder, state, watcher, began)
     finally:
         state.seconds = monotonic() - began
         state.failures.sort(key=lambda each: each.source)

@@ -316,6 +316,7 @@ def _process_json(process: FleetProcess) -> dict[str, Any]:
         "causes": [
             {"key": each.cause.key, "class_name": each.class_name, "confidence": str(each.confidence)}
             | {"instance_count": each.instance_count, "retained_bytes": each.retained_bytes}
+            | {"is_by_class": each.is_by_class}
             for each in process.causes
         ],
         "snapshots": list(process.snapshots),

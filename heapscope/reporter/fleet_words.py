@@ -92,6 +92,14 @@ def cohort_words(group: CauseGroup) -> list[str]:
     """What the processes of one cause have in common, a sentence each."""
     b = "healthy" if group.is_against_healthy else "other"
     found = difference_words(group.cohorts, Sides("leaking", b))
+    by_class = sum(
+        each.cause == group.cause and each.is_by_class for process in group.members for each in process.causes
+    )
+    if by_class:
+        found.append(
+            f"In {plural(by_class, 'process', 'processes')} of these only the growing class is known, as class "
+            "histograms tell it; that it is held in the same way is what the others suggest."
+        )
     if not group.is_against_healthy and group.cohorts.b_size:
         found.append(
             "The others have no finding, but too few snapshots to be called healthy: some may leak as well."
@@ -274,6 +282,7 @@ def comparison_words(found: FleetComparison) -> list[str]:
     words.append(f"B is {found.b_name}: {plural(found.outcome.b_size, 'process', 'processes')}.")
     if found.both_count:
         words.append(f"{plural(found.both_count, 'process is', 'processes are')} in both, and left out.")
+    words += [f"{each[0].upper()}{each[1:]}." for each in found.remarks]
     for each in found.outcome.differences:
         words.append(_sentence(each, sides, found.outcome))
     if not found.outcome.differences and found.can_tell:
