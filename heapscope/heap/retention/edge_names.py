@@ -98,7 +98,7 @@ def labels(
             text = _static_label(graph, source, int(targets[row]))
         codes[row] = texts.setdefault(text, len(texts))
     rest = np.nonzero(~is_class_object)[0]
-    threads = np.unique(graph.roots.hangs_on)  # a stack comes before the class
+    is_thread = np.isin(sources, np.unique(graph.roots.hangs_on))  # a stack comes before the class
     order = rest[np.argsort(class_of[rest], kind="stable")]
     starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
     for group in np.split(order, starts[1:]) if order.size else []:
@@ -119,7 +119,7 @@ def labels(
                 left = left[~is_it]
         of_class = targets[group[left]] == graph.class_objects[index]
         if of_class.any():
-            of_class &= ~np.isin(sources[group[left]], threads)
+            of_class &= ~is_thread[group[left]]
             codes[group[left[of_class]]] = texts.setdefault(f"{name} {CLASS}", len(texts))
             left = left[~of_class]
         for row in group[left].tolist():  # stacks of threads: few
