@@ -7,8 +7,8 @@
 One real dump (`benchmarks.make_dump` at a small scale) is copied, each copy with a path and a time of capture
 of its own, which makes it another dump.  Three quarters of the copies are three of one process each, so that
 there are series; the copies are removed at the end.  What is printed: wall clock, processor time (which says
-more on a machine that others use), the highest memory of a worker, of the scheduler with the client, and of the
-report; at the end the limits.
+more on a machine that others use), the highest memory of a worker, of the scheduler with the client, and of
+the report; at the end the limits.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def main() -> None:
     room = Path(tempfile.mkdtemp(prefix="heapscope-fleet-", dir=options.scratch))
     try:
         print(f"dumps of {format_bytes(dump.stat().st_size)}")
-        print("dumps  workers  seconds  each  processor each  worker's memory  scheduler's  report  its memory")
+        print(
+            "dumps  workers  seconds  each  processor each  worker's memory  scheduler's  report  its memory"
+        )
         for count in options.counts:
             folder = room / f"{count}"
             copies(dump, folder, count)

@@ -20,9 +20,9 @@ AGE = "age"
 AGE_NAME, THREADS, RESIDENT, WORK = "age of the process", "threads", "resident memory", "work units per hour"
 VARIABLE, PROPERTY, OPTION = "environment variable", "system property", "JVM option"
 LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "load"
-# What one process alone has (a port, a name of its own) says nothing where so many have such a thing that none
-# of them could be told from chance: its p-value is 1/n at best, over more than n/20 tests.  In a large fleet
-# these would be most of all attributes.
+# What one process alone has (a port, a name of its own) says nothing where so many have such a thing that
+# none of them could be told from chance: its p-value is 1/n at best, over more than n/20 tests.  In a large
+# fleet these would be most of all attributes.
 _MANY = 100
 _MASKED = MASKED.rstrip(")")
 # Different in every process, or saying when it was started; and what another table has.

@@ -144,7 +144,10 @@ class FleetFolder:
                 shutil.rmtree(made, ignore_errors=True)
                 (self.path / _FAILED / f"{identity}.json").unlink(missing_ok=True)
         except OSError as error:
-            raise OutputFailed(self.path, error.strerror or str(error)) from None
+            raise OutputFailed(
+                self.path,
+                f"{error.strerror or error}; what is done stays, run the same command again for the rest",
+            ) from None
 
     def add_failure(self, failure: Failure) -> None:
         """Note a file that could not be read; the next run tries it again.

@@ -257,7 +257,9 @@ def _without_copies(rows: Sequence[Row]) -> Iterator[Row]:
     seen = set()
     dumps = {_place(row) for row in rows if row["kind"] == DUMP}
     for row in rows:
-        key = row["content"], row["kind"], row["host"], row["pid"]
+        # A process that rests has the same counts at another time; a dump tells its time inside.
+        when = row["captured_at"] if row["kind"] != DUMP else None
+        key = row["content"], row["kind"], row["host"], row["pid"], when
         is_beside = row["kind"] != DUMP and _place(row) in dumps
         if key not in seen and not is_beside:
             seen.add(key)
@@ -302,7 +304,8 @@ def _process(
         try:
             growth = series.growth(progress=no_progress)
         except HeapscopeError as error:
-            problem = str(error)
+            # Its way out is an option that a fleet has not.
+            problem = str(error).partition("; pass --order")[0]
     findings = _table_of(folder, dumps[-1]["snapshot"], "findings").to_pylist() if dumps else []
     known = _known_leaks(series, growth, findings)
     causes = known + _other_causes(folder, series, growth, known, dumps)

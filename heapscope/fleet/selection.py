@@ -198,9 +198,7 @@ class _Parser:
             raise self.error(f"expected a name behind {prefix}, as in {prefix}.X")
         known = (*_PREFIXES, *_TABLES.values()) if dot else (*_PLAIN, *_PREFIXES)
         by_table = {table: each for each, table in _TABLES.items()}
-        meant = [
-            by_table.get(each, each) for each in get_close_matches(prefix.lower(), known, 1, _ALIKE)
-        ]
+        meant = [by_table.get(each, each) for each in get_close_matches(prefix.lower(), known, 1, _ALIKE)]
         if not meant:
             raise self.error(
                 f"there is no {name!r}; there are {', '.join(_PLAIN)}, "

@@ -172,6 +172,8 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
             else:
                 inside = system.find(start, detail=True)
                 rows += [each for _, each in sorted(inside.items()) if _is_dump(each["name"])]
+        # The listing of a web server tells no lengths.
+        rows = [row if row.get("size") is not None else system.info(row["name"]) for row in rows]
     except FileNotFoundError:
         raise HeapscopeError(f"{scrub(given)}: there is no such file, folder or bucket") from None
     except (ImportError, ValueError) as error:  # fsspec names the package that is missing
@@ -201,7 +203,7 @@ def _source(row: Mapping[str, Any], address_of: Callable[[str], str], name: Name
 
 
 def version_of(info: Mapping[str, Any]) -> str:
-    """What changes when a file is written anew, of what its file system tells of it; empty where nothing does."""
+    """What its file system tells of a file that changes when it is written anew; empty where nothing does."""
     return next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), "")
 
 

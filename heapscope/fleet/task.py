@@ -82,7 +82,8 @@ def _read(work: Work) -> dict[str, bytes] | str:
     found = _sketch(work, path)
     after = path.stat()
     # What was read of a file that is being written counts for nothing: no sketch of it, and no error in it.
-    if (after.st_size, after.st_mtime_ns, after.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
+    was, now = ((each.st_size, each.st_mtime_ns, each.st_ino) for each in (before, after))
+    if now != was:
         return _changed(work.source, after.st_size)
     return found
 

@@ -76,6 +76,12 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             f"{plural(undecided, 'process has', 'processes have')} fewer than three snapshots that can be "
             "compared and no known leak in them: neither leaking nor healthy."
         )
+    problems = [each for each in verdict.processes if each.problem]
+    if problems:
+        found.append(
+            f"The snapshots of {plural(len(problems), 'process', 'processes')} could not be compared; "
+            f"{problems[0].label}: {problems[0].problem}."
+        )
     unknown = sum(not each.is_identified for each in verdict.processes)
     if unknown:
         found.append(
@@ -97,8 +103,8 @@ def cohort_words(group: CauseGroup) -> list[str]:
     )
     if by_class:
         found.append(
-            f"In {plural(by_class, 'process', 'processes')} of these only the growing class is known, as class "
-            "histograms tell it; that it is held in the same way is what the others suggest."
+            f"In {plural(by_class, 'process', 'processes')} of these only the growing class is known, as "
+            "class histograms tell it; that it is held in the same way is what the others suggest."
         )
     if not group.is_against_healthy and group.cohorts.b_size:
         found.append(

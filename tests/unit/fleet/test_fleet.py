@@ -494,6 +494,45 @@ def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
     assert [each.cause.key for each in leaking.causes] == [f"{REGISTRY}.BY_USER"]
 
 
+def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
+    """They tell what grows; what holds it the dumps of other processes tell, where all say the same."""
+    workers = [
+        Worker("h1", 1, leaks=True, session_count=30, per_dump=30),
+        Worker("h2", 2, leaks=True, session_count=30, per_dump=30),
+        Worker("h3", 3, leaks=True, session_count=30, per_dump=30),
+    ]
+    paths = write_fleet(tmp_path / "north", workers)
+    fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
+    for place, path in enumerate(path for path in paths if path.parent.name != "h1"):
+        rows = fleet.sql(
+            "SELECT class_name, reachable_count, reachable_bytes "
+            f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
+        )
+        lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
+        total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
+        text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
+        path.unlink()
+        path = path.with_suffix(".histogram.txt")
+        path.write_text(f"{text}\n")
+        if path.parent.name == "h2":
+            moment = f"2026-05-31T1{place}:00:00Z"
+            path.with_name(f"{path.name}.json").write_text(json.dumps({"captured_at": moment}))
+    mixed = make_sketches(tmp_path / "north", tmp_path / "mixed", "{host}/{pid}-{number}.*")
+    found = judge_fleet(mixed)
+    (group,) = found.groups
+    assert group.cause.key == f"{REGISTRY}.BY_USER"
+    assert [(each.label, each.causes[0].is_by_class) for each in group.members] == [
+        ("h1:1", False),
+        ("h2:2", True),
+    ]
+    text = render_fleet_markdown(found)
+    assert "In 1 process of these only the growing class is known" in text
+    # Class histograms whose order nothing tells are not compared, and the report says so.
+    assert [each.label for each in found.processes if each.problem] == ["h3:3"]
+    assert "The snapshots of 1 process could not be compared; h3:3: " in text
+    assert "--order" not in text
+
+
 def test_age_and_load_are_attributes(tmp_path: Path) -> None:
     workers = [Worker("h1", number, dump_count=2, session_count=3) for number in range(3)]
     paths = write_fleet(tmp_path / "north", workers)
