@@ -335,7 +335,7 @@ def _process(
 
 def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
     """With what the GC roots reach, if all of them tell that: garbage is no growth; else with all objects."""
-    tables = [_table_of(folder, row["snapshot"], "classes") for row in rows]
+    tables = [_table_of(folder, row["snapshot"], "classes", _OF_CLASSES) for row in rows]
     are_reachable = not any(table.column("reachable_bytes").null_count for table in tables)
     return [
         _snapshot(row, table, _sidecar_of(folder, row), are_reachable)
@@ -343,8 +343,14 @@ def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
     ]
 
 
+_OF_CLASSES = (
+    *("class_name", "super_name", "instance_count", "shallow_bytes"),
+    *("reachable_count", "reachable_bytes"),
+)
+
+
 def _sidecar_of(folder: Path, row: Row) -> dict[str, Any]:
-    (text,) = _table_of(folder, row["snapshot"], "snapshots").column("sidecar").to_pylist()
+    (text,) = _table_of(folder, row["snapshot"], "snapshots", ["sidecar"]).column("sidecar").to_pylist()
     found: dict[str, Any] = json.loads(text) if text else {}
     return found
 
@@ -383,15 +389,17 @@ def _snapshot(row: Row, table: Any, sidecar: dict[str, Any], is_reachable: bool)
     )
 
 
-def _table_of(folder: Path, snapshot: str, name: str) -> Any:
-    """The rows of one snapshot in a table of its sketch."""
-    identity = snapshot.partition("#")[0]
-    path = folder / identity / f"{name}.parquet"
-    return pyarrow().parquet.ParquetFile(path).read() if "#" not in snapshot else _picked(path, snapshot)
-
-
-def _picked(path: Path, snapshot: str) -> Any:
-    return pyarrow().parquet.read_table(path, filters=[("snapshot", "=", snapshot)], partitioning=None)
+def _table_of(folder: Path, snapshot: str, name: str, columns: Sequence[str] | None = None) -> Any:
+    """The rows of one snapshot in a table of its sketch: all columns, or some of them."""
+    path = folder / snapshot.partition("#")[0] / f"{name}.parquet"
+    parquet = pyarrow().parquet
+    # In this thread: for a few kilobytes others cost more than they save.
+    if "#" not in snapshot:
+        return parquet.ParquetFile(path).read(columns=columns and list(columns), use_threads=False)
+    of_snapshot = [("snapshot", "=", snapshot)]
+    return parquet.read_table(
+        path, columns=columns and list(columns), filters=of_snapshot, partitioning=None, use_threads=False
+    )
 
 
 # --- why it leaks ---
@@ -486,7 +494,7 @@ def _grown(folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]) 
 
 
 def _retained(folder: Path, snapshot: str, table: str, name: str) -> dict[str, int]:
-    rows = _table_of(folder, snapshot, table).select([name, "retained_bytes"]).to_pylist()
+    rows = _table_of(folder, snapshot, table, [name, "retained_bytes"]).to_pylist()
     found: dict[str, int] = {}
     for row in rows:
         found[row[name]] = found.get(row[name], 0) + (row["retained_bytes"] or 0)

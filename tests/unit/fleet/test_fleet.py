@@ -21,6 +21,7 @@ from heapscope.cli import main
 from heapscope.errors import HeapscopeError, QueryError
 from heapscope.fleet import task
 from heapscope.fleet.attributes import attributes_of
+from heapscope.fleet.cohorts import Attribute, compare_cohorts
 from heapscope.fleet.fleet import Fleet
 from heapscope.fleet.folder import Failure, FleetFolder
 from heapscope.fleet.processes import find_fleet_processes
@@ -35,6 +36,7 @@ from heapscope.reporter.fleet import (
     render_fleet_markdown,
     write_fleet_report,
 )
+from heapscope.reporter.fleet_words import Sides, difference_words
 from heapscope.reporter.text import markdown_text
 from tests.support.fleet import (
     NAME,
@@ -424,6 +426,19 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert "1 process has fewer than three snapshots" in text
     assert "class counts and findings in the sketches" in text
     assert "counted nowhere: 1 file" in text
+
+
+def test_what_could_not_be_told_from_chance_is_no_attribute_that_was_compared() -> None:
+    """A host that one process has, among eight: it differs, and is no test."""
+    is_a = np.arange(8) < 4
+    own = [Attribute("host", f"h{number}", (np.arange(8) == number) * 1.0) for number in range(3)]
+    words = difference_words(compare_cohorts(own, is_a), Sides("leaking", "healthy"))
+    assert words == [
+        "Nothing that is known tells them apart: 4 leaking against 4 healthy. They differ in hosts, but too "
+        "few share any of these to tell it from chance."
+    ]
+    words = difference_words(compare_cohorts([], is_a), Sides("leaking", "healthy"))
+    assert words == ["Nothing that is known of them differs: 4 leaking against 4 healthy."]
 
 
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
