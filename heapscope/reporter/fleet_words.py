@@ -206,8 +206,8 @@ def _nothing(cohorts: Cohorts, sizes: str) -> str:
         return f"Nothing that is known of them differs: {sizes}."
     kinds = dict.fromkeys(_KINDS.get(each.kind, each.kind) for each in cohorts.differences)
     return (
-        f"Nothing that is known tells them apart: {sizes}. They differ in {', '.join(kinds)}, but too few share "
-        "any of these to tell it from chance."
+        f"Nothing that is known tells them apart: {sizes}. They differ in {', '.join(kinds)}, but too few "
+        "share any of these to tell it from chance."
     )
 
 

@@ -426,6 +426,7 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert "1 process has fewer than three snapshots" in text
     assert "class counts and findings in the sketches" in text
     assert "counted nowhere: 1 file" in text
+    assert "5 processes, grouped by owner field. Each grows by 6.96 kB/h; when memory runs out" in text
 
 
 def test_what_could_not_be_told_from_chance_is_no_attribute_that_was_compared() -> None:
