@@ -70,7 +70,7 @@ def _read(work: Work) -> dict[str, bytes] | str:
         where = work.scratch or _scratch() or tempfile.gettempdir()
         try:
             made = tempfile.TemporaryDirectory(prefix="heapscope-", dir=where)
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             return f"the scratch folder {where}: {error.strerror or error}; --scratch names another"
         with made as folder:
             copy = _fetch(work.source, Path(folder))
@@ -158,10 +158,16 @@ def _fetch(source: Source, folder: Path) -> Path | str:
     return copy
 
 
-def _state(system: Any, path: str) -> tuple[int, str]:
-    """Length and version of a remote file, as its store has them now."""
+def _state(system: Any, path: str) -> tuple[int, str] | None:
+    """Length and version of a remote file, as its store has them now; None where it does not tell.
+
+    fsspec says of a web server that is away that the file is not there: reading it says which it is.
+    """
     system.invalidate_cache()
-    info = system.info(path)
+    try:
+        info = system.info(path)
+    except FileNotFoundError:
+        return None
     return int(info.get("size") or 0), version_of(info)
 
 
