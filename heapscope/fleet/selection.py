@@ -261,14 +261,16 @@ def _in_order(found: str, sign: str, wanted: str) -> bool:
 
 def _stands(left: Any, sign: str, right: Any) -> bool:
     below, equal = left < right, left == right
-    return {
-        "=": equal,
-        "!=": not equal,
-        "<": below,
-        "<=": below or equal,
-        ">": not (below or equal),
-        ">=": not below,
-    }[sign]
+    return bool(
+        {
+            "=": equal,
+            "!=": not equal,
+            "<": below,
+            "<=": below or equal,
+            ">": not (below or equal),
+            ">=": not below,
+        }[sign]
+    )
 
 
 def facts_of(fleet: Fleet, processes: list[FleetProcess]) -> list[Facts]:

@@ -27,6 +27,7 @@ from heapscope.fleet.folder import Failure, FleetFolder
 from heapscope.fleet.processes import find_fleet_processes
 from heapscope.fleet.schema import MEANINGS, SCHEMA_VERSION, TABLES
 from heapscope.fleet.selection import parse_selection
+from heapscope.fleet.sketch import make_sketch
 from heapscope.fleet.sources import NamePattern, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from heapscope.fleet.verdict import FleetVerdict, compare_fleet, judge_fleet
@@ -159,7 +160,7 @@ def test_a_file_that_is_written_while_it_is_read_has_no_sketch(
     if protocol:
         monkeypatch.setattr(Copied, "get_file", written(Copied.get_file))
     else:
-        monkeypatch.setattr(task, "make_sketch", written(task.make_sketch))
+        monkeypatch.setattr(task, "make_sketch", written(make_sketch))
     size = source.byte_count
     expected = (
         f"it had {size:,} bytes and has {size + (not protocol):,} now"
