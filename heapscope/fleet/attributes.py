@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.fleet.cohorts import Attribute
+from heapscope.fleet.cohorts import FALSE_DISCOVERIES, Attribute
 from heapscope.secrets import MASKED
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ AGE = "age"
 AGE_NAME, THREADS, RESIDENT, WORK = "age of the process", "threads", "resident memory", "work units per hour"
 VARIABLE, PROPERTY, OPTION = "environment variable", "system property", "JVM option"
 LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "load"
+# What one process alone has (a port, a name of its own) says nothing where so many have such a thing that
+# none of them could be told from chance: its p-value is 1/n at best, over more than n/20 tests.  In a large
+# fleet these would be most of all attributes.
+_MANY = 100
 _MASKED = MASKED.rstrip(")")
 # Different in every process, or saying when it was started; and what another table has.
 _OWN = frozenset(
@@ -100,6 +104,9 @@ def _present(
     places: dict[str, set[int]] = {}
     for place, name, ending in rows:
         places.setdefault(name + ending, set()).add(place)
+    alone = {min(having) for having in places.values() if len(having) == 1}
+    if len(known) >= _MANY and len(alone) > FALSE_DISCOVERIES * len(known):
+        places = {name: having for name, having in places.items() if len(having) > 1}
     base = np.full(count, np.nan, np.float32)
     base[sorted(known)] = 0.0
     # One column for all that the same processes have: what each process has alone is thousands of names.

@@ -6,25 +6,27 @@
     DIR/<identity>/<table>.parquet      a sketch
     DIR/.failed/<identity>.json         a file that could not be read, and why
     DIR/.unfinished/                    sketches that are being written
+    DIR/.lock                           held by every run that writes
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Set
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from heapscope.errors import HeapscopeError, OutputFailed
+from heapscope.errors import HeapscopeError, OutputExists, OutputFailed
 from heapscope.files import new_file
 from heapscope.fleet.schema import SCHEMA_VERSION
 
 _ABOUT = "fleet.json"
-_FAILED, _UNFINISHED = ".failed", ".unfinished"
+_FAILED, _UNFINISHED, _LOCK = ".failed", ".unfinished", ".lock"
 _IDENTITY_DIGITS = 32
 
 
@@ -76,13 +78,38 @@ class FleetFolder:
 
     def _create(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
+        is_empty = all(each.name.endswith(".part") for each in self.path.iterdir())
         if (self.path / _ABOUT).exists():
             return
-        if any(self.path.iterdir()):
+        if not is_empty:
             raise HeapscopeError(f"{self.path}: this folder is not empty, and no fleet's; name a new one")
-        with new_file(self.path / _ABOUT) as file:
+        with suppress(OutputExists), new_file(self.path / _ABOUT) as file:  # another run may be faster
             about = {"format": "heapscope fleet", "schema_version": SCHEMA_VERSION}
             file.write(json.dumps(about).encode() + b"\n")
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A run that adds sketches: what killed runs left is removed, unless another run is at work.
+
+        Raises
+        ------
+        OutputFailed
+        """
+        try:
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OutputFailed(self.path, error.strerror or str(error)) from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(self.path / _UNFINISHED, ignore_errors=True)
+            except OSError:
+                pass  # another run, or a file system without locks
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
 
     def identities(self) -> set[str]:
         """Of the sketches that are there."""
@@ -117,7 +144,10 @@ class FleetFolder:
                 shutil.rmtree(made, ignore_errors=True)
                 (self.path / _FAILED / f"{identity}.json").unlink(missing_ok=True)
         except OSError as error:
-            raise OutputFailed(self.path, error.strerror or str(error)) from None
+            raise OutputFailed(
+                self.path,
+                f"{error.strerror or error}; what is done stays, run the same command again for the rest",
+            ) from None
 
     def add_failure(self, failure: Failure) -> None:
         """Note a file that could not be read; the next run tries it again.
@@ -126,6 +156,8 @@ class FleetFolder:
         ------
         OutputFailed
         """
+        if (self.path / failure.identity).is_dir():  # another run has read it
+            return
         folder = self.path / _FAILED
         try:
             folder.mkdir(exist_ok=True)
@@ -141,10 +173,6 @@ class FleetFolder:
             with suppress(OSError, ValueError, TypeError):
                 found.append(Failure(**json.loads(path.read_text(encoding="utf-8"))))
         return sorted(found, key=lambda each: each.source)
-
-    def clear_unfinished(self) -> None:
-        """Remove what killed runs left."""
-        shutil.rmtree(self.path / _UNFINISHED, ignore_errors=True)
 
     def forget_failures(self, sources: Set[str]) -> None:
         """Remove the notes on some addresses, which are read again."""

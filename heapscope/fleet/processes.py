@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class CauseInProcess:
-    """A cause in one process, with its figures in the last snapshot that shows it."""
+    """A cause in one process, with its figures in the last snapshot that shows it.
+
+    ``is_by_class``: its own snapshots tell the class that grows alone; what holds it is known of others.
+    """
 
     cause: Cause
     class_name: str
@@ -97,6 +100,7 @@ class CauseInProcess:
     instance_count: int
     retained_bytes: int | None
     share: float | None
+    is_by_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,28 +170,57 @@ Row = dict[str, Any]
 def find_fleet_processes(fleet: Fleet, progress: Progress = no_progress) -> list[FleetProcess]:
     """The processes of a fleet with their verdicts, in the order of their labels.
 
-    Histograms are read of one process at a time, so memory does not grow with the number of dumps.
+    What is large is read of one process at a time: all that is kept of a dump is where it lies, its time and
+    its size.
 
     Raises
     ------
     MissingDependency
     """
-    rows = fleet.answer("SELECT * FROM snapshots ORDER BY captured_at, name, snapshot").to_arrow().to_pylist()
-    findings = _by_snapshot(fleet, "findings")
-    groups = list(_grouped(rows))
-    found = []
-    for done, (label, group, is_identified) in enumerate(groups):
-        progress("reading processes", done, len(groups))
-        found.append(_process(fleet.path, label, group, findings, is_identified=is_identified))
+    rows = fleet.answer(
+        f"SELECT {', '.join(_COLUMNS)} FROM snapshots ORDER BY captured_at, name, snapshot"
+    ).to_arrow()
+    groups = list(_grouped(rows.to_pylist()))
+    del rows
+    groups.reverse()
+    found: list[FleetProcess] = []
+    count = len(groups)
+    causes: dict[Cause, Cause] = {}  # the texts of a cause once, however many processes have it
+    while groups:
+        progress("reading processes", len(found), count)
+        label, group, is_identified = groups.pop()
+        found.append(_process(fleet.path, label, group, causes, is_identified=is_identified))
     found.sort(key=lambda each: (each.host, each.label, each.snapshots))
-    return found
+    return _joined(found)
 
 
-def _by_snapshot(fleet: Fleet, table: str) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in fleet.answer(f"SELECT * FROM {table}").to_arrow().to_pylist():
-        found.setdefault(row["snapshot"], []).append(row)
-    return found
+def _joined(processes: Sequence[FleetProcess]) -> list[FleetProcess]:
+    """With one cause where it is one: class histograms tell the class that grows, dumps what holds it too.
+
+    Where the same class grows in processes with dumps, and is held in one way in all of them, the others are
+    counted to these; they are marked as `CauseInProcess.is_by_class`.
+    """
+    held: dict[str, set[Cause]] = {}
+    for process in processes:
+        for each in process.causes:
+            if each.cause.kind in (OWNER_FIELD, PATH_GROUP):
+                held.setdefault(each.class_name, set()).add(each.cause)
+
+    def joined(each: CauseInProcess) -> CauseInProcess:
+        known = held.get(each.class_name, set())
+        if each.cause.kind != CLASS or len(known) != 1:
+            return each
+        return replace(each, cause=next(iter(known)), is_by_class=True)
+
+    return [replace(each, causes=tuple(map(joined, each.causes))) for each in processes]
+
+
+# What finding the processes takes; the rest of a row is read with the other tables of its sketch.
+_COLUMNS = (
+    *("snapshot", "source", "name", "number", "of_count", "kind", "captured_at", "captured_at_source"),
+    *("is_whole", "host", "pid", "role", "task_index", "pod", "direct_limit_bytes", "seed", "evidence"),
+    "content",
+)
 
 
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
@@ -224,7 +257,9 @@ def _without_copies(rows: Sequence[Row]) -> Iterator[Row]:
     seen = set()
     dumps = {_place(row) for row in rows if row["kind"] == DUMP}
     for row in rows:
-        key = row["content"], row["kind"], row["host"], row["pid"]
+        # A process that rests has the same counts at another time; a dump tells its time inside.
+        when = row["captured_at"] if row["kind"] != DUMP else None
+        key = row["content"], row["kind"], row["host"], row["pid"], when
         is_beside = row["kind"] != DUMP and _place(row) in dumps
         if key not in seen and not is_beside:
             seen.add(key)
@@ -260,7 +295,7 @@ def _label(row: Row, otherwise: str) -> str:
 
 
 def _process(
-    folder: Path, label: str, rows: Sequence[Row], findings: Mapping[str, list[Row]], *, is_identified: bool
+    folder: Path, label: str, rows: Sequence[Row], known_causes: dict[Cause, Cause], *, is_identified: bool
 ) -> FleetProcess:
     series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
@@ -269,9 +304,12 @@ def _process(
         try:
             growth = series.growth(progress=no_progress)
         except HeapscopeError as error:
-            problem = str(error)
-    known = _known_leaks(series, growth, findings.get(dumps[-1]["snapshot"], []) if dumps else [])
+            # Its way out is an option that a fleet has not.
+            problem = str(error).partition("; pass --order")[0]
+    findings = _table_of(folder, dumps[-1]["snapshot"], "findings").to_pylist() if dumps else []
+    known = _known_leaks(series, growth, findings)
     causes = known + _other_causes(folder, series, growth, known, dumps)
+    causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
     enough = growth is not None and len(series) >= MIN_SNAPSHOTS
     last = rows[-1]
     return FleetProcess(
@@ -297,12 +335,27 @@ def _process(
 
 def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
     """With what the GC roots reach, if all of them tell that: garbage is no growth; else with all objects."""
-    tables = [_table_of(folder, row["snapshot"], "classes") for row in rows]
+    tables = [_table_of(folder, row["snapshot"], "classes", _OF_CLASSES) for row in rows]
     are_reachable = not any(table.column("reachable_bytes").null_count for table in tables)
-    return [_snapshot(row, table, are_reachable) for row, table in zip(rows, tables, strict=True)]
+    return [
+        _snapshot(row, table, _sidecar_of(folder, row), are_reachable)
+        for row, table in zip(rows, tables, strict=True)
+    ]
 
 
-def _snapshot(row: Row, table: Any, is_reachable: bool) -> SketchedSnapshot:
+_OF_CLASSES = (
+    *("class_name", "super_name", "instance_count", "shallow_bytes"),
+    *("reachable_count", "reachable_bytes"),
+)
+
+
+def _sidecar_of(folder: Path, row: Row) -> dict[str, Any]:
+    (text,) = _table_of(folder, row["snapshot"], "snapshots", ["sidecar"]).column("sidecar").to_pylist()
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return found
+
+
+def _snapshot(row: Row, table: Any, sidecar: dict[str, Any], is_reachable: bool) -> SketchedSnapshot:
     counts, sizes = (
         ("reachable_count", "reachable_bytes") if is_reachable else ("instance_count", "shallow_bytes")
     )
@@ -332,19 +385,21 @@ def _snapshot(row: Row, table: Any, is_reachable: bool) -> SketchedSnapshot:
         pid=row["pid"],
         number=row["number"],
         of_count=row["of_count"],
-        kept_sidecar=json.loads(row["sidecar"]) if row["sidecar"] else {},
+        kept_sidecar=sidecar,
     )
 
 
-def _table_of(folder: Path, snapshot: str, name: str) -> Any:
-    """The rows of one snapshot in a table of its sketch."""
-    identity = snapshot.partition("#")[0]
-    path = folder / identity / f"{name}.parquet"
-    return pyarrow().parquet.ParquetFile(path).read() if "#" not in snapshot else _picked(path, snapshot)
-
-
-def _picked(path: Path, snapshot: str) -> Any:
-    return pyarrow().parquet.read_table(path, filters=[("snapshot", "=", snapshot)], partitioning=None)
+def _table_of(folder: Path, snapshot: str, name: str, columns: Sequence[str] | None = None) -> Any:
+    """The rows of one snapshot in a table of its sketch: all columns, or some of them."""
+    path = folder / snapshot.partition("#")[0] / f"{name}.parquet"
+    parquet = pyarrow().parquet
+    # In this thread: for a few kilobytes others cost more than they save.
+    if "#" not in snapshot:
+        return parquet.ParquetFile(path).read(columns=columns and list(columns), use_threads=False)
+    of_snapshot = [("snapshot", "=", snapshot)]
+    return parquet.read_table(
+        path, columns=columns and list(columns), filters=of_snapshot, partitioning=None, use_threads=False
+    )
 
 
 # --- why it leaks ---
@@ -439,7 +494,7 @@ def _grown(folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]) 
 
 
 def _retained(folder: Path, snapshot: str, table: str, name: str) -> dict[str, int]:
-    rows = _table_of(folder, snapshot, table).select([name, "retained_bytes"]).to_pylist()
+    rows = _table_of(folder, snapshot, table, [name, "retained_bytes"]).to_pylist()
     found: dict[str, int] = {}
     for row in rows:
         found[row[name]] = found.get(row[name], 0) + (row["retained_bytes"] or 0)

@@ -10,17 +10,23 @@
 Names: ``host``, ``pod``, ``role``, ``pid``, ``label`` (of the process), ``status``, ``cause``,
 ``heap_bytes``, ``snapshots``, ``time`` (of the last snapshot, ISO 8601), ``env.NAME``, ``property.NAME``,
 ``jar.NAME`` (its version), ``option.TEXT`` (``option.-XX:+UseG1GC is set``) and ``label.NAME`` of ``--name``.
-In values ``*`` stands for any text; a value with spaces stands in quotes.
+In values ``*`` stands for any text; a name or a value with spaces or signs in it stands in quotes.
+``heap_bytes`` takes sizes (``2GB``), ``time`` dates and times; without a time zone they are UTC.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.errors import HeapscopeError
+from heapscope.units import parse_bytes
 
 if TYPE_CHECKING:
     from heapscope.fleet.fleet import Fleet
@@ -28,14 +34,59 @@ if TYPE_CHECKING:
 
 # What a process is asked for by: the values that it has under a name.
 Facts = Mapping[str, frozenset[str]]
-Selection = Callable[[Facts], bool]
+_Holds = Callable[[Facts], bool]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """An expression; called with a process's facts it says whether it picks the process.
+
+    Attributes
+    ----------
+    text : str
+    tests : tuple
+        Names with the values that are asked for; None where only whether it is set matters.
+    """
+
+    text: str
+    tests: tuple[tuple[str, str | None], ...]
+    holds: _Holds
+
+    def __call__(self, facts: Facts) -> bool:
+        return self.holds(facts)
+
+    def remarks(self, processes: Sequence[Facts]) -> list[str]:
+        """Names that no process has, and values that none has, with those near to them."""
+        known: dict[str, set[str]] = {}
+        for facts in processes:
+            for name, values in facts.items():
+                known.setdefault(name, set()).update(values)
+        found = []
+        for name, value in dict.fromkeys(self.tests):
+            if name not in known:
+                found.append(f"no process has {name}{_near(name, known)}")
+            elif value is not None and not any(fnmatchcase(each, value) for each in known[name]):
+                found.append(f"no process has {name}={value}{_near(value, known[name])}")
+        return found
+
+
+def _near(text: str, known: Collection[str]) -> str:
+    if not text.strip("*"):
+        return ""
+    found = get_close_matches(text, sorted(known), _NEAR, _ALIKE)
+    return f"; near to it: {', '.join(found)}" if found else ""
+
+
+_NEAR, _ALIKE = 3, 0.6
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<sign>!=|<=|>=|=|<|>|\(|\))|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!]+))"""
 )
 _PLAIN = ("host", "pod", "role", "pid", "label", "status", "cause", "heap_bytes", "snapshots", "time")
 _TABLES = {"env": "environment", "property": "properties", "label": "labels"}
+_PREFIXES = (*_TABLES, "jar", "option")
 _SIGNS = ("=", "!=", "<", "<=", ">", ">=")
+_STATUSES = (str(LEAK), str(HEALTHY), str(UNDECIDED))
 
 
 def parse_selection(text: str) -> Selection:
@@ -50,13 +101,14 @@ def parse_selection(text: str) -> Selection:
     found = parser.expression()
     if parser.token is not None:
         raise parser.error("expected 'and', 'or' or the end")
-    return found
+    return Selection(text, tuple(parser.tests), found)
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.place = 0
+        self.tests: list[tuple[str, str | None]] = []
         self._tokens = self._split()
         self.token: str | None = None
         self.is_quoted = False
@@ -89,19 +141,19 @@ class _Parser:
         self.advance()
         return True
 
-    def expression(self) -> Selection:
+    def expression(self) -> _Holds:
         terms = [self.term()]
         while self.takes("or"):
             terms.append(self.term())
         return terms[0] if len(terms) == 1 else lambda facts: any(each(facts) for each in terms)
 
-    def term(self) -> Selection:
+    def term(self) -> _Holds:
         factors = [self.factor()]
         while self.takes("and"):
             factors.append(self.factor())
         return factors[0] if len(factors) == 1 else lambda facts: all(each(facts) for each in factors)
 
-    def factor(self) -> Selection:
+    def factor(self) -> _Holds:
         if self.takes("not"):
             inner = self.factor()
             return lambda facts: not inner(facts)
@@ -112,48 +164,113 @@ class _Parser:
             return inner
         return self.test()
 
-    def test(self) -> Selection:
+    def test(self) -> _Holds:
         name = self.token
         if name is None or name in (*_SIGNS, "(", ")", "and", "or", "is"):
             raise self.error("expected a name")
-        if name not in _PLAIN and name.partition(".")[0] not in (*_TABLES, "jar", "option"):
-            raise self.error(
-                f"there is no {name!r}; there are {', '.join(_PLAIN)}, "
-                "env.X, property.X, jar.X, option.X, label.X"
-            )
+        self.check_name(name)
         self.advance()
         if self.takes("is"):
             is_wanted = not self.takes("not")
             if not self.takes("set"):
                 raise self.error("expected 'set'")
+            self.tests.append((name, None))
             return lambda facts: (name in facts) == is_wanted
         sign = self.token
         if sign not in _SIGNS:
             raise self.error("expected 'is set' or one of = != < <= > >=")
         self.advance()
         value = self.token
-        if value is None:
+        if value is None or (not self.is_quoted and value in (*_SIGNS, "(", ")")):
             raise self.error("expected a value")
+        compared = self.comparison(name, sign, value)
         self.advance()
+        self.tests.append((name, value if sign == "=" else None))
         return lambda facts: (
-            any(_holds(each, sign, value) for each in facts.get(name, _NOTHING))
-            or (sign == "!=" and name not in facts)
+            any(map(compared, facts.get(name, _NOTHING))) or (sign == "!=" and name not in facts)
         )
 
+    def check_name(self, name: str) -> None:
+        prefix, dot, rest = name.partition(".")
+        if name in _PLAIN or (prefix in _PREFIXES and rest):
+            return
+        if prefix in _PREFIXES:
+            raise self.error(f"expected a name behind {prefix}, as in {prefix}.X")
+        known = (*_PREFIXES, *_TABLES.values()) if dot else (*_PLAIN, *_PREFIXES)
+        by_table = {table: each for each, table in _TABLES.items()}
+        meant = [by_table.get(each, each) for each in get_close_matches(prefix.lower(), known, 1, _ALIKE)]
+        if not meant:
+            raise self.error(
+                f"there is no {name!r}; there are {', '.join(_PLAIN)}, "
+                f"{', '.join(f'{each}.X' for each in _PREFIXES)}"
+            )
+        near = f"{meant[0]}.{rest or 'X'}" if meant[0] in _PREFIXES else meant[0]
+        raise self.error(f"there is no {name!r}; near to it: {near}")
 
+    def comparison(self, name: str, sign: str, value: str) -> Callable[[str], bool]:
+        """Whether what a process has under a name stands to a value as asked for."""
+        read = _READ.get(name)
+        if sign in ("=", "!=") and (read is None or "*" in value):
+            if name == "status" and not any(fnmatchcase(each, value) for each in _STATUSES):
+                raise self.error(f"there is no such status; there are {', '.join(map(repr, _STATUSES))}")
+            return lambda found: fnmatchcase(found, value) == (sign == "=")
+        if read is None:
+            return lambda found: _in_order(found, sign, value)
+        try:
+            wanted = read(value)
+        except ValueError:
+            raise self.error(f"{name} is compared with {_WHAT[name]}") from None
+        return lambda found: _stands(read(found), sign, wanted)
+
+
+def _moment(text: str) -> float:
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _size(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return parse_bytes(text)
+
+
+# Names whose values are no texts.
+_READ: dict[str, Callable[[str], float]] = {
+    "heap_bytes": _size,
+    "snapshots": float,
+    "pid": float,
+    "time": _moment,
+}
+_WHAT = {
+    "heap_bytes": "a size, 2GB for one",
+    "snapshots": "a number",
+    "pid": "a number",
+    "time": "a date or a time, 2026-05-31T12:00 for one",
+}
 _NOTHING: frozenset[str] = frozenset()
 
 
-def _holds(found: str, sign: str, wanted: str) -> bool:
-    if sign in ("=", "!="):
-        return fnmatchcase(found, wanted) == (sign == "=")
+def _in_order(found: str, sign: str, wanted: str) -> bool:
+    """As numbers where both are some, else as texts."""
     try:
-        left: float | str = float(found)
-        right: float | str = float(wanted)
+        return _stands(float(found), sign, float(wanted))
     except ValueError:
-        left, right = found, wanted
-    below, equal = left < right, left == right  # type: ignore[operator]
-    return {"<": below, "<=": below or equal, ">": not (below or equal), ">=": not below}[sign]
+        return _stands(found, sign, wanted)
+
+
+def _stands(left: Any, sign: str, right: Any) -> bool:
+    below, equal = left < right, left == right
+    return bool(
+        {
+            "=": equal,
+            "!=": not equal,
+            "<": below,
+            "<=": below or equal,
+            ">": not (below or equal),
+            ">=": not below,
+        }[sign]
+    )
 
 
 def facts_of(fleet: Fleet, processes: list[FleetProcess]) -> list[Facts]:

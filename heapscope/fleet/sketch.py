@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapscope.analysis.diagnosis import diagnose
 from heapscope.analysis.growth.path_groups import find_path_groups
 from heapscope.analysis.growth.reachable import reachable_histogram
 from heapscope.analysis.growth.same_process import evidence_of
 from heapscope.analysis.growth.sidecar import number_in, options_in, variables_in
 from heapscope.analysis.growth.snapshot import is_histogram_file, read_snapshots, snapshot_of
+from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.known_leaks import load_catalogue
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.errors import ObjectNotFound
@@ -239,10 +239,11 @@ def _heap_facts(snapshot: Snapshot, heap: Heap, properties: Mapping[str, str]) -
     )
     supers = heap.superclasses
     reachable = _reachable(snapshot, heap)
-    diagnosis = diagnose(Snapshots([snapshot]), opened=heap)
+    series = Snapshots([snapshot])
+    diagnosis = find_leaks(series, None, opened=heap.graph, names_owners=False)
     # What only growth tells from a busy server is looked for as well: the other snapshots will say.
     busy = [replace(each, needs_growth=False) for each in load_catalogue() if each.needs_growth]
-    perhaps = diagnose(Snapshots([snapshot]), opened=heap, catalogue=busy)
+    perhaps = find_leaks(series, None, opened=heap.graph, catalogue=busy, names_owners=False)
     certain = {each.id for each in diagnosis.findings}
     findings = [(each, False) for each in diagnosis.findings]
     findings += [(each, True) for each in perhaps.findings if each.id not in certain]

@@ -19,7 +19,7 @@ ENDINGS = (
     *(".hprof", ".hprof.gz", ".hprof.zst", ".hprof.xz", ".hprof.bz2"),
     *(".histogram.txt", ".histogram.txt.gz", ".histo"),
 )
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
 # What a file system says of the version of a file, the surest first.
 _VERSIONS = (
     "ETag",
@@ -79,14 +79,12 @@ class NamePattern:
     Raises
     ------
     HeapscopeError
-        It has no name in it, or one twice.
+        It has no name in it, or one twice, or a brace that belongs to none.
     """
 
     def __init__(self, text: str) -> None:
-        names = _PLACEHOLDER.findall(text)
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if not names or twice is not None:
-            problem = f"{{{twice}}} occurs twice" if twice else "it has no {name} in it, {host} for one"
+        problem = _problem_of(text)
+        if problem:
             raise HeapscopeError(f"--name {text!r}: {problem}")
         parts = []
         last = 0
@@ -104,6 +102,21 @@ class NamePattern:
         """The names with what they stand for in a path; empty where the path does not fit."""
         found = self._pattern.fullmatch(path)
         return {} if found is None else found.groupdict()
+
+
+def _problem_of(text: str) -> str:
+    """What is wrong with a pattern; empty where it can be used."""
+    names = _PLACEHOLDER.findall(text)
+    rest = _PLACEHOLDER.sub("", text)
+    brace = re.search(r"\{[^{}]*\}|[{}][^{}/]*", rest)
+    if brace is not None:
+        return (
+            f"{brace[0]!r} is no name in braces: a letter first, then letters, digits and _, as in {{host}}"
+        )
+    if not names:
+        return "it has no {name} in it, {host} for one"
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return f"{{{twice}}} occurs twice" if twice else ""
 
 
 def _literal(text: str) -> str:
@@ -147,16 +160,20 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         is_local = is_local or given.startswith(("file://", "local://"))
         is_pattern = any(mark in path for mark in "*?[") and not (is_local and os.path.lexists(path))
         rows: list[dict[str, Any]] = []
-        matching = (
-            [each for each in sorted(system.glob(path)) if not _is_hidden(each)] if is_pattern else [path]
-        )
-        for start in matching:
-            info = system.info(start)
+        # With what the listing tells of each: asking for every file once more is a request for each.
+        matching = system.glob(path, detail=True) if is_pattern else {path: system.info(path)}
+        if not matching:
+            raise HeapscopeError(f"{scrub(given)}: nothing has a name like this")
+        for start, info in sorted(matching.items()):
+            if is_pattern and _is_hidden(start):
+                continue
             if info["type"] == "file":
                 rows.append(info)
             else:
                 inside = system.find(start, detail=True)
                 rows += [each for _, each in sorted(inside.items()) if _is_dump(each["name"])]
+        # The listing of a web server tells no lengths.
+        rows = [row if row.get("size") is not None else system.info(row["name"]) for row in rows]
     except FileNotFoundError:
         raise HeapscopeError(f"{scrub(given)}: there is no such file, folder or bucket") from None
     except (ImportError, ValueError) as error:  # fsspec names the package that is missing
@@ -181,9 +198,13 @@ def _is_sidecar(path: str) -> bool:
 
 def _source(row: Mapping[str, Any], address_of: Callable[[str], str], name: NamePattern | None) -> Source:
     path = row["name"]
-    version = next((str(row[key]) for key in _VERSIONS if row.get(key) is not None), "")
     labels = {} if name is None else name.labels(path)
-    return Source(address_of(path), int(row.get("size") or 0), version, labels)
+    return Source(address_of(path), int(row.get("size") or 0), version_of(row), labels)
+
+
+def version_of(info: Mapping[str, Any]) -> str:
+    """What its file system tells of a file that changes when it is written anew; empty where nothing does."""
+    return next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), "")
 
 
 def _address(system: Any, given: str, path: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from heapscope import extras
 from heapscope.errors import HeapscopeError, HprofError
 from heapscope.fleet.sketch import make_sketch
-from heapscope.fleet.sources import Source, local_name, sidecar_of
+from heapscope.fleet.sources import Source, local_name, sidecar_of, version_of
 from heapscope.secrets import scrub
 from heapscope.units import format_bytes
 
@@ -66,22 +66,26 @@ def sketch_of(work: Work) -> dict[str, bytes] | str:
 
 
 def _read(work: Work) -> dict[str, bytes] | str:
-    try:
-        if work.source.is_remote:
-            with tempfile.TemporaryDirectory(prefix="heapscope-", dir=work.scratch or _scratch()) as folder:
-                return _sketch(work, _fetch(work.source, Path(folder)))
-        path = Path(work.source.url)
-        state = path.stat()
-        if state.st_size != work.source.byte_count:
-            return _changed(work.source, state.st_size)
-        return _sketch(work, path)
-    except HprofError as error:
-        # The path of a copy in a scratch folder means nothing to the reader.
-        return scrub(str(error).removeprefix(f"{error.path}: "))
-    except HeapscopeError as error:
-        return scrub(str(error))
-    except MemoryError:
-        return "out of memory; give it a worker with more"
+    if work.source.is_remote:
+        where = work.scratch or _scratch() or tempfile.gettempdir()
+        try:
+            made = tempfile.TemporaryDirectory(prefix="heapscope-", dir=where)
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            return f"the scratch folder {where}: {error.strerror or error}; --scratch names another"
+        with made as folder:
+            copy = _fetch(work.source, Path(folder))
+            return copy if isinstance(copy, str) else _sketch(work, copy)
+    path = Path(work.source.url)
+    before = path.stat()
+    if before.st_size != work.source.byte_count:
+        return _changed(work.source, before.st_size)
+    found = _sketch(work, path)
+    after = path.stat()
+    # What was read of a file that is being written counts for nothing: no sketch of it, and no error in it.
+    was, now = ((each.st_size, each.st_mtime_ns, each.st_ino) for each in (before, after))
+    if now != was:
+        return _changed(work.source, after.st_size)
+    return found
 
 
 _tried: Counter[str] = Counter()  # in this worker
@@ -93,16 +97,24 @@ def _pause(identity: str) -> None:
     _tried[identity] += 1
 
 
-def _sketch(work: Work, path: Path) -> dict[str, bytes]:
-    return make_sketch(
-        path,
-        work.source.identity,
-        work.source.url,
-        file_bytes=work.source.byte_count,
-        labels=work.source.labels,
-        version=work.version,
-        partial=work.partial,
-    )
+def _sketch(work: Work, path: Path) -> dict[str, bytes] | str:
+    try:
+        return make_sketch(
+            path,
+            work.source.identity,
+            work.source.url,
+            file_bytes=work.source.byte_count,
+            labels=work.source.labels,
+            version=work.version,
+            partial=work.partial,
+        )
+    except HprofError as error:
+        # The path of a copy in a scratch folder means nothing to the reader.
+        return scrub(str(error).removeprefix(f"{error.path}: "))
+    except HeapscopeError as error:
+        return scrub(str(error))
+    except MemoryError:
+        return "out of memory; give it a worker with more"
 
 
 def _scratch() -> str | None:
@@ -115,8 +127,8 @@ def _scratch() -> str | None:
     return None
 
 
-def _fetch(source: Source, folder: Path) -> Path:
-    """A copy of a remote file, and of its sidecar where there is one."""
+def _fetch(source: Source, folder: Path) -> Path | str:
+    """A copy of a remote file, and of its sidecar where there is one; or in words why there is none."""
     fsspec = extras.fsspec("A fleet of dumps", "fleet")
     free = shutil.disk_usage(folder).free
     if source.byte_count + _LEFT_FREE_BYTES > free:
@@ -127,6 +139,7 @@ def _fetch(source: Source, folder: Path) -> Path:
         )
     system, path = fsspec.core.url_to_fs(source.url)
     copy = folder / local_name(source)
+    before = _state(system, path)
     try:
         system.get_file(path, os.fspath(copy))
     except OSError as error:
@@ -135,8 +148,9 @@ def _fetch(source: Source, folder: Path) -> Path:
         raise OSError(
             error.errno, f"the scratch folder {folder.parent} is full; --scratch names another"
         ) from None
-    if copy.stat().st_size != source.byte_count:
-        raise HeapscopeError(_changed(source, copy.stat().st_size))
+    size = copy.stat().st_size
+    if size != source.byte_count or _state(system, path) != before:
+        return _changed(source, size)
     _, beside = fsspec.core.url_to_fs(sidecar_of(source.url))
     # Asked for first: libhdfs writes a line to stderr for each file that is opened and not there.
     if system.exists(beside):
@@ -144,7 +158,22 @@ def _fetch(source: Source, folder: Path) -> Path:
     return copy
 
 
+def _state(system: Any, path: str) -> tuple[int, str] | None:
+    """Length and version of a remote file, as its store has them now; None where it does not tell.
+
+    fsspec says of a web server that is away that the file is not there: reading it says which it is.
+    """
+    system.invalidate_cache()
+    try:
+        info = system.info(path)
+    except FileNotFoundError:
+        return None
+    return int(info.get("size") or 0), version_of(info)
+
+
 def _changed(source: Source, size: int) -> str:
+    if size == source.byte_count:
+        return "it was written while it was read; run again when it is whole"
     return f"it had {source.byte_count:,} bytes and has {size:,} now; run again when it is whole"
 
 

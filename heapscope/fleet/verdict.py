@@ -127,6 +127,8 @@ class FleetComparison:
         Processes that both name; they are left out.
     a_judged, b_judged : int
         How many of each have enough snapshots to say whether they leak.
+    remarks : tuple of str
+        Names and values that no process has: they may be mistyped.
     """
 
     a_name: str
@@ -136,6 +138,7 @@ class FleetComparison:
     both_count: int
     a_judged: int
     b_judged: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def can_tell(self) -> bool:
@@ -224,10 +227,14 @@ def compare_fleet(
     is_b = ~is_a if in_b is None else np.array([in_b(each) for each in facts], bool)
     both = is_a & is_b
     is_a, is_b = is_a & ~both, is_b & ~both
+    remarks = in_a.remarks(facts) + ([] if in_b is None else in_b.remarks(facts))
     for name, is_it in ((a, is_a), (b or f"not ({a})", is_b)):
         if not is_it.any():
             beside = " that the other does not name too" if both.any() else ""
-            raise HeapscopeError(f"cohort {name!r}: it names none of {len(processes):,} processes{beside}")
+            why = f": {'; '.join(remarks)}" if remarks else ""
+            raise HeapscopeError(
+                f"cohort {name!r}: it names none of {len(processes):,} processes{beside}{why}"
+            )
     is_judged = np.array([each.status != UNDECIDED for each in processes], bool)
     return FleetComparison(
         a,
@@ -237,6 +244,7 @@ def compare_fleet(
         int(both.sum()),
         int((is_a & is_judged).sum()),
         int((is_b & is_judged).sum()),
+        tuple(dict.fromkeys(remarks)),
     )
 
 

@@ -33,6 +33,7 @@ from heapscope.reporter.fleet_words import (
     growth_words,
     headline,
     outcome_verdict,
+    pace_words,
     rate_words,
 )
 from heapscope.reporter.pdf import font_faces, render_pdf
@@ -106,6 +107,7 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             status="leak" if verdict.count(LEAK) else "steady" if verdict.count(HEALTHY) else "",
             counts=_counts(verdict),
             words=[cohort_words(group) for group in verdict.groups],
+            paces=[pace_words(group) for group in verdict.groups],
             growth_words=growth_words(verdict),
             growth_note=GROWTH_NOTE,
             leaking=verdict.leaking[:_ROWS],
@@ -214,7 +216,11 @@ def render_fleet_markdown(verdict: FleetVerdict) -> str:
     lines += [f"- {text(each)}" for each in caveats(verdict)]
     for group in verdict.groups:
         lines += ["", f"## {text(group.cause.title)}", ""]
-        lines.append(f"{plural(len(group.members), 'process', 'processes')}, {group.cause.kind}.")
+        lines.append(
+            f"{plural(len(group.members), 'process', 'processes')}, grouped by {group.cause.kind}. "
+            f"{text(pace_words(group))}"
+        )
+        lines.append("")
         lines += [f"- {text(each)}" for each in cohort_words(group)]
         if group.cause.why:
             lines += ["", text(group.cause.why)]
@@ -270,6 +276,7 @@ def render_fleet_json(verdict: FleetVerdict) -> str:
                 "processes": [each.label for each in group.members],
                 "is_against_healthy": group.is_against_healthy,
                 "words": cohort_words(group),
+                "pace": pace_words(group),
                 **_cohorts_json(group.cohorts),
             }
             for group in verdict.groups
@@ -316,6 +323,7 @@ def _process_json(process: FleetProcess) -> dict[str, Any]:
         "causes": [
             {"key": each.cause.key, "class_name": each.class_name, "confidence": str(each.confidence)}
             | {"instance_count": each.instance_count, "retained_bytes": each.retained_bytes}
+            | {"is_by_class": each.is_by_class}
             for each in process.causes
         ],
         "snapshots": list(process.snapshots),

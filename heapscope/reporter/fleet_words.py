@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.fleet.attributes import (
@@ -22,7 +23,7 @@ from heapscope.fleet.cohorts import Cohorts, Difference
 from heapscope.fleet.growth_cohorts import GrowthDifference
 from heapscope.fleet.verdict import GROWTH, HEAP, LEAKS, OUTCOME, CauseGroup, FleetComparison, FleetVerdict
 from heapscope.reporter.text import plural
-from heapscope.units import format_bytes, format_count, format_duration
+from heapscope.units import format_bytes, format_count, format_duration, format_time
 
 _SHOWN = 6  # differences; the JSON has all
 _SAME_SHOWN = 4
@@ -76,6 +77,12 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             f"{plural(undecided, 'process has', 'processes have')} fewer than three snapshots that can be "
             "compared and no known leak in them: neither leaking nor healthy."
         )
+    problems = [each for each in verdict.processes if each.problem]
+    if problems:
+        found.append(
+            f"The snapshots of {plural(len(problems), 'process', 'processes')} could not be compared; "
+            f"{problems[0].label}: {problems[0].problem}."
+        )
     unknown = sum(not each.is_identified for each in verdict.processes)
     if unknown:
         found.append(
@@ -92,6 +99,14 @@ def cohort_words(group: CauseGroup) -> list[str]:
     """What the processes of one cause have in common, a sentence each."""
     b = "healthy" if group.is_against_healthy else "other"
     found = difference_words(group.cohorts, Sides("leaking", b))
+    by_class = sum(
+        each.cause == group.cause and each.is_by_class for process in group.members for each in process.causes
+    )
+    if by_class:
+        found.append(
+            f"In {plural(by_class, 'process', 'processes')} of these only the growing class is known, as "
+            "class histograms tell it; that it is held in the same way is what the others suggest."
+        )
     if not group.is_against_healthy and group.cohorts.b_size:
         found.append(
             "The others have no finding, but too few snapshots to be called healthy: some may leak as well."
@@ -167,10 +182,7 @@ def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
     if len(significant) > _SHOWN:
         words.append(f"{len(significant) - _SHOWN:,} more attributes differ; the JSON report has all.")
     if not significant:
-        words.append(
-            f"Nothing that is known tells them apart beyond chance: {sizes}, "
-            f"{plural(cohorts.test_count, 'attribute')} compared."
-        )
+        words.append(_nothing(cohorts, sizes))
     same = [_KINDS.get(kind, kind) for kind in cohorts.same][:_SAME_SHOWN]
     if same:
         words.append(f"The same in all processes: {', '.join(same)}.")
@@ -183,6 +195,40 @@ def difference_words(cohorts: Cohorts, sides: Sides) -> list[str]:
     if significant and unlike:
         words.append(f"Not different beyond chance: {', '.join(unlike)}.")
     return words
+
+
+def _nothing(cohorts: Cohorts, sizes: str) -> str:
+    """That no difference is beyond chance; of attributes that could not be, too few have them."""
+    if cohorts.test_count:
+        compared = plural(cohorts.test_count, "attribute")
+        return f"Nothing that is known tells them apart beyond chance: {sizes}, {compared} compared."
+    if not cohorts.differences:
+        return f"Nothing that is known of them differs: {sizes}."
+    kinds = dict.fromkeys(_KINDS.get(each.kind, each.kind) for each in cohorts.differences)
+    return (
+        f"Nothing that is known tells them apart: {sizes}. They differ in {', '.join(kinds)}, but too few "
+        "share any of these to tell it from chance."
+    )
+
+
+def pace_words(group: CauseGroup) -> str:
+    """How fast the processes of one cause grow, and which ends first."""
+    rates = sorted(each.bytes_per_hour.value for each in group.members if each.bytes_per_hour is not None)
+    if not rates:
+        return "How fast they grow a single snapshot of each does not tell."
+    low, middle, high = (f"{format_bytes(each)}/h" for each in (rates[0], median(rates), rates[-1]))
+    if len(group.members) == 1:
+        subject = f"It grows by {high}"
+    elif low == high:
+        subject = f"Each grows by {high}"
+    else:
+        subject = f"They grow by {low} to {high}, the median by {middle}"
+    ends = [(at, each.label) for each in group.members if each.forecast and (at := each.forecast.at)]
+    if not ends:
+        return f"{subject}; when memory runs out cannot be told."
+    first, label = min(ends)
+    which = "" if len(group.members) == 1 else f", {label} first"
+    return f"{subject}; memory runs out{which} at {format_time(first)}, if that goes on."
 
 
 def _sentence(difference: Difference, sides: Sides, cohorts: Cohorts) -> str:
@@ -274,6 +320,7 @@ def comparison_words(found: FleetComparison) -> list[str]:
     words.append(f"B is {found.b_name}: {plural(found.outcome.b_size, 'process', 'processes')}.")
     if found.both_count:
         words.append(f"{plural(found.both_count, 'process is', 'processes are')} in both, and left out.")
+    words += [f"{each[0].upper()}{each[1:]}." for each in found.remarks]
     for each in found.outcome.differences:
         words.append(_sentence(each, sides, found.outcome))
     if not found.outcome.differences and found.can_tell:

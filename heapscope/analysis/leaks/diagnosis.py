@@ -77,6 +77,7 @@ def find_leaks(
     catalogue: Sequence[KnownLeak] | None = None,
     living_environment: Mapping[str, str] | None = None,
     opened: HeapGraph | None = None,
+    names_owners: bool = True,
     progress: Progress = no_progress,
 ) -> Diagnosis:
     """Say what leaks, and why.
@@ -93,6 +94,8 @@ def find_leaks(
         Variables of the process if it still lives, for heaps that have no copy of them.
     opened : HeapGraph, optional
         Of the last of the dumps, where it is open already.
+    names_owners : bool
+        Whether the largest owners are looked for where nothing is known to leak.
     progress : Progress
         Told how far reading dumps is.
 
@@ -145,7 +148,7 @@ def find_leaks(
         elif enough and graph is None:
             rising = rising_classes(growth)
         outside = None if graph is None else off_heap_if_large(graph)
-        owners = () if findings or enough else _owners(evidence)
+        owners = _owners(evidence) if names_owners and not findings and not enough else ()
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
         source=chosen.name,

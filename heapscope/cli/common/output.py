@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from heapscope.table import Table
 
 _PIECE = 1 << 15
+_PAGES = (".html", ".htm", ".md", ".pdf", ".csv")  # names that promise another format than JSON
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"; the wide forms too).
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -59,7 +60,12 @@ def document_options(
         def with_choice(
             *arguments: Any, as_json: bool, output: Path | None, force: bool, **named: Any
         ) -> Any:
-            is_json = as_json or (output is not None and output.suffix.lower() == ".json")
+            ending = "" if output is None else output.suffix.lower()
+            if as_json and ending in (*pictures, *_PAGES):
+                raise click.UsageError(
+                    f"--json and -o {output} ask for different formats; leave out --json, or name a .json."
+                )
+            is_json = as_json or ending == ".json"
             choice = Choice("json" if is_json else "text", path=output, force=force)
             choice.check(*pictures)
             return command(*arguments, choice=choice, **named)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 import heapscope
 from heapscope.cli import main
 from heapscope.errors import HeapscopeError, QueryError
+from heapscope.fleet import task
 from heapscope.fleet.attributes import attributes_of
+from heapscope.fleet.cohorts import Attribute, compare_cohorts
 from heapscope.fleet.fleet import Fleet
-from heapscope.fleet.folder import FleetFolder
+from heapscope.fleet.folder import Failure, FleetFolder
 from heapscope.fleet.processes import find_fleet_processes
 from heapscope.fleet.schema import MEANINGS, SCHEMA_VERSION, TABLES
 from heapscope.fleet.selection import parse_selection
+from heapscope.fleet.sketch import make_sketch
 from heapscope.fleet.sources import NamePattern, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from heapscope.fleet.verdict import FleetVerdict, compare_fleet, judge_fleet
@@ -31,6 +37,7 @@ from heapscope.reporter.fleet import (
     render_fleet_markdown,
     write_fleet_report,
 )
+from heapscope.reporter.fleet_words import Sides, difference_words
 from heapscope.reporter.text import markdown_text
 from tests.support.fleet import (
     NAME,
@@ -129,6 +136,55 @@ def test_a_file_that_grew_meanwhile_is_not_read(tmp_path: Path) -> None:
     assert sketch_of(Work(source, False, "1.0")) == "it had 1 bytes and has 3 now; run again when it is whole"
 
 
+@pytest.mark.parametrize("protocol", ["", "copied"])
+@pytest.mark.parametrize("grows", [False, True])
+def test_a_file_that_is_written_while_it_is_read_has_no_sketch(
+    fleet_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str, grows: bool
+) -> None:
+    """Of its old length and anew, and longer: here while it is analysed, or while it is copied."""
+    path = tmp_path / "a.hprof"
+    path.write_bytes((fleet_files / "host1" / "101-0.hprof").read_bytes())
+    fsspec.register_implementation("copied", Copied, clobber=True)
+    (source,) = find_sources([f"{protocol}://{path}" if protocol else str(path)])
+
+    def written(method: Any) -> Any:
+        def meanwhile(*arguments: Any, **named: Any) -> Any:
+            found = method(*arguments, **named)
+            with path.open("ab" if grows else "r+b") as file:
+                file.write(b"x" if grows else path.read_bytes())
+            os.utime(path, (1, 1))  # the clock of a file system may be slower than this
+            return found
+
+        return meanwhile
+
+    if protocol:
+        monkeypatch.setattr(Copied, "get_file", written(Copied.get_file))
+    else:
+        monkeypatch.setattr(task, "make_sketch", written(make_sketch))
+    size = source.byte_count
+    expected = (
+        f"it had {size:,} bytes and has {size + (not protocol):,} now"
+        if grows and not protocol
+        else "it was written while it was read"
+    )
+    assert sketch_of(Work(source, False, "1.0")) == f"{expected}; run again when it is whole"
+
+
+class Copied(LocalFileSystem):  # type: ignore[misc]
+    """The disk as a store that must be copied from."""
+
+    protocol = "copied"
+    local_file = False
+
+
+def test_a_scratch_folder_that_is_not_there_is_named(fleet_files: Path, tmp_path: Path) -> None:
+    fsspec.register_implementation("copied", Copied, clobber=True)
+    (source,) = find_sources([f"copied://{fleet_files}/host1/101-0.hprof"])
+    nowhere = str(tmp_path / "nowhere")
+    problem = f"the scratch folder {nowhere}: No such file or directory; --scratch names another"
+    assert sketch_of(Work(source, False, "1.0", nowhere)) == problem
+
+
 # --- the folder ---
 
 
@@ -163,8 +219,23 @@ def test_a_sketch_is_whole_or_absent(tmp_path: Path) -> None:
     folder.add("0" * 32, {"snapshots": b"1"})
     folder.add("0" * 32, {"snapshots": b"2"})  # another run was faster
     assert (tmp_path / "f" / ("0" * 32) / "snapshots.parquet").read_bytes() == b"1"
-    folder.clear_unfinished()
-    assert not left.exists()
+    with folder.writing():
+        assert not left.exists()
+
+
+def test_two_runs_may_write_at_once(tmp_path: Path) -> None:
+    """The second leaves alone what the first is writing; what killed runs left goes with the next alone."""
+    first, second = (FleetFolder(tmp_path / "f", create=True) for _ in range(2))
+    half = tmp_path / "f" / ".unfinished" / "x"
+    with first.writing():
+        half.mkdir(parents=True)
+        with second.writing():
+            assert half.exists()
+            second.add("0" * 32, {"snapshots": b"1"})
+        first.add_failure(Failure("0" * 32, "a.hprof", "it was away"))  # the other has read it
+        assert first.failures() == []
+    with second.writing():
+        assert not half.exists()
 
 
 # --- SQL ---
@@ -260,12 +331,12 @@ def test_single_dumps_do_not_prove_that_neither_side_leaks(fleet: Fleet) -> None
     assert not replace(found, b_judged=0).can_tell
 
 
-def test_a_cohort_of_nobody_is_an_error(fleet: Fleet) -> None:
-    with pytest.raises(HeapscopeError, match="none of 14 processes"):
-        compare_fleet(fleet, "host=nowhere")
-
-
-FACTS = {"host": frozenset({"h1"}), "env.X": frozenset({"1"}), "heap_bytes": frozenset({"900"})}
+FACTS = {
+    "host": frozenset({"h1"}),
+    "env.X": frozenset({"1"}),
+    "heap_bytes": frozenset({"900"}),
+    "time": frozenset({"2026-05-31T10:00:00+00:00"}),
+}
 
 
 @pytest.mark.parametrize(
@@ -284,6 +355,11 @@ FACTS = {"host": frozenset({"h1"}), "env.X": frozenset({"1"}), "heap_bytes": fro
         ("(host=h2 or host=h1) and env.X=2", False),
         ("heap_bytes < 1000", True),
         ("heap_bytes >= 1000", False),
+        ("heap_bytes < 1kB", True),
+        ("heap_bytes = 900", True),
+        ("time >= 2026-05-31", True),
+        ("time < 2026-05-31T11:30+02:00", False),
+        ("env.X < 10", True),
     ],
 )
 def test_expressions(text: str, holds: bool) -> None:
@@ -291,11 +367,53 @@ def test_expressions(text: str, holds: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host", "host=", "hst=1", "env.X is", "(host=h1", "host=h1 host=h2", "host is on"]
+    ("text", "problem"),
+    [
+        ("", "at the end: expected a name"),
+        ("host", "expected 'is set' or one of"),
+        ("host=", "at the end: expected a value"),
+        ("host==h1", "at '=h1': expected a value"),
+        ("hst=1", "there is no 'hst'; near to it: host"),
+        ("evn.X is set", "there is no 'evn.X'; near to it: env.X"),
+        ("environment.X is set", "there is no 'environment.X'; near to it: env.X"),
+        ("env is set", "expected a name behind env, as in env.X"),
+        ("zzz=1", "there is no 'zzz'; there are host, pod"),
+        ("env.X is", "expected 'set'"),
+        ("(host=h1", "expected ')'"),
+        ("host=h1 host=h2", "expected 'and', 'or' or the end"),
+        ("host is on", "expected 'set'"),
+        ("status=leaking", "there is no such status; there are 'leak', 'no leak found', 'too few snapshots'"),
+        ("heap_bytes > much", "heap_bytes is compared with a size"),
+        ("snapshots > 2GB", "snapshots is compared with a number"),
+        ("time > yesterday", "time is compared with a date or a time"),
+    ],
 )
-def test_expressions_that_are_none(text: str) -> None:
-    with pytest.raises(HeapscopeError, match="cohort"):
+def test_expressions_that_are_none(text: str, problem: str) -> None:
+    with pytest.raises(HeapscopeError, match="cohort") as caught:
         parse_selection(text)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("a", "problem"),
+    [
+        (
+            "env.KERB_TICKET_CACHE_PAHT is set",
+            f"no process has env.KERB_TICKET_CACHE_PAHT; near to it: env.{TICKET}",
+        ),
+        ("role=wroker", "no process has role=wroker; near to it: worker"),
+        ("host=nowhere", "it names none of 14 processes: no process has host=nowhere"),
+    ],
+)
+def test_a_cohort_of_nobody_names_what_is_near(fleet: Fleet, a: str, problem: str) -> None:
+    with pytest.raises(HeapscopeError) as caught:
+        compare_fleet(fleet, a)
+    assert problem in str(caught.value)
+
+
+def test_a_name_that_nobody_has_is_said_where_the_cohort_is_not_empty(fleet: Fleet) -> None:
+    found = compare_fleet(fleet, "host=host0 and env.EVENS is not set")
+    assert "No process has env.EVENS; near to it: env.EVEN" in comparison_text(found)
 
 
 # --- what people see ---
@@ -309,6 +427,20 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert "1 process has fewer than three snapshots" in text
     assert "class counts and findings in the sketches" in text
     assert "counted nowhere: 1 file" in text
+    assert "5 processes, grouped by owner field. Each grows by 6.96 kB/h; when memory runs out" in text
+
+
+def test_what_could_not_be_told_from_chance_is_no_attribute_that_was_compared() -> None:
+    """A host that one process has, among eight: it differs, and is no test."""
+    is_a = np.arange(8) < 4
+    own = [Attribute("host", f"h{number}", (np.arange(8) == number) * 1.0) for number in range(3)]
+    words = difference_words(compare_cohorts(own, is_a), Sides("leaking", "healthy"))
+    assert words == [
+        "Nothing that is known tells them apart: 4 leaking against 4 healthy. They differ in hosts, but too "
+        "few share any of these to tell it from chance."
+    ]
+    words = difference_words(compare_cohorts([], is_a), Sides("leaking", "healthy"))
+    assert words == ["Nothing that is known of them differs: 4 leaking against 4 healthy."]
 
 
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
@@ -337,6 +469,9 @@ def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     assert run("report", fleet.path) == 0
     assert "5 of 14 processes" in capsys.readouterr().out
+    assert run("report", fleet.path, "--json", "-o", tmp_path / "both.html") == 2
+    assert "both.html ask for different formats" in capsys.readouterr().err
+    assert not (tmp_path / "both.html").exists()
     assert run("report", fleet.path, "-o", tmp_path / "r.txt") == 3
     assert "ends in .html" in capsys.readouterr().err
     assert run("compare", fleet.path, "--a", f"env.{TICKET} is set") == 1
@@ -374,6 +509,45 @@ def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
     assert (str(healthy.status), healthy.causes) == ("no leak found", ())
     assert len(set(healthy.heap_bytes)) == 1
     assert [each.cause.key for each in leaking.causes] == [f"{REGISTRY}.BY_USER"]
+
+
+def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
+    """They tell what grows; what holds it the dumps of other processes tell, where all say the same."""
+    workers = [
+        Worker("h1", 1, leaks=True, session_count=30, per_dump=30),
+        Worker("h2", 2, leaks=True, session_count=30, per_dump=30),
+        Worker("h3", 3, leaks=True, session_count=30, per_dump=30),
+    ]
+    paths = write_fleet(tmp_path / "north", workers)
+    fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
+    for place, path in enumerate(path for path in paths if path.parent.name != "h1"):
+        rows = fleet.sql(
+            "SELECT class_name, reachable_count, reachable_bytes "
+            f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
+        )
+        lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
+        total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
+        text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
+        path.unlink()
+        path = path.with_suffix(".histogram.txt")
+        path.write_text(f"{text}\n")
+        if path.parent.name == "h2":
+            moment = f"2026-05-31T1{place}:00:00Z"
+            path.with_name(f"{path.name}.json").write_text(json.dumps({"captured_at": moment}))
+    mixed = make_sketches(tmp_path / "north", tmp_path / "mixed", "{host}/{pid}-{number}.*")
+    found = judge_fleet(mixed)
+    (group,) = found.groups
+    assert group.cause.key == f"{REGISTRY}.BY_USER"
+    assert [(each.label, each.causes[0].is_by_class) for each in group.members] == [
+        ("h1:1", False),
+        ("h2:2", True),
+    ]
+    text = render_fleet_markdown(found)
+    assert "In 1 process of these only the growing class is known" in text
+    # Class histograms whose order nothing tells are not compared, and the report says so.
+    assert [each.label for each in found.processes if each.problem] == ["h3:3"]
+    assert "The snapshots of 1 process could not be compared; h3:3: " in text
+    assert "--order" not in text
 
 
 def test_age_and_load_are_attributes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_identity_changes_with_the_file(tree: Path) -> None:
     [
         ("nowhere", "no such file, folder or bucket"),
         ("empty", "no dump is here"),
-        ("*.nothing", "no dump is here"),
+        ("*.nothing", "nothing has a name like this"),
         ("what://bucket", "Protocol not known: what"),
     ],
 )
@@ -96,7 +97,19 @@ def test_a_pattern_reads_the_end_of_a_path(pattern: str, path: str, labels: dict
     assert NamePattern(pattern).labels(path) == labels
 
 
-@pytest.mark.parametrize("pattern", ["*.hprof", "{host}-{host}.hprof"])
-def test_a_pattern_without_a_name_or_with_one_twice_is_refused(pattern: str) -> None:
-    with pytest.raises(HeapscopeError, match="--name"):
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("*.hprof", "it has no {name} in it"),
+        ("{host}-{host}.hprof", "{host} occurs twice"),
+        ("{host/{pid}.hprof", "'{host' is no name in braces"),
+        ("{host}/pid}.hprof", "'}.hprof' is no name in braces"),
+        ("{host}/{1}.hprof", "'{1}' is no name in braces"),
+        ("{host}/{task-index}.hprof", "'{task-index}' is no name in braces"),
+        ("{}/{host}.hprof", "'{}' is no name in braces"),
+    ],
+)
+def test_a_pattern_that_is_none_is_refused(pattern: str, problem: str) -> None:
+    with pytest.raises(HeapscopeError, match=re.escape(problem)) as caught:
         NamePattern(pattern)
+    assert str(caught.value).startswith(f"--name {pattern!r}: ")
