@@ -30,6 +30,7 @@ Format = Literal["parquet", "arrow"]
 VERDICTS = ("findings", "growth")
 _ROWS = 1 << 20  # of a row group, or of a record batch
 _THREADS = 3  # as many tables are large
+_LARGE = ("strings", "refs", "objects")  # millions of rows; texts take most time
 _SORTED = ("address", "source")  # ascending: differences take little room
 
 
@@ -71,8 +72,8 @@ def export_tables(
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            # The tables of millions of rows first; each is written by one thread, a part at a time.
-            order = sorted(names, key=lambda name: part.tables[name].row_count is None)
+            # What takes longest first, so that no processor is idle at the end.
+            order = sorted(names, key=lambda name: _LARGE.index(name) if name in _LARGE else len(_LARGE))
             if part.heap is not None:
                 part.heap.prepare()
             progress("exporting", 0, len(names))

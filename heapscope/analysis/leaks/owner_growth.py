@@ -6,8 +6,8 @@ by its field alone.  Only what the GC roots hold is counted, so garbage and dead
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.retention.owner_content import content_members
+from heapscope.heap.retention.owner_inside import inside_of
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
+from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, no_progress
 
 
@@ -115,13 +118,93 @@ def growing_owner(
     of_each: list[int | None] = [None] * len(series)
     for position, place in enumerate(places):
         of_each[place] = counted[position].get(name, 0)
-    return OwnerGrowth(
+    found_growth = OwnerGrowth(
         owned=last[name],
         trend=trend,
         counts=tuple(of_each),
         gained_bytes=trend.delta * unit,
         heap_gained_bytes=gained,
     )
+    return _deeper(found_growth, series, evidence, places, progress)
+
+
+def _deeper(
+    grown: OwnerGrowth,
+    series: Series,
+    evidence: SnapshotEvidence,
+    places: Sequence[int],
+    progress: Progress,
+) -> OwnerGrowth:
+    """The growth inside of the objects that the field owns, where there are hardly more of those.
+
+    A pool of five connections does not grow; what each of them keeps does.
+    """
+    assert evidence.graph is not None
+    graph, owned = evidence.graph, grown.owned
+    first, last = (grown.counts[places[at]] or 0 for at in (0, -1))
+    # What came since the first dump, at the size that each has now.
+    explained = (last - first) / max(last, 1) * owned.dominated_units
+    if explained >= LEAST_PART * grown.trend.delta:
+        return grown
+    objects = owned_members(graph, owned)
+    inside = inside_of(graph, objects)
+    if inside is None:
+        return grown
+    holder = graph.classes[int(graph.columns.class_index[objects[0]])].name
+    counts: list[int | None] = [None] * len(series)
+    for place in places:
+        if series[place] is evidence.snapshot:
+            counts[place] = inside.indices.size
+            continue
+        heap = series[place].open(progress)
+        assert heap is not None  # it is a dump
+        with heap:
+            counts[place] = _count_inside(heap.graph, holder, inside.class_name)
+    if (counts[places[-1]] or 0) <= (counts[places[0]] or 0):
+        return grown
+    deeper = replace(
+        owned, owner=inside.owner, held_indices=objects, is_group=False, content_class=inside.class_name
+    )
+    return replace(grown, owned=deeper, counts=tuple(counts))
+
+
+def _count_inside(graph: HeapGraph, holder: str, class_name: str) -> int:
+    """How many instances of a class those of another hold."""
+    is_holder = np.array([each.name == holder for each in graph.classes], bool)
+    return int(content_members(graph, graph.instances_of(is_holder), class_name).size)
+
+
+def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> dict[str, list[int]]:
+    """How many instances of some classes the GC roots hold in each dump that is opened.
+
+    Parameters
+    ----------
+    series, evidence
+        As `growing_owner` takes them.
+    names : set of str
+        Class names, of generated classes their stable part.
+    """
+    found: dict[str, list[int]] = {name: [] for name in names}
+
+    def count(graph: HeapGraph) -> None:
+        held = np.bincount(
+            graph.columns.class_index[graph.categories == STRONG], minlength=len(graph.classes)
+        )
+        sums = dict.fromkeys(names, 0)
+        for each, number in zip(graph.classes, held.tolist(), strict=True):
+            name = stable_name(each.name)
+            if name in sums:
+                sums[name] += number
+        for name, number in sums.items():
+            found[name].append(number)
+
+    for place in opened_dumps(series):
+        if series[place] is evidence.snapshot and evidence.graph is not None:
+            count(evidence.graph)
+        elif (heap := series[place].open(no_progress)) is not None:
+            with heap:
+                count(heap.graph)
+    return found
 
 
 def _figures(

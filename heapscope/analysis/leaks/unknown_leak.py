@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began, growth_rate
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, opened_dumps
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, held_counts, opened_dumps
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.retention.by_group import find_consumers
 from heapscope.heap.retention.owner_content import most_common_class
-from heapscope.heap.retention.owner_paths import other_holders
+from heapscope.heap.retention.owner_paths import extends, other_holders
 from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
-_STRING = "java.lang.String"
+_STRING, _THREAD = "java.lang.String", "java.lang.Thread"
 _MATERIAL = (_STRING, "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
@@ -51,9 +52,12 @@ def unknown_leak(
     grown_bytes = sizes[-1] - sizes[0]
     if growth.whole.shallow.verdict not in (GROWS, PERHAPS) or grown_bytes < HEAP_GROWTH * sizes[0]:
         return None
-    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
-        return None  # what grows there is garbage, dead space, or the JDK's own
     candidates = _candidates(growth, evidence, grown_bytes)
+    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
+        # No field owns it.  It is garbage, dead space, or the JDK's own; or threads of the program.
+        own = [each for each in candidates if class_origin(each[0].name) > ClassOrigin.JDK]
+        counts = held_counts(growth.snapshots, evidence, {key.name for key, _ in own}) if own else {}
+        candidates = [each for each in own if _is_rising(counts[each[0].name])]
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -95,6 +99,10 @@ def _candidates(
     return [
         (key, float(key.shallow.delta)) for key in rising if key.shallow.delta >= LEAST_PART * grown_bytes
     ]
+
+
+def _is_rising(counts: Sequence[int]) -> bool:
+    return all(before < after for before, after in pairwise(counts))
 
 
 def _gained(key: KeyGrowth) -> int:
@@ -139,11 +147,25 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     since, is_estimate = began(times, counts, per_hour)
     if key.since and growth.axis.skip != key.since:
         since, is_estimate = times[key.since], False
-    always = all(before < after for before, after in pairwise(counts))
+    always = _is_rising(counts)
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
+    owner = ""
+    cure = (
+        "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
+        "no longer needed.",
+        "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose again.",
+    )
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
+        if len(members) and bool(extends(evidence.graph, _THREAD)[members[0].class_index]):
+            # A thread that runs is held by no field: it is a GC root itself.
+            owner = f"threads of class {name}"
+            cure = (
+                "Look at what starts these threads: each has to end when its work is done, and what started "
+                "it has to interrupt it, or to shut down its pool.",
+                "Until then a thread keeps what it refers to, with its class loader.",
+            )
         example = _example(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
@@ -165,12 +187,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         holders=holders,
         why="Something adds these objects and nothing takes them out again. What holds them, below, names "
         "the field or the cache where they pile up.",
-        cure=(
-            "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
-            "no longer needed.",
-            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
-            "again.",
-        ),
+        cure=cure,
         healthy="The number of instances stays the same, or goes up and down with the load.",
         affected=(),
         sources=(),
@@ -179,6 +196,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
             f"snapshots; a rise as clear as that comes by chance in {key.leading.p_value:.1%} of series",
             f"the whole heap grew by {format_bytes(grown_bytes)}",
         ),
+        owner=owner,
         dump=None if evidence.graph is None else evidence.snapshot.path,
         example_id=example,
     )
