@@ -32,7 +32,7 @@ INCIDENTS = (
     Incident("proxy-users", _LAST),
     Incident("spark", _LAST),
     *(Incident(name, _FOUR) for name in ("diagnostics", "widget-threads", "arenas", "in-flight")),
-    *(Incident(name, _FOUR) for name in ("statement-caches", "log-handlers", "tenants", "finalizers")),
+    *(Incident(name, _FOUR) for name in ("statement-caches", "log-handlers", "tenants")),
     # No leak: the right answer is that there is none.
     *(Incident(name, _FOUR) for name in ("sessions", "waves", "ring-log")),
 )

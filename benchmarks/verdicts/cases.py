@@ -239,7 +239,7 @@ UNKNOWN_LEAKS = (
     Case(
         "widget-threads", "com.acme.widgets.Widgets", UNKNOWN,
         "threads that never end and keep the class loaders of what started them",
-        "threads 'widget heartbeat'",
+        "threads of class com.acme.widgets.WidgetHeartbeat",
         ("com.acme.widgets.Widget", "com.acme.widgets.WidgetLoader", "com.acme.widgets.WidgetHeartbeat"),
     ),
     Case(
@@ -263,11 +263,6 @@ UNKNOWN_LEAKS = (
     Case(
         "tenants", "com.acme.tenants.Tenants", UNKNOWN, "300 lists, none of them large",
         "Tenant.visits", ("com.acme.tenants.Visit",), other_owner="Directory.byName",
-    ),
-    Case(
-        "finalizers", "com.acme.scanning.Scanner", UNKNOWN,
-        "a finalize() that waits, and all that has one behind it",
-        "Finalizer.queue", ("com.acme.scanning.ScannedPage",),
     ),
 )  # fmt: skip
 

@@ -70,6 +70,9 @@ def suspects(
         count = first.content_count or first.instance_count
         what = f"{count:,} {may.name(piled)} in {may.owner(first.owner)}"
         says = f"{first.share:.0%} of {of} that is reachable: {what}"
+        if inside is not None:
+            says += f", which hold {inside.indices.size:,} {may.name(inside.class_name)} in "
+            says += may.owner(inside.owner.field)
         if first.off_heap_bytes is not None:
             says = f"{format_bytes(first.off_heap_bytes)} outside of the Java heap, {says}"
     else:

@@ -145,7 +145,7 @@ def _nothing_said(found: Sequence[tuple[Snapshots, Diagnosis]]) -> str:
         return "no leak found: nothing grows beyond chance, and no known leak fits"
     ends = f"{format_bytes(growing[0])} -> {format_bytes(growing[-1])}"
     return (
-        f"no leak found: no known leak fits, and no field of the program takes the growth; the heap grows all "
+        "no leak found: no known leak fits, and no field of the program takes the growth; the heap grows all "
         f"the same, {ends}: garbage, the JDK's own, or what waits for its finalizer"
     )
 

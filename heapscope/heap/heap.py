@@ -394,8 +394,7 @@ class Heap(RichRepr, Queryable, Explorable):
         Parameters
         ----------
         class_name : str
-            A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`); with ``+`` at
-            its end, as guards and queries have it, subclasses count whatever the next argument says.
+            A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`); + as in guards.
         subclasses : bool
             Whether instances of subclasses belong to the set.
         class_objects : bool

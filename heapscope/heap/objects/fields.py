@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.errors import ObjectNotFound
+from heapscope.heap.objects import kernels
 from heapscope.parser.tags import VALUE_BYTES, VALUE_FORMATS, BasicType, SubRecordTag
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from heapscope.parser.records import JavaClass
 
 _NAMES_SHOWN = 12
+_MANY = 2048  # objects for which a compiled loop is worth its loading
 # Type code -> how its big-endian bytes are in native numpy terms; a char is an uint16 there.
 _DTYPES = {code: np.dtype("u2" if fmt == "H" else fmt) for code, fmt in VALUE_FORMATS.items()}
 
@@ -182,10 +184,13 @@ def read_field(
         return FieldColumn(types, bits)
     columns = graph.columns
     class_of = columns.class_index[rows[places]]
-    order = np.argsort(class_of, kind="stable")
-    starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
+    groups = [places]
+    if (class_of != class_of[0]).any():
+        order = np.argsort(class_of, kind="stable")
+        starts = np.nonzero(np.diff(class_of[order], prepend=-1))[0]
+        groups = np.split(places[order], starts[1:])
     is_known = False
-    for group in np.split(places[order], starts[1:]):
+    for group in groups:
         fields = class_fields(graph, int(columns.class_index[rows[group[0]]]))
         if declared_in is None:
             place = fields.by_name.get(name)
@@ -208,6 +213,12 @@ def _gather(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Which of the records have the field, and its bytes as numbers."""
     buffer, width = graph.buffer, graph.identifier_bytes
+    if offsets.size >= _MANY:
+        is_there, bits = np.empty(offsets.size, np.uint8), np.empty(offsets.size, np.uint64)
+        starts = np.ascontiguousarray(offsets, np.int64)
+        kernels.read_numbers(buffer, starts, width, place.offset, place.byte_count, is_there, bits)
+        there = np.nonzero(is_there)[0]
+        return there, bits[there]
     length_at = offsets + (1 + width + 4 + width)
     start = length_at + (4 + place.offset)
     is_inside = (offsets >= 0) & (start + place.byte_count <= buffer.size)

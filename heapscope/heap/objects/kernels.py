@@ -1,13 +1,16 @@
-"""The compiled loops of the kernel module beside this one, callable without numba."""
+"""The compiled loops of the kernel modules beside this one, callable without numba."""
 
 from __future__ import annotations
 
 from heapscope.machine_code import Kernel
 
+_FIELDS = "heapscope.heap.objects._field_kernels"
 _STRINGS = "heapscope.heap.objects._string_kernels"
 
 # buf, offsets, is_wide, identifier_bytes, lengths
 ascii_lengths = Kernel(_STRINGS, "ascii_lengths", "u1[] i8[] u1[] i8 i8[]")
+# buf, offsets, identifier_bytes, place, size, is_there, bits
+read_numbers = Kernel(_FIELDS, "read_numbers", "u1[] i8[] i8 i8 i8 u1[] u8[]")
 # buf, begins, lengths, ends, data
 copy_bytes = Kernel(_STRINGS, "copy_bytes", "u1[] i8[] i8[] i8[] u1[]")
 # buf, offsets, is_wide, identifier_bytes, words, starts, firsts, found

@@ -126,9 +126,8 @@ class OffHeap:
         lines = [repr(self)]
         for use in self.uses:
             size = "of unknown size" if use.byte_count is None else f"{use.byte_count:,} bytes"
-            lines.append(
-                f"{use.object_count:,} x {use.class_name} ({use.kind}), {size}{f', in {use.owner}' if use.owner else ''}"
-            )
+            where = f", in {use.owner}" if use.owner else ""
+            lines.append(f"{use.object_count:,} x {use.class_name} ({use.kind}), {size}{where}")
         return "\n".join(lines)
 
     def bytes_of(self, *kinds: str) -> int:

@@ -1,6 +1,6 @@
-"""What piles up inside of the objects that a field owns: a level deeper than `heapscope.heap.retention.owners`.
+"""What piles up inside of the objects that a field owns: one level below `heapscope.heap.retention.owners`.
 
-Five connections in a pool that each keep thousands of statements are owned by the pool, and it is the field of
+Five connections in a pool that each keep thousands of statements are owned by the pool, and it is a field of
 the connections in which something piles up.
 """
 
