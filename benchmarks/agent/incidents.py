@@ -31,8 +31,10 @@ INCIDENTS = (
     Incident("delete-on-exit", _FOUR),
     Incident("proxy-users", _LAST),
     Incident("spark", _LAST),
+    *(Incident(name, _FOUR) for name in ("diagnostics", "widget-threads", "arenas", "in-flight")),
+    *(Incident(name, _FOUR) for name in ("statement-caches", "log-handlers", "tenants")),
     # No leak: the right answer is that there is none.
-    Incident("sessions", _FOUR),
+    *(Incident(name, _FOUR) for name in ("sessions", "waves", "ring-log")),
 )
 
 

@@ -250,6 +250,39 @@ UNKNOWN_LEAKS = (
         "growing-chunks", _PROTOCOL, UNKNOWN, "a list of byte[]", "Protocol.chunks", ("byte[]",),
         arguments=("chunks",),
     ),
+    Case(
+        "diagnostics", "com.acme.tickets.Tickets", UNKNOWN,
+        "deques in an InheritableThreadLocal that are pushed and not popped",
+        "Diagnostics.CONTEXT", ("com.acme.tickets.Scope",),
+    ),
+    Case(
+        "widget-threads", "com.acme.widgets.Widgets", UNKNOWN,
+        "threads that never end and keep the class loaders of what started them",
+        "threads of class com.acme.widgets.WidgetHeartbeat",
+        ("com.acme.widgets.Widget", "com.acme.widgets.WidgetLoader", "com.acme.widgets.WidgetHeartbeat"),
+    ),
+    Case(
+        "arenas", "com.acme.relay.Relay", UNKNOWN, "arenas of direct buffers that take none back",
+        "Arena.free", ("com.acme.relay.Frame", "java.nio.DirectByteBuffer"),
+        off_heap_bytes=8 * 60 * 64 * 1024, options=_DIRECT,
+    ),
+    Case(
+        "in-flight", "com.acme.broker.Broker", UNKNOWN, "remote calls that are never answered",
+        "RpcClient.inFlight", ("com.acme.broker.RemoteCall",), collector=G1,
+    ),
+    Case(
+        "statement-caches", "com.acme.library.Library", UNKNOWN,
+        "statements that connections of a pool cache by their SQL",
+        "DbConnection.statementCache", ("com.acme.library.Prepared",),
+    ),
+    Case(
+        "log-handlers", "com.acme.hotline.Hotline", UNKNOWN, "handlers of a logger",
+        "Hotline.LOG", ("com.acme.hotline.CallLog",), collector=PARALLEL,
+    ),
+    Case(
+        "tenants", "com.acme.tenants.Tenants", UNKNOWN, "300 lists, none of them large",
+        "Tenant.visits", ("com.acme.tenants.Visit",), other_owner="Directory.byName",
+    ),
 )  # fmt: skip
 
 _LAKE = "com.acme.lake.Lake"
@@ -332,6 +365,8 @@ HEALTHY_PROGRAMS = (
     ),
     Case("working-buffers", "com.acme.studio.Studio", HEALTHY, "buffers that grow as far as they must"),
     Case("long-batch", "com.acme.invoice.Invoices", HEALTHY, "a batch that grows for long and drops"),
+    Case("waves", "com.acme.waves.Waves", HEALTHY, "a queue that fills and is drained in waves"),
+    Case("ring-log", "com.acme.trail.Trail", HEALTHY, "a ring of fixed size that is full after three steps"),
 )  # fmt: skip
 
 CASES = (*UNKNOWN_LEAKS, *KNOWN_LEAKS, *HEALTHY_PROGRAMS)

@@ -6,18 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.suspect_facts import suspect_facts
 from heapscope.agent.workspace import Workspace
 from heapscope.errors import HeapscopeError
+from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.objects.inspector import find_object
 from heapscope.heap.objects.secret_texts import masked_text
 from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 from heapscope.heap.retention.off_heap import find_off_heap
+from heapscope.heap.retention.owner_inside import Inside, inside_of
 from heapscope.heap.retention.paths import Path as RootPath
 from heapscope.heap.retention.paths import paths as find_paths
-from heapscope.heap.retention.suspects import find_suspects
+from heapscope.heap.retention.suspects import Suspect, find_suspects
 from heapscope.parser.tags import ROOT_KIND_NAMES
 from heapscope.progress import Progress
 from heapscope.reporter.off_heap import is_large, use_line
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from heapscope.heap.objects.thread_stacks import ThreadStack
 
 _CONSUMERS = 5
+_FEW = 5000  # objects whose content is looked at
 _STEPS = 40  # of one path: the first and the last of a longer one
 _FRAMES = 12
 _ON_STACK = 5
@@ -49,8 +54,15 @@ def suspects(
         by_class = list(consumers.by_class.head(_CONSUMERS).rows())
         by_loader = list(consumers.by_loader.head(3).rows())
         reachability = {row["category"]: row["shallow_bytes"] for row in heap.reachability().rows()}
+        real = [each for each in found.suspects if not each.ordinary]
+        inside = _inside(heap, real[0]) if real else None
     rows = [suspect_facts(each, may) for each in found.suspects]
-    real = [each for each in found.suspects if not each.ordinary]
+    if inside is not None:
+        rows[found.suspects.index(real[0])]["inside"] = {
+            "class": may.name(inside.class_name),
+            "object_count": int(inside.indices.size),
+            "field": may.owner(inside.owner.field),
+        }
     of = format_bytes(found.reachable_bytes)
     if real:
         first = real[0]
@@ -58,6 +70,9 @@ def suspects(
         count = first.content_count or first.instance_count
         what = f"{count:,} {may.name(piled)} in {may.owner(first.owner)}"
         says = f"{first.share:.0%} of {of} that is reachable: {what}"
+        if inside is not None:
+            says += f", which hold {inside.indices.size:,} {may.name(inside.class_name)} in "
+            says += may.owner(inside.owner.field)
         if first.off_heap_bytes is not None:
             says = f"{format_bytes(first.off_heap_bytes)} outside of the Java heap, {says}"
     else:
@@ -75,6 +90,15 @@ def suspects(
         questions.append(
             Question("retained", {"snapshot": name, "subject": subject}, "what would go with them, by class")
         )
+        if inside is not None:
+            questions.insert(
+                0,
+                Question(
+                    "paths",
+                    {"snapshot": name, "subject": inside.class_name, "subclasses": False},
+                    "what each of them holds many of, and in which field",
+                ),
+            )
     elif share > 3:
         questions.append(Question("suspects", {"snapshot": name, "share": 3}, "smaller ones"))
     questions.append(Question("growth", {}, "whether it grows, where there are more snapshots"))
@@ -100,6 +124,15 @@ def suspects(
         next=questions,
         notes=notes,
     )
+
+
+def _inside(heap: Heap, suspect: Suspect) -> Inside | None:
+    """What each of a few objects that retain much holds many of."""
+    name = suspect.content_class or suspect.class_name
+    if class_origin(name) == ClassOrigin.JDK or suspect.content_count > _FEW:
+        return None
+    is_it = np.array([each.name == name for each in heap.graph.classes], bool)
+    return inside_of(heap.graph, heap.graph.instances_of(is_it))
 
 
 @contextmanager

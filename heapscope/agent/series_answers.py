@@ -16,7 +16,7 @@ from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.analysis.verdicts import TOO_FEW, UNDECIDED
+from heapscope.analysis.verdicts import GROWS, TOO_FEW, UNDECIDED
 from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_patterns import matching_classes
 from heapscope.progress import Progress
@@ -114,7 +114,7 @@ def diagnose(work: Workspace, progress: Progress, snapshots: Sequence[str] = ())
             "no known leak found; whether something else grows, three snapshots or more of one process will "
             "tell"
             if undecided
-            else "no leak found: nothing grows beyond chance, and no known leak fits"
+            else _nothing_said(found)
         )
         sureness = (
             "undecided: too few snapshots to see growth"
@@ -134,6 +134,19 @@ def diagnose(work: Workspace, progress: Progress, snapshots: Sequence[str] = ())
         rows=next(iter(data)),
         next=questions,
         notes=[*_series_notes(found), *([] if snapshots else work.unread_notes())],
+    )
+
+
+def _nothing_said(found: Sequence[tuple[Snapshots, Diagnosis]]) -> str:
+    """That nothing was found; and that the heap grows all the same, where it does."""
+    wholes = [one.growth.whole.shallow for _, one in found if one.growth is not None]
+    growing = next((each.values for each in wholes if each.verdict == GROWS), None)
+    if growing is None:
+        return "no leak found: nothing grows beyond chance, and no known leak fits"
+    ends = f"{format_bytes(growing[0])} -> {format_bytes(growing[-1])}"
+    return (
+        "no leak found: no known leak fits, and no field of the program takes the growth; the heap grows all "
+        f"the same, {ends}: garbage, the JDK's own, or what waits for its finalizer"
     )
 
 

@@ -90,7 +90,8 @@ def sql(
 def _split(arguments: tuple[str, ...]) -> tuple[list[Path], str | None]:
     """Dumps, and the query: the last argument, where it is no file and there is one before it."""
     last = arguments[-1]
-    if len(arguments) > 1 and (any(c.isspace() for c in last.strip()) or not Path(last).exists()):
+    is_query = not last.strip() or any(c.isspace() for c in last.strip()) or not Path(last).exists()
+    if len(arguments) > 1 and is_query:
         return [Path(each) for each in arguments[:-1]], last
     return [Path(each) for each in arguments], None
 

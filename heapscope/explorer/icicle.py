@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-WIDTH, ROW_HEIGHT = 1200, 24
+ROW_HEIGHT = 24
 _ROWS = 14
-_LEAST_WIDTH = 3.0  # thinner blocks are not drawn
-_CHARACTER = 7.4  # width of one
+# Percent of the picture's width: thinner blocks are not drawn, and thinner ones have no room for letters.
+_LEAST_WIDTH, _LABEL_WIDTH = 0.25, 1.5
 
 
 def icicle(site: Site, request: Request) -> Response:
@@ -60,7 +60,6 @@ def icicle(site: Site, request: Request) -> Response:
         "Icicle",
         dump,
         blocks=blocks,
-        width=WIDTH,
         height=(deepest + 1) * ROW_HEIGHT,
         row_height=ROW_HEIGHT,
         way=way,
@@ -84,9 +83,9 @@ def _name(paths: ClassPaths, node: int) -> str:
 
 
 def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple[list[dict[str, Any]], int]:
-    """What is drawn: level by level, the largest first, and nothing too thin to be seen."""
+    """What is drawn: level by level, the largest first, and nothing too thin to be seen; in percent."""
     whole = int(paths.retained_bytes[node])
-    scale = WIDTH / whole if whole else 0.0
+    scale = 100 / whole if whole else 0.0
     is_wide = paths.retained_bytes * scale >= _LEAST_WIDTH
     is_wide[0] = False
     candidates = np.nonzero(is_wide)[0]
@@ -102,16 +101,14 @@ def _blocks(site: Site, dump: OpenedDump, paths: ClassPaths, node: int) -> tuple
             name = _name(paths, each)
             size = format_bytes(int(paths.retained_bytes[each]))
             count = int(paths.object_counts[each])
-            label = f"{simple_name(name)} {size}"
-            room = int((width - 8) / _CHARACTER)
-            if room < len(label):
-                label = simple_name(name)
             blocks.append(
                 {
                     "x": x,
                     "y": row * ROW_HEIGHT,
                     "width": width,
-                    "label": label if len(label) <= room else (label[: room - 1] + "…" if room > 3 else ""),
+                    # The browser cuts it where the block ends, however wide the window is.
+                    "label": simple_name(name) if width >= _LABEL_WIDTH else "",
+                    "size": size,
                     "name": name,
                     "title": f"{name}: {count:,} x, {size}" if each else f"the heap: {size}",
                     "link": _link(site, dump, each),

@@ -391,7 +391,7 @@ class Heap(RichRepr, Queryable, Explorable):
         Parameters
         ----------
         class_name : str
-            A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`).
+            A class name, a simple name or a glob (`heapscope.heap.graph.class_patterns`); + as in guards.
         subclasses : bool
             Whether instances of subclasses belong to the set.
         class_objects : bool
@@ -448,15 +448,15 @@ class Heap(RichRepr, Queryable, Explorable):
 
         Empty where no code of the process ever asked for it (``System.getenv``).
         """
-        from heapscope.heap.objects.environment import environment_of
+        from heapscope.heap.objects.environment import NamedTexts, environment_of
 
-        return dict(environment_of(self.graph))
+        return NamedTexts(environment_of(self.graph), f"the environment in {self.path}")
 
     def system_properties(self) -> dict[str, str]:
         """The system properties, from ``java.lang.System.props``; empty where the dump has none."""
-        from heapscope.heap.objects.environment import system_properties_of
+        from heapscope.heap.objects.environment import NamedTexts, system_properties_of
 
-        return dict(system_properties_of(self.graph))
+        return NamedTexts(system_properties_of(self.graph), f"the system properties in {self.path}")
 
     def threads(self) -> Threads:
         """Threads in the dump's order, with their stacks; a list with ``to_frame()``."""

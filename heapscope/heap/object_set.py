@@ -435,6 +435,8 @@ def picked_classes(graph: HeapGraph, class_name: str, *, subclasses: bool) -> ND
     ObjectNotFound
     """
     names = {c.name for c in graph.classes}
+    if class_name.endswith("+"):  # as guards and queries write it
+        class_name, subclasses = class_name.removesuffix("+"), True
     picked = set(matching_classes(class_name, names, graph.superclasses, subclasses=subclasses))
     if not picked:  # of generated classes answers about several snapshots name the stable part alone
         picked = {name for name in names if stable_name(name) == class_name}

@@ -63,7 +63,7 @@ class StaticField:
     value: int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class JavaClass:
     """A class of the dump; ``offset`` -1 and no fields where only LOAD_CLASS names it."""
 
@@ -80,6 +80,10 @@ class JavaClass:
     constant_ids: tuple[
         int, ...
     ] = ()  # objects in its constant pool: agents list them, HotSpot's own dumps not
+
+    def __repr__(self) -> str:
+        own = f"{len(self.fields)} fields, {len(self.statics)} statics"
+        return f"<class {self.name} 0x{self.class_id:x}: {own}>"
 
     @property
     def is_dumped(self) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +30,7 @@ Format = Literal["parquet", "arrow"]
 VERDICTS = ("findings", "growth")
 _ROWS = 1 << 20  # of a row group, or of a record batch
 _THREADS = 3  # as many tables are large
+_LARGE = ("strings", "refs", "objects")  # millions of rows; texts take most time
 _SORTED = ("address", "source")  # ascending: differences take little room
 
 
@@ -70,14 +72,16 @@ def export_tables(
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            # The tables of millions of rows first; each is written by one thread, a part at a time.
-            order = sorted(names, key=lambda name: part.tables[name].row_count is None)
+            # What takes longest first, so that no processor is idle at the end.
+            order = sorted(names, key=lambda name: _LARGE.index(name) if name in _LARGE else len(_LARGE))
             if part.heap is not None:
                 part.heap.prepare()
             progress("exporting", 0, len(names))
-            with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+            threads = min(os.cpu_count() or 1, _THREADS)
+            with ThreadPoolExecutor(threads) as makers, ThreadPoolExecutor(threads) as writers:
                 waiting = [
-                    pool.submit(_write, part, name, made / f"{name}.{to}", to, version) for name in order
+                    writers.submit(_write, part, name, made / f"{name}.{to}", to, version, makers)
+                    for name in order
                 ]
                 for done, each in enumerate(as_completed(waiting)):
                     each.result()
@@ -94,8 +98,8 @@ def export_tables(
     return [folder / f"{name}.{to}" for name in names]
 
 
-def _write(part: Part, name: str, path: Path, to: Format, version: str) -> None:
-    """Write a table, a row group after the other: no more of it is in memory at once."""
+def _write(part: Part, name: str, path: Path, to: Format, version: str, makers: Executor) -> None:
+    """Write a table, a row group after the other: of a large one the next is made while one is written."""
     pa, table = arrow(), part.tables[name]
     wholes = {
         column.name: _values(column, column.make())
@@ -109,19 +113,32 @@ def _write(part: Part, name: str, path: Path, to: Format, version: str) -> None:
         "heapscope.table": name,
         "heapscope.snapshot": part.name,
     }
+
+    def piece(first: int) -> Any:
+        some = slice(first, min(first + _ROWS, rows))
+        label = pa.nulls(some.stop - first, pa.int8()).fill_null(0)
+        columns = {"snapshot": pa.DictionaryArray.from_arrays(label, [part.name])}
+        for column in table.columns:
+            whole = wholes.get(column.name)
+            columns[column.name] = _values(column, column.make(some)) if whole is None else whole[some]
+        return pa.table(columns).replace_schema_metadata(metadata)
+
     with ExitStack() as stack:
         writer = None
-        for first in range(0, max(rows, 1), _ROWS):
-            some = slice(first, min(first + _ROWS, rows))
-            label = pa.nulls(some.stop - first, pa.int8()).fill_null(0)
-            columns = {"snapshot": pa.DictionaryArray.from_arrays(label, [part.name])}
-            for column in table.columns:
-                whole = wholes.get(column.name)
-                columns[column.name] = _values(column, column.make(some)) if whole is None else whole[some]
-            piece = pa.table(columns).replace_schema_metadata(metadata)
+        for each in _ahead(makers, piece, range(0, max(rows, 1), _ROWS)):
             if writer is None:
-                writer = stack.enter_context(_writer(path, piece.schema, to))
-            writer.write_table(piece)
+                writer = stack.enter_context(_writer(path, each.schema, to))
+            writer.write_table(each)
+
+
+def _ahead(makers: Executor, make: Callable[[int], Any], firsts: range) -> Iterator[Any]:
+    """Pieces one after the other, each made while the one before it is used."""
+    following = makers.submit(make, firsts[0])
+    for first in firsts[1:]:
+        piece = following.result()
+        following = makers.submit(make, first)
+        yield piece
+    yield following.result()
 
 
 def _values(column: SqlColumn, values: Any) -> Any:
@@ -129,8 +146,16 @@ def _values(column: SqlColumn, values: Any) -> Any:
     if column.times != 1:
         values = pa.compute.multiply(values.cast(pa.int64()), pa.scalar(column.times, pa.int64()))
     if pa.types.is_dictionary(values.type):  # readers of Parquet know signed codes only
-        return values.cast(pa.dictionary(pa.int32(), pa.string()))
+        return _with_signed_codes(values)
     return values if values.type == column.arrow_type() else values.cast(column.arrow_type())
+
+
+def _with_signed_codes(values: Any) -> Any:
+    """A dictionary with codes of int32; a cast of the whole would look up each text."""
+    pa = arrow()
+    codes = values.indices
+    codes = codes.view(pa.int32()) if codes.type == pa.uint32() else codes.cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, values.dictionary, safe=False)
 
 
 def _writer(path: Path, schema: Any, to: Format) -> Any:

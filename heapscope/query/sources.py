@@ -42,7 +42,7 @@ def heap_session(heap: Heap, *, memory: int | None = None, show_secrets: bool = 
     def make() -> Session:
         snapshot = snapshot_of(heap)
         part = _part(snapshot, heap, show_secrets)
-        part.tables |= verdict_tables(Snapshots([snapshot]), heap)
+        part.tables |= verdict_tables(Snapshots([snapshot]), heap, show_secrets=show_secrets)
         return Session([part], TABLES)
 
     session = heap.graph.kept(f"query session, secrets {show_secrets}", make)
@@ -125,7 +125,7 @@ def _session(
     for name, part in zip(_distinct([each.name for each in snapshots]), parts, strict=True):
         part.name = name
     if parts:
-        parts[-1].tables |= verdict_tables(snapshots, heaps[-1])
+        parts[-1].tables |= verdict_tables(snapshots, heaps[-1], show_secrets=show_secrets)
     return Session(parts, TABLES, memory)
 
 

@@ -8,13 +8,16 @@ from heapscope.analysis.diagnosis import diagnose
 from heapscope.query.catalogue import FINDINGS, GROWTH
 from heapscope.query.columns import SqlTable, small_table
 from heapscope.query.texts import storable
+from heapscope.secrets import mask_text
 
 if TYPE_CHECKING:
     from heapscope.analysis.snapshots import Snapshots
     from heapscope.heap.heap import Heap
 
 
-def verdict_tables(snapshots: Snapshots, opened: Heap | None) -> dict[str, SqlTable]:
+def verdict_tables(
+    snapshots: Snapshots, opened: Heap | None, *, show_secrets: bool = False
+) -> dict[str, SqlTable]:
     """The tables ``findings`` and ``growth``; they belong to the last snapshot.
 
     Parameters
@@ -22,13 +25,18 @@ def verdict_tables(snapshots: Snapshots, opened: Heap | None) -> dict[str, SqlTa
     snapshots : Snapshots
     opened : Heap, optional
         The last of the dumps, where it is open already.
+    show_secrets : bool
+        Whether names of threads, which owners have, are shown as they are.
     """
+
+    def shown(text: str) -> str:
+        return storable(text if show_secrets else mask_text(text))
 
     def findings() -> list[tuple[Any, ...]]:
         return [
             (
                 found.id,
-                storable(found.title),
+                shown(found.title),
                 storable(found.class_name),
                 str(found.confidence),
                 found.instance_count,
@@ -36,8 +44,8 @@ def verdict_tables(snapshots: Snapshots, opened: Heap | None) -> dict[str, SqlTa
                 found.share,
                 None if found.per_hour is None else found.per_hour.value,
                 found.since,
-                storable(found.owner) or None,
-                storable(found.held_by[0]) if found.held_by else None,
+                shown(found.owner) or None,
+                shown(found.held_by[0]) if found.held_by else None,
                 storable(found.why),
                 found.example_id,
             )

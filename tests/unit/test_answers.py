@@ -110,3 +110,19 @@ def test_a_diagnosis_has_the_plain_form_of_the_growth_in_it() -> None:
     diagnosis = heapscope.diagnose([SAMPLES / f"leak-{number}.histogram.txt" for number in (1, 2, 3, 4)])
     assert diagnosis.growth is not None
     assert diagnosis.to_dict()["growth"] == diagnosis.growth.to_dict()
+
+
+def test_a_name_that_is_not_there_is_refused_with_the_nearest(answers: dict[str, Any]) -> None:
+    heap, growth = answers["Heap"], answers["Growth"]
+    for ask, nearest in (
+        (lambda: heap.environment()["KERB_TICKET_CACHE_PAT"], "KERB_TICKET_CACHE_PATH"),
+        (lambda: heap.system_properties()["java.versin"], "java.version"),
+        (lambda: heap.objects("org.apache.hadoop.fs.FileSystm+"), "org.apache.hadoop.fs.FileSystem"),
+        (lambda: growth["org.apache.hadoop.fs.FileSystm"], "org.apache.hadoop.fs.FileSystem"),
+    ):
+        with pytest.raises(heapscope.ObjectNotFound) as caught:
+            ask()
+        assert caught.value.nearest[0] == nearest
+        assert f"nearest: {nearest}" in str(caught.value)
+    name = "org.apache.hadoop.fs.FileSystem"
+    assert len(heap.objects(f"{name}+", subclasses=False)) == len(heap.objects(name)) > 0

@@ -35,7 +35,7 @@ from heapscope.analysis.verdicts import (
     TOO_FEW,
     Verdict,
 )
-from heapscope.errors import DifferentProcesses, HeapscopeError
+from heapscope.errors import DifferentProcesses, HeapscopeError, ObjectNotFound
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.parser.names import CLASS
 from heapscope.plain import plain
@@ -161,8 +161,11 @@ class Growth(RichRepr):
 
         Raises
         ------
-        KeyError
+        ObjectNotFound
+            No snapshot has it; the message names the nearest.
         """
+        if name not in self._by_name:
+            raise ObjectNotFound(name, f"the growth by {self.by}", self._by_name)
         return self._by_name[name]
 
     def get(self, name: str) -> KeyGrowth | None:

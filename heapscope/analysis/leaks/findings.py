@@ -73,7 +73,8 @@ class Finding(PlainDict, RichRepr):
         For leaks of Hadoop file systems.
     readings : tuple of Reading
     owner : str
-        The field that owns them, ``com.acme.SessionRegistry.sessions``; empty where that cannot be told.
+        The field that owns them, ``com.acme.SessionRegistry.sessions``; of threads, which no field holds,
+        ``threads of class com.acme.Heartbeat``; empty where that cannot be told.
     owner_way : tuple of str
         Steps ``Class.field`` from where it begins to that field's collection.
     other_holders : tuple of str

@@ -6,13 +6,13 @@ by its field alone.  Only what the GC roots hold is counted, so garbage and dead
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from heapscope.analysis.growth.series import Series
-from heapscope.analysis.growth.snapshot import DUMP
+from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OWNER_SHARE, SERIES_DUMPS
@@ -22,7 +22,10 @@ from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.array_use import unused_bytes
+from heapscope.heap.retention.owner_content import content_members
+from heapscope.heap.retention.owner_inside import inside_of
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
+from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, no_progress
 
 
@@ -157,7 +160,7 @@ def growing_owner(
             reachable_bytes=(whole.values[0] * unit, whole.values[-1] * unit),
             others=tuple((other, grown.delta * unit) for other, grown, _ in told[1:]),
         )
-        return leading, ()
+        return _deeper(leading, series, evidence, places, progress), ()
     least = OWNER_SHARE * float(np.median(reachable))
     trends = find_trends(np.array([owned[name] for name in larger], np.int64), axis) if larger else []
     slow = [
@@ -166,6 +169,80 @@ def growing_owner(
         if trend.verdict == GROWS and trend.delta >= least and _is_told(graph, last[name])
     ]
     return None, tuple(sorted(slow, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
+
+
+def _deeper(
+    grown: OwnerGrowth,
+    series: Series,
+    evidence: SnapshotEvidence,
+    places: Sequence[int],
+    progress: Progress,
+) -> OwnerGrowth:
+    """The growth inside of the objects that the field owns, where there are hardly more of those.
+
+    A pool of five connections does not grow; what each of them keeps does.
+    """
+    assert evidence.graph is not None
+    graph, owned = evidence.graph, grown.owned
+    first, last = (grown.counts[places[at]] or 0 for at in (0, -1))
+    # What came since the first dump, at the size that each has now.
+    explained = (last - first) / max(last, 1) * owned.dominated_units
+    if explained >= LEAST_PART * grown.trend.delta:
+        return grown
+    objects = owned_members(graph, owned)
+    inside = inside_of(graph, objects)
+    if inside is None:
+        return grown
+    holder = graph.classes[int(graph.columns.class_index[objects[0]])].name
+    found = series.at(places).of_each_dump(
+        lambda _, graph: _count_inside(graph, holder, inside.class_name),
+        progress,
+        opened=(evidence.snapshot, graph),
+    )
+    if (found[-1] or 0) <= (found[0] or 0):
+        return grown
+    counts: list[int | None] = [None] * len(series)
+    for place, count in zip(places, found, strict=True):
+        counts[place] = count
+    deeper = replace(
+        owned, owner=inside.owner, held_indices=objects, is_group=False, content_class=inside.class_name
+    )
+    return replace(grown, owned=deeper, counts=tuple(counts))
+
+
+def _count_inside(graph: HeapGraph, holder: str, class_name: str) -> int:
+    """How many instances of a class those of another hold."""
+    is_holder = np.array([each.name == holder for each in graph.classes], bool)
+    return int(content_members(graph, graph.instances_of(is_holder), class_name).size)
+
+
+def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> dict[str, list[int]]:
+    """How many instances of some classes the GC roots hold in each dump that is opened.
+
+    Parameters
+    ----------
+    series, evidence
+        As `growing_owner` takes them.
+    names : set of str
+        Class names, of generated classes their stable part.
+    """
+
+    def count(_: Snapshot, graph: HeapGraph) -> dict[str, int]:
+        held = np.bincount(
+            graph.columns.class_index[graph.categories == STRONG], minlength=len(graph.classes)
+        )
+        sums = dict.fromkeys(names, 0)
+        for each, number in zip(graph.classes, held.tolist(), strict=True):
+            name = stable_name(each.name)
+            if name in sums:
+                sums[name] += number
+        return sums
+
+    assert evidence.graph is not None
+    found = series.at(opened_dumps(series)).of_each_dump(
+        count, no_progress, opened=(evidence.snapshot, evidence.graph)
+    )
+    return {name: [one[name] for one in found if one is not None] for name in names}
 
 
 def _grown(

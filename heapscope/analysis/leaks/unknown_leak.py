@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -10,17 +11,18 @@ from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
 from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, opened_dumps
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, held_counts, opened_dumps
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE, OWNER_SHARE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.by_group import find_consumers
+from heapscope.heap.retention.owner_paths import extends
 from heapscope.parser.generated_names import stable_name
 from heapscope.units import format_bytes, format_count
 
 # What other things are made of: named only where nothing else grows with it.
-_STRING = "java.lang.String"
+_STRING, _THREAD = "java.lang.String", "java.lang.Thread"
 _MATERIAL = (_STRING, "java.lang.Object[]", "java.util.", "java.lang.Integer", "java.lang.Long")
 
 
@@ -51,9 +53,15 @@ def unknown_leak(
     is_heap_growing = (
         growth.whole.shallow.verdict in (GROWS, PERHAPS) and grown_bytes >= HEAP_GROWTH * sizes[0]
     )
-    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
-        return None  # what grows there is garbage, dead space, or the JDK's own
     candidates = _candidates(growth, evidence, grown_bytes) if is_heap_growing else _alone(growth)
+    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
+        # No field owns it: it is garbage, dead space, or the JDK's own; or threads of the program.
+        classes = zip(evidence.graph.classes, extends(evidence.graph, _THREAD), strict=True)
+        threads = {stable_name(each.name) for each, is_thread in classes if is_thread}
+        candidates = [each for each in candidates if each[0].name in threads]
+        names = {key.name for key, _ in candidates if class_origin(key.name) > ClassOrigin.JDK}
+        counts = held_counts(growth.snapshots, evidence, names) if names else {}
+        candidates = [each for each in candidates if _is_rising(counts.get(each[0].name, ()))]
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -157,6 +165,10 @@ def _is_in_step(one: KeyGrowth, other: KeyGrowth, skip: int) -> bool:
     )
 
 
+def _is_rising(counts: Sequence[int]) -> bool:
+    return bool(counts) and all(before < after for before, after in pairwise(counts))
+
+
 def _gained(key: KeyGrowth) -> int:
     return key.instance_counts[-1] - key.instance_counts[0]
 
@@ -207,11 +219,25 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     if key.since and growth.axis.skip != key.since:
         since, is_estimate = times[key.since], False
     told = format_bytes if is_of_one else format_count
-    always = all(before < after for before, after in pairwise(counts))
+    always = _is_rising(counts)
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
+    owner = ""
+    cure = (
+        "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
+        "no longer needed.",
+        "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose again.",
+    )
     if evidence.graph is not None:
         members = instances_of(evidence.graph, name, subclasses=False)
+        if len(members) and bool(extends(evidence.graph, _THREAD)[members[0].class_index]):
+            # A thread that runs is held by no field: it is a GC root itself.
+            owner = f"threads of class {name}"
+            cure = (
+                "Look at what starts these threads: each has to end when its work is done, and what started "
+                "it has to interrupt it, or to shut down its pool.",
+                "Until then a thread keeps what it refers to, with its class loader.",
+            )
         example = newest(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
@@ -235,12 +261,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         holders=holders,
         why="Something adds these objects and nothing takes them out again. What holds them, below, names "
         "the field or the cache where they pile up.",
-        cure=(
-            "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
-            "no longer needed.",
-            "If the growth ends by itself (a cache that fills), take another snapshot later and diagnose "
-            "again.",
-        ),
+        cure=cure,
         healthy="The number of instances stays the same, or goes up and down with the load.",
         affected=(),
         sources=(),
@@ -252,6 +273,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
             else f"in a heap that goes up and down: {format_bytes(growth.whole.shallow_bytes[0])} first, "
             f"{format_bytes(growth.whole.shallow_bytes[-1])} last",
         ),
+        owner=owner,
         dump=None if evidence.graph is None else evidence.snapshot.path,
         example_id=example,
         sizes=counts if is_of_one else (),

@@ -46,7 +46,7 @@ document.addEventListener("input", (event) => {
   if (!field) return;
   const text = field.value.trim().toLowerCase();
   let count = 0;
-  document.querySelectorAll(".icicle a[data-name]").forEach((block) => {
+  document.querySelectorAll(".map a[data-name]").forEach((block) => {
     const matches = text !== "" && block.dataset.name.toLowerCase().includes(text);
     block.classList.toggle("lit", matches);
     if (matches) count += 1;

@@ -5,9 +5,10 @@ Sources: OpenJDK ``java/lang/ProcessEnvironment.java`` (Unix), ``java/util/Prope
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from heapscope.errors import ObjectNotFound
 from heapscope.heap.objects.java_collections import CollectionKind, contents, static_reference
 from heapscope.heap.objects.java_object import JavaObject, object_or_none
 
@@ -30,6 +31,24 @@ def map_entries(java_map: JavaObject) -> Iterator[tuple[JavaObject, JavaObject |
             key = object_or_none(java_map.graph, key_id)
             if key is not None:
                 yield key, object_or_none(java_map.graph, value_id)
+
+
+class NamedTexts(dict[str, str]):
+    """Texts by name, of variables or properties; a name that is not there is refused with the nearest.
+
+    Parameters
+    ----------
+    texts : mapping of str to str
+    where : str
+        What has them, for that refusal.
+    """
+
+    def __init__(self, texts: Mapping[str, str], where: str) -> None:
+        super().__init__(texts)
+        self._where = where
+
+    def __missing__(self, name: str) -> str:
+        raise ObjectNotFound(name, self._where, self)
 
 
 def environment_of(graph: HeapGraph) -> dict[str, str]:

@@ -92,7 +92,7 @@ class OffHeapUse:
     way: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OffHeap:
     """All memory outside of the heap that a dump tells of.
 
@@ -117,6 +117,17 @@ class OffHeap:
     netty_bytes: int | None
     netty_limit_bytes: int | None
     thread_count: int
+
+    def __repr__(self) -> str:
+        return f"<outside of the heap: {len(self.uses)} uses, {self.known_bytes:,} bytes known>"
+
+    def __str__(self) -> str:
+        lines = [repr(self)]
+        for use in self.uses:
+            size = "of unknown size" if use.byte_count is None else f"{use.byte_count:,} bytes"
+            where = f", in {use.owner}" if use.owner else ""
+            lines.append(f"{use.object_count:,} x {use.class_name} ({use.kind}), {size}{where}")
+        return "\n".join(lines)
 
     def bytes_of(self, *kinds: str) -> int:
         """Known bytes of some kinds."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from heapscope.analysis.snapshots import Snapshots
 from heapscope.cli import main
 from heapscope.heap.heap import Heap
+from heapscope.query.catalogue import TABLES
+from heapscope.query.verdict_tables import verdict_tables
 from tests.unit.query.heaps import SECRETS
 
 QUERIES = (
-    "SELECT * FROM strings",
+    *(f"SELECT * FROM {name}" for name in TABLES),
     "SELECT text(address) FROM objects",
-    "SELECT * FROM environment",
-    "SELECT * FROM properties",
-    "SELECT * FROM processes",
     'SELECT * FROM "com.acme.Login"',
     "SELECT field(address, 'password'), field(address, 'pin'), field(address, 'user') FROM \"com.acme.Login\"",  # noqa: E501
     "SELECT field(address, 'value'), text(value) FROM \"java.util.HashMap$Node\"",
@@ -50,6 +51,24 @@ def test_secrets_that_are_asked_for_are_shown(secret: Heap) -> None:
 def test_masked_texts_say_how_long_they_are(secret: Heap) -> None:
     (text,) = secret.sql('SELECT password FROM "com.acme.Login"')["password"]
     assert text == f"(masked, {len(SECRETS['field'])} characters; --show-secrets shows it)"
+
+
+def test_a_finding_masks_what_the_name_of_a_thread_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = f"a local variable of thread 'reader password={SECRETS['thread']}'"
+    found = SimpleNamespace(
+        id="unknown", title=f"piles up in {owner}", class_name="a.B", confidence="likely", instance_count=9,
+        retained_bytes=9, share=0.1, per_hour=None, since=None, owner=owner, held_by=(owner,), why="why",
+        example_id=1,
+    )  # fmt: skip
+    monkeypatch.setattr(
+        "heapscope.query.verdict_tables.diagnose", lambda *_, **__: SimpleNamespace(findings=[found])
+    )
+    texts = []
+    for show_secrets in (False, True):
+        table = verdict_tables(Snapshots([]), None, show_secrets=show_secrets)["findings"]
+        texts.append("".join(str(column.make()) for column in table.columns))
+    assert [SECRETS["thread"] in each for each in texts] == [False, True]
+    assert "reader password=" in texts[0]
 
 
 @pytest.mark.parametrize("command", ["objects", "sql", "export"])

@@ -148,6 +148,28 @@ def buffers(folder: Path, used: Sequence[int], room: Sequence[int], *, name: str
     return paths
 
 
+def pools(folder: Path, history: Sequence[int]) -> list[Path]:
+    """Dumps of a pool with three connections, each of which keeps its statements."""
+    paths = []
+    for number, count in enumerate(history):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.cls("com.acme.Statement", fields={"rows": "Object"})
+        d.cls("com.acme.Connection", fields={"cache": "Object"})
+        connections = []
+        for _ in range(3):
+            statements = [
+                d.instance("com.acme.Statement", rows=d.primitive_array("byte", b"x" * 200))
+                for _ in range(count)
+            ]
+            cache = d.object_array("java.lang.Object[]", statements)
+            connections.append(d.instance("com.acme.Connection", cache=cache))
+        idle = d.object_array("java.lang.Object[]", connections)
+        d.cls("com.acme.Pool", statics={"idle": ("Object", idle)})
+        d.root("STICKY_CLASS", d.class_id("com.acme.Pool"))
+        paths.append(d.dump().save(folder / f"d{number}.hprof"))
+    return paths
+
+
 DOUBLED = [1000, 2000, 4000, 4000, 8000, 8000, 8000, 8000]
 
 
@@ -202,3 +224,29 @@ def test_a_cure_of_one_buffer_is_told_by_its_bytes(tmp_path: Path) -> None:
         proof = before.prove(after, force_series=True)
         assert proof.verdict == verdict, (name, proof.reason)
         assert proof.decisive[0].name == "com.acme.Main.log"
+
+
+def test_what_grows_inside_of_objects_that_do_not_is_named(tmp_path: Path) -> None:
+    paths = pools(tmp_path, [20, 60, 100, 140])
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.owner == "com.acme.Connection.cache"
+    assert (finding.class_name, finding.counts) == ("com.acme.Statement", (60, 180, 300, 420))
+    assert finding.owner_way[0] == "Pool.idle (static)"
+
+
+def test_threads_that_never_end_are_a_leak(tmp_path: Path) -> None:
+    paths = []
+    for number in range(4):
+        d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
+        d.thread("main")
+        # As java.lang.Thread has inheritedAccessControlContext: no field of the program holds anything.
+        d.cls("java.lang.BaseThread", "java.lang.Thread", fields={"context": "Object"})
+        d.cls("com.acme.Heartbeat", "java.lang.BaseThread")
+        for serial in range(10 * (number + 1)):
+            context = d.primitive_array("byte", b"x" * 2000)
+            one = d.instance("com.acme.Heartbeat", context=d.object_array("java.lang.Object[]", [context]))
+            d.root("THREAD_OBJECT", one, thread_serial=100 + serial)
+        paths.append(d.dump().save(tmp_path / f"d{number}.hprof"))
+    (finding,) = heapscope.diagnose(paths, force_series=True).findings
+    assert finding.class_name == "com.acme.Heartbeat"
+    assert (finding.owner, finding.counts) == ("threads of class com.acme.Heartbeat", (10, 20, 30, 40))
