@@ -17,7 +17,7 @@ from heapscope.heap.graph.reachability import avoiding
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
 from heapscope.heap.retention import paths as paths_module
-from heapscope.heap.retention.edge_labels import CUT, labels
+from heapscope.heap.retention.edge_labels import labels
 from heapscope.heap.retention.edge_names import names, simple_name
 from heapscope.heap.retention.holders import Holder
 from heapscope.heap.retention.paths import merged_paths
@@ -68,10 +68,10 @@ def ways_to(heap: heapscope.Heap, members: list[int], most: int) -> tuple[Ways, 
             if parents[source] == NO_OBJECT:
                 continue
             chain = [source]
-            while len(chain) < most and parents[chain[0]] < VIRTUAL_ROOT:
+            while parents[chain[0]] < VIRTUAL_ROOT:
                 chain.insert(0, parents[chain[0]])
-            begin = [CUT] if parents[chain[0]] < VIRTUAL_ROOT else []
-            add([*begin, *steps([*chain, member])], member)
+            # What follows the longest path that is told is left out, but for the last step.
+            add([*steps(chain)[:most], *steps([source, member])], member)
         roots = graph.roots
         mine = (
             (roots.object_index == member) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
