@@ -115,6 +115,7 @@ def measure_array_gaps(
             status = kernels.collect(
                 data, start, stop, constants, array_class, 0, 1, 0,
                 pairs, nothing, arrays, np.empty(roots, np.uint64), nothing, used,
+                np.zeros(2, np.uint64),
             )  # fmt: skip
         if status != OK:
             return ArrayGaps()
