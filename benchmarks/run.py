@@ -12,6 +12,10 @@ times; the medians and their ratio are printed.  Peers take part where they are 
 ``--graph`` measures what follows references: index, dominators, retained sizes and suspects from
 nothing, the same from the index, one retained set; at three sizes, to show how it grows; and under a
 limit of memory below the size of the dump, where a cgroup can be made.
+
+``--commands`` measures every command that reads a dump, from the index where it follows references: wall
+clock, processor time of user and system, the most anonymous memory.  What takes longer than 15 s of processor
+time or more than 1.3 GB at scale 1 is marked.
 """
 
 from __future__ import annotations
@@ -33,16 +37,56 @@ from benchmarks.make_dump import ROOT, make_dump
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+# No command takes more than this of the dump of scale 1.
+MOST_PROCESSOR_SECONDS = 15.0
+MOST_ANONYMOUS_BYTES = 1_300_000_000
+# Of each command that reads a dump what follows the dump; {out} is a folder.
+COMMANDS = (
+    ("histogram",),
+    ("histogram", "--as-jvm"),
+    ("histogram", "--retained"),
+    ("info",),
+    ("census", "--class", "java.util.HashMap"),
+    ("suspects",),
+    ("suspects", "--waste"),
+    ("suspects", "--no-index"),
+    ("dominators",),
+    ("dominators", "--by", "class"),
+    ("retained", "java.lang.String"),
+    ("paths", "java.lang.String"),
+    ("referrers", "java.lang.String"),
+    ("objects", "java.lang.String"),
+    ("inspect", "{address}"),
+    ("threads",),
+    ("diagnose",),
+    ("sql", "select class_name, count(*) from objects group by 1 order by 2 desc limit 3"),
+    ("sql", "select count(*) from strings"),
+    ("growth", "{dump}", "--by", "path", "--force-series"),
+    ("check", "--max", "java.util.HashMap <= 0"),
+    ("export", "--to", "folded", "-o", "{out}/heap.folded"),
+    ("report", "-o", "{out}/report.html"),
+    ("redact", "-o", "{out}/redacted.hprof"),
+)
+WITHOUT_INDEX = frozenset({"histogram", "info", "redact"})  # of its commands those that keep none
+
+
 @dataclass(frozen=True)
 class Run:
     """One process: how long, and the largest anonymous memory seen (mapped files are not its own)."""
 
     seconds: float
     anonymous_bytes: int
+    user_seconds: float = 0.0
+    system_seconds: float = 0.0
 
 
-def run(command: list[str]) -> Run:
+def run(command: list[str], fine: tuple[int, ...] = (0,)) -> Run:
     """Run a command to its end, its output thrown away.
+
+    Parameters
+    ----------
+    fine : tuple of int
+        Exit codes that are no failure.
 
     Raises
     ------
@@ -50,18 +94,22 @@ def run(command: list[str]) -> Run:
         If it fails.
     """
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, anonymous_bytes(process.pid))
-        time.sleep(0.005)
-    seconds = time.perf_counter() - began
-    assert process.stderr is not None
-    with process.stderr as stream:
-        errors = stream.read().decode(errors="replace")
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{errors}")
-    return Run(seconds, peak)
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        peak = 0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, anonymous_bytes(process.pid))
+            time.sleep(0.005)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - began
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
+    if process.returncode not in fine:
+        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{said}")
+    return Run(seconds, peak, usage.ru_utime, usage.ru_stime)
 
 
 def timed(command: list[str]) -> float:
@@ -135,6 +183,36 @@ def graph(scale: float, rounds: int, jdk: Path | None) -> None:
         shutil.rmtree(folder)
 
 
+def commands(scale: float, jdk: Path | None) -> None:
+    """Print what each command takes of one dump."""
+    dump = make_dump(scale, ROOT / "build" / "bench", jdk=jdk)[0]
+    print(
+        f"{dump.name}: {dump.stat().st_size / 1e9:.2f} GB; {os.cpu_count()} cores; {sys.version.split()[0]}"
+    )
+    print(f"{'command':<44} {'wall':>8} {'user':>8} {'system':>8} {'anonymous':>10}")
+    with tempfile.TemporaryDirectory(prefix="heapscope-bench-") as name:
+        folder = Path(name)
+        index = ["--index-dir", str(folder / "index")]
+        values = {"address": first_address(dump, folder / "index"), "dump": str(dump), "out": str(folder)}
+        for command, *rest in COMMANDS:
+            words = [each if " " in each else each.format(**values) for each in rest]
+            keeps_index = command not in WITHOUT_INDEX and "--no-index" not in rest
+            before = [sys.executable, "-m", "heapscope", command, str(dump)]
+            # A check that finds something has done its work.
+            took = run([*before, *words, *(index if keeps_index else ())], fine=(0, 1))
+            used = took.user_seconds + took.system_seconds
+            is_much = used > MOST_PROCESSOR_SECONDS * scale or took.anonymous_bytes > (
+                MOST_ANONYMOUS_BYTES * max(1.0, scale)
+            )
+            shown = " ".join([command, *rest])
+            print(
+                f"{shown[:44]:<44} {took.seconds:6.1f} s {took.user_seconds:6.1f} s "
+                f"{took.system_seconds:6.1f} s {took.anonymous_bytes / 1e6:7.0f} MB"
+                f"{'   more than it should' if is_much else ''}",
+                flush=True,
+            )
+
+
 def first_address(dump: Path, folder: Path) -> str:
     """Address of the object that retains most."""
     command = [sys.executable, "-m", "heapscope", "dominators", str(dump), "--json", "--top", "1"]
@@ -184,8 +262,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="runs of each command (default 7)")
     parser.add_argument("--jdk", type=Path, help="home of the JDK that makes the dump")
     parser.add_argument("--graph", action="store_true", help="what follows references, in place of counts")
+    parser.add_argument("--commands", action="store_true", help="every command that reads a dump")
     options = parser.parse_args()
 
+    if options.commands:
+        commands(options.scale, options.jdk)
+        return
     if options.graph:
         graph(options.scale, options.rounds, options.jdk)
         return

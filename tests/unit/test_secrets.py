@@ -10,6 +10,8 @@ import time
 import pytest
 
 from heapscope.secrets import (
+    _NO_SECRET_WORD,
+    _SECRET_WORD,
     SECRET_WORDS,
     SUSPICIOUS,
     mask_command,
@@ -293,10 +295,18 @@ def test_whatever_names_a_secret_has_one_of_the_words() -> None:
         "cret",
         "1",
     ]
+    pieces += ["0", "27", "\u0664"]
     named = 0
     for _ in range(20_000):
         name = "".join(rng.choices(pieces, k=rng.randint(1, 4)))
+        # Numbers are one to it, whatever they are.
+        assert names_secret(name) == _names_secret(name), name
         if names_secret(name):
             named += 1
             assert any(word in name.lower() for word in SECRET_WORDS), name
     assert named > 3000
+
+
+def _names_secret(name: str) -> bool:
+    left = _NO_SECRET_WORD.sub("", name)
+    return _SECRET_WORD.search(name) is not None and _SECRET_WORD.search(left) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import accumulate
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,12 +66,14 @@ class EdgeLabels:
     mirrors: NDArray[np.uint32]
     mirror_classes: NDArray[np.int64]
     _rows: dict[str, int] = field(repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def row(self, text: str) -> int:
         """Row of a text in ``texts``, new where it was not there."""
-        found = self._rows.setdefault(text, len(self.texts))
-        if found == len(self.texts):
-            self.texts.append(text)
+        with self._lock:  # several threads may ask one heap
+            found = self._rows.setdefault(text, len(self.texts))
+            if found == len(self.texts):
+                self.texts.append(text)
         return found
 
 

@@ -106,7 +106,7 @@ def measure_array_gaps(
     ids = np.empty(total, np.uint64)
     arrays = np.empty((total, 2), np.uint64)
     state = np.zeros(parser_kernels.STATE, np.int64)
-    used, bounds = np.zeros(5, np.int64), np.array([2**64 - 1, 0], np.uint64)
+    used = np.zeros(5, np.int64)
     nothing, pairs = np.empty(0, np.uint64), np.empty((0, 2), np.uint64)
     for start, stop, _, roots in taken:
         status = parser_kernels.collect_ids(data, start, stop, constants, ids, state)
@@ -115,7 +115,7 @@ def measure_array_gaps(
             status = kernels.collect(
                 data, start, stop, constants, array_class, 0, 1, 0,
                 pairs, nothing, arrays, np.empty(roots, np.uint64), nothing, used,
-                bounds,
+                np.zeros(2, np.uint64),
             )  # fmt: skip
         if status != OK:
             return ArrayGaps()

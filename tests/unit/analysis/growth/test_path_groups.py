@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -34,6 +36,23 @@ def test_what_grows_in_every_step_is_found_where_growth_begins(tmp_path: Path) -
         assert counts[0] < counts[1] < counts[2]
         assert retained[0] < retained[2]
         assert "byte[]" not in name  # what the leaked objects hold grows with them
+
+
+def test_nothing_of_a_heap_stays_in_memory(tmp_path: Path) -> None:
+    """A series of dumps takes the memory of one: a graph goes with its last user, no circle holds it."""
+    gc.disable()
+    try:
+        with heapscope.open(leak_dump(tmp_path, count=5), use_index=False) as heap:
+            assert len(find_path_groups(heap.graph).counts) > 5
+            heap.objects(DISTRIBUTED).paths_to_gc_roots()
+            heap.reachability()
+            assert heap.nearest.parents.size == heap.object_count
+            graph, references = ref(heap.graph), ref(heap.references)
+        del heap
+        assert graph() is None
+        assert references() is None
+    finally:
+        gc.enable()
 
 
 def test_a_class_histogram_has_no_paths(series: list[Path]) -> None:
