@@ -8,7 +8,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -89,8 +89,9 @@ def _saved(context: click.Context) -> Path:
 def _save(kept: ExitStack) -> Path:
     """Save it where nothing stays even if this process is killed: the file has no name, but a link to it."""
     path = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="heapscope-"))) / "stdin.hprof"
+    file: IO[bytes]
     if _OWN_FILES.is_dir():
-        file = kept.enter_context(tempfile.TemporaryFile())
+        file = kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with what is kept
         path.symlink_to(_OWN_FILES / str(file.fileno()))
     else:  # macOS
         file = kept.enter_context(path.open("wb"))
