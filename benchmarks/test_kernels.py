@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +23,6 @@ import pytest
 from heapscope.heap.heap import Heap
 from heapscope.parser.tags import RecordTag, SubRecordTag
 from tests.support.dumps import DumpBuilder
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 OBJECTS = 500_000
 ROUNDS = 7
@@ -104,7 +101,7 @@ def _with_references(path: Path) -> Heap:
     ],
 )
 def test_a_pass_over_a_dump_takes_no_more_than_so_many_times_cat(
-    benchmark: BenchmarkFixture,
+    benchmark: Any,
     dump: Path,
     cat_seconds: float,
     prepare: Callable[[Path], object],

@@ -40,7 +40,7 @@ from heapscope.parser.texts.class_histogram import (
     read_histograms,
 )
 from heapscope.parser.unpacking import ARCHIVES, HEAD_BYTES, PackingError, Unpacked, packing_of
-from heapscope.progress import Progress, default_progress, no_progress
+from heapscope.progress import Progress, default_progress, no_progress, of_file
 from heapscope.rich_repr import RichRepr
 from heapscope.table import Table
 from heapscope.units import parse_bytes
@@ -176,7 +176,7 @@ class Snapshot(RichRepr):
             return None
         return self.heaps.open(
             self.path,
-            progress,
+            of_file(progress, self.path.name),
             partial=self.coverage is not None,
             heap=self.number if self.of_count > 1 else None,
             index_dir=self.index_dir,

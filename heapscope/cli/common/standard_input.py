@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -16,6 +17,7 @@ from heapscope.parser.tags import MAGIC_PREFIX
 
 STANDARD_INPUT = "-"
 _SAVED = "heapscope.standard input"
+_OWN_FILES = Path("/proc/self/fd")
 
 
 class DumpPath(click.Path):
@@ -69,22 +71,30 @@ def is_saved(context: click.Context) -> bool:
 
 def _saved(context: click.Context) -> Path:
     if _SAVED not in context.meta:
-        folder = tempfile.TemporaryDirectory(prefix="heapscope-")
-        path = Path(folder.name) / "stdin.hprof"
         try:
-            with path.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        except BaseException as error:
-            folder.cleanup()
-            if not isinstance(error, OSError):
-                raise
+            with ExitStack() as kept:
+                context.meta[_SAVED] = _save(kept)
+                context.with_resource(kept.pop_all())
+        except OSError as error:
             raise HprofError(
                 "standard input",
                 None,
                 f"cannot be saved in {tempfile.gettempdir()}: {error.strerror}; set TMPDIR to a folder with "
                 "room, or save it yourself",
             ) from None
-        context.with_resource(folder)
-        context.meta[_SAVED] = path
     found: Path = context.meta[_SAVED]
     return found
+
+
+def _save(kept: ExitStack) -> Path:
+    """Save it where nothing stays even if this process is killed: the file has no name, but a link to it."""
+    path = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="heapscope-"))) / "stdin.hprof"
+    file: IO[bytes]
+    if _OWN_FILES.is_dir():
+        file = kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with what is kept
+        path.symlink_to(_OWN_FILES / str(file.fileno()))
+    else:  # macOS
+        file = kept.enter_context(path.open("wb"))
+    shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+    file.flush()
+    return path
