@@ -208,11 +208,16 @@ def read_fifos(
 
 
 def open_both_ways(guards: Iterable[int]) -> list[int]:
-    """FIFOs opened for reading and writing, which waits for nobody, by open paths (``O_PATH``) to them."""
+    """FIFOs opened for reading and writing, which waits for nobody, by open paths (``O_PATH``) to them.
+
+    Where we may only read them (CAP_DAC_READ_SEARCH), for that: a JVM that opens one writes, mostly.
+    """
     found = []
     for guard in guards:
-        with suppress(OSError):
-            found.append(os.open(f"/proc/self/fd/{guard}", os.O_RDWR | os.O_NONBLOCK))
+        for how in (os.O_RDWR, os.O_RDONLY):
+            with suppress(OSError):
+                found.append(os.open(f"/proc/self/fd/{guard}", how | os.O_NONBLOCK))
+                break
     return found
 
 

@@ -74,8 +74,9 @@ _ANALYSIS_SECONDS = 900.0
 # The reader ends by itself so much later than the watchdog would end it.
 _READER_SECONDS = 2.0
 _READER_NICE = -20
-# How long heapscope waits for the two to be ready; and when the kernel ends a watchdog that was stopped.
-START_SECONDS = 60.0
+# How long heapscope waits for the two to be ready, who may have loops to compile (44 s beside busy programs):
+# the JVM is not asked before.  And when the kernel ends a watchdog that was stopped.
+START_SECONDS = 300.0
 _KERNEL_SECONDS = 10.0
 
 

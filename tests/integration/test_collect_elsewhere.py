@@ -13,6 +13,7 @@ import pytest
 from heapscope.cli import main
 from heapscope.collector.remote import RemoteFolder
 from heapscope.errors import CollectError, OutputFailed
+from tests.support import hdfs
 from tests.support.jvm import find_jdks, java
 from tests.support.object_stores import BUCKET, Store, azure, google, has_azurite, s3
 
@@ -111,6 +112,23 @@ def test_one_that_breaks_off_is_absent_there_and_whole_here(store: Store, tmp_pa
     assert files[-1].read_bytes() == data
     assert RemoteFolder(store.url).send(files)  # when the network is back
     assert f"{BUCKET}/run/broken.hprof.zst" in store.files()
+
+
+@pytest.mark.hdfs
+def test_a_snapshot_gets_its_name_in_hdfs_when_it_is_whole(
+    hdfs_cluster: hdfs.Cluster, tmp_path: Path
+) -> None:
+    """There are folders there, and a file is seen while it is written: it is renamed."""
+    files = written(tmp_path / "out", "jvm.7")
+    data = files[-1].read_bytes()
+    remote = RemoteFolder(hdfs_cluster.web_url("/snapshots/today"))
+    remote.check()
+    remote.send(files)
+    assert sorted(remote._system.find("/snapshots")) == [
+        f"/snapshots/today/jvm.7.hprof.zst{ending}" for ending in ("", ".json")
+    ]
+    assert remote._system.cat_file("/snapshots/today/jvm.7.hprof.zst") == data
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_bucket_that_is_not_there_costs_no_pause(store: Store) -> None:

@@ -331,3 +331,21 @@ def test_plot_says_what_draws_snapshots(run: Run, series: list[Path]) -> None:
     ran = run("plot", series[0])
     assert ran.code == 3
     assert "heapscope report" in ran.err
+
+
+CLOSED = """
+import os, sys
+from heapscope.cli import main
+codes = [main(["--version"]), main(["no-such-command"])]
+with open(sys.argv[1], "w") as file:
+    print(file.fileno() > 2, *(os.readlink(f"/proc/self/fd/{fd}") for fd in range(3)), *codes, file=file)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&- >&-"])
+def test_closed_standard_files_lead_nowhere(tmp_path: Path, closed: str) -> None:
+    """As a service manager may start a program: what it opens next must not get what is printed."""
+    words = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", CLOSED, str(tmp_path / "seen")]
+    done = subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "seen").read_text() == "True /dev/null /dev/null /dev/null 0 2\n"

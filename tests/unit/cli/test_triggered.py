@@ -23,6 +23,7 @@ class Rounds:
     def __init__(self, length: int = 100) -> None:
         self.length, self.number, self.is_closed = length, 0, False
         self.process = replace(jvm_process(), pid=7, start_ticks=99)
+        self.swept: list[int] = []
 
     def __call__(self, pids: Sequence[int], role: str | None) -> Rounds:
         return self
@@ -38,6 +39,9 @@ class Rounds:
     def sample(self) -> list[Sample]:
         self.number += 1
         return [at(10 * self.number, rss_bytes=self.number * 100_000_000)]
+
+    def sweep(self) -> list[int]:
+        return self.swept
 
     def close(self) -> None:
         self.is_closed = True
@@ -71,11 +75,13 @@ def run(
 
 def test_it_ends_when_all_snapshots_are_taken(rounds: Rounds, capsys: pytest.CaptureFixture[str]) -> None:
     taken: list[str] = []
+    rounds.swept = [7]
     assert run(taken, "rss>1GB") is None
     assert taken == ["histogram", "dump", "dump"]
     assert (rounds.number, rounds.is_closed) == (11 + 12, True)  # two waits of 60 s
-    first, *_ = capsys.readouterr().out.splitlines()
-    assert first == "process 7: rss 1.10 GB (rss>1GB): a class histogram"
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "process 7: rss 1.10 GB (rss>1GB): a class histogram"
+    assert said.err.count("killed heapscope left in /tmp of process 7; a JVM that stood still there") == 23
 
 
 def test_what_it_takes_after_a_class_histogram_is_named(
