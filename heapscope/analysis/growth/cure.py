@@ -165,8 +165,8 @@ def prove(
         beside = decisive if is_diagnosed else _in_step(counted[0], grew, named)
         decisive, why = (*counted, *beside), "the diagnosis of before names it"
     if not decisive:
-        why = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
-        return Proof(TOO_EARLY, why, both, ())
+        missing = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
+        return Proof(TOO_EARLY, missing, both, ())
 
     def told(verdict: CureVerdict, reason: str, rest_on: tuple[Compared, ...] = decisive) -> Proof:
         return Proof(verdict, reason, both, rest_on)

@@ -89,10 +89,11 @@ def _missing(one: _Garbage, other: _Garbage) -> int:
 
 def _unreachable(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     try:
-        rows = instances_of(graph, class_name, subclasses=False).indices
+        rows: NDArray[np.int64] = instances_of(graph, class_name, subclasses=False).indices
     except ObjectNotFound:
         return np.empty(0, np.int64)
-    return rows[graph.categories[rows] == UNREACHABLE]
+    is_garbage: NDArray[np.bool_] = graph.categories[rows] == UNREACHABLE
+    return rows[is_garbage]
 
 
 def _dropped_alone(graph: HeapGraph, rows: NDArray[np.int64]) -> int:
