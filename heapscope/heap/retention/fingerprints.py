@@ -49,13 +49,14 @@ def fingerprints(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.uint64
     for place in class_fields(graph, int(graph.columns.class_index[rows[0]])).places:
         column = read_field(graph, rows, place.name, is_optional=True, declared_in=place.declared_in)
         if place.type == BasicType.OBJECT:
-            found = _mixed(found, _contents(graph, graph.indices_of(column.references())))
+            found = mixed(found, _contents(graph, graph.indices_of(column.references())))
         else:
-            found = _mixed(found, column.bits)
+            found = mixed(found, column.bits)
     return found
 
 
-def _mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Two numbers of each of many objects as one; uint64, shape (k,)."""
     code = (one ^ other) * _PRIME
     return code ^ (code >> _SHIFT)
 
