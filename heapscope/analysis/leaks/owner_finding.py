@@ -133,7 +133,7 @@ def _words(grown: OwnerGrowth, content: str) -> _Words:
             cure=f"Look at what adds to {where}: where it is a buffer, empty it or begin a new one when what "
             "is in it was used (reset(), setLength(0), clear()).",
             healthy="Its size stays the same, or goes up and down with the load.",
-            evidence=f"{where} owns {sizes} in {counts} instances of {content}",
+            evidence=f"of {where} so much is in use: {sizes}; in {_instances(grown)} of {content}",
         )
     return _Words(
         title=f"{content} piles up in {where}, for a reason that is not in the catalogue",
@@ -143,6 +143,11 @@ def _words(grown: OwnerGrowth, content: str) -> _Words:
         healthy=_HEALTHY_COUNT,
         evidence=f"{where} owns {counts} instances of {content}",
     )
+
+
+def _instances(grown: OwnerGrowth) -> str:
+    count = next(each for each in reversed(grown.counts) if each is not None)
+    return f"{format_count(count)} instance{'s' * (count != 1)}"
 
 
 def _steps(figures: Sequence[str | None]) -> str:
