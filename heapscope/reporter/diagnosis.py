@@ -132,8 +132,8 @@ class FindingSection:
             return ""
         pace = f" by {format_bytes(self.bytes_per_hour)} an hour" if self.bytes_per_hour else ""
         return (
-            f"What is in use in {self.owner or self.class_name} grows{pace}; an array that doubles when it is "
-            "full makes the heap grow in ever rarer steps."
+            f"What is in use in {self.owner or self.class_name} grows{pace}; an array that doubles when it "
+            "is full makes the heap grow in ever rarer steps."
         )
 
     @property

@@ -8,7 +8,7 @@ else those of libraries.  Classes of the JDK alone decide nothing: they grow whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.comparison import (
@@ -203,6 +203,21 @@ def prove(
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""
     return told(FIXED, f"{grew_before}: {_figures(decisive[0])}{_by(why)}{beside}")
+
+
+def still_leaks(proof: Proof, title: str) -> Proof:
+    """A proof of a cure where the diagnosis of the snapshots after finds a leak: too early to tell.
+
+    Parameters
+    ----------
+    proof : Proof
+        Fixed, as far as what leaked before tells.
+    title : str
+        Of the finding.
+    """
+    gone = f"{_classes(proof.decisive)} did not grow on"
+    reason = f"{gone}, but now the diagnosis says: {title}; it may be the same leak elsewhere"
+    return replace(proof, verdict=TOO_EARLY, reason=reason)
 
 
 def _decisive(

@@ -160,3 +160,13 @@ def test_a_cure_of_one_buffer_is_told_by_its_bytes(tmp_path: Path) -> None:
         proof = before.prove(after, force_series=True)
         assert proof.verdict == verdict, (name, proof.reason)
         assert proof.decisive[0].name == "com.acme.Main.log"
+
+
+def test_a_buffer_that_goes_on_in_another_field_is_no_cure(tmp_path: Path) -> None:
+    used, room = [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], DOUBLED
+    before = heapscope.snapshots(buffers(tmp_path / "before", used, room))
+    after = heapscope.snapshots(buffers(tmp_path / "after", used, room, name="journal"))
+    count = [float(number) for number in range(8)]
+    proof = before.prove(after, force_series=True, work=(count, count))
+    assert proof.verdict == "too early to tell"
+    assert "byte[] in com.acme.Main.journal gets larger" in proof.reason
