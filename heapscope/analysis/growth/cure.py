@@ -162,8 +162,8 @@ def prove(
     decisive, why = _decisive(before, grew, patterns, named)
     if counted and not patterns:
         is_diagnosed = any(one.name in named for one in decisive)
-        beside = decisive if is_diagnosed else _in_step(counted[0], grew, named)
-        decisive, why = (*counted, *beside), "the diagnosis of before names it"
+        in_step = decisive if is_diagnosed else _in_step(counted[0], grew, named)
+        decisive, why = (*counted, *in_step), "the diagnosis of before names it"
     if not decisive:
         missing = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
         return Proof(TOO_EARLY, missing, both, ())
