@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -191,37 +192,35 @@ class Snapshots(RichRepr, Queryable, Series):
             known = [count for count in put if count is not None]
             return (known[0], known[1]) if len(known) == len(put) else None
 
-        proof = cure.prove(
+        prove = partial(
+            cure.prove,
             before,
-            cured,
-            patterns,
+            patterns=patterns,
             subjects=subjects,
             measured=measured,
             unmeasured=unmeasured,
             insertions=insertions,
         )
+        proof = prove(cured)
         if proof.verdict == TOO_EARLY and not proof.decisive:
             return proof
         # Garbage in the dumps after is no leak that goes on, hides none, and shows what was done.
         kept = reachable_series(after.each_moment_once(), progress)
-        if kept is None:
-            return proof
-        done = work and work[1]
-        if done is not None and len(done) == len(after):
-            done = [done[place] for place in after.distinct]
-        reached = kept.growth(force_series=force_series, work=done, progress=progress)
-        return cure.prove(
-            before,
-            reached,
-            patterns,
-            subjects=subjects,
-            measured=measured,
-            unmeasured=unmeasured,
-            seen=cured,
-            insertions=insertions,
-            dropped=lambda name: dropped(after, name, progress),
-            made=lambda name: made(self.each_moment_once(), after.each_moment_once(), name, progress),
-        )
+        if kept is not None:
+            done = work and work[1]
+            if done is not None and len(done) == len(after):
+                done = [done[place] for place in after.distinct]
+            proof = prove(
+                kept.growth(force_series=force_series, work=done, progress=progress),
+                seen=cured,
+                dropped=lambda name: dropped(after, name, progress),
+                made=lambda name: made(self.each_moment_once(), after.each_moment_once(), name, progress),
+            )
+        if proof.is_fixed and not patterns:
+            # What leaks now, in another field or under another name, is no cure.
+            left = find_leaks(after, cured, progress=progress).findings
+            return cure.still_leaks(proof, left[0].title) if left else proof
+        return proof
 
     def check(
         self,

@@ -185,6 +185,14 @@ def check(
         raise click.exceptions.Exit(TOO_EARLY)
 
 
+def _columns(proof: Proof) -> tuple[Column, ...]:
+    """With what the figures count, where not all are of instances."""
+    if all(one.what == "instances" for one in proof.decisive):
+        return _PROOF_COLUMNS
+    *figures, name = _PROOF_COLUMNS
+    return (*figures, Column("what", "of", is_text=True), name)
+
+
 def _cases(proof: Proof | None, checks: Checks | None) -> list[Case]:
     from heapscope.reporter.junit import Case
 
@@ -219,7 +227,7 @@ def _tell(
             answer = Answer(
                 "check",
                 proof.to_table().head(_SHOWN),
-                _PROOF_COLUMNS,
+                _columns(proof),
                 [*before, *cured],
                 rows_are=("class that grew before", "classes that grew before"),
                 heading=heading,

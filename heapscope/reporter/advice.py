@@ -19,7 +19,10 @@ def cure_steps(finding: Finding) -> list[str]:
     if finding.id == UNKNOWN and finding.dump is not None and finding.example_id is not None:
         see = command("inspect", finding.dump, f"0x{finding.example_id:x}")
         why = command("paths", finding.dump, finding.class_name)
-        steps[1:1] = [f"See one of them with its fields: {see}", f"See what holds all of them: {why}"]
+        if finding.sizes:
+            steps.insert(1, f"See it: {see}")
+        else:
+            steps[1:1] = [f"See one of them with its fields: {see}", f"See what holds all of them: {why}"]
     elif finding.id == UNKNOWN and not finding.owner:
         steps.insert(1, "Take a heap dump of the process: class counts do not tell what holds the objects.")
     return steps

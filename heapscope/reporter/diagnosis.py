@@ -127,6 +127,17 @@ class FindingSection:
         return text
 
     @property
+    def in_steps(self) -> str:
+        """Why the heap grows in other steps than what is in use; empty where it is a matter of numbers."""
+        if not self.sizes:
+            return ""
+        pace = f" by {format_bytes(self.bytes_per_hour)} an hour" if self.bytes_per_hour else ""
+        return (
+            f"What is in use in {self.owner or self.class_name} grows{pace}; an array that doubles when it "
+            "is full makes the heap grow in ever rarer steps."
+        )
+
+    @property
     def began(self) -> str:
         """Since when, in words."""
         if not self.since:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import re
@@ -86,6 +87,7 @@ def test_the_incident_is_found_named_cured_and_proved(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.hadoop
 def test_the_end_is_the_same_on_a_busy_machine(tmp_path: Path) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it takes longer than any other test may
     with_hadoop(tmp_path)
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)]
     try:

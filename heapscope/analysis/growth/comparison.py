@@ -102,7 +102,8 @@ class Comparison(RichRepr):
     def to_table(self) -> Table:
         """A row for each class.
 
-        ``name``, ``outcome``, ``unit``; for both runs (``a``, ``b``) ``instance_count_a_first``, ``_last``
+        ``name``, ``outcome``, ``unit``; ``what`` the figures count, mostly instances; for both runs
+        (``a``, ``b``) ``instance_count_a_first``, ``_last``
         and ``_rate`` per unit, ``shallow_bytes_a_delta``; ``instance_count_b_expected``: what the second
         would have grown by at the rate of the first.
         """
@@ -110,6 +111,7 @@ class Comparison(RichRepr):
             "name": [one.name for one in self.classes],
             "outcome": [one.outcome.value for one in self.classes],
             "unit": [one.unit for one in self.classes],
+            "what": [one.what for one in self.classes],
         }
         for run, keys in (("a", [c.first for c in self.classes]), ("b", [c.second for c in self.classes])):
             columns[f"instance_count_{run}_first"] = [key.instance_counts[0] if key else 0 for key in keys]

@@ -8,7 +8,7 @@ else those of libraries.  Classes of the JDK alone decide nothing: they grow whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.comparison import (
@@ -162,11 +162,11 @@ def prove(
     decisive, why = _decisive(before, grew, patterns, named)
     if counted and not patterns:
         is_diagnosed = any(one.name in named for one in decisive)
-        beside = decisive if is_diagnosed else _in_step(counted[0], grew, named)
-        decisive, why = (*counted, *beside), "the diagnosis of before names it"
+        in_step = decisive if is_diagnosed else _in_step(counted[0], grew, named)
+        decisive, why = (*counted, *in_step), "the diagnosis of before names it"
     if not decisive:
-        why = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
-        return Proof(TOO_EARLY, why, both, ())
+        missing = _not_measured(unmeasured) if unmeasured else _nothing_decides(grew, patterns)
+        return Proof(TOO_EARLY, missing, both, ())
 
     def told(verdict: CureVerdict, reason: str, rest_on: tuple[Compared, ...] = decisive) -> Proof:
         return Proof(verdict, reason, both, rest_on)
@@ -203,6 +203,21 @@ def prove(
     grew_before = f"{_classes(decisive)} grew before, and now do{'es' * (len(decisive) == 1)} not"
     beside = f"; but {heap[0]}" if heap else ""
     return told(FIXED, f"{grew_before}: {_figures(decisive[0])}{_by(why)}{beside}")
+
+
+def still_leaks(proof: Proof, title: str) -> Proof:
+    """A proof of a cure where the diagnosis of the snapshots after finds a leak: too early to tell.
+
+    Parameters
+    ----------
+    proof : Proof
+        Fixed, as far as what leaked before tells.
+    title : str
+        Of the finding.
+    """
+    gone = f"{_classes(proof.decisive)} did not grow on"
+    reason = f"{gone}, but now the diagnosis says: {title}; it may be the same leak elsewhere"
+    return replace(proof, verdict=TOO_EARLY, reason=reason)
 
 
 def _decisive(

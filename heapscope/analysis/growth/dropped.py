@@ -22,7 +22,7 @@ from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.index_sets import are_among, distinct
 from heapscope.heap.graph.reachability import UNREACHABLE
 from heapscope.heap.object_set import instances_of
-from heapscope.heap.retention.fingerprints import fingerprints
+from heapscope.heap.retention.fingerprints import fingerprints, mixed
 from heapscope.progress import Progress, no_progress
 
 _CLIMBED = 8  # from an element over the node and the table of its collection, and what holds that
@@ -30,11 +30,15 @@ _CLIMBED = 8  # from an element over the node and the table of its collection, a
 
 @dataclass(frozen=True, slots=True)
 class _Garbage:
-    """Unreachable instances of a class in one dump."""
+    """n unreachable instances of a class in one dump; arrays of shape (n,).
 
-    codes: NDArray[np.uint64]  # strictly increasing; see `fingerprints`
-    counts: NDArray[np.int64]  # of each
-    alone: int  # of these, no more than hang on nothing but themselves
+    ``values`` is uint64 and says what each holds (`fingerprints`), ``places`` the same with its identifier.
+    ``alone`` of them, no more, hang on nothing but themselves.
+    """
+
+    values: NDArray[np.uint64]
+    places: NDArray[np.uint64]
+    alone: int
 
 
 def dropped(series: Series, class_name: str, progress: Progress = no_progress) -> int:
@@ -62,34 +66,45 @@ def dropped(series: Series, class_name: str, progress: Progress = no_progress) -
     found = [each for each in answers if each is not None]
     if not found:
         return 0
-    gone = [min(_missing(one, other), one.alone) for one, other in pairwise(found)]
+    # Garbage lies where it lies until it is collected.  What is in use, and a dump does not show by what, may
+    # be moved: then there are ever more.
+    is_piling_up = all(one.values.size < other.values.size for one, other in pairwise(found))
+    gone = [
+        min(
+            _missing(one.values, other.values) if is_piling_up else _missing(one.places, other.places),
+            one.alone,
+        )
+        for one, other in pairwise(found)
+    ]
     return max(sum(gone) + found[-1].alone, *(one.alone for one in found))
 
 
 def _garbage(graph: HeapGraph, class_names: list[str]) -> _Garbage:
     rows = [_unreachable(graph, name) for name in class_names]
-    codes, counts = np.unique(
-        np.concatenate([np.empty(0, np.uint64), *(fingerprints(graph, each) for each in rows)]),
-        return_counts=True,
-    )
-    return _Garbage(codes, counts, sum(_dropped_alone(graph, each) for each in rows))
+    values = np.concatenate([np.empty(0, np.uint64), *(fingerprints(graph, each) for each in rows)])
+    indices = np.concatenate([np.empty(0, np.int64), *rows])
+    places = mixed(values, graph.columns.object_ids[indices].astype(np.uint64))
+    return _Garbage(values, places, sum(_dropped_alone(graph, each) for each in rows))
 
 
-def _missing(one: _Garbage, other: _Garbage) -> int:
+def _missing(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
     """How many of the first garbage are not in the other."""
-    place = np.minimum(np.searchsorted(other.codes, one.codes), max(0, other.codes.size - 1))
-    left = np.zeros(one.codes.size, np.int64)
-    if other.codes.size:
-        left = np.where(other.codes[place] == one.codes, other.counts[place], 0)
-    return int(np.maximum(one.counts - left, 0).sum())
+    codes, counts = np.unique(one, return_counts=True)
+    known, left = np.unique(other, return_counts=True)
+    if not known.size:
+        return int(one.size)
+    place = np.minimum(np.searchsorted(known, codes), known.size - 1)
+    still = np.where(known[place] == codes, left[place], 0)
+    return int(np.maximum(counts - still, 0).sum())
 
 
 def _unreachable(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     try:
-        rows = instances_of(graph, class_name, subclasses=False).indices
+        rows: NDArray[np.int64] = instances_of(graph, class_name, subclasses=False).indices
     except ObjectNotFound:
         return np.empty(0, np.int64)
-    return rows[graph.categories[rows] == UNREACHABLE]
+    is_garbage: NDArray[np.bool_] = graph.categories[rows] == UNREACHABLE
+    return rows[is_garbage]
 
 
 def _dropped_alone(graph: HeapGraph, rows: NDArray[np.int64]) -> int:

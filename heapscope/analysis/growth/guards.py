@@ -289,7 +289,20 @@ def _judged(guard: Guard, values: Sequence[int], series: Series) -> Checked:
         rest = len(broken) - 3
         more = f" and {rest} more snapshot{'s' * (rest > 1)} too" if rest > 0 else ""
         return Checked(guard.text, "failed", ", ".join(broken[:3]) + more)
-    return Checked(guard.text, "passed", f"{guard.shown(max(values))} at most", _hint(guard.pattern, series))
+    hints = [_hint(guard.pattern, series)]
+    if not guard.subclasses and not any(values):
+        hints.insert(0, _of_subclasses(guard.pattern, series))
+    told = f"{guard.shown(max(values))} at most"
+    return Checked(guard.text, "passed", told, "; ".join(each for each in hints if each))
+
+
+def _of_subclasses(pattern: str, series: Series) -> str:
+    """That only subclasses of a class have instances, as those of an abstract class do; empty where not."""
+    names = find_named(series, pattern, subclasses=True, allow_absent=True)
+    most = max(_sums(series, names, 0), default=0)
+    if not most:
+        return ""
+    return f"it has no instance of its own; its subclasses have {most:,}, which count with {pattern}+"
 
 
 def _hint(pattern: str, series: Series) -> str:

@@ -135,7 +135,7 @@ def _words(grown: OwnerGrowth, content: str) -> _Words:
             cure=f"Look at what adds to {where}: where it is a buffer, empty it or begin a new one when what "
             "is in it was used (reset(), setLength(0), clear()).",
             healthy="Its size stays the same, or goes up and down with the load.",
-            evidence=f"{where} owns {sizes} in {counts} instances of {content}",
+            evidence=f"of {where} so much is in use: {sizes}; in {_instances(grown)} of {content}",
         )
     return _Words(
         title=f"{content} piles up in {where}, for a reason that is not in the catalogue",
@@ -158,6 +158,11 @@ def _part_of_growth(grown: OwnerGrowth) -> str:
         f"it grew by {format_bytes(grown.gained_bytes)}, while what is reachable went from "
         f"{format_bytes(first)} to {format_bytes(last)}"
     )
+
+
+def _instances(grown: OwnerGrowth) -> str:
+    count = next(each for each in reversed(grown.counts) if each is not None)
+    return f"{format_count(count)} instance{'s' * (count != 1)}"
 
 
 def _steps(figures: Sequence[str | None]) -> str:

@@ -49,13 +49,14 @@ def fingerprints(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.uint64
     for place in class_fields(graph, int(graph.columns.class_index[rows[0]])).places:
         column = read_field(graph, rows, place.name, is_optional=True, declared_in=place.declared_in)
         if place.type == BasicType.OBJECT:
-            found = _mixed(found, _contents(graph, graph.indices_of(column.references())))
+            found = mixed(found, _contents(graph, graph.indices_of(column.references())))
         else:
-            found = _mixed(found, column.bits)
+            found = mixed(found, column.bits)
     return found
 
 
-def _mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Two numbers of each of many objects as one; uint64, shape (k,)."""
     code = (one ^ other) * _PRIME
     return code ^ (code >> _SHIFT)
 
@@ -63,7 +64,8 @@ def _mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uin
 def _contents(graph: HeapGraph, targets: NDArray[np.int64]) -> NDArray[np.uint64]:
     """What the objects that references lead to hold, where that cannot change; else 0."""
     names = [java_class.name for java_class in graph.classes]
-    class_of = np.where(targets >= 0, graph.columns.class_index[np.maximum(targets, 0)], -1)
+    class_of = graph.columns.class_index[np.maximum(targets, 0)].astype(np.int64)
+    class_of[targets < 0] = len(names)
     is_string = np.array([*(name == "java.lang.String" for name in names), False])[class_of]
     is_box = np.array([*(name in {f"java.lang.{box}" for box in _BOXES} for name in names), False])[class_of]
     # An array that something still reaches may be written to; a hash of what is no array is 0.

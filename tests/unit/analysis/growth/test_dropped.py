@@ -18,7 +18,7 @@ def dump(path: Path, hour: int, *, held: int = 0, alone: int = 0, hidden: int = 
     """Orders in a static field, orders that were dropped with their nodes, and orders in a collection that
     nothing shown in the dump holds; new ones have another number in each dump."""
     builder = DumpBuilder(timestamp_ms=1_700_000_000_000 + hour * HOUR_MS)
-    builder.cls(ORDER, fields={"text": "Object", "number": "int"})
+    builder.cls(ORDER, fields={"text": "Object", "number": "int", "parent": "Object"})
     builder.cls("java.util.HashMap$Node", fields={"value": "Object", "next": "Object"})
     builder.cls(BOOK)
 

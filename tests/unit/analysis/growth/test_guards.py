@@ -110,7 +110,13 @@ def test_a_simple_name_of_several_classes_is_an_error_that_names_them() -> None:
         snapshots.check(["FileSystem+ <= 3"])
     assert caught.value.candidates == ["java.io.FileSystem", FILE_SYSTEM]
     assert snapshots.check([f"{FILE_SYSTEM}+ <= 2", "java.io.FileSystem+ <= 1"])
-    assert series({hadoop: ((2, 2), 10)}).check(["FileSystem+ <= 2"])  # one only: no question
+    alone = series({hadoop: ((2, 2), 10)})
+    assert alone.check(["FileSystem+ <= 2"])  # one only: no question
+    (one,) = alone.check(["FileSystem <= 1"]).results  # abstract: it never has an instance
+    assert (one.outcome, one.hint) == (
+        "passed",
+        "it has no instance of its own; its subclasses have 2, which count with FileSystem+",
+    )
 
 
 def test_generated_classes_are_counted_together() -> None:

@@ -250,3 +250,13 @@ def test_threads_that_never_end_are_a_leak(tmp_path: Path) -> None:
     (finding,) = heapscope.diagnose(paths, force_series=True).findings
     assert finding.class_name == "com.acme.Heartbeat"
     assert (finding.owner, finding.counts) == ("threads of class com.acme.Heartbeat", (10, 20, 30, 40))
+
+
+def test_a_buffer_that_goes_on_in_another_field_is_no_cure(tmp_path: Path) -> None:
+    used, room = [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], DOUBLED
+    before = heapscope.snapshots(buffers(tmp_path / "before", used, room))
+    after = heapscope.snapshots(buffers(tmp_path / "after", used, room, name="journal"))
+    count = [float(number) for number in range(8)]
+    proof = before.prove(after, force_series=True, work=(count, count))
+    assert proof.verdict == "too early to tell"
+    assert "byte[] in com.acme.Main.journal gets larger" in proof.reason
