@@ -348,7 +348,7 @@ def test_tasks_of_threads_without_end_are_one_owner(tmp_path: Path) -> None:
     with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
         owned = find_owned(heap.graph)[0]
         assert owned.owner.field == "threads 'payment-*'"
-        assert (owned.content_class, len(owned.thread_names)) == ("com.acme.Waiter", 6)
+        assert (owned.content_class, owned.pile_indices.size) == ("com.acme.Waiter", 6)
 
 
 def test_loaders_pile_up_where_a_map_of_classes_holds_them(tmp_path: Path) -> None:
