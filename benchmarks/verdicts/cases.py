@@ -280,8 +280,46 @@ UNKNOWN_LEAKS = (
         "Hotline.LOG", ("com.acme.hotline.CallLog",), collector=PARALLEL,
     ),
     Case(
-        "tenants", "com.acme.tenants.Tenants", UNKNOWN, "300 lists, none of them large",
-        "Tenant.visits", ("com.acme.tenants.Visit",), other_owner="Directory.byName",
+        "tenants", "com.acme.clients.Clients", UNKNOWN, "300 lists, none of them large",
+        "Tenant.visits", ("com.acme.clients.Visit",), other_owner="Directory.byName",
+    ),
+    Case(
+        "chain-of-two", "com.acme.wiki.Wiki", UNKNOWN, "a chain in which two classes take turns",
+        "Wiki.current", ("com.acme.wiki.Page", "com.acme.wiki.Visit"), collector=G1,
+    ),
+    Case(
+        "noisy-heap", "com.acme.token.TokenServer", UNKNOWN,
+        "a static map, beside larger work that comes and goes",
+        "Tokens.ISSUED", ("com.acme.token.Token",),
+    ),
+    Case(
+        "mailboxes", "com.acme.actors.Actors", UNKNOWN, "a queue in each of a hundred objects",
+        "Actor.mailbox", ("com.acme.actors.Message",), collector=PARALLEL,
+    ),
+    Case(
+        "script-loaders", "com.acme.rules.Scripts", UNKNOWN, "a class loader for each cached script",
+        "ScriptCache.COMPILED", ("com.acme.rules.ScriptLoader", "com.acme.rules.Rule"),
+    ),
+    Case(
+        "cancelled-futures", "com.acme.hub.Heartbeats", UNKNOWN, "futures of cancelled tasks in a list",
+        "Hub.pings", ("java.util.concurrent.ScheduledThreadPoolExecutor$ScheduledFutureTask",),
+    ),
+    Case(
+        "direct-slices", "com.acme.capture.Capture", UNKNOWN, "slices of direct buffers in objects of a list",
+        "PacketLog.seen", ("com.acme.capture.Packet",), text_classes=("java.nio.DirectByteBuffer",),
+        off_heap_bytes=8 * 60 * 64 * 1024, options=_DIRECT,
+    ),
+    Case(
+        "tenant-maps", "com.acme.tenants.Tenants", UNKNOWN, "maps of maps, one of a class of the program",
+        "Directory.TENANTS", ("com.acme.tenants.TenantSession",), collector=G1,
+    ),
+    Case(
+        "waiting-threads", "com.acme.payment.Waiters", UNKNOWN, "threads that wait for ever",
+        "threads 'payment-*'", ("com.acme.payment.PaymentWaiter",),
+    ),
+    Case(
+        "library-cache", "com.acme.users.UserDirectory", UNKNOWN, "a library's cache in a static",
+        "UserDirectory.USERS", ("com.acme.users.User",),
     ),
 )  # fmt: skip
 
@@ -364,6 +402,9 @@ HEALTHY_PROGRAMS = (
         live=False, has_texts=False, options=("-Xmn48m",),
     ),
     Case("working-buffers", "com.acme.studio.Studio", HEALTHY, "buffers that grow as far as they must"),
+    Case(
+        "reservoirs", "com.acme.metrics.Reservoirs", HEALTHY, "bounded histograms, some of which fill slowly",
+    ),
     Case("long-batch", "com.acme.invoice.Invoices", HEALTHY, "a batch that grows for long and drops"),
     Case("waves", "com.acme.waves.Waves", HEALTHY, "a queue that fills and is drained in waves"),
     Case("ring-log", "com.acme.trail.Trail", HEALTHY, "a ring of fixed size that is full after three steps"),

@@ -1,20 +1,25 @@
 package com.acme.tenants;
 
 import com.acme.run.Pace;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** A service for 300 tenants. The history of each is never cut: many lists, none of them large. */
+/** Tenants, their users, and the sessions of these: three maps deep, one of a class of the program's own. */
 public class Tenants {
     public static void main(String[] args) throws Exception {
         Pace pace = new Pace(args);
-        Directory directory = new Directory();
-        int next = 0;
+        long sessions = 0;
         for (int step = 1; step <= Pace.STEPS; step++) {
-            for (int i = 0; i < pace.operations(1500); i++) {
-                directory.tenant("tenant-" + next++ % 300).seen(new Visit("/page/" + i), pace.isFixed());
+            for (int i = 0; i < pace.operations(900); i++) {
+                UserMap users = Directory.TENANTS.computeIfAbsent("tenant-" + i % 12, key -> new UserMap());
+                Map<Long, TenantSession> open = users.computeIfAbsent("user-" + i % 70, key -> new TreeMap<>());
+                open.put(sessions, new TenantSession());
+                if (pace.isFixed()) {
+                    open.remove(sessions);
+                }
+                sessions++;
             }
             pace.endOfStep(step);
         }
@@ -22,34 +27,12 @@ public class Tenants {
 }
 
 class Directory {
-    private final Map<String, Tenant> byName = new HashMap<>();
-
-    Tenant tenant(String name) {
-        return byName.computeIfAbsent(name, Tenant::new);
-    }
+    static final Map<String, UserMap> TENANTS = new ConcurrentHashMap<>();
 }
 
-class Tenant {
-    private final String name;
-    private final List<Visit> visits = new ArrayList<>();
-
-    Tenant(String name) {
-        this.name = name;
-    }
-
-    void seen(Visit visit, boolean cut) {
-        visits.add(visit);
-        if (cut && visits.size() > 4) {
-            visits.remove(0);
-        }
-    }
+class UserMap extends HashMap<String, Map<Long, TenantSession>> {
 }
 
-class Visit {
-    final String page;
-    final long[] marks = new long[40];
-
-    Visit(String page) {
-        this.page = page;
-    }
+class TenantSession {
+    final byte[] data = new byte[600];
 }

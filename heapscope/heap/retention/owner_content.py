@@ -130,6 +130,7 @@ class _Seen:
         for each in self._graph.references.outgoing(at).tolist():
             row = int(self._class_index[each])
             if each not in self._seen and not self._is_opened[row]:
+                self._seen.add(each)  # what they share counts once
                 is_own = self._origins[row] > ClassOrigin.JDK
                 self._captured[name][self._graph.classes[row].name] += bool(is_own)
 

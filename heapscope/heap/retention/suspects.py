@@ -55,8 +55,7 @@ DROP = 0.7
 _MAX_STEPS = 10_000  # down a list; below that it is the list that piles up
 _AGAIN = 8  # so often a class on that way is no nesting but a chain: chosen
 _SHOWN = 5
-# One object stands for a suspect where it retains nearly all that piled up.
-_NEARLY_ALL = 0.9
+_NEARLY_ALL = 0.9  # of what piled up: one object that retains so much stands for a suspect
 _MOST = 0.5
 _MAX_PATH = 500  # steps of a path that is described object by object
 _ARCHIVES = "the directories of open archives: the class path, mostly"
@@ -413,8 +412,7 @@ def _accumulation(graph: HeapGraph, index: int, heaviest: HeavyChildren) -> Accu
     # A list's nodes each dominate the rest of it: its first node is where things pile up.
     while len(way) > 1 and classes[len(way) - 1] == classes[len(way) - 2]:
         way.pop()
-    # So it is with nodes whose class comes again and again with others between: down to the first of them.
-    if np.count_nonzero(classes[: len(way)] == classes[len(way) - 1]) > _AGAIN:
+    if np.count_nonzero(classes[: len(way)] == classes[len(way) - 1]) > _AGAIN:  # others between its nodes
         del way[int(np.argmax(classes == classes[len(way) - 1])) + 1 :]
     point = way[-1]
     below = np.nonzero(tree.immediate == np.uint32(point))[0]

@@ -297,3 +297,75 @@ def test_a_collection_of_the_program_is_opened_where_it_is_full(
     d.root("JNI_GLOBAL", directory)
     with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
         assert content_class(heap.graph, np.array([heap.index_of(directory)])) == expected
+
+
+def content_of(d: DumpBuilder, root: int, folder: Path) -> str:
+    d.root("JNI_GLOBAL", root)
+    with heapscope.open(d.dump().save(folder / "a.hprof"), use_index=False) as heap:
+        return content_class(heap.graph, np.array([heap.index_of(root)]))
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_nodes_of_a_librarys_cache_stand_for_the_programs_elements(tmp_path: Path, is_shared: bool) -> None:
+    d = DumpBuilder()
+    d.cls("com.google.common.cache.Node", fields={"value": "Object"})
+    d.cls("com.acme.User", fields={"data": "Object"})
+
+    def user() -> int:
+        return d.instance("com.acme.User", data=d.primitive_array("byte", b"x" * 100))
+
+    one = user()
+    nodes = [
+        d.instance("com.google.common.cache.Node", value=one if is_shared else user()) for _ in range(30)
+    ]
+    cache = d.object_array("java.lang.Object[]", nodes)
+    # What all of them share is no element.
+    expected = "com.google.common.cache.Node" if is_shared else "com.acme.User"
+    assert content_of(d, cache, tmp_path) == expected
+
+
+def test_tasks_pile_up_themselves_where_nothing_of_the_program_is_in_them(tmp_path: Path) -> None:
+    """All of them share the executor and what hangs on it, which is large and no element."""
+    d = DumpBuilder()
+    d.cls("java.lang.ThreadGroup", fields={"threads": "Object"})
+    d.cls("java.util.concurrent.FutureTask", fields={"outer": "Object"})
+    group = d.instance("java.lang.ThreadGroup", threads=d.primitive_array("byte", b"x" * 9000))
+    tasks = [d.instance("java.util.concurrent.FutureTask", outer=group) for _ in range(30)]
+    assert (
+        content_of(d, d.object_array("java.lang.Object[]", tasks), tmp_path)
+        == "java.util.concurrent.FutureTask"
+    )
+
+
+def test_tasks_of_threads_without_end_are_one_owner(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("com.acme.Waiter", fields={"answer": "Object"})
+    d.cls("java.lang.Thread", fields={"name": "Object", "target": "Object"})
+    for number in range(6):
+        waiter = d.instance("com.acme.Waiter", answer=d.primitive_array("byte", b"x" * 3000))
+        thread = d.instance("java.lang.Thread", name=f"payment-{number}", target=waiter)
+        d.root("THREAD_OBJECT", thread, thread_serial=number + 1, frame=1)
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert owned.owner.field == "threads 'payment-*'"
+        assert (owned.content_class, owned.pile_indices.size) == ("com.acme.Waiter", 6)
+
+
+def test_loaders_pile_up_where_a_map_of_classes_holds_them(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("java.lang.ClassLoader")
+    d.cls("com.acme.ScriptLoader", "java.lang.ClassLoader")
+    held = []
+    for number in range(6):
+        loader = d.instance("com.acme.ScriptLoader")
+        held.append(d.cls(f"com.acme.Rule{number}", loader_id=loader))
+        d.static(f"com.acme.Rule{number}", "TABLE", "Object", d.primitive_array("byte", b"x" * 3000))
+    for number in range(6):
+        d.rename_class(f"com.acme.Rule{number}", "com.acme.Rule")
+    d.cls("com.acme.Cache")
+    d.static("com.acme.Cache", "COMPILED", "Object", d.object_array("java.lang.Object[]", held))
+    d.root("STICKY_CLASS", d.class_id("com.acme.Cache"))
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert owned.owner.field == "com.acme.Cache.COMPILED"
+        assert owned.content_class == "com.acme.ScriptLoader"
