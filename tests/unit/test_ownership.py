@@ -98,8 +98,8 @@ def test_a_group_of_one_is_its_only_member(
     facts = (tree / "above").stat()
     group = type("Group", (), {"gr_name": "me", "gr_mem": members})
     user = type("User", (), {"pw_name": "me"})
-    monkeypatch.setattr(ownership.grp, "getgrgid", lambda gid: {facts.st_gid: group}[gid])
-    monkeypatch.setattr(ownership.pwd, "getpwuid", lambda uid: {facts.st_uid: user}[uid])
+    monkeypatch.setattr("heapscope.ownership.grp.getgrgid", lambda gid: {facts.st_gid: group}[gid])
+    monkeypatch.setattr("heapscope.ownership.pwd.getpwuid", lambda uid: {facts.st_uid: user}[uid])
     monkeypatch.setattr(os, "listxattr", lambda path: acl)
     (tree / "above").chmod(0o775)
     assert (why_not_ours(tree / "above/cache/kernels/x.o") == "") == is_ours
