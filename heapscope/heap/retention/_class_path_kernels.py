@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
-from heapscope.heap.graph._kernels import _place_of, _row_of
+from heapscope.heap.graph._lookup_kernels import _place_of, _row_of
 from heapscope.heap.graph.kernels import DONE, MORE, NOTHING
 
 _VIRTUAL = 0xFFFFFFFE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
-from heapscope.heap.graph._kernels import _row_of
+from heapscope.heap.graph._lookup_kernels import _row_of
 from heapscope.heap.graph.kernels import DONE, MORE, NEXT, NOTHING, TREE
 from heapscope.heap.retention.kernels import CLASS_COLUMN, ELEMENT_COLUMN, UNKNOWN_COLUMN
 from heapscope.parser._address_kernels import _index_of

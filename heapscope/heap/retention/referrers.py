@@ -38,21 +38,24 @@ def referrers_by_field(graph: HeapGraph, members: NDArray[np.int64]) -> Table:
         that they refer to), ``shallow_bytes`` and ``dominated_bytes`` of the referrers (what they retain in
         the dominator tree, added up), ``example_id``.
     """
-    sources, targets = (each.astype(np.int64) for each in graph.references.incoming(members))
+    sources, targets = graph.references.incoming(members)
     codes, texts = labels(graph, sources, targets)
-    class_of = graph.columns.class_index[sources].astype(np.int64)
     # Two classes of one simple name are two groups.
-    keys, group_of = np.unique(np.stack([codes, class_of]), axis=1, return_inverse=True)
+    class_count = len(graph.classes)
+    pairs = codes * np.int64(class_count) + graph.columns.class_index[sources]
+    keys = distinct(pairs)
+    group_of = np.searchsorted(keys, pairs)
     rows = []
-    order = np.argsort(group_of.reshape(-1), kind="stable")
-    ends = np.cumsum(np.bincount(group_of.reshape(-1), minlength=keys.shape[1]))
-    for group, places in enumerate(np.split(order, ends[:-1]) if keys.shape[1] else []):
-        holders, held = distinct(sources[places]), distinct(targets[places])
+    order = np.argsort(group_of, kind="stable")
+    ends = np.cumsum(np.bincount(group_of, minlength=keys.size))
+    for group, places in enumerate(np.split(order, ends[:-1]) if keys.size else []):
+        code, class_row = divmod(int(keys[group]), class_count)
+        holders, held = distinct(sources[places]).astype(np.int64), distinct(targets[places])
         units = int(graph.columns.size_units[holders].sum(dtype=np.uint64))
         rows.append(
             (
-                texts[int(keys[0, group])],
-                graph.classes[int(keys[1, group])].name,
+                texts[code],
+                graph.classes[class_row].name,
                 holders.size,
                 held.size,
                 units * graph.columns.unit_bytes,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 
@@ -12,8 +15,8 @@ from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 @pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.uint64])
 def test_sets_are_those_of_numpy(size: int, dtype: type) -> None:
     random = np.random.default_rng(size)
-    some = random.integers(0, 1000, size).astype(dtype)
-    others = np.unique(random.integers(0, 1000, size // 2).astype(dtype))
+    some: NDArray[Any] = random.integers(0, 1000, size).astype(dtype)
+    others: NDArray[Any] = np.unique(random.integers(0, 1000, size // 2).astype(dtype))
     found = distinct(some)
     assert found.dtype == dtype
     assert found.tolist() == np.unique(some).tolist()
