@@ -16,7 +16,7 @@ from heapscope.analysis.growth.time_source import FILE_TIME, TimeSource
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.findings import UNKNOWN
 from heapscope.analysis.snapshots import Snapshots
-from heapscope.analysis.thresholds import LEAST_PART, MIN_SNAPSHOTS, OVERLAP
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, OVERLAP
 from heapscope.analysis.verdicts import (
     CERTAIN,
     FLUCTUATES,
@@ -32,6 +32,7 @@ from heapscope.analysis.verdicts import (
 from heapscope.errors import HeapscopeError
 from heapscope.extras import pyarrow
 from heapscope.heap.heap import Heap
+from heapscope.heap.retention.owner_paths import LOADER
 from heapscope.heap.vm_facts import VmFacts
 from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.table import Table
@@ -39,6 +40,7 @@ from heapscope.table import Table
 if TYPE_CHECKING:
     from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.statistics import Rate
+    from heapscope.analysis.leaks.findings import Finding
     from heapscope.fleet.fleet import Fleet
 
 KNOWN_LEAK, OWNER_FIELD, PATH_GROUP, CLASS = "known leak", "owner field", "path group", "class"
@@ -310,7 +312,7 @@ def _process(
     known = _known_leaks(series, growth, findings)
     causes = known + _other_causes(folder, series, growth, known, dumps)
     causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
-    enough = growth is not None and len(series) >= MIN_SNAPSHOTS
+    enough = growth is not None and len(series) >= MIN_SNAPSHOTS and not _is_open(series)
     last = rows[-1]
     return FleetProcess(
         label=label,
@@ -331,6 +333,12 @@ def _process(
         is_identified=is_identified,
         problem=problem,
     )
+
+
+def _is_open(series: Snapshots) -> bool:
+    """Whether the heap has grown, over too few snapshots to tell growth that goes on from one that ends."""
+    first, last = series[0].shallow_bytes, series[-1].shallow_bytes
+    return len(series) < 2 * MIN_SNAPSHOTS and last - first >= HEAP_GROWTH * first
 
 
 def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
@@ -458,14 +466,19 @@ def _other_causes(
             continue
         if finding.id != UNKNOWN:
             cause = Cause(finding.id, KNOWN_LEAK, finding.title, finding.why, " ".join(finding.cure))
-            owned = None
+            grown = [_Grown(cause, finding.class_name, finding.instance_count, None)]
         else:
-            cause, owned = _grown(folder, growth, finding.class_name, dumps)
-        found.append(
-            CauseInProcess(
-                cause, finding.class_name, finding.confidence, finding.instance_count, owned, finding.share
-            )
-        )
+            grown = _grown(folder, growth, finding, dumps)
+        for each in grown:
+            if any(one.class_name == each.class_name for one in known):
+                continue
+            share = finding.share if each.class_name == finding.class_name else None
+            found.append(
+                CauseInProcess(
+                    each.cause, each.class_name, finding.confidence, each.instance_count,
+                    each.retained_bytes, share,
+                )
+            )  # fmt: skip
     return found
 
 
@@ -480,17 +493,57 @@ def _is_explained(series: Snapshots, growth: Growth, known: Sequence[CauseInProc
     return bool(known) and gained > OVERLAP * growth.whole.shallow.delta
 
 
-def _grown(folder: Path, growth: Growth, class_name: str, dumps: Sequence[Row]) -> tuple[Cause, int | None]:
-    """The field that has grown most from the first dump to the last, else the path, else the class."""
+@dataclass(frozen=True)
+class _Grown:
+    """What holds what has grown: its cause, the class inside of it with how many, and what it retains."""
+
+    cause: Cause
+    class_name: str
+    instance_count: int
+    retained_bytes: int | None
+
+
+def _grown(folder: Path, growth: Growth, finding: Finding, dumps: Sequence[Row]) -> list[_Grown]:
+    """The fields that have grown most from the first dump to the last, else the path, else the class.
+
+    Several fields where each took a part of its own: together no more than the heap has grown by.  A class
+    loader owns all static fields of its classes: it is meant where none of them is.
+    """
     if len(dumps) > 1:
-        least = LEAST_PART * growth.whole.shallow.delta
+        delta = growth.whole.shallow.delta
         for table, name, kind in (("owners", "owner", OWNER_FIELD), ("paths", "path", PATH_GROUP)):
             first, last = (_retained(folder, row["snapshot"], table, name) for row in (dumps[0], dumps[-1]))
             gains = {key: size - first.get(key, 0) for key, size in last.items() if key}
-            best = max(gains, key=lambda key: (gains[key], key), default=None)
-            if best is not None and gains[best] >= max(least, 1):
-                return Cause(best, kind, f"{best} grows"), last[best]
-    return Cause(class_name, CLASS, f"{class_name} grows"), None
+            gains = {key: gain for key, gain in gains.items() if gain >= max(LEAST_PART * delta, 1)}
+            contents = _contents(folder, dumps[-1]["snapshot"]) if table == "owners" and gains else {}
+            fields = {key for key in gains if contents.get(key, ("",))[0] != LOADER}
+            left, found = _ROOM * delta, []
+            for key in sorted(fields or gains, key=lambda key: (gains[key], key), reverse=True):
+                if found and (gains[key] > left or kind == PATH_GROUP):
+                    continue
+                left -= gains[key]
+                _, content, count = contents.get(key, ("", "", 0))
+                if not content or content == finding.class_name:
+                    content, count = finding.class_name, finding.instance_count
+                found.append(_Grown(Cause(key, kind, f"{key} grows"), content, count, last[key]))
+            if found:
+                return found
+    name = finding.class_name
+    return [_Grown(Cause(name, CLASS, f"{name} grows"), name, finding.instance_count, None)]
+
+
+# Retained bytes of one and the other may overlap a little: fields of one object, strings that both use.
+_ROOM = 1.05
+
+
+def _contents(folder: Path, snapshot: str) -> dict[str, tuple[str, str, int]]:
+    """Of each owner its kind, and the class inside of it with how many."""
+    columns = ["owner", "owner_kind", "content_class", "content_count"]
+    rows = _table_of(folder, snapshot, "owners", columns).to_pylist()
+    return {
+        row["owner"]: (row["owner_kind"], row["content_class"] or "", row["content_count"] or 0)
+        for row in rows
+    }
 
 
 def _retained(folder: Path, snapshot: str, table: str, name: str) -> dict[str, int]:

@@ -74,8 +74,8 @@ def caveats(verdict: FleetVerdict) -> list[str]:
     undecided = verdict.count(UNDECIDED)
     if undecided:
         found.append(
-            f"{plural(undecided, 'process has', 'processes have')} fewer than three snapshots that can be "
-            "compared and no known leak in them: neither leaking nor healthy."
+            f"{plural(undecided, 'process has', 'processes have')} too few snapshots to be called leaking or "
+            "healthy: fewer than three that can be compared, or fewer than six over which the heap has grown."
         )
     problems = [each for each in verdict.processes if each.problem]
     if problems:

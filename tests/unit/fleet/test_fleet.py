@@ -424,7 +424,7 @@ def test_the_report_says_it_in_words(verdict: FleetVerdict) -> None:
     assert text.startswith("# 5 of 14 processes on 3 hosts leak, for 1 cause\n")
     assert f"All 5 leaking processes have {markdown_text(TICKET)} set, none of the 8 healthy ones" in text
     assert "library versions" in text
-    assert "1 process has fewer than three snapshots" in text
+    assert "1 process has too few snapshots to be called leaking or healthy" in text
     assert "class counts and findings in the sketches" in text
     assert "counted nowhere: 1 file" in text
     assert "5 processes, grouped by owner field. Each grows by 6.96 kB/h; when memory runs out" in text
