@@ -340,7 +340,8 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
         )
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
-    if diagnosis.growth is not None and not diagnosis.is_leak and diagnosis.growth.forecasts:
+    is_unled = not diagnosis.is_leak and not diagnosis.rising
+    if diagnosis.growth is not None and is_unled and diagnosis.growth.forecasts:
         lines.append(
             "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
             "is not said when it would be full"
