@@ -148,7 +148,7 @@ def strings(site: Site, request: Request) -> Response:
         table = site.computed(
             ("duplicates", dump.name),
             "duplicate strings",
-            lambda: duplicate_strings(dump.graph, _DUPLICATES),
+            lambda: duplicate_strings(dump.graph, _DUPLICATES, dump.progress),
         )
         for row in table.rows():
             shown = site.text_of(dump, 0, row["text"])

@@ -1,4 +1,4 @@
-"""Flame graphs, opened by what they are for where it is installed: ``go tool pprof`` and speedscope."""
+"""Flame graphs, opened by the programs that they are for, where those are installed."""
 
 from __future__ import annotations
 
@@ -53,6 +53,28 @@ def test_pprof_adds_up_to_the_heap(
     sizes = [after.get(path, 0) - (before.get(path, 0) if is_difference else 0) for path in paths]
     assert int(total) == sum(map(abs, sizes)) > 0
     assert "org.apache.hadoop.fs.FileSystem$Cache$Key" in done.stdout
+
+
+@pytest.mark.skipif(
+    shutil.which("flamegraph.pl") is None, reason="no flamegraph.pl of brendangregg/FlameGraph"
+)
+@pytest.mark.parametrize("is_difference", [False, True])
+def test_flamegraph_draws_the_whole_heap(is_difference: bool, weights: tuple[Weights, Weights]) -> None:
+    before, after = weights
+    folded = write_profile("folded", "heap", after, before if is_difference else None)
+    done = subprocess.run(
+        ["flamegraph.pl", "--countname=bytes"],
+        input=folded,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    picture = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"<title>all ({sum(after.values()):,} bytes, 100%)" in picture
+    of_systems = re.findall(r"<title>org\.apache\.hadoop\.hdfs\.DistributedFileSystem \(([^)]*)\)", picture)
+    assert of_systems
+    assert all(("; +" in each) == is_difference for each in of_systems)  # it grew
 
 
 @pytest.fixture(scope="module")

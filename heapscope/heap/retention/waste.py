@@ -15,6 +15,7 @@ from heapscope.heap.objects.values import string_arrays
 from heapscope.heap.retention import kernels
 from heapscope.heap.retention.by_group import loader_name
 from heapscope.parser.tags import VALUE_BYTES
+from heapscope.progress import Progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _TEXT_CHARACTERS = 80
 _SPARSE = 3  # fuller than a third is as collections grow
 _SPARSE_SLOTS = 16
+_STEPS = 5  # of comparing texts, that progress tells
 # Class -> (field with its array, field with its size, array slots an entry takes).
 _COLLECTIONS = {
     "java.util.HashMap": ("table", "size", 1),
@@ -47,8 +49,15 @@ def _rows_of(graph: HeapGraph, class_name: str) -> NDArray[np.int64]:
     return graph.instances_of(is_it)
 
 
-def duplicate_strings(graph: HeapGraph, count: int = 20) -> Table:
+def duplicate_strings(graph: HeapGraph, count: int = 20, progress: Progress = no_progress) -> Table:
     """Texts that several strings hold.
+
+    Parameters
+    ----------
+    count : int
+        How many texts at most.
+    progress : Progress
+        Told how far it is.
 
     Returns
     -------
@@ -57,22 +66,27 @@ def duplicate_strings(graph: HeapGraph, count: int = 20) -> Table:
         String of a text takes, and every array beyond the first; the most wasteful first.
         A text is cut after 80 characters.
     """
+    progress("comparing texts", 0, _STEPS)
     strings = _rows_of(graph, "java.lang.String")
     columns = graph.columns
     arrays = string_arrays(graph, strings)
     coders = read_field(graph, strings, "coder", is_optional=True).bits
+    progress("comparing texts", 1, _STEPS)
     strings, coders, arrays = strings[arrays >= 0], coders[arrays >= 0], arrays[arrays >= 0]
     hashes, lengths = np.empty(strings.size, np.uint64), np.empty(strings.size, np.int64)
     widths = np.zeros(12, np.int64)
     widths[list(VALUE_BYTES)] = list(VALUE_BYTES.values())
     offsets = columns.offsets[arrays].astype(np.int64)
+    progress("comparing texts", 2, _STEPS)
     kernels.hash_arrays(
         graph.buffer, offsets, np.ascontiguousarray(coders), graph.identifier_bytes, widths, hashes, lengths
     )
     keep = lengths >= 0
     strings, arrays, hashes = strings[keep], arrays[keep], hashes[keep]
+    progress("comparing texts", 3, _STEPS)
     order = np.argsort(hashes, kind="stable")
     hashes = hashes[order]
+    progress("comparing texts", 4, _STEPS)
     starts = np.nonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))[0] if hashes.size else order
     counts = np.diff(np.append(starts, hashes.size))
     several = counts > 1
