@@ -55,7 +55,7 @@ COMMANDS = (
     ("retained", "java.lang.String"),
     ("paths", "java.lang.String"),
     ("referrers", "java.lang.String"),
-    ("objects", "java.lang.String"),
+    ("objects", "java.lang.String", "--top", "20"),  # as a terminal shows; all are 5.8 million lines
     ("inspect", "{address}"),
     ("threads",),
     ("diagnose",),
