@@ -116,8 +116,8 @@ def _dropped_alone(graph: HeapGraph, rows: NDArray[np.int64]) -> int:
     for _ in range(_CLIMBED):
         sources, targets = graph.references.incoming(frontier)
         heads += int(np.count_nonzero(~are_among(frontier, distinct(targets))))
-        sources = distinct(sources).astype(np.int64)
-        frontier = sources[~are_among(sources, seen)]
+        holders = distinct(sources).astype(np.int64)
+        frontier = holders[~are_among(holders, seen)]
         if not frontier.size:
             break
         seen = distinct(np.concatenate([seen, frontier]))

@@ -432,8 +432,9 @@ def owned_members(graph: HeapGraph, owned: Owned) -> NDArray[np.int64]:
     if not name:
         return piles
     if not is_field and most_common_class(graph, piles) == name:
-        names = [graph.classes[row].name == name for row in graph.columns.class_index[piles].tolist()]
-        return piles[np.array(names, bool)]
+        is_named = [graph.classes[row].name == name for row in graph.columns.class_index[piles].tolist()]
+        named: NDArray[np.int64] = piles[np.array(is_named, bool)]
+        return named
     members = content_members(graph, owned.held_indices if is_field else distinct(piles), name)
     return members if members.size else piles
 
