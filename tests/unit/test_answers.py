@@ -120,7 +120,7 @@ def test_a_name_that_is_not_there_is_refused_with_the_nearest(answers: dict[str,
         (environment.__getitem__, "KERB_TICKET_CACHE_PAT", "KERB_TICKET_CACHE_PATH"),
         (properties.__getitem__, "java.versin", "java.version"),
         (heap.objects, "org.apache.hadoop.fs.FileSystm+", "org.apache.hadoop.fs.FileSystem"),
-        (growth.__getitem__, "org.apache.hadoop.fs.FileSystm", "org.apache.hadoop.fs.FileSystem"),
+        (growth.__getitem__, "DistributedFileSystm", "org.apache.hadoop.hdfs.DistributedFileSystem"),
     ]
     for ask, name, nearest in asked:
         with pytest.raises(heapscope.ObjectNotFound) as caught:
