@@ -115,15 +115,16 @@ def test_a_diagnosis_has_the_plain_form_of_the_growth_in_it() -> None:
 
 def test_a_name_that_is_not_there_is_refused_with_the_nearest(answers: dict[str, Any]) -> None:
     heap, growth = answers["Heap"], answers["Growth"]
-    asked: list[tuple[Callable[[], object], str]] = [
-        (lambda: heap.environment()["KERB_TICKET_CACHE_PAT"], "KERB_TICKET_CACHE_PATH"),
-        (lambda: heap.system_properties()["java.versin"], "java.version"),
-        (lambda: heap.objects("org.apache.hadoop.fs.FileSystm+"), "org.apache.hadoop.fs.FileSystem"),
-        (lambda: growth["org.apache.hadoop.fs.FileSystm"], "org.apache.hadoop.fs.FileSystem"),
+    environment, properties = heap.environment(), heap.system_properties()
+    asked: list[tuple[Callable[[str], Any], str, str]] = [
+        (environment.__getitem__, "KERB_TICKET_CACHE_PAT", "KERB_TICKET_CACHE_PATH"),
+        (properties.__getitem__, "java.versin", "java.version"),
+        (heap.objects, "org.apache.hadoop.fs.FileSystm+", "org.apache.hadoop.fs.FileSystem"),
+        (growth.__getitem__, "DistributedFileSystm", "org.apache.hadoop.hdfs.DistributedFileSystem"),
     ]
-    for ask, nearest in asked:
+    for ask, name, nearest in asked:
         with pytest.raises(heapscope.ObjectNotFound) as caught:
-            ask()
+            ask(name)
         assert caught.value.nearest[0] == nearest
         assert f"nearest: {nearest}" in str(caught.value)
     name = "org.apache.hadoop.fs.FileSystem"
