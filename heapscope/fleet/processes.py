@@ -517,7 +517,8 @@ def _grown(folder: Path, growth: Growth, finding: Finding, dumps: Sequence[Row])
             gains = {key: gain for key, gain in gains.items() if gain >= max(LEAST_PART * delta, 1)}
             contents = _contents(folder, dumps[-1]["snapshot"]) if table == "owners" and gains else {}
             fields = {key for key in gains if contents.get(key, ("",))[0] != LOADER}
-            left, found = _ROOM * delta, []
+            left = _ROOM * delta
+            found: list[_Grown] = []
             for key in sorted(fields or gains, key=lambda key: (gains[key], key), reverse=True):
                 if found and (gains[key] > left or kind == PATH_GROUP):
                     continue
