@@ -169,7 +169,10 @@ def compare_cohorts(attributes: Sequence[Attribute], is_a: NDArray[np.bool_]) ->
         for each in (*first, *opposite):
             kinds[each.kind] = kinds.get(each.kind, False) or varies or bool(np.isnan(each.values).any())
         if varies and a_size and b_size:
-            found.append(_tested(first, opposite, is_a))
+            tested = _tested(first, opposite, is_a)
+            # What A has says more than what it lacks: version 2.2, and not "not 2.1".
+            is_turned = tested[0].effect < 0 and bool(opposite)
+            found.append(_tested(opposite, first, is_a) if is_turned else tested)
     counted = [(each, attainable) for each, attainable in found if attainable <= FALSE_DISCOVERIES]
     adjusted = adjusted_p_values(np.array([each.p_value for each, _ in counted]))
     differences = [

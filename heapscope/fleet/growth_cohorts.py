@@ -177,6 +177,8 @@ def compare_growth(attributes: Sequence[Attribute], bytes_per_hour: NDArray[np.f
             continue
         part = test if one.size + other.size == rates.size else RankTest(rates[~np.isnan(values)])
         effect, p_value = part.compare((values if part is test else values[~np.isnan(values)]) == 1)
+        if effect < 0 and opposite:  # what has the attribute grows faster, not what lacks it
+            first, opposite, one, other, effect = opposite, first, other, one, -effect
         difference = GrowthDifference(
             first[0].kind, first[0].name, tuple(map(attribute_text, first[1:])),
             tuple(map(attribute_text, opposite)), one.size, other.size, float(np.median(one)),

@@ -12,6 +12,7 @@ import numpy as np
 from heapscope.analysis.verdicts import HEALTHY, LEAK, UNDECIDED
 from heapscope.errors import HeapscopeError
 from heapscope.fleet.attributes import LOAD, attributes_of
+from heapscope.fleet.causes import Cause
 from heapscope.fleet.cohorts import (
     FALSE_DISCOVERIES,
     Attribute,
@@ -21,7 +22,7 @@ from heapscope.fleet.cohorts import (
     picked,
 )
 from heapscope.fleet.growth_cohorts import GrowthCohorts, compare_growth
-from heapscope.fleet.processes import Cause, FleetProcess, find_fleet_processes
+from heapscope.fleet.processes import FleetProcess, find_fleet_processes
 from heapscope.fleet.selection import facts_of, parse_selection
 from heapscope.progress import Progress, no_progress
 

@@ -27,6 +27,7 @@ from tests.support.dumps import DumpBuilder
 HOUR_MS = 3_600_000
 START_MS = 1_780_000_000_000
 REGISTRY, SESSION = "com.acme.SessionRegistry", "com.acme.Session"
+AUDIT, LINE = "com.acme.Audit", "com.acme.AuditLine"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Worker:
     dump_count: int = 4
     session_count: int = 200
     per_dump: int = 200
+    lines_per_dump: int = 0  # of a second leak, an audit log
     garbage_per_dump: int = 0  # arrays that nothing refers to, as Serial and Parallel leave between objects
     seed: int = 0
 
@@ -69,6 +71,14 @@ def dump_of(worker: Worker, number: int) -> bytes:
     }
     registry = d.hash_map(sessions, buckets=64)
     d.static(REGISTRY, "BY_USER", "Map", registry)
+    if worker.lines_per_dump:
+        d.cls(LINE, fields={"data": "byte[]"})
+        d.cls(AUDIT, fields={"map": "Map"})
+        lines: dict[int | str, int | str | None] = {
+            f"line {i}": d.instance(LINE, data=d.primitive_array("byte", data))
+            for i in range(worker.lines_per_dump * (number + 1))
+        }
+        d.static(AUDIT, "LINES", "Map", d.hash_map(lines, buckets=64))
     d.process_environment(worker.environment)
     class_path = ":".join(f"/opt/acme/{each}" for each in worker.jars)
     d.system_properties(

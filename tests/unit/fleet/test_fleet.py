@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,14 @@ from heapscope.reporter.fleet import (
 from heapscope.reporter.fleet_words import Sides, difference_words
 from heapscope.reporter.text import markdown_text
 from tests.support.fleet import (
+    AUDIT,
+    LINE,
     NAME,
     REGISTRY,
     SESSION,
     TICKET,
     Worker,
+    dump_of,
     make_sketches,
     write_fleet,
     write_sidecar,
@@ -548,6 +552,30 @@ def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> No
     assert [each.label for each in found.processes if each.problem] == ["h3:3"]
     assert "The snapshots of 1 process could not be compared; h3:3: " in text
     assert "--order" not in text
+
+
+def test_a_process_may_leak_for_two_causes(tmp_path: Path) -> None:
+    both = Worker("h1", 1, leaks=True, session_count=30, per_dump=30, lines_per_dump=30)
+    write_fleet(tmp_path / "north", [both])
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
+    (found,) = find_fleet_processes(fleet)
+    causes = {each.cause.key: (each.class_name, each.instance_count) for each in found.causes}
+    assert causes == {f"{REGISTRY}.BY_USER": (SESSION, 120), f"{AUDIT}.LINES": (LINE, 120)}
+
+
+def test_growth_over_few_snapshots_without_a_cause_is_not_healthy(tmp_path: Path) -> None:
+    """The heap rises, and falls a little: neither leaking nor healthy, until there are six of them."""
+    fleet = make_sketches(write_uneven(tmp_path / "north", (30, 60, 90, 80)), tmp_path / "few")
+    (found,) = find_fleet_processes(fleet)
+    assert (str(found.status), found.causes) == ("too few snapshots", ())
+
+
+def write_uneven(folder: Path, counts: Sequence[int]) -> Path:
+    for number, count in enumerate(counts):
+        path = folder / "h1" / f"1-{number}.hprof"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(dump_of(Worker("h1", 1, session_count=count), number))
+    return folder
 
 
 def test_age_and_load_are_attributes(tmp_path: Path) -> None:
