@@ -15,6 +15,7 @@ from heapscope.heap.retention.suspects import describe_suspect
 from heapscope.reporter.advice import cure_steps, next_snapshot_steps
 from heapscope.reporter.forecast import forecast_clause
 from heapscope.reporter.off_heap import is_large, resident_lines, use_line
+from heapscope.reporter.plain_blocks import bullet_lines, indented_lines, labelled_lines, way_lines
 from heapscope.reporter.text import plural, printable
 from heapscope.secrets import mask_value, scrub
 from heapscope.units import format_bytes, format_count, format_time, iso_time
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _RISING = 3  # fields that rise by too little for a finding
 _OUTSIDE = 3  # fields that own most outside of the heap
 _MAX_NODES = 60  # of a picture; what is smaller than the smallest of them is counted only
-_LABEL_WIDTH = 10
 SURENESS: dict[str, str] = {
     CERTAIN: "certain: the heap shows cause and effect",
     LIKELY: "likely: everything that was looked at fits",
@@ -386,11 +386,11 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
         lines += textwrap.wrap(f"If it goes on, {section.runs_out[0]}.", width)
     if not section.findings:
         lines += [""]
-        lines += [row for each in section.figures for row in _bullet(each, width)]
+        lines += [row for each in section.figures for row in bullet_lines(each, width)]
     if section.owners:
         said = "What holds the heap now; so few snapshots show what is large, not what grows:"
         lines += ["", *textwrap.wrap(said, width)]
-        lines += [row for each in section.owners for row in _bullet(each.text, width)]
+        lines += [row for each in section.owners for row in bullet_lines(each.text, width)]
     if section.next_steps:
         said = "To see what grows, let the process work for a while, then take the next snapshot:"
         lines += ["", *textwrap.wrap(said, width), *(f"  {step}" for step in section.next_steps)]
@@ -398,7 +398,7 @@ def plain_lines(section: DiagnosisSection, width: int = 80) -> list[str]:
         lines += ["", *_finding_lines(finding, width, is_first=finding is section.findings[0])]
     if section.steady:
         lines += ["", "Looked like a known leak, but no growth was seen:"]
-        lines += [row for each in section.steady for row in _bullet(each, width)]
+        lines += [row for each in section.steady for row in bullet_lines(each, width)]
     return lines
 
 
@@ -411,80 +411,33 @@ def _finding_lines(finding: FindingSection, width: int, is_first: bool) -> list[
         ("Growth", finding.speed),
         ("Sure?", SURENESS[finding.confidence]),
     ]
-    lines += [row for label, text in rows if text for row in _labelled(label, text, width)]
+    lines += [row for label, text in rows if text for row in labelled_lines(label, text, width)]
     for title, texts in (
         ("Why it happens", [finding.why]),
         ("What to do", [f"{number}. {step}" for number, step in enumerate(finding.cure, 1)]),
         ("What you should see then", [finding.healthy]),
     ):
         lines += ["", title]
-        lines += [row for text in texts for row in _indented(text, width)]
+        lines += [row for text in texts for row in indented_lines(text, width)]
     if finding.held_by:
         lines += ["", "What holds them"]
-        lines += [row for each in finding.held_by for row in _way(each, width)]
+        lines += [row for each in finding.held_by for row in way_lines(each, width)]
     lines += ["", "How we know"]
     known = [*finding.evidence]
     known += [describe_group(group) for group in finding.file_systems]
     known += [f"{each.name}={each.value} (from {each.source})" for each in finding.values]
-    lines += [row for each in known for row in _bullet(each, width)]
+    lines += [row for each in known for row in bullet_lines(each, width)]
     if finding.affected:
         lines += ["", "Known to be affected"]
-        lines += [row for each in finding.affected for row in _bullet(each, width)]
+        lines += [row for each in finding.affected for row in bullet_lines(each, width)]
     if finding.unverified:
         lines += ["", "Not verified"]
-        lines += [row for each in finding.unverified for row in _bullet(each, width)]
+        lines += [row for each in finding.unverified for row in bullet_lines(each, width)]
     if finding.sources:
         lines += ["", "Read on"]
         lines += [f"  {each.label}: {each.url}" for each in finding.sources]
     lines += ["", f"Known leak: {finding.id}"] if finding.sources else []
     return lines
-
-
-def _labelled(label: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=f"{label:{_LABEL_WIDTH}}",
-        subsequent_indent=" " * _LABEL_WIDTH,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _indented(text: str, width: int) -> list[str]:
-    hang = "     " if text[:1].isdigit() and text[1:2] == "." else "  "
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent="  ",
-        subsequent_indent=hang,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _bullet(text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent="  - ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _way(text: str, width: int) -> list[str]:
-    """A path from a GC root, broken at its arrows."""
-    rows, row = [], "  "
-    for place, piece in enumerate(text.split(" -> ")):
-        joined = f"{row} -> {piece}" if place else row + piece
-        if place and len(joined) > width:
-            rows.append(f"{row} ->")
-            row = f"      {piece}"
-        else:
-            row = joined
-    return [*rows, row]
 
 
 def _no_growth(counts: Sequence[int | None]) -> str:
