@@ -458,4 +458,4 @@ if __name__ == "__main__":
     try:
         main()
     except OSError as error:  # no descriptor is left, say; heapscope removes what is there
-        sys.exit(f"heapscope: watchdog: {error.strerror}")
+        raise SystemExit(f"heapscope: watchdog: {error.strerror}") from None

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
     from heapscope.table import Table
 
-# MAT's: a suspect retains a tenth of the heap; things pile up where a child retains less than 70 % of its
-# parent.
+# MAT's: a tenth of the heap is a suspect; things pile up where a child retains less than 70 % of its parent.
 SHARE = 0.1
 DROP = 0.7
 _MAX_STEPS = 10_000  # down a list; below that it is the list that piles up

@@ -62,9 +62,9 @@ def test_of_opposites_the_one_that_a_has_is_named() -> None:
     both = [attribute("codec 2.1", ~is_a), attribute("codec 2.2", is_a)]
     (only,) = compare_cohorts(both, is_a).differences
     assert (only.name, only.effect, only.opposite) == ("codec 2.2", 1.0, ("thing codec 2.1",))
-    (only,) = compare_growth(both, np.where(is_a, 5.0, 1.0)).differences
-    assert (only.name, only.effect, only.opposite) == ("codec 2.2", 1.0, ("thing codec 2.1",))
-    assert (only.with_count, only.with_median, only.without_median) == (20, 5.0, 1.0)
+    (grown,) = compare_growth(both, np.where(is_a, 5.0, 1.0)).differences
+    assert (grown.name, grown.effect, grown.opposite) == ("codec 2.2", 1.0, ("thing codec 2.1",))
+    assert (grown.with_count, grown.with_median, grown.without_median) == (20, 5.0, 1.0)
 
 
 def test_what_nobody_knows_is_neither_yes_nor_no() -> None:

@@ -102,21 +102,6 @@ def test_one_at_a_time_is_the_same(opened: Open) -> None:
                 assert column.primitives().tolist() == [value]
 
 
-@pytest.mark.parametrize("identifier_bytes", [4, 8])
-def test_of_many_objects_it_reads_the_same(
-    opened: Open, identifier_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heap = opened(everything, identifier_bytes=identifier_bytes)
-    rows = np.arange(-1, heap.object_count)
-    found = []
-    for least in (10**9, 1):  # numpy, and the compiled loop
-        monkeypatch.setattr("heapscope.heap.objects.fields._MANY", least)
-        columns = [read_field(heap.graph, rows, name) for name in (*VALUES, "own", "small", "before")]
-        found.append([(each.types.tolist(), each.bits.tolist()) for each in columns])
-    assert found[0] == found[1]
-    assert sum(found[1][0][0]) > 0
-
-
 def test_rows_without_the_field(opened: Open) -> None:
     heap = opened(everything)
     rows = np.concatenate([rows_of(heap, "a.Base", "a.Sub", "a.Other"), [-1]])
