@@ -314,12 +314,17 @@ def _file_systems(group: FileSystemGroup) -> FileSystemGroup:
     return replace(
         group,
         class_name=printable(group.class_name),
-        scheme=printable(group.scheme),
-        authority=printable(group.authority),
-        user=printable(group.user),
-        authentication=printable(group.authentication),
-        ticket_cache=printable(scrub(group.ticket_cache)),
+        scheme=_shown(group.scheme),
+        authority=_shown(group.authority),
+        user=_shown(group.user),
+        authentication=_shown(group.authentication),
+        ticket_cache=_shown(scrub(group.ticket_cache)),
     )
+
+
+def _shown(text: str) -> str:
+    """A text of the heap; empty where redaction left zeros of it."""
+    return printable(text) if text.strip("\0") else ""
 
 
 def _value(reading: Reading, show_secrets: bool) -> Value:
@@ -340,6 +345,11 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
         )
     else:
         lines.append(f"the whole heap: {plural(counts[0], 'object')}, {format_bytes(sizes[0])}")
+    if diagnosis.without_texts:
+        lines.append(
+            "the strings of this dump are zeros (it was redacted): known leaks that show by values cannot be "
+            "seen in it; diagnose the dump itself, where it lies"
+        )
     is_unled = not diagnosis.is_leak and not diagnosis.rising
     if diagnosis.growth is not None and is_unled and diagnosis.growth.forecasts:
         lines.append(

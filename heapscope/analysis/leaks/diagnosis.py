@@ -57,6 +57,7 @@ from heapscope.analysis.verdicts import (
     Verdict,
 )
 from heapscope.heap.objects.environment import environment_of
+from heapscope.heap.retention.cut_arrays import is_without_texts
 from heapscope.heap.retention.off_heap import off_heap_if_large
 from heapscope.heap.retention.owner_paths import owner_of
 from heapscope.heap.retention.suspects import Suspect, find_suspects
@@ -148,6 +149,7 @@ def find_leaks(
         elif enough and graph is None:
             rising = rising_classes(growth)
         outside = None if graph is None else off_heap_if_large(graph)
+        without_texts = graph is not None and not findings and is_without_texts(graph)
         owners = _owners(evidence) if names_owners and not findings and not enough else ()
     return Diagnosis(
         status=LEAK if findings else HEALTHY if enough else UNDECIDED,
@@ -168,6 +170,7 @@ def find_leaks(
         off_heap=outside,
         rising=rising,
         resident=None if outside is None else resident_memory(chosen, outside),
+        without_texts=without_texts,
     )
 
 

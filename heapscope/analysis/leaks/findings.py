@@ -181,6 +181,9 @@ class Diagnosis(PlainDict, RichRepr):
         too little to be called a leak; the most first.
     resident : ResidentMemory or None
         Where the resident memory of the process goes; None without a sidecar.
+    without_texts : bool
+        Nothing was found in a dump whose strings are zeros, as after redaction: a known leak that is told
+        by values would not show.
     """
 
     status: Status
@@ -201,6 +204,7 @@ class Diagnosis(PlainDict, RichRepr):
     off_heap: OffHeap | None = None
     rising: tuple[Rising, ...] = ()
     resident: ResidentMemory | None = None
+    without_texts: bool = False
 
     @property
     def forecasts(self) -> tuple[Forecast, ...]:

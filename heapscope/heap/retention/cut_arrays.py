@@ -18,11 +18,14 @@ from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.values import string_arrays
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _LONGEST = 500  # arrays that are looked at: a cut spares none of them
 _LEAST_ARRAYS = 3
 _LEAST_ZEROS = 16  # at the end of each of those: the last character may be a zero by right
+_LEAST_ZERO_SHARE = 0.9  # of the strings of a redacted dump
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,25 @@ class CutArrays:
         )
 
 
+def is_without_texts(graph: HeapGraph) -> bool:
+    """Whether the strings of a dump are zeros, as redaction leaves them, by some taken at even distances.
+
+    Some may have been kept (``redact --keep-strings``).
+    """
+    strings = _strings(graph)
+    arrays = string_arrays(graph, strings[:: max(1, strings.size // _LONGEST)])
+    contents = [JavaObject(graph, int(row)).elements() for row in arrays[arrays >= 0].tolist()]
+    are_zeros = [not each.any() for each in contents if each.size]
+    return len(are_zeros) >= _LEAST_ARRAYS and sum(are_zeros) > _LEAST_ZERO_SHARE * len(are_zeros)
+
+
+def _strings(graph: HeapGraph) -> NDArray[np.int64]:
+    return graph.instances_of(np.array([c.name == "java.lang.String" for c in graph.classes], bool))
+
+
 def find_cut_arrays(graph: HeapGraph) -> CutArrays | None:
     """How the arrays of strings are cut; None where they are not, or too few are long enough to tell."""
-    is_string = np.array([c.name == "java.lang.String" for c in graph.classes], bool)
-    strings = graph.instances_of(is_string)
-    arrays = distinct(string_arrays(graph, strings))
+    arrays = distinct(string_arrays(graph, _strings(graph)))
     arrays = arrays[arrays >= 0]
     sizes = graph.columns.size_units[arrays]
     if arrays.size > _LONGEST:

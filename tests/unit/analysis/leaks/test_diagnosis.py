@@ -17,6 +17,7 @@ from heapscope.analysis.leaks.findings import UNKNOWN, began, slope_per_hour
 from heapscope.analysis.leaks.known_leaks import load_catalogue
 from heapscope.analysis.verdicts import CERTAIN, HEALTHY, LEAK, POSSIBLE
 from heapscope.errors import HeapscopeError, NotHprof
+from heapscope.reporter.diagnosis import describe_diagnosis
 from tests.support.dumps import DumpBuilder
 from tests.unit.analysis.leak import leak_dump
 from tests.unit.cli.conftest import histogram_text, write_histogram
@@ -130,6 +131,16 @@ def test_a_heap_without_the_fields_is_no_error(tmp_path: Path) -> None:
     assert (group.file_system_count, group.subject_count, group.user) == (20, 0, "")
     assert (group.cached_count, group.handle_count, group.handle_record_count) == (20, 20, 40)
     assert group.retained_bytes >= 20 * 4000
+
+
+def test_of_a_redacted_dump_nothing_found_is_no_proof(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    for _ in range(5):
+        d.string("\0" * 30)
+    found = heapscope.diagnose(d.dump().save(tmp_path / "d.hprof"))
+    assert found.without_texts
+    assert "it was redacted" in " ".join(describe_diagnosis(found).figures)
+    assert not heapscope.diagnose(leak_dump(tmp_path)).without_texts
 
 
 def test_growth_by_class_histograms_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import heapscope
-from heapscope.heap.retention.cut_arrays import find_cut_arrays
+from heapscope.heap.retention.cut_arrays import find_cut_arrays, is_without_texts
 from tests.support.dumps import DumpBuilder
 
 
@@ -38,6 +38,7 @@ def test_whole_texts_are_not_cut(tmp_path: Path, jdk: int) -> None:
     d.string("ends in zeros" + "\0" * 40)
     with heapscope.open(d.dump().save(tmp_path / "d.hprof"), use_index=False) as heap:
         assert find_cut_arrays(heap.graph) is None
+        assert not is_without_texts(heap.graph)
 
 
 def test_a_redacted_dump_has_no_texts(tmp_path: Path) -> None:
@@ -46,6 +47,7 @@ def test_a_redacted_dump_has_no_texts(tmp_path: Path) -> None:
         d.string("\0" * 30)
     with heapscope.open(d.dump().save(tmp_path / "d.hprof"), use_index=False) as heap:
         found = find_cut_arrays(heap.graph)
+        assert is_without_texts(heap.graph)
     assert found is not None
     assert found.kept_bytes == 0
     assert "redacted" in str(found)
