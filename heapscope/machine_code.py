@@ -82,6 +82,7 @@ _LENGTH = ctypes.c_int64
 _lock = Lock()
 _log = logging.getLogger("heapscope")
 _has_told = False
+_is_compiling = False  # changes under _lock
 
 
 class Kernel:
@@ -132,12 +133,17 @@ class Kernel:
         return np.errstate(over="ignore")(self._function())
 
     def _compiled(self) -> Callable[..., int]:
+        global _is_compiling
         try:
-            address = _link(*(self._kept() or self._made()))
+            kept = self._kept()
+            _is_compiling = kept is None
+            address = _link(*(kept or self._made()))
         except Exception as error:
             # Another numba, say: slower, and the same result.
             _log.warning("kernel %s: %r; numba compiles it anew in each process", self.name, error)
             return self._function()
+        finally:
+            _is_compiling = False
         return self._native(address)
 
     def is_kept(self) -> bool:
@@ -298,8 +304,13 @@ def _is_cacheable() -> bool:
 
 
 def is_compiled() -> bool:
-    """Whether kernels were compiled before; else the first work waits some seconds for them."""
+    """Whether kernels were compiled before; else the first work waits up to a minute for them."""
     return not _is_cacheable() or all(each.is_kept() for each in usual_kernels()[: len(LONGEST)])
+
+
+def is_compiling() -> bool:
+    """Whether this process compiles a kernel at this moment, or waits for one."""
+    return _is_compiling
 
 
 _KERNEL_IMPORT = re.compile(r"^from (heapscope[\w.]*) import (.*)$", re.MULTILINE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-COMPILING = "compiling heapscope's loops, once; this takes some seconds ..."
+COMPILING = "compiling heapscope's loops, once; this takes up to a minute ..."
 FIRST_SECONDS, NEXT_SECONDS = 5.0, 30.0
 QUIET_VARIABLE = "HEAPSCOPE_QUIET"
 _QUIET = "heapscope.quiet"
@@ -180,12 +180,19 @@ class _ToldWork(Work):
         if not phase or not done or done >= total:
             # Between two phases nothing tells how long the next one takes.
             where = f" on {self._label}" if self._label else ""
-            return f"at work{where} for {format_duration(round(now - self._began))}"
+            why = ": compiling heapscope's loops, once" if _is_compiling() else ""
+            return f"at work{where} for {format_duration(round(now - self._began))}{why}"
         share = done / total
         if share < _LEAST_SHARE:
             return f"{phase}: {share:.0%}"
         left = round((now - began) * (1 - share) / share)
         return f"{phase}: {share:.0%}, about {format_duration(left)} left of this step"
+
+
+def _is_compiling() -> bool:
+    """Whether this process compiles a loop; without importing what would."""
+    machine_code = sys.modules.get("heapscope.machine_code")
+    return machine_code is not None and bool(machine_code.is_compiling())
 
 
 @contextmanager

@@ -122,6 +122,12 @@ def test_without_news_the_time_so_far_is_said(tmp_path: Path) -> None:
     assert at.line() == "at work on worker-3.hprof for 1 min 5 s"
 
 
+def test_outside_of_a_terminal_too_the_compilation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = _ToldWork(lambda _: True, lambda: 0.0)
+    monkeypatch.setattr("heapscope.machine_code.is_compiling", lambda: True)
+    assert at.line() == "at work for 0 s: compiling heapscope's loops, once"
+
+
 def test_work_that_is_done_is_told_no_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
