@@ -195,11 +195,14 @@ class ObjectNotFound(HeapscopeError, KeyError):
         Where it was looked for, e.g. the dump's path.
     candidates : iterable of str
         Names to suggest the nearest of.
+    otherwise : str
+        What to do where none is near.
     """
 
-    def __init__(self, wanted: str, where: str, candidates: Iterable[str] = ()) -> None:
+    def __init__(self, wanted: str, where: str, candidates: Iterable[str] = (), otherwise: str = "") -> None:
         self.wanted = wanted
         self.where = where
+        self.otherwise = otherwise
         self._candidates = tuple(candidates)
         super().__init__(wanted)
 
@@ -210,16 +213,16 @@ class ObjectNotFound(HeapscopeError, KeyError):
 
     @property
     def message(self) -> str:
-        """What was not found, where, and what is called alike."""
-        hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
-        return f"{self.wanted!r} not found in {self.where}{hint}"
+        """What was not found, where, and what is called alike, or what to do."""
+        hint = f"nearest: {', '.join(self.nearest)}" if self.nearest else self.otherwise
+        return f"{self.wanted!r} not found in {self.where}{hint and '; '}{hint}"
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
 
-    def __reduce__(self) -> tuple[type[ObjectNotFound], tuple[str, str, list[str]]]:
+    def __reduce__(self) -> tuple[type[ObjectNotFound], tuple[str, str, list[str], str]]:
         """For other processes: with the nearest names alone."""
-        return type(self), (self.wanted, self.where, self.nearest)
+        return type(self), (self.wanted, self.where, self.nearest, self.otherwise)
 
 
 class AmbiguousName(HeapscopeError):

@@ -285,7 +285,7 @@ def _check(
             min_free_bytes=min_free_bytes,
         )
     if problem is not None:
-        raise JvmNotFound("not every process was found; which is named above")
+        raise JvmNotFound("not every process was found; the lines above name those that were not")
     if not is_fine:
         raise click.exceptions.Exit(FOUND)
 

@@ -18,6 +18,7 @@ from heapscope.cli.common.arguments import partial_option
 from heapscope.cli.common.exit_codes import FAILED, FOUND, TOO_EARLY
 from heapscope.cli.common.output import document_options, write, write_lines
 from heapscope.cli.common.progress import is_quiet, quiet_option, work
+from heapscope.cli.common.wrapping import wrapped
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_duration
 
@@ -194,7 +195,9 @@ def report(folder: Path, choice: Choice) -> None:
     if choice.format == "json":
         write(render_fleet_json(verdict), choice)
     elif output is None:
-        click.echo(render_fleet_markdown(verdict), nl=False)
+        for line in render_fleet_markdown(verdict).splitlines():
+            # Rows of tables and commands stay whole, to be copied.
+            click.echo(line if line.startswith(("|", "    ")) else wrapped(line))
     if output is not None:
         if choice.format == "text":
             write_fleet_report(verdict, output, force=choice.force)

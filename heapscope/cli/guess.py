@@ -26,7 +26,6 @@ class FileKind(Enum):
 
 # A mix of these is a series of one process.
 _SNAPSHOTS = {FileKind.DUMP, FileKind.HISTOGRAM}
-_SAMPLE_COLUMNS = b"captured_at,host,pid,"
 
 
 def is_file(argument: str) -> bool:
@@ -105,7 +104,7 @@ def _kind(path: Path) -> FileKind:
 
 
 def _kind_of(head: bytes, path: Path) -> FileKind:
-    from heapscope.parser.foreign_files import own_answer
+    from heapscope.parser.foreign_files import SAMPLE_COLUMNS, own_answer
     from heapscope.parser.tags import MAGIC_PREFIX
     from heapscope.parser.texts.class_histogram import is_histogram
 
@@ -113,7 +112,7 @@ def _kind_of(head: bytes, path: Path) -> FileKind:
         return FileKind.DUMP
     if is_histogram(head):
         return FileKind.HISTOGRAM
-    if head.startswith(_SAMPLE_COLUMNS) or path.suffix == ".parquet":
+    if head.startswith(SAMPLE_COLUMNS) or path.suffix == ".parquet":
         return FileKind.SAMPLES
     if own_answer(head) is not None:
         return FileKind.DUMP

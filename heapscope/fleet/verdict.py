@@ -232,7 +232,7 @@ def compare_fleet(
     for name, is_it in ((a, is_a), (b or f"not ({a})", is_b)):
         if not is_it.any():
             beside = " that the other does not name too" if both.any() else ""
-            why = f": {'; '.join(remarks)}" if remarks else ""
+            why = f": {'; '.join(dict.fromkeys(remarks))}" if remarks else ""
             raise HeapscopeError(
                 f"cohort {name!r}: it names none of {len(processes):,} processes{beside}{why}"
             )

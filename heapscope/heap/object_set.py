@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from heapscope.errors import ObjectNotFound
-from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes
 from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.field_paths import read_path
@@ -441,7 +441,7 @@ def picked_classes(graph: HeapGraph, class_name: str, *, subclasses: bool) -> ND
     if not picked:  # of generated classes answers about several snapshots name the stable part alone
         picked = {name for name in names if stable_name(name) == class_name}
     if not picked:
-        raise ObjectNotFound(class_name, str(graph.path), names)
+        raise ObjectNotFound(class_name, str(graph.path), names, NO_CLASS_IS_NEAR)
     return np.array([c.name in picked for c in graph.classes], bool)
 
 

@@ -27,6 +27,7 @@ class _Mark(NamedTuple):
     what: str  # what it is, and what to do
 
 
+SAMPLE_COLUMNS = b"captured_at,host,pid,"  # of 'heapscope watch', as CSV
 _DOWNLOAD = "the download failed, or it is of another file; download it again"
 _NEW_DUMP = "take one with: jcmd PID GC.heap_dump FILE"
 _FROM_OPENJ9 = (
@@ -199,6 +200,9 @@ def _text(path: str, head: bytes, size: int) -> str | None:
         return _own_answer(path, kind)
     if start[:1] in b"{[":
         return f"JSON{_quoted(start)}: {_DOWNLOAD}"
+    if start.startswith(SAMPLE_COLUMNS):
+        plot = f"heapscope plot {shlex.quote(path)}"
+        return f"samples of 'heapscope watch'; a chart of them is written by: {plot}"
     if _STATS.search(start):
         return (
             "the text of GC.class_stats without instance counts; take it with them (jcmd PID GC.class_stats "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapscope.analysis.growth.series import Series
 from heapscope.errors import AmbiguousName, ObjectNotFound
-from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 
 
@@ -35,7 +35,7 @@ def find_named(series: Series, pattern: str, *, subclasses: bool, allow_absent: 
     named = matching_classes(wanted, known, {}, subclasses=False)
     if not named:
         if not allow_absent:
-            raise ObjectNotFound(pattern, _where(series), known)
+            raise ObjectNotFound(pattern, _where(series), known, NO_CLASS_IS_NEAR)
         return ()
     if not is_glob and len(named) > 1:
         raise AmbiguousName(pattern, named)

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
 
+NO_CLASS_IS_NEAR = (
+    "a glob finds a part of a name ('*Session*'), and 'heapscope histogram DUMP --top 0' lists all classes"
+)
+
 
 def matching_classes(
     pattern: str, names: Iterable[str], superclasses: Mapping[str, str], *, subclasses: bool = True

@@ -44,6 +44,7 @@ DUMP = dump()
             b'{\n  "captured_at": "2026-01-01",\n  "kind": "histogram",\n  "method": "attach"',
             ["the sidecar of a snapshot", "name the snapshot: {path}"],
         ),
+        (b"captured_at,host,pid,role\n", ["samples of 'heapscope watch'", "heapscope plot {path}"]),
         (b"7z\xbc\xaf\x27\x1c\0\0", ["7z x {path}"]),
         (b"FLR\0\0\x02", ["Flight Recorder", "GC.heap_dump FILE"]),
         (base64.encodebytes(DUMP), ["base64 -d {path}"]),
