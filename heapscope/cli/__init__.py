@@ -3,10 +3,10 @@
 Exit codes::
 
     0    fine
-    1    a check found something: not fixed, a guard that does not hold, ``diagnose --fail-on-leak``
+    1    something was found: ``check``, ``diagnose --fail-on-leak``, ``collect --check``, ``fleet compare``
     2    wrong usage
     3    a HeapscopeError: one line on stderr that names the file and what to do
-    4    ``check --against``: too early to tell
+    4    too early to tell, or too few: ``check --against``, ``fleet compare``
     70   a bug in heapscope: the traceback, to be reported
     130  interrupted
     141  whoever read the output has gone (``| head``)

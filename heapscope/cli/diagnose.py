@@ -39,7 +39,7 @@ _MAX_WIDTH = 100
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A file with known leaks of your own (TOML; CONTRIBUTING.md shows how). Repeatable.",
+    help="A file with known leaks of your own (TOML; docs/how-to/add-a-known-leak.md shows how). Repeatable.",
 )
 @click.option("--fail-on-leak", is_flag=True, help="Exit with 1 where a leak is found.")
 @limit_option

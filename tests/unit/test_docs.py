@@ -14,6 +14,7 @@ from typing import Any
 import click
 import pytest
 
+from heapscope.analysis.leaks.known_leaks import load_catalogue
 from heapscope.cli import main
 from heapscope.cli.commands import COMMANDS
 from tests.support.documents import (
@@ -148,6 +149,11 @@ def test_no_block_is_without_a_language() -> None:
     for name, text in TEXTS.items():
         if name.startswith("docs/"):
             assert [block.line for block in blocks_in(text) if not block.language] == [], name
+
+
+def test_the_number_of_known_leaks_is_that_of_the_catalogue() -> None:
+    said = re.findall(r"(\d+) known leaks", TEXTS["docs/how-to/commands.md"])
+    assert said == [str(len(load_catalogue()))]
 
 
 def test_the_verdicts_of_watch_are_named_as_it_names_them() -> None:
