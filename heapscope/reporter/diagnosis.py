@@ -356,6 +356,11 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
             "the heap grows all the same (see 'heapscope growth'), but no class and no field leads it: so it "
             "is not said when it would be full"
         )
+    elif is_unled and diagnosis.has_heap_grown:
+        lines.append(
+            "the heap has grown all the same (see 'heapscope growth'), and no class and no field of the "
+            "program leads it: no proof that nothing leaks; more snapshots over a longer time will tell"
+        )
     lines += [
         f"{printable(each.name)} rises from snapshot to snapshot, {format_bytes(each.first_bytes)} -> "
         f"{format_bytes(each.last_bytes)}: too little of this heap to be called a leak, and no proof that "

@@ -15,6 +15,7 @@ from heapscope.analysis.leaks.hadoop import FileSystemGroup
 from heapscope.analysis.leaks.known_leaks import Source
 from heapscope.analysis.leaks.owner_growth import Rising
 from heapscope.analysis.leaks.resident import ResidentMemory
+from heapscope.analysis.thresholds import HEAP_GROWTH
 from heapscope.analysis.verdicts import Confidence, Status
 from heapscope.heap.retention.holders import MergedPaths
 from heapscope.heap.retention.off_heap import OffHeap
@@ -210,6 +211,13 @@ class Diagnosis(PlainDict, RichRepr):
     def forecasts(self) -> tuple[Forecast, ...]:
         """When memory runs out if the leak goes on, the soonest first; none where no leak was found."""
         return self.growth.forecasts if self.growth is not None and self.is_leak else ()
+
+    @property
+    def has_heap_grown(self) -> bool:
+        """Whether the whole heap has grown, by more than load and garbage move every heap."""
+        first, last = self.shallow_bytes[0], self.shallow_bytes[-1]
+        is_rising = self.growth is not None and self.growth.has_heap_grown
+        return is_rising and last - first > HEAP_GROWTH * first
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each finding."""

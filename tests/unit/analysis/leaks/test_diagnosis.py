@@ -143,6 +143,20 @@ def test_of_a_redacted_dump_nothing_found_is_no_proof(tmp_path: Path) -> None:
     assert not heapscope.diagnose(leak_dump(tmp_path)).without_texts
 
 
+def test_a_heap_that_grows_without_a_class_that_leads_is_no_proof(tmp_path: Path) -> None:
+    """As of class histograms around a dump in which a local variable holds the arrays."""
+    sizes = (1_000_000, 1_100_000, 1_200_000)
+    found = heapscope.diagnose(
+        [
+            write_histogram(tmp_path / f"{minute}.txt", [("[B", size // 1000, size)], 60 * minute)
+            for minute, size in enumerate(sizes)
+        ]
+    )
+    unled = replace(found, status=HEALTHY, findings=())
+    assert unled.has_heap_grown
+    assert "no proof that nothing leaks" in " ".join(describe_diagnosis(unled).figures)
+
+
 def test_growth_by_class_histograms_alone(tmp_path: Path) -> None:
     paths = [
         write_histogram(
