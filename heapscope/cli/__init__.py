@@ -101,11 +101,11 @@ def _aligned(pairs: Sequence[tuple[str, str]]) -> str:
     help=f"Find what leaks in a JVM, from its heap dumps.\n\n\b\n{_aligned(EXAMPLES)}",
     epilog=(
         "DUMP is a heap dump (.hprof, also gzip, zstd, xz, or alone in a zip or tar) or the text of "
-        "'jmap -histo' or 'jcmd PID GC.class_histogram' (- reads it from standard input); DUMP#2 is the "
+        "'jmap -histo' or 'jcmd PID GC.class_histogram' (- reads either from standard input); DUMP#2 is the "
         "second of several in a file. They are put in the order of the time they were taken, but for "
         "'diff', which keeps yours. 'heapscope DUMP' without a command takes the one that fits. "
         "Exit codes: 0 fine, 1 a check found something, 2 wrong usage, 3 a file that cannot be read "
-        "or written, 4 'check --against' says it is too early to tell."
+        "or written, 4 too early, or too few, to tell ('check --against', 'fleet compare')."
     ),
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")

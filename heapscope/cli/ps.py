@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -99,7 +100,8 @@ def unseen() -> list[str]:
 
     lines = []
     if hidden := processes.hidden():
-        lines.append(f"{plural(hidden, 'process', 'processes')} could not be looked into")
+        way = "" if os.geteuid() == 0 else "; root can look into those of other users"
+        lines.append(f"{plural(hidden, 'process', 'processes')} could not be looked into{way}")
     if processes.are_others_hidden():
         lines.append("processes of other users are hidden (/proc is mounted with hidepid): root sees them")
     return lines

@@ -115,4 +115,7 @@ def test_a_role_leaves_the_others_out(run: Run) -> None:
 
 def test_what_may_not_be_looked_into_is_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "hidden", lambda: 2)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     assert run("ps").out.splitlines()[-1] == "2 processes could not be looked into"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert run("ps").out.splitlines()[-1].endswith("into; root can look into those of other users")
