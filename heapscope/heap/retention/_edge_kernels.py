@@ -202,12 +202,13 @@ def step_to_members(
 ):  # fmt: skip
     """For each pair of a holder and what it holds: target << 32 | row of the path to it over that holder.
 
-    ``of_object`` as `compose_paths` has it.  Stops with MORE where ``rows`` or ``table`` are full.
+    ``of_object`` as `compose_paths` has it.  A path has a step at least: where nothing but a list leads from
+    the root to a member, the last of its links is one.  Stops with MORE where ``rows`` or ``table`` are full.
     """
     i = state[NEXT]
     while i < sources.shape[0]:
         row = uint32(of_object[uintp(sources[i])] - uint32(1))
-        if not _is_link(sources[i], targets[i], class_index, special, mirrors):
+        if row == 0 or not _is_link(sources[i], targets[i], class_index, special, mirrors):
             row = _stepped(row, labels[i], uint32(0), rows, table, state)
             if row == NOTHING:
                 state[NEXT] = i
