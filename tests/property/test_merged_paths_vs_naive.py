@@ -70,8 +70,9 @@ def ways_to(heap: heapscope.Heap, members: list[int], most: int) -> tuple[Ways, 
             chain = [source]
             while parents[chain[0]] < VIRTUAL_ROOT:
                 chain.insert(0, parents[chain[0]])
-            # What follows the longest path that is told is left out, but for the last step.
-            way = [*steps(chain)[:most], *steps([source, member])]
+            # What follows the longest path that is told is one step, but for the last.
+            before = steps(chain)
+            way = [*before[:most], *["..."][: len(before) > most], *steps([source, member])]
             # Where nothing but a list leads there, its last link is told.
             add(way or [label(heap, source, member)], member)
         roots = graph.roots
