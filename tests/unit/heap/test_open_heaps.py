@@ -7,7 +7,7 @@ import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
-from threading import current_thread
+from threading import Thread, current_thread
 
 import pytest
 
@@ -219,7 +219,7 @@ def test_no_more_are_inflated_at_a_time_than_the_disk_has_room_for(monkeypatch: 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 40, 0, 150))
     monkeypatch.setattr(open_heaps, "jobs_for", lambda *_: 2)
-    threads = set()
+    threads: set[Thread] = set()
 
     def work_on(inflated_bytes: list[int]) -> None:
         threads.clear()
