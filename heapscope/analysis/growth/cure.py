@@ -332,7 +332,8 @@ def _by(why: str, applies: bool = True) -> str:
 def _not_measured(what: str) -> str:
     return (
         f"the diagnosis of before names {what}, which gets larger and not more: class histograms do not tell "
-        "whether it still does; take three heap dumps or more of both runs, 4 are better"
+        "whether it still does; take three heap dumps or more of both runs, 4 are better. Where no field but "
+        "a thread holds it dumps do not tell either: see what 'heapscope diagnose' says of those after"
     )
 
 

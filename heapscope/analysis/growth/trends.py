@@ -76,8 +76,10 @@ class Trend:
 
     @property
     def is_slowing(self) -> bool:
-        """It rose, and still rises in the last step, but not as before: no proof that it comes to an end."""
-        return self.verdict == LEVELLED_OFF and self.values[-1] > self.values[-2]
+        """It rises ever more slowly, but to the last: no proof that it comes to an end."""
+        if self.verdict != LEVELLED_OFF or self.per_snapshot is None:
+            return False
+        return self.values[-1] - self.values[-2] >= MIN_TAIL * self.per_snapshot.value
 
     @property
     def confidence(self) -> float:

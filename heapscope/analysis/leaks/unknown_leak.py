@@ -238,6 +238,10 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
     owner = ""
+    why = (
+        "Something adds these objects and nothing takes them out again. What holds them, below, names the "
+        "field or the cache where they pile up."
+    )
     cure = (
         "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
         "no longer needed.",
@@ -248,6 +252,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         if len(members) and bool(extends(evidence.graph, _THREAD)[members[0].class_index]):
             # A thread that runs is held by no field: it is a GC root itself.
             owner = f"threads of class {name}"
+            why = "Something starts these threads and they do not end. A thread that runs needs no holder."
             cure = (
                 "Look at what starts these threads: each has to end when its work is done, and what started "
                 "it has to interrupt it, or to shut down its pool.",
@@ -274,8 +279,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         since_is_estimate=is_estimate,
         held_by=tuple(holders.lines(4)) if holders is not None else (),
         holders=holders,
-        why="Something adds these objects and nothing takes them out again. What holds them, below, names "
-        "the field or the cache where they pile up.",
+        why=why,
         cure=cure,
         healthy="The number of instances stays the same, or goes up and down with the load.",
         affected=(),

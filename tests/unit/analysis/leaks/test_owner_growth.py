@@ -250,6 +250,7 @@ def test_threads_that_never_end_are_a_leak(tmp_path: Path) -> None:
     (finding,) = heapscope.diagnose(paths, force_series=True).findings
     assert finding.class_name == "com.acme.Heartbeat"
     assert (finding.owner, finding.counts) == ("threads of class com.acme.Heartbeat", (10, 20, 30, 40))
+    assert "field" not in finding.why
 
 
 def test_a_buffer_that_goes_on_in_another_field_is_no_cure(tmp_path: Path) -> None:
