@@ -14,7 +14,7 @@ from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
 from heapscope.analysis.growth.trends import Axis, Trend
 from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
-from heapscope.analysis.verdicts import GONE, GROWS, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
+from heapscope.analysis.verdicts import GONE, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.plain import plain
@@ -173,7 +173,7 @@ def compare(first: Growth, second: Growth, *, certain: Collection[str] = ()) -> 
     ]
     known, skip = {one.name for one in found}, second.axis.skip
     for key in second.keys:
-        if key.verdict in (GROWS, PERHAPS) and key.name not in known:
+        if (key.may_grow or key.leading.is_slowing) and key.name not in known:
             mine = first.get(key.name)
             found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta, skip=skip))
     return Comparison(first, second, tuple(found))
@@ -214,7 +214,8 @@ def compare_key(
     if not key.instances.delta:  # only its bytes grow: judged by the trend alone
         if other is not None and other.is_growing:
             return told(STAYS)
-        return told(GONE if steady > MIN_SNAPSHOTS else UNSURE)  # more than three: it would have shown
+        is_told = steady > MIN_SNAPSHOTS and not (other is not None and other.leading.is_slowing)
+        return told(GONE if is_told else UNSURE)  # more than three: it would have shown
     if other is not None and other.is_growing:
         return told(STAYS)
     if key.verdict == TOO_FEW or steady < 2 or rate is None or expected < MIN_EXPECTED:

@@ -265,7 +265,8 @@ def _heap_still_grows(before: Growth, after: Growth, both: Comparison) -> tuple[
     skip = after.axis.skip
     sizes = after.whole.shallow_bytes
     grown = sizes[-1] - sizes[skip]
-    if rate is None or rate.value <= 0 or after.whole.shallow.verdict not in (GROWS, PERHAPS):
+    trend = after.whole.shallow
+    if rate is None or rate.value <= 0 or not (trend.verdict in (GROWS, PERHAPS) or trend.is_slowing):
         return None
     expected = rate.value * span(after.axis, unit)
     if not before.whole.may_grow or grown < IN_STEP * expected:

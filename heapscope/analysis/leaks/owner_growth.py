@@ -79,6 +79,11 @@ class Rising:
     last_bytes: int
     is_slowing: bool = False  # it rises ever more slowly: a cache that fills, or a leak under less load
 
+    @property
+    def gained_bytes(self) -> int:
+        """Last less first."""
+        return self.last_bytes - self.first_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
