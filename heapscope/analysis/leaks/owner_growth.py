@@ -254,13 +254,13 @@ def _count_inside(graph: HeapGraph, holder: str, class_name: str) -> int:
     return int(content_members(graph, graph.instances_of(is_holder), class_name).size)
 
 
-def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> dict[str, list[int]]:
-    """How many instances of some classes the GC roots hold in each dump that is opened.
+def rising_held(growth: Growth, evidence: SnapshotEvidence, names: Set[str]) -> frozenset[str]:
+    """Which of some classes have ever more instances that the GC roots hold, by the dumps that are opened.
 
     Parameters
     ----------
-    series : Series
-        Of one process.
+    growth : Growth
+        By class, of one process.
     evidence : SnapshotEvidence
         Of its last dump, which is open.
     names : set of str
@@ -279,10 +279,15 @@ def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> 
         return sums
 
     assert evidence.graph is not None
-    found = series.at(opened_dumps(series)).of_each_dump(
-        count, no_progress, opened=(evidence.snapshot, evidence.graph)
+    series = growth.snapshots
+    places = opened_dumps(series)
+    found = series.at(places).of_each_dump(count, no_progress, opened=(evidence.snapshot, evidence.graph))
+    ordered = sorted(names)
+    counts = np.array([[one[name] for one in found if one is not None] for name in ordered], np.int64)
+    trends = find_trends(counts, growth.axis.at(places))
+    return frozenset(
+        name for name, trend in zip(ordered, trends, strict=True) if trend.verdict in (GROWS, PERHAPS)
     )
-    return {name: [one[name] for one in found if one is not None] for name in names}
 
 
 def _grown(

@@ -13,7 +13,7 @@ from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
 from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, held_counts, opened_dumps
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, opened_dumps, rising_held
 from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, ONE_FOR_ONE, OWNER_SHARE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
@@ -62,8 +62,8 @@ def unknown_leak(
         threads = {growth.snapshots.name_of(each.name) for each, is_thread in classes if is_thread}
         candidates = [each for each in candidates if each[0].name in threads]
         names = {key.name for key, _ in candidates if class_origin(key.name) > ClassOrigin.JDK}
-        counts = held_counts(growth.snapshots, evidence, names) if names else {}
-        candidates = [each for each in candidates if _is_rising(counts.get(each[0].name, ()))]
+        rising = rising_held(growth, evidence, names) if names else frozenset()
+        candidates = [each for each in candidates if each[0].name in rising]
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.

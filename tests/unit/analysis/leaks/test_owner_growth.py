@@ -234,22 +234,23 @@ def test_what_grows_inside_of_objects_that_do_not_is_named(tmp_path: Path) -> No
     assert finding.owner_way[0] == "Pool.idle (static)"
 
 
-def test_threads_that_never_end_are_a_leak(tmp_path: Path) -> None:
+@pytest.mark.parametrize("counts", [(10, 20, 30, 40), (10, 20, 20, 30, 40, 50)], ids=["each", "not each"])
+def test_threads_that_never_end_are_a_leak(tmp_path: Path, counts: tuple[int, ...]) -> None:
     paths = []
-    for number in range(4):
+    for number, count in enumerate(counts):
         d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
         d.thread("main")
         # As java.lang.Thread has inheritedAccessControlContext: no field of the program holds anything.
         d.cls("java.lang.BaseThread", "java.lang.Thread", fields={"context": "Object"})
         d.cls("com.acme.Heartbeat", "java.lang.BaseThread")
-        for serial in range(10 * (number + 1)):
+        for serial in range(count):
             context = d.primitive_array("byte", b"x" * 2000)
             one = d.instance("com.acme.Heartbeat", context=d.object_array("java.lang.Object[]", [context]))
             d.root("THREAD_OBJECT", one, thread_serial=100 + serial)
         paths.append(d.dump().save(tmp_path / f"d{number}.hprof"))
     (finding,) = heapscope.diagnose(paths, force_series=True).findings
     assert finding.class_name == "com.acme.Heartbeat"
-    assert (finding.owner, finding.counts) == ("threads of class com.acme.Heartbeat", (10, 20, 30, 40))
+    assert (finding.owner, finding.counts) == ("threads of class com.acme.Heartbeat", counts)
     assert "field" not in finding.why
 
 
