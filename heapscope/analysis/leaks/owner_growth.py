@@ -199,7 +199,7 @@ def _look_again(
     small = [place for place, one in zip(places, figures, strict=True) if field not in one.counts]
     for place in small:
         counts[place] = sizes[place] = None
-    if not small or owned.owner.kind not in (STATIC, FIELD):
+    if not small or not owned.content_class or owned.owner.kind not in (STATIC, FIELD):
         return
     answers = series.at(small).of_each_dump(
         lambda _, graph: field_content(graph, field, owned.content_class), no_progress
