@@ -32,7 +32,7 @@ dist: $(VENV)/.installed-dev ## Build the source distribution and the wheel into
 	@rm -rf dist
 	@$(RUN) heapscope.kernel_build --portable
 	$(RUN) build --no-isolation --sdist --wheel --outdir dist . >/dev/null
-	@rm heapscope/_machine_code/*-linux.o
+	@rm -f heapscope/_machine_code/*-linux.o
 	@sha256sum dist/*
 
 test-wheel: dist ## Install the wheel into a clean environment outside of the tree, and run it

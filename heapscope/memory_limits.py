@@ -21,7 +21,8 @@ def memory_limits(pid: int, root: Path = Path("/")) -> dict[str, int]:
     -------
     dict
         ``container_bytes`` and ``container_used_bytes`` where a cgroup limits the process (of nested
-        ones that with least left; used is what cannot be given back: anonymous memory),
+        ones that with least left; used is what cannot be given back: anonymous memory, and shared memory,
+        where files of a tmpfs and the heaps of some collectors of garbage are),
         ``machine_bytes`` and ``machine_used_bytes``. What cannot be read is left out.
     """
     found = _machine(root)
@@ -74,12 +75,11 @@ def _groups(pid: int, root: Path) -> list[tuple[int, int] | None]:
 
 def _group(folder: Path, is_v2: bool) -> tuple[int, int] | None:
     limit = _read(folder / ("memory.max" if is_v2 else "memory.limit_in_bytes")).strip()
-    used = re.search(
-        r"^anon (\d+)$" if is_v2 else r"^total_rss (\d+)$", _read(folder / "memory.stat"), re.MULTILINE
-    )
-    if not limit.isdigit() or int(limit) >= _UNLIMITED or used is None:
+    found = dict(re.findall(r"^(\w+) (\d+)$", _read(folder / "memory.stat"), re.MULTILINE))
+    own, shared = ("anon", "shmem") if is_v2 else ("total_rss", "total_shmem")
+    if not limit.isdigit() or int(limit) >= _UNLIMITED or own not in found:
         return None
-    return int(limit), int(used[1])
+    return int(limit), int(found[own]) + int(found.get(shared, 0))
 
 
 def _read(path: Path) -> str:

@@ -258,7 +258,7 @@ UNKNOWN_LEAKS = (
     Case(
         "widget-threads", "com.acme.widgets.Widgets", UNKNOWN,
         "threads that never end and keep the class loaders of what started them",
-        "threads of class com.acme.widgets.WidgetHeartbeat",
+        "threads 'widget heartbeat'",
         ("com.acme.widgets.Widget", "com.acme.widgets.WidgetLoader", "com.acme.widgets.WidgetHeartbeat"),
     ),
     Case(

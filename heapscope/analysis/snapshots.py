@@ -32,6 +32,7 @@ from heapscope.analysis.growth.snapshot_order import Order, put_in_order
 from heapscope.analysis.growth.tables import ClassGrowth
 from heapscope.analysis.leaks.diagnosis import find_leaks
 from heapscope.analysis.leaks.measures import measure
+from heapscope.analysis.thresholds import HEAP_GROWTH
 from heapscope.analysis.verdicts import TOO_EARLY
 from heapscope.heap.open_heaps import OpenHeaps
 from heapscope.heap.watched_classes import WATCHED_CLASSES
@@ -218,8 +219,13 @@ class Snapshots(RichRepr, Queryable, Series):
             )
         if proof.is_fixed and not patterns:
             # What leaks now, in another field or under another name, is no cure.
-            left = find_leaks(after, cured, progress=progress).findings
-            return cure.still_leaks(proof, left[0].title) if left else proof
+            left = find_leaks(after, cured, progress=progress)
+            if left.findings:
+                return cure.still_leaks(proof, left.findings[0].title)
+            least = HEAP_GROWTH * left.shallow_bytes[-1]
+            slowing = [each for each in left.rising if each.is_slowing and each.gained_bytes >= least]
+            if slowing:  # as a leak does under less and less load
+                return cure.still_leaks(proof, f"{slowing[0].name} rises, if ever more slowly")
         return proof
 
     def check(

@@ -24,6 +24,8 @@ JUMP = 0.8
 # A series of four snapshots or more whose speed falls, at every step or by a significant trend of its own, to
 # this part of the first one comes to a limit: a reservoir, a vocabulary.  Of leaks under a steady load whose
 # speed scatters by 20 % one in a hundred does the same (200,000 of four, five and eight snapshots simulated).
+# Where it scatters by 50 % one in ten of four snapshots does, and three in a hundred of more: so what still
+# rises is named all the same, and is no proof of a cure.
 FADING = 0.5
 
 # --- what is warm-up (growth/trends.py) ---

@@ -13,7 +13,7 @@ class Verdict(StrEnum):
 
     GROWS = "grows"
     PERHAPS = "perhaps grows"  # rises in every step, of too few snapshots to be sure
-    LEVELLED_OFF = "levelled off"  # rose, and does no more
+    LEVELLED_OFF = "levelled off"  # rose, and does no more, or ever more slowly
     JUMPED = "jumped once"  # one step makes nearly all of the rise
     FLUCTUATES = "fluctuates"
     SHRINKS = "shrinks"

@@ -125,7 +125,7 @@ def _written(job: Job, answer_fd: int, pack: Callable[[], dict[str, object]]) ->
 class _Dump:
     """A streamed dump: its two processes and what is known of them."""
 
-    def __init__(self, job: Job, heapscope: _Heapscope, guards: Sequence[int]) -> None:
+    def __init__(self, job: Job, heapscope: _Heapscope, guards: Sequence[int], kernel: Deadline) -> None:
         self._job, self._heapscope, self._guards = job, heapscope, guards
         self._status, buffer = Status(), SlotBuffer(job.buffer_bytes)
         self._control, theirs = socket.socketpair()
@@ -148,7 +148,7 @@ class _Dump:
         self._result: dict[str, object] | None = None
         self._is_reader_ready = self._is_writer_ready = False
         self._deadline = 0.0
-        self._kernel = Deadline()
+        self._kernel = kernel
         self._is_told = False
         self._seen, self._since = (0, 0), time.monotonic()
 
@@ -342,19 +342,22 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
         _answer(**json.loads(said))
 
 
-def _release(job: Job, guards: Sequence[int], heapscope: _Heapscope) -> None:
+def _release(job: Job, guards: Sequence[int], heapscope: _Heapscope, kernel: Deadline) -> None:
     """Release a JVM that opens a FIFO whose reader has ended, until it has answered heapscope.
 
     It would wait in ``open`` for ever.  The FIFO is opened here for both directions and closed again, so the
     JVM's write fails with EPIPE.  Where heapscope has ended nobody gets the JVM's answer, so it is given some
-    time instead.
+    time instead.  Should this process be stopped meanwhile, the kernel ends it.
     """
     deadline = None
     while not heapscope.message and (deadline is None or time.monotonic() < deadline):
+        # A JVM may answer long after its pause was over: who waits for it is not ended as long as it looks.
+        kernel.set(time.monotonic() + _KERNEL_SECONDS)
         reader.release_openers(guards)
         heapscope.listen(_RELEASE_SECONDS)
         if heapscope.is_gone and deadline is None:
             deadline = time.monotonic() + _GRACE_SECONDS
+    kernel.clear()
     if heapscope.message:
         return
     # A JVM that has looked up the name but not yet opened the FIFO must still find a reader.
@@ -405,13 +408,13 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     except OSError as error:
         _answer(problem=NO_FIFO, reason=error.strerror)
         return
-    holder = None
+    holder, kernel = None, Deadline()
     if job.is_linked:
         with suppress(OSError):  # the FIFOs have their names
             holder = Holder(job.fifos, guards, job.owner)
     try:
         try:
-            dump = _Dump(job, heapscope, guards)
+            dump = _Dump(job, heapscope, guards, kernel)
         except (OSError, OverflowError) as error:
             if isinstance(error, OverflowError) or error.errno == errno.ENOMEM:
                 _answer(problem=f"{format_bytes(job.buffer_bytes)} of memory for --buffer: {error}")
@@ -422,7 +425,7 @@ def _stream(job: Job, heapscope: _Heapscope) -> None:
     finally:
         if holder is not None:
             holder.end()
-        _release(job, guards, heapscope)
+        _release(job, guards, heapscope, kernel)
 
 
 def main() -> None:

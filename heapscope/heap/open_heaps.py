@@ -107,6 +107,7 @@ class OpenHeaps:
         name: Callable[[Item], str],
         progress: Progress,
         object_counts: Sequence[int],
+        inflated_bytes: Sequence[int] = (),
         is_analysed: bool = True,
     ) -> list[Result]:
         """Do the same with several dumps, side by side; see `heapscope.side_by_side.side_by_side`.
@@ -117,10 +118,14 @@ class OpenHeaps:
             As there.
         object_counts : sequence of int
             About how many objects each has.
+        inflated_bytes : sequence of int, optional
+            About what a temporary file of each takes, 0 for one that needs none.
         is_analysed : bool
             Whether all objects are looked at; else they are counted, which takes no memory.
         """
-        jobs = self._jobs or jobs_for(object_counts, free_memory() if is_analysed else 1 << 60)
+        jobs = self._jobs or min(
+            jobs_for(object_counts, free_memory() if is_analysed else 1 << 60), _files_for(inflated_bytes)
+        )
         return side_by_side(items, do, jobs=jobs, name=name, progress=progress)
 
     def take_back(self, heap: _KeptHeap) -> None:
@@ -172,6 +177,21 @@ def jobs_for(object_counts: Sequence[int], free_bytes: int | None) -> int:
     if largest < LEAST_OBJECTS or free_bytes is None:
         return 1
     return max(1, min(worker_count(), free_bytes // (largest * ANALYSIS_BYTES)))
+
+
+def _files_for(inflated_bytes: Sequence[int]) -> int:
+    """How many temporary files of dumps the disk has room for, one in any case."""
+    largest = max(inflated_bytes, default=0)
+    free = _free_disk_bytes()
+    return worker_count() if not largest or free is None else max(1, free // largest)
+
+
+def _free_disk_bytes() -> int | None:
+    """What temporary files may take; None where nobody tells."""
+    try:
+        return shutil.disk_usage(tempfile.gettempdir()).free
+    except OSError:
+        return None
 
 
 class _Relay:
@@ -241,10 +261,8 @@ class _KeptHeap(Heap):
     def _has_room_on_disk(self) -> bool:
         if not self._source.is_inflated:
             return True
-        try:
-            return shutil.disk_usage(tempfile.gettempdir()).free > _ROOM * self.dump_bytes
-        except OSError:
-            return False
+        free = _free_disk_bytes()
+        return free is not None and free > _ROOM * self.dump_bytes
 
     def close(self) -> None:
         """Hand it back."""

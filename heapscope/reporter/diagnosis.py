@@ -23,6 +23,7 @@ from heapscope.units import format_bytes, format_count, format_time, iso_time
 if TYPE_CHECKING:
     from heapscope.analysis.leaks.findings import Diagnosis, Finding, Reading
     from heapscope.analysis.leaks.hadoop import FileSystemGroup
+    from heapscope.analysis.leaks.owner_growth import Rising
     from heapscope.heap.retention.holders import Holder
     from heapscope.heap.retention.suspects import Suspect
 
@@ -332,6 +333,19 @@ def _value(reading: Reading, show_secrets: bool) -> Value:
     return Value(printable(reading.name), printable(value), printable(reading.source))
 
 
+def _how_it_rises(rising: Rising) -> str:
+    steps = f"{format_bytes(rising.first_bytes)} -> {format_bytes(rising.last_bytes)}"
+    if rising.is_slowing:
+        return (
+            f"ever more slowly, {steps}: a cache that fills does so, and so does a leak under less and less "
+            "load; more snapshots under the same load will tell"
+        )
+    return (
+        f"from snapshot to snapshot, {steps}: too little of this heap to be called a leak, and no proof that "
+        "there is none; more snapshots over a longer time will tell"
+    )
+
+
 def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
     """The heap in numbers."""
     counts, sizes = diagnosis.object_counts, diagnosis.shallow_bytes
@@ -361,12 +375,7 @@ def _figures(diagnosis: Diagnosis) -> tuple[str, ...]:
             "the heap has grown all the same (see 'heapscope growth'), and no class and no field of the "
             "program leads it: no proof that nothing leaks; more snapshots over a longer time will tell"
         )
-    lines += [
-        f"{printable(each.name)} rises from snapshot to snapshot, {format_bytes(each.first_bytes)} -> "
-        f"{format_bytes(each.last_bytes)}: too little of this heap to be called a leak, and no proof that "
-        "there is none; more snapshots over a longer time will tell"
-        for each in diagnosis.rising[:_RISING]
-    ]
+    lines += [f"{printable(each.name)} rises {_how_it_rises(each)}" for each in diagnosis.rising[:_RISING]]
     lines += [describe_group(_file_systems(group)) for group in diagnosis.groups]
     if diagnosis.off_heap is not None:
         large = [use for use in diagnosis.off_heap.uses if use.kind != MAPPED and is_large(use)]

@@ -26,7 +26,7 @@ _HEAP_DOES = {
     GROWS: "the whole heap grows",
     PERHAPS: "the whole heap perhaps grows",
     JUMPED: "the whole heap grew in one jump",
-    LEVELLED_OFF: "the whole heap grew, and has levelled off",
+    LEVELLED_OFF: "the whole heap grew, and levels off",
 }
 
 

@@ -157,7 +157,7 @@ def _slope(rate: Rate | None) -> Slope | None:
 _SAYS: dict[str, str] = {
     GROWS: "The heap grows",
     PERHAPS: "The heap grew in every step, of too few snapshots to be sure",
-    LEVELLED_OFF: "The heap grew, and has levelled off",
+    LEVELLED_OFF: "The heap grew, and levels off",
     JUMPED: "The heap grew in one jump",
     FLUCTUATES: "The heap goes up and down, without a trend beyond chance",
     SHRINKS: "The heap shrinks",

@@ -70,8 +70,11 @@ def ways_to(heap: heapscope.Heap, members: list[int], most: int) -> tuple[Ways, 
             chain = [source]
             while parents[chain[0]] < VIRTUAL_ROOT:
                 chain.insert(0, parents[chain[0]])
-            # What follows the longest path that is told is left out, but for the last step.
-            add([*steps(chain)[:most], *steps([source, member])], member)
+            # What follows the longest path that is told is one step, but for the last.
+            before = steps(chain)
+            way = [*before[:most], *["..."][: len(before) > most], *steps([source, member])]
+            # Where nothing but a list leads there, its last link is told.
+            add(way or [label(heap, source, member)], member)
         roots = graph.roots
         mine = (
             (roots.object_index == member) & (roots.hangs_on < 0) & (roots.kinds != SubRecordTag.UNREACHABLE)
@@ -123,6 +126,16 @@ def test_every_reference_has_the_label_of_its_first_name(dump: Dump, tmp_path: P
         rows, texts = labels(heap.graph, sources, targets)
         expected = [label(heap, a, b) for a, b in zip(sources.tolist(), targets.tolist(), strict=True)]
         assert [texts[row] for row in rows.tolist()] == expected
+
+
+def test_a_part_of_a_list_is_held_by_the_list(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("a.Node", fields={"next": "Object"})
+    last = d.instance("a.Node")
+    d.root("JNI_GLOBAL", d.instance("a.Node", next=d.instance("a.Node", next=last)))
+    with heapscope.open(d.dump().save(tmp_path / "d.hprof"), use_index=False) as heap:
+        merged = merged_paths(heap.graph, np.array([heap.index_of(last)]))
+        assert [(one.label, one.member_count) for one in merged.holders] == [("Node.next", 1)]
 
 
 @pytest.mark.parametrize("alternating", [False, True])

@@ -45,9 +45,9 @@ def test_a_container_sees_its_group_as_the_root(tmp_path: Path) -> None:
     files = {
         "proc/7/cgroup": "0::/../other\n",
         "sys/fs/cgroup/memory.max": "5000\n",
-        "sys/fs/cgroup/memory.stat": "anon 7\n",
+        "sys/fs/cgroup/memory.stat": "anon 7\nfile 9000\nshmem 60\n",
     }
-    assert memory_limits(7, write(tmp_path, files)) == {"container_bytes": 5000, "container_used_bytes": 7}
+    assert memory_limits(7, write(tmp_path, files)) == {"container_bytes": 5000, "container_used_bytes": 67}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_version_1(tmp_path: Path, limit: str, expected: dict[str, int]) -> None
     files = {
         "proc/7/cgroup": "5:cpu,cpuacct:/d\n4:memory:/d/c\n",
         "sys/fs/cgroup/memory/d/c/memory.limit_in_bytes": f"{limit}\n",
-        "sys/fs/cgroup/memory/d/c/memory.stat": "cache 1\ntotal_rss 70\n",
+        "sys/fs/cgroup/memory/d/c/memory.stat": "cache 1\nrss 5\nshmem 3\ntotal_rss 40\ntotal_shmem 30\n",
     }
     assert memory_limits(7, write(tmp_path, files)) == expected
 

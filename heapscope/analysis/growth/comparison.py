@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.statistics import Rate
-from heapscope.analysis.growth.trends import Trend
+from heapscope.analysis.growth.trends import Axis, Trend
 from heapscope.analysis.thresholds import MAX_LEFT, MIN_EXPECTED, MIN_SNAPSHOTS
-from heapscope.analysis.verdicts import GONE, GROWS, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
+from heapscope.analysis.verdicts import GONE, NEW, PERHAPS, STAYS, TOO_FEW, UNSURE, Outcome
 from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.plain import plain
@@ -47,6 +47,8 @@ class Compared:
         Instances by which it did.
     what : str
         What these figures count: ``"instances"``, ``"entries"`` of a collection, or ``"bytes"``.
+    skip : int
+        Figures of the second run at the beginning that are warm-up.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Compared:
     expected: float
     grown: int
     what: str = INSTANCES
+    skip: int = 0
 
     @property
     def origin(self) -> ClassOrigin:
@@ -164,15 +167,15 @@ def compare(first: Growth, second: Growth, *, certain: Collection[str] = ()) -> 
         raise HeapscopeError(f"growth by {first.by} and by {second.by} cannot be compared")
     unit = common_unit(first, second)
     found = [
-        compare_key(key, second.get(key.name), second, unit)
+        compare_key(key, second.get(key.name), second.axis, unit)
         for key in first.keys
         if _rises(key) or (key.name in certain and key.instances.delta > 0)
     ]
-    known = {one.name for one in found}
+    known, skip = {one.name for one in found}, second.axis.skip
     for key in second.keys:
-        if key.verdict in (GROWS, PERHAPS) and key.name not in known:
+        if (key.may_grow or key.leading.is_slowing) and key.name not in known:
             mine = first.get(key.name)
-            found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta))
+            found.append(Compared(key.name, mine, key, NEW, unit, 0.0, key.instances.delta, skip=skip))
     return Comparison(first, second, tuple(found))
 
 
@@ -180,15 +183,14 @@ def _rises(key: KeyGrowth) -> bool:
     return key.may_grow or (key.verdict == TOO_FEW and key.instances.delta > 0)
 
 
-def span(growth: Growth, unit: str) -> float:
+def span(axis: Axis, unit: str) -> float:
     """Hours, operations or steps from the first snapshot to the last, the warm-up left out."""
-    skip, axis = growth.axis.skip, growth.axis
     places = {"operation": axis.operations, "hour": axis.hours}.get(unit) or range(axis.count)
-    return float(places[-1] - places[skip])
+    return float(places[-1] - places[axis.skip])
 
 
 def compare_key(
-    key: KeyGrowth, other: KeyGrowth | None, second: Growth, unit: str, what: str = INSTANCES
+    key: KeyGrowth, other: KeyGrowth | None, axis: Axis, unit: str, what: str = INSTANCES
 ) -> Compared:
     """One key in two runs.
 
@@ -196,23 +198,24 @@ def compare_key(
     ----------
     key, other : KeyGrowth
         In the first run and in the second; None where no snapshot of that has it.
-    second : Growth
-        The second run.
+    axis : Axis
+        Of the figures of the second run.
     unit, what : str
         As `Compared` has them.
     """
     rate = rate_of(key.instances, unit)
-    skip, steady = second.axis.skip, second.axis.count - second.axis.skip
-    expected = max(0.0, 0.0 if rate is None else rate.value) * span(second, unit)
+    skip, steady = axis.skip, axis.count - axis.skip
+    expected = max(0.0, 0.0 if rate is None else rate.value) * span(axis, unit)
     grown = 0 if other is None else other.instance_counts[-1] - other.instance_counts[skip]
 
     def told(outcome: Outcome) -> Compared:
-        return Compared(key.name, key, other, outcome, unit, expected, grown, what)
+        return Compared(key.name, key, other, outcome, unit, expected, grown, what, skip)
 
     if not key.instances.delta:  # only its bytes grow: judged by the trend alone
         if other is not None and other.is_growing:
             return told(STAYS)
-        return told(GONE if steady > MIN_SNAPSHOTS else UNSURE)  # more than three: it would have shown
+        is_told = steady > MIN_SNAPSHOTS and not (other is not None and other.leading.is_slowing)
+        return told(GONE if is_told else UNSURE)  # more than three: it would have shown
     if other is not None and other.is_growing:
         return told(STAYS)
     if key.verdict == TOO_FEW or steady < 2 or rate is None or expected < MIN_EXPECTED:

@@ -23,6 +23,7 @@ from heapscope.analysis.growth.comparison import (
 )
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
 from heapscope.analysis.growth.load import Dropped, Insertions, Made, why_no_load, why_restarted
+from heapscope.analysis.growth.trends import Axis
 from heapscope.analysis.thresholds import IN_STEP, MIN_EXPECTED, MIN_SNAPSHOTS
 from heapscope.analysis.verdicts import (
     FIXED,
@@ -104,11 +105,14 @@ class Measured:
         Under one name; instances are what ``what`` says.
     what : str
         As `Compared` has it.
+    axis : Axis
+        Of the figures of ``second``, which may be of some of the snapshots only.
     """
 
     first: KeyGrowth
     second: KeyGrowth
     what: str
+    axis: Axis
 
     @property
     def has_grown(self) -> bool:
@@ -153,7 +157,7 @@ def prove(
     named = _ranks(before, subjects)
     both = compare(before, after, certain=named)
     counted = tuple(
-        compare_key(one.first, one.second, after, common_unit(before, after), one.what)
+        compare_key(one.first, one.second, one.axis, common_unit(before, after), one.what)
         for one in measured
         if one.has_grown
     )
@@ -261,9 +265,10 @@ def _heap_still_grows(before: Growth, after: Growth, both: Comparison) -> tuple[
     skip = after.axis.skip
     sizes = after.whole.shallow_bytes
     grown = sizes[-1] - sizes[skip]
-    if rate is None or rate.value <= 0 or after.whole.shallow.verdict not in (GROWS, PERHAPS):
+    trend = after.whole.shallow
+    if rate is None or rate.value <= 0 or not (trend.verdict in (GROWS, PERHAPS) or trend.is_slowing):
         return None
-    expected = rate.value * span(after, unit)
+    expected = rate.value * span(after.axis, unit)
     if not before.whole.may_grow or grown < IN_STEP * expected:
         return None
     new = [one for one in both.classes if one.outcome in (NEW, STAYS) and one.origin != ClassOrigin.JDK]
@@ -328,7 +333,8 @@ def _by(why: str, applies: bool = True) -> str:
 def _not_measured(what: str) -> str:
     return (
         f"the diagnosis of before names {what}, which gets larger and not more: class histograms do not tell "
-        "whether it still does; take three heap dumps or more of both runs, 4 are better"
+        "whether it still does; take three heap dumps or more of both runs, 4 are better. Where no field but "
+        "a thread holds it dumps do not tell either: see what 'heapscope diagnose' says of those after"
     )
 
 

@@ -139,8 +139,8 @@ def _comes_and_goes(one: Compared, after: Growth) -> bool:
     # What was counted in the very place that leaked: as much has to come and go as would have piled up.
     return (
         one.second is not None
-        and _varies(one.second, after.axis.skip)
-        and _moves(one.second, after.axis.skip) >= IN_STEP * one.expected
+        and _varies(one.second, one.skip)
+        and _moves(one.second, one.skip) >= IN_STEP * one.expected
     )
 
 

@@ -196,6 +196,7 @@ class Series(Sequence[Snapshot]):
             name=lambda snapshot: snapshot.path.name,
             progress=progress,
             object_counts=[snapshot.object_count if snapshot.kind == DUMP else 0 for snapshot in self],
+            inflated_bytes=[snapshot.inflated_bytes for snapshot in self],
         )
 
     def processes(self, progress: Progress = default_progress) -> list[Process]:

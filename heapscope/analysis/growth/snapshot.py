@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 Kind = Literal["heap dump", "class histogram"]
 DUMP: Kind = "heap dump"
 HISTOGRAM: Kind = "class histogram"
+# Of an object in a dump beside what it takes in the heap: identifiers, the head of its record.
+_RECORD_BYTES = 40
 _DIRECT_OPTION = "-XX:MaxDirectMemorySize="
 
 
@@ -163,6 +165,16 @@ class Snapshot(RichRepr):
     def shallow_bytes(self) -> int:
         """Shallow size of all objects."""
         return sum(self.histogram.column("shallow_bytes"))
+
+    @cached_property
+    def inflated_bytes(self) -> int:
+        """About what a temporary file of the dump takes; 0 where it needs none."""
+        with suppress(OSError):  # whoever opens it says why
+            if self.kind == DUMP:
+                with self.path.open("rb") as file:
+                    is_plain = file.read(HEAD_BYTES).startswith(MAGIC_PREFIX)
+                return 0 if is_plain else self.shallow_bytes + _RECORD_BYTES * self.object_count
+        return 0
 
     def open(self, progress: Progress = default_progress) -> Heap | None:
         """The dump, opened; None for a class histogram.

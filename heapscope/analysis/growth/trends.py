@@ -75,6 +75,13 @@ class Trend:
         return self.verdict == GROWS
 
     @property
+    def is_slowing(self) -> bool:
+        """It rises ever more slowly, but to the last: no proof that it comes to an end."""
+        if self.verdict != LEVELLED_OFF or self.per_snapshot is None:
+            return False
+        return self.values[-1] - self.values[-2] >= MIN_TAIL * self.per_snapshot.value
+
+    @property
     def confidence(self) -> float:
         """How sure it is that the series rises: 1 less the p-value; 0 of fewer than three snapshots."""
         return 0.0 if self.verdict == TOO_FEW else 1 - self.p_value
@@ -104,6 +111,14 @@ class Axis:
     count: int
     skip: int = 0
 
+    def at(self, places: Sequence[int]) -> Axis:
+        """Of some of the snapshots; none of them counts as warm-up."""
+        hours, operations = (
+            None if figures is None else tuple(figures[place] for place in places)
+            for figures in (self.hours, self.operations)
+        )
+        return Axis(hours, operations, len(places))
+
 
 def find_trends(values: NDArray[np.int64], axis: Axis) -> list[Trend]:
     """The trend of each of many series.
@@ -125,7 +140,8 @@ def find_trends(values: NDArray[np.int64], axis: Axis) -> list[Trend]:
         at = np.asarray(places, np.float64)[-steady.shape[1] :]
         slopes.append(rates(*theil_sen(at, steady)))
     where = ranks if axis.hours is None else np.asarray(axis.hours[axis.skip :])
-    verdicts = _verdicts(where, steady, p_values)
+    load = where if axis.operations is None else np.asarray(axis.operations[axis.skip :], np.float64)
+    verdicts = _verdicts(where, steady, p_values, load)
     found = [
         Trend(tuple(row), verdict, p_value, per_hour, per_snapshot, per_operation, axis.skip)
         for row, verdict, p_value, per_hour, per_snapshot, per_operation in zip(
@@ -152,14 +168,14 @@ def _from(trend: Trend, axis: Axis, since: int) -> Trend:
     )
 
 
-def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
+def _verdicts(where: Floats, values: Floats, p_values: Floats, load: Floats) -> list[Verdict]:
     k, n = values.shape
     if n < 3:
         return [TOO_FEW if n < 2 or row[0] != row[-1] else STEADY for row in values]
     moves = np.nonzero(values.min(axis=1) != values.max(axis=1))[0]
     if moves.size < k:  # most classes of a heap stay as they are
         found = np.full(k, STEADY, object)
-        found[moves] = _verdicts(where, values[moves], p_values[moves])
+        found[moves] = _verdicts(where, values[moves], p_values[moves], load)
         return list(map(Verdict, found))
     rise = values[:, -1] - values[:, 0]
     steps = np.diff(values, axis=1)
@@ -172,7 +188,7 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
     rises = p_values <= SIGNIFICANCE
     perhaps = ~rises & (n == 3) & (steps > 0).all(axis=1)
     falls = mann_kendall(-values)[1] <= SIGNIFICANCE
-    goes_on = (late >= MIN_TAIL * slope) & (late > 0) & ~_fades(where, steps)
+    goes_on = (late >= MIN_TAIL * slope) & (late > 0) & ~_fades(load, steps)
     holds = fall <= MAX_FALL * np.maximum(height, rise)
     jumps = steps.max(axis=1) > JUMP * rise
     # The last that applies.
@@ -186,7 +202,7 @@ def _verdicts(where: Floats, values: Floats, p_values: Floats) -> list[Verdict]:
 
 
 def _fades(where: Floats, steps: Floats) -> NDArray[np.bool_]:
-    """Which series rise ever more slowly: those come to a limit."""
+    """Which series rise ever more slowly, by the work where that was counted: those come to a limit."""
     if steps.shape[1] < _SHORTEST:
         return np.zeros(len(steps), bool)
     lengths = np.diff(where)

@@ -133,8 +133,9 @@ def find_leaks(
             delta = growth.whole.shallow.delta
             if not findings or not _explains(findings, delta):
                 # Beside a known leak only what is the application's own: the rest may be part of it.
-                grown, rising = growing_owner(growth.snapshots, evidence, progress)
-                unknown = unknown_leak(growth, evidence, grown, own_only=bool(findings))
+                whole = _of_whole_dump(growth.snapshots, evidence, stack, progress)
+                grown, rising = growing_owner(growth, whole, progress)
+                unknown = unknown_leak(growth, whole, grown, own_only=bool(findings))
                 if unknown is not None and not (
                     _is_known(unknown, findings)
                     or (off_heap is not None and is_same_growth(unknown, off_heap))
@@ -172,6 +173,22 @@ def find_leaks(
         resident=None if outside is None else resident_memory(chosen, outside),
         without_texts=without_texts,
     )
+
+
+def _of_whole_dump(
+    series: Series, evidence: SnapshotEvidence, stack: ExitStack, progress: Progress
+) -> SnapshotEvidence:
+    """Evidence of the last dump that was read whole, where others are to be held against it.
+
+    The dump that a JVM writes as it runs out of memory is often cut short: the series ends before it.
+    """
+    places = opened_dumps(series)
+    if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is evidence.snapshot:
+        return evidence
+    last = series[places[-1]]
+    heap = last.open(progress)
+    assert heap is not None  # it is a dump
+    return SnapshotEvidence(last, stack.enter_context(heap).graph, series.superclasses)
 
 
 def _is_known(unknown: Finding, findings: Sequence[Finding]) -> bool:

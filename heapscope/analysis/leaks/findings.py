@@ -179,7 +179,7 @@ class Diagnosis(PlainDict, RichRepr):
         What lies outside of the heap that was looked at; None of a class histogram.
     rising : tuple of Rising
         Where nothing was found: fields, or of class histograms classes of the program, that rise steadily by
-        too little to be called a leak; the most first.
+        too little to be called a leak, or ever more slowly; the most first.
     resident : ResidentMemory or None
         Where the resident memory of the process goes; None without a sidecar.
     without_texts : bool

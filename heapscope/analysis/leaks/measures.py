@@ -59,7 +59,7 @@ def measure(
         name, what, count = told
         first, second = (_followed(name, count, run, progress) for run in (before, after))
         if first is not None and second is not None:
-            found.append((finding, Measured(first, second, what)))
+            found.append((finding, Measured(first[0], second[0], what, second[1])))
     return found
 
 
@@ -94,11 +94,13 @@ def _of_subject(leak: KnownLeak, superclasses: Mapping[str, str]) -> tuple[str, 
     return name if name and not subject.classes else f"{name or subject.roots} of {leak.id}", what, count
 
 
-def _followed(name: str, count: _Measure, run: Growth, progress: Progress) -> KeyGrowth | None:
-    """A measure over the dumps of a run; None of too few, and where one cannot tell."""
+def _followed(name: str, count: _Measure, run: Growth, progress: Progress) -> tuple[KeyGrowth, Axis] | None:
+    """A measure over the dumps of a run, and where they lie; None of too few, and where one cannot tell."""
     series: Series = run.snapshots
-    places = opened_dumps(series)
-    if not name or len(places) < min(MIN_SNAPSHOTS, len(series)):
+    axis = run.axis
+    steady = range(axis.skip, len(series))
+    places = [steady[place] for place in opened_dumps(series.at(steady))]
+    if not name or len(places) < min(MIN_SNAPSHOTS, len(steady)):
         return None
     figures = []
     for place in places:
@@ -109,12 +111,6 @@ def _followed(name: str, count: _Measure, run: Growth, progress: Progress) -> Ke
     known = [each for each in figures if each is not None]
     if len(known) < len(figures) or len(known) < 2:
         return None
-    axis = run.axis
-    at = Axis(
-        None if axis.hours is None else tuple(axis.hours[place] for place in places),
-        None if axis.operations is None else tuple(axis.operations[place] for place in places),
-        len(places),
-        axis.skip if len(places) == len(series) else 0,
-    )
+    at = axis.at(places)
     (trend,) = find_trends(np.array([known], np.int64), at)
-    return KeyGrowth(name, trend, trend)
+    return KeyGrowth(name, trend, trend), at

@@ -13,7 +13,7 @@ from heapscope.analysis.leaks.owner_growth import OwnerGrowth
 from heapscope.analysis.verdicts import GROWS, LIKELY, POSSIBLE
 from heapscope.heap.object_set import ObjectSet
 from heapscope.heap.retention.owner_content import most_common_class
-from heapscope.heap.retention.owner_paths import other_holders
+from heapscope.heap.retention.owner_paths import STACK, other_holders
 from heapscope.heap.retention.owners import held_loaders, owned_members
 from heapscope.units import format_bytes, format_count
 
@@ -136,6 +136,17 @@ def _words(grown: OwnerGrowth, content: str) -> _Words:
             "is in it was used (reset(), setLength(0), clear()).",
             healthy="Its size stays the same, or goes up and down with the load.",
             evidence=f"of {where} so much is in use: {sizes}; in {_instances(grown)} of {content}",
+        )
+    if grown.owned.owner.kind == STACK:
+        return _Words(
+            title=f"{content} piles up in {where}, for a reason that is not in the catalogue",
+            why="What a thread holds is kept until the thread ends. Either there are ever more threads, or "
+            "one of them takes ever more and gives nothing back.",
+            cure="Look at what starts these threads: each has to end when its work is done, and what started "
+            "it has to interrupt it, or to shut down its pool. Where their number stays the same, look at "
+            "what they add to.",
+            healthy=_HEALTHY_COUNT,
+            evidence=f"{where} hold{'s' * where.startswith('a ')} {counts} instances of {content}",
         )
     return _Words(
         title=f"{content} piles up in {where}, for a reason that is not in the catalogue",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.snapshot import DUMP, Snapshot
 from heapscope.analysis.growth.trends import Axis, Trend, find_trends
@@ -22,10 +23,11 @@ from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.retention.array_use import unused_bytes
+from heapscope.heap.retention.field_content import field_content
 from heapscope.heap.retention.owner_content import content_members
 from heapscope.heap.retention.owner_inside import inside_of
+from heapscope.heap.retention.owner_paths import FIELD, STATIC
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
-from heapscope.parser.generated_names import stable_name
 from heapscope.progress import Progress, no_progress
 
 
@@ -41,7 +43,7 @@ class OwnerGrowth:
         Of the bytes it owns, over the dumps that were opened.
     counts : tuple of int or None
         How many objects of ``owned.content_class`` it owns in each snapshot of the series; None for a class
-        histogram, and for a dump that was not opened.
+        histogram, for a dump that was not opened, and where it owns too little to be known.
     sizes : tuple of int or None
         Bytes that it owns in each snapshot, without what its arrays do not use yet; None as for ``counts``.
     gained_bytes : int
@@ -64,8 +66,8 @@ class OwnerGrowth:
     @property
     def is_of_one(self) -> bool:
         """Whether there are not more objects from dump to dump, but larger ones."""
-        known = [count for count in self.counts if count is not None]
-        return known[-1] <= known[0]
+        known = [count for count in self.counts if count]  # before there was any, it was not smaller
+        return len(known) > 1 and known[-1] <= known[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ class Rising:
     name: str
     first_bytes: int
     last_bytes: int
+    is_slowing: bool = False  # it rises ever more slowly: a cache that fills, or a leak under less load
+
+    @property
+    def gained_bytes(self) -> int:
+        """Last less first."""
+        return self.last_bytes - self.first_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +104,14 @@ def opened_dumps(series: Series) -> list[int]:
 
 
 def growing_owner(
-    series: Series, evidence: SnapshotEvidence, progress: Progress = no_progress
+    growth: Growth, evidence: SnapshotEvidence, progress: Progress = no_progress
 ) -> tuple[OwnerGrowth | None, tuple[Rising, ...]]:
     """The field that takes most of the heap's growth; else fields that rise by less than a leak's part.
 
     Parameters
     ----------
-    series : Series
-        Of one process.
+    growth : Growth
+        By class, of one process.
     evidence : SnapshotEvidence
         Of its last dump, which is open; of another snapshot nothing is said.
     progress : Progress
@@ -117,6 +125,7 @@ def growing_owner(
     rising : tuple of Rising
         Where ``leading`` is None: what rises all the same, the most first.
     """
+    series = growth.snapshots
     places = opened_dumps(series)
     if evidence.graph is None or len(places) < MIN_SNAPSHOTS or series[places[-1]] is not evidence.snapshot:
         return None, ()
@@ -132,14 +141,15 @@ def growing_owner(
     }
     unused = {name: [one.unused_units.get(name, 0) for one in figures] for name in owned}
     reachable = [one.reachable_units for one in figures]
-    axis = Axis(None, None, len(places))
+    axis = growth.axis.at(places)
     larger = [name for name, sizes in owned.items() if sizes[-1] > sizes[0]]
     # An array that doubles when it is full grows in ever rarer steps; what is in it grows on.
     for is_less in (False, True):
         told = [
             grown
             for name in larger
-            if (grown := _grown(name, owned[name], reachable, unused[name] if is_less else [])) is not None
+            if (grown := _grown(name, owned[name], reachable, unused[name] if is_less else [], axis))
+            is not None
             and _is_told(graph, last[name])
         ]
         if not told:
@@ -151,6 +161,7 @@ def growing_owner(
         for position, place in enumerate(places):
             of_each[place] = figures[position].counts.get(name, 0)
             bytes_of_each[place] = (owned[name][position] - unused[name][position]) * unit
+        _look_again(series, last[name], figures, places, of_each, bytes_of_each)
         leading = OwnerGrowth(
             owned=last[name],
             trend=trend,
@@ -164,11 +175,38 @@ def growing_owner(
     least = OWNER_SHARE * float(np.median(reachable))
     trends = find_trends(np.array([owned[name] for name in larger], np.int64), axis) if larger else []
     slow = [
-        Rising(name, trend.values[0] * unit, trend.values[-1] * unit)
+        Rising(name, trend.values[0] * unit, trend.values[-1] * unit, trend.is_slowing)
         for name, trend in zip(larger, trends, strict=True)
-        if trend.verdict == GROWS and trend.delta >= least and _is_told(graph, last[name])
+        if (
+            (trend.verdict == GROWS and trend.delta >= least)
+            or (trend.is_slowing and trend.values[-1] - trend.values[-2] >= least)
+        )
+        and _is_told(graph, last[name])
     ]
     return None, tuple(sorted(slow, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
+
+
+def _look_again(
+    series: Series,
+    owned: Owned,
+    figures: Sequence[_Figures],
+    places: Sequence[int],
+    counts: list[int | None],
+    sizes: list[int | None],
+) -> None:
+    """What a field holds in dumps where it owns too little to be followed: little is not nothing."""
+    field = owned.owner.field
+    small = [place for place, one in zip(places, figures, strict=True) if field not in one.counts]
+    for place in small:
+        counts[place] = sizes[place] = None
+    if not small or not owned.content_class or owned.owner.kind not in (STATIC, FIELD):
+        return
+    answers = series.at(small).of_each_dump(
+        lambda _, graph: field_content(graph, field, owned.content_class), no_progress
+    )
+    for place, content in zip(small, answers, strict=True):
+        if content is not None:
+            counts[place], sizes[place] = content.member_count, content.used_bytes
 
 
 def _deeper(
@@ -216,15 +254,17 @@ def _count_inside(graph: HeapGraph, holder: str, class_name: str) -> int:
     return int(content_members(graph, graph.instances_of(is_holder), class_name).size)
 
 
-def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> dict[str, list[int]]:
-    """How many instances of some classes the GC roots hold in each dump that is opened.
+def rising_held(growth: Growth, evidence: SnapshotEvidence, names: Set[str]) -> frozenset[str]:
+    """Which of some classes have ever more instances that the GC roots hold, by the dumps that are opened.
 
     Parameters
     ----------
-    series, evidence
-        As `growing_owner` takes them.
+    growth : Growth
+        By class, of one process.
+    evidence : SnapshotEvidence
+        Of its last dump, which is open.
     names : set of str
-        Class names, of generated classes their stable part.
+        Class names, as the series calls them.
     """
 
     def count(_: Snapshot, graph: HeapGraph) -> dict[str, int]:
@@ -233,20 +273,25 @@ def held_counts(series: Series, evidence: SnapshotEvidence, names: Set[str]) -> 
         )
         sums = dict.fromkeys(names, 0)
         for each, number in zip(graph.classes, held.tolist(), strict=True):
-            name = stable_name(each.name)
+            name = series.name_of(each.name)
             if name in sums:
                 sums[name] += number
         return sums
 
     assert evidence.graph is not None
-    found = series.at(opened_dumps(series)).of_each_dump(
-        count, no_progress, opened=(evidence.snapshot, evidence.graph)
+    series = growth.snapshots
+    places = opened_dumps(series)
+    found = series.at(places).of_each_dump(count, no_progress, opened=(evidence.snapshot, evidence.graph))
+    ordered = sorted(names)
+    counts = np.array([[one[name] for one in found if one is not None] for name in ordered], np.int64)
+    trends = find_trends(counts, growth.axis.at(places))
+    return frozenset(
+        name for name, trend in zip(ordered, trends, strict=True) if trend.verdict in (GROWS, PERHAPS)
     )
-    return {name: [one[name] for one in found if one is not None] for name in names}
 
 
 def _grown(
-    name: str, owned: Sequence[int], reachable: Sequence[int], unused: Sequence[int]
+    name: str, owned: Sequence[int], reachable: Sequence[int], unused: Sequence[int], axis: Axis
 ) -> tuple[str, Trend, Trend] | None:
     """What a field owns, less what its arrays do not use, and what the whole does, less the same.
 
@@ -256,7 +301,7 @@ def _grown(
     figures = np.array([owned, reachable], np.int64)
     if unused:
         figures -= np.array(unused, np.int64)
-    trend, whole = find_trends(figures, Axis(None, None, len(owned)))
+    trend, whole = find_trends(figures, axis)
     is_heap_growing = whole.verdict in (GROWS, PERHAPS) and whole.delta >= HEAP_GROWTH * whole.values[0]
     is_part = trend.verdict in (GROWS, PERHAPS) and trend.delta >= LEAST_PART * whole.delta
     is_alone = trend.verdict == GROWS and trend.delta >= HEAP_GROWTH * float(np.median(whole.values))

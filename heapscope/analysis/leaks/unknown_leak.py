@@ -8,11 +8,13 @@ from statistics import median
 
 from heapscope.analysis.growth.axis import has_file_times
 from heapscope.analysis.growth.growth import Growth, KeyGrowth
+from heapscope.analysis.growth.series import Series
+from heapscope.analysis.growth.snapshot import DUMP
 from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN, Finding, began
 from heapscope.analysis.leaks.owner_finding import finding_of_owner, newest
-from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, held_counts, opened_dumps
-from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, ONE_FOR_ONE, OWNER_SHARE
+from heapscope.analysis.leaks.owner_growth import OwnerGrowth, Rising, opened_dumps, rising_held
+from heapscope.analysis.thresholds import HEAP_GROWTH, LEAST_PART, MIN_SNAPSHOTS, ONE_FOR_ONE, OWNER_SHARE
 from heapscope.analysis.verdicts import GROWS, LIKELY, PERHAPS, POSSIBLE
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import instances_of
@@ -54,14 +56,14 @@ def unknown_leak(
         growth.whole.shallow.verdict in (GROWS, PERHAPS) and grown_bytes >= HEAP_GROWTH * sizes[0]
     )
     candidates = _candidates(growth, evidence, grown_bytes) if is_heap_growing else _alone(growth)
-    if evidence.graph is not None and len(opened_dumps(growth.snapshots)) == len(growth.snapshots) > 2:
+    if evidence.graph is not None and _do_dumps_tell(growth.snapshots):
         # No field owns it: it is garbage, dead space, or the JDK's own; or threads of the program.
         classes = zip(evidence.graph.classes, extends(evidence.graph, _THREAD), strict=True)
-        threads = {stable_name(each.name) for each, is_thread in classes if is_thread}
+        threads = {growth.snapshots.name_of(each.name) for each, is_thread in classes if is_thread}
         candidates = [each for each in candidates if each[0].name in threads]
         names = {key.name for key, _ in candidates if class_origin(key.name) > ClassOrigin.JDK}
-        counts = held_counts(growth.snapshots, evidence, names) if names else {}
-        candidates = [each for each in candidates if _is_rising(counts.get(each[0].name, ()))]
+        rising = rising_held(growth, evidence, names) if names else frozenset()
+        candidates = [each for each in candidates if each[0].name in rising]
     if not candidates:
         return None
     # A class of the application names the leak; what it is made of grows with it.
@@ -72,6 +74,11 @@ def unknown_leak(
     if key.name.endswith("[]"):
         key = _holder_of_array(key, growth)
     return _finding(key, grown_bytes, growth, evidence)
+
+
+def _do_dumps_tell(series: Series) -> bool:
+    """Whether what fields own was followed over the whole series, be it in some of many dumps."""
+    return all(each.kind == DUMP for each in series) and len(opened_dumps(series)) >= MIN_SNAPSHOTS
 
 
 def _candidates(
@@ -135,6 +142,14 @@ def rising_classes(growth: Growth) -> tuple[Rising, ...]:
     """
     least = OWNER_SHARE * median(growth.whole.shallow_bytes)
     found = [Rising(key.name, *size) for key, size in _own_sizes(growth) if size[1] - size[0] >= least]
+    found += [
+        Rising(key.name, key.shallow_bytes[growth.axis.skip], key.shallow_bytes[-1], is_slowing=True)
+        for key in growth.keys
+        if key.shallow.is_slowing
+        and key.shallow_bytes[-1] - key.shallow_bytes[-2] >= least
+        and class_origin(key.name) == ClassOrigin.PROGRAM
+        and not _is_kept(key.name)
+    ]
     return tuple(sorted(found, key=lambda each: (each.first_bytes - each.last_bytes, each.name)))
 
 
@@ -223,6 +238,10 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
     owner = ""
+    why = (
+        "Something adds these objects and nothing takes them out again. What holds them, below, names the "
+        "field or the cache where they pile up."
+    )
     cure = (
         "Look at what holds them: where it is a cache, give it a limit or take entries out when they are "
         "no longer needed.",
@@ -233,6 +252,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         if len(members) and bool(extends(evidence.graph, _THREAD)[members[0].class_index]):
             # A thread that runs is held by no field: it is a GC root itself.
             owner = f"threads of class {name}"
+            why = "Something starts these threads and they do not end. A thread that runs needs no holder."
             cure = (
                 "Look at what starts these threads: each has to end when its work is done, and what started "
                 "it has to interrupt it, or to shut down its pool.",
@@ -259,8 +279,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         since_is_estimate=is_estimate,
         held_by=tuple(holders.lines(4)) if holders is not None else (),
         holders=holders,
-        why="Something adds these objects and nothing takes them out again. What holds them, below, names "
-        "the field or the cache where they pile up.",
+        why=why,
         cure=cure,
         healthy="The number of instances stays the same, or goes up and down with the load.",
         affected=(),

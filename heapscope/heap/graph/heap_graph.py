@@ -137,7 +137,8 @@ class HeapGraph:
             Called where the fact is not known yet.
         """
         if what not in self._kept:
-            self._kept[what] = compute()
+            # Of several threads that ask at once all get the same: what is kept may grow, as labels do.
+            self._kept.setdefault(what, compute())
         found: Computed = self._kept[what]
         return found
 

@@ -248,12 +248,14 @@ class Store:
     def abandon(self) -> None:
         """No index after all; arrays made so far stay valid."""
         self._path = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            if self._fd in _NAMES:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            # Before it is closed: then it may be the number of another thread's file.
+            name = _NAMES.pop(fd, None)
+            os.close(fd)
+            if name is not None:
                 with suppress(OSError):
-                    _NAMES.pop(self._fd).unlink()
-        self._fd = -1
+                    name.unlink()
 
 
 def array_beside(index_file: Path | None, shape: int, dtype: DTypeLike) -> NDArray[Any]:

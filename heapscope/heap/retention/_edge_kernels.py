@@ -138,13 +138,14 @@ def _is_link(source, target, class_index, special, mirrors):
 
 @njit(nogil=True)
 def compose_paths(
-    parents, wanted, labels, class_index, special, mirrors, class_count, most_steps, of_object, stack,
+    parents, wanted, labels, class_index, special, mirrors, class_count, most_steps, rest, of_object, stack,
     rows, table, state,
 ):  # fmt: skip
     """The row of the path to each object in ``wanted``, plus one, into ``of_object``, which is 0 before.
 
     A step is a label and, where ``class_count`` is not 0, what it leads to: a class or a class object.  From
-    an object to the next of its class is none.  A path of more than ``most_steps`` steps ends there.
+    an object to the next of its class is none.  A path of more than ``most_steps`` steps ends there, with a
+    step of label ``rest`` for all others where that is not 0.
     Stops with MORE where ``rows`` or ``table`` are full (half, for the table).
     """
     n = parents.shape[0]
@@ -181,11 +182,15 @@ def compose_paths(
                     )
             else:
                 is_step = class_count > 0
-            if is_step and int64(rows[uintp(row), 3]) < most_steps:
+            depth = int64(rows[uintp(row), 3])
+            if is_step and (depth < most_steps or (depth == most_steps and rest != 0)):
                 kind = uint32(0)
-                if class_count > 0:
-                    kind = _own_kind(w, class_index, special, mirrors, class_count)
-                row = _stepped(row, labels[uintp(w)], kind, rows, table, state)
+                label = uint32(rest)
+                if depth < most_steps:
+                    label = labels[uintp(w)]
+                    if class_count > 0:
+                        kind = _own_kind(w, class_index, special, mirrors, class_count)
+                row = _stepped(row, label, kind, rows, table, state)
                 if row == NOTHING:
                     state[NEXT] = v
                     return MORE
@@ -202,12 +207,13 @@ def step_to_members(
 ):  # fmt: skip
     """For each pair of a holder and what it holds: target << 32 | row of the path to it over that holder.
 
-    ``of_object`` as `compose_paths` has it.  Stops with MORE where ``rows`` or ``table`` are full.
+    ``of_object`` as `compose_paths` has it.  A path has a step at least: where nothing but a list leads from
+    the root to a member, the last of its links is one.  Stops with MORE where ``rows`` or ``table`` are full.
     """
     i = state[NEXT]
     while i < sources.shape[0]:
         row = uint32(of_object[uintp(sources[i])] - uint32(1))
-        if not _is_link(sources[i], targets[i], class_index, special, mirrors):
+        if row == 0 or not _is_link(sources[i], targets[i], class_index, special, mirrors):
             row = _stepped(row, labels[i], uint32(0), rows, table, state)
             if row == NOTHING:
                 state[NEXT] = i

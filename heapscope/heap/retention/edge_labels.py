@@ -253,6 +253,7 @@ def compose_paths(
     steps: StepRows,
     *,
     most_steps: int,
+    rest: str = "",
     tells_classes: bool = False,
 ) -> None:
     """The path to objects as rows of steps.
@@ -273,15 +274,18 @@ def compose_paths(
         Gets new rows.
     most_steps : int
         A path of more steps ends there.
+    rest : str
+        Label of one step more for all that follow; empty: none.
     tells_classes : bool
         Whether steps are told apart by the class of what they lead to, and a path begins with a step.
     """
     of, class_index = edge_labels(graph), graph.columns.class_index
+    rest_label = of.row(rest)
     stack = np.empty(parents.size, np.uint32)  # address space: a real path has some pages
     steps.fill(
         lambda rows, table, state: kernels.compose_paths[class_width(class_index)](
             parents, wanted, of_edges, class_index, of.special, of.mirrors,
-            len(graph.classes) if tells_classes else 0, most_steps, of_object, stack,
-            rows, table, state,
+            len(graph.classes) if tells_classes else 0, most_steps, rest_label, of_object,
+            stack, rows, table, state,
         )
     )  # fmt: skip

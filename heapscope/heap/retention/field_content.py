@@ -48,7 +48,7 @@ def field_content(graph: HeapGraph, field: str, class_name: str) -> FieldContent
     Returns
     -------
     FieldContent or None
-        Zeros where the class of the field is loaded and the field refers to nothing; None where too many
+        Zeros where the field refers to nothing, and where the dump has no such field; None where too many
         objects have the field.
     """
     rows = referred_by(graph, field)

@@ -78,13 +78,13 @@ label_pairs = {
 mark_ways = Kernel(_EDGES, "mark_ways", "u4[] u4[] u8[]")
 # rows, count, table
 fill_table = Kernel(_EDGES, "fill_table", "u4[4] i8 u4[]")
-# parents, wanted, labels, class_index, special, mirrors, class_count, most_steps, of_object, stack, rows,
-# table, state; by the type of class_index
+# parents, wanted, labels, class_index, special, mirrors, class_count, most_steps, rest, of_object, stack,
+# rows, table, state; by the type of class_index
 compose_paths = {
     width: Kernel(
         _EDGES,
         "compose_paths",
-        f"u4[] u8[] u4[] {width}[] u8[] u4[] i8 i8 u4[] u4[] u4[4] u4[] i8[]",
+        f"u4[] u8[] u4[] {width}[] u8[] u4[] i8 i8 i8 u4[] u4[] u4[4] u4[] i8[]",
     )
     for width in _CLASSES
 }

@@ -59,7 +59,7 @@ _MAX_PIECES = 400
 _SAMPLED = 64  # members of a group whose owners are looked up
 _LOOKED_THROUGH = 8  # levels of class loaders, threads, thread locals that are opened
 _LEAST_INSIDE = 16  # elements of an object that are no pile, and how many of them are looked at
-_THREADS = 4  # so many of names that differ in digits alone are of one kind: chosen
+_THREADS = 4  # so many whose names differ in digits at most are of one kind: chosen
 _LOADERS = 3  # so many have what one of them alone would not: chosen
 _RECURS = 8  # steps after which the class of a chain's nodes has come again
 _PRIMITIVES = frozenset(kind.java_name for kind in BasicType if kind is not BasicType.OBJECT)
@@ -113,8 +113,9 @@ def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owne
     for (part, _), owner in zip(credited, owners, strict=True):
         found[owner.field].append((part, owner))
     for name in [name for name, parts in found.items() if _is_of_many_loaders(graph, parts)]:
-        for part, owner in found.pop(name):
-            holder = owner_of_loader(graph, owner) or owner
+        parts = found.pop(name)
+        holders = _of_thread_groups([owner_of_loader(graph, owner) or owner for _, owner in parts])
+        for (part, _), holder in zip(parts, holders, strict=True):
             found[holder.field].append((part, holder))
     for parts in found.values():
         parts.sort(key=lambda each: -each[0].units)
@@ -122,14 +123,14 @@ def _by_field(graph: HeapGraph, least: int) -> dict[str, list[tuple[_Piece, Owne
 
 
 def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
-    """The owners, with the stacks and tasks of threads that differ in a number of their name alone as one.
+    """The owners, with the stacks and tasks of threads whose names differ in a number at most as one.
 
     A field that each of many such threads leads to once, and no collection, is not what they pile up in.
     """
-    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    threads: dict[tuple[str, str], set[int]] = defaultdict(set)
     for owner in owners:
         if _is_of_thread(owner):
-            names[_group_of(owner)].add(owner.thread_name)
+            threads[_group_of(owner)].add(owner.steps[0].object_index)
     return [
         replace(
             owner,
@@ -140,7 +141,7 @@ def _of_thread_groups(owners: list[Owner]) -> list[Owner]:
             held_index=owner.held_index if len(owner.steps) < 2 else owner.steps[1].object_index,
             thread_name=_group_of(owner)[1],
         )
-        if _is_of_thread(owner) and len(names[_group_of(owner)]) >= _THREADS
+        if _is_of_thread(owner) and len(threads[_group_of(owner)]) >= _THREADS
         else owner
         for owner in owners
     ]

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from heapscope.heap.graph.heap_graph import HeapGraph
 
-_MAX_STEPS = 120  # of a merged path; a list of a million nodes is no path to look at
+_MAX_STEPS = 120  # of a merged path; one of a million is no path to look at
+_REST = "..."  # all steps behind those, but the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,7 @@ def _held_over(graph: HeapGraph, members: NDArray[np.int64], steps: StepRows) ->
         of_object,
         steps,
         most_steps=_MAX_STEPS,
+        rest=_REST,
     )
     of_pairs, _ = labels(graph, sources, targets)
     steps.fill(

@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -62,14 +63,16 @@ def test_waiting_bytes_are_seen_whatever_has_the_name(tmp_path: Path) -> None:
 
 
 @contextmanager
-def watchdog(folder: Path, **changes: object) -> Iterator[subprocess.Popen[str]]:
+def watchdog(folder: Path, program: Sequence[str] = (), **changes: object) -> Iterator[subprocess.Popen[str]]:
     """A watchdog of a job in a folder, started."""
     root, output = os.open(folder, os.O_RDONLY), folder / "x.part"
     fd = os.open(output, os.O_CREAT | os.O_WRONLY, 0o600)
     found = replace(JOB, root=root, output=str(output), output_fd=fd, output_folder_fd=root, is_split=False)
     job = replace(found, **changes)  # type: ignore[arg-type]
     process = subprocess.Popen(
-        isolated_python("heapscope.collector.watchdog", job.to_json()),
+        [*program, job.to_json()]
+        if program
+        else isolated_python("heapscope.collector.watchdog", job.to_json()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -82,6 +85,21 @@ def watchdog(folder: Path, **changes: object) -> Iterator[subprocess.Popen[str]]
         process.communicate()
         os.close(root)
         os.close(fd)
+
+
+def test_a_jvm_that_answers_late_is_waited_for(tmp_path: Path) -> None:
+    """The pause is over, and so is the time in which the kernel ends a watchdog that was stopped."""
+    program = "from heapscope.collector import watchdog; watchdog._KERNEL_SECONDS = 0.3; watchdog.main()"
+    with watchdog(tmp_path, [sys.executable, "-c", program], seconds=0.1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert "--max-pause" in process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        process.communicate("!", timeout=60)
+        assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def said_at_the_end(process: subprocess.Popen[str]) -> dict[str, object]:

@@ -7,6 +7,7 @@ import shutil
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread, current_thread
 
 import pytest
 
@@ -212,6 +213,25 @@ def test_as_many_at_a_time_as_cores_and_memory_allow() -> None:
     assert jobs_for([large], None) == 1, "nobody says how much memory there is"
     assert jobs_for([LEAST_OBJECTS - 1] * 6, 1 << 50) == 1, "threads would wait for each other"
     assert jobs_for([], 1 << 50) == 1
+
+
+def test_no_more_are_inflated_at_a_time_than_the_disk_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 40, 0, 150))
+    monkeypatch.setattr(open_heaps, "jobs_for", lambda *_: 2)
+    threads: set[Thread] = set()
+
+    def work_on(inflated_bytes: list[int]) -> None:
+        threads.clear()
+        OpenHeaps().each(
+            "ab", lambda *_: threads.add(current_thread()), name=str, progress=no_progress,
+            object_counts=[1, 1], inflated_bytes=inflated_bytes,
+        )  # fmt: skip
+
+    work_on([100, 90])
+    assert threads == {current_thread()}, "one after the other"
+    work_on([70, 0])
+    assert current_thread() not in threads
 
 
 def test_other_processes_get_heaps_of_their_own() -> None:

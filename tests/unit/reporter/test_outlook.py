@@ -57,7 +57,7 @@ CASES = {
         ((100, 100, 100, 100), "stays as it is"),
         ((100, 150, 90, 120), "up and down"),
         ((400, 300, 200, 100), "shrinks"),
-        ((100, 200, 300, 300, 300), "levelled off"),
+        ((100, 200, 300, 300, 300), "levels off"),
     ],
 )
 def test_the_heap_in_a_sentence(counts: tuple[int, ...], says: str) -> None:

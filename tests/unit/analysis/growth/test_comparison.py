@@ -87,6 +87,16 @@ def test_less_load_than_before_proves_nothing() -> None:
         assert before.prove(run({LEAK: (20, 20, 20, 20), **after})).verdict == verdict
 
 
+def test_a_leak_by_another_name_under_less_and_less_load_is_no_cure() -> None:
+    request = {"org.app.Request": (400, 100, 500, 200)}
+    before = run({LEAK: (100, 200, 300, 400), **request})
+    after = {LEAK: (20, 20, 20, 20), "org.app.Token": (100, 1100, 1800, 2200), **request}
+    proof = before.prove(run(after))
+    assert proof.verdict == "too early to tell", proof.reason
+    filled = {LEAK: (20, 20, 20, 20), "org.app.Token": (20, 150, 151, 152), **request}
+    assert before.prove(run(filled)).verdict == "fixed"
+
+
 def test_snapshots_of_several_processes_prove_nothing() -> None:
     from heapscope.analysis.growth.cure import prove
 

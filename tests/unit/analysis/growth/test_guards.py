@@ -156,6 +156,8 @@ def test_retained_sizes_take_dumps(tmp_path: Path) -> None:
         ((5, 6, 7, 8), False),
         ((5, 6, 5, 7), True),
         ((100, 205, 295, 405, 500), False),
+        ((100, 1100, 1800, 2200, 2400), False),  # ever more slowly, as under less and less load
+        ((20, 150, 151, 152), True),  # filled
     ],
 )
 def test_no_growth(counts: tuple[int, ...], holds: bool) -> None:

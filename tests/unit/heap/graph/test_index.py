@@ -223,6 +223,25 @@ def test_file_systems_without_nameless_files(
     only(folder)
 
 
+def test_the_file_of_another_thread_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose number is that of a file that was just closed."""
+    other, close = folder / "other", os.close
+    folder.mkdir(exist_ok=True)
+    other.touch()
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    store = index_module.Store(folder / "a.index")
+    fd = store._fd
+
+    def closing(number: int) -> None:
+        close(number)
+        monkeypatch.setitem(index_module._NAMES, number, other)
+
+    monkeypatch.setattr(os, "close", closing)
+    store.abandon()
+    assert list(folder.iterdir()) == [other]
+    assert index_module._NAMES[fd] == other
+
+
 def test_systems_that_cannot_claim_room_keep_no_index(
     dump: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -351,6 +351,27 @@ def test_tasks_of_threads_without_end_are_one_owner(tmp_path: Path) -> None:
         assert (owned.content_class, owned.pile_indices.size) == ("com.acme.Waiter", 6)
 
 
+def test_loaders_that_threads_of_one_name_keep_are_the_threads(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("java.lang.ClassLoader", fields={"classes": "Object"})
+    d.cls("com.acme.WidgetLoader", "java.lang.ClassLoader")
+    d.cls("java.lang.Thread", fields={"name": "Object", "inherited": "Object"})
+    for number in range(8):
+        loader = d.instance("com.acme.WidgetLoader")
+        made = d.cls(f"com.acme.Widget{number}", loader_id=loader)
+        pages = [d.primitive_array("byte", b"x" * 500) for _ in range(20)]
+        d.static(f"com.acme.Widget{number}", "THEME", "Object", d.object_array("java.lang.Object[]", pages))
+        d.set(loader, classes=d.object_array("java.lang.Object[]", [made]))
+        thread = d.instance("java.lang.Thread", name="heartbeat", inherited=loader)
+        d.root("THREAD_OBJECT", thread, thread_serial=number + 1, frame=1)
+    for number in range(8):
+        d.rename_class(f"com.acme.Widget{number}", "com.acme.Widget")
+    with heapscope.open(d.dump().save(tmp_path / "a.hprof"), use_index=False) as heap:
+        owned = find_owned(heap.graph)[0]
+        assert (owned.owner.field, owned.content_class) == ("threads 'heartbeat'", "com.acme.WidgetLoader")
+        assert owned.held_indices.size == 8
+
+
 def test_loaders_pile_up_where_a_map_of_classes_holds_them(tmp_path: Path) -> None:
     d = DumpBuilder()
     d.cls("java.lang.ClassLoader")
