@@ -74,6 +74,7 @@ def trend(
     with work() as at:
         found = snapshots(expanded(dumps), at.progress, **reading)
         found, left_out = (found, "") if force_series else found.of_one_process(at.progress, least=2)
+    found = found.each_moment_once()  # a dump and the text beside it
     check_names(found, patterns, allow_absent=allow_absent)
     everything = found.trend_table()
     growth = found.watched(patterns, subclasses=not no_subclasses) if patterns else []
