@@ -66,6 +66,8 @@ GROWING: dict[str, tuple[str, int, str]] = {
     "micrometer-meters": ("meters=51000", 51000, "meters=2000"),
     "hikari-pools": ("hikari=55", 55, "hikari=3"),
     "mbean-server-growth": ("mbeans=51000", 51000, "mbeans=100"),
+    # One of them is being finalized.
+    "jdk-finalizer-queue": ("finalizers=601", 600, "finalizers-done=600"),
 }
 # These are about the same objects as one above, or of a kind that gives way to a more specific one.
 ALONE: dict[str, tuple[str, int, str]] = {
@@ -135,7 +137,8 @@ def test_what_needs_growth_is_no_leak_of_one_dump(folder: Path, release: int) ->
     titles = {leak.title: leak.id for leak in load_catalogue()}
     steady = {titles[title]: counts for title, counts in leaking(folder, release).steady}
     assert set(steady) == set(GROWING)
-    exact = set(GROWING) - {"spark-connect-loaders", "mbean-server-growth"}  # others have such objects too
+    # Others have such objects too; finalize() of a JDK's own object may wait.
+    exact = set(GROWING) - {"spark-connect-loaders", "mbean-server-growth", "jdk-finalizer-queue"}
     assert {leak: steady[leak] for leak in exact} == {leak: (GROWING[leak][1],) for leak in exact}
 
 

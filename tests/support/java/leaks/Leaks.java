@@ -187,9 +187,19 @@ public class Leaks {
                     HELD.add(done);
                     break;
                 case "thread-locals": onThread(() -> LOCAL.set(loader().loadClass("plugin.Plugin").getDeclaredConstructor().newInstance())); break;
+                case "finalizers": new Waiting(END); break;
+                case "finalizers-done": new Waiting(null); break;
                 case "unknown": HELD.add(new Surprise()); break;
                 default: throw new IllegalArgumentException(what);
             }
+        }
+        if (what.startsWith("finalizers")) {
+            // One of them blocks the thread that finalizes, the others wait in its queue.
+            int left = what.equals("finalizers") ? count - 1 : 0;
+            do {
+                System.gc();
+                Thread.sleep(5);
+            } while (ManagementFactory.getMemoryMXBean().getObjectPendingFinalizationCount() != left);
         }
     }
 
@@ -208,6 +218,23 @@ public class Leaks {
             HELD.add(made);
         }
         return made;
+    }
+
+    /** Waits in finalize(), as for a lock that nobody gives back; or ends at once. */
+    static class Waiting {
+        private final CountDownLatch lock;
+
+        Waiting(CountDownLatch lock) {
+            this.lock = lock;
+        }
+
+        @Override
+        @SuppressWarnings({"deprecation", "removal"})
+        protected void finalize() throws InterruptedException {
+            if (lock != null) {
+                lock.await();
+            }
+        }
     }
 
     static class Hook implements Runnable {
