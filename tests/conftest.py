@@ -63,7 +63,7 @@ _NEEDS = {
 
 
 # Other projects' dumps are no part of the source; these viewers are tried where somebody has them.
-_NOBODY_NEEDS = ("foreign-dumps", "no Go", "no speedscope")
+_NOBODY_NEEDS = ("foreign-dumps", "no Go", "no speedscope", "no flamegraph.pl")
 # 1.4 GB and 264 MB of download; a demo beside 16 busy loops, up to 20 minutes; a minute of compiling.
 _ONLY_WHEN_ASKED = ("libraries", "object_stores", "tensorflow_io", "busy_machine", "bounds_check")
 

@@ -76,6 +76,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     server.start()
     host, port = server.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    # The state of all servers in one process is one: what another test made is there.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     s3fs.S3FileSystem.clear_instance_cache()
     system = s3fs.S3FileSystem()
     found = Store(system)

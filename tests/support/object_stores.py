@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 BUCKET = "dumps"
 _START_SECONDS = 60.0
@@ -108,6 +109,8 @@ def s3() -> Iterator[Store]:
     _, port = server.get_host_and_port()
     with ExitStack() as stack:
         stack.callback(server.stop)
+        # The state of all servers in one process is one: what another test made is there.
+        urlopen(Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")).close()
         proxy = _proxy(stack, port)
         environment = {
             "AWS_ACCESS_KEY_ID": "test",
