@@ -169,7 +169,7 @@ class Snapshot(RichRepr):
     @cached_property
     def inflated_bytes(self) -> int:
         """About what a temporary file of the dump takes; 0 where it needs none."""
-        with suppress(OSError):  # whoever opens it says why
+        with suppress(OSError, ValueError):  # whoever opens it says why; no file has such a name, say
             if self.kind == DUMP:
                 with self.path.open("rb") as file:
                     is_plain = file.read(HEAD_BYTES).startswith(MAGIC_PREFIX)
