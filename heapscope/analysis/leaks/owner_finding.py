@@ -138,15 +138,21 @@ def _words(grown: OwnerGrowth, content: str) -> _Words:
             evidence=f"of {where} so much is in use: {sizes}; in {_instances(grown)} of {content}",
         )
     if grown.owned.owner.kind == STACK:
+        is_one = where.startswith("a ")
         return _Words(
             title=f"{content} piles up in {where}, for a reason that is not in the catalogue",
-            why="What a thread holds is kept until the thread ends. Either there are ever more threads, or "
+            why="A method that has not returned adds to it and takes nothing out again."
+            if is_one
+            else "What a thread holds is kept until the thread ends. Either there are ever more threads, or "
             "one of them takes ever more and gives nothing back.",
-            cure="Look at what starts these threads: each has to end when its work is done, and what started "
+            cure="Look at the methods that the thread is in ('heapscope threads' shows them, and what lies "
+            "on its stack): what one of them adds to has to be emptied, or to be given a limit."
+            if is_one
+            else "Look at what starts these threads: each has to end when its work is done, and what started "
             "it has to interrupt it, or to shut down its pool. Where their number stays the same, look at "
             "what they add to.",
             healthy=_HEALTHY_COUNT,
-            evidence=f"{where} hold{'s' * where.startswith('a ')} {counts} instances of {content}",
+            evidence=f"{where} hold{'s' * is_one} {counts} instances of {content}",
         )
     return _Words(
         title=f"{content} piles up in {where}, for a reason that is not in the catalogue",

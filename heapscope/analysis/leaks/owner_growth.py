@@ -22,11 +22,12 @@ from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.graph.heap_graph import HeapGraph
 from heapscope.heap.graph.reachability import STRONG
 from heapscope.heap.graph.references import VIRTUAL_ROOT
+from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.array_use import unused_bytes
 from heapscope.heap.retention.field_content import field_content
 from heapscope.heap.retention.owner_content import content_members
 from heapscope.heap.retention.owner_inside import inside_of
-from heapscope.heap.retention.owner_paths import FIELD, STATIC
+from heapscope.heap.retention.owner_paths import FIELD, STACK, STATIC
 from heapscope.heap.retention.owners import Owned, find_owned, owned_members
 from heapscope.progress import Progress, no_progress
 
@@ -326,7 +327,18 @@ def _is_told(graph: HeapGraph, owned: Owned) -> bool:
     The JDK's own tables grow as it warms up, and what only soft references hold goes before memory runs out.
     """
     origin = max(owned.owner.origin, class_origin(owned.content_class or "java.lang.Object"))
-    if origin == ClassOrigin.JDK and not owned.owner.is_native:
+    if origin == ClassOrigin.JDK and not owned.owner.is_native and not _is_in_code_of_a_program(graph, owned):
         return False
     rows = owned_members(graph, owned)
     return 2 * int(np.count_nonzero(graph.categories[rows] == STRONG)) >= rows.size
+
+
+def _is_in_code_of_a_program(graph: HeapGraph, owned: Owned) -> bool:
+    """Whether a local variable owns it, of a thread that runs other code than the JDK's."""
+    names = {owned.owner.thread_name, *owned.thread_names}
+    return owned.owner.kind == STACK and any(
+        class_origin(frame.class_name) > ClassOrigin.JDK
+        for thread in threads_of(graph)
+        if thread.name in names
+        for frame in thread.frames
+    )
