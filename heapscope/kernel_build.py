@@ -64,6 +64,9 @@ def _compile_portable(folder: Path) -> int:
         old.unlink()
     environment = {
         **os.environ,
+        # Whoever builds a wheel may have these set; whoever installs it has not.
+        "NUMBA_BOUNDSCHECK": "0",
+        "NUMBA_DISABLE_JIT": "0",
         "NUMBA_CPU_NAME": target.processor,
         "NUMBA_CPU_FEATURES": ",".join(f"+{each}" for each in target.features),
     }
