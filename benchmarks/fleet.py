@@ -14,6 +14,7 @@ the report; at the end the limits.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import struct
@@ -49,7 +50,7 @@ class Peak:
 
     def _watch(self) -> None:
         me = psutil.Process()
-        while not self._ended.wait(1):
+        while True:
             self.own = max(self.own, me.memory_info().rss)
             for child in me.children(recursive=True):
                 try:
@@ -58,6 +59,8 @@ class Peak:
                     self.worker = max(self.worker, facts.rss - facts.shared)
                 except psutil.Error:
                     continue
+            if self._ended.wait(1):
+                break
 
     def __enter__(self) -> Peak:
         self._thread.start()
@@ -86,6 +89,24 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in found)
 
 
+def _run(folder: Path, count: int, workers: int) -> FleetFolder:
+    """Run over a folder of dumps and print what it took."""
+    sources = find_sources([str(folder)], NamePattern("{host}/{pid}-{number}.hprof"))
+    assert len(sources) == count
+    target = FleetFolder(folder.parent / f"out-{count}-{workers}", create=True)
+    before = processor_seconds()
+    with Peak() as peak:
+        state = run_fleet(sources, target, version="benchmark", workers=workers)
+    worked = processor_seconds() - before
+    assert not state.failures, state.failures[:2]
+    print(
+        f"{count:5}  {workers:7}  {state.seconds:7.1f}  {state.seconds / count:4.2f}  "
+        f"{worked / count:14.2f}  {format_bytes(peak.worker):>15}  {format_bytes(peak.own):>11}",
+        flush=True,
+    )
+    return target
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[20, 200])
@@ -94,37 +115,27 @@ def main() -> None:
     parser.add_argument("--dump", type=Path, default=None, help="a dump that is there, instead of a new one")
     parser.add_argument("--scratch", type=Path, default=None, help="folder for the copies")
     options = parser.parse_args()
+    # Two workers are compared with one that has one core, too, not with one that has both.
+    os.environ.setdefault("HEAPSCOPE_THREADS", "1")
     dump = options.dump or make_dump(options.scale, ROOT / "build" / "bench", label="-fleet")[0]
     room = Path(tempfile.mkdtemp(prefix="heapscope-fleet-", dir=options.scratch))
     try:
         print(f"dumps of {format_bytes(dump.stat().st_size)}")
-        print(
-            "dumps  workers  seconds  each  processor each  worker's memory  scheduler's  report  its memory"
-        )
+        # All runs come before the first report, whose libraries would count as the scheduler's memory.
+        print("dumps  workers  seconds  each  processor each  worker's memory  scheduler's")
+        targets = []
         for count in options.counts:
             folder = room / f"{count}"
             copies(dump, folder, count)
-            for workers in options.workers:
-                sources = find_sources([str(folder)], NamePattern("{host}/{pid}-{number}.hprof"))
-                assert len(sources) == count
-                target = FleetFolder(room / f"out-{count}-{workers}", create=True)
-                before = processor_seconds()
-                with Peak() as peak:
-                    state = run_fleet(sources, target, version="benchmark", workers=workers)
-                worked = processor_seconds() - before
-                assert not state.failures, state.failures[:2]
-                began = time.monotonic()
-                with Peak() as of_report:
-                    verdict = judge_fleet(Fleet(target.path))
-                report = time.monotonic() - began
-                print(
-                    f"{count:5}  {workers:7}  {state.seconds:7.1f}  {state.seconds / count:4.2f}  "
-                    f"{worked / count:14.2f}  "
-                    f"{format_bytes(peak.worker):>15}  {format_bytes(peak.own):>11}  {report:5.1f}s  "
-                    f"{format_bytes(of_report.own):>10}  ({len(verdict.processes)} processes)",
-                    flush=True,
-                )
+            targets += [(count, _run(folder, count, workers)) for workers in options.workers]
             shutil.rmtree(folder)
+        print("dumps  report  its memory")
+        for count, target in targets:
+            began = time.monotonic()
+            with Peak() as peak:
+                verdict = judge_fleet(Fleet(target.path))
+            seconds, processes = time.monotonic() - began, len(verdict.processes)
+            print(f"{count:5}  {seconds:5.1f}s  {format_bytes(peak.own):>10}  ({processes} processes)")
         print(
             f"limits: 200 dumps in {LIMIT_SECONDS:.0f} s with 2 workers; {format_bytes(LIMIT_BYTES)} a worker"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -192,8 +193,11 @@ def _local(count: int) -> Iterator[Any]:
             dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             silence_logs=logging.CRITICAL,
-            # Threads of our own kernels: those that are left for each process.
-            env={"HEAPSCOPE_THREADS": str(max(1, CPU_COUNT // count)), "HEAPSCOPE_COMPILE_JOBS": "1"},
+            # Threads of our own kernels: as many as the user says, or those that are left for each process.
+            env={
+                "HEAPSCOPE_THREADS": os.environ.get("HEAPSCOPE_THREADS") or str(max(1, CPU_COUNT // count)),
+                "HEAPSCOPE_COMPILE_JOBS": "1",
+            },
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

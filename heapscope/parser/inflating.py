@@ -87,7 +87,7 @@ class CompressedFile:
         HprofError
             A member is damaged.
         """
-        if blocksize:
+        if blocksize and worker_count() > 1:
             yield from self._parallel_blocks(blocksize, progress, phase)
         else:
             yield from ahead(self._serial_blocks(0, progress, phase))
@@ -247,7 +247,11 @@ def _inflate_members(
 
 
 def ahead(blocks: Generator[memoryview]) -> Generator[memoryview]:
-    """The same blocks, the next one made on another thread while one is used."""
+    """The same blocks, the next one made on another thread while one is used; on one core as they come."""
+    if worker_count() == 1:
+        with closing(blocks):
+            yield from blocks
+        return
     with closing(blocks), ThreadPoolExecutor(1) as pool:
         future = pool.submit(next, blocks, None)
         while (block := future.result()) is not None:

@@ -25,7 +25,9 @@ from heapscope.heap.graph.reachability import shortest_parents, strengths
 from heapscope.heap.graph.roots import resolve_roots
 from heapscope.heap.graph.subclasses import class_totals
 from heapscope.parser.addresses import AddressMap
+from heapscope.parser.at_once import AtOnce
 from heapscope.parser.class_tables import ClassTables, class_tables_of
+from heapscope.parser.inflating import worker_count
 from heapscope.parser.layout.layout import (
     Layout,
     instance_bytes,
@@ -295,10 +297,11 @@ class HeapArrays:
 
         def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
             arrays = [numbering.forest, numbering.order, numbering.numbers]
-            pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
+            if worker_count() > 1:
+                pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
             flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
 
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) if worker_count() > 1 else AtOnce() as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
             try:
                 numbering = number(graph, roots, self._progress, make_pages_of)
