@@ -65,7 +65,7 @@ COMMANDS = (
     ("check", "--max", "java.util.HashMap <= 0"),
     ("export", "--to", "folded", "-o", "{out}/heap.folded"),
     ("report", "-o", "{out}/report.html"),
-    ("redact", "-o", "{out}/redacted.hprof"),
+    ("redact", "{out}/redacted.hprof"),
 )
 WITHOUT_INDEX = frozenset({"histogram", "info", "redact"})  # of its commands those that keep none
 

@@ -96,11 +96,11 @@ def drop_lost(starts, targets):
 
 
 @njit(nogil=True)
-def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pairs, state, budget):
+def depth_first(starts, targets, roots, flags, stack, order, parents, numbers, pairs, state, budget):
     """Number objects from 1 in depth-first order; 0 is the virtual root.
 
-    ``order[i]`` is the object of number i, ``forest[i]`` the number of its parent in the
-    spanning tree and i, ``numbers`` the way back.  References beside the tree become ``pairs`` (number
+    ``order[i]`` is the object of number i, ``parents[i]`` the number of its parent in the
+    spanning tree, ``numbers`` the way back.  References beside the tree become ``pairs`` (number
     of the target, number of the source).  Those between two trees need none: they give the target
     two disjoint paths from the virtual root, which so dominates it (plane TOP_LEVEL).
     """
@@ -138,8 +138,7 @@ def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pa
             continue
         flags[row, VISITED] |= mask
         order[uintp(number)] = v
-        forest[uintp(number), ANCESTOR] = uint32(parent)
-        forest[uintp(number), LABEL] = uint32(number)
+        parents[uintp(number)] = uint32(parent)
         numbers[v] = uint32(number)
         source = number
         number += 1
@@ -157,8 +156,7 @@ def depth_first(starts, targets, roots, flags, stack, order, forest, numbers, pa
             elif flags[row, LEAF] & mask:
                 flags[row, VISITED] |= mask
                 order[uintp(number)] = t
-                forest[uintp(number), ANCESTOR] = uint32(source)
-                forest[uintp(number), LABEL] = uint32(number)
+                parents[uintp(number)] = uint32(source)
                 numbers[t] = uint32(number)
                 number += 1
             else:
@@ -252,10 +250,10 @@ def sort_buckets(pairs, starts, spare, bits, counts):
 
 
 @njit(nogil=True)
-def plant(order, flags, forest, semis):
+def plant(order, flags, parents, semis):
     """Semidominators as `semidominators` begins with them: the parent, or the root if that is known."""
     for w in range(order.shape[0]):
-        semis[w] = uint32(0) if _has(flags, order[w], TOP_LEVEL) else forest[w, ANCESTOR]
+        semis[w] = uint32(0) if _has(flags, order[w], TOP_LEVEL) else parents[w]
     semis[0] = 0
     return DONE
 
@@ -291,13 +289,14 @@ def _evaluate(u, w, forest, semis, trail):
 
 
 @njit(nogil=True)
-def semidominators(pairs, forest, semis, dominators, trail, state, budget):
+def semidominators(pairs, parents, forest, semis, dominators, trail, state, budget):
     """Semidominators and, where they follow at once, immediate dominators, from the last number down.
 
     Lengauer and Tarjan, "A fast algorithm for finding dominators in a flowgraph", TOPLAS 1(1),
     1979, the version with path compression.  ``pairs`` are sorted; ``dominators[w]`` serves as
     head and link of the buckets until it is known, and then holds the immediate dominator or,
     where that is not yet known, a vertex with the same one (then it is not the semidominator).
+    Rows of ``forest`` are written from the last one down, as pairs and parents are no longer needed.
     Two short cuts: a semidominator that is the parent or the root is the dominator.
     """
     w = state[NEXT]
@@ -305,7 +304,7 @@ def semidominators(pairs, forest, semis, dominators, trail, state, budget):
     until = max(0, w - budget)
     while w > until:
         v = uintp(w)
-        p = forest[v, ANCESTOR]  # still its parent: paths through it are compressed later
+        p = parents[v]
         semi = semis[v]
         while at > 0 and (pairs[uintp(at - 1)] >> uint64(32)) == uint64(w):
             at -= 1
@@ -324,6 +323,8 @@ def semidominators(pairs, forest, semis, dominators, trail, state, budget):
             dominators[v] = dominators[uintp(semi)]
             dominators[uintp(semi)] = uint32(w)
         # Now w is linked to its parent; whose bucket is emptied.
+        forest[v, ANCESTOR] = p
+        forest[v, LABEL] = uint32(w)
         if p != 0:
             x = dominators[uintp(p)]
             dominators[uintp(p)] = 0

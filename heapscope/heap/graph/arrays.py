@@ -16,9 +16,9 @@ import numpy as np
 
 from heapscope.heap.graph import kernels, references
 from heapscope.heap.graph.dominators import Numbering, dominate, new_buffers, number
-from heapscope.heap.graph.first_touch import make_pages
 from heapscope.heap.graph.index import BrokenIndexError, Store, array_beside, identity_of, open_index
 from heapscope.heap.graph.index_file import CLASS_NAMES
+from heapscope.heap.graph.pages import make_pages
 from heapscope.heap.graph.path_sums import ClassLabels, PathSums, class_row
 from heapscope.heap.graph.preferred_paths import preferred_parents
 from heapscope.heap.graph.reachability import shortest_parents, strengths
@@ -296,7 +296,7 @@ class HeapArrays:
         flooding: list[Future[Strengths]] = []
 
         def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
-            arrays = [numbering.forest, numbering.order, numbering.numbers]
+            arrays = [numbering.parents, numbering.order, numbering.numbers]
             if worker_count() > 1:
                 pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
             flooding.append(pool.submit(strengths, graph, roots, unless_stopped))

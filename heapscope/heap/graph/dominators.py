@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.pages import release_tail
 from heapscope.heap.graph.path_sums import ClassLabels, PathSums, sum_paths
 from heapscope.heap.graph.reachability import BUDGET, new_flags
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
@@ -41,8 +42,8 @@ class Numbering:
     ----------
     order : uint32 array, shape (r + 1,)
         Object of each number.
-    forest : uint32 array, shape (r + 1, 2)
-        Number of the parent; own number.
+    parents : uint32 array, shape (r + 1,)
+        Number of the parent of each number.
     numbers : uint32 array, shape (n + 1,)
         Number of each object that is reached.
     pairs : uint64 array
@@ -52,7 +53,7 @@ class Numbering:
     """
 
     order: NDArray[np.uint32]
-    forest: NDArray[np.uint32]
+    parents: NDArray[np.uint32]
     numbers: NDArray[np.uint32]
     pairs: NDArray[np.uint64]
     flags: NDArray[np.uint64]
@@ -82,22 +83,23 @@ def number(
     # Address space for the worst case; only what is used becomes memory.
     stack, pairs = np.empty(e + 1, np.uint64), np.empty(e + 1, np.uint64)
     order, numbers = np.empty(n + 1, np.uint32), np.empty(n + 1, np.uint32)
-    forest = np.empty((n + 1, 2), np.uint32)
-    order[0] = 0
-    forest[0] = 0
+    parents = np.empty(n + 1, np.uint32)
+    order[0] = parents[0] = 0
     state = np.zeros(kernels.STATE, np.int64)
     state[kernels.NEXT] = 1
     if begin is not None:
-        begin(Numbering(order, forest, numbers, pairs, flags), state)
+        begin(Numbering(order, parents, numbers, pairs, flags), state)
     while kernels.depth_first[references.width](
-        references.indptr, references.indices, roots, flags, stack, order, forest, numbers, pairs,
+        references.indptr, references.indices, roots, flags, stack, order, parents, numbers, pairs,
         state, BUDGET,
     ):  # fmt: skip
         progress("numbering objects", int(state[kernels.NEXT]), n)
     progress("numbering objects", n, n)
     count = int(state[kernels.NEXT])
-    order, pairs = order[:count], pairs[: int(state[kernels.PAIRS])]
-    return Numbering(order, forest[:count], numbers, pairs[: kernels.keep_pairs(pairs, order, flags)], flags)
+    order, found = order[:count], pairs[: int(state[kernels.PAIRS])]
+    kept = kernels.keep_pairs(found, order, flags)
+    release_tail(pairs, kept)
+    return Numbering(order, parents[:count], numbers, pairs[:kept], flags)
 
 
 def dominate(
@@ -131,20 +133,24 @@ def dominate(
     """
     # What is first touched costs as much as what is computed with it: buffers serve twice.
     buffers = new_buffers(size_units) if buffers is None else buffers
-    order, forest, n = numbering.order, numbering.forest, size_units.size
+    order, parents, n = numbering.order, numbering.parents, size_units.size
     count = order.size
     width = "u4" if buffers.retained_units.dtype == np.uint32 else "u8"
     pairs = numbering.pairs
     _sort_by_target(pairs, count)
     semis = buffers.immediate[:count]
-    kernels.plant(order, numbering.flags, forest, semis)
+    kernels.plant(order, numbering.flags, parents, semis)
     numbering.flags = np.empty((0, kernels.PLANES), np.uint64)  # room for others
     dominators = numbering.numbers[:count]
     dominators[:] = 0
+    # Filled from its end, while pairs and parents are used up from theirs: together they take no more memory.
+    forest = np.empty((count, 2), np.uint32)
     trail = np.empty(count, np.uint32)  # for a path through everything; a real one has some pages
     state = np.zeros(kernels.STATE, np.int64)
     state[kernels.NEXT], state[kernels.PAIRS] = count - 1, pairs.size
-    while kernels.semidominators(pairs, forest, semis, dominators, trail, state, BUDGET):
+    while kernels.semidominators(pairs, parents, forest, semis, dominators, trail, state, BUDGET):
+        release_tail(parents, int(state[kernels.NEXT]) + 1)
+        release_tail(pairs, int(state[kernels.PAIRS]))
         progress("finding dominators", count - int(state[kernels.NEXT]), count)
     kernels.settle(semis, dominators)
     retained = forest.reshape(-1).view(width)[:count]

@@ -30,9 +30,9 @@ class_totals = {width: Kernel(_MODULE, "class_totals", f"{width}[] u4[] i8[] u8[
 list_instances = {width: Kernel(_MODULE, "list_instances", f"{width}[] u1[] i8[]") for width in _CLASSES}
 # starts, targets
 drop_lost = {width: Kernel(_MODULE, "drop_lost", f"{width}[] u4[]") for width in _WIDTHS}
-# starts, targets, roots, flags, stack, order, forest, numbers, pairs, state, budget
+# starts, targets, roots, flags, stack, order, parents, numbers, pairs, state, budget
 depth_first = {
-    width: Kernel(_MODULE, "depth_first", f"{width}[] u4[] u4[] u8[4] u8[] u4[] u4[2] u4[] u8[] i8[] i8")
+    width: Kernel(_MODULE, "depth_first", f"{width}[] u4[] u4[] u8[4] u8[] u4[] u4[] u4[] u8[] i8[] i8")
     for width in _WIDTHS
 }
 # pairs, order, flags
@@ -41,10 +41,10 @@ keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4]")
 partition_pairs = Kernel(_MODULE, "partition_pairs", "u8[] i8 i8[] i8[]")
 # pairs, starts, spare, bits, counts
 sort_buckets = Kernel(_MODULE, "sort_buckets", "u8[] i8[] u8[] i8 i8[]")
-# order, flags, forest, semis
-plant = Kernel(_MODULE, "plant", "u4[] u8[4] u4[2] u4[]")
-# pairs, forest, semis, dominators, trail, state, budget
-semidominators = Kernel(_MODULE, "semidominators", "u8[] u4[2] u4[] u4[] u4[] i8[] i8")
+# order, flags, parents, semis
+plant = Kernel(_MODULE, "plant", "u4[] u8[4] u4[] u4[]")
+# pairs, parents, forest, semis, dominators, trail, state, budget
+semidominators = Kernel(_MODULE, "semidominators", "u8[] u4[] u4[2] u4[] u4[] u4[] i8[] i8")
 # semis, dominators
 settle = Kernel(_MODULE, "settle", "u4[] u4[]")
 _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them, 34 GB
