@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation again: ``make pictures``, ``python -m docs._site.pictures [NAME...]``.
+"""Make the pictures of the docs again: ``make pictures``, ``python -m docs._site.pictures [NAME...]``.
 
 Needs Chromium with its driver, and what the notebooks need; the sample dumps are in the tree.
 """
