@@ -17,8 +17,10 @@ _KEPT_BYTES = 64 << 20  # of their tables together
 
 
 def _byte_count(result: object) -> int:
-    """Bytes of an answer to a query; other results are kept by the heap, or are small."""
-    return int(getattr(getattr(result, "raw", None), "nbytes", 0))
+    """Bytes of an answer to a query, of found objects; other results are kept by the heap, or are small."""
+    if isinstance(result, tuple):
+        return sum(map(_byte_count, result))
+    return int(getattr(getattr(result, "raw", result), "nbytes", 0))
 
 
 class Stopped(BaseException):

@@ -30,6 +30,7 @@ HOSTILE = (
     '" hx-get="/notes" hx-trigger="load',
     "{{7*7}}{% raw %}",
     "\u200f\u202b" + "very long " * 100_000,
+    "?q=x#y%2Fz&dump=gone",
 )
 SECRET = "hunter2-hunter2"
 
