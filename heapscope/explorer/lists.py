@@ -142,6 +142,7 @@ def strings(site: Site, request: Request) -> Response:
             f"strings with “{text}”",
             lambda: strings_with(dump.graph, text, progress=dump.progress),
         )
+        site.find_paths(dump)
         total = int(found.size)
         rows = [_string_row(site, dump, index) for index in found[first : first + ROWS].tolist()]
     else:

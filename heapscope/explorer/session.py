@@ -87,10 +87,10 @@ class OpenedDump:
         try:
             graph = self.graph
             _ = graph.dominators, graph.references, graph.roots, graph.reachability.categories
+            _ = graph.columns.offsets  # a pass over the dump; each object that is shown needs its own
             self.state = READY
-            # What pages of objects need: a pass over the dump, and before any text which ones are secret.
+            # Before any text of the heap is shown.
             self.phase, self.done, self.total = "looking for texts that may be secret", 0, 0
-            _ = graph.columns.offsets
             secret_texts(graph)
             self.has_secrets = True
         except (HeapscopeError, OSError) as error:

@@ -194,6 +194,19 @@ class Site:
             raise Problem(f"{title}: {job.error}", 500)
         return job.result
 
+    def find_paths(self, dump: OpenedDump) -> None:
+        """Find shortest paths to all objects, which takes a pass over all references, once.
+
+        Raises
+        ------
+        Problem, Wait
+        """
+
+        def compute() -> None:
+            _ = dump.graph.owner_parents, dump.graph.reachability.parents
+
+        self.computed(("paths", dump.name), "shortest paths from the GC roots", compute)
+
     # --- answers ---
 
     def page(
