@@ -67,7 +67,7 @@ class Problem(Exception):
     Attributes
     ----------
     status : int
-        Of HTTP.
+        Of HTTP; 200 where nothing is wrong, and there is nothing to show.
     """
 
     def __init__(self, text: str, status: int = 404) -> None:

@@ -102,3 +102,10 @@ def test_a_class_that_another_dump_lacks_is_no_dead_end(tmp_path: Path) -> None:
         page = client.page("/classes/java.lang.String?dump=leak-4.hprof.gz")
         assert any(each.startswith("/classes/java.lang.String") for each in Links(page.text).found)
         assert client.page("/roots?kind=finalizing&dump=leak-4.hprof.gz").status == 200
+
+
+def test_a_dump_alone_has_nothing_to_compare_and_that_is_no_error(tmp_path: Path) -> None:
+    with serving([SAMPLES / "leak-4.hprof.gz"], index_dir=tmp_path) as client:
+        page = client.page("/compare")
+    assert page.status == 200
+    assert "heapscope explore DUMP DUMP ..." in page.text
