@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder
-from heapscope.collector.channel import release_of
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import (
     Expectation,
@@ -48,7 +47,7 @@ def expect(
     stream, allow_sigquit, max_pause_seconds, min_free_bytes
         As for `heapscope.collector.dump.collect`.
     """
-    release = release_of(f"JDK {process.jvm_version}") if process.jvm_version else 0
+    release = process.release
     refusals, warnings = _attaching(process, allow_sigquit)
     why_file = _why_file(process, release, stream)
     if not why_file and not 0 < release < _FIRST_RELEASE_TO_SPLIT and not can_link(process.pid):

@@ -108,6 +108,15 @@ class JvmProcess:
     container: str = ""
     pod: str = ""
 
+    @property
+    def release(self) -> int:
+        """Feature release of its JVM, from HotSpot's version; 0 where that is not known.
+
+        Up to JDK 8 HotSpot had versions of its own: 25.412-b08 is of JDK 8, 25.0.3+9 of JDK 25.
+        """
+        found = re.match(r"(\d+)(?:\.[\d.]+(-b\d+))?", self.jvm_version or "")
+        return 0 if found is None else int(found[1]) - 17 * bool(found[2])
+
 
 def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
     """All processes that host a JVM, by pid; those that end meanwhile are left out.
