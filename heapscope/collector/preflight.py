@@ -14,6 +14,7 @@ from heapscope.collector.expectation import (
     existing_folder,
     expected_dump_bytes,
     expected_pause_seconds,
+    longer_pause,
     measured_rate,
 )
 from heapscope.collector.holder import can_link
@@ -74,7 +75,7 @@ def expect(
                 if why_file
                 else "the dump is then ended and nothing is kept"
             )
-            + f"; pass --max-pause {pause:.0f}s, or take --kind histogram"
+            + f"; {longer_pause(pause)}"
         )
     spare = None
     if folder is not None:
