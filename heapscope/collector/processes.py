@@ -457,7 +457,10 @@ def _attachable(
     if has_socket and LISTENER in threads:
         return "yes", ""
     if "Signal Dispatch" not in threads:
-        return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
+        return "no", (
+            "it has no thread for signals (-Xrs, or it is still starting), so a SIGQUIT would kill it; use "
+            "-XX:+StartAttachListener"
+        )
     if (
         not has_signal(facts["SigCgt"], Signals.SIGQUIT)
         or has_signal(facts["SigIgn"], Signals.SIGQUIT)
