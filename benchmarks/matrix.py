@@ -75,10 +75,11 @@ class Row:
 
 @dataclass(slots=True)
 class Helpers:
-    """The processes of one collection, found by name below it; pids."""
+    """The processes of one collection, found by name below it: pids now, and all names there were so far."""
 
     heapscope: int
     found: dict[str, int] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
 
     def look(self) -> dict[str, int]:
         """``watchdog``, ``read``, ``write``, ``judge``: those that are there now."""
@@ -96,6 +97,7 @@ class Helpers:
                 with suppress(OSError):
                     comm = Path(f"/proc/{child}/comm").read_text().strip()
                     self.found[comm.removeprefix("heapscope-")] = child
+        self.seen |= self.found.keys()
         return self.found
 
     def read_bytes(self) -> int:
@@ -111,7 +113,10 @@ Phase = Callable[[Helpers], bool]
 PHASES: dict[str, Phase] = {
     "ready": lambda helpers: {"read", "write"} <= helpers.look().keys(),
     "middle": lambda helpers: helpers.read_bytes() > _MIDDLE_BYTES,
-    "packing": lambda helpers: "write" in helpers.look() and "read" not in helpers.found,
+    # The writer is started before the reader.
+    "packing": lambda helpers: (
+        "write" in helpers.look() and "read" in helpers.seen and "read" not in helpers.found
+    ),
     "judging": lambda helpers: "judge" in helpers.look(),
 }
 _PHASES_OF_A_DUMP = ("ready", "middle", "packing")
@@ -189,6 +194,8 @@ def strike_row(
             worst_stall(host)
             stall = time.monotonic() - began
             is_alive = host.process.poll() is None
+            time.sleep(0.2)  # the ticker has to wake up before it can tell: the next row is not to blame
+            worst_stall(host)
     with suppress(AssertionError):
         if sleeps or not is_to_live:
             raise AssertionError
@@ -210,7 +217,11 @@ def strike_row(
         said, _ = child.communicate()
         said += f"\n{_DID_NOT_END}"
     lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
-    errors = [line for line in lines if line.startswith("heapscope: process") and "may take" not in line]
+    # What was said before, and at the end of all, is less than why.
+    less = ("may take", "what failed is named above")
+    errors = [
+        line for line in lines if line.startswith("heapscope: ") and not any(word in line for word in less)
+    ]
     last = errors[-1] if errors and _DID_NOT_END not in said else lines[-1]
     if "Traceback" in said:
         last = f"Traceback: {lines[-1]}"

@@ -6,8 +6,8 @@
 
 The dump (about 2 GB, 33 million objects at scale 1) is made once, in ``build/bench``.  Every command
 is timed as a whole process, page cache warm, in turn with ``cat`` of the same file, several
-times; the medians and their ratio are printed.  Peers take part where they are installed:
-``hprof-slurp`` on the PATH.
+times; the medians and their ratio are printed.  Peers take part where they are installed, in turn with
+heapscope, see `benchmarks.peers`: time, processor time and memory, with versions and commands.
 
 ``--graph`` measures what follows references: index, dominators, retained sizes and suspects from
 nothing, the same from the index, one retained set; at three sizes, to show how it grows; and under a
@@ -36,10 +36,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.make_dump import ROOT, make_dump
+from benchmarks.peers import COUNTS, SIZES, Contender, contenders
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SMALL_SCALE = 0.05
 LARGE_SCALE = 6
 LARGE_LIMIT_BYTES = 8_000_000_000
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 # No command takes more than this of the dump of scale 1.
@@ -125,12 +127,14 @@ def timed(command: list[str]) -> float:
 
 
 def anonymous_bytes(pid: int) -> int:
-    """Anonymous resident memory of a process now, 0 where the system does not tell."""
+    """Anonymous resident memory of a process and what it started, 0 where the system does not tell."""
     try:
         resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (OSError, ValueError):
         return 0
-    return (int(resident) - int(shared)) * PAGE_BYTES
+    own = (int(resident) - int(shared)) * PAGE_BYTES
+    return own + sum(anonymous_bytes(int(child)) for child in children)
 
 
 def compare(name: str, command: list[str], baseline: list[str], rounds: int) -> tuple[float, float]:
@@ -187,6 +191,58 @@ def graph(scale: float, rounds: int, jdk: Path | None) -> None:
             # Less memory than the dump has bytes.
             limited(int(size * 0.8), [*heapscope, "suspects", str(dump), *index])
         shutil.rmtree(folder)
+
+
+def race(scale: float, jdk: Path | None, rounds: int = 3) -> None:
+    """Print what heapscope and its peers take of the same dump, one after the other, some times over.
+
+    What a peer needs very long for it is given a smaller dump, with heapscope beside it.
+    """
+    with tempfile.TemporaryDirectory(prefix="heapscope-bench-") as name:
+        entrants = contenders(Path(name))
+        for part in (scale, SMALL_SCALE * scale):
+            dump = make_dump(part, ROOT / "build" / "bench", jdk=jdk)[0]
+            size = dump.stat().st_size
+            for job in (COUNTS, SIZES):
+                fitting = [
+                    each
+                    for each in entrants
+                    if each.job == job and (not each.largest_bytes or size <= each.largest_bytes)
+                ]
+                is_new = part == scale or any(each.largest_bytes for each in fitting)
+                if len(fitting) > 1 and is_new:
+                    _race(dump, job, fitting, rounds)
+
+
+def _race(dump: Path, job: str, entrants: list[Contender], rounds: int) -> None:
+    print(f"\n{job} of {dump.name}, {dump.stat().st_size / 1e9:.2f} GB; medians of {rounds} rounds")
+    runs: dict[str, list[Run]] = {each.name: [] for each in entrants}
+    cats: list[Run] = []
+    for _ in range(rounds):
+        cats.append(run(["cat", str(dump)]))
+        for each in entrants:
+            with tempfile.TemporaryDirectory(prefix="heapscope-bench-") as folder:
+                runs[each.name].append(run(each.command(dump, Path(folder))))
+    cat = statistics.median(each.seconds for each in cats)
+    own = entrants[0].name
+    base = [statistics.median(figures) for figures in zip(*map(_figures, runs[own]), strict=True)]
+    print(f"{'':<30} {'time':>9} {'x cat':>7} {'processor':>10} {'memory':>9}    times what {own} takes")
+    for each in entrants:
+        seconds, used, memory = (
+            statistics.median(figures) for figures in zip(*map(_figures, runs[each.name]), strict=True)
+        )
+        ratios = (seconds / base[0], used / base[1], memory / base[2])
+        print(
+            f"{each.name + ' ' + each.version:<30} {seconds:7.2f} s {seconds / cat:7.1f} {used:8.2f} s "
+            f"{memory / 1e6:6.0f} MB    {', '.join(f'{ratio:.1f}' for ratio in ratios)}",
+            flush=True,
+        )
+    for each in entrants:
+        print(f"  {' '.join(each.command(Path('DUMP'), Path('FOLDER')))}")
+
+
+def _figures(took: Run) -> tuple[float, float, int]:
+    return took.seconds, took.user_seconds + took.system_seconds, took.anonymous_bytes
 
 
 def commands(scale: float, jdk: Path | None) -> None:
@@ -314,12 +370,11 @@ def main() -> None:
 
     compare("heapscope histogram", [*histogram, str(dump)], ["cat", str(dump)], options.rounds)
     seconds, _ = compare("heapscope histogram, JDK gzip", [*histogram, str(packed)], ["cat", str(dump)], 3)
-    if slurp := shutil.which("hprof-slurp"):
-        compare("hprof-slurp", [slurp, "-i", str(dump)], ["cat", str(dump)], 3)
     print(f"\nJDK gzip: {size / seconds / 1e6:.0f} MB of dump a second")
     for name, path in (("plain", dump), ("gzip", packed)):
         peak = run([*histogram, str(path)]).anonymous_bytes
         print(f"peak anonymous memory, {name}: {peak / 1e6:.0f} MB")
+    race(options.scale, options.jdk)
 
 
 if __name__ == "__main__":

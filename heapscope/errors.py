@@ -14,6 +14,7 @@
     │   ├── UnsupportedFormat   a heap dump of a kind or size heapscope cannot read
     │   ├── CorruptRecord       a record contradicts the format or the dump itself
     │   ├── TruncatedDump       the file ends inside a record
+    │   ├── NoSuchHeap          the file holds fewer heaps than the number that is asked for
     │   └── NeedsClasses        a stream to be redacted has objects before their classes
     ├── HistogramError (path, line)   a class histogram with a line that is none
     ├── SampleError             a file that holds no samples of memory
@@ -118,6 +119,10 @@ class CorruptRecord(HprofError):
 
 class TruncatedDump(HprofError):
     """The file ends inside a record: the writer was killed or its disk was full."""
+
+
+class NoSuchHeap(HprofError):
+    """The file holds fewer heaps than the number that is asked for; nothing in it is broken."""
 
 
 class NeedsClasses(HprofError):

@@ -63,6 +63,9 @@ SECRET_WORDS = (
     "session", "sig", "token",
 )  # fmt: skip
 _DIGITS = re.compile(r"[0-9]+")
+_SHAPES_WITH_DIGITS = frozenset(
+    _DIGITS.sub("0", name) for name in _DIAGNOSTIC_NAMES | _HARMLESS_NAMES if _DIGITS.search(name)
+)
 _NO_SECRET_WORD = re.compile(
     r"author(?!i[sz])(?:it(?:y|ies))?s?|keysets?|keytype|passes|compass|passive", re.IGNORECASE
 )
@@ -244,6 +247,11 @@ def names_secret(name: str) -> bool:
         return False
     # No word has a digit: a map with a million numbered keys asks for one text.
     return _has_secret_word(_DIGITS.sub("0", name))
+
+
+def is_told_by_digits(name: str) -> bool:
+    """Whether `names_secret` may say something else of a name with other digits: of few it does."""
+    return _DIGITS.sub("0", name) in _SHAPES_WITH_DIGITS
 
 
 @lru_cache(maxsize=1 << 12)

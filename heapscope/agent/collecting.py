@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from heapscope.agent.answer import Answer, Question, without_empty
 from heapscope.agent.workspace import Workspace
 from heapscope.collector import processes
-from heapscope.collector.channel import release_of
 from heapscope.collector.dump import FileKind, collect
 from heapscope.errors import HeapscopeError
 from heapscope.progress import Progress
@@ -152,8 +151,7 @@ class Collecting:
 def _pause_of(kind: FileKind, process: JvmProcess) -> float:
     if kind == "histogram":
         return _HISTOGRAM_PAUSE
-    release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")
-    return _DUMP_PAUSE_PARALLEL if release >= _FIRST_PARALLEL_RELEASE else _DUMP_PAUSE
+    return _DUMP_PAUSE_PARALLEL if process.release >= _FIRST_PARALLEL_RELEASE else _DUMP_PAUSE
 
 
 def _facts(work: Workspace, process: JvmProcess) -> dict[str, Any]:

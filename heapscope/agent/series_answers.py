@@ -18,7 +18,7 @@ from heapscope.analysis.growth.time_source import UNDATED
 from heapscope.analysis.snapshots import Snapshots
 from heapscope.analysis.verdicts import GROWS, TOO_FEW, UNDECIDED
 from heapscope.errors import HeapscopeError, ObjectNotFound
-from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes, without_plus
 from heapscope.progress import Progress
 from heapscope.reporter.diagnosis import few
 from heapscope.reporter.forecast import forecast_line
@@ -345,9 +345,8 @@ def _picked(table: Table, pattern: str, superclasses: dict[str, str]) -> Table:
     if not pattern:
         return table
     names = table.column("class_name")
-    found = set(
-        matching_classes(pattern.removesuffix("+"), names, superclasses, subclasses=pattern.endswith("+"))
-    )
+    wanted, subclasses = without_plus(pattern, False)
+    found = set(matching_classes(wanted, names, superclasses, subclasses=subclasses))
     if not found:
         raise ObjectNotFound(pattern, "the class histogram", names)
     return table.take([place for place, name in enumerate(names) if name in found])

@@ -21,6 +21,7 @@ from heapscope.cli.common.arguments import (
 )
 from heapscope.cli.common.class_names import complete_class
 from heapscope.cli.common.exit_codes import FOUND, TOO_EARLY
+from heapscope.cli.common.notebook_output import remember
 from heapscope.cli.common.output import (
     document_options,
     json_text,
@@ -177,6 +178,8 @@ def check(
         write(_json(before, cured, proof, checks), choice)
     else:
         _tell(before, cured, proof, checks, choice)
+        if checks is not None:
+            remember(checks)
     if junit is not None:
         write(junit_xml("heapscope check", _cases(proof, checks)), to_junit)
     if (checks is not None and not checks) or (proof is not None and proof.verdict == "not fixed"):
@@ -240,7 +243,7 @@ def _tell(
                 show(answer, Choice(rows=0))
                 write_lines(guards, choice)
             else:
-                write_lines([*plain_text(answer, answer.table).splitlines(), *guards], choice)
+                write_lines([*plain_text(answer).splitlines(), *guards], choice)
             return
         lines = heading
     write_lines([*lines, *guards], choice)

@@ -253,7 +253,7 @@ def collect(
             with suppress(OSError):  # what could not be sent stays
                 settings.output.rmdir()
     if problem is not None:
-        raise DumpFailed(f"{output}: not every snapshot was taken; what failed is named above")
+        raise DumpFailed(f"{output}: not all went well; what failed is named above")
 
 
 def _remote(output: str) -> RemoteFolder:

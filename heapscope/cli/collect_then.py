@@ -41,6 +41,5 @@ def run_then(command: str, taken: Collected, url: str | None) -> None:
         environment["HEAPSCOPE_VERDICT"] = beside or str(taken.verdict.absolute())
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
-        raise CommandFailed(
-            f"{taken.path}: --then ended with {done.returncode}; the snapshot is whole and stays"
-        )
+        how = f"with {done.returncode}" if done.returncode > 0 else f"by signal {-done.returncode}"
+        raise CommandFailed(f"{taken.path}: --then ended {how}; the snapshot is whole and stays")

@@ -70,9 +70,12 @@ def _check(paths: list[Path]) -> None:
     ------
     click.UsageError
         A file is a class histogram.
+    NotHprof
+        It is something else, or empty.
     """
     from heapscope.analysis.growth.snapshot import is_histogram_file
     from heapscope.parser.numbered import split_number
+    from heapscope.parser.source import Source
 
     for path in paths:
         file, _ = split_number(path)
@@ -82,3 +85,4 @@ def _check(paths: list[Path]) -> None:
                 f"{path} is a class histogram, which has no objects to walk through; "
                 "heapscope growth and diff read it."
             )
+        Source(path).close()

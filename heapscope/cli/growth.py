@@ -184,7 +184,7 @@ def _path_lines(answer: Answer, grown: Growth, rows: Sequence[int], choice: Choi
         counts = " ".join([format_count(key.instance_counts[0]), "->", format_count(key.instance_counts[-1])])
         sizes = f"{format_bytes(retained.values[0])} -> {format_bytes(retained.values[-1])}"
         lines += [f"{key.verdict}: {counts} instances retain {sizes}{speed}", f"    {key.name}", ""]
-    return [*lines, footer(answer, answer.table.take(range(len(shown)))), *answer.notes]
+    return [*lines, footer(answer, len(shown)), *answer.notes]
 
 
 def _growing(by: str, grown: Growth) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import click
 from heapscope.cli.common.answer import TERMINAL_ROWS, Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
 from heapscope.cli.common.class_names import complete_class
-from heapscope.cli.common.opened_heap import opened
+from heapscope.cli.common.notebook_output import is_drawing
+from heapscope.cli.common.opened_heap import opened_at
 from heapscope.cli.common.output import show, table_options
-from heapscope.cli.common.sorting import sorted_table
+from heapscope.cli.common.progress import work
 
 _SIZES = (
     Column("retained_bytes", "retained\nbytes", importance=1),
@@ -60,41 +62,48 @@ def objects(
     heapscope objects worker-3.hprof com.acme.Session --top 10
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.heap.object_table import field_names, object_table, where
+    from heapscope.heap.object_table import field_names, object_order, object_tables, where
 
-    with opened(dump, following) as heap:
-        found = heap.objects(class_name, subclasses=not no_subclasses)
-        for condition in conditions:
-            found = where(found, condition)
-        paths = field_names(found) if fields is None else [each.strip() for each in fields.split(",")]
-        limit = choice.rows
-        if limit is None and choice.format == "text" and choice.path is None and sys.stdout.isatty():
-            limit = TERMINAL_ROWS
-        count = len(found)
-        by = choice.sort or "retained_bytes"
-        if by not in (*(column.name for column in _SIZES), _CLASS.name, *paths):
-            raise click.UsageError(f"--sort {by}: it is no field that is shown: {', '.join(paths)}.")
-        if by in [column.name for column in _SIZES]:
-            table = object_table(found, paths, by=by, limit=limit or None, show_secrets=show_secrets)
-        else:
-            table = sorted_table(object_table(found, paths, show_secrets=show_secrets), by)
-            table = table.head(limit) if limit else table
-        classes = set(found.histogram().column("class_name"))  # of those that are not shown as well
-        snapshots = [snapshot_of(heap)]
-        heading = snapshot_lines(snapshots)
-    columns = (
-        *_SIZES,
-        *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
-        _CLASS,
-    )
-    if len(classes) == 1 and paths and choice.format == "text":
-        # The room is for the fields.
-        heading.append(f"all are {classes.pop()}")
-        columns = columns[:-1]
-    notes = [] if len(table) == count else [f"{count:,} objects in all; --top 0 shows them"]
-    show(
-        Answer(
-            "objects", table, columns, snapshots, rows_are=("object", "objects"), heading=heading, notes=notes
-        ),
-        replace(choice, sort=None, rows=0),
-    )
+    with ExitStack() as open_files:
+        with work() as at:
+            heap = open_files.enter_context(opened_at(at, dump, following))
+            found = heap.objects(class_name, subclasses=not no_subclasses)
+            for condition in conditions:
+                found = where(found, condition)
+            paths = field_names(found) if fields is None else [each.strip() for each in fields.split(",")]
+            limit = choice.rows
+            if limit is None and choice.format == "text" and choice.path is None and sys.stdout.isatty():
+                limit = TERMINAL_ROWS
+            count = len(found)
+            by = choice.sort or "retained_bytes"
+            if by not in (*(column.name for column in _SIZES), _CLASS.name, *paths):
+                raise click.UsageError(f"--sort {by}: it is no field that is shown: {', '.join(paths)}.")
+            order = object_order(found, by, show_secrets=show_secrets)[: limit or None]
+            tables = object_tables(found, paths, order, show_secrets=show_secrets)
+            table = next(tables)
+            classes = set(found.histogram().column("class_name"))  # of those that are not shown as well
+            snapshots = [snapshot_of(heap)]
+            heading = snapshot_lines(snapshots)
+        columns = (
+            *_SIZES,
+            *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
+            _CLASS,
+        )
+        if len(classes) == 1 and paths and choice.format == "text" and not is_drawing():
+            # The room is for the fields.
+            heading.append(f"all are {classes.pop()}")
+            columns = columns[:-1]
+        notes = [] if order.size == count else [f"{count:,} objects in all; --top 0 shows them"]
+        answer = Answer(
+            "objects",
+            table,
+            columns,
+            snapshots,
+            rows_are=("object", "objects"),
+            heading=heading,
+            notes=notes,
+            more=tables,
+            row_count=order.size,
+        )
+        # The progress bar has gone; of millions of objects the rest is read as it is written.
+        show(answer, replace(choice, sort=None, rows=0))

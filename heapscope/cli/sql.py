@@ -121,25 +121,27 @@ def _session(
 
 def show_answer(answer: QueryAnswer, choice: Choice) -> None:
     """Write the rows the way the options ask for."""
-    table = answer.to_table()
+    tables = answer.to_tables()
     if choice.format == "text" and choice.path is None and sys.stdout.isatty():
-        table = _narrowed(table)
-    show(_answer(table, answer.types), choice)
+        tables = map(_narrowed, tables)
+    show(_answer(answer, tables), choice)
 
 
 def plain_rows(answer: QueryAnswer) -> str:
     """The rows as plain text: names of the columns, then a line each."""
-    table = answer.to_table()
-    return plain_text(_answer(table, answer.types), table).rsplit("\n\n", 1)[0]
+    return plain_text(_answer(answer, answer.to_tables())).rsplit("\n\n", 1)[0]
 
 
-def _answer(table: Table, types: tuple[str, ...]) -> Answer:
+def _answer(answer: QueryAnswer, tables: Iterator[Table]) -> Answer:
+    table, types = next(tables), answer.types
     columns = [
         Column(name, name, min(place, 9), is_text=kind == "UBIGINT" or not any(n in kind for n in _NUMBERS))
         for place, (name, kind) in enumerate(zip(table.names, types, strict=True))
     ]
     facts = {"types": dict(zip(table.names, types, strict=True))}
-    return Answer("query", table, columns, (), rows_are=("row", "rows"), facts=facts)
+    return Answer(
+        "query", table, columns, (), rows_are=("row", "rows"), facts=facts, more=tables, row_count=len(answer)
+    )
 
 
 def _narrowed(table: Table) -> Table:

@@ -11,6 +11,7 @@ import click
 
 from heapscope.cli.common.answer import Answer, Choice, Column, snapshot_lines
 from heapscope.cli.common.arguments import dump_argument, graph_options, secrets_option
+from heapscope.cli.common.notebook_output import remember
 from heapscope.cli.common.opened_heap import opened
 from heapscope.cli.common.output import show, table_options, write_lines
 from heapscope.reporter.text import plural
@@ -77,6 +78,7 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
         if len(shown) < len(found):
             lines += ["", f"{len(shown):,} of {plural(len(found), 'stack')}; --top 0 shows all"]
         write_lines(lines, choice)
+        remember(_flat(found))
         return
     table = _nested(found, objects) if choice.format == "json" else _flat(found)
     answer = Answer("threads", table, _COLUMNS, [snapshot], rows_are=("stack", "stacks"), heading=heading)

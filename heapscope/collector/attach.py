@@ -26,6 +26,7 @@ REQUEST_SECONDS = 60.0
 _SIGNAL_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _BAD_VERSION = "101"  # ATTACH_ERROR_BADVERSION
+_FIRST_RELEASE_TO_BELIEVE_ROOT = 11
 _MAX_COMMAND_BYTES = 16
 _MAX_ARGUMENT_BYTES = 1024
 _MAX_REPLY_BYTES = 1 << 20
@@ -216,18 +217,32 @@ def _socket_path(process: JvmProcess) -> Path:
 
 
 def _create_trigger(process: JvmProcess, folder: int, name: str) -> None:
-    """The file that tells the JVM that a SIGQUIT asks it to listen; it believes its own user's only."""
+    """The file that tells the JVM that a SIGQUIT asks it to listen.
+
+    It looks in its current directory first, then in ``/tmp``, and believes its own user's file only, since
+    JDK 11 (JDK-8197387) root's as well.
+    """
     owner = target_user.owner_of(process.pid)
+    here = Path(f"/proc/{process.pid}/cwd/{name}")
+    with suppress(OSError):
+        _refuse_disbelieved(process, owner, here.stat().st_uid, here)
     try:
         target_user.create(owner, folder, name, _CONNECT_SECONDS)
     except FileExistsError:
-        owner_name = user_name(os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid)
-        whose = "root" if owner_name == "root" else f"{owner_name} or root"
-        raise AttachRefused(
-            f"process {process.pid}: its /tmp/{name} belongs to user {owner_name}, so it would take a "
-            f"SIGQUIT for one that is meant to print its threads; {whose} can remove it "
-            f"(rm /proc/{process.pid}/root/tmp/{name}); nothing was sent"
-        ) from None
+        uid = os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid
+        _refuse_disbelieved(process, owner, uid, Path(f"/proc/{process.pid}/root/tmp/{name}"))
+
+
+def _refuse_disbelieved(process: JvmProcess, owner: target_user.Owner, uid: int, path: Path) -> None:
+    is_roots = uid == 0 and process.release >= _FIRST_RELEASE_TO_BELIEVE_ROOT and not owner.is_foreign
+    if uid == owner.uid or is_roots:
+        return
+    name = user_name(uid)
+    raise AttachRefused(
+        f"process {process.pid}: {path.name} in its {'/tmp' if path.parent.name == 'tmp' else 'folder'} "
+        f"belongs to user {name}, so it would take a SIGQUIT for one that is meant to print its threads; "
+        f"{'root' if name == 'root' else f'{name} or root'} can remove it (rm {path}); nothing was sent"
+    )
 
 
 def _open_listener(process: JvmProcess) -> None:

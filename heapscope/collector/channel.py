@@ -111,11 +111,10 @@ def open_channel(
         )
     attach.connect(process, allow_sigquit=allow_sigquit).close()
     if name == "jmap":
-        release = release_of(f"JDK {process.jvm_version}" if process.jvm_version else "")
         return JvmChannel(
             "jmap",
             lambda command, seconds: _run(process, _jmap_words(program, process, command), seconds),
-            release,
+            process.release,
             why_no_stream="jmap writes no existing file",
             has_options=False,
         )

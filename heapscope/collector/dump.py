@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal
 
 from heapscope.collector import target_folder
 from heapscope.collector.channel import JvmChannel, Method, open_channel
-from heapscope.collector.expectation import expected_pause_seconds
+from heapscope.collector.expectation import expected_pause_seconds, longer_pause
 from heapscope.collector.part_file import PartFile, open_part, sweep_parts
 from heapscope.collector.processes import JvmProcess, find, get, survives_broken_pipe
 from heapscope.collector.sidecar import jvm_options, sidecar_facts
@@ -356,8 +356,8 @@ def _dump(
     if pause > options.max_pause_seconds:
         raise CollectError(
             f"process {process.pid}: its dump may take {format_duration(pause)}, and one that is written as "
-            f"a file{f' ({why})' if why else ''} cannot be ended; pass --max-pause {pause:.0f}s, or take "
-            "--kind histogram"
+            f"a file{f' ({why})' if why else ''} cannot be ended; "
+            f"{longer_pause(pause)}"
         )
     if why:
         options.notice(f"process {process.pid}: its dump is written as a file and then packed: {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,6 +55,11 @@ def expected_pause_seconds(process: JvmProcess, release: int, measured: float | 
         heap_bytes = min(heap_bytes, process.heap.used_bytes)
     usual = _FAST_BYTES_PER_SECOND if release >= _FIRST_FAST_RELEASE else _BYTES_PER_SECOND
     return _DUMP_PER_HEAP * heap_bytes / (measured or usual)
+
+
+def longer_pause(seconds: float) -> str:
+    """An option that allows a pause of so long, in words; in whole seconds that are enough."""
+    return f"pass --max-pause {math.ceil(seconds)}s, or take --kind histogram"
 
 
 def measured_rate(process: JvmProcess, folder: Path) -> float | None:

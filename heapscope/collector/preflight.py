@@ -8,13 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapscope.collector import target_folder
-from heapscope.collector.channel import release_of
 from heapscope.collector.disk import Disk
 from heapscope.collector.expectation import (
     Expectation,
     existing_folder,
     expected_dump_bytes,
     expected_pause_seconds,
+    longer_pause,
     measured_rate,
 )
 from heapscope.collector.holder import can_link
@@ -48,7 +48,7 @@ def expect(
     stream, allow_sigquit, max_pause_seconds, min_free_bytes
         As for `heapscope.collector.dump.collect`.
     """
-    release = release_of(f"JDK {process.jvm_version}") if process.jvm_version else 0
+    release = process.release
     refusals, warnings = _attaching(process, allow_sigquit)
     why_file = _why_file(process, release, stream)
     if not why_file and not 0 < release < _FIRST_RELEASE_TO_SPLIT and not can_link(process.pid):
@@ -75,7 +75,7 @@ def expect(
                 if why_file
                 else "the dump is then ended and nothing is kept"
             )
-            + f"; pass --max-pause {pause:.0f}s, or take --kind histogram"
+            + f"; {longer_pause(pause)}"
         )
     spare = None
     if folder is not None:

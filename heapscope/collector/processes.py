@@ -108,6 +108,15 @@ class JvmProcess:
     container: str = ""
     pod: str = ""
 
+    @property
+    def release(self) -> int:
+        """Feature release of its JVM, from HotSpot's version; 0 where that is not known.
+
+        Up to JDK 8 HotSpot had versions of its own: 25.412-b08 is of JDK 8, 25.0.3+9 of JDK 25.
+        """
+        found = re.match(r"(\d+)(?:\.[\d.]+(-b\d+))?", self.jvm_version or "")
+        return 0 if found is None else int(found[1]) - 17 * bool(found[2])
+
 
 def find(pids: Sequence[int] | None = None, proc: Path = Path("/proc")) -> list[JvmProcess]:
     """All processes that host a JVM, by pid; those that end meanwhile are left out.
@@ -448,7 +457,10 @@ def _attachable(
     if has_socket and LISTENER in threads:
         return "yes", ""
     if "Signal Dispatch" not in threads:
-        return "no", "it runs with -Xrs, a SIGQUIT would kill it; use -XX:+StartAttachListener"
+        return "no", (
+            "it has no thread for signals (-Xrs, or it is still starting), so a SIGQUIT would kill it; use "
+            "-XX:+StartAttachListener"
+        )
     if (
         not has_signal(facts["SigCgt"], Signals.SIGQUIT)
         or has_signal(facts["SigIgn"], Signals.SIGQUIT)

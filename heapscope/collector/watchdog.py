@@ -63,6 +63,7 @@ JVM_DONE, JVM_FAILED = b".", b"!"
 NOT_FOR_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GONE = "heapscope is gone"
 NO_WORD = "the JVM wrote no dump"
+_MAYBE_MEMORY = " (by the kernel, where memory ran out: a smaller --buffer needs less)"
 NO_FIFO = "no FIFO"
 _TICK_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
@@ -252,7 +253,7 @@ class _Dump:
         """Why the dump has to end now; empty where it may go on."""
         job, status, now = self._job, self._status, time.monotonic()
         if (self._reader.code() or 0) < 0:
-            return "the reader was killed"
+            return f"the reader was killed{_MAYBE_MEMORY}"
         if self._result is not None and "problem" in self._result:
             return str(self._result["problem"])
         if self._heapscope.is_gone:
@@ -267,7 +268,7 @@ class _Dump:
                 reader.NO_EMPTY_FILE: f"its {job.folder} was out of reach",
             }.get(read or 0, "the reader failed")
         if written is not None and self._result is None and self._answers not in self._open:
-            return "the writer was killed" if written < 0 else "the writer failed"
+            return f"the writer was killed{_MAYBE_MEMORY}" if written < 0 else "the writer failed"
         if read is None and self._reader.is_stopped():
             return "the reader was stopped"
         if self._writer.is_stopped():
@@ -337,7 +338,7 @@ def _pack(job: Job, heapscope: _Heapscope) -> None:
     _remove(job)
     said = b"" if is_hung else os.read(answers, 1 << 16)
     if problem or not said:
-        _answer(problem=problem or "the writer was killed", **_hung(is_hung))
+        _answer(problem=problem or f"the writer was killed{_MAYBE_MEMORY}", **_hung(is_hung))
     else:
         _answer(**json.loads(said))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +34,9 @@ from heapscope.isolated_python import isolated_python
 STALL_SECONDS = 10.0
 WATCHDOG = isolated_python("heapscope.collector.watchdog")
 _END_SECONDS = 60.0
+# Removes a folder; whoever waits for it leaves it behind where the target's disk hangs.
+_REMOVE = [sys.executable, "-I", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"]
+_DISK_SECONDS = 5.0
 # After the pause that is allowed HotSpot still walks the rest of the heap: it gets so much longer to answer.
 _ANSWER_SECONDS = 60.0
 # The file of file mode cannot be ended from outside.
@@ -239,8 +242,9 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
                     pipe.close()
         with suppress(subprocess.TimeoutExpired):
             watchdog.wait(_END_SECONDS)
-        if watchdog.returncode is not None:  # where it was killed, or could not, nobody else removes it
-            shutil.rmtree(job.inside, ignore_errors=True)
+        if watchdog.returncode:  # it was killed, or could not: nobody else removes it
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.Popen([*_REMOVE, str(job.inside)], pass_fds=[job.root]).wait(_DISK_SECONDS)
 
 
 @contextmanager
@@ -270,7 +274,7 @@ def _released_if_alone(watchdog: subprocess.Popen[bytes], job: Job) -> Iterator[
         yield
     finally:
         is_answered.set()
-        thread.join()
+        thread.join(_DISK_SECONDS)
 
 
 def _wait_until_ready(process: JvmProcess, watchdog: subprocess.Popen[bytes]) -> None:

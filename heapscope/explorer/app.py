@@ -104,7 +104,7 @@ def _page(site: Site, handler: Handler) -> Callable[[Request], Any]:
 
 
 def _problem_page(site: Site, request: Request, text: str, status: int) -> Response:
-    title = "Not found" if status == 404 else "That did not work"
+    title = {200: "Nothing to show", 404: "Not found"}.get(status, "That did not work")
     return site.page(request, "problem.html.j2", title, None, status=status, text=text)
 
 

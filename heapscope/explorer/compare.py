@@ -22,7 +22,7 @@ _ROWS = 50
 def compare(site: Site, request: Request) -> Response:
     """What grew, what fell, between two dumps and over all."""
     if len(site.session.dumps) < 2:
-        raise Problem("one dump is open; heapscope explore DUMP DUMP ... compares several", 400)
+        raise Problem("one dump is open; heapscope explore DUMP DUMP ... compares several", 200)
     if not site.session.is_counted:
         raise Wait(dump=next(dump for dump in site.session.dumps if dump.snapshot is None))
     counted = [dump for dump in site.session.dumps if dump.snapshot is not None]

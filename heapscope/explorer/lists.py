@@ -93,8 +93,8 @@ def roots(site: Site, request: Request) -> Response:
     rows: list[dict[str, Any]] = []
     total = 0
     if kind:
-        tag = next((tag for tag, name in names.items() if name == kind), None)
-        if tag is None:
+        tag = next((tag for tag, name in names.items() if name == kind), -1)
+        if tag < 0 and kind not in ROOT_KIND_NAMES.values():
             raise Problem(f"the dump has no GC roots of kind {kind!r}; it has: {', '.join(names.values())}")
         at = graph.roots.object_index[kinds == tag]
         objects, times = np.unique(at[at >= 0], return_counts=True)
@@ -142,6 +142,7 @@ def strings(site: Site, request: Request) -> Response:
             f"strings with “{text}”",
             lambda: strings_with(dump.graph, text, progress=dump.progress),
         )
+        site.find_paths(dump)
         total = int(found.size)
         rows = [_string_row(site, dump, index) for index in found[first : first + ROWS].tolist()]
     else:

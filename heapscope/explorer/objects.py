@@ -89,7 +89,7 @@ def path_part(site: Site, request: Request) -> Response:
     dump = site.ready_dump(request)
     one = object_at(dump, request.path_params["address"])
     graph = dump.graph
-    site.computed(("owner parents", dump.name), "paths over fields", lambda: graph.owner_parents)
+    site.find_paths(dump)
     found = {
         tuple(step.object_index for step in path.steps): path
         for path in (owner_path(graph, one.index), shortest_path(graph, one.index))

@@ -12,6 +12,7 @@ import uvicorn
 
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.app import create_app
+from heapscope.explorer.jobs import take_little
 from heapscope.explorer.security import Gate
 from heapscope.explorer.session import Session
 
@@ -87,6 +88,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until Ctrl-C."""
+        take_little()
         self._session.start()
         self._server.run(sockets=[self._socket])
 

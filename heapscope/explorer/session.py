@@ -37,6 +37,8 @@ class OpenedDump:
         There once it is counted.
     phase, done, total : str, int, int
         How far preparing it is.
+    has_secrets : bool
+        Whether it is known which texts are secret: before that no text of the heap is shown.
     error : str
     """
 
@@ -47,6 +49,7 @@ class OpenedDump:
         self.heap: Heap | None = None
         self.snapshot: Snapshot | None = None
         self.phase, self.done, self.total = "waiting", 0, 0
+        self.has_secrets = False
         self.error = ""
 
     def progress(self, phase: str, done: int, total: int, /) -> None:
@@ -85,8 +88,11 @@ class OpenedDump:
             graph = self.graph
             _ = graph.dominators, graph.references, graph.roots, graph.reachability.categories
             _ = graph.columns.offsets  # a pass over the dump; each object that is shown needs its own
-            secret_texts(graph)  # before anything of the heap is shown
             self.state = READY
+            # Before any text of the heap is shown.
+            self.phase, self.done, self.total = "looking for texts that may be secret", 0, 0
+            secret_texts(graph)
+            self.has_secrets = True
         except (HeapscopeError, OSError) as error:
             self.error, self.state = str(error), FAILED
         except MemoryError:

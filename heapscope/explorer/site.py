@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import jinja2
 import numpy as np
@@ -67,7 +67,7 @@ class Problem(Exception):
     Attributes
     ----------
     status : int
-        Of HTTP.
+        Of HTTP; 200 where nothing is wrong, and there is nothing to show.
     """
 
     def __init__(self, text: str, status: int = 404) -> None:
@@ -133,7 +133,12 @@ class Site:
     def here(self, request: Request) -> str:
         """The address that was asked for, with its query."""
         query = f"?{request.url.query}" if request.url.query else ""
-        return f"{self.base}{request.url.path.removeprefix(self.base)}{query}"
+        return f"{self.base}{self._path(request)}{query}"
+
+    def _path(self, request: Request) -> str:
+        """The path that was asked for, as it was written: a class name may have ``?`` and ``#`` in it."""
+        raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+        return raw.partition(b"?")[0].decode("ascii", "replace").removeprefix(self.base) or "/"
 
     # --- what a page is about ---
 
@@ -189,6 +194,19 @@ class Site:
             raise Problem(f"{title}: {job.error}", 500)
         return job.result
 
+    def find_paths(self, dump: OpenedDump) -> None:
+        """Find shortest paths to all objects, which takes a pass over all references, once.
+
+        Raises
+        ------
+        Problem, Wait
+        """
+
+        def compute() -> None:
+            _ = dump.graph.owner_parents, dump.graph.reachability.parents
+
+        self.computed(("paths", dump.name), "shortest paths from the GC roots", compute)
+
     # --- answers ---
 
     def page(
@@ -203,7 +221,7 @@ class Site:
         **parts: Any,
     ) -> Response:
         """A whole page."""
-        path = request.url.path.removeprefix(self.base) or "/"
+        path = self._path(request)
         found = self.render(
             template,
             title=title,
@@ -230,10 +248,16 @@ class Site:
         )
 
     def _same_page_of(self, request: Request, other: OpenedDump) -> str:
-        path = request.url.path.removeprefix(self.base) or "/"
-        query = {key: value for key, value in request.query_params.items() if key not in ("dump", "from")}
-        # An address means nothing in another dump.
+        path = self._path(request)
+        query = {
+            key: value
+            for key, value in request.query_params.items()
+            if key not in ("dump", "from", "node", "of")
+        }
+        # An address, and a place in an icicle, mean nothing in another dump.
         path = "/" if path.startswith("/objects/") else path
+        if path.startswith("/classes/") and not _has_class(other, unquote(path.removeprefix("/classes/"))):
+            return self.url("/classes", other)
         return self.url(path, other, **query)
 
     # --- text ---
@@ -249,18 +273,31 @@ class Site:
         ----------
         name : str
             Of the field or key that holds it.
+
+        Raises
+        ------
+        Wait
+            It is not known yet which texts are secret.
         """
         if self.session.show_secrets or not text:
             return text
+        if not dump.has_secrets:
+            raise Wait(dump=dump)
         return masked_text(dump.graph, object_id, text, name)
 
     def array_text(self, dump: OpenedDump, index: int, text: str) -> str:
         """The same of a byte[] or char[], which is as secret as a string that it belongs to."""
         if self.session.show_secrets or not text:
             return text
+        if not dump.has_secrets:
+            raise Wait(dump=dump)
         rows = np.append(dump.graph.references.referrers_of(index)[:_FEW], index)
         shown = secret_texts(dump.graph).mask(rows, [text] * rows.size)
         return next((each or "" for each in shown if each != text), text)
+
+
+def _has_class(dump: OpenedDump, class_name: str) -> bool:
+    return dump.snapshot is not None and class_name in dump.snapshot.histogram.column("class_name")
 
 
 def hexadecimal(object_id: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from heapscope.errors import ObjectNotFound
-from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes
+from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes, without_plus
 from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 from heapscope.heap.histogram import sorted_histogram
 from heapscope.heap.objects.field_paths import read_path
@@ -435,8 +435,7 @@ def picked_classes(graph: HeapGraph, class_name: str, *, subclasses: bool) -> ND
     ObjectNotFound
     """
     names = {c.name for c in graph.classes}
-    if class_name.endswith("+"):  # as guards and queries write it
-        class_name, subclasses = class_name.removesuffix("+"), True
+    class_name, subclasses = without_plus(class_name, subclasses)
     picked = set(matching_classes(class_name, names, graph.superclasses, subclasses=subclasses))
     if not picked:  # of generated classes answers about several snapshots name the stable part alone
         picked = {name for name in names if stable_name(name) == class_name}

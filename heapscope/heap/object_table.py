@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from heapscope.errors import HeapscopeError
+from heapscope.errors import HeapscopeError, ObjectNotFound
 from heapscope.heap.object_set import JavaObject, ObjectSet
 from heapscope.heap.objects.field_paths import read_path, split_path
 from heapscope.heap.objects.fields import class_fields
@@ -18,6 +19,8 @@ from heapscope.heap.objects.values import Decoder
 from heapscope.parser.tags import BasicType
 from heapscope.table import Table
 
+PIECE_ROWS = 1 << 16
+_SIZES = ("retained_bytes", "shallow_bytes")
 _CONDITION = re.compile(
     r"\s*(?P<path>[^=!<>~]+?)\s*(?P<sign>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL
 )
@@ -110,15 +113,56 @@ def field_names(objects: ObjectSet) -> list[str]:
     return list(names)
 
 
-def object_table(
-    objects: ObjectSet,
-    paths: Sequence[str],
-    *,
-    by: str = "retained_bytes",
-    limit: int | None = None,
-    show_secrets: bool = False,
-) -> Table:
+def object_order(
+    objects: ObjectSet, by: str = "retained_bytes", *, show_secrets: bool = False
+) -> NDArray[np.int64]:
+    """Places of the objects in the order of a column, int64, shape (k,).
+
+    Parameters
+    ----------
+    objects : ObjectSet
+    by : str
+        ``"retained_bytes"`` or ``"shallow_bytes"``, the largest first; ``"address"``; ``"class_name"``; or a
+        path of fields, figures first and the largest first, then texts, null last. What is equal there is in
+        the order of retained size.
+    show_secrets : bool
+        Whether texts that may be secret are ordered as they are.
+
+    Raises
+    ------
+    ObjectNotFound
+        No object on the way has a field of that name.
+    """
+    graph = objects.graph
+    if by == "address":
+        return np.arange(len(objects))
+    units = graph.columns.size_units if by == "shallow_bytes" else graph.retained_units
+    order = np.argsort(-units[objects.indices].astype(np.int64), kind="stable")
+    if by in _SIZES:
+        return order
+    if by == "class_name":
+        names = np.array([java_class.name for java_class in graph.classes] or [""])
+        ranks = np.unique(names, return_inverse=True)[1]
+        of_class = graph.columns.class_index[objects.indices[order]]
+        return order[np.argsort(ranks[of_class], kind="stable")]
+    values: list[Any] = []
+    for start in range(0, len(objects), PIECE_ROWS):
+        values += _column(objects, objects[start : start + PIECE_ROWS], by, show_secrets)
+    return np.array(sorted(order.tolist(), key=lambda place: _rank(values[place])), np.int64)
+
+
+def _rank(value: object) -> tuple[int, float, str]:
+    if value is None:
+        return 2, 0, ""
+    return (0, -value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
+
+
+def object_tables(
+    objects: ObjectSet, paths: Sequence[str], order: NDArray[np.int64], *, show_secrets: bool = False
+) -> Iterator[Table]:
     """A row for each object: ``address, shallow_bytes, retained_bytes``, the paths, ``class_name``.
+
+    The rows come `PIECE_ROWS` at a time, one table at least: of millions of objects no more are held.
 
     Parameters
     ----------
@@ -126,10 +170,8 @@ def object_table(
     paths : sequence of str
         Numbers and booleans stay what they are; strings, boxed values and enums are texts; other objects
         read ``java.util.HashMap 0x7f00``; None is null.
-    by : str
-        The order: ``"retained_bytes"`` or ``"shallow_bytes"``, the largest first, or ``"address"``.
-    limit : int, optional
-        No more rows than these; the others are not even read.
+    order : int64 array
+        Places in the set, as `object_order` gives them; objects that it leaves out are not even read.
     show_secrets : bool
         Whether texts that may be secret are shown as they are.
 
@@ -138,27 +180,36 @@ def object_table(
     ObjectNotFound
         No object on the way has a field of that name.
     """
-    graph = objects.graph
-    columns = graph.columns
-    units = graph.retained_units if by == "retained_bytes" else columns.size_units
-    order = np.arange(len(objects))
-    if by != "address":
-        order = np.argsort(-units[objects.indices].astype(np.int64), kind="stable")
-    picked = np.sort(order[:limit])
-    objects = ObjectSet(graph, objects.indices[picked])
-    rows = objects.indices
+    for start in range(0, max(order.size, 1), PIECE_ROWS):
+        yield _table(objects, paths, order[start : start + PIECE_ROWS], show_secrets)
+
+
+def _table(objects: ObjectSet, paths: Sequence[str], order: NDArray[np.int64], show_secrets: bool) -> Table:
+    graph, columns = objects.graph, objects.graph.columns
+    picked = np.sort(order)  # read in the order of the file
+    few = ObjectSet(graph, objects.indices[picked])
+    rows = few.indices
     retained = graph.retained_units[rows].astype(np.int64) * columns.unit_bytes
     names = [java_class.name for java_class in graph.classes]
     table = Table(
         {
-            "address": [f"0x{each:x}" for each in objects.object_ids.tolist()],
+            "address": [f"0x{each:x}" for each in few.object_ids.tolist()],
             "shallow_bytes": columns.size_units[rows].astype(np.int64) * columns.unit_bytes,
             "retained_bytes": retained,
-            **{path: _values(objects, path, show_secrets) for path in paths},
+            **{path: _column(objects, few, path, show_secrets) for path in paths},
             "class_name": [names[index] for index in columns.class_index[rows].tolist()],
         }
     )
-    return table.take(np.searchsorted(picked, order[:limit]).tolist())
+    return table.take(np.searchsorted(picked, order).tolist())
+
+
+def _column(objects: ObjectSet, few: ObjectSet, path: str, show_secrets: bool) -> list[Any]:
+    """What is at the end of a path from a few of some objects; null where only others have such a field."""
+    try:
+        return _values(few, path, show_secrets)
+    except ObjectNotFound:
+        read_path(objects.graph, objects.indices, path)  # raises where none of them has it
+        return [None] * len(few)
 
 
 def _values(objects: ObjectSet, path: str, show_secrets: bool) -> list[Any]:

@@ -265,6 +265,7 @@ def fill(
     unit_bytes: int,
     progress: Progress = no_progress,
     allocate: Allocate = in_memory,
+    allocate_offsets: Callable[[int, str], NDArray[Any]] = np.empty,
 ) -> tuple[Columns, NDArray[np.uint32] | NDArray[np.int64]]:
     """Columns of all objects and root records, and how many references each object has.
 
@@ -283,6 +284,8 @@ def fill(
     progress : Progress
     allocate : Allocate
         Makes the columns.
+    allocate_offsets : callable
+        Makes `Columns.offsets`, which is made when it is first asked for.
 
     Returns
     -------
@@ -338,7 +341,7 @@ def fill(
         size_units=size_units,
         unit_bytes=unit_bytes,
         roots=found,
-        find_offsets=partial(find_offsets, source, scan, progress=progress),
+        find_offsets=partial(find_offsets, source, scan, progress=progress, allocate=allocate_offsets),
         find_offset=RecordFinder(source, scan).find,
     )
     return columns, degrees

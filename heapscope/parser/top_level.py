@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from heapscope.errors import CorruptRecord, HprofError, TruncatedDump
+from heapscope.errors import CorruptRecord, NoSuchHeap, TruncatedDump
 from heapscope.parser import kernels
 from heapscope.parser.numbered import no_such
 from heapscope.parser.records import Header, RecordList, parse_header, read_record_head
@@ -172,11 +172,11 @@ def chosen_heap(path: str, count: int, heap: int | None) -> int:
 
     Raises
     ------
-    HprofError
-        The file has no such heap.
+    NoSuchHeap
+        The file has fewer heaps.
     """
     if heap is not None and heap > count:
-        raise HprofError(path, None, no_such("heap", "heaps", count, heap))
+        raise NoSuchHeap(path, None, no_such("heap", "heaps", count, heap))
     return heap or count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _SUM = "HUGEINT"
 _INT64 = 1 << 63
+PIECE_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,6 +87,11 @@ class QueryAnswer(RichRepr):
                 # Floats would round addresses.
                 frame.isetitem(place, column.to_pandas(types_mapper=nullable.get))
         return frame
+
+    def to_tables(self) -> Iterator[Table]:
+        """As `to_table`, some ten thousand rows at a time, for answers of millions; one table at least."""
+        for start in range(0, max(len(self), 1), PIECE_ROWS):
+            yield QueryAnswer(self.raw.slice(start, PIECE_ROWS), self.types).to_table()
 
     def to_table(self) -> Table:
         """Plain Python values; addresses as text, ``0x7f00``."""

@@ -89,7 +89,8 @@ class Session:
         MissingDependency
         """
         names, reads = self._plan(query)
-        connection = self._engine(self._read(names, reads))
+        taken = self._read(names, reads)
+        connection = self._engine(taken)
         try:
             self._make(connection, names, reads)
             with _translated(query, self):
@@ -97,7 +98,9 @@ class Session:
                 if relation is None:  # EXPLAIN
                     lines = [line for row in connection.fetchall() for line in str(row[-1]).splitlines()]
                     return QueryAnswer(arrow().table({"plan": lines}), ("VARCHAR",))
-                return QueryAnswer(self._collected(relation), tuple(str(kind) for kind in relation.types))
+                return QueryAnswer(
+                    self._collected(relation, taken), tuple(str(kind) for kind in relation.types)
+                )
         finally:
             connection.close()
             self._forget()
@@ -115,16 +118,18 @@ class Session:
             connection.close()
             self._forget()
 
-    def _collected(self, relation: Any) -> Any:
-        """The rows, as long as they fit into the memory."""
+    def _collected(self, relation: Any, taken: int) -> Any:
+        """The rows, as long as they fit into the memory beside the columns that they are made of."""
         reader = relation.to_arrow_reader()
+        left = max(_LEAST_MEMORY, self._memory() - taken)
         batches, size = [], 0
         for batch in reader:
             size += batch.nbytes
-            if size > self._memory():
+            if size > left:
+                beside = f" beside the {format_bytes(taken)} that it reads" if taken else ""
                 raise QueryError(
-                    f"the answer takes more than {format_bytes(self._memory())}; add LIMIT, write it to a "
-                    "Parquet file, or pass --memory"
+                    f"the answer takes more than {format_bytes(left)}{beside}; add LIMIT, write it to a "
+                    "Parquet file, or pass more with --memory"
                 )
             batches.append(batch)
         return arrow().Table.from_batches(batches, reader.schema)

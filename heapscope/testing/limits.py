@@ -58,9 +58,7 @@ def counts_of(
         No class has that name, or several have.
     """
     series = Series(snapshots)
-    names = find_named(
-        series, pattern.removesuffix("+"), subclasses=pattern.endswith("+"), allow_absent=allow_absent
-    )
+    names = find_named(series, pattern, subclasses=False, allow_absent=allow_absent)
     return {name: tuple(series.by_class[name][0]) for name in names}
 
 

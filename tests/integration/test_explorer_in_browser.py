@@ -257,3 +257,16 @@ def test_a_walk_without_complaint_or_foreign_request(visitor: Visitor, stranger:
     ]
     assert foreign == []
     assert len(asked) > WALK
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_the_bar_takes_one_line(visitor: Visitor, width: int) -> None:
+    heights = (
+        "const [bar, line, nav] = ['.bar', '.go', '.bar nav'].map(each => document.querySelector(each));"
+        "return [bar.offsetHeight, line.offsetHeight, nav.scrollWidth - nav.clientWidth]"
+    )
+    visitor.browser.set_window_size(width, 900)
+    visitor.open("/?dump=leak-4.hprof.gz")
+    whole, line, hidden = visitor.browser.execute_script(heights)
+    assert whole < 2 * line
+    assert hidden <= 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapscope.analysis.growth.series import Series
 from heapscope.errors import AmbiguousName, ObjectNotFound
-from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes
+from heapscope.heap.graph.class_patterns import NO_CLASS_IS_NEAR, matching_classes, without_plus
 from heapscope.heap.watched_classes import KNOWN_SUPERCLASSES
 
 
@@ -15,7 +15,8 @@ def find_named(series: Series, pattern: str, *, subclasses: bool, allow_absent: 
     ----------
     series : Series
     pattern : str
-        As `matching_classes` takes it; a generated class by its whole name or by what is stable of it.
+        As `matching_classes` takes it; a generated class by its whole name or by what is stable of it. With
+        ``+`` at its end subclasses belong to it in any case.
     subclasses : bool
         Whether subclasses belong to it.
     allow_absent : bool
@@ -29,6 +30,7 @@ def find_named(series: Series, pattern: str, *, subclasses: bool, allow_absent: 
         A simple name, and classes of several packages have it.
     """
     counted, superclasses = series.by_class, series.superclasses
+    pattern, subclasses = without_plus(pattern, subclasses)
     is_glob = "*" in pattern or "?" in pattern
     wanted = pattern if is_glob else series.name_of(pattern)
     known = known_classes(series)

@@ -13,7 +13,7 @@ from heapscope.analysis.growth.growth import KeyGrowth
 from heapscope.analysis.growth.series import Series
 from heapscope.analysis.growth.trends import find_trends
 from heapscope.analysis.verdicts import Verdict
-from heapscope.heap.graph.class_patterns import matching_classes
+from heapscope.heap.graph.class_patterns import matching_classes, without_plus
 from heapscope.heap.watched_classes import WATCHED_CLASSES
 from heapscope.table import Table
 
@@ -80,7 +80,8 @@ def watched(
     ----------
     series : Series
     patterns : sequence of str
-        As `heapscope.heap.graph.class_patterns` has them; the classes that one names are taken together.
+        As `heapscope.heap.graph.class_patterns` has them, with ``+`` at the end with subclasses in any case;
+        the classes that one names are taken together.
     subclasses : bool
         Whether subclasses of what a pattern names are counted with it.
 
@@ -92,8 +93,9 @@ def watched(
     series.need(1)
     found = []
     for pattern in patterns:
-        wanted = pattern if "*" in pattern or "?" in pattern else series.name_of(pattern)
-        names = matching_classes(wanted, series.by_class, series.superclasses, subclasses=subclasses)
+        wanted, with_subclasses = without_plus(pattern, subclasses)
+        wanted = wanted if "*" in wanted or "?" in wanted else series.name_of(wanted)
+        names = matching_classes(wanted, series.by_class, series.superclasses, subclasses=with_subclasses)
         rows = [series.by_class[name] for name in names]
         counts, sizes = (
             tuple(sum(row[what][place] for row in rows) for place in range(len(series))) for what in (0, 1)

@@ -85,7 +85,7 @@ class Answer:
     kind : str
         "class histogram", "census", "diff", "trend" ...
     table : Table
-        All rows, in their natural order.
+        All rows, in their natural order; of a long answer the first ones.
     columns : sequence of Column
         What the text shows, the last one being text: names, of any length.
     snapshots : sequence of Snapshot
@@ -100,6 +100,10 @@ class Answer:
         Lines above and below the text.
     facts : mapping
         What JSON says beside the rows.
+    more : iterable of Table
+        The rows after those of ``table``, made as they are written; ``table`` is not empty then.
+    row_count : int, optional
+        Rows in all, where ``table`` has not all of them.
     """
 
     kind: str
@@ -112,6 +116,12 @@ class Answer:
     heading: Sequence[str] = ()
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    more: Iterable[Table] = ()
+    row_count: int | None = None
+
+    def count(self) -> int:
+        """Rows in all."""
+        return len(self.table) if self.row_count is None else self.row_count
 
 
 def snapshot_lines(snapshots: Iterable[Snapshot]) -> list[str]:
@@ -185,12 +195,12 @@ def text_rows(answer: Answer, shown: Table) -> tuple[list[list[str]], list[str]]
     return rows, totals
 
 
-def footer(answer: Answer, shown: Table) -> str:
+def footer(answer: Answer, shown: int) -> str:
     """``30 of 793 classes; --top 0 shows all``."""
-    everything = plural(len(answer.table), *answer.rows_are)
-    if len(shown) == len(answer.table):
+    everything = plural(answer.count(), *answer.rows_are)
+    if shown == answer.count():
         return everything
-    return f"{len(shown):,} of {everything}; --top 0 shows all"
+    return f"{shown:,} of {everything}; --top 0 shows all"
 
 
 def shorten(name: str, width: int, ellipsis: str = "…") -> str:

@@ -55,7 +55,8 @@ class_option = click.option(
     metavar="PATTERN",
     multiple=True,
     shell_complete=complete_class,
-    help="A class by its full name, by its name without the package, or by a glob with * and ?. Repeatable.",
+    help="A class by its full name, by its name without the package, or by a glob with * and ?; + at the end "
+    "asks for its subclasses too. Repeatable.",
 )
 subclasses_option = click.option(
     "--no-subclasses", is_flag=True, help="Count the named classes only, not what extends them."

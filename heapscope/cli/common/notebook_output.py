@@ -44,18 +44,19 @@ def draw(thing: object) -> bool:
     if html is None:
         return False
     display(html)
-    _remember(thing)
+    remember(thing)
     return True
 
 
-def _remember(thing: object) -> None:
+def remember(thing: object) -> None:
+    """Keep what a command has shown or printed, if answers are drawn: ``df = %heapscope ...`` gives it."""
     drawn = _drawn.get()
     if drawn is not None:
         drawn.append(thing)
 
 
 def draw_answer(answer: Answer, shown: Table) -> None:
-    """Draw a table, with all that its text has, and what belongs together in one cell.
+    """Draw the rows of a whole answer that are shown, and what belongs together in one cell.
 
     Names are first, as people read; on a terminal they are last, where they may be of any length.
     """
@@ -76,9 +77,9 @@ def draw_answer(answer: Answer, shown: Table) -> None:
                 made.append(number_cell(*_lines_of(answer, places, row)))
         cells.append(made)
     lines = "".join(f"<div>{escaped(line)}</div>" for line in answer.heading)
-    notes = "; ".join([footer(answer, shown), *answer.notes])
+    notes = "; ".join([footer(answer, len(shown)), *answer.notes])
     display(card("", "", lines + grid(heads, cells, notes)))
-    _remember(answer.table)
+    remember(answer.table)
 
 
 class _Places(NamedTuple):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heapscope.cli.common.progress import work
+from heapscope.cli.common.progress import Work, work
 from heapscope.reporter.text import plural
 from heapscope.units import format_bytes
 
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
     """A dump, open, with a progress bar for what is computed of it."""
+    with work() as at, opened_at(at, dump, following) as heap:
+        yield heap
+
+
+@contextmanager
+def opened_at(at: Work, dump: Path, following: dict[str, Any]) -> Iterator[Heap]:
+    """A dump, open; the progress bar may go before the dump is closed."""
     from heapscope.heap.opening import open as open_heap
 
-    with work() as at:
-        at.name(dump)
-        with open_heap(dump, at.progress, follows=True, **following) as heap:
-            yield heap
+    at.name(dump)
+    with open_heap(dump, at.progress, follows=True, **following) as heap:
+        yield heap
 
 
 def reachability_lines(heap: Heap) -> list[str]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -170,45 +172,51 @@ def _not_negative(context: click.Context, parameter: click.Parameter, value: int
 
 
 def show(answer: Answer, choice: Choice) -> None:
-    """Write a table the way the options ask for."""
-    table = answer.table
+    """Write a table the way the options ask for; what is not drawn is written as it is made."""
     if choice.sort is not None:
-        table = sorted_table(table, choice.sort)
+        answer = _whole(answer)
+        answer = replace(answer, table=sorted_table(answer.table, choice.sort))
     is_terminal = choice.path is None and sys.stdout.isatty()
     is_drawn = choice.path is None and is_drawing()
     limit = choice.rows
     if limit is None and choice.format == "text" and (is_terminal or is_drawn):
         limit = TERMINAL_ROWS
-    shown = table.head(limit) if limit else table
     if choice.format == "json":
-        write(_json_text(answer, shown), choice)
+        write(_json_pieces(answer, limit), choice)
     elif choice.format == "csv":
-        write(_csv_text(_with_share(shown, answer.snapshots)), choice)
-    elif is_drawn:
-        draw_answer(answer, shown)
-    elif is_terminal:
-        from heapscope.cli.common.terminal import draw
+        write(_csv_pieces(answer, limit), choice)
+    elif is_drawn or is_terminal:
+        if is_drawn or not limit or limit > len(answer.table):
+            answer = _whole(answer)
+        shown = answer.table.head(limit) if limit else answer.table
+        if is_drawn:
+            draw_answer(answer, shown)
+        else:
+            from heapscope.cli.common.terminal import draw
 
-        draw(answer, shown)
+            draw(answer, shown)
     else:
-        write(plain_text(answer, shown), choice)
+        write(_plain_pieces(answer, limit), choice)
 
 
-def write(text: str, choice: Choice) -> None:
-    """Text to stdout, or to a new file that appears whole or not at all.
+def write(text: str | Iterable[str], choice: Choice) -> None:
+    """Text, or pieces of one, to stdout, or to a new file that appears whole or not at all.
 
     Raises
     ------
     OutputExists, OutputFailed
     """
+    pieces = [text] if isinstance(text, str) else text
     if choice.path is None:
-        # In pieces: with PYTHONUNBUFFERED Python takes a short write, to a full disk or a closed
-        # pipe, for a whole one; only the next write fails.
-        for start in range(0, len(text), _PIECE):
-            sys.stdout.write(text[start : start + _PIECE])
+        for piece in pieces:
+            # In parts: with PYTHONUNBUFFERED Python takes a short write, to a full disk or a closed
+            # pipe, for a whole one; only the next write fails.
+            for start in range(0, len(piece), _PIECE):
+                sys.stdout.write(piece[start : start + _PIECE])
         return
     with new_file(choice.path, force=choice.force) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+        for piece in pieces:
+            file.write(piece.encode("utf-8", "backslashreplace"))
 
 
 def write_lines(lines: Iterable[str], choice: Choice) -> None:
@@ -249,18 +257,49 @@ def _json_value(value: object) -> str:
     raise TypeError(f"no JSON form of {type(value).__name__}")
 
 
-def _json_text(answer: Answer, shown: Table) -> str:
-    return json_text(
+def _whole(answer: Answer) -> Answer:
+    """An answer with all its rows in its table."""
+    from heapscope.table import Table
+
+    pieces = [answer.table, *answer.more]
+    if len(pieces) == 1:
+        return answer
+    columns = {name: [*chain(*(each.column(name) for each in pieces))] for name in answer.table.names}
+    return replace(answer, table=Table(columns), more=())
+
+
+def _pieces(answer: Answer, limit: int | None) -> Iterator[Table]:
+    """The first rows, or all; one table at least."""
+    left = limit or answer.count()
+    for piece in chain([answer.table], answer.more):
+        yield piece.head(left)
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+def _json_pieces(answer: Answer, limit: int | None) -> Iterator[str]:
+    document = json_text(
         {
             "schema_version": SCHEMA_VERSION,
             "kind": answer.kind,
             "snapshots": [snapshot_facts(snapshot) for snapshot in answer.snapshots],
             **answer.facts,
-            "row_count": len(answer.table),
+            "row_count": answer.count(),
             "totals": dict(answer.totals),
-            "rows": list(shown.rows()),
+            "rows": [],
         }
     )
+    head, end = document.removesuffix("[]\n}\n") + "[", "]\n}\n"
+    yield head
+    is_first = True
+    for piece in _pieces(answer, limit):
+        rows = json.dumps({"rows": list(piece.rows())}, indent=2, default=_json_value)
+        rows = rows[rows.index("[") + 1 : rows.rindex("]")]
+        if len(piece):
+            yield ("" if is_first else ",") + rows.rstrip()
+            is_first = False
+    yield end if is_first else f"\n  {end}"
 
 
 def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
@@ -277,14 +316,19 @@ def _with_share(shown: Table, snapshots: Sequence[Snapshot]) -> Table:
     return Table(columns)
 
 
-def _csv_text(shown: Table) -> str:
+def _csv_pieces(answer: Answer, limit: int | None) -> Iterator[str]:
     import csv
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(shown.names)
-    writer.writerows([_csv_cell(value) for value in row.values()] for row in shown.rows())
-    return text.getvalue()
+    has_heading = False
+    for piece in _pieces(answer, limit):
+        shown = _with_share(piece, answer.snapshots)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if not has_heading:
+            writer.writerow(shown.names)
+            has_heading = True
+        writer.writerows([_csv_cell(value) for value in row.values()] for row in shown.rows())
+        yield text.getvalue()
 
 
 def _csv_cell(value: object) -> str:
@@ -300,12 +344,20 @@ def _csv_cell(value: object) -> str:
     return guard + printable(str(value))
 
 
-def plain_text(answer: Answer, shown: Table) -> str:
+def plain_text(answer: Answer) -> str:
     """Every column, full names, one row a line: for pipes."""
-    rows, totals = text_rows(answer, shown)
+    return "".join(_plain_pieces(answer, None))
+
+
+def _plain_pieces(answer: Answer, limit: int | None) -> Iterator[str]:
+    """The text of `plain_text`; the rows of the first piece say how wide the columns are.
+
+    A wider cell of a later row moves the rest of its row to the right.
+    """
     heads = [column.label.replace("\n", " ") for column in answer.columns]
-    lines = [heads, *rows, *([totals] if totals else [])]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+    widths: list[int] = []
+    count = 0
+    totals: list[str] = []
 
     def joined(cells: Sequence[str]) -> str:
         aligned = [
@@ -314,7 +366,14 @@ def plain_text(answer: Answer, shown: Table) -> str:
         ]
         return "  ".join(aligned).rstrip()
 
-    text: list[str] = [*map(printable, answer.heading), *([""] if answer.heading else [])]
-    text += map(joined, lines)
-    text += ["", footer(answer, shown), *map(printable, answer.notes)]
-    return "\n".join(text) + "\n"
+    for piece in _pieces(answer, limit):
+        rows, totals = text_rows(answer, piece)
+        count += len(rows)
+        if not widths:
+            lines = [heads, *rows, *([totals] if totals else [])]
+            widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+            above = [*map(printable, answer.heading), *([""] if answer.heading else []), joined(heads)]
+            yield "".join(f"{line}\n" for line in above)
+        yield "".join(f"{joined(row)}\n" for row in rows)
+    below = [*([joined(totals)] if totals else []), "", footer(answer, count)]
+    yield "".join(f"{line}\n" for line in [*below, *map(printable, answer.notes)])

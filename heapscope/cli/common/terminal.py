@@ -74,7 +74,7 @@ def draw(answer: Answer, shown: Table, console: Console | None = None) -> None:
         grid.add_row(*cells)
     console.print(grid)
     console.print()
-    console.print(Text(footer(answer, shown), style="dim"))
+    console.print(Text(footer(answer, len(shown)), style="dim"))
     left_out = len(answer.columns) - len(kept)
     if left_out:
         plural = "columns" if left_out > 1 else "column"

@@ -40,6 +40,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowLeft" && details.open) { event.preventDefault(); line.click(); }
 });
 
+// On a narrow screen the page that is open may be among those that are out of sight.
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Search in an icicle lights up what matches.
 document.addEventListener("input", (event) => {
   const field = event.target.closest("[data-light]");

@@ -161,7 +161,7 @@ class HeapArrays:
         addresses = map_addresses(self._source, self._scan, self._progress, self._store.array)
         columns, self._degrees = fill(
             self._source, self._scan, addresses, self._tables, self.unit_bytes, self._progress,
-            self._store.array,
+            self._store.array, partial(array_beside, self._index_file),
         )  # fmt: skip
         if self._scan.coverage is not None and not columns.roots.kinds.size:
             columns.roots = self._assumed_roots()
@@ -381,7 +381,8 @@ class HeapArrays:
     @cached_property
     def shortest_parents(self) -> NDArray[np.uint32]:
         """See `heapscope.heap.graph.reachability.Reachability.parents`."""
-        return shortest_parents(self.references, self.root_members, self._progress)
+        parents = array_beside(self._index_file, self.references.object_count, np.uint32)
+        return shortest_parents(self.references, self.root_members, self._progress, parents)
 
     @property
     def owner_parents(self) -> NDArray[np.uint32]:

@@ -11,6 +11,11 @@ NO_CLASS_IS_NEAR = (
 )
 
 
+def without_plus(pattern: str, subclasses: bool) -> tuple[str, bool]:
+    """A pattern without the ``+`` at its end that asks for subclasses, and whether they are picked."""
+    return pattern.removesuffix("+"), subclasses or pattern.endswith("+")
+
+
 def matching_classes(
     pattern: str, names: Iterable[str], superclasses: Mapping[str, str], *, subclasses: bool = True
 ) -> tuple[str, ...]:

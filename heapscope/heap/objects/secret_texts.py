@@ -15,16 +15,26 @@ through `heapscope.secrets.scrub`.
 from __future__ import annotations
 
 import re
+from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from heapscope.heap.objects.alike import alike_but_for_digits
 from heapscope.heap.objects.environment import environment_of, system_properties_of
 from heapscope.heap.objects.fields import class_fields, read_field
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.heap.objects.values import have_words, read_strings
 from heapscope.parser.tags import BasicType
-from heapscope.secrets import SECRET_WORDS, is_telling, mask_text, mask_value, mask_whole, names_secret
+from heapscope.secrets import (
+    SECRET_WORDS,
+    is_telling,
+    is_told_by_digits,
+    mask_text,
+    mask_value,
+    mask_whole,
+    names_secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +122,9 @@ class SecretTexts:
 
 
 def secret_texts(graph: HeapGraph) -> SecretTexts:
-    """The secrets of a heap."""
-    return graph.kept("secret texts", lambda: _find(graph))
+    """The secrets of a heap, found once, however many threads ask."""
+    with graph.kept("lock of secret texts", RLock):
+        return graph.kept("secret texts", lambda: _find(graph))
 
 
 def masked_text(graph: HeapGraph, object_id: int, text: str, name: str = "") -> str:
@@ -244,13 +255,27 @@ def _held_by_maps(graph: HeapGraph) -> _Held:
     distinct = np.nonzero(_marked(graph, keys))[0]
     # Of millions of keys a few are looked at one by one.
     distinct = distinct[have_words(graph, distinct, SECRET_WORDS)]
-    texts = [text or "" for text in read_strings(graph, distinct)]
-    tells = np.array([names_secret(text) for text in texts], bool)
-    outright = np.array([_OUTRIGHT.search(text) is not None for text in texts], bool) & tells
+    tells, outright = _are_telling(graph, distinct)
     return _Held(
         values[_marked(graph, distinct[outright])[keys]],
         values[_marked(graph, distinct[tells & ~outright])[keys]],
     )
+
+
+def _are_telling(graph: HeapGraph, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which strings are called after a secret, and which of them after one that is masked wherever it occurs.
+
+    One text stands for all that differ in digits alone: maps have millions of numbered keys.
+    """
+    alike = alike_but_for_digits(graph, rows)
+    shown, which = np.unique(alike, return_inverse=True)
+    texts = [text or "" for text in read_strings(graph, rows[shown])]
+    tells = np.array([names_secret(text) for text in texts], bool)[which]
+    outright = np.array([_OUTRIGHT.search(text) is not None for text in texts], bool)[which]
+    needs_digits = np.array([is_told_by_digits(text) for text in texts], bool)[which]
+    each = np.nonzero(needs_digits)[0]
+    tells[each] = [names_secret(text or "") for text in read_strings(graph, rows[each])]
+    return tells, outright & tells
 
 
 def _pairs_of_entries(

@@ -28,3 +28,11 @@ def test_census_of_patterns(run: Run, series: list[Path]) -> None:
 def test_a_heap_dump_and_a_class_histogram_side_by_side(run: Run, dump: Path, series: list[Path]) -> None:
     rows = rows_of(run("census", dump, series[0], "--class", FILE_SYSTEM, "--json"))
     assert [(row["snapshot"], row["instance_count"]) for row in rows] == [("two", 2), ("leak-1", 1_000)]
+
+
+def test_a_plus_asks_for_subclasses(run: Run, dump: Path, series: list[Path]) -> None:
+    for options in ([], ["--no-subclasses"]):
+        ran = run("census", dump, *options, "--class", f"{FILE_SYSTEM}+", "--json")
+        (row,) = rows_of(ran)
+        assert (row["class_name"], row["instance_count"]) == (f"{FILE_SYSTEM}+", 2)
+    assert run("census", *series, "--class", "a.Absent+").code == 3

@@ -158,6 +158,7 @@ def test_a_command_runs_for_each_snapshot(run: Run, taken: Taken, tmp_path: Path
     ran = run("collect", "7", "-o", tmp_path, "--then", "exit 5")
     assert ran.code == 3
     assert "--then ended with 5; the snapshot is whole" in ran.err
+    assert "--then ended by signal 9" in run("collect", "7", "-o", tmp_path, "--then", "kill -9 $$").err
 
 
 @pytest.mark.usefixtures("running")

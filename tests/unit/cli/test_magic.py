@@ -228,6 +228,19 @@ def test_rows_are_taken_as_a_frame(shell: Any, shown: Shown, dump: Path) -> None
     assert sum("class_name" in html or "instances" in html for html in shown) == 1
 
 
+def test_what_is_printed_is_taken_as_a_frame_too(shell: Any, shown: Shown, dump: Path) -> None:
+    shell.run_cell(f"threads = %heapscope threads {dump}")
+    with heapscope.open(dump, use_index=False) as heap:
+        assert len(shell.user_ns["threads"]) == len(heap.threads())
+    assert {"name", "retained_bytes", "top_frame"} <= set(shell.user_ns["threads"])
+    shell.run_cell(f"checks = %heapscope check {dump} --max '{FILE_SYSTEM}+ <= 1'")
+    assert shell.user_ns["_exit_code"] == 1
+    assert shell.user_ns["checks"]["outcome"].tolist() == ["failed"]
+    shell.run_cell(f"objects = %heapscope objects {dump} {FILE_SYSTEM}")
+    assert len(shell.user_ns["objects"]) == 2
+    assert "<th>class</th>" in shown[-1].replace(' scope="col"', "")
+
+
 def test_a_cell_is_a_query(shell: Any, dump: Path) -> None:
     pytest.importorskip("duckdb")
     query = "SELECT class_name, count(*) AS n\nFROM objects GROUP BY 1"

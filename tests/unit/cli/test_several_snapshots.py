@@ -39,6 +39,14 @@ def test_one_is_meant_the_last_by_default(run: Run, agent: Path, command: str) -
     assert "holds 2 heaps" in ran.err
 
 
+def test_a_file_with_one_heap_is_not_said_to_be_broken(run: Run, dump: Path) -> None:
+    ran = run("info", dump, "--heap", "2")
+    assert ran.code == 3
+    assert ran.err == (
+        f"heapscope: {dump}: holds one heap, so there is no number 2; name the file without a number\n"
+    )
+
+
 def test_info_lists_them(run: Run, agent: Path) -> None:
     text = run("info", agent).out
     assert "heaps         2 in this file; here is agent#2" in text

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from heapscope.collector import attach
+from heapscope.collector import attach, target_user
 from heapscope.collector.processes import NO_SOCKET, NOBODY_LISTENS
+from heapscope.collector.target_user import Owner
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 from tests.unit.collector.living import jvm_process
 
@@ -151,10 +152,17 @@ def test_one_signal_opens_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give a file away")
-def test_a_file_that_the_jvm_would_not_believe_keeps_the_signal_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HotSpot takes a SIGQUIT beside another user's file for one that asks for its threads."""
+@pytest.mark.parametrize("is_here", [False, True])
+def test_a_file_that_the_jvm_would_not_believe_keeps_the_signal_back(
+    is_here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HotSpot takes a SIGQUIT beside another user's file for one that asks for its threads.
+
+    A file in its current directory counts before the one in ``/tmp``.
+    """
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *sent: pytest.fail(f"sent {sent}"))
-    path = Path(f"/tmp/.attach_pid{os.getpid()}")
+    monkeypatch.chdir(tmp_path)
+    path = (tmp_path if is_here else Path("/tmp")) / f".attach_pid{os.getpid()}"
     path.touch()
     os.chown(path, 65534, 65534)
     try:
@@ -163,8 +171,30 @@ def test_a_file_that_the_jvm_would_not_believe_keeps_the_signal_back(monkeypatch
         ):
             attach.connect(replace(PROCESS, attach="signal"), allow_sigquit=True)
         assert path.exists()
+        assert is_here or not Path(path.name).exists()
     finally:
         path.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to give a file to root")
+@pytest.mark.parametrize(("version", "is_believed"), [("17.0.15+6", True), ("25.412-b08", False)])
+def test_roots_file_is_believed_since_jdk_11(
+    version: str, is_believed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The JVM is nobody's."""
+    monkeypatch.setattr(target_user, "owner_of", lambda pid: Owner(65534, 65534, is_foreign=False))
+    name = ".attach_pid4711"
+    (tmp_path / name).touch()
+    folder = os.open(tmp_path, os.O_RDONLY)
+    process = replace(PROCESS, jvm_version=version)
+    try:
+        if is_believed:
+            attach._create_trigger(process, folder, name)
+        else:
+            with pytest.raises(AttachRefused, match=r"belongs to user root, .*; root can remove it"):
+                attach._create_trigger(process, folder, name)
+    finally:
+        os.close(folder)
 
 
 def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from heapscope.collector import channel
 from heapscope.collector.channel import created_seconds, release_of
+from tests.unit.collector.living import jvm_process
 
 
 @pytest.mark.parametrize(
@@ -33,3 +39,19 @@ def test_only_the_jvms_own_words_mean_success(said: str, seconds: float | None) 
 )
 def test_releases(said: str, release: int) -> None:
     assert release_of(said) == release
+
+
+def test_a_program_beside_the_jvm_is_run_only_where_no_link_leads_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link of the target's user may lead to any program of root's."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    program = tmp_path / "jdk/bin/jcmd"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    process = replace(jvm_process(), libjvm=str(tmp_path / "jdk/lib/server/libjvm.so"))
+    assert channel._program("jcmd", process) == str(program)
+    program.rename(tmp_path / "other")
+    program.symlink_to(tmp_path / "other")
+    assert channel._program("jcmd", process) is None

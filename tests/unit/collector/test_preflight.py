@@ -58,6 +58,7 @@ def test_its_own_rate_counts_more(process: JvmProcess, tmp_path: Path) -> None:
 
 def test_what_could_go_wrong_is_said(process: JvmProcess, tmp_path: Path) -> None:
     assert "the dump is then ended" in expect(process, None, max_pause_seconds=10).warnings[0]
+    assert "--max-pause 15s" in expect(process, None, max_pause_seconds=10).warnings[0]  # it takes 14.5 s
     filed = expect(process, None, stream=False, max_pause_seconds=10)
     assert any("cannot be ended" in reason for reason in filed.refusals)
     needs_signal = replace(process, attach="signal", attach_reason="needs a SIGQUIT")

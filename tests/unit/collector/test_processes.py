@@ -399,3 +399,11 @@ def test_this_process_is_still_the_one_that_was_looked_at() -> None:
     with pytest.raises(JvmNotFound, match=f"process {process.pid}: .*heapscope ps"):
         get(process.pid)
     assert survives_broken_pipe(process)  # Python ignores SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [("17.0.15+6-Debian-1deb12u1", 17), ("25+36", 25), ("25.0.3+9-LTS", 25), ("25.412-b08", 8), (None, 0)],
+)
+def test_the_release_is_told_from_hotspots_version(version: str | None, release: int) -> None:
+    assert replace(jvm_process(), jvm_version=version).release == release

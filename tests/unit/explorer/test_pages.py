@@ -30,6 +30,7 @@ HOSTILE = (
     '" hx-get="/notes" hx-trigger="load',
     "{{7*7}}{% raw %}",
     "\u200f\u202b" + "very long " * 100_000,
+    "?q=x#y%2Fz&dump=gone",
 )
 SECRET = "hunter2-hunter2"
 
@@ -214,3 +215,17 @@ def test_the_story_of_the_mission_over_links_alone(client: Client) -> None:
         each for each in Links(diagnosis).found if each.startswith("/strings?q=KERB_TICKET_CACHE_PATH")
     }
     assert "java.lang.ProcessEnvironment$Variable.str" in unescape(client.page(link).text)
+
+
+def test_a_path_from_a_class_that_is_no_root_says_who_keeps_it(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    d.cls("com.acme.Session")
+    d.cls("com.acme.Loader", super_name="java.lang.ClassLoader", fields={"main": "java.lang.Class"})
+    session, loader = d.instance("com.acme.Session"), d.instance("com.acme.Loader")
+    registry = d.cls("com.acme.Registry", statics={"last": ("Object", session)}, loader_id=loader)
+    d.set(loader, main=registry)
+    d.root("JNI_GLOBAL", loader)
+    (tmp_path / "a.hprof").write_bytes(d.dump().data)
+    with serving([tmp_path / "a.hprof"], index_dir=tmp_path / "index") as found:
+        text = found.page(f"/parts/path/0x{session:x}").text
+    assert "No GC root of its own: its class loader keeps it" in text

@@ -9,8 +9,9 @@ import pytest
 
 import heapscope
 from heapscope import AmbiguousName, HeapscopeError, JavaObject, ObjectNotFound, ObjectSet
+from heapscope.heap import object_table
 from heapscope.heap.heap import Heap
-from heapscope.heap.object_table import object_table, where
+from heapscope.heap.object_table import object_order, object_tables, where
 from heapscope.heap.objects.field_paths import split_path
 from tests.support.dumps import DumpBuilder, build
 
@@ -181,17 +182,32 @@ def test_an_address_is_a_condition(heap: Heap) -> None:
 
 def test_a_table_has_what_retains_most_first(heap: Heap) -> None:
     orders = heap.objects("a.Order")
-    table = object_table(orders, ["customer.name", "total"])
+    (table,) = object_tables(orders, ["customer.name", "total"], object_order(orders))
     sizes = table.column("retained_bytes")
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == 3
     assert set(table.column("customer.name")) == {"ann", "bob"}
     for place, address in enumerate(table.column("address")):
         assert heap.object_at(int(address, 16))["total"] == table.column("total")[place]
-    assert object_table(orders, [], limit=1).column("address") == table.column("address")[:1]
-    assert object_table(orders, [], by="address").column("address") == [
-        f"0x{each:x}" for each in orders.object_ids.tolist()
-    ]
+    addresses = [f"0x{each:x}" for each in orders.object_ids.tolist()]
+    (by_address,) = object_tables(orders, [], object_order(orders, "address"))
+    assert by_address.column("address") == addresses
+    (by_total,) = object_tables(orders, ["total"], object_order(orders, "total"))
+    assert by_total.column("total") == sorted(table.column("total"), reverse=True)
+    assert [len(each) for each in object_tables(orders, ["total"], object_order(orders)[:0])] == [0]
+
+
+def test_objects_come_in_pieces_that_make_one_table(heap: Heap, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = heap.objects("a.Order")
+    for by in ("retained_bytes", "customer.name", "class_name"):
+        order = object_order(orders, by)
+        (whole,) = object_tables(orders, ["customer.name"], order)
+        monkeypatch.setattr(object_table, "PIECE_ROWS", 2)
+        assert object_order(orders, by).tolist() == order.tolist()
+        pieces = list(object_tables(orders, ["customer.name"], order))
+        assert [len(piece) for piece in pieces] == [2, 1]
+        assert [row for piece in pieces for row in piece.rows()] == list(whole.rows())
+        monkeypatch.undo()
 
 
 def test_classes_take_the_names_that_objects_take(heap: Heap) -> None:

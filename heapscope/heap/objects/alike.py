@@ -1,0 +1,65 @@
+"""Strings that are the same text but for their digits: ``session-1``, ``session-2``, by the million."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapscope.heap.objects import kernels
+from heapscope.heap.objects.fields import read_field
+from heapscope.heap.objects.values import string_arrays
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapscope.heap.graph.heap_graph import HeapGraph
+
+_ROWS_AT_ONCE = 1 << 16
+_LONGEST = 256  # bytes of a text that is compared; longer ones are few
+# Each digit becomes 0; the other bytes stay what they are.
+_WITHOUT_DIGITS = np.array([ord("0") if chr(byte).isdecimal() else byte for byte in range(256)], np.uint8)
+
+
+def alike_but_for_digits(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each string the place of one that reads the same but for its digits, perhaps its own.
+
+    Nothing is decoded.  Texts that are not ASCII, or long, are alike to themselves alone.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (k,)
+        Object indices of strings.
+
+    Returns
+    -------
+    int64 array, shape (k,)
+    """
+    found = np.arange(rows.size, dtype=np.int64)
+    for start in range(0, rows.size, _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        found[start : start + some.size] = start + _alike(graph, some)
+    return found
+
+
+def _alike(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    arrays = string_arrays(graph, rows)
+    coder = read_field(graph, rows, "coder", is_optional=True)
+    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
+    is_wide = ((coder.types == 0) | (coder.bits != 0)).astype(np.uint8)
+    lengths = np.empty(rows.size, np.int64)
+    kernels.ascii_lengths(graph.buffer, offsets, is_wide, graph.identifier_bytes, lengths)
+    lengths[lengths > _LONGEST] = -1
+    ends = np.cumsum(np.maximum(lengths, 0))
+    data = np.empty(int(ends[-1]), np.uint8)
+    kernels.copy_bytes(graph.buffer, offsets + (1 + graph.identifier_bytes + 9), lengths, ends, data)
+    data = _WITHOUT_DIGITS[data]
+    found = np.arange(rows.size, dtype=np.int64)
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        at = np.nonzero(lengths == length)[0]
+        texts = np.ascontiguousarray(data[(ends[at] - length)[:, None] + np.arange(length)])
+        _, first, which = np.unique(
+            texts.view(f"V{length}").reshape(-1), return_index=True, return_inverse=True
+        )
+        found[at] = at[first[which.reshape(-1)]]
+    return found
