@@ -18,7 +18,7 @@ PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 FUZZ_OPTIONS ?= --seconds 60
 
-.PHONY: help report dist test-wheel test test-oldest lint types docs format fuzz audit lock benchmark samples notebooks ratios system-packages clean
+.PHONY: help report dist test-wheel test test-oldest lint types docs pictures format fuzz audit lock benchmark samples notebooks ratios system-packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ types: $(VENV)/.installed-dev ## mypy --strict
 docs: $(VENV)/.installed-docs ## Build the documentation into build/site, and check every link in it
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 	$(RUN) docs._site.links build/site
+
+pictures: $(VENV)/.installed-dev $(VENV)/.installed-notebook system-packages ## Make every picture of the documentation again
+	$(RUN) docs._site.pictures
 
 format: $(VENV)/.installed-dev ## Let ruff rewrite the files
 	$(RUN) ruff check --fix .

@@ -48,6 +48,9 @@ def census(
 
     Without --class: FileSystem, UserGroupInformation, Subject, FileSystem$Cache$Key, DFSClient and
     Configuration, which one leaked libhdfs connect adds to.
+
+    \b
+    heapscope census worker-*.hprof.gz --class 'com.acme.*'
     """
     from heapscope.analysis.snapshots import snapshots
 

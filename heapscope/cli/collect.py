@@ -185,6 +185,10 @@ def collect(
 
     The JVM stands still while it writes a dump, for --max-pause at most; a class histogram takes a third
     to a half of the time of a dump. --check says beforehand how long it may take.
+
+    \b
+    heapscope collect 4711 --every 10m --count 4 -o dumps
+    heapscope collect --role worker --trigger 'rss>8G' -o dumps
     """
     if not pids and role is None:
         raise click.UsageError("No process is named: give a PID ('heapscope ps' lists them), or --role NAME.")

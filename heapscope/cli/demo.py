@@ -60,6 +60,9 @@ def demo(connects: int, output: Path, from_samples: bool) -> None:
 
     Real Hadoop classes in real JVMs: needs the extra "demo" and a JDK 11 to 23. Without them, or with
     --from-samples, the same story is told from sample_dumps/, where that folder is.
+
+    \b
+    heapscope demo --from-samples
     """
     if output.is_dir() and any(output.iterdir()):
         raise OutputExists(output)

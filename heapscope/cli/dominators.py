@@ -48,6 +48,9 @@ def dominators(dump: Path, of: str | None, by: str, following: dict[str, Any], c
     where no other one retains it; --of goes a step down the dominator tree.
 
     Sums by class, package or loader leave out members that another member retains.
+
+    \b
+    heapscope dominators worker-3.hprof --by package
     """
     if of is not None and by != "object":
         raise click.UsageError("--of and --by exclude each other.")

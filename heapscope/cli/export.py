@@ -52,6 +52,9 @@ def export(
     parquet and arrow: a folder with a file for each table of 'heapscope sql' but findings and growth, for
     polars, pandas, DuckDB or Spark. folded, speedscope and pprof: the dominator tree by class, weighted by
     retained bytes, for speedscope, 'go tool pprof', Grafana or flamegraph.pl; with --before the difference.
+
+    \b
+    heapscope export worker-3.hprof --to parquet -o worker-3
     """
     is_profile = to not in ("parquet", "arrow")
     if before is not None and not is_profile:

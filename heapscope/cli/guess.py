@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from heapscope.cli.common.standard_input import STANDARD_INPUT, beginning, has_dump
+from heapscope.errors import NotHprof
 from heapscope.parser.numbered import split_number
 from heapscope.reporter.text import printable
 
@@ -22,6 +23,7 @@ class FileKind(Enum):
     HISTOGRAM = "a class histogram", "class histograms"
     SAMPLES = "samples of 'watch'", "samples of 'watch'"
     LOG = "a text", "texts"
+    WEB_PAGE = "a web page", "web pages"
 
 
 # A mix of these is a series of one process.
@@ -50,6 +52,8 @@ def guess(arguments: Sequence[str]) -> list[str]:
     ------
     click.UsageError
         The files are of kinds that no one command reads.
+    NotHprof
+        They are web pages, as a failed download leaves them.
     """
     files = [each for each in arguments if is_file(each)]
     kinds = {kind for each in files for kind in _kinds(split_number(each)[0])}
@@ -62,6 +66,9 @@ def guess(arguments: Sequence[str]) -> list[str]:
         raise click.UsageError(
             f"These are samples of 'watch'. A chart of them is written by: {told('plot', arguments)}"
         )
+    elif kinds == {FileKind.WEB_PAGE}:
+        problem = "a web page, and no dump: the download failed, or it is of another file; download it again"
+        raise NotHprof(files[0], None, problem)
     else:
         named = ", ".join(sorted(kind.value[1] for kind in kinds))
         raise click.UsageError(
@@ -104,7 +111,7 @@ def _kind(path: Path) -> FileKind:
 
 
 def _kind_of(head: bytes, path: Path) -> FileKind:
-    from heapscope.parser.foreign_files import SAMPLE_COLUMNS, own_answer
+    from heapscope.parser.foreign_files import SAMPLE_COLUMNS, is_web_page, own_answer
     from heapscope.parser.tags import MAGIC_PREFIX
     from heapscope.parser.texts.class_histogram import is_histogram
 
@@ -116,5 +123,7 @@ def _kind_of(head: bytes, path: Path) -> FileKind:
         return FileKind.SAMPLES
     if own_answer(head) is not None:
         return FileKind.DUMP
+    if is_web_page(head):
+        return FileKind.WEB_PAGE
     is_text = b"\0" not in head and bool(head.strip())
     return FileKind.LOG if is_text else FileKind.DUMP

@@ -64,7 +64,11 @@ def _facts(found: VmObjects | None) -> dict[str, Any]:
     "loaded, and filler arrays, which a dump hides.",
 )
 def histogram(dump: Path, choice: Choice, as_jvm: bool, retained: bool, following: dict[str, Any]) -> None:
-    """Instances and shallow bytes of every class in DUMP, the largest first."""
+    """Instances and shallow bytes of every class in DUMP, the largest first.
+
+    \b
+    heapscope histogram worker-3.hprof --top 20
+    """
     from heapscope.analysis.growth.snapshot import read_snapshot, snapshot_of
 
     if choice.sort == "retained_bytes" and not retained:

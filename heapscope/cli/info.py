@@ -49,6 +49,9 @@ def info(
     """What DUMP is and what process it comes from: format, capture time, how sizes were found, GC
     roots, memory outside of the heap that objects stand for, JVM, environment and system properties
     as the heap itself holds them.
+
+    \b
+    heapscope info worker-3.hprof
     """
     from heapscope.analysis.growth.snapshot import read_snapshot, read_snapshots
     from heapscope.heap.open_heaps import OpenHeaps

@@ -79,6 +79,9 @@ def inspect(
     retained size, how the GC roots reach it, and what a string, an array or a collection holds.
 
     What may be secret is masked.
+
+    \b
+    heapscope inspect worker-3.hprof 0xfd8cf318
     """
     from heapscope.heap.objects.masked_inspection import masked
 

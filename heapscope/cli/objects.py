@@ -57,6 +57,9 @@ def objects(
 
     Without --fields the fields of the class itself are shown. Strings, boxed values and enums read as their
     values; what may be secret is masked.
+
+    \b
+    heapscope objects worker-3.hprof com.acme.Session --top 10
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.heap.object_table import field_names, object_order, object_tables, where

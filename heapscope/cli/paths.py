@@ -45,6 +45,9 @@ def paths(
     """Paths from the GC roots of DUMP to one object (0xADDRESS), the shortest first; or, for a CLASS, the
     paths to all its instances merged into a tree of steps Class.field, each with how many
     instances are held that way. An instance that several hold is counted under each.
+
+    \b
+    heapscope paths worker-3.hprof com.acme.Session
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
 

@@ -44,6 +44,9 @@ def ps(role: str | None, show_secrets: bool, choice: Choice) -> None:
     """Every process that hosts a JVM, embedded in another program or not: TensorFlow role, Java heap
     (used, committed, at most), memory, age in hours, minutes and seconds, whether it can be attached to,
     main class or script. Nothing is contacted.
+
+    \b
+    heapscope ps --sort rss
     """
     from heapscope.collector import processes
     from heapscope.collector.sidecar import process_facts

@@ -49,6 +49,9 @@ def referrers(
     and field, level by level: incoming references. Each level has the referrers of the one before.
 
     "Referred to" is how many objects of the level before are referred to that way.
+
+    \b
+    heapscope referrers worker-3.hprof com.acme.Session
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.heap.retention.referrers import referrers_by_level

@@ -57,6 +57,9 @@ def retained(
 
     No dominator tree tells this: objects that are each a GC root, or that share what they hold, retain
     much more together than the sum of their own retained sizes.
+
+    \b
+    heapscope retained worker-3.hprof com.acme.Session
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.parser.tags import ROOT_KIND_NAMES

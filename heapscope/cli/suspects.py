@@ -50,6 +50,9 @@ def suspects(
     """Leak suspects of DUMP: objects that retain a large share of what is reachable, with the point
     where things pile up, and classes whose instances do so together; then memory outside of the heap
     that objects stand for, and the classes, packages and class loaders that retain most.
+
+    \b
+    heapscope suspects worker-3.hprof
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.analysis.leaks.resident import resident_memory

@@ -42,6 +42,9 @@ _NAMES = 5
 def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: Choice) -> None:
     """Threads of DUMP with their stacks, the objects that local variables refer to, and what each
     thread retains, the most first. Virtual threads whose stacks are equal stand together.
+
+    \b
+    heapscope threads worker-3.hprof --top 10
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
     from heapscope.heap.objects.secret_texts import masked_text

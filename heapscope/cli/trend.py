@@ -66,6 +66,9 @@ def trend(
 
     A class "grows" if it rises beyond chance (4 DUMPs at least), or in every step of 3; two DUMPs cannot
     tell. With --class each PATTERN is one row, the classes that it names and their subclasses taken together.
+
+    \b
+    heapscope trend worker-*.hprof.gz --class 'com.acme.*'
     """
     from heapscope.analysis.snapshots import snapshots
 

@@ -186,6 +186,9 @@ def watch(
 def plot(files: tuple[Path, ...], output: Path | None, force: bool) -> None:
     """Draw the memory of every process in FILE..., which 'heapscope watch' wrote: resident size, how much
     of it lies in the Java heap, the old generation after GC; and print what grew.
+
+    \b
+    heapscope plot watch.csv -o watch.png
     """
     picture = output or Path(files[0].with_suffix(".png").name)
     if picture.suffix not in (".png", ".svg", ".pdf"):

@@ -213,6 +213,18 @@ def _text(path: str, head: bytes, size: int) -> str | None:
     return f"text{_quoted(start)}; {_NEW_DUMP}"
 
 
+def is_web_page(head: bytes) -> bool:
+    """Whether a file begins as HTML does; XML may be a log, as that of OpenJ9's collector.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first bytes.
+    """
+    start = head[:_TEXT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html"))
+
+
 def own_answer(head: bytes) -> str | None:
     """What kind of answer of heapscope, as JSON, a file begins with; None where it is something else.
 

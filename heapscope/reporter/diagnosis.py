@@ -100,6 +100,9 @@ class FindingSection:
         text = f"{format_count(self.instance_count)} {self.unit[self.instance_count != 1]}"
         if self.retained_bytes is None or self.bytes_each is None:
             return text
+        last = next((count for count in reversed(self.counts) if count is not None), self.instance_count)
+        if last != self.instance_count and not self.sizes:  # of a class histogram that was taken later
+            text += " in the last heap dump"
         share = f", {self.share:.0%} of all that is in use" if self.share and self.share >= 0.005 else ""
         if self.instance_count == 1:
             return f"{text}, {format_bytes(self.retained_bytes)}{share}"

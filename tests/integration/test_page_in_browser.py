@@ -6,11 +6,13 @@ import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heapscope.reporter.diagnosis import HolderNode
 from heapscope.reporter.incident import build_incident
 from heapscope.reporter.render import render_html
 from heapscope.units import format_bytes
@@ -297,6 +299,18 @@ def test_a_long_name_of_what_leaks_breaks_on_a_phone(browser: Any, page: Path) -
     with window(browser, 360):
         opened(browser, long)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
+def test_on_a_phone_what_holds_them_is_not_cut(browser: Any, page: Path) -> None:
+    node = HolderNode("Leaky$OrderBook.open", 160, 27_300_000, ())
+    diagnosis = INCIDENT.diagnosis
+    findings = (replace(diagnosis.findings[0], holders=(node,)), *diagnosis.findings[1:])
+    held = page.with_name("held.html")
+    held.write_text(render_html(replace(INCIDENT, diagnosis=replace(diagnosis, findings=findings))), "utf-8")
+    with window(browser, 360):
+        browser.get(held.as_uri())
+        script = "return document.querySelector('.icicle').getBoundingClientRect().right"
+        assert 300 < browser.execute_script(script) <= 360
 
 
 def test_on_a_phone_rows_are_cards(browser: Any, page: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import heapscope
 from heapscope.parser.texts.class_histogram import read_histogram
+from heapscope.reporter.diagnosis import describe_diagnosis
 
 SAMPLES = Path(__file__).parents[2] / "sample_dumps"
 EXPECTED: dict[str, Any] = json.loads((SAMPLES / "expected.json").read_text(encoding="utf-8"))
@@ -84,3 +85,13 @@ def test_the_process_is_read_from_the_heap() -> None:
         assert threads["Reference Handler"].is_daemon
     with heapscope.open(HEALTHY[0]) as heap:
         assert "KERB_TICKET_CACHE_PATH" not in heap.environment()
+
+
+def test_sizes_are_of_the_last_heap_dump_where_a_class_histogram_is_newer() -> None:
+    older = [SAMPLES / "leak-1.hprof.gz", SAMPLES / "leak-2.hprof.gz"]
+    newer = SAMPLES / "leak-4.histogram.txt"
+    (finding,) = describe_diagnosis(heapscope.diagnose([*older, newer])).findings
+    (alone,) = describe_diagnosis(heapscope.diagnose(older)).findings
+    assert (finding.counts, finding.instance_count) == ((5, 20, 50), 20)
+    assert (finding.retained_bytes, finding.bytes_each) == (alone.retained_bytes, alone.bytes_each)
+    assert finding.what.startswith("20 Hadoop file systems in the last heap dump, 1.38 MB together")

@@ -173,6 +173,17 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     assert [link for link in links if not (path.parent / link).exists() and not made.fullmatch(link)] == []
 
 
+def test_every_picture_is_made_by_the_script_and_shown() -> None:
+    from docs._site.pictures import PICTURES
+
+    shown = {
+        Path(target).stem
+        for path in PAGES
+        for target in re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", path.read_text(encoding="utf-8"))
+    }
+    assert {path.stem for path in (ROOT / "docs").rglob("*.png")} == set(PICTURES) == shown
+
+
 def test_make_targets_of_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set()

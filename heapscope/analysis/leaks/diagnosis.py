@@ -385,7 +385,8 @@ def _finding(
         unit=leak.unit,
         confidence=_confidence(found, counts),
         counts=counts,
-        instance_count=next(number for number in reversed(counts) if number is not None),
+        # What they retain is of the dump; the last snapshot may be the text of a class histogram.
+        instance_count=len(objects) if objects else next(one for one in reversed(counts) if one is not None),
         retained_bytes=retained,
         share=share,
         per_hour=rate,

@@ -52,7 +52,7 @@ class Finding(PlainDict, RichRepr):
     counts : tuple of int or None
         How many there were in each snapshot; None where that snapshot cannot tell.
     instance_count : int
-        How many there are.
+        How many there are, in the dump that was looked at where there is one.
     retained_bytes, share : int, float or None
         Exact retained size of all of them together; as a part of what is reachable.
     per_hour : Rate or None

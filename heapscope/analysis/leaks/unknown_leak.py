@@ -237,6 +237,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
     always = _is_rising(counts)
     how = "grows in every snapshot" if always else "keeps growing"
     retained = share = holders = example = None
+    instance_count = key.instance_counts[-1]
     owner = ""
     why = (
         "Something adds these objects and nothing takes them out again. What holds them, below, names the "
@@ -258,6 +259,8 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
                 "it has to interrupt it, or to shut down its pool.",
                 "Until then a thread keeps what it refers to, with its class loader.",
             )
+        # What is retained is of this dump; the last snapshot may be the text of a class histogram.
+        instance_count = len(members)
         example = newest(members)
         retained = members.retained_bytes()
         share = retained / evidence.reachable_bytes
@@ -271,7 +274,7 @@ def _finding(key: KeyGrowth, grown_bytes: int, growth: Growth, evidence: Snapsho
         unit=("instance", "instances"),
         confidence=LIKELY if evidence.graph is not None and key.verdict == GROWS else POSSIBLE,
         counts=key.instance_counts,
-        instance_count=key.instance_counts[-1],
+        instance_count=instance_count,
         retained_bytes=retained,
         share=share,
         per_hour=per_hour,

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH, _HEIGHT = 8.0, 1.5
+# What the ticks leave out of a date, for ticks from years to seconds; as dates are written everywhere else.
+_DATES = ["", "%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d %H:%M"]
+_HEADROOM = 1.12
+_ROOM_FOR_TWO = 1.35  # the line of a heap has two labels, one above the other
 _MOST = 60  # panels: matplotlib draws no picture of more than 65,536 pixels
 
 
@@ -77,7 +81,7 @@ def draw_events(axes: Axes, group: LogGroup, colour: str, ends: tuple[Any, Any] 
             axes.plot([when[-1], max(ends[1], when[-1])], [values[-1]] * 2, **quiet)
         label_end(axes, when[-1] if ends is None else ends[1], values[-1], _counted(group, len(when)))
         unit = "events so far"
-    axes.set_ylim(0, max(values) * 1.12)
+    axes.set_ylim(0, max(values) * (_ROOM_FOR_TWO if group.befores else _HEADROOM))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     axes.set_title(group.kind.title, loc="left", color=INK, fontsize=10)
     if unit:
@@ -164,5 +168,5 @@ def _span_of_time(groups: Sequence[LogGroup]) -> tuple[Any, Any]:
 def _dated_axis(axes: Axes, begin: Any, end: Any) -> None:
     locator: Any = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, offset_formats=_DATES))  # type: ignore[no-untyped-call]
     axes.set_xlim(begin, end)

@@ -113,12 +113,12 @@ def _compared(classes: Any) -> str:
                 *map(number_cell, counts),
                 number_cell(format_count(round(one.expected), signed=True)),
                 number_cell(format_count(one.grown, signed=True)),
-                text_cell(f"grows {one.outcome}"),
+                text_cell(one.outcome.replace(" ", "\N{NO-BREAK SPACE}")),
             )
         )
     left = len(classes) - len(rows)
     note = f"and {plural(left, 'more class', 'more classes')}" if left > 0 else ""
-    heads = ("Class", "in A", "in B", "B at the rate of A", "B in truth", "outcome")
+    heads = ("Class", "in A", "in B", "B at the rate of A", "B in truth", "grows")
     return grid(heads, rows, note) if rows else "<p>No class grew.</p>"
 
 

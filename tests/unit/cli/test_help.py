@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_help_of_a_command(run: Run, name: str) -> None:
             assert parameter.help, f"{name} {parameter.opts} has no help"
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "completion"])
+def test_every_command_has_an_example_that_is_right(run: Run, name: str) -> None:
+    before, _, _ = run(name, "--help").out.replace("\\\n", "").partition("Options:")
+    examples = [line.strip() for line in before.splitlines() if line.startswith(f"  heapscope {name}")]
+    assert examples
+    for example in examples:
+        commands()[name].make_context(name, shlex.split(example)[2:])
+
+
 def test_no_arguments_say_what_to_do_first(run: Run) -> None:
     ran = run()
     assert (ran.code, ran.err) == (0, "")
@@ -120,6 +130,13 @@ def test_files_that_no_one_command_reads_are_no_guess(run: Run, dump: Path, tmp_
     for asked in (run(verdict), run("diagnose", verdict)):
         assert (asked.code, asked.out) == (3, "")
         assert f"name the class histogram that was taken with it: {tmp_path}/w.1.histogram.txt" in asked.err
+    page = tmp_path / "worker.hprof"
+    page.write_text("<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n")
+    ran = run(page)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+    assert ran.err.startswith(f"heapscope: {page}: a web page")
+    assert "download it again" in ran.err
+    assert "heap dumps, web pages" in run(dump, page).err
     broken = tmp_path / "broken.hprof"
     broken.write_bytes(b"\0" * 100)
     ran = run(broken)

@@ -104,6 +104,7 @@ def test_the_page_has_the_verdict_first_and_everything_after() -> None:
     page = Page(render_html(incident))
     headings = [
         incident.headline,
+        "What may leak, and what to do",
         "org.apache.hadoop.fs.FileSystem 10 → 160+300 per hour 480 B → 7.68 kB+14.4 kB per hour ▲ grew every",
         "Hint: KERB_TICKET_CACHE_PATH is set",
         "How fast it grows, and until when",

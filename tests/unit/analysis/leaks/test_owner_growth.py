@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import heapscope
+from heapscope.analysis.leaks import unknown_leak as unknown_leak_module
+from heapscope.analysis.leaks.evidence import SnapshotEvidence
 from heapscope.analysis.leaks.findings import UNKNOWN
 from heapscope.analysis.thresholds import SERIES_DUMPS
 from heapscope.analysis.verdicts import HEALTHY, LEAK
@@ -53,6 +55,22 @@ def test_of_two_lists_the_one_that_grows_is_named(tmp_path: Path) -> None:
     assert (finding.class_name, finding.counts) == ("com.acme.Sample", (20, 60, 100, 140))
     assert finding.owner_way[0] == "Main.COLLECTOR (static)"
     assert finding.instance_count == 140
+
+
+def test_what_is_retained_is_told_of_the_objects_in_that_dump(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last heap dump may be older than the last snapshot, the text of a class histogram."""
+    monkeypatch.setattr(unknown_leak_module, "_do_dumps_tell", lambda series: False)
+    paths = dumps(tmp_path, [20, 60, 100, 140], recent=[50] * 4, garbage=[0] * 4)
+    snapshots = heapscope.snapshots(paths)
+    growth = snapshots.growth(force_series=True)
+    with heapscope.open(snapshots[0].path) as heap:
+        finding = unknown_leak_module.unknown_leak(growth, SnapshotEvidence(snapshots[0], heap.graph, {}))
+        alone = heap.objects("com.acme.Sample").retained_bytes() / 70
+    assert finding is not None
+    assert (finding.class_name, finding.instance_count) == ("com.acme.Sample", 70)
+    assert (finding.counts[-1], finding.bytes_each) == (190, alone)
 
 
 def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
