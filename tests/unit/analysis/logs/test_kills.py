@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import heapscope
 from heapscope.analysis.logs.reading import read_log
 from heapscope.analysis.logs.summary import LogSummary, summarise
 
 CASES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("kills.toml").read_text("utf-8"))
+KINDS = Path(heapscope.__file__).parent / "analysis" / "logs" / "kinds"
 KILLS = {case["name"]: case for case in CASES["kill"]}
 
 
@@ -42,6 +45,17 @@ def test_one_line(tmp_path: Path, case: dict[str, str]) -> None:
     (event,) = read_log(path)
     assert event.kind == case["kind"]
     assert event.detail == case["detail"] or not case["detail"]
+
+
+def test_every_pattern_has_a_line_that_it_finds() -> None:
+    files = [path for path in Path(__file__).parent.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    lines = {line for path in files for line in path.read_text("utf-8", "replace").splitlines()}
+    lines |= {line for case in CASES["kill"] + CASES["line"] for line in case["text"].splitlines()}
+    kinds = [kind for path in KINDS.glob("*.toml") for kind in tomllib.loads(path.read_text("utf-8"))["kind"]]
+    patterns = [(kind["id"], each) for kind in kinds for each in kind.get("patterns", [])]
+    assert len(patterns) > 90
+    lost = [each for each in patterns if not any(re.search(each[1], line) for line in lines)]
+    assert lost == []
 
 
 @pytest.mark.parametrize("line", CASES["prose"]["lines"])
