@@ -25,6 +25,7 @@ from heapscope.errors import ObjectNotFound
 from heapscope.extras import pyarrow
 from heapscope.fleet.schema import SCHEMA_VERSION, TABLES
 from heapscope.heap.heap import Heap
+from heapscope.heap.objects.environment import tensorflow_task
 from heapscope.query.columns import SqlColumn
 from heapscope.query.texts import storable
 from heapscope.secrets import mask_mapping, mask_options, scrub
@@ -132,7 +133,9 @@ def _facts(
     properties = heap.system_properties() if heap is not None else {}
     variables = mask_mapping(variables_in(snapshot.sidecar)) | mask_mapping(environment)
     facts: dict[str, Rows] = {
-        "snapshots": [_snapshot_row(snapshot, heap, source, file_bytes, labels, properties, content)],
+        "snapshots": [
+            _snapshot_row(snapshot, heap, source, file_bytes, labels, environment, properties, content)
+        ],
         "labels": [(storable(name), storable(value)) for name, value in sorted(labels.items())],
         "environment": [(storable(name), storable(value)) for name, value in sorted(variables.items())],
         "properties": [(storable(k), storable(v)) for k, v in mask_mapping(properties).items()],
@@ -153,6 +156,7 @@ def _snapshot_row(
     source: str,
     file_bytes: int,
     labels: Mapping[str, str],
+    environment: Mapping[str, str],
     properties: Mapping[str, str],
     content: str,
 ) -> tuple[Any, ...]:
@@ -168,7 +172,10 @@ def _snapshot_row(
         candidates = (labels.get(name), *beside)
         return next((int(each) for each in candidates if _is_number(each)), None)  # type: ignore[call-overload]
 
-    host = sidecar.get("host")
+    # A sidecar knows best, then the heap; in a pod of Kubernetes the host's name is the pod's.
+    role, task = tensorflow_task(environment)
+    named = environment.get("HOSTNAME")
+    in_pod = named if "KUBERNETES_SERVICE_HOST" in environment else None
     java = [
         storable(scrub(v)) if (v := properties.get(n)) else None for n in ("java.version", "java.vm.name")
     ]
@@ -190,11 +197,11 @@ def _snapshot_row(
         snapshot.object_count,
         snapshot.shallow_bytes,
         file_bytes,
-        text("host", host),
+        text("host", sidecar.get("host"), named),
         number("pid", number_in(sidecar, "process", "pid"), snapshot.pid, properties.get("pid")),
-        text("role", process.get("role")),
-        number("task", labels.get("task_index"), number_in(sidecar, "process", "task_index")),
-        text("pod", process.get("pod")),
+        text("role", process.get("role"), role),
+        number("task", labels.get("task_index"), number_in(sidecar, "process", "task_index"), task),
+        text("pod", process.get("pod"), in_pod),
         *java,
         text("user", properties.get("user.name")),
         None if command is None else storable(command),

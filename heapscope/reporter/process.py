@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapscope.analysis.growth.sidecar import number_in
+from heapscope.heap.objects.environment import tensorflow_task
 from heapscope.reporter.text import printable
 from heapscope.secrets import mask_command, mask_value
 
@@ -111,7 +111,6 @@ def describe_process(facts: ProcessFacts, snapshot: str, *, show_secrets: bool) 
 
 
 _MAX_COMMAND = 90  # characters of a heading
-_MAX_ROLE = 40
 
 
 def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets: bool = False) -> str:
@@ -140,7 +139,8 @@ def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets
         index = number_in(snapshot.sidecar, "process", "task_index")
         parts.append(role if index is None else f"{role} {index}")
     else:
-        parts.append(_task_of(environment.get("TF_CONFIG", "")))
+        role, index = tensorflow_task(environment)
+        parts.append(f"{role or ''} {'' if index is None else index}".strip())
     pid = number_in(snapshot.sidecar, "process", "pid") or snapshot.pid
     host = snapshot.sidecar.get("host")
     host = host if isinstance(host, str) and host else environment.get("HOSTNAME", "")
@@ -151,17 +151,6 @@ def process_name(snapshot: Snapshot, facts: ProcessFacts | None, *, show_secrets
         where.append(f"of user {user if show_secrets else mask_value('user.name', user)}")
     parts.append(" ".join(where))
     return printable(", ".join(part for part in parts if part))
-
-
-def _task_of(text: str) -> str:
-    """``worker 0``, as TensorFlow's variable says it; empty where it says none."""
-    try:
-        task = json.loads(text)["task"]
-        role, index = task["type"], task["index"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
-    is_plain = isinstance(role, str) and role.isalnum() and len(role) <= _MAX_ROLE
-    return f"{role} {index}" if is_plain and isinstance(index, int) else ""
 
 
 def _program(command: object, java_command: str, show_secrets: bool) -> str:

@@ -5,6 +5,7 @@ Sources: OpenJDK ``java/lang/ProcessEnvironment.java`` (Unix), ``java/util/Prope
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
+_MAX_ROLE = 40
 _DIRECT_LIMIT = "sun.nio.MaxDirectMemorySize"
 
 
@@ -67,6 +69,18 @@ def _read_environment(graph: HeapGraph) -> dict[str, str]:
         if (name := _external_text(key)) is not None and (value := _external_text(val)) is not None
     }
     return dict(sorted(found.items()))
+
+
+def tensorflow_task(environment: Mapping[str, str]) -> tuple[str | None, int | None]:
+    """Role and task index of a TensorFlow process, as its variable ``TF_CONFIG`` says them."""
+    try:
+        task = json.loads(environment.get("TF_CONFIG", ""))["task"]
+        role, index = task["type"], task.get("index")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None, None
+    if not isinstance(role, str) or not role.isalnum() or len(role) > _MAX_ROLE:
+        return None, None
+    return role, index if type(index) is int and 0 <= index < 1 << 31 else None
 
 
 def _external_text(item: JavaObject | None) -> str | None:

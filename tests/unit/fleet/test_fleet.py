@@ -112,6 +112,19 @@ def test_a_sketch_tells_what_the_dump_does(fleet: Fleet, fleet_files: Path) -> N
     ).to_numpy().tolist() == [["worker", 3, "trainer-0"]]
 
 
+def test_role_host_and_pod_come_from_the_heap_where_no_sidecar_tells(tmp_path: Path) -> None:
+    variables = {
+        "TF_CONFIG": '{"task": {"type": "worker", "index": 7}}',
+        "HOSTNAME": "trainer-7",
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+    }
+    write_fleet(tmp_path / "north", [Worker("a", 1, environment=variables, dump_count=1)])
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet", "{number}.hprof")
+    (row,) = fleet.snapshots.to_dict("records")
+    told = [row[name] for name in ("role", "task_index", "host", "pod")]
+    assert told == ["worker", 7, "trainer-7", "trainer-7"]
+
+
 def test_secrets_are_masked_in_every_file(fleet: Fleet) -> None:
     values = fleet.environment
     assert set(values[values.name == "ACME_TOKEN"].value) == {
