@@ -105,4 +105,4 @@ def objects(
             row_count=order.size,
         )
         # The progress bar has gone; of millions of objects the rest is read as it is written.
-        show(answer, replace(choice, sort=None, rows=0))
+        show(answer, replace(choice, sort=None, rows=None if choice.rows is None else 0))
