@@ -280,6 +280,7 @@ def large(jdk: Path | None) -> None:
     where = ROOT / "build" / "bench"
     dump = where / f"heap-{LARGE_SCALE}.hprof"
     is_ours = not dump.exists()
+    where.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="heapscope-bench-", dir=where) as folder:
         try:
             # Live objects are 8 GB; the collector of the server kind needs least room beside them.

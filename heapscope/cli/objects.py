@@ -62,7 +62,7 @@ def objects(
     heapscope objects worker-3.hprof com.acme.Session --top 10
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.heap.object_table import field_names, object_order, object_tables, where
+    from heapscope.heap.object_table import column_of, field_names, object_order, object_tables, where
 
     with ExitStack() as open_files:
         with work() as at:
@@ -70,14 +70,16 @@ def objects(
             found = heap.objects(class_name, subclasses=not no_subclasses)
             for condition in conditions:
                 found = where(found, condition)
-            paths = field_names(found) if fields is None else [each.strip() for each in fields.split(",")]
+            given = None if fields is None else [each.strip() for each in fields.split(",")]
+            paths = field_names(found) if given is None else [each for each in given if each]
             limit = choice.rows
             if limit is None and choice.format == "text" and choice.path is None and sys.stdout.isatty():
                 limit = TERMINAL_ROWS
             count = len(found)
             by = choice.sort or "retained_bytes"
-            if by not in (*(column.name for column in _SIZES), _CLASS.name, *paths):
-                raise click.UsageError(f"--sort {by}: it is no field that is shown: {', '.join(paths)}.")
+            names = [column_of(path) for path in paths]
+            if by not in (*(column.name for column in _SIZES), _CLASS.name, *names):
+                raise click.UsageError(f"--sort {by}: it is no field that is shown: {', '.join(names)}.")
             order = object_order(found, by, show_secrets=show_secrets)[: limit or None]
             tables = object_tables(found, paths, order, show_secrets=show_secrets)
             table = next(tables)
@@ -86,7 +88,7 @@ def objects(
             heading = snapshot_lines(snapshots)
         columns = (
             *_SIZES,
-            *(Column(path, path, min(2 + place, 8), is_text=True) for place, path in enumerate(paths)),
+            *(Column(name, name, min(2 + place, 8), is_text=True) for place, name in enumerate(names)),
             _CLASS,
         )
         if len(classes) == 1 and paths and choice.format == "text" and not is_drawing():
@@ -106,4 +108,4 @@ def objects(
             row_count=order.size,
         )
         # The progress bar has gone; of millions of objects the rest is read as it is written.
-        show(answer, replace(choice, sort=None, rows=0))
+        show(answer, replace(choice, sort=None, rows=None if choice.rows is None else 0))

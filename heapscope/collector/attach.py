@@ -12,6 +12,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +27,7 @@ from heapscope.errors import AttachRefused, AttachTimeout, CollectError
 REQUEST_SECONDS = 60.0
 _SIGNAL_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
+_ASK_OWNER = [sys.executable, "-I", "-S", "-c", "import os, sys; print(os.stat(sys.argv[1]).st_uid)"]
 _BAD_VERSION = "101"  # ATTACH_ERROR_BADVERSION
 _FIRST_RELEASE_TO_BELIEVE_ROOT = 11
 _MAX_COMMAND_BYTES = 16
@@ -224,13 +227,37 @@ def _create_trigger(process: JvmProcess, folder: int, name: str) -> None:
     """
     owner = target_user.owner_of(process.pid)
     here = Path(f"/proc/{process.pid}/cwd/{name}")
-    with suppress(OSError):
-        _refuse_disbelieved(process, owner, here.stat().st_uid, here)
+    if (uid := _owner_of(process, here)) is not None:
+        _refuse_disbelieved(process, owner, uid, here)
     try:
         target_user.create(owner, folder, name, _CONNECT_SECONDS)
     except FileExistsError:
         uid = os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid
         _refuse_disbelieved(process, owner, uid, Path(f"/proc/{process.pid}/root/tmp/{name}"))
+
+
+def _owner_of(process: JvmProcess, path: Path) -> int | None:
+    """Whose a file in the current directory of a process is; None where there is none.
+
+    That directory may lie on any disk, and whoever looks into one that hangs cannot even be killed: a process
+    apart does, and is left behind then.
+    """
+    asked = subprocess.Popen(
+        [*_ASK_OWNER, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert asked.stdout is not None
+    with asked.stdout:
+        try:
+            asked.wait(_CONNECT_SECONDS)
+        except subprocess.TimeoutExpired:
+            asked.kill()
+            raise AttachTimeout(
+                f"process {process.pid}: its current directory does not answer within "
+                f"{_CONNECT_SECONDS:g} s, and after a SIGQUIT it would look there for {path.name}; "
+                "nothing was sent"
+            ) from None
+        said = asked.stdout.read()
+    return int(said) if said else None
 
 
 def _refuse_disbelieved(process: JvmProcess, owner: target_user.Owner, uid: int, path: Path) -> None:

@@ -243,7 +243,7 @@ def _watchdog(job: Job) -> Iterator[subprocess.Popen[bytes]]:
         with suppress(subprocess.TimeoutExpired):
             watchdog.wait(_END_SECONDS)
         if watchdog.returncode:  # it was killed, or could not: nobody else removes it
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(subprocess.TimeoutExpired, OSError):
                 subprocess.Popen([*_REMOVE, str(job.inside)], pass_fds=[job.root]).wait(_DISK_SECONDS)
 
 

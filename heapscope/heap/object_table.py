@@ -21,6 +21,7 @@ from heapscope.table import Table
 
 PIECE_ROWS = 1 << 16
 _SIZES = ("retained_bytes", "shallow_bytes")
+_OWN = ("address", *_SIZES, "class_name")
 _CONDITION = re.compile(
     r"\s*(?P<path>[^=!<>~]+?)\s*(?P<sign>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL
 )
@@ -113,6 +114,16 @@ def field_names(objects: ObjectSet) -> list[str]:
     return list(names)
 
 
+def column_of(path: str) -> str:
+    """What the column of a path is called: ``address_field`` of a field ``address``, as in SQL."""
+    return f"{path}_field" if path in _OWN else path
+
+
+def _path_of(column: str) -> str:
+    path = column.removesuffix("_field")
+    return path if column_of(path) == column else column
+
+
 def object_order(
     objects: ObjectSet, by: str = "retained_bytes", *, show_secrets: bool = False
 ) -> NDArray[np.int64]:
@@ -123,8 +134,8 @@ def object_order(
     objects : ObjectSet
     by : str
         ``"retained_bytes"`` or ``"shallow_bytes"``, the largest first; ``"address"``; ``"class_name"``; or a
-        path of fields, figures first and the largest first, then texts, null last. What is equal there is in
-        the order of retained size.
+        column of a path of fields, figures first and the largest first, then texts, null last. What is equal
+        there is in the order of retained size.
     show_secrets : bool
         Whether texts that may be secret are ordered as they are.
 
@@ -141,13 +152,14 @@ def object_order(
     if by in _SIZES:
         return order
     if by == "class_name":
-        names = np.array([java_class.name for java_class in graph.classes] or [""])
-        ranks = np.unique(names, return_inverse=True)[1]
+        places = {name: place for place, name in enumerate(sorted({each.name for each in graph.classes}))}
+        ranks = np.array([places[each.name] for each in graph.classes], np.int64)
         of_class = graph.columns.class_index[objects.indices[order]]
         return order[np.argsort(ranks[of_class], kind="stable")]
     values: list[Any] = []
+    path, known = _path_of(by), set[str]()
     for start in range(0, len(objects), PIECE_ROWS):
-        values += _column(objects, objects[start : start + PIECE_ROWS], by, show_secrets)
+        values += _column(objects, objects[start : start + PIECE_ROWS], path, show_secrets, known)
     return np.array(sorted(order.tolist(), key=lambda place: _rank(values[place])), np.int64)
 
 
@@ -162,7 +174,8 @@ def object_tables(
 ) -> Iterator[Table]:
     """A row for each object: ``address, shallow_bytes, retained_bytes``, the paths, ``class_name``.
 
-    The rows come `PIECE_ROWS` at a time, one table at least: of millions of objects no more are held.
+    The rows come `PIECE_ROWS` at a time, one table at least: of millions of objects no more are held.  A
+    path's column is named by `column_of`.
 
     Parameters
     ----------
@@ -180,11 +193,14 @@ def object_tables(
     ObjectNotFound
         No object on the way has a field of that name.
     """
+    known: set[str] = set()
     for start in range(0, max(order.size, 1), PIECE_ROWS):
-        yield _table(objects, paths, order[start : start + PIECE_ROWS], show_secrets)
+        yield _table(objects, paths, order[start : start + PIECE_ROWS], show_secrets, known)
 
 
-def _table(objects: ObjectSet, paths: Sequence[str], order: NDArray[np.int64], show_secrets: bool) -> Table:
+def _table(
+    objects: ObjectSet, paths: Sequence[str], order: NDArray[np.int64], show_secrets: bool, known: set[str]
+) -> Table:
     graph, columns = objects.graph, objects.graph.columns
     picked = np.sort(order)  # read in the order of the file
     few = ObjectSet(graph, objects.indices[picked])
@@ -196,19 +212,24 @@ def _table(objects: ObjectSet, paths: Sequence[str], order: NDArray[np.int64], s
             "address": [f"0x{each:x}" for each in few.object_ids.tolist()],
             "shallow_bytes": columns.size_units[rows].astype(np.int64) * columns.unit_bytes,
             "retained_bytes": retained,
-            **{path: _column(objects, few, path, show_secrets) for path in paths},
+            **{column_of(path): _column(objects, few, path, show_secrets, known) for path in paths},
             "class_name": [names[index] for index in columns.class_index[rows].tolist()],
         }
     )
     return table.take(np.searchsorted(picked, order).tolist())
 
 
-def _column(objects: ObjectSet, few: ObjectSet, path: str, show_secrets: bool) -> list[Any]:
-    """What is at the end of a path from a few of some objects; null where only others have such a field."""
+def _column(objects: ObjectSet, few: ObjectSet, path: str, show_secrets: bool, known: set[str]) -> list[Any]:
+    """What is at the end of a path from a few of some objects; null where only others have such a field.
+
+    ``known`` keeps the paths that others have: all objects are looked at once, not for each few.
+    """
     try:
         return _values(few, path, show_secrets)
     except ObjectNotFound:
-        read_path(objects.graph, objects.indices, path)  # raises where none of them has it
+        if path not in known:
+            read_path(objects.graph, objects.indices, path)  # raises where none of them has it
+            known.add(path)
         return [None] * len(few)
 
 

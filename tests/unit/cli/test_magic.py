@@ -11,8 +11,10 @@ import pytest
 
 import heapscope
 from heapscope import notebook_progress
+from heapscope.cli.common.answer import TERMINAL_ROWS
 from heapscope.cli.magic import split_line
 from heapscope.progress import default_progress, notebook_bar
+from tests.support.dumps import DumpBuilder, build
 from tests.unit.cli.conftest import FILE_SYSTEM
 from tests.unit.reporter.test_render import Page
 
@@ -239,6 +241,26 @@ def test_what_is_printed_is_taken_as_a_frame_too(shell: Any, shown: Shown, dump:
     shell.run_cell(f"objects = %heapscope objects {dump} {FILE_SYSTEM}")
     assert len(shell.user_ns["objects"]) == 2
     assert "<th>class</th>" in shown[-1].replace(' scope="col"', "")
+
+
+def test_of_many_objects_the_first_are_drawn_and_all_are_taken(
+    shell: Any, shown: Shown, tmp_path: Path
+) -> None:
+    """As of any other table: a heap has millions of strings."""
+
+    def write(d: DumpBuilder) -> None:
+        d.cls("a.Thing", fields={"size": "int"})
+        for size in range(40):
+            d.root("JNI_GLOBAL", d.instance("a.Thing", size=size))
+
+    path = tmp_path / "many.hprof"
+    path.write_bytes(build(write).data)
+    shell.run_cell(f"objects = %heapscope objects {path} a.Thing")
+    assert len(shell.user_ns["objects"]) == 40
+    assert shown[-1].count("<tr") == TERMINAL_ROWS + 1
+    assert "30 of 40 objects; --top 0 shows all" in shown.text
+    shell.run_cell(f"%heapscope objects {path} a.Thing --top 0")
+    assert shown[-1].count("<tr") == 41
 
 
 def test_a_cell_is_a_query(shell: Any, dump: Path) -> None:

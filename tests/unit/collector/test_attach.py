@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -195,6 +196,21 @@ def test_roots_file_is_believed_since_jdk_11(
                 attach._create_trigger(process, folder, name)
     finally:
         os.close(folder)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it is left behind
+def test_a_current_directory_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks into it waits as long as its disk does."""
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *sent: pytest.fail(f"sent {sent}"))
+    monkeypatch.setattr(attach, "_CONNECT_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "disk")
+    waits = f"open({str(tmp_path / 'disk')!r}).read()"
+    monkeypatch.setattr(attach, "_ASK_OWNER", [sys.executable, "-c", waits])
+    with pytest.raises(AttachTimeout, match=r"its current directory does not answer .* nothing was sent"):
+        attach.connect(replace(PROCESS, attach="signal"), allow_sigquit=True)
+    assert not Path(f"/tmp/.attach_pid{os.getpid()}").exists()
 
 
 def test_a_jvm_without_descriptors_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

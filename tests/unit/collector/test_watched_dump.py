@@ -72,3 +72,13 @@ def test_a_disk_of_the_target_that_hangs_is_not_waited_for(
     fifo = os.open(tmp_path / JOB.folder / JOB.name, os.O_WRONLY)
     assert list((tmp_path / JOB.folder).iterdir())  # it has not been removed meanwhile
     os.close(fifo)
+
+
+def test_where_no_process_can_be_started_what_was_left_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What killed the watchdog, a lack of memory say, is told, and not that nobody could tidy up."""
+    monkeypatch.setattr(watched_dump, "_REMOVE", [str(tmp_path / "none")])
+    with watched(tmp_path, KILLED, monkeypatch) as watchdog:
+        watchdog.wait(60)
+    assert (tmp_path / JOB.folder).exists()

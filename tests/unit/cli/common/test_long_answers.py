@@ -10,11 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+import heapscope
 from heapscope.cli.common.answer import Answer, Choice, Column
 from heapscope.cli.common.output import show
 from heapscope.heap import object_table
+from heapscope.heap.graph.heap_graph import HeapGraph
+from heapscope.heap.objects.field_paths import read_path
+from heapscope.heap.objects.fields import FieldColumn
 from heapscope.query import answer as query_answer
 from heapscope.table import Table
 from tests.support.dumps import DumpBuilder, build
@@ -127,3 +133,55 @@ def test_objects_and_queries_come_in_pieces(
     assert "--sort" not in options or sizes == sorted([7, 3, 9, 1, 5], reverse=True)[: len(sizes)]
     assert [int(row["size"]) for row in csv.DictReader(io.StringIO(as_csv))] == sizes
     assert rows_of(run("objects", many, "a.Thing", "--where", "size=4", "--json")) == []
+
+
+def test_a_field_called_as_a_column_of_all_objects_hides_it_not(run: Run, tmp_path: Path) -> None:
+    def write(d: DumpBuilder) -> None:
+        d.cls("a.Buffer", fields={"address": "long", "class_name": "int"})
+        for address in (16, 32):
+            d.root("JNI_GLOBAL", d.instance("a.Buffer", address=address, class_name=7))
+
+    path = tmp_path / "buffers.hprof"
+    path.write_bytes(build(write).data)
+    rows = rows_of(run("objects", path, "a.Buffer", "--sort", "address_field", "--json"))
+    assert [row["address_field"] for row in rows] == [32, 16]
+    assert [row["class_name"] for row in rows] == ["a.Buffer"] * 2
+    assert all(row["address"].startswith("0x") for row in rows)
+    rows = rows_of(run("objects", path, "a.Buffer", "--fields", "address", "--sort", "address", "--json"))
+    assert [row["address_field"] for row in rows] == [16, 32]
+
+
+def test_all_objects_are_asked_once_for_a_field_that_some_pieces_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(d: DumpBuilder) -> None:
+        d.cls("a.Base", fields={"size": "int"})
+        d.cls("a.Large", super_name="a.Base", fields={"more": "int"})
+        d.root("JNI_GLOBAL", d.instance("a.Large", size=1, more=2))
+        for _ in range(4):
+            d.root("JNI_GLOBAL", d.instance("a.Base", size=1))
+
+    path = tmp_path / "two.hprof"
+    path.write_bytes(build(write).data)
+    monkeypatch.setattr(object_table, "PIECE_ROWS", 1)
+    asked: list[int] = []
+
+    def counted(graph: HeapGraph, rows: NDArray[np.int64], path: str) -> FieldColumn:
+        asked.append(rows.size)
+        return read_path(graph, rows, path)
+
+    monkeypatch.setattr(object_table, "read_path", counted)
+    with heapscope.open(path, use_index=False) as heap:
+        found = heap.objects("a.Base", subclasses=True)
+        order = object_table.object_order(found, "more")
+        assert asked.count(5) == 1
+        tables = [*object_table.object_tables(found, ["more"], order)]
+        assert [value for table in tables for value in table.column("more")] == [2, None, None, None, None]
+        assert asked.count(5) == 2
+
+
+@pytest.mark.parametrize("fields", ["", "size,", " , size"])
+def test_no_name_is_no_field(run: Run, many: Path, fields: str) -> None:
+    done = run("objects", many, "a.Thing", "--fields", fields, "--top", "1", "--csv")
+    assert (done.code, done.err) == (0, "")
+    assert ("size" in done.out.split("\n")[0].split(",")) == ("size" in fields)
