@@ -52,15 +52,16 @@ def sketch_of(work: Work) -> dict[str, bytes] | str:
 
     Raises
     ------
-    OSError
-        The file cannot be had now: it may be, some time later or elsewhere.  Dask tries again at once, so it
-        is raised after a pause, each time a longer one.
+    Exception
+        The file cannot be had now: it may be, some time later or elsewhere.  Most are an OSError; botocore,
+        for one, has errors of its own.  Dask tries again at once, so it is raised after a pause, each time a
+        longer one.
     """
     try:
         return _read(work)
     except (FileNotFoundError, PermissionError) as error:
         return f"{problem_of(error)}; it was there when the run began"
-    except OSError:
+    except Exception:
         _pause(work.source.identity)
         raise
 

@@ -174,7 +174,7 @@ class Unreliable(LocalFileSystem):  # type: ignore[misc]
     protocol = "unreliable"
     local_file = False
     failures_left: ClassVar[Counter[str]] = Counter()
-    problem: ClassVar[OSError] = OSError(errno.EIO, "the store is away")
+    problem: ClassVar[Exception] = OSError(errno.EIO, "the store is away")
 
     def get_file(self, path1: str, path2: str, *arguments: Any, **named: Any) -> None:
         name = Path(path1).name
@@ -195,9 +195,19 @@ def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     Unreliable.failures_left.clear()
 
 
+@pytest.mark.parametrize(
+    "problem", [OSError(errno.EIO, "the store is away"), RuntimeError("the store is away")]
+)
 def test_what_fails_for_a_while_is_tried_again_after_growing_pauses(
-    scheduler: str, dumps: Path, tmp_path: Path, unreliable: list[float]
+    scheduler: str,
+    dumps: Path,
+    tmp_path: Path,
+    unreliable: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
 ) -> None:
+    """Whatever the library of a protocol raises: the errors of botocore are no OSError."""
+    monkeypatch.setattr(Unreliable, "problem", problem)
     found = find_sources([f"unreliable://{dumps}/h0"])
     Unreliable.failures_left.update({"0-0.hprof": 3, "0-1.hprof": 4})
     folder = FleetFolder(tmp_path / "f", create=True)
