@@ -39,6 +39,7 @@ from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.statistics import Rate
     from heapscope.fleet.fleet import Fleet
 
@@ -268,7 +269,7 @@ def _process(
     known = known_leaks(series, growth, findings)
     causes = known + other_causes(folder, series, growth, known, dumps)
     causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
-    enough = growth is not None and len(series) >= MIN_SNAPSHOTS and not _is_open(series)
+    enough = growth is not None and len(series) >= MIN_SNAPSHOTS and not _is_open(growth)
     last = rows[-1]
     return FleetProcess(
         label=label,
@@ -291,10 +292,14 @@ def _process(
     )
 
 
-def _is_open(series: Snapshots) -> bool:
-    """Whether the heap has grown, over too few snapshots to tell growth that goes on from one that ends."""
-    first, last = series[0].shallow_bytes, series[-1].shallow_bytes
-    return len(series) < 2 * MIN_SNAPSHOTS and last - first >= HEAP_GROWTH * first
+def _is_open(growth: Growth) -> bool:
+    """Whether the heap has grown, and nothing tells whether that has ended.
+
+    Over too few snapshots; or over more, ever more slowly but to the last.
+    """
+    whole = growth.whole.shallow
+    is_larger = whole.delta >= HEAP_GROWTH * whole.values[0]
+    return is_larger and (len(whole.values) < 2 * MIN_SNAPSHOTS or whole.is_slowing)
 
 
 def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:
