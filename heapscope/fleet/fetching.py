@@ -106,7 +106,8 @@ def _fetched(address: str, copy: Path, folder: Path) -> Path:
     except HeapscopeError:
         raise
     except Exception as error:  # whatever the library of a protocol raises
-        if isinstance(error, OSError) and str(error.filename).startswith(str(folder)):
+        where = getattr(error, "filename", None)
+        if isinstance(error, OSError) and where is not None and str(where).startswith(str(folder)):
             raise OutputFailed(folder, error.strerror or str(error)) from None
         raise HeapscopeError(f"{scrub(address)}: {why_not(error)}") from None
     return copy

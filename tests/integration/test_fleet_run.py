@@ -107,9 +107,16 @@ def test_any_order_and_any_interruption_end_in_the_same_bytes(
 
 
 def test_a_worker_that_is_killed_loses_nothing(
-    sources: list[Source], expected: dict[str, dict[str, bytes]], dumps: Path, tmp_path: Path
+    sources: list[Source],
+    expected: dict[str, dict[str, bytes]],
+    dumps: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Two processes of this machine; one is killed when the first sketch is there."""
+    """Two processes of this machine; one is killed when the first sketch is there.
+
+    Ctrl-C, which a terminal sends to workers too, is the command's own affair: they say nothing.
+    """
     broken = dumps / "broken.hprof"
     broken.write_bytes((dumps / "h0" / "0-0.hprof").read_bytes()[:300])
     killed: list[int] = []
@@ -118,6 +125,8 @@ def test_a_worker_that_is_killed_loses_nothing(
         if state.done_count == 1 and not killed:
             workers = [each for each in psutil.Process().children(recursive=True) if is_worker(each)]
             killed.append(workers[0].pid)
+            for each in workers:
+                os.kill(each.pid, signal.SIGINT)
             os.kill(workers[0].pid, signal.SIGKILL)
 
     folder = FleetFolder(tmp_path / "f", create=True)
@@ -127,6 +136,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     finally:
         broken.unlink()
     assert killed
+    assert "Traceback" not in capfd.readouterr().err
     assert bytes_of(folder) == expected
     (failure,) = state.failures
     assert failure.source == str(broken)
