@@ -96,6 +96,9 @@ class FleetProcess:
         Whether anything tells which process it is; else each of its files counts as one.
     problem : str
         Why its snapshots could not be compared; empty where they could.
+    partial_count, left_out_count : int
+        Of ``snapshots`` those that were read in part; and others that were, which two or more whole ones
+        make needless: what they count are lower bounds.
     """
 
     label: str
@@ -115,6 +118,8 @@ class FleetProcess:
     forecast: Forecast | None = None
     is_identified: bool = True
     problem: str = ""
+    partial_count: int = 0
+    left_out_count: int = 0
 
     @property
     def last(self) -> str:
@@ -256,6 +261,10 @@ def _label(row: Row, otherwise: str) -> str:
 def _process(
     folder: Path, label: str, rows: Sequence[Row], known_causes: dict[Cause, Cause], *, is_identified: bool
 ) -> FleetProcess:
+    whole = [row for row in rows if row["is_whole"]]
+    partial_count = len(rows) - len(whole)
+    left_out_count = partial_count if len(whole) > 1 else 0
+    rows = whole if left_out_count else rows
     series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
     growth, problem = None, ""
@@ -289,6 +298,8 @@ def _process(
         forecast=growth.forecasts[0] if growth is not None and causes and growth.forecasts else None,
         is_identified=is_identified,
         problem=problem,
+        partial_count=partial_count - left_out_count,
+        left_out_count=left_out_count,
     )
 
 

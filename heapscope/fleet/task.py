@@ -136,7 +136,8 @@ def _fetch(source: Source, folder: Path) -> Path | str:
         raise OSError(
             ENOSPC,
             f"the scratch folder {folder.parent} has {format_bytes(free)} free, "
-            f"the dump has {format_bytes(source.byte_count)}; --scratch names another",
+            f"and the dump of {format_bytes(source.byte_count)} must leave {format_bytes(_LEFT_FREE_BYTES)} "
+            "to others; --scratch names another",
         )
     system, path = fsspec.core.url_to_fs(source.url)
     copy = folder / local_name(source)

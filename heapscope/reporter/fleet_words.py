@@ -84,6 +84,14 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             f"The snapshots of {plural(len(problems), 'process', 'processes')} could not be compared; "
             f"{problems[0].label}: {problems[0].problem}."
         )
+    left_out = sum(each.left_out_count for each in verdict.processes)
+    if left_out:
+        found.append(
+            f"Left out: {plural(left_out, 'snapshot')} read in part, of processes that have two whole ones."
+        )
+    partial = sum(each.partial_count for each in verdict.processes)
+    if partial:
+        found.append(f"Read in part: {plural(partial, 'snapshot')}, whose counts are lower bounds.")
     unknown = sum(not each.is_identified for each in verdict.processes)
     if unknown:
         found.append(

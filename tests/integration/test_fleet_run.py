@@ -240,6 +240,7 @@ def test_a_full_scratch_disk_is_named_and_nothing_stays_on_it(
     with small_disk(tmp_path) as disk:
         state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
         assert f"the scratch folder {disk} has" in state.failures[0].problem
+        assert "must leave 67.1 MB to others" in state.failures[0].problem
         monkeypatch.setattr(task, "_LEFT_FREE_BYTES", -1 << 40)
         state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
         assert f"the scratch folder {disk} is full; --scratch names another" in state.failures[0].problem

@@ -515,6 +515,25 @@ def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
     assert [each.cause.key for each in leaking.causes] == [f"{REGISTRY}.BY_USER"]
 
 
+def test_dumps_that_are_cut_are_left_out_of_verdicts(tmp_path: Path) -> None:
+    """Of a cut dump nothing tells what is garbage: all dumps of the process were counted with theirs."""
+    workers = [
+        Worker("h1", 1, dump_count=4, session_count=30, garbage_per_dump=200),
+        Worker("h2", 2, dump_count=4, session_count=30, leaks=True, per_dump=30),
+        Worker("h3", 3, dump_count=1, session_count=30),
+    ]
+    for path in write_fleet(tmp_path / "north", workers):
+        if path.name in ("1-3.hprof", "2-3.hprof", "3-0.hprof"):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    verdict = judge_fleet(make_sketches(tmp_path / "north", tmp_path / "fleet", partial=True))
+    assert [str(each.status) for each in verdict.processes] == ["no leak found", "leak", "too few snapshots"]
+    assert [len(each.snapshots) for each in verdict.processes] == [3, 3, 1]
+    assert [each.cause.key for each in verdict.processes[1].causes] == [f"{REGISTRY}.BY_USER"]
+    text = render_fleet_markdown(verdict)
+    assert "Left out: 2 snapshots read in part, of processes that have two whole ones." in text
+    assert "Read in part: 1 snapshot, whose counts are lower bounds." in text
+
+
 def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
     """They tell what grows; what holds it the dumps of other processes tell, where all say the same."""
     workers = [
