@@ -467,6 +467,22 @@ def test_the_page_is_whole_and_hostile_text_is_text(
         write_fleet_report(verdict, tmp_path / "fleet.html")
 
 
+@pytest.mark.pdf
+def test_heaps_and_hosts_stand_beside_each_other_on_paper(verdict: FleetVerdict, tmp_path: Path) -> None:
+    """One below the other, 500 processes took 60 pages."""
+    pypdf = pytest.importorskip("pypdf")
+    write_fleet_report(verdict, tmp_path / "f.pdf", force=False)
+    seen: dict[str, set[int]] = {}  # where each text begins, in points from the left
+
+    def note(text: str, _: object, matrix: Sequence[float], *others: object) -> None:
+        seen.setdefault(text.strip(), set()).add(round(matrix[4]))
+
+    for page in pypdf.PdfReader(tmp_path / "f.pdf").pages:
+        page.extract_text(visitor_text=note)
+    labels = [each.label for each in verdict.processes]
+    assert len({place for text, places in seen.items() if text in labels for place in places}) >= 5
+
+
 def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*arguments: Any) -> int:
         return main(["fleet", *map(str, arguments)])
