@@ -179,7 +179,11 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
     # Whatever the library of a protocol raises: botocore's NoCredentialsError is no OSError; of a package
     # that is missing fsspec says which.
     except Exception as error:
-        raise HeapscopeError(f"{scrub(given)}: {why_not(error)}") from None
+        is_away = (
+            isinstance(error, FileNotFoundError) and given.startswith("hdfs://") and not _has_root(given)
+        )
+        why = "the name node does not answer" if is_away else why_not(error)
+        raise HeapscopeError(f"{scrub(given)}: {why}") from None
     address_of = os.path.abspath if is_local else partial(_address, system, given)
     return [_source(row, address_of, name) for row in rows if not _is_sidecar(row["name"])]
 
@@ -218,6 +222,12 @@ def _address(system: Any, given: str, path: str) -> str:
     if not rest.startswith("/") or given_protocol != protocol:
         return url
     return f"{protocol}://{beyond.partition('/')[0]}{rest}"
+
+
+def _has_root(given: str) -> bool:
+    """Whether a file system has a root: libhdfs says of a name node that is away that no file is there."""
+    system, _ = extras.fsspec("A fleet of dumps", "fleet").core.url_to_fs(given)
+    return bool(system.exists("/"))
 
 
 def why_not(error: Exception) -> str:
