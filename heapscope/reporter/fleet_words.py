@@ -315,7 +315,7 @@ def _amount(name: str, value: float) -> str:
 
 
 def _plain_name(each: Difference) -> str:
-    return f"number of {each.name}" if each.is_number else f"{each.kind} {each.name}"
+    return each.name if each.is_number else f"{each.kind} {each.name}"
 
 
 def _p(value: float) -> str:

@@ -447,6 +447,14 @@ def test_what_could_not_be_told_from_chance_is_no_attribute_that_was_compared() 
     assert words == ["Nothing that is known of them differs: 4 leaking against 4 healthy."]
 
 
+def test_too_few_name_what_is_worth_a_look() -> None:
+    resident = Attribute("load", "resident memory", np.array([3.0, 4.0, 1.0, 2.0]), is_number=True)
+    zone = Attribute("label", "zone a", np.array([1.0, 1.0, 0.0, 0.0]))
+    found = compare_cohorts([resident, zone], np.arange(4) < 2)
+    words = difference_words(found, Sides("leaking", "healthy"))
+    assert words[1] == "Worth a look, no more: label zone a, resident memory tell all of them apart."
+
+
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
     document = json.loads(render_fleet_json(verdict))
     assert document["counts"] == {"leak": 5, "no leak found": 8, "too few snapshots": 1}
