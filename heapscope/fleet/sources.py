@@ -167,7 +167,8 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         for start, info in sorted(matching.items()):
             if is_pattern and _is_hidden(start):
                 continue
-            if info["type"] == "file":
+            # A web server calls all that it has a file; its folders end in a slash.
+            if info["type"] == "file" and not start.endswith("/"):
                 rows.append(info)
             else:
                 inside = system.find(start, detail=True)

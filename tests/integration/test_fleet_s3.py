@@ -21,6 +21,7 @@ from heapscope.fleet.sources import NamePattern, Source, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from tests.support.dumps import DumpBuilder
 from tests.support.fleet import Worker, write_fleet, write_sidecar
+from tests.support.http_server import serving
 
 distributed = pytest.importorskip("distributed")
 server_of = pytest.importorskip("moto.server")
@@ -224,3 +225,12 @@ def test_a_store_that_cannot_be_asked_is_said_in_one_line(
 def test_a_web_server_that_is_away_is_no_missing_file() -> None:
     with pytest.raises(HeapscopeError, match=r"Cannot connect to host 127\.0\.0\.1:1"):
         find_sources(["http://127.0.0.1:1/worker.hprof"])
+
+
+def test_a_folder_of_a_web_server_stands_for_all_dumps_below_it(dumps: Path) -> None:
+    """A web server calls its folders files; they end in a slash."""
+    with serving(dumps) as address:
+        found = find_sources([f"{address}/"], NamePattern("{host}/{pid}-{number}.hprof"))
+    assert [(each.labels["host"], each.byte_count > 0) for each in found] == [
+        ("h0", True), ("h0", True), ("h1", True), ("h1", True),
+    ]  # fmt: skip
