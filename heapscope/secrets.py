@@ -4,7 +4,7 @@ All of these are made to be passed on, and environments, system properties and c
 The rules:
 
 - An environment variable or a system property (also as ``-Dname=value``) is shown if its name is known to
-  matter for a diagnosis or to be harmless (`mask_value`).
+  matter for a diagnosis or to be harmless, or if its value is a switch: ``true``, ``off`` (`mask_value`).
 - An option of the JVM (``-XX:Name=value``) is shown if its value is a number or a switch, or if its name is
   known to take a path or a mode.  Options of agents are masked.
 - An option of a program (``--name=value``, ``--name value``) is shown if its name is known, or if its value
@@ -153,7 +153,7 @@ def mask_value(name: str, value: str) -> str:
         The value itself; the value with its secrets replaced by ``(masked)``; or its length only,
         ``(masked, 32 characters; --show-secrets shows it)``.
     """
-    if not value:
+    if not value or value.lower() in _HARMLESS_VALUES:
         return value
     if not _is_shown(name):
         return mask_whole(value)

@@ -122,8 +122,9 @@ def _bar() -> Iterator[Watcher]:
     """A bar with dumps, bytes, rate and time left where stderr is a terminal; else a line now and then."""
     if is_quiet() or not sys.stderr.isatty():
         with work(compiles=False) as at:
+            # One phase: the time that is left is reckoned from the beginning of it.
             yield lambda state: at.progress(
-                f"{state.done_count:,} of {state.total_count:,} dumps", state.done_bytes, state.total_bytes
+                f"reading {plural(state.total_count, 'dump')}", state.done_bytes, state.total_bytes
             )
         return
     from rich.console import Console

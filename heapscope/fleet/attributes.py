@@ -24,7 +24,7 @@ LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "
 # none of them could be told from chance: its p-value is 1/n at best, over more than n/20 tests.  In a large
 # fleet these would be most of all attributes.
 _MANY = 100
-_MASKED = MASKED.rstrip(")")
+_MASKED = f"{MASKED.rstrip(')')}, "  # a whole value; its length follows
 # Different in every process, or saying when it was started; and what another table has.
 _OWN = frozenset(
     {"sun.java.launcher.pid", "pid", "HOSTNAME", "java.class.path", "CLASSPATH", "SHLVL", "_", "CONTAINER_ID"}
@@ -87,13 +87,26 @@ def _rows(
 
 
 def _named(kind: str, rows: Iterable[tuple[int, str, str]], count: int) -> list[Attribute]:
-    """``X is set`` of each name, and ``X = value`` where several have it and it is not masked."""
-    rows = [row for row in rows if row[1] not in _OWN]
+    """``X is set`` of each name, and ``X = value`` where several have it; of a masked value its length."""
+    rows = [(place, name, _told(value)) for place, name, value in rows if name not in _OWN]
     found = _present(kind, [(place, name, " is set") for place, name, _ in rows], count)
+    told: dict[str, set[str]] = {}
+    for _, name, value in rows:
+        told.setdefault(name, set()).add(value)
     with_values = [
-        (place, f"{name} = {value}", "") for place, name, value in rows if value and _MASKED not in value
+        (place, f"{name} = {value}", "")
+        for place, name, value in rows
+        # Masked values that are all of one length tell no more than that there is one.
+        if value and not (value.startswith(_MASKED) and len(told[name]) == 1)
     ]
     return found + _present(kind, with_values, count, known={place for place, *_ in rows})
+
+
+def _told(value: str) -> str:
+    """``(masked, 4 characters; --show-secrets shows it)`` without the option, which a fleet has not."""
+    if not value.startswith(_MASKED):
+        return value
+    return f"{value.partition(';')[0].rstrip(')')})"
 
 
 def _present(

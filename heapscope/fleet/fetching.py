@@ -12,7 +12,7 @@ from heapscope import extras
 from heapscope.errors import HeapscopeError, OutputFailed
 from heapscope.files import MODE
 from heapscope.fleet.processes import FleetProcess
-from heapscope.fleet.sources import is_remote_address, sidecar_of
+from heapscope.fleet.sources import is_remote_address, sidecar_of, why_not
 from heapscope.progress import Progress, no_progress
 from heapscope.secrets import scrub
 
@@ -103,12 +103,13 @@ def _fetched(address: str, copy: Path, folder: Path) -> Path:
         finally:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
-    except FileNotFoundError:
-        raise HeapscopeError(f"{scrub(address)}: the dump is not there any more") from None
-    except OSError as error:
-        if error.filename is not None and str(error.filename).startswith(str(folder)):
+    except HeapscopeError:
+        raise
+    except Exception as error:  # whatever the library of a protocol raises
+        where = getattr(error, "filename", None)
+        if isinstance(error, OSError) and where is not None and str(where).startswith(str(folder)):
             raise OutputFailed(folder, error.strerror or str(error)) from None
-        raise HeapscopeError(f"{scrub(address)}: {' '.join(str(error).split())[:300]}") from None
+        raise HeapscopeError(f"{scrub(address)}: {why_not(error)}") from None
     return copy
 
 

@@ -39,6 +39,7 @@ from heapscope.progress import Progress, default_progress, no_progress
 from heapscope.table import Table
 
 if TYPE_CHECKING:
+    from heapscope.analysis.growth.growth import Growth
     from heapscope.analysis.growth.statistics import Rate
     from heapscope.fleet.fleet import Fleet
 
@@ -95,6 +96,9 @@ class FleetProcess:
         Whether anything tells which process it is; else each of its files counts as one.
     problem : str
         Why its snapshots could not be compared; empty where they could.
+    partial_count, left_out_count : int
+        Of ``snapshots`` those that were read in part; and others that were, which two or more whole ones
+        make needless: what they count are lower bounds.
     """
 
     label: str
@@ -114,6 +118,8 @@ class FleetProcess:
     forecast: Forecast | None = None
     is_identified: bool = True
     problem: str = ""
+    partial_count: int = 0
+    left_out_count: int = 0
 
     @property
     def last(self) -> str:
@@ -255,6 +261,10 @@ def _label(row: Row, otherwise: str) -> str:
 def _process(
     folder: Path, label: str, rows: Sequence[Row], known_causes: dict[Cause, Cause], *, is_identified: bool
 ) -> FleetProcess:
+    whole = [row for row in rows if row["is_whole"]]
+    partial_count = len(rows) - len(whole)
+    left_out_count = partial_count if len(whole) > 1 else 0
+    rows = whole if left_out_count else rows
     series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
     growth, problem = None, ""
@@ -268,7 +278,7 @@ def _process(
     known = known_leaks(series, growth, findings)
     causes = known + other_causes(folder, series, growth, known, dumps)
     causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
-    enough = growth is not None and len(series) >= MIN_SNAPSHOTS and not _is_open(series)
+    enough = growth is not None and len(series) >= MIN_SNAPSHOTS and not _is_open(growth)
     last = rows[-1]
     return FleetProcess(
         label=label,
@@ -288,13 +298,19 @@ def _process(
         forecast=growth.forecasts[0] if growth is not None and causes and growth.forecasts else None,
         is_identified=is_identified,
         problem=problem,
+        partial_count=partial_count - left_out_count,
+        left_out_count=left_out_count,
     )
 
 
-def _is_open(series: Snapshots) -> bool:
-    """Whether the heap has grown, over too few snapshots to tell growth that goes on from one that ends."""
-    first, last = series[0].shallow_bytes, series[-1].shallow_bytes
-    return len(series) < 2 * MIN_SNAPSHOTS and last - first >= HEAP_GROWTH * first
+def _is_open(growth: Growth) -> bool:
+    """Whether the heap has grown, and nothing tells whether that has ended.
+
+    Over too few snapshots; or over more, ever more slowly but to the last.
+    """
+    whole = growth.whole.shallow
+    is_larger = whole.delta >= HEAP_GROWTH * whole.values[0]
+    return is_larger and (len(whole.values) < 2 * MIN_SNAPSHOTS or whole.is_slowing)
 
 
 def _snapshots(folder: Path, rows: Sequence[Row]) -> list[SketchedSnapshot]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -180,28 +182,44 @@ def _local(count: int) -> Iterator[Any]:
     from dask.system import CPU_COUNT
 
     share = int(_memory_of_machine() * _MEMORY_SHARE) // count
-    with (
-        _quiet(),
-        dask.config.set(_LOCAL_CONFIG),
-        distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            # Dask takes a mapped dump for memory of the worker, and would pause it.
-            memory_limit=0,
-            resources={_MEMORY: share},
-            dashboard_address="127.0.0.1:0",
-            host="127.0.0.1",
-            silence_logs=logging.CRITICAL,
-            # Threads of our own kernels: as many as the user says, or those that are left for each process.
-            env={
-                "HEAPSCOPE_THREADS": os.environ.get("HEAPSCOPE_THREADS") or str(max(1, CPU_COUNT // count)),
-                "HEAPSCOPE_COMPILE_JOBS": "1",
-            },
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+    with _quiet(), dask.config.set(_LOCAL_CONFIG), ExitStack() as stack:
+        with _interrupts_later():
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    # Dask takes a mapped dump for memory of the worker, and would pause it.
+                    memory_limit=0,
+                    resources={_MEMORY: share},
+                    dashboard_address="127.0.0.1:0",
+                    host="127.0.0.1",
+                    silence_logs=logging.CRITICAL,
+                    # Threads of our own kernels: as many as the user says, or those that are left for each
+                    # process.
+                    env={
+                        "HEAPSCOPE_THREADS": os.environ.get("HEAPSCOPE_THREADS")
+                        or str(max(1, CPU_COUNT // count)),
+                        "HEAPSCOPE_COMPILE_JOBS": "1",
+                    },
+                )
+            )
+        yield stack.enter_context(distributed.Client(cluster))
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block; threads and processes that begin in it never get it.
+
+    A terminal sends it to the workers as well, each of which would print a traceback: this process ends them.
+    """
+    # Started later it would let this thread have Ctrl-C again (Python 3.11).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

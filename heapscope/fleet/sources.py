@@ -167,19 +167,24 @@ def _find(given: str, name: NamePattern | None) -> list[Source]:
         for start, info in sorted(matching.items()):
             if is_pattern and _is_hidden(start):
                 continue
-            if info["type"] == "file":
+            # A web server calls all that it has a file; its folders end in a slash.
+            if info["type"] == "file" and not start.endswith("/"):
                 rows.append(info)
             else:
                 inside = system.find(start, detail=True)
                 rows += [each for _, each in sorted(inside.items()) if _is_dump(each["name"])]
         # The listing of a web server tells no lengths.
         rows = [row if row.get("size") is not None else system.info(row["name"]) for row in rows]
-    except FileNotFoundError:
-        raise HeapscopeError(f"{scrub(given)}: there is no such file, folder or bucket") from None
-    except (ImportError, ValueError) as error:  # fsspec names the package that is missing
-        raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
-    except OSError as error:
-        raise HeapscopeError(f"{scrub(given)}: {_words(error)}") from None
+    except HeapscopeError:
+        raise
+    # Whatever the library of a protocol raises: botocore's NoCredentialsError is no OSError; of a package
+    # that is missing fsspec says which.
+    except Exception as error:
+        is_away = (
+            isinstance(error, FileNotFoundError) and given.startswith("hdfs://") and not _has_root(given)
+        )
+        why = "the name node does not answer" if is_away else why_not(error)
+        raise HeapscopeError(f"{scrub(given)}: {why}") from None
     address_of = os.path.abspath if is_local else partial(_address, system, given)
     return [_source(row, address_of, name) for row in rows if not _is_sidecar(row["name"])]
 
@@ -220,8 +225,26 @@ def _address(system: Any, given: str, path: str) -> str:
     return f"{protocol}://{beyond.partition('/')[0]}{rest}"
 
 
-def _words(error: BaseException) -> str:
-    return scrub(" ".join(str(error).split())[:300]) or type(error).__name__
+def _has_root(given: str) -> bool:
+    """Whether a file system has a root: libhdfs says of a name node that is away that no file is there."""
+    system, _ = extras.fsspec("A fleet of dumps", "fleet").core.url_to_fs(given)
+    return bool(system.exists("/"))
+
+
+def why_not(error: Exception) -> str:
+    """In one line why a file system does not give a file."""
+    told: BaseException = error
+    if isinstance(error, FileNotFoundError):
+        # Of a web server that does not answer, or refuses, fsspec says that the file is not there.
+        cause = error.__cause__
+        is_away = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+        if cause is None or not (is_away or getattr(cause, "status", _NOT_FOUND) != _NOT_FOUND):
+            return "there is no such file, folder or bucket"
+        told = cause
+    return scrub(" ".join(str(told).split())[:300]) or type(told).__name__
+
+
+_NOT_FOUND = 404  # HTTP
 
 
 def sidecar_of(url: str) -> str:

@@ -52,15 +52,16 @@ def sketch_of(work: Work) -> dict[str, bytes] | str:
 
     Raises
     ------
-    OSError
-        The file cannot be had now: it may be, some time later or elsewhere.  Dask tries again at once, so it
-        is raised after a pause, each time a longer one.
+    Exception
+        The file cannot be had now: it may be, some time later or elsewhere.  Most are an OSError; botocore,
+        for one, has errors of its own.  Dask tries again at once, so it is raised after a pause, each time a
+        longer one.
     """
     try:
         return _read(work)
     except (FileNotFoundError, PermissionError) as error:
         return f"{problem_of(error)}; it was there when the run began"
-    except OSError:
+    except Exception:
         _pause(work.source.identity)
         raise
 
@@ -135,7 +136,8 @@ def _fetch(source: Source, folder: Path) -> Path | str:
         raise OSError(
             ENOSPC,
             f"the scratch folder {folder.parent} has {format_bytes(free)} free, "
-            f"the dump has {format_bytes(source.byte_count)}; --scratch names another",
+            f"and the dump of {format_bytes(source.byte_count)} must leave {format_bytes(_LEFT_FREE_BYTES)} "
+            "to others; --scratch names another",
         )
     system, path = fsspec.core.url_to_fs(source.url)
     copy = folder / local_name(source)

@@ -113,7 +113,10 @@ def _page(verdict: FleetVerdict, *, paper: bool = False) -> str:
             leaking=verdict.leaking[:_ROWS],
             open_command=open_command(verdict, verdict.leaking[0]) if verdict.leaking else "",
             hosts=_hosts(verdict.processes),
-            charts=[(each, Markup(_chart(each.heap_bytes, top))) for each in drawn],
+            charts=[
+                (each, Markup(_chart(each.heap_bytes, top, _ink(each) if paper else "currentColor")))
+                for each in drawn
+            ],
             top=top,
             more=max(len(verdict.processes) - _ROWS, 0),
             rows=_ROWS,
@@ -181,7 +184,12 @@ def _hosts(processes: Sequence[FleetProcess]) -> list[_Host]:
     ][: _ROWS * 5]
 
 
-def _chart(values: Sequence[int], top: int) -> str:
+def _ink(process: FleetProcess) -> str:
+    """The colours of the page in light: on paper a picture does not get them from around it."""
+    return "#b84a00" if process.status == LEAK else "#59636e"
+
+
+def _chart(values: Sequence[int], top: int, colour: str) -> str:
     """The heap over the snapshots as a line, from zero to ``top``."""
     top = max(top, 1)
     step = (_CHART_WIDTH - 4) / max(len(values) - 1, 1)
@@ -193,7 +201,7 @@ def _chart(values: Sequence[int], top: int) -> str:
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" '
         f'width="{_CHART_WIDTH}" height="{_CHART_HEIGHT}"><polyline points="{points}" fill="none" '
-        'stroke="currentColor" stroke-width="2"/></svg>'
+        f'stroke="{colour}" stroke-width="2"/></svg>'
     )
 
 

@@ -75,7 +75,8 @@ def caveats(verdict: FleetVerdict) -> list[str]:
     if undecided:
         found.append(
             f"{plural(undecided, 'process has', 'processes have')} too few snapshots to be called leaking or "
-            "healthy: fewer than three that can be compared, or fewer than six over which the heap has grown."
+            "healthy: fewer than three that can be compared, fewer than six over which the heap has grown, "
+            "or more over which it grows ever more slowly."
         )
     problems = [each for each in verdict.processes if each.problem]
     if problems:
@@ -83,6 +84,14 @@ def caveats(verdict: FleetVerdict) -> list[str]:
             f"The snapshots of {plural(len(problems), 'process', 'processes')} could not be compared; "
             f"{problems[0].label}: {problems[0].problem}."
         )
+    left_out = sum(each.left_out_count for each in verdict.processes)
+    if left_out:
+        found.append(
+            f"Left out: {plural(left_out, 'snapshot')} read in part, of processes that have two whole ones."
+        )
+    partial = sum(each.partial_count for each in verdict.processes)
+    if partial:
+        found.append(f"Read in part: {plural(partial, 'snapshot')}, whose counts are lower bounds.")
     unknown = sum(not each.is_identified for each in verdict.processes)
     if unknown:
         found.append(
@@ -306,7 +315,7 @@ def _amount(name: str, value: float) -> str:
 
 
 def _plain_name(each: Difference) -> str:
-    return f"number of {each.name}" if each.is_number else f"{each.kind} {each.name}"
+    return each.name if each.is_number else f"{each.kind} {each.name}"
 
 
 def _p(value: float) -> str:

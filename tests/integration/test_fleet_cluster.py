@@ -81,15 +81,26 @@ def test_dumps_in_hdfs(
         *("fleet", "run", hdfs_cluster.url("/dumps"), "-o", str(tmp_path / "hdfs")),
         *("--name", "{host}/{pid}-{number}.hprof", "--scheduler", cluster.address),
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "heapscope", *command],
-        env={**os.environ, **client_environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "4 sketches in" in done.stderr
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "heapscope", *arguments],
+            env={**os.environ, **client_environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    code, said = run(*command)
+    assert code == 0, said
+    assert "4 sketches in" in said
+    for url, problem in (
+        (hdfs_cluster.url("/nothing"), "there is no such file, folder or bucket"),
+        ("hdfs://127.0.0.1:1/dumps", "the name node does not answer"),
+    ):
+        code, said = run("fleet", "run", url, "-o", str(tmp_path / "none"))
+        assert (code, said.splitlines()[-1]) == (3, f"heapscope: {url}: {problem}")
     paths = [f"/dumps/h{host}/{host}-{number}.hprof" for host in range(2) for number in range(2)]
     fleet = heapscope.open_fleet(tmp_path / "hdfs")
     assert fleet.failures == []

@@ -107,9 +107,16 @@ def test_any_order_and_any_interruption_end_in_the_same_bytes(
 
 
 def test_a_worker_that_is_killed_loses_nothing(
-    sources: list[Source], expected: dict[str, dict[str, bytes]], dumps: Path, tmp_path: Path
+    sources: list[Source],
+    expected: dict[str, dict[str, bytes]],
+    dumps: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Two processes of this machine; one is killed when the first sketch is there."""
+    """Two processes of this machine; one is killed when the first sketch is there.
+
+    Ctrl-C, which a terminal sends to workers too, is the command's own affair: they say nothing.
+    """
     broken = dumps / "broken.hprof"
     broken.write_bytes((dumps / "h0" / "0-0.hprof").read_bytes()[:300])
     killed: list[int] = []
@@ -118,6 +125,8 @@ def test_a_worker_that_is_killed_loses_nothing(
         if state.done_count == 1 and not killed:
             workers = [each for each in psutil.Process().children(recursive=True) if is_worker(each)]
             killed.append(workers[0].pid)
+            for each in workers:
+                os.kill(each.pid, signal.SIGINT)
             os.kill(workers[0].pid, signal.SIGKILL)
 
     folder = FleetFolder(tmp_path / "f", create=True)
@@ -127,6 +136,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     finally:
         broken.unlink()
     assert killed
+    assert "Traceback" not in capfd.readouterr().err
     assert bytes_of(folder) == expected
     (failure,) = state.failures
     assert failure.source == str(broken)
@@ -174,7 +184,7 @@ class Unreliable(LocalFileSystem):  # type: ignore[misc]
     protocol = "unreliable"
     local_file = False
     failures_left: ClassVar[Counter[str]] = Counter()
-    problem: ClassVar[OSError] = OSError(errno.EIO, "the store is away")
+    problem: ClassVar[Exception] = OSError(errno.EIO, "the store is away")
 
     def get_file(self, path1: str, path2: str, *arguments: Any, **named: Any) -> None:
         name = Path(path1).name
@@ -195,9 +205,19 @@ def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     Unreliable.failures_left.clear()
 
 
+@pytest.mark.parametrize(
+    "problem", [OSError(errno.EIO, "the store is away"), RuntimeError("the store is away")]
+)
 def test_what_fails_for_a_while_is_tried_again_after_growing_pauses(
-    scheduler: str, dumps: Path, tmp_path: Path, unreliable: list[float]
+    scheduler: str,
+    dumps: Path,
+    tmp_path: Path,
+    unreliable: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
 ) -> None:
+    """Whatever the library of a protocol raises: the errors of botocore are no OSError."""
+    monkeypatch.setattr(Unreliable, "problem", problem)
     found = find_sources([f"unreliable://{dumps}/h0"])
     Unreliable.failures_left.update({"0-0.hprof": 3, "0-1.hprof": 4})
     folder = FleetFolder(tmp_path / "f", create=True)
@@ -220,6 +240,7 @@ def test_a_full_scratch_disk_is_named_and_nothing_stays_on_it(
     with small_disk(tmp_path) as disk:
         state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
         assert f"the scratch folder {disk} has" in state.failures[0].problem
+        assert "must leave 67.1 MB to others" in state.failures[0].problem
         monkeypatch.setattr(task, "_LEFT_FREE_BYTES", -1 << 40)
         state = run_fleet(found, folder, version="1.0", scheduler=scheduler, scratch=disk)
         assert f"the scratch folder {disk} is full; --scratch names another" in state.failures[0].problem

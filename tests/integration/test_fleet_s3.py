@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from heapscope.cli import main
+from heapscope.errors import HeapscopeError
 from heapscope.fleet.fleet import Fleet
 from heapscope.fleet.folder import FleetFolder
 from heapscope.fleet.run import run_fleet
@@ -20,6 +21,7 @@ from heapscope.fleet.sources import NamePattern, Source, find_sources
 from heapscope.fleet.task import Work, sketch_of
 from tests.support.dumps import DumpBuilder
 from tests.support.fleet import Worker, write_fleet, write_sidecar
+from tests.support.http_server import serving
 
 distributed = pytest.importorskip("distributed")
 server_of = pytest.importorskip("moto.server")
@@ -182,3 +184,53 @@ def test_a_store_that_is_asked_too_much_is_asked_again(store: Store, dumps: Path
     store.slow_downs = 2
     assert made(source, tmp_path) == calm
     assert store.refused["/dumps/1-0.hprof"] == 2
+
+
+def test_a_store_that_cannot_be_asked_is_said_in_one_line(
+    store: Store,
+    dumps: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without credentials, and while the store is away: botocore's errors are no OSError."""
+    store.system.put_file(str(dumps / "h1" / "1-0.hprof"), "dumps/h1/1-0.hprof")
+    folder = FleetFolder(tmp_path / "f", create=True)
+    (source,) = find_sources(["s3://dumps"], NamePattern("{host}/{pid}-{number}.hprof"))
+    folder.add(source.identity, made(source, tmp_path))
+    commands = (
+        ["fleet", "run", "s3://dumps/", "-o", str(tmp_path / "new")],
+        ["fleet", "open", str(folder.path), "h1:1", "-o", str(tmp_path / "copies")],
+    )
+
+    def problems() -> list[str]:
+        s3fs.S3FileSystem.clear_instance_cache()
+        assert [main(each) for each in commands] == [3, 3]
+        said = capsys.readouterr().err.splitlines()
+        assert [each.partition(": ")[2].partition(":")[0] for each in said] == ["s3", "s3"], said
+        return said
+
+    with monkeypatch.context() as without:
+        without.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        without.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            without.delenv(name)
+        assert all("Unable to locate credentials" in each for each in problems())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert all("Could not connect to the endpoint" in each for each in problems())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_web_server_that_is_away_is_no_missing_file() -> None:
+    with pytest.raises(HeapscopeError, match=r"Cannot connect to host 127\.0\.0\.1:1"):
+        find_sources(["http://127.0.0.1:1/worker.hprof"])
+
+
+def test_a_folder_of_a_web_server_stands_for_all_dumps_below_it(dumps: Path) -> None:
+    """A web server calls its folders files; they end in a slash."""
+    with serving(dumps) as address:
+        found = find_sources([f"{address}/"], NamePattern("{host}/{pid}-{number}.hprof"))
+    assert [(each.labels["host"], each.byte_count > 0) for each in found] == [
+        ("h0", True), ("h0", True), ("h1", True), ("h1", True),
+    ]  # fmt: skip

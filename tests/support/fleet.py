@@ -129,11 +129,11 @@ def small_fleet() -> list[Worker]:
     return found
 
 
-def make_sketches(dumps: Path, folder: Path, name: str = NAME) -> Fleet:
+def make_sketches(dumps: Path, folder: Path, name: str = NAME, *, partial: bool = False) -> Fleet:
     """The sketches of all dumps in a folder, made in this process; what is broken is noted."""
     target = FleetFolder(folder, create=True)
     for source in find_sources([str(dumps)], NamePattern(name)):
-        found = sketch_of(Work(source, False, "1.0"))
+        found = sketch_of(Work(source, partial, "1.0"))
         if isinstance(found, str):
             target.add_failure(Failure(source.identity, source.url, found))
         else:

@@ -80,6 +80,8 @@ SHOWN = [
     ),
     ("JAVA_TOOL_OPTIONS", "--add-opens java.security.jgss/sun.security.krb5=ALL-UNNAMED"),
     ("TF_CONFIG", '{"cluster": {"worker": ["w0:2222", "w1:2222"]}, "task": {"type": "worker", "index": 0}}'),
+    ("FEATURE_X", "true"),
+    ("com.acme.cache", "off"),
     ("HADOOP_USER_NAME", "trainer"),
     ("HADOOP_TOKEN_FILE_LOCATION", "/var/run/tokens"),
     ("PATH", "/usr/local/sbin:/usr/local/bin:/opt/passwords/bin"),

@@ -460,6 +460,14 @@ def test_what_could_not_be_told_from_chance_is_no_attribute_that_was_compared() 
     assert words == ["Nothing that is known of them differs: 4 leaking against 4 healthy."]
 
 
+def test_too_few_name_what_is_worth_a_look() -> None:
+    resident = Attribute("load", "resident memory", np.array([3.0, 4.0, 1.0, 2.0]), is_number=True)
+    zone = Attribute("label", "zone a", np.array([1.0, 1.0, 0.0, 0.0]))
+    found = compare_cohorts([resident, zone], np.arange(4) < 2)
+    words = difference_words(found, Sides("leaking", "healthy"))
+    assert words[1] == "Worth a look, no more: label zone a, resident memory tell all of them apart."
+
+
 def test_the_report_for_programs(verdict: FleetVerdict) -> None:
     document = json.loads(render_fleet_json(verdict))
     assert document["counts"] == {"leak": 5, "no leak found": 8, "too few snapshots": 1}
@@ -478,6 +486,22 @@ def test_the_page_is_whole_and_hostile_text_is_text(
     assert "https://" not in page
     with pytest.raises(heapscope.OutputExists):
         write_fleet_report(verdict, tmp_path / "fleet.html")
+
+
+@pytest.mark.pdf
+def test_heaps_and_hosts_stand_beside_each_other_on_paper(verdict: FleetVerdict, tmp_path: Path) -> None:
+    """One below the other, 500 processes took 60 pages."""
+    pypdf = pytest.importorskip("pypdf")
+    write_fleet_report(verdict, tmp_path / "f.pdf", force=False)
+    seen: dict[str, set[int]] = {}  # where each text begins, in points from the left
+
+    def note(text: str, _: object, matrix: Sequence[float], *others: object) -> None:
+        seen.setdefault(text.strip(), set()).add(round(matrix[4]))
+
+    for page in pypdf.PdfReader(tmp_path / "f.pdf").pages:
+        page.extract_text(visitor_text=note)
+    labels = [each.label for each in verdict.processes]
+    assert len({place for text, places in seen.items() if text in labels for place in places}) >= 5
 
 
 def test_commands(fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -526,6 +550,25 @@ def test_garbage_that_grows_is_no_leak(tmp_path: Path) -> None:
     assert (str(healthy.status), healthy.causes) == ("no leak found", ())
     assert len(set(healthy.heap_bytes)) == 1
     assert [each.cause.key for each in leaking.causes] == [f"{REGISTRY}.BY_USER"]
+
+
+def test_dumps_that_are_cut_are_left_out_of_verdicts(tmp_path: Path) -> None:
+    """Of a cut dump nothing tells what is garbage: all dumps of the process were counted with theirs."""
+    workers = [
+        Worker("h1", 1, dump_count=4, session_count=30, garbage_per_dump=200),
+        Worker("h2", 2, dump_count=4, session_count=30, leaks=True, per_dump=30),
+        Worker("h3", 3, dump_count=1, session_count=30),
+    ]
+    for path in write_fleet(tmp_path / "north", workers):
+        if path.name in ("1-3.hprof", "2-3.hprof", "3-0.hprof"):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    verdict = judge_fleet(make_sketches(tmp_path / "north", tmp_path / "fleet", partial=True))
+    assert [str(each.status) for each in verdict.processes] == ["no leak found", "leak", "too few snapshots"]
+    assert [len(each.snapshots) for each in verdict.processes] == [3, 3, 1]
+    assert [each.cause.key for each in verdict.processes[1].causes] == [f"{REGISTRY}.BY_USER"]
+    text = render_fleet_markdown(verdict)
+    assert "Left out: 2 snapshots read in part, of processes that have two whole ones." in text
+    assert "Read in part: 1 snapshot, whose counts are lower bounds." in text
 
 
 def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
@@ -583,6 +626,22 @@ def test_growth_over_few_snapshots_without_a_cause_is_not_healthy(tmp_path: Path
     assert (str(found.status), found.causes) == ("too few snapshots", ())
 
 
+@pytest.mark.parametrize(
+    ("counts", "status"),
+    [
+        ((30, 90, 135, 165, 190, 205, 216), "too few snapshots"),
+        ((30, 90, 135, 165, 190, 205, 205, 205, 205), "no leak found"),
+    ],
+)
+def test_growth_that_slows_down_is_healthy_when_it_has_ended(
+    tmp_path: Path, counts: Sequence[int], status: str
+) -> None:
+    """A cache that fills, or a leak under less load: as long as it rises nothing tells which."""
+    fleet = make_sketches(write_uneven(tmp_path / "north", counts), tmp_path / "fleet")
+    (found,) = find_fleet_processes(fleet)
+    assert (str(found.status), found.causes) == (status, ())
+
+
 def write_uneven(folder: Path, counts: Sequence[int]) -> Path:
     for number, count in enumerate(counts):
         path = folder / "h1" / f"1-{number}.hprof"
@@ -609,6 +668,21 @@ def test_age_and_load_are_attributes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["resident memory"], [7, 7, np.nan])
     np.testing.assert_array_equal(found["work units per hour"], [500, 500, np.nan])
     np.testing.assert_array_equal(found["threads"], [1, 1, 1])
+
+
+def test_masked_values_are_compared_by_their_length(tmp_path: Path) -> None:
+    """A setting that goes with the leak is found, though masked; values of one length tell nothing."""
+    for pid, close in enumerate(("late", "early", "early"), 1):
+        values = {"CLOSE": close, "ZONE": "abc"[pid - 1], "CACHED": "true" if pid == 1 else "off"}
+        write_fleet(
+            tmp_path / "north", [Worker("h1", pid, dump_count=1, session_count=3, environment=values)]
+        )
+    fleet = make_sketches(tmp_path / "north", tmp_path / "fleet")
+    found = {each.name: list(each.values) for each in attributes_of(fleet, find_fleet_processes(fleet))}
+    assert found["CLOSE = (masked, 4 characters)"] == [1, 0, 0]
+    assert found["CLOSE = (masked, 5 characters)"] == [0, 1, 1]
+    assert found["CACHED = true"] == [1, 0, 0]  # a switch is no secret
+    assert [name for name in found if name.startswith("ZONE")] == ["ZONE is set"]
 
 
 # --- one process ---
