@@ -1,6 +1,6 @@
 """Who may ask the server: this user on this machine, or who has the token; and never another site's page.
 
-- On loopback the kernel says whose connection it is (``/proc/net/tcp``): the user's own need no token.
+- On loopback the kernel says whose connection it is (`owner_of`): the user's own need no token.
   Where that cannot be told, and on any other address, a token is needed: in the address once, then in a
   cookie.
 - The ``Host`` header has to be one that the server goes by: a page of another site that points its name
@@ -9,20 +9,20 @@
   (``Sec-Fetch-Site``, ``Origin``).
 - A strict policy (CSP) lets a page load from the server alone, and no other site frame or read it.
 
-Sources: proc(5); W3C Fetch Metadata Request Headers; Content Security Policy Level 3.
+Sources: W3C Fetch Metadata Request Headers; Content Security Policy Level 3.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
-import struct
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from heapscope.explorer.socket_owner import owner_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -175,23 +175,5 @@ def _is_own_connection(client: tuple[str, int] | None, server: tuple[str, int | 
     """Whether the other end of a loopback connection belongs to this user, or to root."""
     if client is None or server is None or not ip_address(client[0]).is_loopback:
         return False
-    owner = _owner_of(client[0], client[1], server[1] or 0)
+    owner = owner_of(client[0], client[1], server[0], server[1] or 0)
     return owner is not None and owner in (os.geteuid(), 0)
-
-
-def _owner_of(address: str, port: int, server_port: int) -> int | None:
-    """User id of the socket that is bound to an address and connected to a port; None where nobody tells."""
-    is_4 = ip_address(address).version == 4
-    packed = ip_address(address).packed
-    # Words of the address in the byte order of the machine, each in hexadecimal digits.
-    words = struct.unpack(f"={len(packed) // 4}I", packed)
-    local = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
-    try:
-        lines = Path("/proc/net/tcp" if is_4 else "/proc/net/tcp6").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    for line in lines[1:]:
-        fields = line.split()
-        if len(fields) > 7 and fields[1] == local and fields[2].endswith(f":{server_port:04X}"):
-            return int(fields[7])
-    return None

@@ -26,7 +26,7 @@ def test_the_user_of_this_machine_needs_no_token(client: Client) -> None:
 
 
 def test_another_user_needs_the_token(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "_owner_of", lambda *_: os.geteuid() + 1)
+    monkeypatch.setattr(security, "owner_of", lambda *_: os.geteuid() + 1)
     refused = client.ask("/")
     assert (refused.status, "token" in refused.text) == (403, True)
     assert client.ask("/?token=wrong").status == 403
@@ -39,7 +39,7 @@ def test_another_user_needs_the_token(client: Client, monkeypatch: pytest.Monkey
 
 
 def test_who_cannot_be_told_needs_the_token(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "_owner_of", lambda *_: None)
+    monkeypatch.setattr(security, "owner_of", lambda *_: None)
     assert client.ask("/").status == 403
 
 
