@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 10_000  # instances that are ranked in one pass; further pages need all of them
 _KEPT_OBJECTS = 4_000_000  # of sets; 8 bytes each
+_KEPT_ROWS = 100_000  # of pages
 _FIELDS = 5  # columns where nobody chose any
 _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
 
@@ -293,19 +294,27 @@ class _Instances:
     class_index: int
     rows: list[int]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 def _instances(
     site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str, sort: str, first: int
 ) -> _Instances:
     graph = dump.graph
     if not where and sort == "retained" and first < _MOST_AT_ONCE:
-        is_picked = picked_classes(graph, name, subclasses=subclasses)
-        of_class, units = graph.class_totals
-        mine = np.where(is_picked, of_class, 0)
-        rows = largest_of_classes(graph, is_picked, ROWS, first)
-        shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes
-        most = int(mine.argmax()) if mine.any() else -1
-        return _Instances(int(mine.sum()), shallow, most, rows.tolist())
+
+        def rank() -> _Instances:
+            is_picked = picked_classes(graph, name, subclasses=subclasses)
+            of_class, units = graph.class_totals
+            mine = np.where(is_picked, of_class, 0)
+            rows = largest_of_classes(graph, is_picked, ROWS, first)  # a pass over the heap
+            shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes
+            most = int(mine.argmax()) if mine.any() else -1
+            return _Instances(int(mine.sum()), shallow, most, rows.tolist())
+
+        kept = graph.kept("instances of the explorer", lambda: Recent[_Instances](_KEPT_ROWS))
+        return kept.get((name, subclasses, first), rank)
     members = picked(site, dump, name, subclasses, where)
     indices = members.indices
     classes = np.bincount(graph.columns.class_index[indices]) if members else np.empty(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -202,34 +203,30 @@ def loaders(site: Site, request: Request) -> Response:
     table = site.computed(
         ("consumers", dump.name), "retained sizes by loader", lambda: find_consumers(graph)
     ).by_loader
-    counts: dict[int, int] = {}
-    for each in graph.classes:
-        counts[each.loader_id] = counts.get(each.loader_id, 0) + 1
+    counts = graph.kept("classes of loaders", lambda: Counter(each.loader_id for each in graph.classes))
+    first, most = number_of(request, "from"), max(table.column("retained_bytes"), default=0)
     rows = []
-    for row in table.rows():
+    for row in table.take(range(len(table))[first : first + ROWS]).rows():
         at = row["name"].partition(" 0x")[2].partition(" ")[0]
         object_id = int(at, 16) if at else 0
         rows.append(
             {
                 **row,
-                "class_count": counts.get(object_id, 0),
+                "class_count": counts[object_id],
+                "percent": percent(row["retained_bytes"], most),
                 "link": site.object_url(object_id, dump)
                 if object_id and graph.index_of(object_id) >= 0
                 else "",
             }
         )
-    most = max((row["retained_bytes"] for row in rows), default=0)
-    for row in rows:
-        row["percent"] = percent(row["retained_bytes"], most)
-    first = number_of(request, "from")
     return site.page(
         request,
         "loaders.html.j2",
         "Class loaders",
         dump,
-        rows=rows[first : first + ROWS],
+        rows=rows,
         first=first,
-        total=len(rows),
+        total=len(table),
         link=lambda at: site.url("/loaders", dump, **{"from": at}),
         ways=ways_of(
             dump,

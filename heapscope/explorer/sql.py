@@ -10,6 +10,7 @@ import numpy as np
 
 from heapscope.explorer.session import OpenedDump
 from heapscope.explorer.site import Problem, Site, one_of, ways_of
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.object_set import ObjectSet
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.catalogue import TABLES
@@ -153,7 +154,7 @@ def set_of_query(site: Site, dump: OpenedDump, query: str) -> ObjectSet:
     if place < 0:
         raise Problem("the query gives no addresses; SELECT address FROM ... makes a set", 400)
     values = answer.raw.column(place).drop_null().to_numpy(zero_copy_only=False).astype(np.uint64)
-    rows = np.unique(dump.graph.indices_of(values))
+    rows = distinct(dump.graph.indices_of(values))
     return ObjectSet(dump.graph, rows[rows >= 0])
 
 

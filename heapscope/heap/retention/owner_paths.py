@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.preferred_paths import class_origins, names_of_copies
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
@@ -299,7 +300,7 @@ def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...
     sources, _ = graph.references.incoming(np.array([index]))
     immediate = graph.immediate_dominators
     found: dict[str, None] = {}
-    for source in np.unique(sources).tolist():
+    for source in distinct(sources).tolist():
         if source in (before, index) or len(found) >= most:
             continue
         if int(immediate[source]) == NO_OBJECT or _is_dominated_by(graph, source, index):
