@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.session import OpenedDump
-from heapscope.explorer.site import ROWS, Problem, Site, number_of, percent, ways_of
+from heapscope.explorer.site import ROWS, Problem, Site, Wait, number_of, percent, ways_of
 from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject, title_of
@@ -63,15 +62,20 @@ def stack_part(site: Site, request: Request) -> Response:
     if number >= len(found):
         raise Problem(f"there are {len(found):,} stacks")
     thread = found[number]
-    objects = stack_objects(dump.graph, thread.serial, _ON_STACK) if thread.object_count else ()
+    show_secrets = site.session.show_secrets
+    if thread.object_count and not (show_secrets or dump.has_secrets):
+        raise Wait(dump=dump)
+    objects = (
+        stack_objects(dump.graph, thread.serial, _ON_STACK, show_secrets=show_secrets)
+        if thread.object_count
+        else ()
+    )
     by_frame: dict[int, list[Any]] = {}
     told = {thread.object_id}
     for each in objects:
         if each.object_id not in told:
             told.add(each.object_id)
-            by_frame.setdefault(each.frame_number, []).append(
-                replace(each, text=site.text_of(dump, each.object_id, each.text))
-            )
+            by_frame.setdefault(each.frame_number, []).append(each)
     frames = [(frame, by_frame.pop(place, [])) for place, frame in enumerate(thread.frames[:_FRAMES])]
     return site.fragment(
         "stack.html.j2",

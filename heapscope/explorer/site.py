@@ -19,7 +19,6 @@ from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
 from heapscope.heap.objects.secret_texts import masked_text, secret_texts
 from heapscope.heap.retention.edge_names import simple_name
 from heapscope.reporter.text import plural, printable
-from heapscope.secrets import mask_text
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
@@ -261,10 +260,6 @@ class Site:
         return self.url(path, other, **query)
 
     # --- text ---
-
-    def masked(self, text: str) -> str:
-        """A text that belongs to no object, as it may be shown."""
-        return text if self.session.show_secrets else mask_text(text)
 
     def text_of(self, dump: OpenedDump, object_id: int, text: str, name: str = "") -> str:
         """The text that an object stands for, as it may be shown: a secret is one wherever it is met.

@@ -27,6 +27,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import CLASS, names, simple_name
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.secrets import mask_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -370,7 +371,8 @@ def _thread_name(graph: HeapGraph, index: int) -> str:
     if not extends(graph, _THREAD)[int(graph.columns.class_index[index])]:
         return ""
     object_id = JavaObject(graph, index).object_id
-    return next((thread.name for thread in threads_of(graph) if thread.object_id == object_id), "")
+    name = next((thread.name for thread in threads_of(graph) if thread.object_id == object_id), "")
+    return mask_text(name)
 
 
 def _root_text(graph: HeapGraph, index: int) -> str:
