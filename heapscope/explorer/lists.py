@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.session import OpenedDump
-from heapscope.explorer.site import ROWS, Problem, Site, Wait, number_of, percent, ways_of
+from heapscope.explorer.site import ROWS, Problem, Site, Wait, Ways, number_of, percent, ways_of
 from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject, title_of
@@ -127,8 +128,20 @@ def roots(site: Site, request: Request) -> Response:
         total=total,
         most=max((row["retained_bytes"] for row in rows), default=0),
         link=lambda at: site.url("/roots", dump, kind=kind, **{"from": at}),
-        ways=ways_of(dump, "info DUMP", "heap.gc_roots", "SELECT kind, count(*) FROM gc_roots GROUP BY kind"),
+        ways=_ways_of_roots(dump, kind),
     )
+
+
+def _ways_of_roots(dump: OpenedDump, kind: str) -> Ways:
+    if not kind:
+        sql = "SELECT kind, count(*) AS records\nFROM gc_roots GROUP BY kind ORDER BY records DESC"
+        return ways_of(dump, "info DUMP", "heap.gc_roots", sql)
+    sql = (
+        "SELECT r.address, r.class_name, count(*) AS records, any_value(o.retained_bytes) AS retained_bytes\n"
+        f"FROM gc_roots r JOIN objects o USING (address) WHERE r.kind = {sql_text(kind)}\n"
+        "GROUP BY ALL ORDER BY retained_bytes DESC, r.address"
+    )
+    return ways_of(dump, f"sql DUMP {shlex.quote(sql)}", f"heap.sql({sql!r})", sql)
 
 
 def strings(site: Site, request: Request) -> Response:
@@ -163,6 +176,7 @@ def strings(site: Site, request: Request) -> Response:
             duplicates.append(
                 {**row, "shown": shown, "link": site.url("/strings", dump, q=shown) if is_link else ""}
             )
+    query = f"SELECT * FROM strings WHERE contains(text, {sql_text(text)})"
     return site.page(
         request,
         "strings.html.j2",
@@ -178,9 +192,9 @@ def strings(site: Site, request: Request) -> Response:
         link=lambda at: site.url("/strings", dump, q=text, **{"from": at}),
         ways=ways_of(
             dump,
-            "suspects DUMP --waste",
-            f"heap.objects('java.lang.String').where('', lambda text: {text!r} in text)" if text else "",
-            f"SELECT * FROM strings WHERE contains(text, {sql_text(text)})" if text else "",
+            f"sql DUMP {shlex.quote(query)}" if text else "suspects DUMP --waste",
+            f"heap.sql({query!r})" if text else "",
+            query if text else "",
         ),
     )
 
@@ -236,7 +250,7 @@ def loaders(site: Site, request: Request) -> Response:
             dump,
             "dominators DUMP --by loader",
             "heap.consumers.by_loader.to_frame()",
-            "SELECT * FROM loaders",
+            "SELECT * FROM loaders ORDER BY retained_bytes DESC",
         ),
     )
 

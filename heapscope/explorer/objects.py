@@ -79,7 +79,7 @@ def one_object(site: Site, request: Request) -> Response:
             dump,
             f"inspect DUMP {hexadecimal(found.object_id)}",
             f"heap.object_at({hexadecimal(found.object_id)}).describe()",
-            f"SELECT * FROM objects WHERE address = {hexadecimal(found.object_id)}",
+            f"SELECT * FROM objects WHERE address = '{hexadecimal(found.object_id)}'",
         ),
     )
 

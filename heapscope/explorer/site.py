@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Site:
             plural=plural,
             time=format_time,
             address=hexadecimal,
+            lines=lines,
             simple=simple_name,
         )
 
@@ -311,14 +313,25 @@ def _is_at(path: str, to: str) -> bool:
     return path == to or (to != "/" and path.startswith(f"{to}/"))
 
 
+def path_of(dump: OpenedDump) -> str:
+    """Where a dump lies, from wherever it is asked for."""
+    return os.path.abspath(dump.path)
+
+
 def ways_of(dump: OpenedDump, command: str, python: str, sql: str = "") -> Ways:
-    """`Ways` with the dump's path, quoted for the shell, in place of ``DUMP``."""
-    path = str(dump.path)
+    """`Ways` with the dump's path, quoted for the shell, in place of ``DUMP``; all run as they stand."""
+    path = path_of(dump)
+    name, separator, rest = command.partition("DUMP")
     return Ways(
-        f"heapscope {command}".replace("DUMP", shlex.quote(path)),
-        f"heap = heapscope.open({path!r})\n{python}",
+        f"heapscope {name}{shlex.quote(path)}{rest}" if separator else f"heapscope {command}",
+        f"import heapscope\n\nheap = heapscope.open({path!r})\n{python}" if python else "",
         sql,
     )
+
+
+def lines(text: str) -> Markup:
+    """A text of several lines as it is; what else acts on a reader is written out."""
+    return Markup("\n").join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def number_of(request: Request, name: str, default: int = 0) -> int:
