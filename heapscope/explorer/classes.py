@@ -205,6 +205,7 @@ def one_class(site: Site, request: Request) -> Response:
         rows=table,
         first=first,
         fields=shown_fields,
+        is_chosen=bool(fields),
         all_fields=_field_names(dump, seen.class_index),
         where=where,
         sort=sort,

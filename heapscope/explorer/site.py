@@ -19,6 +19,7 @@ from heapscope.explorer.jobs import Job
 from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
 from heapscope.heap.objects.secret_texts import masked_text, secret_texts
 from heapscope.heap.retention.edge_names import simple_name
+from heapscope.reporter.markup import breakable
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
 
@@ -96,6 +97,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["name"] = _name
         self._environment.globals.update(
             bytes_=format_bytes,
             count=format_count,
@@ -307,6 +309,11 @@ def _shown(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return printable(value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…")
+
+
+def _name(text: str) -> Markup:
+    """A name, which breaks after its dots and dollars where a line is too short for it."""
+    return breakable(_shown(text))
 
 
 def _is_at(path: str, to: str) -> bool:
