@@ -104,7 +104,11 @@ class Gate:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *self._headers]}
+                given = [
+                    (key, self._below_proxy(value, scope) if key == b"location" else value)
+                    for key, value in message.get("headers", [])
+                ]
+                message = {**message, "headers": [*given, *self._headers]}
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -149,13 +153,25 @@ class Gate:
         cookie = f"{COOKIE}={self._token}; Path={self._base or '/'}; HttpOnly; SameSite={same_site}"
         where = f"{root}{self._base}{path}" + (f"?{urlencode(left)}" if left else "")
         headers = [
-            (b"location", where.encode("ascii", "replace")),
+            (b"location", self._below_proxy(where.encode("ascii", "replace"), scope)),
             (b"set-cookie", cookie.encode("ascii")),
             (b"cache-control", b"no-store"),
             *self._headers,
         ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+    def _below_proxy(self, location: bytes, scope: Scope) -> bytes:
+        """Where to go, as seen from the page that was asked for, behind a proxy.
+
+        jupyter-server-proxy 4.6 puts its own path before each location that begins with ``/``.
+        """
+        base = self._base.encode("ascii", "replace")
+        if not base or not location.startswith(base + b"/"):
+            return location
+        raw = scope.get("raw_path", b"/").partition(b"?")[0].removeprefix(base)
+        up = b"../" * (raw.count(b"/") - 1) or b"./"
+        return up + location[len(base) :].lstrip(b"/")
 
     async def _say(self, send: Send, status: int, text: str) -> None:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]

@@ -13,8 +13,9 @@ from urllib.parse import quote, urljoin
 
 import pytest
 
+import heapscope
 from heapscope.explorer import app
-from heapscope.reporter.notes import read_notes
+from heapscope.reporter.notes import note_remarks, read_notes
 from tests.support.dumps import DumpBuilder
 from tests.unit.explorer.serving import SAMPLES, Client, Links, serving
 
@@ -218,6 +219,9 @@ def test_notes_are_kept_and_taken_away(client: Client, tmp_path: Path) -> None:
         assert "who made &lt;b&gt;this&lt;/b&gt;?" in own.page("/notes").text
         own.ask("/notes/0/remove", data={}, headers=origin, method="POST")
         assert [each.text for each in read_notes(dump, tmp_path)] == ["second"]
+        own.ask("/notes", data={"text": "one\ntwo\x1b password=hunter2-hunter2"}, headers=origin)
+        (*_, remark) = note_remarks(heapscope.snapshots([dump], index_dir=tmp_path))
+        assert remark.text == r"one / two\x1b password=(masked)"
         assert own.ask("/notes", data={"text": " "}, headers=origin).status == 400
         assert own.ask("/notes", data={"text": "x" * 70_000}, headers=origin).status == 413
 
