@@ -15,7 +15,6 @@ from heapscope.errors import HeapscopeError
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
 from heapscope.heap.object_set import ObjectSet, instances_of
 from heapscope.heap.objects.inspector import find_object
-from heapscope.heap.objects.secret_texts import masked_text
 from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 from heapscope.heap.retention.off_heap import find_off_heap
 from heapscope.heap.retention.owner_inside import Inside, inside_of
@@ -333,11 +332,7 @@ def _thread_facts(work: Workspace, heap: Heap, thread: ThreadStack) -> dict[str,
                 "class": may.name(each.class_name),
                 "object": f"0x{each.object_id:x}",
                 "retained_bytes": each.retained_bytes,
-                **(
-                    {"text": may.value(masked_text(heap.graph, each.object_id, each.text))}
-                    if may.values and each.text
-                    else {}
-                ),
+                **({"text": may.value(each.text)} if may.values and each.text else {}),
             }
             for each in on_stack[:_ON_STACK]
         ]

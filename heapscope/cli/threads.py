@@ -47,7 +47,6 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
     heapscope threads worker-3.hprof --top 10
     """
     from heapscope.analysis.growth.snapshot import snapshot_of
-    from heapscope.heap.objects.secret_texts import masked_text
     from heapscope.heap.objects.thread_stacks import find_thread_stacks, stack_objects
 
     count = choice.rows
@@ -59,12 +58,7 @@ def threads(dump: Path, show_secrets: bool, following: dict[str, Any], choice: C
             found = [replace(each, names=tuple(map(mask_text, each.names))) for each in found]
         shown = found[:count] if count else found
         objects = [
-            tuple(
-                each
-                if show_secrets
-                else replace(each, text=masked_text(heap.graph, each.object_id, each.text))
-                for each in stack_objects(heap.graph, thread.serial, _OBJECTS)
-            )
+            stack_objects(heap.graph, thread.serial, _OBJECTS, show_secrets=show_secrets)
             if thread.object_count
             else ()
             for thread in shown

@@ -15,6 +15,7 @@ from heapscope.explorer.site import (
     ROWS,
     Site,
     Wait,
+    Ways,
     as_problem,
     number_of,
     one_of,
@@ -33,6 +34,7 @@ from heapscope.heap.retention.by_group import (
     package_of,
 )
 from heapscope.parser.tags import BasicType
+from heapscope.query.quoting import sql_name, sql_text
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 10_000  # instances that are ranked in one pass; further pages need all of them
 _KEPT_OBJECTS = 4_000_000  # of sets; 8 bytes each
+_KEPT_ROWS = 100_000  # of pages
 _FIELDS = 5  # columns where nobody chose any
+_OWN_COLUMNS = ("snapshot", "address", "class_name", "shallow_bytes", "retained_bytes")  # of a class's table
 _UNITS = {"retained": "retained_bytes", "shallow": "shallow_bytes", "instances": "instance_count"}
 
 
@@ -91,14 +95,33 @@ def classes(site: Site, request: Request) -> Response:
         has_retained=retained is not None,
         snapshots=[other for other, _ in series],
         link=lambda **change: site.url("/classes", dump, **{**arguments, **change}),
-        ways=ways_of(
-            dump,
-            "histogram DUMP --retained" if by == "class" else f"dominators DUMP --by {by}",
-            "heap.class_histogram(retained=True)" if by == "class" else f"heap.consumers.by_{by}.to_frame()",
-            "SELECT class_name, count(*) AS instances, sum(shallow_bytes) AS shallow_bytes\n"
-            "FROM objects GROUP BY class_name ORDER BY shallow_bytes DESC",
-        ),
+        ways=_ways_of_histogram(dump, text, sort)
+        if by == "class"
+        else ways_of(dump, f"dominators DUMP --by {by}", f"heap.consumers.by_{by}.to_frame()"),
     )
+
+
+def _ways_of_histogram(dump: OpenedDump, text: str, sort: str) -> Ways:
+    column = {"name": "class_name", "instances": "instance_count", "shallow": "shallow_bytes"}.get(
+        sort, "retained_bytes"
+    )
+    pattern = text.lower()
+    is_glob = "*" in text or "?" in text
+    part = (
+        f" AND lower(class_name) GLOB {sql_text(pattern)}"
+        if is_glob
+        else f" AND contains(lower(class_name), {sql_text(pattern)})"
+    )
+    sql = (
+        "SELECT class_name, instance_count, shallow_bytes, retained_bytes\n"
+        f"FROM classes WHERE instance_count > 0{part if text else ''}\n"
+        f"ORDER BY {column}{'' if sort == 'name' else ' DESC'}, class_name"
+    )
+    if text:  # the command and the method have no filter
+        return ways_of(dump, f"sql DUMP {shlex.quote(sql)}", f"heap.sql({sql!r})", sql)
+    by = {"name": "class", "instances": "instances", "shallow": "'shallow bytes'"}.get(sort, "")
+    command = "histogram DUMP --retained" + (f" --sort {by}" if by else "")
+    return ways_of(dump, command, "heap.class_histogram(retained=True)", sql)
 
 
 def _matches(text: str, name: str) -> bool:
@@ -170,7 +193,6 @@ def one_class(site: Site, request: Request) -> Response:
     graph = dump.graph
     same = [each for each in graph.classes if each.name == name]
     arguments = {"subclasses": "yes" if subclasses else "", "where": where, "fields": fields, "sort": sort}
-    star = "True" if subclasses else "False"
     return site.page(
         request,
         "class.html.j2",
@@ -183,6 +205,7 @@ def one_class(site: Site, request: Request) -> Response:
         rows=table,
         first=first,
         fields=shown_fields,
+        is_chosen=bool(fields),
         all_fields=_field_names(dump, seen.class_index),
         where=where,
         sort=sort,
@@ -194,19 +217,35 @@ def one_class(site: Site, request: Request) -> Response:
         part=lambda path: site.url(
             path, dump, **{"class": name, "subclasses": arguments["subclasses"], "where": where}
         ),
-        ways=ways_of(
-            dump,
-            f"paths DUMP {shlex.quote(name)}" + ("" if subclasses else " --no-subclasses"),
-            f"found = heap.objects({name!r}, subclasses={star})\n"
-            + (
-                f"found = found.where({where.partition('=')[0]!r}, {where.partition('=')[2]!r})\n"
-                if where
-                else ""
-            )
-            + f"found.to_frame({', '.join(map(repr, shown_fields))})",
-            f'SELECT * FROM "{name}{"+" if subclasses else ""}"',
-        ),
+        ways=_ways_of_instances(dump, name, subclasses, where, shown_fields, sort),
     )
+
+
+def _ways_of_instances(
+    dump: OpenedDump, name: str, subclasses: bool, where: str, fields: list[str], sort: str
+) -> Ways:
+    path, _, value = (part.strip() for part in where.partition("="))
+    columns = [
+        sql_name(field) if "." not in field and field not in _OWN_COLUMNS else _field_column(field)
+        for field in fields
+    ]
+    sql = (
+        f"SELECT {', '.join(['address', *columns, 'shallow_bytes', 'retained_bytes'])}\n"
+        f"FROM {sql_name(name + ('+' if subclasses else ''))}\n"
+        + (f"WHERE field(address, {sql_text(path)}) = {sql_text(value)}\n" if where else "")
+        + ("ORDER BY retained_bytes DESC, address" if sort == "retained" else "ORDER BY address")
+    )
+    python = f"found = heap.objects({name!r}, subclasses={subclasses})\n"
+    if where:
+        text = "str(value).lower()" if value in ("true", "false") else "str(value)"
+        python += f"found = found.where({path!r}, lambda value: {text} == {value!r})\n"
+    python += f"found.to_frame({', '.join(map(repr, fields))})"
+    command = f"paths DUMP {shlex.quote(name)}" + ("" if subclasses else " --no-subclasses")
+    return ways_of(dump, f"sql DUMP {shlex.quote(sql)}" if where else command, python, sql)
+
+
+def _field_column(field: str) -> str:
+    return f"field(address, {sql_text(field)}) AS {sql_name(field)}"
 
 
 def _dominated(site: Site, dump: OpenedDump, name: str) -> int | None:
@@ -239,10 +278,15 @@ def picked(site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str
     key = ("where", dump.name, name, subclasses, where)
 
     def compute() -> ObjectSet:
-        return found.where(path.strip(), lambda each: str(each) == wanted)
+        return found.where(path.strip(), lambda each: _shown(each) == wanted)
 
     picked_set: ObjectSet = site.computed(key, f"{name} with {where}", compute)
     return picked_set
+
+
+def _shown(value: Any) -> str:
+    """A value of a field as the page shows it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def set_of(site: Site, request: Request, dump: OpenedDump) -> tuple[ObjectSet, str]:
@@ -293,19 +337,27 @@ class _Instances:
     class_index: int
     rows: list[int]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 def _instances(
     site: Site, dump: OpenedDump, name: str, subclasses: bool, where: str, sort: str, first: int
 ) -> _Instances:
     graph = dump.graph
     if not where and sort == "retained" and first < _MOST_AT_ONCE:
-        is_picked = picked_classes(graph, name, subclasses=subclasses)
-        of_class, units = graph.class_totals
-        mine = np.where(is_picked, of_class, 0)
-        rows = largest_of_classes(graph, is_picked, ROWS, first)
-        shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes
-        most = int(mine.argmax()) if mine.any() else -1
-        return _Instances(int(mine.sum()), shallow, most, rows.tolist())
+
+        def rank() -> _Instances:
+            is_picked = picked_classes(graph, name, subclasses=subclasses)
+            of_class, units = graph.class_totals
+            mine = np.where(is_picked, of_class, 0)
+            rows = largest_of_classes(graph, is_picked, ROWS, first)  # a pass over the heap
+            shallow = int(units[is_picked].sum()) * graph.columns.unit_bytes
+            most = int(mine.argmax()) if mine.any() else -1
+            return _Instances(int(mine.sum()), shallow, most, rows.tolist())
+
+        kept = graph.kept("instances of the explorer", lambda: Recent[_Instances](_KEPT_ROWS))
+        return kept.get((name, subclasses, first), rank)
     members = picked(site, dump, name, subclasses, where)
     indices = members.indices
     classes = np.bincount(graph.columns.class_index[indices]) if members else np.empty(0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heapscope.analysis.growth.growth import Growth
 from heapscope.analysis.verdicts import STEADY
 from heapscope.explorer.session import OpenedDump
-from heapscope.explorer.site import Problem, Site, Wait, Ways, number_of, one_of
+from heapscope.explorer.site import Problem, Site, Wait, Ways, number_of, one_of, path_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,7 +34,7 @@ def compare(site: Site, request: Request) -> Response:
     before = _chosen(site, request, "before", counted[0])
     after = _chosen(site, request, "after", counted[-1])
     parts = _between(site, request, before, after) if by == "class" else _growth(site, series, after)
-    paths = [str(each.path) for each in counted]
+    paths = [path_of(each) for each in ([before, after] if by == "class" else counted)]
     return site.page(
         request,
         "compare.html.j2",
@@ -49,8 +49,12 @@ def compare(site: Site, request: Request) -> Response:
             "/compare", **{"by": by, "before": before.name, "after": after.name, **change}
         ),
         ways=Ways(
-            "heapscope growth " + shlex.join(paths) + (" --by path" if by == "path" else ""),
-            f"heapscope.snapshots({paths!r}).growth({by!r}).to_frame()",
+            f"heapscope diff {shlex.join(paths)}"
+            if by == "class"
+            else f"heapscope growth {shlex.join(paths)} --by path",
+            f"import heapscope\n\nsnapshots = heapscope.snapshots({paths!r})\n"
+            + ("snapshots.diff_table(0, 1)" if by == "class" else "snapshots.growth('path')")
+            + ".to_frame()",
         ),
         **parts,
     )

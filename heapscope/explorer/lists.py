@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.session import OpenedDump
-from heapscope.explorer.site import ROWS, Problem, Site, number_of, percent, ways_of
+from heapscope.explorer.site import ROWS, Problem, Site, Wait, Ways, number_of, percent, ways_of
 from heapscope.heap.graph.dominators import largest
 from heapscope.heap.graph.references import VIRTUAL_ROOT
 from heapscope.heap.objects.java_object import JavaObject, title_of
@@ -62,15 +63,20 @@ def stack_part(site: Site, request: Request) -> Response:
     if number >= len(found):
         raise Problem(f"there are {len(found):,} stacks")
     thread = found[number]
-    objects = stack_objects(dump.graph, thread.serial, _ON_STACK) if thread.object_count else ()
+    show_secrets = site.session.show_secrets
+    if thread.object_count and not (show_secrets or dump.has_secrets):
+        raise Wait(dump=dump)
+    objects = (
+        stack_objects(dump.graph, thread.serial, _ON_STACK, show_secrets=show_secrets)
+        if thread.object_count
+        else ()
+    )
     by_frame: dict[int, list[Any]] = {}
     told = {thread.object_id}
     for each in objects:
         if each.object_id not in told:
             told.add(each.object_id)
-            by_frame.setdefault(each.frame_number, []).append(
-                replace(each, text=site.text_of(dump, each.object_id, each.text))
-            )
+            by_frame.setdefault(each.frame_number, []).append(each)
     frames = [(frame, by_frame.pop(place, [])) for place, frame in enumerate(thread.frames[:_FRAMES])]
     return site.fragment(
         "stack.html.j2",
@@ -122,8 +128,20 @@ def roots(site: Site, request: Request) -> Response:
         total=total,
         most=max((row["retained_bytes"] for row in rows), default=0),
         link=lambda at: site.url("/roots", dump, kind=kind, **{"from": at}),
-        ways=ways_of(dump, "info DUMP", "heap.gc_roots", "SELECT kind, count(*) FROM gc_roots GROUP BY kind"),
+        ways=_ways_of_roots(dump, kind),
     )
+
+
+def _ways_of_roots(dump: OpenedDump, kind: str) -> Ways:
+    if not kind:
+        sql = "SELECT kind, count(*) AS records\nFROM gc_roots GROUP BY kind ORDER BY records DESC"
+        return ways_of(dump, "info DUMP", "heap.gc_roots", sql)
+    sql = (
+        "SELECT r.address, r.class_name, count(*) AS records, any_value(o.retained_bytes) AS retained_bytes\n"
+        f"FROM gc_roots r JOIN objects o USING (address) WHERE r.kind = {sql_text(kind)}\n"
+        "GROUP BY ALL ORDER BY retained_bytes DESC, r.address"
+    )
+    return ways_of(dump, f"sql DUMP {shlex.quote(sql)}", f"heap.sql({sql!r})", sql)
 
 
 def strings(site: Site, request: Request) -> Response:
@@ -158,6 +176,7 @@ def strings(site: Site, request: Request) -> Response:
             duplicates.append(
                 {**row, "shown": shown, "link": site.url("/strings", dump, q=shown) if is_link else ""}
             )
+    query = f"SELECT * FROM strings WHERE contains(text, {sql_text(text)})"
     return site.page(
         request,
         "strings.html.j2",
@@ -173,9 +192,9 @@ def strings(site: Site, request: Request) -> Response:
         link=lambda at: site.url("/strings", dump, q=text, **{"from": at}),
         ways=ways_of(
             dump,
-            "suspects DUMP --waste",
-            f"heap.objects('java.lang.String').where('', lambda text: {text!r} in text)" if text else "",
-            f"SELECT * FROM strings WHERE contains(text, {sql_text(text)})" if text else "",
+            f"sql DUMP {shlex.quote(query)}" if text else "suspects DUMP --waste",
+            f"heap.sql({query!r})" if text else "",
+            query if text else "",
         ),
     )
 
@@ -202,40 +221,36 @@ def loaders(site: Site, request: Request) -> Response:
     table = site.computed(
         ("consumers", dump.name), "retained sizes by loader", lambda: find_consumers(graph)
     ).by_loader
-    counts: dict[int, int] = {}
-    for each in graph.classes:
-        counts[each.loader_id] = counts.get(each.loader_id, 0) + 1
+    counts = graph.kept("classes of loaders", lambda: Counter(each.loader_id for each in graph.classes))
+    first, most = number_of(request, "from"), max(table.column("retained_bytes"), default=0)
     rows = []
-    for row in table.rows():
+    for row in table.take(range(len(table))[first : first + ROWS]).rows():
         at = row["name"].partition(" 0x")[2].partition(" ")[0]
         object_id = int(at, 16) if at else 0
         rows.append(
             {
                 **row,
-                "class_count": counts.get(object_id, 0),
+                "class_count": counts[object_id],
+                "percent": percent(row["retained_bytes"], most),
                 "link": site.object_url(object_id, dump)
                 if object_id and graph.index_of(object_id) >= 0
                 else "",
             }
         )
-    most = max((row["retained_bytes"] for row in rows), default=0)
-    for row in rows:
-        row["percent"] = percent(row["retained_bytes"], most)
-    first = number_of(request, "from")
     return site.page(
         request,
         "loaders.html.j2",
         "Class loaders",
         dump,
-        rows=rows[first : first + ROWS],
+        rows=rows,
         first=first,
-        total=len(rows),
+        total=len(table),
         link=lambda at: site.url("/loaders", dump, **{"from": at}),
         ways=ways_of(
             dump,
             "dominators DUMP --by loader",
             "heap.consumers.by_loader.to_frame()",
-            "SELECT * FROM loaders",
+            "SELECT * FROM loaders ORDER BY retained_bytes DESC",
         ),
     )
 

@@ -56,7 +56,8 @@ def explore(heap: Heap, *, height: int) -> Exploration:
     """
     extras.need_web_server()
     prefix = _proxy_prefix()
-    session = Session([], heaps=[heap])
+    # Notes are kept where the heap's index is.
+    session = Session([], {"index_dir": heap.index_dir}, heaps=[heap])
     server = Server(session, base=prefix, frame_ancestors=_ANCESTORS)
     stop = server.start()
     path = f"/?token={server.token}"

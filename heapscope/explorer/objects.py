@@ -79,7 +79,7 @@ def one_object(site: Site, request: Request) -> Response:
             dump,
             f"inspect DUMP {hexadecimal(found.object_id)}",
             f"heap.object_at({hexadecimal(found.object_id)}).describe()",
-            f"SELECT * FROM objects WHERE address = {hexadecimal(found.object_id)}",
+            f"SELECT * FROM objects WHERE address = '{hexadecimal(found.object_id)}'",
         ),
     )
 
@@ -124,10 +124,14 @@ def incoming_part(site: Site, request: Request) -> Response:
     one = object_at(dump, request.path_params["address"])
     first = number_of(request, "from")
     graph = dump.graph
-    sources = graph.references.referrers_of(one.index)
-    page = largest(sources, graph.retained_units[sources], _INCOMING, first)
+
+    def compute() -> tuple[list[int], int]:
+        sources = graph.references.referrers_of(one.index)
+        return largest(sources, graph.retained_units[sources], _INCOMING, first).tolist(), int(sources.size)
+
+    page, total = site.computed(("incoming", dump.name, one.index, first), "incoming references", compute)
     rows = []
-    for index in page.tolist():
+    for index in page:
         source = JavaObject(graph, index)
         rows.append(
             {
@@ -143,8 +147,8 @@ def incoming_part(site: Site, request: Request) -> Response:
         "incoming.html.j2",
         rows=rows,
         dump=dump,
-        total=int(sources.size),
-        left=int(sources.size) - first - len(rows),
+        total=total,
+        left=total - first - len(rows),
         roots=root_kinds(graph, one.index),
         more=site.url(
             f"/parts/incoming/{request.path_params['address']}", dump, **{"from": first + len(rows)}

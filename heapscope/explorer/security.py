@@ -1,6 +1,6 @@
 """Who may ask the server: this user on this machine, or who has the token; and never another site's page.
 
-- On loopback the kernel says whose connection it is (``/proc/net/tcp``): the user's own need no token.
+- On loopback the kernel says whose connection it is (`owner_of`): the user's own need no token.
   Where that cannot be told, and on any other address, a token is needed: in the address once, then in a
   cookie.
 - The ``Host`` header has to be one that the server goes by: a page of another site that points its name
@@ -9,20 +9,20 @@
   (``Sec-Fetch-Site``, ``Origin``).
 - A strict policy (CSP) lets a page load from the server alone, and no other site frame or read it.
 
-Sources: proc(5); W3C Fetch Metadata Request Headers; Content Security Policy Level 3.
+Sources: W3C Fetch Metadata Request Headers; Content Security Policy Level 3.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
-import struct
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from heapscope.explorer.socket_owner import owner_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -104,7 +104,11 @@ class Gate:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *self._headers]}
+                given = [
+                    (key, self._below_proxy(value, scope) if key == b"location" else value)
+                    for key, value in message.get("headers", [])
+                ]
+                message = {**message, "headers": [*given, *self._headers]}
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -149,13 +153,25 @@ class Gate:
         cookie = f"{COOKIE}={self._token}; Path={self._base or '/'}; HttpOnly; SameSite={same_site}"
         where = f"{root}{self._base}{path}" + (f"?{urlencode(left)}" if left else "")
         headers = [
-            (b"location", where.encode("ascii", "replace")),
+            (b"location", self._below_proxy(where.encode("ascii", "replace"), scope)),
             (b"set-cookie", cookie.encode("ascii")),
             (b"cache-control", b"no-store"),
             *self._headers,
         ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+    def _below_proxy(self, location: bytes, scope: Scope) -> bytes:
+        """Where to go, as seen from the page that was asked for, behind a proxy.
+
+        jupyter-server-proxy 4.6 puts its own path before each location that begins with ``/``.
+        """
+        base = self._base.encode("ascii", "replace")
+        if not base or not location.startswith(base + b"/"):
+            return location
+        raw = scope.get("raw_path", b"/").partition(b"?")[0].removeprefix(base)
+        up = b"../" * (raw.count(b"/") - 1) or b"./"
+        return up + location[len(base) :].lstrip(b"/")
 
     async def _say(self, send: Send, status: int, text: str) -> None:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]
@@ -175,23 +191,5 @@ def _is_own_connection(client: tuple[str, int] | None, server: tuple[str, int | 
     """Whether the other end of a loopback connection belongs to this user, or to root."""
     if client is None or server is None or not ip_address(client[0]).is_loopback:
         return False
-    owner = _owner_of(client[0], client[1], server[1] or 0)
+    owner = owner_of(client[0], client[1], server[0], server[1] or 0)
     return owner is not None and owner in (os.geteuid(), 0)
-
-
-def _owner_of(address: str, port: int, server_port: int) -> int | None:
-    """User id of the socket that is bound to an address and connected to a port; None where nobody tells."""
-    is_4 = ip_address(address).version == 4
-    packed = ip_address(address).packed
-    # Words of the address in the byte order of the machine, each in hexadecimal digits.
-    words = struct.unpack(f"={len(packed) // 4}I", packed)
-    local = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
-    try:
-        lines = Path("/proc/net/tcp" if is_4 else "/proc/net/tcp6").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    for line in lines[1:]:
-        fields = line.split()
-        if len(fields) > 7 and fields[1] == local and fields[2].endswith(f":{server_port:04X}"):
-            return int(fields[7])
-    return None

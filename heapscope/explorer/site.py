@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from heapscope.explorer.jobs import Job
 from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
 from heapscope.heap.objects.secret_texts import masked_text, secret_texts
 from heapscope.heap.retention.edge_names import simple_name
+from heapscope.reporter.markup import breakable
 from heapscope.reporter.text import plural, printable
-from heapscope.secrets import mask_text
 from heapscope.units import format_bytes, format_count, format_time
 
 if TYPE_CHECKING:
@@ -96,12 +97,14 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["name"] = _name
         self._environment.globals.update(
             bytes_=format_bytes,
             count=format_count,
             plural=plural,
             time=format_time,
             address=hexadecimal,
+            lines=lines,
             simple=simple_name,
         )
 
@@ -262,10 +265,6 @@ class Site:
 
     # --- text ---
 
-    def masked(self, text: str) -> str:
-        """A text that belongs to no object, as it may be shown."""
-        return text if self.session.show_secrets else mask_text(text)
-
     def text_of(self, dump: OpenedDump, object_id: int, text: str, name: str = "") -> str:
         """The text that an object stands for, as it may be shown: a secret is one wherever it is met.
 
@@ -312,18 +311,34 @@ def _shown(value: Any) -> Any:
     return printable(value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…")
 
 
+def _name(text: str) -> Markup:
+    """A name, which breaks after its dots and dollars where a line is too short for it."""
+    return breakable(_shown(text))
+
+
 def _is_at(path: str, to: str) -> bool:
     return path == to or (to != "/" and path.startswith(f"{to}/"))
 
 
+def path_of(dump: OpenedDump) -> str:
+    """Where a dump lies, from wherever it is asked for."""
+    return os.path.abspath(dump.path)
+
+
 def ways_of(dump: OpenedDump, command: str, python: str, sql: str = "") -> Ways:
-    """`Ways` with the dump's path, quoted for the shell, in place of ``DUMP``."""
-    path = str(dump.path)
+    """`Ways` with the dump's path, quoted for the shell, in place of ``DUMP``; all run as they stand."""
+    path = path_of(dump)
+    name, separator, rest = command.partition("DUMP")
     return Ways(
-        f"heapscope {command}".replace("DUMP", shlex.quote(path)),
-        f"heap = heapscope.open({path!r})\n{python}",
+        f"heapscope {name}{shlex.quote(path)}{rest}" if separator else f"heapscope {command}",
+        f"import heapscope\n\nheap = heapscope.open({path!r})\n{python}" if python else "",
         sql,
     )
+
+
+def lines(text: str) -> Markup:
+    """A text of several lines as it is; what else acts on a reader is written out."""
+    return Markup("\n").join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def number_of(request: Request, name: str, default: int = 0) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.explorer.session import OpenedDump
-from heapscope.explorer.site import Problem, Site, one_of, ways_of
+from heapscope.explorer.site import Problem, Site, Ways, one_of, path_of, ways_of
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.object_set import ObjectSet
 from heapscope.query.answer import QueryAnswer
 from heapscope.query.catalogue import TABLES
@@ -73,7 +74,17 @@ def sql(site: Site, request: Request) -> Response:
         set_url=site.url("/set", dump, q=query) if over == "this" and _address_column(answer) >= 0 else "",
         examples=[(title, site.url("/sql", dump, q=text)) for title, text in _EXAMPLES],
         tables=[(name, list(types.items())) for name, types in TABLES.items()],
-        ways=ways_of(dump, f"sql DUMP {shlex.quote(query)}", f"heap.sql({query!r})") if query else None,
+        ways=_ways(site, dump, query, over) if query else None,
+    )
+
+
+def _ways(site: Site, dump: OpenedDump, query: str, over: str) -> Ways:
+    if over == "this":
+        return ways_of(dump, f"sql DUMP {shlex.quote(query)}", f"heap.sql({query!r})")
+    paths = [path_of(each) for each in site.session.dumps if each.snapshot is not None]
+    return Ways(
+        f"heapscope sql {shlex.join(paths)} {shlex.quote(query)}",
+        f"import heapscope\n\nheapscope.snapshots({paths!r}).sql({query!r})",
     )
 
 
@@ -153,7 +164,7 @@ def set_of_query(site: Site, dump: OpenedDump, query: str) -> ObjectSet:
     if place < 0:
         raise Problem("the query gives no addresses; SELECT address FROM ... makes a set", 400)
     values = answer.raw.column(place).drop_null().to_numpy(zero_copy_only=False).astype(np.uint64)
-    rows = np.unique(dump.graph.indices_of(values))
+    rows = distinct(dump.graph.indices_of(values))
     return ObjectSet(dump.graph, rows[rows >= 0])
 
 

@@ -9,7 +9,7 @@ from heapscope.analysis.diagnosis import diagnose
 from heapscope.analysis.growth.snapshot import facts_of
 from heapscope.errors import HeapscopeError
 from heapscope.explorer.session import READY, OpenedDump
-from heapscope.explorer.site import Site, Ways, percent
+from heapscope.explorer.site import Site, Ways, path_of, percent
 from heapscope.heap.object_set import instances_of
 from heapscope.heap.retention.suspects import find_suspects
 from heapscope.reporter.diagnosis import SURENESS, describe_diagnosis
@@ -29,7 +29,7 @@ def start(site: Site, request: Request) -> Response:
     assert snapshot is not None
     histogram = snapshot.histogram
     rows = list(histogram.head(_LARGEST_CLASSES).rows())
-    paths = [str(each.path) for each in site.session.dumps]
+    paths = [path_of(each) for each in site.session.dumps]
     return site.page(
         request,
         "start.html.j2",

@@ -113,7 +113,8 @@ def note_remarks(snapshots: Iterable[Snapshot], *, show_secrets: bool = False) -
         Remark(
             "note",
             printable(f"{snapshot.name}, {note.page}, {note.written_at}"),
-            printable(note.text if show_secrets else scrub(note.text)),
+            # A remark is one paragraph; each line of a note is printable by itself.
+            " / ".join(map(printable, (note.text if show_secrets else scrub(note.text)).splitlines())),
         )
         for snapshot in snapshots
         for note in read_notes(snapshot.path, snapshot.index_dir)

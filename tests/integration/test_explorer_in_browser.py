@@ -233,6 +233,31 @@ def test_no_page_is_wider_than_the_screen(visitor: Visitor, width: int) -> None:
         visitor.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_what_a_phone_shows_is_what_is_retained(visitor: Visitor) -> None:
+    """Nobody has to push a table aside to see its last figure; names break after dots, not within words."""
+    hidden = (
+        "return [...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth)"
+        ".filter(each => each > 0)"
+    )
+    heads = (
+        "return [...document.querySelectorAll('th')].filter(each => each.offsetParent)"
+        ".map(each => each.textContent)"
+    )
+    visitor.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+    )
+    try:
+        called = "/classes/org.apache.hadoop.hdfs.DistributedFileSystem"
+        for path in ("/classes", "/classes?by=package", called, "/loaders", "/roots?kind=JNI%20global"):
+            visitor.open(f"{path}{'&' if '?' in path else '?'}dump=leak-4.hprof.gz")
+            assert visitor.browser.execute_script(hidden) == [], path
+            assert any("Retained" in each for each in visitor.browser.execute_script(heads)), path
+        assert visitor.browser.find_elements("css selector", "td .name wbr")
+    finally:
+        visitor.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_walk_without_complaint_or_foreign_request(visitor: Visitor, stranger: Visitor) -> None:
     chance = random.Random(3)
     events_until_left(visitor.browser)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.options import Options, ReferentKind
 from heapscope.heap.graph.roots import RootTable
 from heapscope.parser.segments import NO_OBJECT, Allocate, fill_references, in_memory
@@ -141,11 +142,15 @@ class References:
             for first in range(0, int(self.indptr[-1]), _BLOCK)
         ]
         at = np.concatenate(places) if places else np.empty(0, np.int64)
-        found = np.unique(np.searchsorted(self.indptr, at.astype(self.indptr.dtype), side="right") - 1)
+        found = distinct(np.searchsorted(self.indptr, at.astype(self.indptr.dtype), side="right") - 1)
         mine = np.nonzero((self.class_objects == index) & (self.class_targets == NO_OBJECT))[0]
         if mine.size:
-            found = np.union1d(found, np.nonzero(np.isin(self.class_index, mine))[0])
-        return found.astype(np.int64)
+            is_referrer = np.zeros(self.object_count, bool)
+            is_referrer[found] = True
+            for class_index in mine.tolist():  # one, but where class objects are the same
+                is_referrer |= self.class_index == class_index
+            found = np.nonzero(is_referrer)[0]
+        return found.astype(np.int64, copy=False)
 
     def incoming(
         self, members: NDArray[np.int64] | NDArray[np.uint32]

@@ -114,3 +114,28 @@ def strings_with_words(buf, offsets, is_wide, identifier_bytes, words, starts, f
             if found[i] != 0:
                 break
     return 0
+
+
+@njit(nogil=True)
+def find_bytes(buf, begin, end, pattern, shifts, places):
+    """Where ``buf[begin:end]`` has a pattern, ascending, overlapping places too; how many, at most as fit.
+
+    ``shifts[b]``: how far the pattern may be moved when its last byte lies on byte b.
+    Source: R. N. Horspool, "Practical fast searching in strings", Software: Practice and Experience 10, 1980.
+    """
+    size = pattern.shape[0]
+    last = size - 1
+    end = min(end, int64(buf.shape[0]))
+    count = int64(0)
+    at = max(begin, int64(0))
+    while at + size <= end and count < places.shape[0]:
+        byte = buf[uintp(at + last)]
+        if byte == pattern[uintp(last)]:
+            k = int64(0)
+            while k < last and buf[uintp(at + k)] == pattern[uintp(k)]:
+                k += 1
+            if k == last:
+                places[uintp(count)] = at
+                count += 1
+        at += shifts[uintp(byte)]
+    return count

@@ -14,3 +14,5 @@ read_numbers = Kernel("heapscope.heap.objects._field_kernels", "read_numbers", "
 copy_bytes = Kernel(_STRINGS, "copy_bytes", "u1[] i8[] i8[] i8[] u1[]")
 # buf, offsets, is_wide, identifier_bytes, words, starts, firsts, found
 strings_with_words = Kernel(_STRINGS, "strings_with_words", "u1[] i8[] u1[] i8 u1[] i8[] u1[] u1[]")
+# buf, begin, end, pattern, shifts, places
+find_bytes = Kernel(_STRINGS, "find_bytes", "u1[] i8 i8 u1[] i8[] i8[]")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.heap.graph.index_sets import are_among, distinct
+from heapscope.heap.objects import kernels
 from heapscope.heap.objects.java_object import JavaObject
 from heapscope.progress import Progress, no_progress
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from heapscope.heap.graph.heap_graph import HeapGraph
 
 _RECORD_BYTES = 64  # of an array's record beside its elements, at most
-_BLOCK_BYTES = 1 << 22  # small enough for its memory to be used again
+_BLOCK_BYTES = 1 << 24  # between two reports of progress, at which the search can be stopped
 
 
 def strings_with(
@@ -24,6 +26,7 @@ def strings_with(
     """Strings that contain a text, upper and lower case told apart.
 
     The dump's bytes are searched for the text as Latin-1 and as UTF-16; only what is found is decoded.
+    Python's lock is free meanwhile: the explorer answers others.
 
     Parameters
     ----------
@@ -56,8 +59,8 @@ def strings_with(
     nearest = np.full(places.size + 1, -1, np.int64)
     np.maximum.at(nearest, np.searchsorted(places, begins), begins)
     nearest = np.maximum.accumulate(nearest[:-1])
-    arrays = rows[np.isin(begins, nearest)]
-    holders = np.unique(graph.references.incoming(arrays)[0]).astype(np.int64)
+    arrays = rows[are_among(begins, distinct(nearest))]
+    holders = distinct(graph.references.incoming(arrays)[0]).astype(np.int64)
     found = [row for row in holders.tolist() if text in (JavaObject(graph, row).text() or "")]
     return np.array(found, np.int64), is_all
 
@@ -69,17 +72,26 @@ def _places(
     patterns = {text.encode("utf-16-le"), text.encode("utf-16-be")}
     if all(ord(char) < 256 for char in text):
         patterns.add(text.encode("latin-1"))
-    longest = max(map(len, patterns))
     buffer, (begin, end) = graph.buffer, span
-    found: set[int] = set()
+    found: list[NDArray[np.int64]] = []
+    room = most
     for first in range(begin, end, _BLOCK_BYTES):
         progress("searching texts", first - begin, end - begin)
-        block = buffer[first : min(first + _BLOCK_BYTES + longest - 1, end)].tobytes()
-        for pattern in patterns:
-            at = block.find(pattern)
-            while at >= 0:
-                found.add(first + at)
-                if len(found) >= most:
-                    return np.array(sorted(found), np.int64), False
-                at = block.find(pattern, at + 1)
-    return np.array(sorted(found), np.int64), True
+        for pattern in sorted(patterns):
+            places = np.empty(room, np.int64)
+            last = min(first + _BLOCK_BYTES + len(pattern) - 1, end)
+            values, shifts = _prepared(pattern)
+            count = kernels.find_bytes(buffer, first, last, values, shifts, places)
+            found.append(places[:count].copy())
+            room -= count
+            if not room:
+                return distinct(np.concatenate(found)), False
+    return distinct(np.concatenate(found)) if found else np.empty(0, np.int64), True
+
+
+def _prepared(pattern: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """A pattern as `kernels.find_bytes` takes it, with how far each byte moves it."""
+    shifts = np.full(256, len(pattern), np.int64)
+    for place, byte in enumerate(pattern[:-1]):
+        shifts[byte] = len(pattern) - 1 - place
+    return np.frombuffer(pattern, np.uint8), shifts

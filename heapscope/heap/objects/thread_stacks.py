@@ -15,6 +15,7 @@ import numpy as np
 from heapscope.heap.graph.references import NO_OBJECT
 from heapscope.heap.objects.fields import class_chain
 from heapscope.heap.objects.java_object import JavaObject, title_of
+from heapscope.heap.objects.secret_texts import masked_text
 from heapscope.heap.objects.threads import JavaThread, thread_of, threads_of
 from heapscope.parser.tags import SubRecordTag
 
@@ -40,7 +41,7 @@ class StackObject:
         0 is the innermost frame; -1 where the dump does not tell which.
     text : str
         Of a string its beginning, of a boxed value what it stands for, of an array its length as ``[10]``;
-        else empty.  May be secret.
+        else empty.
     retained_bytes : int
         0 for what is retained by nothing.
     """
@@ -154,7 +155,9 @@ def _object_counts(graph: HeapGraph) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def stack_objects(graph: HeapGraph, serial: int, most: int | None = None) -> tuple[StackObject, ...]:
+def stack_objects(
+    graph: HeapGraph, serial: int, most: int | None = None, *, show_secrets: bool = False
+) -> tuple[StackObject, ...]:
     """Objects on the stack of a thread, by frame, of one frame those that retain most first.
 
     Parameters
@@ -163,6 +166,8 @@ def stack_objects(graph: HeapGraph, serial: int, most: int | None = None) -> tup
         Of the thread.
     most : int, optional
         No more than so many of them; those that retain most.
+    show_secrets : bool
+        Whether texts that may be secret are given as they are.
     """
     roots = graph.columns.roots
     rows = np.nonzero(np.isin(roots.kinds, _ON_FRAMES) & (roots.thread_serials == serial))[0]
@@ -183,15 +188,20 @@ def stack_objects(graph: HeapGraph, serial: int, most: int | None = None) -> tup
         if most is not None and len(found) >= most:
             break
         one = JavaObject(graph, key[1])
-        found[key] = StackObject(key[0], one.object_id, title_of(one), _text(one), int(retained[place]))
+        text = _text(one, show_secrets)
+        found[key] = StackObject(key[0], one.object_id, title_of(one), text, int(retained[place]))
     return tuple(sorted(found.values(), key=lambda each: (each.frame_number, -each.retained_bytes)))
 
 
-def _text(one: JavaObject) -> str:
+def _text(one: JavaObject, show_secrets: bool) -> str:
     """What an object stands for, in short; empty for most."""
     if one.class_name.endswith("[]"):
         return f"[{one.element_count:,}]"
     value = one.value(0)
     if isinstance(value, str):
+        # Masked whole and before it is cut: a part of a secret, in quotes, equals no secret.
+        shown = value if show_secrets else masked_text(one.graph, one.object_id, value)
+        if shown != value:
+            return shown
         return repr(value[:_TEXT_CHARACTERS]) + ("..." if len(value) > _TEXT_CHARACTERS else "")
     return str(value) if isinstance(value, (bool, int, float)) else ""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.preferred_paths import class_origins, names_of_copies
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
@@ -26,6 +27,7 @@ from heapscope.heap.objects.java_object import JavaObject, object_or_none
 from heapscope.heap.objects.threads import threads_of
 from heapscope.heap.retention.edge_names import CLASS, names, simple_name
 from heapscope.parser.tags import ROOT_KIND_NAMES
+from heapscope.secrets import mask_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -299,7 +301,7 @@ def other_holders(graph: HeapGraph, index: int, most: int = 5) -> tuple[str, ...
     sources, _ = graph.references.incoming(np.array([index]))
     immediate = graph.immediate_dominators
     found: dict[str, None] = {}
-    for source in np.unique(sources).tolist():
+    for source in distinct(sources).tolist():
         if source in (before, index) or len(found) >= most:
             continue
         if int(immediate[source]) == NO_OBJECT or _is_dominated_by(graph, source, index):
@@ -369,7 +371,8 @@ def _thread_name(graph: HeapGraph, index: int) -> str:
     if not extends(graph, _THREAD)[int(graph.columns.class_index[index])]:
         return ""
     object_id = JavaObject(graph, index).object_id
-    return next((thread.name for thread in threads_of(graph) if thread.object_id == object_id), "")
+    name = next((thread.name for thread in threads_of(graph) if thread.object_id == object_id), "")
+    return mask_text(name)
 
 
 def _root_text(graph: HeapGraph, index: int) -> str:

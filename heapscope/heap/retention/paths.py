@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapscope.heap.graph.index_sets import are_among, small_numbers
+from heapscope.heap.graph.index_sets import are_among, distinct, small_numbers
 from heapscope.heap.graph.reachability import CATEGORIES, avoiding, words_of
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.roots import CLASS_VALUE
@@ -136,7 +136,7 @@ def paths(graph: HeapGraph, index: int, count: int = 5) -> list[Path]:
     found = [first]
     if len(first.steps) > 1 and root_kinds(graph, index):
         found.append(path_along(graph, [index]))
-    entries = np.unique(sources[(parents[sources] != NO_OBJECT) & (sources != index)]).tolist()
+    entries = distinct(sources[(parents[sources] != NO_OBJECT) & (sources != index)]).tolist()
     others = [_walk_up(parents, entry) for entry in entries]
     for chain in sorted(others, key=len):
         if len(found) >= count:

@@ -25,6 +25,11 @@ class Answer(NamedTuple):
     address: str
 
 
+def _plain(body: bytes) -> str:
+    """A page; names without the places where they may break."""
+    return body.decode().replace("<wbr>", "")
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None
@@ -53,10 +58,10 @@ class Client:
         try:
             with opener.open(request, timeout=120) as answer:
                 return Answer(
-                    answer.status, answer.read().decode(), dict(answer.headers.items()), answer.geturl()
+                    answer.status, _plain(answer.read()), dict(answer.headers.items()), answer.geturl()
                 )
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.read().decode(), dict(error.headers.items()), path)
+            return Answer(error.code, _plain(error.read()), dict(error.headers.items()), path)
 
     def page(self, path: str) -> Answer:
         """A page once it is computed."""

@@ -13,8 +13,9 @@ from urllib.parse import quote, urljoin
 
 import pytest
 
+import heapscope
 from heapscope.explorer import app
-from heapscope.reporter.notes import read_notes
+from heapscope.reporter.notes import note_remarks, read_notes
 from tests.support.dumps import DumpBuilder
 from tests.unit.explorer.serving import SAMPLES, Client, Links, serving
 
@@ -43,7 +44,16 @@ def hostile_dump(path: Path) -> Path:
         d.cls(name, fields={f"f{text}": "java.lang.String"}, statics={f"s{text}": ("Object", d.string(text))})
         d.root("JNI_GLOBAL", d.instance(name, **{f"f{text}": d.string(text)}))
     d.cls("com.acme.Login", fields={"password": "java.lang.String", "user": "java.lang.String"})
-    d.root("JNI_GLOBAL", d.instance("com.acme.Login", password=d.string(SECRET), user=d.string("ann")))
+    login = d.instance("com.acme.Login", password=d.string(SECRET), user=d.string("ann"))
+    d.root("JNI_GLOBAL", login)
+    # A copy of the password is the local variable of a thread whose name tells it, and a thread is called so.
+    copy = d.object_array(
+        "java.lang.Object[]", [d.string(SECRET), d.primitive_array("byte", bytes(3_000_000))]
+    )
+    frames = [("com.acme.Main", "<script>alert(1)</script>", 3)]
+    d.thread(f"pool password={SECRET}", frames=frames, local_ids=[(d.string(SECRET), 0), (copy, 0)])
+    d.thread(SECRET, frames=frames)
+    d.thread(HOSTILE[0] + HOSTILE[1], frames=frames, local_ids=[(d.string(HOSTILE[1]), 0)])
     path.write_bytes(d.dump().data)
     return path
 
@@ -132,6 +142,12 @@ def test_hostile_texts_are_inert_in_every_place(client: Client) -> None:
         "/roots?kind=JNI%20global",
         "/dominators",
         "/icicle",
+        "/threads",
+        "/loaders",
+        "/notes",
+        *(f"/parts/stack/{number}" for number in range(3)),
+        "/set?q=" + quote("SELECT address FROM strings"),
+        "/parts/holders?class=java.lang.String",
     ]
     pages += ["/parts/level?by=class", "/parts/level?by=package", "/parts/diagnosis", "/parts/suspects", "/"]
     pages.append("/sql?q=" + quote("SELECT * FROM strings WHERE contains(text, 'alert')"))
@@ -172,11 +188,15 @@ def test_a_secret_is_masked_wherever_it_is_met(client: Client, tmp_path: Path) -
             pages += [of.page(f"/objects/{one}?{extra}").text for one in sorted(inner)[:6]]
         pages.append(of.page(f"/sql?{extra}&q=" + quote('SELECT password FROM "com.acme.Login"')).text)
         pages.append(of.page(f"/parts/level?by=object&{extra}").text)
+        pages += [of.page(f"/parts/stack/{number}?{extra}").text for number in range(3)]
+        parts = ("/threads", "/parts/suspects", "/parts/diagnosis", "/parts/process", "/strings", "/notes")
+        pages += [of.page(f"{part}?{extra}").text for part in parts]
         return "".join(pages)
 
     masked = texts(client)
     assert "ann" in masked
     assert "hunter2-hunter2" not in masked
+    assert "a local variable of thread &#39;pool password=(masked)&#39;" in masked
     codes = "".join(f">{ord(char)}<" for char in SECRET[:4])
     assert codes not in re.sub(r"\s|</?code>|</?t[dr][^>]*>", "", masked)
     with serving(
@@ -199,6 +219,9 @@ def test_notes_are_kept_and_taken_away(client: Client, tmp_path: Path) -> None:
         assert "who made &lt;b&gt;this&lt;/b&gt;?" in own.page("/notes").text
         own.ask("/notes/0/remove", data={}, headers=origin, method="POST")
         assert [each.text for each in read_notes(dump, tmp_path)] == ["second"]
+        own.ask("/notes", data={"text": "one\ntwo\x1b password=hunter2-hunter2"}, headers=origin)
+        (*_, remark) = note_remarks(heapscope.snapshots([dump], index_dir=tmp_path))
+        assert remark.text == r"one / two\x1b password=(masked)"
         assert own.ask("/notes", data={"text": " "}, headers=origin).status == 400
         assert own.ask("/notes", data={"text": "x" * 70_000}, headers=origin).status == 413
 

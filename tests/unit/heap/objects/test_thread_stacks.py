@@ -74,3 +74,18 @@ def test_a_thread_retains_what_only_its_stack_holds(tmp_path: Path) -> None:
     assert 3000 <= found[0].retained_bytes < 5000
     assert [each.text for each in on_stack] == ["[5,000]", "[3,000]", "'a local text'"]
     assert [each.object_id for each in largest] == [shared]
+
+
+def test_a_copy_of_a_password_on_a_stack_is_masked(tmp_path: Path) -> None:
+    """It equals the password before it is cut and put in quotes, and not after."""
+    d = DumpBuilder()
+    d.cls("a.Login", fields={"password": "java.lang.String"})
+    d.root("JNI_GLOBAL", d.instance("a.Login", password=d.string("hunter2-hunter2")))
+    d.thread("main", frames=[("a.Main", "run", 1)], local_ids=[(d.string("hunter2-hunter2"), 0)])
+    path = d.dump().save(tmp_path / "a.hprof")
+    with heapscope.open(path, use_index=False) as heap:
+        (thread,) = find_thread_stacks(heap.graph)
+        (masked,) = stack_objects(heap.graph, thread.serial)
+        (shown,) = stack_objects(heap.graph, thread.serial, show_secrets=True)
+    assert "hunter" not in masked.text
+    assert shown.text == "'hunter2-hunter2'"

@@ -11,7 +11,8 @@ import pytest
 
 import heapscope
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
-from heapscope.heap.objects.text_search import strings_with
+from heapscope.heap.objects import kernels
+from heapscope.heap.objects.text_search import _prepared, strings_with
 from heapscope.heap.retention.by_group import package_of
 from heapscope.heap.retention.class_paths import find_class_paths, node_of
 from heapscope.heap.retention.dominator_tree import members_at, tree_groups
@@ -146,6 +147,20 @@ def test_referrers_of_one_are_those_of_the_set(heap: heapscope.Heap) -> None:
     for index in chosen:
         sources, _ = graph.references.incoming(np.array([index]))
         assert graph.references.referrers_of(index).tolist() == np.unique(sources).tolist()
+
+
+@pytest.mark.parametrize("pattern", [b"aba", b"a", b"\x00a\x00b", b"bb", b"abababab"])
+def test_bytes_are_found_as_python_finds_them(pattern: bytes) -> None:
+    """Places that overlap too, none beyond the end, no more than there is room for."""
+    chance = np.random.default_rng(5).choice(np.frombuffer(b"ab\x00", np.uint8), 3000)
+    data = np.concatenate([chance, np.frombuffer(b"ababababab", np.uint8)])
+    wanted = [at for at in range(7, 2990) if data[at : at + len(pattern)].tobytes() == pattern]
+    values, shifts = _prepared(pattern)
+    places = np.empty(4000, np.int64)
+    count = kernels.find_bytes(data, 7, 2989 + len(pattern), values, shifts, places)
+    assert places[:count].tolist() == wanted
+    assert kernels.find_bytes(data, 7, 2989, values, shifts, places[:2]) == min(2, len(wanted))
+    assert kernels.find_bytes(data, 2999, 10**9, values, shifts, places) < 20
 
 
 @pytest.mark.parametrize("text", ["java", "KERB", "ü", "/", "no string has this"])
