@@ -298,3 +298,10 @@ def test_a_kernel_that_is_not_compiled_yet_is_compiled_once(
     assert kernel.is_kept()
     assert not is_compiled()  # of those that a report waits for none is there
     assert len(list((tmp_path / "kernels").glob("read_ids-*.o"))) == 1
+
+
+def test_the_order_of_compiling_names_kernels_that_there_are() -> None:
+    names = [each.name for each in machine_code.usual_kernels()]
+    assert set(machine_code.LONGEST) | machine_code.RARE <= set(names)
+    assert tuple(names[: len(machine_code.LONGEST)]) == machine_code.LONGEST
+    assert set(names[-len(machine_code.RARE) :]) == machine_code.RARE
