@@ -91,10 +91,7 @@ def _mat() -> list[Contender]:
         return []
 
     def command(dump: Path, folder: Path) -> list[str]:
-        # Its index goes beside the dump, so the dump has to be in a folder of its own.
-        link = folder / dump.name
-        if folder.is_dir():
-            link.symlink_to(dump)
+        link = _linked(dump, folder)
         memory = [f"-Xmx{_MOST_BYTES >> 20}m"]
         return [script, str(link), "org.eclipse.mat.api:suspects", "-vmargs", *memory]
 
@@ -112,7 +109,7 @@ def _visualvm(scratch: Path) -> list[Contender]:
     def command(dump: Path, folder: Path) -> list[str]:
         return [
             java, f"-Xmx{_MOST_BYTES >> 20}m", f"-Djava.io.tmpdir={folder}",
-            "-cp", f"{_VISUALVM}:{scratch}", "ClassCounts", str(dump),
+            "-cp", f"{_VISUALVM}:{scratch}", "ClassCounts", str(_linked(dump, folder)),
         ]  # fmt: skip
 
     package = shutil.which("dpkg-query")
@@ -124,6 +121,14 @@ def _visualvm(scratch: Path) -> list[Contender]:
             "VisualVM's library", version, SIZES, lambda *where: [*command(*where), "retained"], 200_000_000
         ),
     ]
+
+
+def _linked(dump: Path, folder: Path) -> Path:
+    """The dump in a folder of its own: what is kept beside it would spare the work of the next round."""
+    link = folder / dump.name
+    if folder.is_dir():
+        link.symlink_to(dump.absolute())
+    return link
 
 
 def _said(command: list[str]) -> str:
