@@ -9,6 +9,7 @@ import io
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +83,15 @@ def draw_explorer(dumps: list[Path], asked: set[str]) -> None:
 
 def draw_notebooks(dumps: list[Path], asked: set[str]) -> None:
     """Cells of the notebooks with what they show; the whole notebook runs for them."""
-    import nbformat
-    from nbclient import NotebookClient
-    from nbconvert import HTMLExporter
-
+    nbclient, nbconvert, nbformat = map(import_module, ("nbclient", "nbconvert", "nbformat"))
     # Nothing is fetched: no formula is shown, and no widget.
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")  # type: ignore[no-untyped-call]
+    exporter = nbconvert.HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
     with tempfile.TemporaryDirectory() as folder:
         for driver in chromium(Path(folder) / "profile"):
             for name in asked:
                 stem, first, last = CELLS[name]
-                notebook = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", 4)  # type: ignore[no-untyped-call]
-                NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+                notebook = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", 4)
+                nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
                 starts = [cell.source for cell in notebook.cells]
                 begin, end = (
                     next(row for row, source in enumerate(starts) if source.startswith(text))
