@@ -48,7 +48,7 @@ from heapscope.parser.records import (
 )
 from heapscope.parser.segment_counts import DumpCounts
 from heapscope.parser.source import Source
-from heapscope.parser.tags import MAGIC_PREFIX
+from heapscope.parser.tags import MAGIC_PREFIX, RecordTag
 from heapscope.parser.top_level import TopLevel, chosen_heap, read_top_level
 from heapscope.parser.unpacking import PackingError, Unpacked
 from heapscope.progress import Progress, no_progress
@@ -273,8 +273,8 @@ class DumpClasses:
     def of(self, done: DumpCounts) -> tuple[dict[int, JavaClass], ClassNames]:
         """Classes by identifier, as far as they were met, and their names."""
         reader, known = self._reader, self._known
-        # What the probe of a file decoded serves the whole count; a stream's had fewer names.
-        if reader is None or reader.records is not done.records:
+        # What a probe decoded serves the whole count, unless more names came after it in a stream.
+        if reader is None or not _names_the_same(reader.records, done.records):
             known.clear()
             names = read_class_names(done.records, done.header.identifier_bytes)
             self._reader = reader = ClassReader(done.header.identifier_bytes, done.records, names)
@@ -287,6 +287,21 @@ class DumpClasses:
         for class_id, name in names.by_id.items():
             classes.setdefault(class_id, loaded_class(class_id, name))
         return classes, names
+
+
+def _names_the_same(before: RecordList, after: RecordList) -> bool:
+    """Whether records of a longer part of the same dump have no more texts and classes."""
+    if before is after:
+        return True
+    count = before.tags.size
+    end = int((before.starts + before.lengths).max(initial=0))
+    return (
+        not np.isin(after.tags[count:], (RecordTag.UTF8, RecordTag.LOAD_CLASS)).any()
+        and np.array_equal(before.tags, after.tags[:count])
+        and np.array_equal(before.starts, after.starts[:count])
+        and np.array_equal(before.lengths, after.lengths[:count])
+        and np.array_equal(before.blob[:end], after.blob[:end])
+    )
 
 
 def layout_of(done: DumpCounts, classes: dict[int, JavaClass], gaps: ArrayGaps | None = None) -> Layout:

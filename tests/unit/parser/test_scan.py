@@ -215,3 +215,27 @@ def test_roots_that_are_nothing_but_ones(tmp_path: Path) -> None:
     (tmp_path / "d.hprof").write_bytes(out.getvalue())
     with pytest.raises(heapscope.CorruptRecord, match="0xff"):
         heapscope.open(tmp_path / "d.hprof")
+
+
+@pytest.mark.parametrize("has_later_names", [False, True])
+def test_a_stream_may_name_classes_behind_the_part_that_is_probed(
+    tmp_path: Path, has_later_names: bool
+) -> None:
+    out = io.BytesIO()
+    writer = HprofWriter(out)
+    writer.load_class(1, 0x300, "a/Early")
+    with writer.heap():
+        writer.class_dump(0x300, fields=[("size", BasicType.INT)])
+        for number in range(7):
+            writer.primitive_array(0x10_0000 + number, BasicType.BYTE, bytes(2 << 20))
+        if has_later_names:
+            writer.load_class(2, 0x400, "a/Later")
+            writer.class_dump(0x400, fields=[("late", BasicType.INT)])
+            writer.instance(0x2000, 0x400, bytes(4))
+        writer.instance(0x2100, 0x300, bytes(4))
+    path = tmp_path / "d.hprof.gz"
+    path.write_bytes(plain_gzip(out.getvalue()))
+    expected = {"byte[]": 7, "a.Early": 1, "java.lang.Class": 1 + has_later_names}
+    assert counts(path) == expected | ({"a.Later": 1} if has_later_names else {})
+    (tmp_path / "d.hprof").write_bytes(out.getvalue())
+    assert counts(tmp_path / "d.hprof") == counts(path)
