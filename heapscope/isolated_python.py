@@ -42,6 +42,18 @@ def isolated_python(module: str, *words: str) -> list[str]:
     return [sys.executable, "-I", "-c", _RUN_MODULE, str(_PACKAGE), ":".join(others), module, *words]
 
 
+def isolated_code(code: str, *words: str) -> list[str]:
+    """The command that runs a few lines with the standard library alone, not even this package.
+
+    Parameters
+    ----------
+    code : str
+    *words : str
+        ``sys.argv[1:]`` of it.
+    """
+    return [sys.executable, "-I", "-S", "-c", code, *words]
+
+
 def _is_ours(path: str) -> bool:
     if not os.path.isabs(path) or ":" in path:
         return False

@@ -13,7 +13,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,11 +22,12 @@ from heapscope.collector.attach_reasons import as_whom, in_the_way, user_name, w
 from heapscope.collector.processes import NO_SOCKET, JvmProcess, find, is_listening
 from heapscope.collector.processes import start_ticks as start_ticks_of
 from heapscope.errors import AttachRefused, AttachTimeout, CollectError
+from heapscope.isolated_python import isolated_code
 
 REQUEST_SECONDS = 60.0
 _SIGNAL_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
-_ASK_OWNER = [sys.executable, "-I", "-S", "-c", "import os, sys; print(os.stat(sys.argv[1]).st_uid)"]
+_ASK_OWNER = isolated_code("import os, sys; print(os.stat(sys.argv[1]).st_uid)")
 _BAD_VERSION = "101"  # ATTACH_ERROR_BADVERSION
 _FIRST_RELEASE_TO_BELIEVE_ROOT = 11
 _MAX_COMMAND_BYTES = 16

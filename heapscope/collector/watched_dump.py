@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -29,13 +28,13 @@ from heapscope.collector.stream import Filter
 from heapscope.collector.target_user import owner_of
 from heapscope.collector.watchdog import JVM_DONE, JVM_FAILED, NO_FIFO, NO_WORD, NOT_FOR_US, START_SECONDS
 from heapscope.errors import CollectError, DumpFailed
-from heapscope.isolated_python import isolated_python
+from heapscope.isolated_python import isolated_code, isolated_python
 
 STALL_SECONDS = 10.0
 WATCHDOG = isolated_python("heapscope.collector.watchdog")
 _END_SECONDS = 60.0
 # Removes a folder; whoever waits for it leaves it behind where the target's disk hangs.
-_REMOVE = [sys.executable, "-I", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"]
+_REMOVE = isolated_code("import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)")
 _DISK_SECONDS = 5.0
 # After the pause that is allowed HotSpot still walks the rest of the heap: it gets so much longer to answer.
 _ANSWER_SECONDS = 60.0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from heapscope.fleet.sources import Source
 
 _MEMORY = "heapscope-memory"  # the name of the resource that tasks ask for
+_SAFE_PATH = "PYTHONSAFEPATH"
 _RETRIES = 3
 _WORKER_SECONDS = 60  # until a cluster's first worker is there
 # Tasks under way for each thread of the cluster: enough that none waits, few enough that sketches which
@@ -182,7 +183,7 @@ def _local(count: int) -> Iterator[Any]:
     from dask.system import CPU_COUNT
 
     share = int(_memory_of_machine() * _MEMORY_SHARE) // count
-    with _quiet(), dask.config.set(_LOCAL_CONFIG), ExitStack() as stack:
+    with _quiet(), _safe_path(), dask.config.set(_LOCAL_CONFIG), ExitStack() as stack:
         with _interrupts_later():
             cluster = stack.enter_context(
                 distributed.LocalCluster(
@@ -205,6 +206,24 @@ def _local(count: int) -> Iterator[Any]:
                 )
             )
         yield stack.enter_context(distributed.Client(cluster))
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Python processes that are started in the block load nothing from the current directory.
+
+    Dask starts its workers, and Python what cleans up behind them, with ``-c``: root who stands in ``/tmp``
+    would run a stranger's ``pickle.py``.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextmanager
