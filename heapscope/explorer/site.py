@@ -19,7 +19,7 @@ from heapscope.explorer.jobs import Job
 from heapscope.explorer.session import FAILED, READY, OpenedDump, Session
 from heapscope.heap.objects.secret_texts import masked_text, secret_texts
 from heapscope.heap.retention.edge_names import simple_name
-from heapscope.reporter.markup import breakable
+from heapscope.reporter.markup import breakable, coded
 from heapscope.reporter.text import plural, printable
 from heapscope.units import format_bytes, format_count, format_time
 
@@ -97,7 +97,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["name"] = _name
+        self._environment.filters |= {"name": _name, "coded": lambda text: coded(_shown(text))}
         self._environment.globals.update(
             bytes_=format_bytes,
             count=format_count,
