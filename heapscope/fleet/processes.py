@@ -81,7 +81,8 @@ class FleetProcess:
     sources : tuple of str
         Their addresses.
     last_dump : str
-        The last heap dump's identity; empty where there are class histograms only.
+        The last heap dump's identity, of one that is left out where no other is; empty where there are
+        class histograms only.
     captured_at : tuple of datetime or None
     heap_bytes, object_counts : tuple of int
         What the GC roots reach, if all of its snapshots tell that; else of all objects.
@@ -264,9 +265,12 @@ def _process(
     whole = [row for row in rows if row["is_whole"]]
     partial_count = len(rows) - len(whole)
     left_out_count = partial_count if len(whole) > 1 else 0
+    every_dump = [row for row in rows if row["kind"] == DUMP]
     rows = whole if left_out_count else rows
     series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
+    # Where class histograms tell the counts, a cut dump still tells what only a dump can.
+    last_dump = next((each[-1]["snapshot"] for each in (dumps, every_dump) if each), "")
     growth, problem = None, ""
     if len(series) > 1:
         try:
@@ -274,7 +278,7 @@ def _process(
         except HeapscopeError as error:
             # Its way out is an option that a fleet has not.
             problem = str(error).partition("; pass --order")[0]
-    findings = table_of(folder, dumps[-1]["snapshot"], "findings").to_pylist() if dumps else []
+    findings = table_of(folder, last_dump, "findings").to_pylist() if last_dump else []
     known = known_leaks(series, growth, findings)
     causes = known + other_causes(folder, series, growth, known, dumps)
     causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
@@ -288,7 +292,7 @@ def _process(
         pod=last["pod"] or "",
         snapshots=tuple(row["snapshot"] for row in rows),
         sources=tuple(row["source"] for row in rows),
-        last_dump=dumps[-1]["snapshot"] if dumps else "",
+        last_dump=last_dump,
         captured_at=tuple(row["captured_at"] for row in rows),
         heap_bytes=tuple(each.shallow_bytes for each in series),
         object_counts=tuple(each.object_count for each in series),

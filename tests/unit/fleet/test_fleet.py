@@ -571,6 +571,37 @@ def test_dumps_that_are_cut_are_left_out_of_verdicts(tmp_path: Path) -> None:
     assert "Read in part: 1 snapshot, whose counts are lower bounds." in text
 
 
+def as_histogram(fleet: Fleet, path: Path) -> Path:
+    """The class histogram of a dump in its place."""
+    rows = fleet.sql(
+        "SELECT class_name, reachable_count, reachable_bytes "
+        f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
+    )
+    lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
+    total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
+    text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
+    path.unlink()
+    path = path.with_suffix(".histogram.txt")
+    path.write_text(f"{text}\n")
+    return path
+
+
+def test_the_only_dump_beside_class_histograms_is_looked_at_though_it_is_cut(tmp_path: Path) -> None:
+    """Its counts are lower bounds and left out; its variables and known leaks no histogram tells."""
+    paths = write_fleet(tmp_path / "north", [Worker("h1", 1, dump_count=4, leaks=True, session_count=30)])
+    fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
+    for place, path in enumerate(paths[:3]):
+        histogram = as_histogram(fleet, path)
+        moment = f"2026-05-31T1{place}:00:00Z"
+        histogram.with_name(f"{histogram.name}.json").write_text(json.dumps({"captured_at": moment}))
+    paths[3].write_bytes(paths[3].read_bytes()[: paths[3].stat().st_size * 9 // 10])
+    mixed = make_sketches(tmp_path / "north", tmp_path / "mixed", "{host}/{pid}-{number}.*", partial=True)
+    (found,) = judge_fleet(mixed).processes
+    assert (len(found.snapshots), found.left_out_count) == (3, 1)
+    cut = mixed.sql("SELECT snapshot FROM snapshots WHERE NOT is_whole").snapshot[0]
+    assert found.last_dump == cut
+
+
 def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
     """They tell what grows; what holds it the dumps of other processes tell, where all say the same."""
     workers = [
@@ -581,16 +612,7 @@ def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> No
     paths = write_fleet(tmp_path / "north", workers)
     fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
     for place, path in enumerate(path for path in paths if path.parent.name != "h1"):
-        rows = fleet.sql(
-            "SELECT class_name, reachable_count, reachable_bytes "
-            f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
-        )
-        lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
-        total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
-        text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
-        path.unlink()
-        path = path.with_suffix(".histogram.txt")
-        path.write_text(f"{text}\n")
+        path = as_histogram(fleet, path)
         if path.parent.name == "h2":
             moment = f"2026-05-31T1{place}:00:00Z"
             path.with_name(f"{path.name}.json").write_text(json.dumps({"captured_at": moment}))
