@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,14 +191,15 @@ _COLUMNS = (
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
     """Snapshots by process: label, snapshots, and whether anything tells the process."""
     buckets: dict[tuple[Any, ...], list[Row]] = {}
-    for row in _without_copies(rows):
+    unique = list(_without_copies(rows))
+    pids = _pids_by_seed(unique)
+    for row in unique:
         evidence = json.loads(row["evidence"])
-        # A sidecar that only some of the dumps have may add a pod: the host is enough.
-        where = row["host"] if row["host"] is not None else row["pod"]
+        where, seed = _where(row), evidence.get("seed")
         if where is not None:
-            key: tuple[Any, ...] = (where, row["pid"])
-            if row["pid"] is None:
-                key = (*key, json.dumps(evidence.get("seed")))
+            same = pids.get((where, seed), set())
+            pid = next(iter(same)) if row["pid"] is None and len(same) == 1 else row["pid"]
+            key: tuple[Any, ...] = (where, pid) if pid is not None else (where, None, json.dumps(seed))
         elif evidence:
             key = (None, json.dumps(evidence.get("seed", evidence), sort_keys=True))
         else:
@@ -215,6 +216,22 @@ def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
             _share(members)
             restart = f", start {number} of {len(processes)}" if len(processes) > 1 else ""
             yield _label(members[0], process.label) + restart, members, True
+
+
+def _where(row: Row) -> str | None:
+    """Host, else pod: a sidecar that only some of the dumps have may add a pod, and the host is enough."""
+    where: str | None = row["host"] if row["host"] is not None else row["pod"]
+    return where
+
+
+def _pids_by_seed(rows: Iterable[Row]) -> dict[tuple[str | None, int], set[int]]:
+    """Pids of the JVMs of a host by what they drew when they started; of dumps that lack the pid as well."""
+    found: dict[tuple[str | None, int], set[int]] = {}
+    for row in rows:
+        seed = json.loads(row["evidence"]).get("seed")
+        if row["pid"] is not None and seed is not None:
+            found.setdefault((_where(row), seed), set()).add(row["pid"])
+    return found
 
 
 def _without_copies(rows: Sequence[Row]) -> Iterator[Row]:

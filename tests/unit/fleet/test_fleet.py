@@ -125,6 +125,17 @@ def test_role_host_and_pod_come_from_the_heap_where_no_sidecar_tells(tmp_path: P
     assert told == ["worker", 7, "trainer-7", "trainer-7"]
 
 
+def test_dumps_without_a_sidecar_join_the_one_that_has_it(tmp_path: Path) -> None:
+    """Their heap tells the host and no pid; the JVM is the same by what it drew when it started."""
+    north = tmp_path / "north"
+    workers = [Worker(f"d{n}", n, dump_count=3, environment={"HOSTNAME": "node1"}) for n in (7, 8)]
+    first, *_ = write_fleet(north, workers)
+    facts = {"host": "node1", "process": {"pid": 7, "start_ticks": 5}}
+    first.with_name(f"{first.name}.json").write_text(json.dumps(facts))
+    found = find_fleet_processes(make_sketches(north, tmp_path / "fleet", "{number}.hprof"))
+    assert [(each.label, len(each.snapshots)) for each in found] == [("node1", 3), ("node1:7", 3)]
+
+
 def test_secrets_are_masked_in_every_file(fleet: Fleet) -> None:
     values = fleet.environment
     assert set(values[values.name == "ACME_TOKEN"].value) == {
