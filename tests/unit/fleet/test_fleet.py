@@ -125,6 +125,18 @@ def test_role_host_and_pod_come_from_the_heap_where_no_sidecar_tells(tmp_path: P
     assert told == ["worker", 7, "trainer-7", "trainer-7"]
 
 
+def test_a_host_name_that_is_masked_names_no_process(tmp_path: Path) -> None:
+    """Cloud Foundry gives each container a UUID: all would be called (masked)."""
+    names = ["0b8a2c1e-9d3f-4e57-8a61-2f7c3d4e5f60", "5c1d7e2f-1a2b-4c3d-9e8f-7a6b5c4d3e2f"]
+    workers = [
+        Worker(f"d{n}", n, dump_count=2, environment={"HOSTNAME": each}) for n, each in enumerate(names)
+    ]
+    write_fleet(tmp_path / "north", workers)
+    found = find_fleet_processes(make_sketches(tmp_path / "north", tmp_path / "fleet", "{number}.hprof"))
+    assert [(each.host, len(each.snapshots)) for each in found] == [("", 2), ("", 2)]
+    assert len({each.label for each in found}) == 2
+
+
 def test_dumps_without_a_sidecar_join_the_one_that_has_it(tmp_path: Path) -> None:
     """Their heap tells the host and no pid; the JVM is the same by what it drew when it started."""
     north = tmp_path / "north"
