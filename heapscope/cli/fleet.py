@@ -237,7 +237,7 @@ def open_process(folder: Path, process: str, output: Path, is_all: bool) -> None
         paths = fetch_files(every if has_all else [last], output, at.progress)
     command = "heapscope"
     click.echo(printable(f"{found.label}: {found.status}, {plural(len(every), 'file')}"))
-    if found.last_dump:
+    if found.last_dump in by_snapshot:
         of_last = paths[every.index(last)] if has_all else paths[0]
         click.echo(shlex.join([command, "explore", str(of_last)]))
     name = re.sub(r"[^\w.-]+", "-", found.label).strip("-")

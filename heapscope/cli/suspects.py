@@ -130,12 +130,15 @@ def _waste(heap: Heap, cut: CutArrays | None, *, show_secrets: bool) -> dict[str
 
     has_texts = cut is None or cut.kept_bytes > 0
     strings = waste.duplicate_strings(heap.graph, _CONSUMERS).head(_CONSUMERS if has_texts else 0)
+    locals_ = waste.thread_locals(heap.graph, _CONSUMERS)
     if not show_secrets:
         texts = [masked_text(heap.graph, 0, text) for text in strings.column("text")]
         strings = type(strings)({**strings.columns, "text": texts})
+        threads = [masked_text(heap.graph, 0, name) for name in locals_.column("thread_name")]
+        locals_ = type(locals_)({**locals_.columns, "thread_name": threads})
     return {
         "duplicate strings": strings,
         "wasteful collections": waste.wasteful_collections(heap.graph, _CONSUMERS),
-        "thread locals": waste.thread_locals(heap.graph, _CONSUMERS),
+        "thread locals": locals_,
         "duplicate classes": waste.duplicate_classes(heap.graph).head(_CONSUMERS),
     }

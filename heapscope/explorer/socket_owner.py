@@ -41,7 +41,7 @@ def owner_of(address: str, port: int, server_address: str, server_port: int) -> 
     with suppress(OSError, ValueError, struct.error):
         return _ask_kernel(address, port, server_address, server_port)
     with suppress(OSError, ValueError):
-        return _look_up(address, port, server_port)
+        return _look_up(address, port, server_address, server_port)
     return None
 
 
@@ -70,15 +70,20 @@ def _ask_kernel(address: str, port: int, server_address: str, server_port: int) 
     return int(user) if is_it and answer[_STATE] == _ESTABLISHED and inode else None
 
 
-def _look_up(address: str, port: int, server_port: int) -> int | None:
+def _look_up(address: str, port: int, server_address: str, server_port: int) -> int | None:
     """By ``/proc/net/tcp``."""
-    packed = ip_address(address).packed
-    # Words of the address in the byte order of the machine, each in hexadecimal digits.
-    words = struct.unpack(f"={len(packed) // 4}I", packed)
-    local = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
-    table = Path("/proc/net/tcp" if len(packed) == 4 else "/proc/net/tcp6")
+    # Both ends: from one port there may be connections of others to the same port of other addresses.
+    ends = [_end(address, port), _end(server_address, server_port)]
+    table = Path("/proc/net/tcp" if ip_address(address).version == 4 else "/proc/net/tcp6")
     for line in table.read_text("ascii").splitlines()[1:]:
         fields = line.split()
-        if len(fields) > 9 and fields[1] == local and fields[2].endswith(f":{server_port:04X}"):
+        if len(fields) > 9 and fields[1:3] == ends:
             return int(fields[7]) if int(fields[3], 16) == _ESTABLISHED and int(fields[9]) else None
     return None
+
+
+def _end(address: str, port: int) -> str:
+    """Of a connection as ``/proc/net/tcp`` has it: words in the byte order of the machine, hexadecimal."""
+    packed = ip_address(address).packed
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    return "".join(f"{word:08X}" for word in words) + f":{port:04X}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +81,8 @@ class FleetProcess:
     sources : tuple of str
         Their addresses.
     last_dump : str
-        The last heap dump's identity; empty where there are class histograms only.
+        The last heap dump's identity, of one that is left out where no other is; empty where there are
+        class histograms only.
     captured_at : tuple of datetime or None
     heap_bytes, object_counts : tuple of int
         What the GC roots reach, if all of its snapshots tell that; else of all objects.
@@ -190,14 +191,15 @@ _COLUMNS = (
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
     """Snapshots by process: label, snapshots, and whether anything tells the process."""
     buckets: dict[tuple[Any, ...], list[Row]] = {}
-    for row in _without_copies(rows):
+    unique = list(_without_copies(rows))
+    pids = _pids_by_seed(unique)
+    for row in unique:
         evidence = json.loads(row["evidence"])
-        # A sidecar that only some of the dumps have may add a pod: the host is enough.
-        where = row["host"] if row["host"] is not None else row["pod"]
+        where, seed = _where(row), evidence.get("seed")
         if where is not None:
-            key: tuple[Any, ...] = (where, row["pid"])
-            if row["pid"] is None:
-                key = (*key, json.dumps(evidence.get("seed")))
+            same = pids.get((where, seed), set())
+            pid = next(iter(same)) if row["pid"] is None and len(same) == 1 else row["pid"]
+            key: tuple[Any, ...] = (where, pid) if pid is not None else (where, None, json.dumps(seed))
         elif evidence:
             key = (None, json.dumps(evidence.get("seed", evidence), sort_keys=True))
         else:
@@ -214,6 +216,22 @@ def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
             _share(members)
             restart = f", start {number} of {len(processes)}" if len(processes) > 1 else ""
             yield _label(members[0], process.label) + restart, members, True
+
+
+def _where(row: Row) -> str | None:
+    """Host, else pod: a sidecar that only some of the dumps have may add a pod, and the host is enough."""
+    where: str | None = row["host"] if row["host"] is not None else row["pod"]
+    return where
+
+
+def _pids_by_seed(rows: Iterable[Row]) -> dict[tuple[str | None, int], set[int]]:
+    """Pids of the JVMs of a host by what they drew when they started; of dumps that lack the pid as well."""
+    found: dict[tuple[str | None, int], set[int]] = {}
+    for row in rows:
+        seed = json.loads(row["evidence"]).get("seed")
+        if row["pid"] is not None and seed is not None:
+            found.setdefault((_where(row), seed), set()).add(row["pid"])
+    return found
 
 
 def _without_copies(rows: Sequence[Row]) -> Iterator[Row]:
@@ -264,9 +282,12 @@ def _process(
     whole = [row for row in rows if row["is_whole"]]
     partial_count = len(rows) - len(whole)
     left_out_count = partial_count if len(whole) > 1 else 0
+    every_dump = [row for row in rows if row["kind"] == DUMP]
     rows = whole if left_out_count else rows
     series = Snapshots(_snapshots(folder, rows), [Process(tuple(range(len(rows))), label, True)])
     dumps = [row for row in rows if row["kind"] == DUMP]
+    # Where class histograms tell the counts, a cut dump still tells what only a dump can.
+    last_dump = next((each[-1]["snapshot"] for each in (dumps, every_dump) if each), "")
     growth, problem = None, ""
     if len(series) > 1:
         try:
@@ -274,7 +295,7 @@ def _process(
         except HeapscopeError as error:
             # Its way out is an option that a fleet has not.
             problem = str(error).partition("; pass --order")[0]
-    findings = table_of(folder, dumps[-1]["snapshot"], "findings").to_pylist() if dumps else []
+    findings = table_of(folder, last_dump, "findings").to_pylist() if last_dump else []
     known = known_leaks(series, growth, findings)
     causes = known + other_causes(folder, series, growth, known, dumps)
     causes = [replace(each, cause=known_causes.setdefault(each.cause, each.cause)) for each in causes]
@@ -288,7 +309,7 @@ def _process(
         pod=last["pod"] or "",
         snapshots=tuple(row["snapshot"] for row in rows),
         sources=tuple(row["source"] for row in rows),
-        last_dump=dumps[-1]["snapshot"] if dumps else "",
+        last_dump=last_dump,
         captured_at=tuple(row["captured_at"] for row in rows),
         heap_bytes=tuple(each.shallow_bytes for each in series),
         object_counts=tuple(each.object_count for each in series),

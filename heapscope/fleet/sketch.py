@@ -174,7 +174,8 @@ def _snapshot_row(
 
     # A sidecar knows best, then the heap; in a pod of Kubernetes the host's name is the pod's.
     role, task = tensorflow_task(environment)
-    named = environment.get("HOSTNAME")
+    named = environment.get("HOSTNAME", "")
+    named = named if scrub(named) == named else ""  # all that are masked would be one host
     in_pod = named if "KUBERNETES_SERVICE_HOST" in environment else None
     java = [
         storable(scrub(v)) if (v := properties.get(n)) else None for n in ("java.version", "java.vm.name")

@@ -28,8 +28,9 @@ from heapscope.heap.retention.field_content import field_content
 from heapscope.heap.retention.owner_content import content_members
 from heapscope.heap.retention.owner_inside import inside_of
 from heapscope.heap.retention.owner_paths import FIELD, STACK, STATIC
-from heapscope.heap.retention.owners import Owned, find_owned, owned_members
+from heapscope.heap.retention.owners import Owned, find_owned, name_of_many, owned_members
 from heapscope.progress import Progress, no_progress
+from heapscope.secrets import mask_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +340,7 @@ def _is_in_code_of_a_program(graph: HeapGraph, owned: Owned) -> bool:
     return owned.owner.kind == STACK and any(
         class_origin(frame.class_name) > ClassOrigin.JDK
         for thread in threads_of(graph)
-        if thread.name in names
+        # As an owner tells the name: masked, and of many threads without their numbers.
+        if not names.isdisjoint((shown := mask_text(thread.name), name_of_many(shown)))
         for frame in thread.frames
     )

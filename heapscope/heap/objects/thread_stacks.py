@@ -18,6 +18,7 @@ from heapscope.heap.objects.java_object import JavaObject, title_of
 from heapscope.heap.objects.secret_texts import masked_text
 from heapscope.heap.objects.threads import JavaThread, thread_of, threads_of
 from heapscope.parser.tags import SubRecordTag
+from heapscope.secrets import mask_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,9 +200,9 @@ def _text(one: JavaObject, show_secrets: bool) -> str:
         return f"[{one.element_count:,}]"
     value = one.value(0)
     if isinstance(value, str):
-        # Masked whole and before it is cut: a part of a secret, in quotes, equals no secret.
+        # Masked before it is cut and put in quotes: what is left of a secret then equals no secret.
         shown = value if show_secrets else masked_text(one.graph, one.object_id, value)
-        if shown != value:
+        if shown != value and shown == mask_whole(value):
             return shown
-        return repr(value[:_TEXT_CHARACTERS]) + ("..." if len(value) > _TEXT_CHARACTERS else "")
+        return repr(shown[:_TEXT_CHARACTERS]) + ("..." if len(shown) > _TEXT_CHARACTERS else "")
     return str(value) if isinstance(value, (bool, int, float)) else ""

@@ -159,7 +159,12 @@ def _is_of_thread(owner: Owner) -> bool:
 
 def _group_of(owner: Owner) -> tuple[str, str]:
     field = "" if owner.kind == STACK else owner.field
-    return field, re.sub(r"\d+", "*", owner.thread_name)
+    return field, name_of_many(owner.thread_name)
+
+
+def name_of_many(thread_name: str) -> str:
+    """What threads are called together whose names differ in a number at most: ``worker-*``."""
+    return re.sub(r"\d+", "*", thread_name)
 
 
 def _is_of_many_loaders(graph: HeapGraph, parts: list[tuple[_Piece, Owner]]) -> bool:

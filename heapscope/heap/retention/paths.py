@@ -60,7 +60,7 @@ class Path(PlainDict, RichRepr):
     root_kinds : dict
         Kinds of the root records of the first object, with their number.
     thread_name : str
-        Of the thread on whose stack the root lies; empty for others.
+        Of the thread on whose stack the root lies, what looks like a secret masked; empty for others.
     steps : tuple of PathStep
         From the root to the object.
     strength : str
@@ -86,7 +86,7 @@ class Path(PlainDict, RichRepr):
         root = ", ".join(
             f"{kind} x {count:,}" if count > 1 else kind for kind, count in self.root_kinds.items()
         )
-        thread = f" of thread {mask_text(self.thread_name)!r}" if self.thread_name else ""
+        thread = f" of thread {self.thread_name!r}" if self.thread_name else ""
         found = [f"GC root: {root or 'none'}{thread}"]
         held_by = ""
         for step in self.steps:
@@ -213,7 +213,7 @@ def _thread_name(graph: HeapGraph, index: int) -> str:
     serials = roots.thread_serials[mine]
     if not serials.size:
         return ""
-    return next((t.name for t in threads_of(graph) if t.serial == int(serials[0])), "")
+    return mask_text(next((t.name for t in threads_of(graph) if t.serial == int(serials[0])), ""))
 
 
 def merged_paths(graph: HeapGraph, members: NDArray[np.int64]) -> MergedPaths:

@@ -91,3 +91,19 @@ def test_secrets_of_strings_that_occur_often_are_masked(run: Run, tmp_path: Path
     assert "hunter2" not in run("suspects", path, "--waste").out
     assert "hunter2" not in run("suspects", path, "--waste", "--json").out
     assert "hunter2-hunter2" in run("suspects", path, "--waste", "--show-secrets").out
+
+
+def test_names_of_threads_that_keep_thread_locals_are_masked(run: Run, tmp_path: Path) -> None:
+    from tests.support.dumps import DumpBuilder
+    from tests.unit.heap.retention.test_owner_paths import pool_thread, thread_local_classes
+
+    d = DumpBuilder()
+    thread_local_classes(d)
+    entry = d.instance("java.lang.ThreadLocal$ThreadLocalMap$Entry", value=d.string("kept"))
+    table = d.object_array("java.lang.ThreadLocal$ThreadLocalMap$Entry[]", [entry])
+    local_map = d.instance("java.lang.ThreadLocal$ThreadLocalMap", table=table, size=1)
+    pool_thread(d, "fetch https://me:hunter2@db", 1, local_map)
+    path = d.dump().save(tmp_path / "secret.hprof")
+    assert "fetch https://(masked)@db" in run("suspects", path, "--waste").out
+    assert "hunter2" not in run("suspects", path, "--waste", "--json").out
+    assert "hunter2" in run("suspects", path, "--waste", "--show-secrets").out

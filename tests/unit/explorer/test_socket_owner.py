@@ -15,7 +15,7 @@ from heapscope.explorer import socket_owner
 Ask = Callable[[str, int, str, int], int | None]
 WAYS: dict[str, Ask] = {
     "sock_diag": socket_owner._ask_kernel,
-    "/proc/net/tcp": lambda address, port, _, server_port: socket_owner._look_up(address, port, server_port),
+    "/proc/net/tcp": socket_owner._look_up,
 }
 
 
@@ -50,6 +50,17 @@ def test_a_connection_that_its_user_closed_is_nobodys(server: socket.socket, ask
             client.close()
             assert ask(*where) is None
             assert socket_owner.owner_of(*where) is None
+
+
+def test_a_connection_to_another_address_is_another_one(ask: Ask) -> None:
+    """From one port a user may be connected to the same port of another address, where somebody listens."""
+    with (
+        socket.create_server(("127.0.0.2", 0)) as other,
+        socket.create_connection(other.getsockname()) as client,
+    ):
+        host, port = client.getsockname()
+        assert ask(host, port, *other.getsockname()) == os.geteuid()
+        assert socket_owner.owner_of(host, port, "127.0.0.1", other.getsockname()[1]) is None
 
 
 def test_a_socket_that_listens_is_no_connection(server: socket.socket) -> None:

@@ -125,6 +125,29 @@ def test_role_host_and_pod_come_from_the_heap_where_no_sidecar_tells(tmp_path: P
     assert told == ["worker", 7, "trainer-7", "trainer-7"]
 
 
+def test_a_host_name_that_is_masked_names_no_process(tmp_path: Path) -> None:
+    """Cloud Foundry gives each container a UUID: all would be called (masked)."""
+    names = ["0b8a2c1e-9d3f-4e57-8a61-2f7c3d4e5f60", "5c1d7e2f-1a2b-4c3d-9e8f-7a6b5c4d3e2f"]
+    workers = [
+        Worker(f"d{n}", n, dump_count=2, environment={"HOSTNAME": each}) for n, each in enumerate(names)
+    ]
+    write_fleet(tmp_path / "north", workers)
+    found = find_fleet_processes(make_sketches(tmp_path / "north", tmp_path / "fleet", "{number}.hprof"))
+    assert [(each.host, len(each.snapshots)) for each in found] == [("", 2), ("", 2)]
+    assert len({each.label for each in found}) == 2
+
+
+def test_dumps_without_a_sidecar_join_the_one_that_has_it(tmp_path: Path) -> None:
+    """Their heap tells the host and no pid; the JVM is the same by what it drew when it started."""
+    north = tmp_path / "north"
+    workers = [Worker(f"d{n}", n, dump_count=3, environment={"HOSTNAME": "node1"}) for n in (7, 8)]
+    first, *_ = write_fleet(north, workers)
+    facts = {"host": "node1", "process": {"pid": 7, "start_ticks": 5}}
+    first.with_name(f"{first.name}.json").write_text(json.dumps(facts))
+    found = find_fleet_processes(make_sketches(north, tmp_path / "fleet", "{number}.hprof"))
+    assert [(each.label, len(each.snapshots)) for each in found] == [("node1", 3), ("node1:7", 3)]
+
+
 def test_secrets_are_masked_in_every_file(fleet: Fleet) -> None:
     values = fleet.environment
     assert set(values[values.name == "ACME_TOKEN"].value) == {
@@ -571,6 +594,37 @@ def test_dumps_that_are_cut_are_left_out_of_verdicts(tmp_path: Path) -> None:
     assert "Read in part: 1 snapshot, whose counts are lower bounds." in text
 
 
+def as_histogram(fleet: Fleet, path: Path) -> Path:
+    """The class histogram of a dump in its place."""
+    rows = fleet.sql(
+        "SELECT class_name, reachable_count, reachable_bytes "
+        f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
+    )
+    lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
+    total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
+    text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
+    path.unlink()
+    path = path.with_suffix(".histogram.txt")
+    path.write_text(f"{text}\n")
+    return path
+
+
+def test_the_only_dump_beside_class_histograms_is_looked_at_though_it_is_cut(tmp_path: Path) -> None:
+    """Its counts are lower bounds and left out; its variables and known leaks no histogram tells."""
+    paths = write_fleet(tmp_path / "north", [Worker("h1", 1, dump_count=4, leaks=True, session_count=30)])
+    fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
+    for place, path in enumerate(paths[:3]):
+        histogram = as_histogram(fleet, path)
+        moment = f"2026-05-31T1{place}:00:00Z"
+        histogram.with_name(f"{histogram.name}.json").write_text(json.dumps({"captured_at": moment}))
+    paths[3].write_bytes(paths[3].read_bytes()[: paths[3].stat().st_size * 9 // 10])
+    mixed = make_sketches(tmp_path / "north", tmp_path / "mixed", "{host}/{pid}-{number}.*", partial=True)
+    (found,) = judge_fleet(mixed).processes
+    assert (len(found.snapshots), found.left_out_count) == (3, 1)
+    cut = mixed.sql("SELECT snapshot FROM snapshots WHERE NOT is_whole").snapshot[0]
+    assert found.last_dump == cut
+
+
 def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> None:
     """They tell what grows; what holds it the dumps of other processes tell, where all say the same."""
     workers = [
@@ -581,16 +635,7 @@ def test_class_histograms_join_the_dumps_of_the_same_class(tmp_path: Path) -> No
     paths = write_fleet(tmp_path / "north", workers)
     fleet = make_sketches(tmp_path / "north", tmp_path / "dumps alone")
     for place, path in enumerate(path for path in paths if path.parent.name != "h1"):
-        rows = fleet.sql(
-            "SELECT class_name, reachable_count, reachable_bytes "
-            f"FROM classes JOIN snapshots USING (snapshot) WHERE source = '{path}' AND reachable_count > 0"
-        )
-        lines = [f"{n}: {count} {size} {name}" for n, (name, count, size) in enumerate(rows.to_numpy(), 1)]
-        total = f"Total {rows.reachable_count.sum()} {rows.reachable_bytes.sum()}"
-        text = "\n".join(("num #instances #bytes class name", "-" * 20, *lines, total))
-        path.unlink()
-        path = path.with_suffix(".histogram.txt")
-        path.write_text(f"{text}\n")
+        path = as_histogram(fleet, path)
         if path.parent.name == "h2":
             moment = f"2026-05-31T1{place}:00:00Z"
             path.with_name(f"{path.name}.json").write_text(json.dumps({"captured_at": moment}))

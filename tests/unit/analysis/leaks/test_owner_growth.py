@@ -379,16 +379,32 @@ def test_a_buffer_is_followed_over_many_dumps_after_a_warm_up(tmp_path: Path) ->
     assert proof.verdict == "too early to tell", proof.reason  # nothing shows that it worked
 
 
-@pytest.mark.parametrize("class_name", ["com.acme.Main", "java.util.TimerThread"])
-def test_raw_material_in_a_local_variable_is_of_the_code_that_runs(class_name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("class_name", "threads", "told"),
+    [
+        ("com.acme.Main", ["main"], "a local variable of thread 'main'"),
+        (
+            "com.acme.Main",
+            ["job-0b8a2c1e-9d3f-4e57-8a61-2f7c3d4e5f60"],
+            "a local variable of thread 'job-(masked)'",
+        ),
+        ("com.acme.Main", [f"worker-{n}" for n in range(4)], "local variables of threads 'worker-*'"),
+        ("java.util.TimerThread", ["main"], ""),
+        ("java.util.TimerThread", [f"worker-{n}" for n in range(4)], ""),
+    ],
+)
+def test_raw_material_in_a_local_variable_is_of_the_code_that_runs(
+    class_name: str, threads: list[str], told: str, tmp_path: Path
+) -> None:
     paths = []
     for number in range(4):
         d = DumpBuilder(timestamp_ms=FIRST_MS + number * HOUR_MS)
-        arrays = [d.primitive_array("byte", bytes(500)) for _ in range(50 * (number + 1))]
-        kept = d.object_array("java.lang.Object[]", arrays)
-        d.thread("main", frames=[(class_name, "run", 3)], local_ids=[(kept, 0)])
+        for thread in threads:
+            arrays = [d.primitive_array("byte", bytes(500)) for _ in range(50 * (number + 1))]
+            kept = d.object_array("java.lang.Object[]", arrays)
+            d.thread(thread, frames=[(class_name, "run", 3)], local_ids=[(kept, 0)])
         paths.append(d.dump().save(tmp_path / f"d{number}.hprof"))
     found = heapscope.diagnose(paths, force_series=True).findings
-    expected = ["a local variable of thread 'main'"] if class_name.startswith("com.acme") else []
-    assert [each.owner for each in found] == expected
-    assert all("heapscope threads" in each.cure[0] for each in found)
+    assert [each.owner for each in found] == ([told] if told else [])
+    looks_at = "heapscope threads" if len(threads) == 1 else "what starts these threads"
+    assert all(looks_at in each.cure[0] for each in found)

@@ -89,3 +89,14 @@ def test_a_copy_of_a_password_on_a_stack_is_masked(tmp_path: Path) -> None:
         (shown,) = stack_objects(heap.graph, thread.serial, show_secrets=True)
     assert "hunter" not in masked.text
     assert shown.text == "'hunter2-hunter2'"
+
+
+def test_a_long_text_with_a_secret_in_it_is_cut_as_any_other(tmp_path: Path) -> None:
+    d = DumpBuilder()
+    text = "GET /login\npassword=hunter2 " + "and so on " * 1000
+    d.thread("main", frames=[("a.Main", "run", 1)], local_ids=[(d.string(text), 0)])
+    path = d.dump().save(tmp_path / "a.hprof")
+    with heapscope.open(path, use_index=False) as heap:
+        (thread,) = find_thread_stacks(heap.graph)
+        (masked,) = stack_objects(heap.graph, thread.serial)
+    assert masked.text == repr("GET /login\npassword=(masked) and so on and so on and so on a") + "..."
