@@ -213,7 +213,7 @@ def _safe_path() -> Iterator[None]:
     """Python processes that are started in the block load nothing from the current directory.
 
     Dask starts its workers, and Python what cleans up behind them, with ``-c``: root who stands in ``/tmp``
-    would run a stranger's ``pickle.py``.
+    would run a stranger's ``signal.py``.
     """
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
