@@ -85,8 +85,7 @@ def contenders(scratch: Path) -> list[Contender]:
 
 
 def _mat() -> list[Contender]:
-    home = os.environ.get("MAT_HOME", "")
-    script = shutil.which("ParseHeapDump.sh", path=home) if home else shutil.which("ParseHeapDump.sh")
+    script = shutil.which("ParseHeapDump.sh", path=os.environ.get("MAT_HOME") or None)
     if script is None:
         return []
 

@@ -191,10 +191,9 @@ _COLUMNS = (
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
     """Snapshots by process: label, snapshots, and whether anything tells the process."""
     buckets: dict[tuple[Any, ...], list[Row]] = {}
-    unique = list(_without_copies(rows))
+    unique = [(row, json.loads(row["evidence"])) for row in _without_copies(rows)]
     pids = _pids_by_seed(unique)
-    for row in unique:
-        evidence = json.loads(row["evidence"])
+    for row, evidence in unique:
         where, seed = _where(row), evidence.get("seed")
         if where is not None:
             same = pids.get((where, seed), set())
@@ -224,11 +223,11 @@ def _where(row: Row) -> str | None:
     return where
 
 
-def _pids_by_seed(rows: Iterable[Row]) -> dict[tuple[str | None, int], set[int]]:
+def _pids_by_seed(rows: Iterable[tuple[Row, Mapping[str, Any]]]) -> dict[tuple[str | None, int], set[int]]:
     """Pids of the JVMs of a host by what they drew when they started; of dumps that lack the pid as well."""
     found: dict[tuple[str | None, int], set[int]] = {}
-    for row in rows:
-        seed = json.loads(row["evidence"]).get("seed")
+    for row, evidence in rows:
+        seed = evidence.get("seed")
         if row["pid"] is not None and seed is not None:
             found.setdefault((_where(row), seed), set()).add(row["pid"])
     return found

@@ -10,7 +10,7 @@ from heapscope.extras import arrow
 from heapscope.heap.objects import kernels
 from heapscope.heap.objects.fields import numbers_at, read_field
 from heapscope.heap.objects.secret_texts import SecretTexts, secret_texts
-from heapscope.heap.objects.values import read_strings, string_arrays
+from heapscope.heap.objects.values import ascii_places, read_strings, string_arrays
 from heapscope.parser.tags import SubRecordTag
 from heapscope.query.columns import with_nulls
 from heapscope.secrets import SUSPICIOUS, names_secret
@@ -48,13 +48,7 @@ def texts_of(graph: HeapGraph, rows: NDArray[np.int64], *, show_secrets: bool, n
 def _decoded(graph: HeapGraph, rows: NDArray[np.int64]) -> Any:
     """Texts of strings: those that are ASCII, nearly all, as bytes of the dump; the others one by one."""
     pa = arrow()
-    arrays = string_arrays(graph, rows)
-    coder = read_field(graph, rows, "coder", is_optional=True)
-    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
-    # Up to JDK 8 there is no coder, and the array has two bytes for each character.
-    is_wide = ((coder.types == 0) | (coder.bits != 0)).astype(np.uint8)
-    lengths = np.empty(rows.size, np.int64)
-    kernels.ascii_lengths(graph.buffer, offsets, is_wide, graph.identifier_bytes, lengths)
+    starts_in_dump, lengths = ascii_places(graph, rows)
     others = np.nonzero(lengths < 0)[0]
     texts = [storable(text) for text in read_strings(graph, rows[others])]
     if others.size == rows.size:
@@ -67,7 +61,7 @@ def _decoded(graph: HeapGraph, rows: NDArray[np.int64]) -> Any:
     if total >= 1 << 31:  # too much for one array: no real heap has such strings
         return pa.array([storable(text) for text in read_strings(graph, rows)], pa.string())
     data = np.empty(total, np.uint8)
-    kernels.copy_bytes(graph.buffer, offsets + (1 + graph.identifier_bytes + 9), lengths, ends, data)
+    kernels.copy_bytes(graph.buffer, starts_in_dump, lengths, ends, data)
     for place, piece in zip(others.tolist(), encoded, strict=True):
         data[ends[place] - len(piece) : ends[place]] = np.frombuffer(piece, np.uint8)
     starts = np.zeros(rows.size + 1, np.int32)

@@ -369,7 +369,6 @@ def _finding(
     since, is_estimate = began(times, counts, rate)
     if since is None and objects is not None and leak.born:
         since = _first_born(leak, evidence, objects)
-    last = next(count for count in reversed(counts) if count is not None)
     retained = share = holders = owner = None
     class_name = _most_of(leak, evidence).lstrip("*") or leak.subject.name
     if objects:
@@ -387,7 +386,9 @@ def _finding(
         confidence=_confidence(found, counts),
         counts=counts,
         # What they retain is of the dump; the last snapshot may be the text of a class histogram.
-        instance_count=_picked(leak, evidence) if objects else last,
+        instance_count=_picked(leak, evidence)
+        if objects
+        else next(count for count in reversed(counts) if count is not None),
         retained_bytes=retained,
         share=share,
         per_hour=rate,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph import kernels, references
+from heapscope.heap.graph.at_once import AtOnce
 from heapscope.heap.graph.dominators import Numbering, dominate, new_buffers, number
 from heapscope.heap.graph.index import BrokenIndexError, Store, array_beside, identity_of, open_index
 from heapscope.heap.graph.index_file import CLASS_NAMES
@@ -25,7 +26,6 @@ from heapscope.heap.graph.reachability import shortest_parents, strengths
 from heapscope.heap.graph.roots import resolve_roots
 from heapscope.heap.graph.subclasses import class_totals
 from heapscope.parser.addresses import AddressMap
-from heapscope.parser.at_once import AtOnce
 from heapscope.parser.class_tables import ClassTables, class_tables_of
 from heapscope.parser.inflating import worker_count
 from heapscope.parser.layout.layout import (
@@ -292,16 +292,16 @@ class HeapArrays:
             if stopped.is_set():
                 raise KeyboardInterrupt
 
-        numbered = Event()
+        numbered, is_alone = Event(), worker_count() == 1
         flooding: list[Future[Strengths]] = []
 
         def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
             arrays = [numbering.parents, numbering.order, numbering.numbers]
-            if worker_count() > 1:
+            if not is_alone:
                 pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
             flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
 
-        with ThreadPoolExecutor(1) if worker_count() > 1 else AtOnce() as pool:
+        with AtOnce() if is_alone else ThreadPoolExecutor(1) as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
             try:
                 numbering = number(graph, roots, self._progress, make_pages_of)

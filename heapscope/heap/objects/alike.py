@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.heap.objects import kernels
-from heapscope.heap.objects.fields import read_field
-from heapscope.heap.objects.values import string_arrays
+from heapscope.heap.objects.values import ascii_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,16 +42,11 @@ def alike_but_for_digits(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[n
 
 
 def _alike(graph: HeapGraph, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    arrays = string_arrays(graph, rows)
-    coder = read_field(graph, rows, "coder", is_optional=True)
-    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
-    is_wide = ((coder.types == 0) | (coder.bits != 0)).astype(np.uint8)
-    lengths = np.empty(rows.size, np.int64)
-    kernels.ascii_lengths(graph.buffer, offsets, is_wide, graph.identifier_bytes, lengths)
+    starts, lengths = ascii_places(graph, rows)
     lengths[lengths > _LONGEST] = -1
     ends = np.cumsum(np.maximum(lengths, 0))
     data = np.empty(int(ends[-1]), np.uint8)
-    kernels.copy_bytes(graph.buffer, offsets + (1 + graph.identifier_bytes + 9), lengths, ends, data)
+    kernels.copy_bytes(graph.buffer, starts, lengths, ends, data)
     data = _WITHOUT_DIGITS[data]
     found = np.arange(rows.size, dtype=np.int64)
     for length in np.unique(lengths[lengths > 0]).tolist():

@@ -107,6 +107,29 @@ def string_arrays(graph: HeapGraph, strings: NDArray[np.int64]) -> NDArray[np.in
     return graph.indices_of(read_field(graph, strings, "value", is_optional=True).references())
 
 
+def array_offsets(graph: HeapGraph, strings: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where in the dump the record of each string's array begins, int64; -1 where it has none."""
+    arrays = string_arrays(graph, strings)
+    return np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
+
+
+def ascii_places(graph: HeapGraph, strings: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the characters of each string begin in the dump, and how many there are.
+
+    Returns
+    -------
+    starts, lengths : int64 arrays, shape (k,)
+        The length is -1 where a string is not ASCII, or has no array.
+    """
+    offsets = array_offsets(graph, strings)
+    coder = read_field(graph, strings, "coder", is_optional=True)
+    # Up to JDK 8 there is no coder, and the array has two bytes for each character.
+    is_wide = ((coder.types == 0) | (coder.bits != 0)).astype(np.uint8)
+    lengths = np.empty(strings.size, np.int64)
+    kernels.ascii_lengths(graph.buffer, offsets, is_wide, graph.identifier_bytes, lengths)
+    return offsets + (1 + graph.identifier_bytes + 9), lengths
+
+
 def have_words(graph: HeapGraph, rows: NDArray[np.int64], words: Sequence[str]) -> NDArray[np.bool_]:
     """Which of many strings may have one of some words, upper and lower case being one.
 
@@ -119,8 +142,7 @@ def have_words(graph: HeapGraph, rows: NDArray[np.int64], words: Sequence[str]) 
     words : sequence of str
         Of ASCII, in lower case.
     """
-    arrays = string_arrays(graph, rows)
-    offsets = np.where(arrays >= 0, graph.columns.offsets[np.maximum(arrays, 0)].astype(np.int64), -1)
+    offsets = array_offsets(graph, rows)
     is_wide = (read_field(graph, rows, "coder", is_optional=True).bits != 0).astype(np.uint8)
     firsts = np.zeros(256, np.uint8)
     firsts[[ord(case) for word in words for case in (word[0], word[0].upper())]] = 1

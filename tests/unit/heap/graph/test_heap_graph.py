@@ -10,7 +10,8 @@ import pytest
 
 import heapscope
 from tests.support.dumps import DumpBuilder
-from tests.unit.explorer.serving import SAMPLES
+
+SAMPLES = Path(heapscope.__file__).parent.parent / "sample_dumps"
 
 
 def test_threads_that_ask_at_once_get_the_same(tmp_path: Path) -> None:
