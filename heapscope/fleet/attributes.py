@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from heapscope.fleet.processes import FleetProcess
 
 AGE = "age"
-AGE_NAME, THREADS, RESIDENT, WORK = "age of the process", "threads", "resident memory", "work units per hour"
+AGE_NAME, THREADS = "age of the process", "number of threads"
+RESIDENT, WORK = "resident memory", "work units per hour"
 VARIABLE, PROPERTY, OPTION = "environment variable", "system property", "JVM option"
 LIBRARY, HOST, ROLE, LABEL, LOAD = "library version", "host", "role", "label", "load"
 # What one process alone has (a port, a name of its own) says nothing where so many have such a thing that

@@ -41,7 +41,7 @@ class Attribute:
     kind : str
         ``"environment variable"``, ``"JVM option"``, ``"library version"`` and others.
     name : str
-        ``"KERB_TICKET_CACHE_PATH is set"``, ``"hadoop-common 3.3.6"``, ``"threads"``.
+        ``"KERB_TICKET_CACHE_PATH is set"``, ``"hadoop-common 3.3.6"``, ``"number of threads"``.
     values : float array, shape (n,)
         Of each process: 1 and 0 for yes and no, or the number; NaN where nobody knows.
     is_number : bool

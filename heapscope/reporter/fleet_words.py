@@ -75,8 +75,8 @@ def caveats(verdict: FleetVerdict) -> list[str]:
     if undecided:
         found.append(
             f"{plural(undecided, 'process has', 'processes have')} too few snapshots to be called leaking or "
-            "healthy: fewer than three that can be compared, fewer than six over which the heap has grown, "
-            "or more over which it grows ever more slowly."
+            "healthy: fewer than three that can be compared; or the heap has grown, and nothing tells "
+            "whether that has ended."
         )
     problems = [each for each in verdict.processes if each.problem]
     if problems:

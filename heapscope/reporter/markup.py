@@ -34,8 +34,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?(?: UTC)?)?")
 
 
 def breakable(text: str) -> Markup:
-    """Escaped; lines may break after dots, dollars, slashes and the like."""
-    parts = re.split(r"(?<=[.$/:;,=&_])", text)
+    """Escaped; lines may break after dots, dollars, slashes and the like, and not within numbers."""
+    parts = re.split(r"(?<=[.$/:;,=&_])(?<!\d[.,:](?=\d))", text)
     return Markup("<wbr>").join(escape(part) for part in parts if part)
 
 

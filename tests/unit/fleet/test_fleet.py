@@ -712,7 +712,7 @@ def test_age_and_load_are_attributes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["age of the process"], [7200, 7200, np.nan])
     np.testing.assert_array_equal(found["resident memory"], [7, 7, np.nan])
     np.testing.assert_array_equal(found["work units per hour"], [500, 500, np.nan])
-    np.testing.assert_array_equal(found["threads"], [1, 1, 1])
+    np.testing.assert_array_equal(found["number of threads"], [1, 1, 1])
 
 
 def test_masked_values_are_compared_by_their_length(tmp_path: Path) -> None:
