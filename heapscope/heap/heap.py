@@ -15,6 +15,7 @@ import numpy as np
 from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.explorable import Explorable
 from heapscope.heap.graph.classes import Classes
+from heapscope.heap.graph.index_file import index_path, partial_key
 from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
 from heapscope.heap.watched_classes import WATCHED_CLASSES
@@ -100,7 +101,10 @@ class Heap(RichRepr, Queryable, Explorable):
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
-        self._scan = scan_or_close(self._source, progress, follows=follows)
+        is_indexed = use_index and index_path(self.path, asdict(self.options), self.index_dir).exists()
+        self._scan = scan_or_close(
+            self._source, progress, follows=follows, marks_addresses=follows and not is_indexed
+        )
 
     # --- the file ---
 
@@ -285,7 +289,6 @@ class Heap(RichRepr, Queryable, Explorable):
             The heap is closed.
         """
         from heapscope.heap.graph.heap_graph import HeapGraph
-        from heapscope.heap.graph.index_file import index_path, partial_key
 
         if self._source.is_closed:
             raise HprofError(self.path, None, "the heap is closed; ask inside the with block")

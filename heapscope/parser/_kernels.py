@@ -8,7 +8,7 @@ into an error with the absolute offset.
 
 from __future__ import annotations
 
-from numba import njit, uint64
+from numba import njit, uint64, uintp
 
 from heapscope.parser._record_kernels import (
     _array_length,
@@ -44,6 +44,8 @@ from heapscope.parser.kernels import (
     ELEMENT_BASE,
     ELEMENT_BYTES,
     FIXED_BYTES,
+    GRID_BASE,
+    GRID_SHIFT,
     HEAP_RECORD,
     IDENTIFIER_BYTES,
     KEY,
@@ -65,6 +67,7 @@ from heapscope.parser.kernels import (
     ROOTS,
     TABLE_USED,
     TYPE_BYTES,
+    UNMARKED,
 )
 from heapscope.parser.tags import (
     RECORD_HEADER_BYTES,
@@ -147,7 +150,7 @@ def read_ids(buf, positions, identifier_bytes, out):
 
 
 @njit(nogil=True)
-def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
+def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, grid, words):
     """Count the objects and roots of heap sub-records from ``pos`` up to ``stop``.
 
     Only heads of records are read, never bodies: ``stop`` and the returned position may
@@ -155,7 +158,8 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
 
     ``table`` is a class table that counts (see `heapscope.parser.kernels`).  ``spans`` (int64,
     shape (c, 2)) receives start and end of each class dump.  ``totals`` and ``addresses`` go on
-    from what they hold; ``totals[POSITION]`` is left with the position.
+    from what they hold; ``totals[POSITION]`` is left with the position.  Where ``words`` has rows, the bit
+    of each address on ``grid`` is set in them; ``totals[UNMARKED]`` counts addresses that have none.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
@@ -163,6 +167,7 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
     roots = totals[ROOTS]
     classes = totals[CLASSES]
     used = totals[TABLE_USED]
+    unmarked = totals[UNMARKED]
     room = table.shape[0] // 2
     address_or = addresses[ADDRESS_OR]
     address_min = addresses[ADDRESS_MIN]
@@ -173,6 +178,10 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
     reference_base = constants[ELEMENT_BASE + BasicType.OBJECT]
     reference_bytes = constants[ELEMENT_BYTES + BasicType.OBJECT]
     up = constants[ALIGN] - 1
+    marks = words.shape[0] > 0
+    grid_base = grid[GRID_BASE]
+    grid_shift = grid[GRID_SHIFT]
+    between = (uint64(1) << grid_shift) - uint64(1)
     status = OK
     while pos < stop:
         if pos >= limit:
@@ -280,7 +289,15 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses):
         address_or |= address
         address_min = min(address_min, address)
         address_max = max(address_max, address)
+        if marks:
+            bit = (address - grid_base) >> grid_shift  # below the base it wraps to more than there are
+            word = uintp(bit >> uint64(6))
+            if word < uintp(words.shape[0]) and (address & between) == uint64(0):
+                words[word] |= uint64(1) << (bit & uint64(63))
+            else:
+                unmarked += 1
         pos += size
+    totals[UNMARKED] = unmarked
     totals[OBJECTS] = objects
     totals[ROOTS] = roots
     totals[CLASSES] = classes

@@ -33,7 +33,7 @@ class AddressMap:
     Attributes
     ----------
     address_grid : uint64 array, shape (3,)
-        Lowest address, log2 of the alignment, number of places.
+        Where the word with the lowest address begins, log2 of the alignment, number of places.
     table : uint64 array, shape (w, 2)
         Bits of 64 places, and how many bits the rows above have; no rows: `sorted_ids` is used.
     sorted_ids : uint64 array
@@ -118,8 +118,19 @@ def make_address_grid(low: int, high: int, address_bits: int, object_count: int)
     if not object_count:
         return None
     # Differences have the alignment of what is or-ed together.
-    shift = (address_bits & -address_bits).bit_length() - 1 if address_bits else 0
-    bits = ((high - low) >> shift) + 1
+    shift = alignment_bits(address_bits)
+    base = rounded_down(low, shift)
+    bits = ((high - base) >> shift) + 1
     if bits > 4 * max(_FREE_BYTES, _MAX_BYTES_PER_OBJECT * object_count):
         return None
-    return np.array([low, shift, bits], np.uint64)
+    return np.array([base, shift, bits], np.uint64)
+
+
+def alignment_bits(address_bits: int) -> int:
+    """Log2 of the alignment of addresses, by all of them or-ed."""
+    return (address_bits & -address_bits).bit_length() - 1 if address_bits else 0
+
+
+def rounded_down(address: int, shift: int) -> int:
+    """The address at which the word of a grid begins that has its bit."""
+    return address >> (shift + 6) << (shift + 6)

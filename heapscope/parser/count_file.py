@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import TruncatedDump
+from heapscope.parser import kernels
+from heapscope.parser.address_marks import AddressMarks
+from heapscope.parser.kernels import ADDRESS_MAX, ADDRESS_MIN
 from heapscope.parser.layout.layout import Layout
 from heapscope.parser.segment_counts import DumpCounts, SegmentCounts, class_dumps_of
 from heapscope.parser.segment_workers import run_workers
@@ -24,7 +27,12 @@ _WINDOW_BYTES = 2 << 20
 
 
 def count_file(
-    source: Source, top_level: TopLevel, layout: Layout, limit: int | None, progress: Progress
+    source: Source,
+    top_level: TopLevel,
+    layout: Layout,
+    limit: int | None,
+    progress: Progress,
+    grid: NDArray[np.uint64] | None = None,
 ) -> DumpCounts:
     """Count the heap segments of a dump.
 
@@ -39,6 +47,8 @@ def count_file(
     limit : int or None
         Count only the first segments, up to so many bytes of them.
     progress : Progress
+    grid : uint64 array, shape (3,), optional
+        On which the addresses of objects are marked.
 
     Raises
     ------
@@ -53,9 +63,10 @@ def count_file(
         segments = segments[: int(np.searchsorted(sizes, limit)) + 1]
     objects_roots = np.zeros((len(segments), 2), np.int64)
     class_dumps: list[tuple[int, bytes]] = []
+    ranges = np.zeros((2, len(segments)), np.uint64)
 
     def make_worker(failed: Event) -> tuple[Callable[[int], None], SegmentCounts]:
-        counts = SegmentCounts(path, header.identifier_bytes, layout)
+        counts = SegmentCounts(path, header.identifier_bytes, layout, grid)
         window = np.empty(_WINDOW_BYTES, np.uint8)
 
         def work(row: int) -> None:
@@ -64,7 +75,10 @@ def count_file(
             before = counts.objects, counts.roots
             open_ended = top_level.is_open_ended and stop == top_level.dump_bytes
             until = stop if limit is None else min(stop, start + limit)
+            others = counts.take_addresses()
             window = _count_segment(source, counts, window, start, stop, until, class_dumps, open_ended)
+            ranges[:, row] = counts.addresses[[ADDRESS_MIN, ADDRESS_MAX]]
+            counts.add_addresses(others)
             objects_roots[row] = counts.objects - before[0], counts.roots - before[1]
 
         return work, counts
@@ -72,6 +86,7 @@ def count_file(
     counts, *others = run_workers(
         [stop - start for start, stop in segments], make_worker, progress, "counting"
     )
+    parts = [each.words for each in (counts, *others)]
     for other in others:
         counts.add(other)
     class_dumps.sort()
@@ -92,6 +107,7 @@ def count_file(
         heap_number=top_level.heap_number,
         heap_count=top_level.heap_count,
         heap_ticks=top_level.heap_ticks,
+        marks=None if grid is None or counts.totals[kernels.UNMARKED] else AddressMarks(grid, ranges, parts),
     )
 
 

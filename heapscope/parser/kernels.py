@@ -25,7 +25,7 @@ BAD_CLASS = 16  # an instance or array of class 0
 BAD_ROOT = 17  # a root that is nothing but bytes 0xFF
 
 # Slots of the int64 arrays in which kernels keep what they reached: ``totals`` of scan_heap ...
-OBJECTS, ROOTS, CLASSES, TABLE_USED, POSITION = range(5)
+OBJECTS, ROOTS, CLASSES, TABLE_USED, POSITION, UNMARKED = range(6)
 ARRAY_COUNTS = 8  # + type code: primitive arrays
 ARRAY_MEMORY = 24  # + type code: their bytes in memory
 ROOT_COUNTS = 40  # + tag, up to 255: root records
@@ -75,8 +75,8 @@ _RECORDS = "heapscope.parser._kernels"
 list_records = Kernel(_RECORDS, "list_records", "u1[] i8 u1[] i8[] i8[] i8[]")
 # buf, positions, identifier_bytes, out
 read_ids = Kernel(_RECORDS, "read_ids", "u1[] i8[] i8 u8[]")
-# buf, pos, stop, base, constants, table, spans, totals, addresses
-scan_heap = Kernel(_RECORDS, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8[]")
+# buf, pos, stop, base, constants, table, spans, totals, addresses, grid, words
+scan_heap = Kernel(_RECORDS, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8[] u8[] u8[]")
 # table, into
 merge_tables = Kernel(_RECORDS, "merge_tables", "u8[4] u8[4]")
 # rows, table

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapscope.errors import CorruptRecord, HprofError, TruncatedDump, UnsupportedFormat
+from heapscope.parser.address_marks import AddressMarks, grid_around
 from heapscope.parser.broken.coverage import Coverage, Gap
 from heapscope.parser.broken.salvage import DUPLICATE, salvage, without_duplicates
 from heapscope.parser.broken.tolerant import part_paths
@@ -104,6 +105,7 @@ class HeapScan:
     heap_number: int = 1  # of the heaps in the file
     heap_count: int = 1
     heap_ticks: int | None = None  # microseconds from the header's time to this heap, where the file tells
+    marks: AddressMarks | None = None  # which addresses have an object, where that was asked for
 
     @cached_property
     def instance_bytes(self) -> dict[int, int]:
@@ -122,8 +124,15 @@ class HeapScan:
         return int(self.segment_objects.sum())
 
 
-def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
+def scan(source: Source, progress: Progress = no_progress, *, marks_addresses: bool = False) -> HeapScan:
     """Count a dump; of a source that is `Source.is_partial`, what can be read of it.
+
+    Parameters
+    ----------
+    source : Source
+    progress : Progress
+    marks_addresses : bool
+        Whether an address map will be made: then its bits are set meanwhile, where that can be.
 
     Raises
     ------
@@ -132,7 +141,7 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
         The file has no heap of the number that the source names.
     """
     if not source.is_partial:
-        return _scan(source, None, progress)
+        return _scan(source, None, progress, marks_addresses=marks_addresses)
     source.mapping(progress)
     try:
         if len(source.pieces) == 1 and not source.pieces[0].problem:
@@ -145,7 +154,9 @@ def scan(source: Source, progress: Progress = no_progress) -> HeapScan:
     return _scan_partial(source, progress)
 
 
-def scan_or_close(source: Source, progress: Progress, *, follows: bool = False) -> HeapScan:
+def scan_or_close(
+    source: Source, progress: Progress, *, follows: bool = False, marks_addresses: bool = False
+) -> HeapScan:
     """Count a dump that was opened for that; what fails closes it, and says what could be read all the same.
 
     Parameters
@@ -154,6 +165,8 @@ def scan_or_close(source: Source, progress: Progress, *, follows: bool = False) 
     progress : Progress
     follows : bool
         Whether more than counts will be asked for: what is compressed is then inflated first, and only once.
+    marks_addresses : bool
+        See `scan`.
 
     Raises
     ------
@@ -164,7 +177,7 @@ def scan_or_close(source: Source, progress: Progress, *, follows: bool = False) 
         if follows and not source.is_mapped and not source.is_partial:
             with suppress(HprofError):  # broken, or no room: counting says that as it always does
                 source.mapping(progress)
-        return scan(source, progress)
+        return scan(source, progress, marks_addresses=marks_addresses)
     except HprofError as error:
         way_out = with_way_out(source, error)
         source.close()
@@ -316,7 +329,9 @@ def layout_of(done: DumpCounts, classes: dict[int, JavaClass], gaps: ArrayGaps |
     )
 
 
-def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapScan:
+def _scan(
+    source: Source, saved: TopLevel | None, progress: Progress, *, marks_addresses: bool = False
+) -> HeapScan:
     """Count a dump, or the records that were saved of it."""
     path = str(source.path)
     known = DumpClasses()
@@ -329,11 +344,16 @@ def _scan(source: Source, saved: TopLevel | None, progress: Progress) -> HeapSca
         count = partial(count_file, source, read_top_level(source.mapping(), path, source.heap))
     else:
         count = partial(count_stream, source)
+        marks_addresses = False
     try:
         done = count(_GUESS, _PROBE_BYTES, no_progress)
     except NeedsWholeFile:
         count = partial(count_file, source, read_top_level(source.mapping(progress), path, source.heap))
         done = count(_GUESS, _PROBE_BYTES, no_progress)
+    if marks_addresses:
+        known_addresses = done.counts.addresses
+        low, bits = int(known_addresses[ADDRESS_MIN]), int(known_addresses[ADDRESS_OR])
+        count = partial(count, grid=grid_around(low, bits))
     while True:
         classes, names = known.of(done)
         layout = layout_of(done, classes, gaps)
@@ -414,6 +434,7 @@ def scan_of(
         heap_number=done.heap_number,
         heap_count=done.heap_count,
         heap_ticks=done.heap_ticks,
+        marks=done.marks,
     )
 
 

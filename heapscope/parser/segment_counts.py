@@ -15,6 +15,7 @@ from heapscope.parser.kernels import (
     ADDRESS_OR,
     ARRAY_COUNTS,
     ARRAY_MEMORY,
+    GRID_BITS,
     ROOT_COUNTS,
 )
 from heapscope.parser.layout.kernel_constants import kernel_constants
@@ -24,6 +25,8 @@ from heapscope.parser.tags import RECORD_HEADER_BYTES, TYPE_CODES, RecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from heapscope.parser.address_marks import AddressMarks
 
 
 class SegmentCounts:
@@ -37,6 +40,8 @@ class SegmentCounts:
         Of the dump's header, 4 or 8.
     layout : Layout
         What the sizes of arrays in memory follow from.
+    grid : uint64 array, shape (3,), optional
+        On which the addresses of objects are marked; see `heapscope.parser.address_marks`.
 
     Attributes
     ----------
@@ -47,18 +52,24 @@ class SegmentCounts:
     totals : int64 array, shape (TOTALS,)
     addresses : uint64 array, shape (3,)
         All addresses or-ed, the lowest, the highest.
+    words : uint64 array
+        The marks, a bit for each place of the grid; empty without one.
     has_met_end : bool
         Whether a HEAP_DUMP_END was met inside a heap without a length.
     """
 
-    def __init__(self, path: str, identifier_bytes: int, layout: Layout) -> None:
+    def __init__(
+        self, path: str, identifier_bytes: int, layout: Layout, grid: NDArray[np.uint64] | None = None
+    ) -> None:
         self._path = path
         self.has_met_end = False
         self._constants = kernel_constants(identifier_bytes, layout)
         self.table = np.zeros((1 << 13, kernels.COLUMNS), np.uint64)
         self.class_spans = np.zeros((1 << 10, 2), np.int64)
         self.totals = np.zeros(kernels.TOTALS, np.int64)
-        self.addresses = np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
+        self.addresses = _no_addresses()
+        self._grid = np.zeros(3, np.uint64) if grid is None else grid
+        self.words = np.zeros(int(self._grid[GRID_BITS]) // 64, np.uint64)
 
     def _grow_table(self) -> None:
         larger = np.zeros((2 * self.table.shape[0], kernels.COLUMNS), np.uint64)
@@ -146,6 +157,7 @@ class SegmentCounts:
             status = kernels.scan_heap(
                 window, position, stop, base,
                 self._constants, self.table, self.class_spans, self.totals, self.addresses,
+                self._grid, self.words,
             )  # fmt: skip
             position = int(self.totals[kernels.POSITION])
             if status == kernels.NEED_TABLE:
@@ -187,9 +199,22 @@ class SegmentCounts:
         self.has_met_end |= other.has_met_end
         self.totals += other.totals
         self.totals[kernels.TABLE_USED] = np.count_nonzero(self.table[:, kernels.KEY])
-        self.addresses[ADDRESS_OR] |= other.addresses[ADDRESS_OR]
-        self.addresses[ADDRESS_MIN] = min(self.addresses[ADDRESS_MIN], other.addresses[ADDRESS_MIN])
-        self.addresses[ADDRESS_MAX] = max(self.addresses[ADDRESS_MAX], other.addresses[ADDRESS_MAX])
+        self.add_addresses(other.addresses)
+
+    def take_addresses(self) -> NDArray[np.uint64]:
+        """`addresses` so far; what follows begins anew."""
+        before, self.addresses = self.addresses, _no_addresses()
+        return before
+
+    def add_addresses(self, others: NDArray[np.uint64]) -> None:
+        """Take in the `addresses` of other objects."""
+        self.addresses[ADDRESS_OR] |= others[ADDRESS_OR]
+        self.addresses[ADDRESS_MIN] = min(self.addresses[ADDRESS_MIN], others[ADDRESS_MIN])
+        self.addresses[ADDRESS_MAX] = max(self.addresses[ADDRESS_MAX], others[ADDRESS_MAX])
+
+
+def _no_addresses() -> NDArray[np.uint64]:
+    return np.array([0, np.iinfo(np.uint64).max, 0], np.uint64)
 
 
 def raise_corrupt(path: str, offset: int, status: int, tag: int) -> NoReturn:
@@ -245,6 +270,8 @@ class DumpCounts:
         Of the inflated dump, as far as it was read.
     heap_number, heap_count, heap_ticks
         See `heapscope.parser.top_level.TopLevel`.
+    marks : AddressMarks or None
+        Which addresses have an object, where that was asked for and all of them could be marked.
     """
 
     records: RecordList
@@ -256,6 +283,7 @@ class DumpCounts:
     heap_number: int = 1
     heap_count: int = 1
     heap_ticks: int | None = None
+    marks: AddressMarks | None = None
 
 
 def class_dumps_of(

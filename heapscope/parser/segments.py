@@ -195,7 +195,6 @@ def map_addresses(
     n = scan.object_count
     if n > MAX_OBJECTS:
         raise UnsupportedFormat(path, None, too_many(n))
-    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     grid = make_address_grid(scan.address_min, scan.address_max, scan.address_bits, n)
     nothing = np.empty(0, np.uint64)
     if grid is None:
@@ -205,6 +204,26 @@ def map_addresses(
             _raise_twice(source, scan)
         unknown = np.empty((2, 0), np.uint64)
         return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n, unknown)
+    rows = (int(grid[kernels.GRID_BITS]) + 63) // 64
+    marked = None if scan.marks is None else scan.marks.take(grid)
+    if marked is None or scan.marks is None:
+        parts, ranges = _mark_addresses(source, scan, grid, progress)
+    else:
+        parts, ranges = marked, scan.marks.ranges
+    # A bitmap over a range with large holes stays memory that nothing touched, and is no file.
+    table = (allocate if rows <= n else in_memory)("address_table", (rows, 2), np.uint64)
+    while parts:
+        kernels.merge_words(parts.pop(), table)
+    if kernels.rank_words(table) != n:
+        _raise_twice(source, scan)
+    return AddressMap(grid, table, nothing, n, ranges)
+
+
+def _mark_addresses(
+    source: Source, scan: HeapScan, grid: NDArray[np.uint64], progress: Progress
+) -> tuple[list[NDArray[np.uint64]], NDArray[np.uint64]]:
+    """Bits of all addresses as each thread set them, and `AddressMap.segment_ranges`."""
+    constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
     rows = (int(grid[kernels.GRID_BITS]) + 63) // 64
     parts: list[NDArray[np.uint64]] = []
     lock = Lock()
@@ -221,13 +240,7 @@ def map_addresses(
         )
 
     pass_over_segments(source, scan, mark, progress, "mapping addresses")
-    # A bitmap over a range with large holes stays memory that nothing touched, and is no file.
-    table = (allocate if rows <= n else in_memory)("address_table", (rows, 2), np.uint64)
-    while parts:
-        kernels.merge_words(parts.pop(), table)
-    if kernels.rank_words(table) != n:
-        _raise_twice(source, scan)
-    return AddressMap(grid, table, nothing, n, ranges)
+    return parts, ranges
 
 
 def _collect_ids(source: Source, scan: HeapScan, progress: Progress) -> NDArray[np.uint64]:
