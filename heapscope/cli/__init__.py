@@ -27,6 +27,7 @@ import click
 
 from heapscope import __version__
 from heapscope.cli.commands import COMMANDS, EXAMPLES, FIRST_STEPS, GROUPS, SHORT_HELP
+from heapscope.cli.common import blas_threads
 from heapscope.cli.common.exit_codes import BUG, FAILED, INTERRUPTED, OK, READER_GONE
 from heapscope.errors import HeapscopeError
 
@@ -137,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A command makes hundreds of thousands of objects that stay: looking for cycles among them
     # every 700 takes a tenth of the time of a histogram.
     gc.set_threshold(100_000, 50, 50)
+    blas_threads.start_none()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

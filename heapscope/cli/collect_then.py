@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from heapscope.cli.common.blas_threads import environment_for_others
 from heapscope.errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run_then(command: str, taken: Collected, url: str | None) -> None:
         It fails; the snapshot stays.
     """
     environment = {
-        **os.environ,
+        **environment_for_others(),
         "HEAPSCOPE_SNAPSHOT": url or str(taken.path.absolute()),
         "HEAPSCOPE_SIDECAR": f"{url}.json" if url else str(taken.sidecar.absolute()),
         "HEAPSCOPE_KIND": str(taken.facts["kind"]),
