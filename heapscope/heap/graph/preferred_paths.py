@@ -122,8 +122,9 @@ def preferred_parents(
         for thread in running.tolist():
             at = references.outgoing(thread).astype(np.int64)
             at = at[(parents[at] == NO_OBJECT) & (origins[class_index[at]] == origin)]
+            # Of what is no path's part yet only what is blocked counts as visited.
+            at = np.unique(at[~_are_in(walk.flags[:, kernels.VISITED], at)])
             if at.size:
-                at = np.setdiff1d(at, blocked)
                 parents[at] = thread
                 walk.visit(at.astype(np.uint32))
     walk.visit(running.astype(np.uint32))

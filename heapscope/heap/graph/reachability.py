@@ -385,10 +385,14 @@ def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[
 
 def reachability_table(reach: Reachability, columns: Columns) -> Table:
     """See `heapscope.heap.heap.Heap.reachability`."""
-    within = [size_of(plane, columns.size_units) for plane in (reach.strong, reach.soft, reach.weak)]
-    whole = columns.size_units.size, int(columns.size_units.sum(dtype=np.uint64))
-    before = [(0, 0), *within]
-    rows = [(a[0] - b[0], a[1] - b[1]) for a, b in zip([*within, whole], before, strict=True)]
+    # Words without a bit take no time, and what is held no stronger is little.
+    rows = [
+        size_of(plane, columns.size_units)
+        for plane in (reach.strong, reach.soft & ~reach.strong, reach.weak & ~reach.soft)
+    ]
+    count, units = (sum(each) for each in zip(*rows, strict=True))
+    whole = int(columns.size_units.sum(dtype=np.uint64))
+    rows.append((columns.size_units.size - count, whole - units))
     return Table(
         {
             "category": list(CATEGORIES),

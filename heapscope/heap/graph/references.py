@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 VIRTUAL_ROOT = 0xFFFFFFFE  # immediate dominator of top-level objects, parent of GC roots
 MAX_OBJECT_INDEX = VIRTUAL_ROOT - 1
-_FIRST_ROOM = 1 << 20  # references to some objects; where there are more, a second pass finds them
+# References to some objects that one pass finds.  It is address space: only what is used becomes memory.
+_FIRST_ROOM = 1 << 23
 _BLOCK = 1 << 24  # references that are compared at once
 __all__ = ["NO_OBJECT", "VIRTUAL_ROOT", "Options", "References", "ReferentKind", "Referents", "RootTable"]
 

@@ -172,11 +172,12 @@ def _first_of_run(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> 
 
     The first node is remembered at some places of a list: paths to its other nodes are short then.
     """
-    class_index = graph.columns.class_index
-    own_class = class_index[index]
     known: dict[int, int] = {}
     if parents is graph.owner_parents:
         known = graph.kept("first nodes of lists", dict)
+    # Of the ways to read one element the fastest: a list may have millions of nodes.
+    class_of, parent_of = graph.columns.class_index.data, parents.data
+    own_class = class_of[index]
     passed: list[int] = []
     at = index
     while True:
@@ -185,8 +186,8 @@ def _first_of_run(graph: HeapGraph, index: int, parents: NDArray[np.uint32]) -> 
                 at = known[at]
                 break
             passed.append(at)
-        before = int(parents[at])
-        if before >= VIRTUAL_ROOT or class_index[before] != own_class:
+        before = parent_of[at]
+        if before >= VIRTUAL_ROOT or class_of[before] != own_class:
             break
         at = before
     known.update(dict.fromkeys(passed, at))
