@@ -1,8 +1,18 @@
-"""How all kernels look things up: in ascending values, in hash tables; inlined into their loops."""
+"""How all kernels look things up: in planes of bits, ascending values and hash tables; inlined there."""
 
 from __future__ import annotations
 
-from numba import int64, njit, uint64
+from numba import int64, njit, uint64, uintp
+
+
+@njit(forceinline=True)
+def _has(flags, v, plane):
+    return (flags[uintp(v) >> uintp(6), plane] >> (uint64(v) & uint64(63))) & uint64(1)
+
+
+@njit(forceinline=True)
+def _set(flags, v, plane):
+    flags[uintp(v) >> uintp(6), plane] |= uint64(1) << (uint64(v) & uint64(63))
 
 
 @njit(forceinline=True)

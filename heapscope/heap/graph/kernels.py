@@ -1,4 +1,4 @@
-"""The compiled loops of `_kernels`, callable without numba; their planes and slots."""
+"""The compiled loops of this folder, callable without numba; their planes and slots."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ NEXT, TOP, ROOT, PAIRS, TREE = range(5)
 STATE = 8
 
 _MODULE = "heapscope.heap.graph._kernels"
+_TREE = "heapscope.heap.graph._dominator_kernels"
 _WIDTHS = ("u4", "i8")  # of CSR starts: narrow below 2**32 references
 
 # starts, flags
@@ -32,26 +33,26 @@ list_instances = {width: Kernel(_MODULE, "list_instances", f"{width}[] u1[] i8[]
 drop_lost = {width: Kernel(_MODULE, "drop_lost", f"{width}[] u4[]") for width in _WIDTHS}
 # starts, targets, roots, flags, stack, order, parents, numbers, pairs, state, budget
 depth_first = {
-    width: Kernel(_MODULE, "depth_first", f"{width}[] u4[] u4[] u8[4] u8[] u4[] u4[] u4[] u8[] i8[] i8")
+    width: Kernel(_TREE, "depth_first", f"{width}[] u4[] u4[] u8[4] u8[] u4[] u4[] u4[] u8[] i8[] i8")
     for width in _WIDTHS
 }
 # pairs, order, flags
-keep_pairs = Kernel(_MODULE, "keep_pairs", "u8[] u4[] u8[4]")
+keep_pairs = Kernel(_TREE, "keep_pairs", "u8[] u4[] u8[4]")
 # pairs, shift, starts, heads
-partition_pairs = Kernel(_MODULE, "partition_pairs", "u8[] i8 i8[] i8[]")
+partition_pairs = Kernel(_TREE, "partition_pairs", "u8[] i8 i8[] i8[]")
 # pairs, starts, spare, bits, counts
-sort_buckets = Kernel(_MODULE, "sort_buckets", "u8[] i8[] u8[] i8 i8[]")
+sort_buckets = Kernel(_TREE, "sort_buckets", "u8[] i8[] u8[] i8 i8[]")
 # order, flags, parents, semis
-plant = Kernel(_MODULE, "plant", "u4[] u8[4] u4[] u4[]")
+plant = Kernel(_TREE, "plant", "u4[] u8[4] u4[] u4[]")
 # pairs, parents, forest, semis, dominators, trail, state, budget
-semidominators = Kernel(_MODULE, "semidominators", "u8[] u4[] u4[2] u4[] u4[] u4[] i8[] i8")
+semidominators = Kernel(_TREE, "semidominators", "u8[] u4[] u4[2] u4[] u4[] u4[] i8[] i8")
 # semis, dominators
-settle = Kernel(_MODULE, "settle", "u4[] u4[]")
+settle = Kernel(_TREE, "settle", "u4[] u4[]")
 _SIZES = ("u4", "u8")  # of retained sizes in units: narrow below 2**32 of them, 34 GB
 # order, dominators, units, retained
-add_up = {width: Kernel(_MODULE, "add_up", f"u4[] u4[] u4[] {width}[]") for width in _SIZES}
+add_up = {width: Kernel(_TREE, "add_up", f"u4[] u4[] u4[] {width}[]") for width in _SIZES}
 # order, dominators, retained, immediate, sizes
-by_object = {width: Kernel(_MODULE, "by_object", f"u4[] u4[] {width}[] u4[] {width}[]") for width in _SIZES}
+by_object = {width: Kernel(_TREE, "by_object", f"u4[] u4[] {width}[] u4[] {width}[]") for width in _SIZES}
 # order, dominators, retained, class_index, mirrors, class_class, class_count, path_of, keys, values, parents,
 # labels, pair_paths, pair_labels, pair_next, pair_units, state; by the types of class_index and retained
 sum_paths = {
@@ -64,7 +65,7 @@ sum_paths = {
     for sizes in _SIZES
 }
 # immediate, children, siblings
-link_children = Kernel(_MODULE, "link_children", "u4[] u4[] u4[]")
+link_children = Kernel(_TREE, "link_children", "u4[] u4[] u4[]")
 # starts, targets, flags, queue, parents, state, budget
 breadth_first = {
     width: Kernel(_MODULE, "breadth_first", f"{width}[] u4[] u8[4] u4[] u4[] i8[] i8") for width in _WIDTHS

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from numba import int64, njit, uint32, uint64, uintp
 
-from heapscope.heap.graph._kernels import _has, _set
-from heapscope.heap.graph._lookup_kernels import _row_of
+from heapscope.heap.graph._lookup_kernels import _has, _row_of, _set
 from heapscope.heap.graph.kernels import DONE, LEAF, NOTHING, SPECIAL, VISITED
 
 
