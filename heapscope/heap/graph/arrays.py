@@ -19,7 +19,7 @@ from heapscope.heap.graph.at_once import AtOnce
 from heapscope.heap.graph.dominators import Numbering, dominate, new_buffers, number
 from heapscope.heap.graph.index import BrokenIndexError, Store, array_beside, identity_of, open_index
 from heapscope.heap.graph.index_file import CLASS_NAMES
-from heapscope.heap.graph.pages import make_pages
+from heapscope.heap.graph.pages import Filling, make_pages
 from heapscope.heap.graph.path_sums import ClassLabels, PathSums, class_row
 from heapscope.heap.graph.preferred_paths import preferred_parents
 from heapscope.heap.graph.reachability import shortest_parents, strengths
@@ -296,9 +296,13 @@ class HeapArrays:
         flooding: list[Future[Strengths]] = []
 
         def make_pages_of(numbering: Numbering, state: NDArray[np.int64]) -> None:
-            arrays = [numbering.parents, numbering.order, numbering.numbers]
+            rows = [numbering.parents, numbering.order, numbering.numbers]
+            fillings = [
+                Filling(rows, lambda: int(state[kernels.NEXT])),
+                Filling([numbering.pairs], lambda: int(state[kernels.PAIRS])),
+            ]
             if not is_alone:
-                pool.submit(make_pages, arrays, lambda: int(state[kernels.NEXT]), numbered)
+                pool.submit(make_pages, fillings, numbered)
             flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
 
         with AtOnce() if is_alone else ThreadPoolExecutor(1) as pool:

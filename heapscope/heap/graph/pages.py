@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
+from dataclasses import dataclass
 from functools import cache
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,42 +38,60 @@ def _madvise() -> Callable[[int, int, int], int] | None:
     return found
 
 
-def make_pages(
-    arrays: list[NDArray[Any]], reached: Callable[[], int], is_done: Event, ahead: int = _AHEAD
-) -> None:
+@dataclass(frozen=True)
+class Filling:
+    """Arrays that a loop fills row by row.
+
+    Attributes
+    ----------
+    arrays : list of array
+        Of equal length, contiguous.
+    reached : callable
+        Up to which row they are filled.
+    """
+
+    arrays: list[NDArray[Any]]
+    reached: Callable[[], int]
+
+
+def make_pages(fillings: Sequence[Filling], is_done: Event, ahead: int = _AHEAD) -> None:
     """Make the pages of arrays row by row, not far ahead of what fills them; contents stay as they are.
 
     Does nothing where the system cannot.
 
     Parameters
     ----------
-    arrays : list of array
-        Of equal length, contiguous.
-    reached : callable
-        Up to which row they are filled.
+    fillings : sequence of Filling
     is_done : Event
-        Set once they are: nothing more is needed.
+        Set once they are filled: nothing more is needed.
     ahead : int
         How many rows ahead pages are made.
     """
     madvise = _madvise()
-    page, made = mmap.PAGESIZE, 0
-    length = min(len(each) for each in arrays)
-    step = max(1, _STEP_BYTES // max(each.strides[0] for each in arrays))
-    while madvise is not None and made < length and not is_done.is_set():
-        row = reached()
-        if made < row:
-            made = row
-        elif made > row + ahead:
-            is_done.wait(_WAIT_SECONDS)
-            continue
-        for each in arrays:
-            first = each.ctypes.data + made * each.strides[0]
-            last = each.ctypes.data + min(length, made + step) * each.strides[0]
-            first, last = -(-first // page) * page, last // page * page
-            if first < last and madvise(first, last - first, _POPULATE_WRITE):
+    made = [0] * len(fillings)
+    while madvise is not None and not is_done.is_set():
+        waits = True
+        for place, filling in enumerate(fillings):
+            row = filling.reached()
+            first = made[place] = max(made[place], row)
+            if first > row + ahead or first >= len(filling.arrays[0]):
+                continue
+            step = max(1, _STEP_BYTES // max(each.strides[0] for each in filling.arrays))
+            if not all(_populate(madvise, each, first, step) for each in filling.arrays):
                 return
-        made += step
+            made[place] += step
+            waits = False
+        if waits:
+            is_done.wait(_WAIT_SECONDS)
+
+
+def _populate(madvise: Callable[[int, int, int], int], array: NDArray[Any], row: int, count: int) -> bool:
+    """Make the whole pages of some rows; whether the system could."""
+    page, stride = mmap.PAGESIZE, array.strides[0]
+    first = array.ctypes.data + row * stride
+    last = array.ctypes.data + min(len(array), row + count) * stride
+    first, last = -(-first // page) * page, last // page * page
+    return first >= last or not madvise(first, last - first, _POPULATE_WRITE)
 
 
 def release_tail(array: NDArray[Any], first: int) -> None:
