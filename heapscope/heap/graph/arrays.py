@@ -292,6 +292,8 @@ class HeapArrays:
             if stopped.is_set():
                 raise KeyboardInterrupt
 
+        buffers = new_buffers(self.columns.size_units, store.array)
+        owner_parents = store.array("owner_parents", graph.object_count, np.uint32)
         numbered, is_alone = Event(), worker_count() == 1
         flooding: list[Future[Strengths]] = []
 
@@ -300,6 +302,9 @@ class HeapArrays:
             fillings = [
                 Filling(rows, lambda: int(state[kernels.NEXT])),
                 Filling([numbering.pairs], lambda: int(state[kernels.PAIRS])),
+                # While there is time, of what the walk for owners will fill.
+                Filling([owner_parents], lambda: 0, graph.object_count),
+                Filling([buffers.retained_units], lambda: 0, graph.object_count),
             ]
             if not is_alone:
                 pool.submit(make_pages, fillings, numbered)
@@ -311,10 +316,9 @@ class HeapArrays:
                 numbering = number(graph, roots, self._progress, make_pages_of)
                 numbered.set()
                 held = numbering.flags[:, kernels.VISITED].copy()
-                buffers = new_buffers(self.columns.size_units, store.array)
                 owned = pool.submit(
                     preferred_parents, graph, self._classes, self.class_totals[0], roots, held,
-                    unless_stopped, store.array, buffers.retained_units.view(np.uint32),
+                    unless_stopped, owner_parents, buffers.retained_units.view(np.uint32),
                 )  # fmt: skip
                 immediate, retained, path_sums = dominate(
                     numbering, self.columns.size_units, self._labels, self._progress,

@@ -48,13 +48,16 @@ class Filling:
         Of equal length, contiguous.
     reached : callable
         Up to which row they are filled.
+    ahead : int
+        How many rows ahead pages are made.
     """
 
     arrays: list[NDArray[Any]]
     reached: Callable[[], int]
+    ahead: int = _AHEAD
 
 
-def make_pages(fillings: Sequence[Filling], is_done: Event, ahead: int = _AHEAD) -> None:
+def make_pages(fillings: Sequence[Filling], is_done: Event) -> None:
     """Make the pages of arrays row by row, not far ahead of what fills them; contents stay as they are.
 
     Does nothing where the system cannot.
@@ -62,10 +65,9 @@ def make_pages(fillings: Sequence[Filling], is_done: Event, ahead: int = _AHEAD)
     Parameters
     ----------
     fillings : sequence of Filling
+        The first that lacks some comes first.
     is_done : Event
         Set once they are filled: nothing more is needed.
-    ahead : int
-        How many rows ahead pages are made.
     """
     madvise = _madvise()
     made = [0] * len(fillings)
@@ -74,13 +76,14 @@ def make_pages(fillings: Sequence[Filling], is_done: Event, ahead: int = _AHEAD)
         for place, filling in enumerate(fillings):
             row = filling.reached()
             first = made[place] = max(made[place], row)
-            if first > row + ahead or first >= len(filling.arrays[0]):
+            if first > row + filling.ahead or first >= len(filling.arrays[0]):
                 continue
             step = max(1, _STEP_BYTES // max(each.strides[0] for each in filling.arrays))
             if not all(_populate(madvise, each, first, step) for each in filling.arrays):
                 return
             made[place] += step
             waits = False
+            break
         if waits:
             is_done.wait(_WAIT_SECONDS)
 

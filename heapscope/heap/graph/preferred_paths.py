@@ -19,7 +19,6 @@ from heapscope.heap.graph.reachability import BreadthFirst
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.subclasses import extending, instances_of, superclass_rows
 from heapscope.parser.names import CLASS
-from heapscope.parser.segments import Allocate, in_memory
 from heapscope.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def preferred_parents(
     root_members: NDArray[np.uint32],
     held: NDArray[np.uint64],
     progress: Progress = no_progress,
-    allocate: Allocate = in_memory,
+    parents: NDArray[np.uint32] | None = None,
     queue: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.uint32]:
     """The object before on the preferred path to each object.
@@ -77,8 +76,8 @@ def preferred_parents(
     held : uint64 array, shape (n // 64 + 1,)
         A bit for each object that the roots reach over what is followed.
     progress : Progress
-    allocate : Allocate
-        Makes the array.
+    parents : uint32 array, shape (n,), optional
+        Is written over and returned.
     queue : uint32 array, optional
         Room for as many objects as there are, and one more.
 
@@ -88,7 +87,7 @@ def preferred_parents(
         `VIRTUAL_ROOT` where a path begins, `NO_OBJECT` for what the roots do not reach.
     """
     class_index, n = references.class_index, references.object_count
-    parents = allocate("owner_parents", n, np.uint32)
+    parents = np.empty(n, np.uint32) if parents is None else parents
     parents[:] = NO_OBJECT
     walk = BreadthFirst(references, parents, queue, lambda done: progress("finding owners", done, n))
     class_objects = references.class_objects

@@ -45,11 +45,10 @@ def test_pages_are_made_ahead_of_what_fills_them() -> None:
 
     make_pages(
         [
-            Filling([rows], lambda: reached("rows", rows.size)),
-            Filling([pairs], lambda: reached("pairs", pairs.size // 2)),
+            Filling([rows], lambda: reached("rows", rows.size), 1 << 19),
+            Filling([pairs], lambda: reached("pairs", pairs.size // 2), 1 << 19),
         ],
         is_done,
-        ahead=1 << 19,
     )
     assert filled["rows"] == rows.size
     assert rows[:3].tolist() == [7, 7, 7]
