@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import heapscope
 from heapscope.heap.graph.dominators import dominate, number
 from heapscope.heap.graph.options import Options
+from heapscope.heap.graph.reachability import indices_in, reached_without, shortest_parents, strengths
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT, References, Referents
 from heapscope.heap.object_set import ObjectSet
 from tests.support.dumps import DumpBuilder
@@ -206,6 +207,45 @@ def test_dominators_are_those_of_networkx(drawn: tuple[int, list[tuple[int, int]
     expected.pop(ROOT, None)
     assert dominators_of(graph_of(n, edges), roots) == [
         NO_OBJECT if v not in expected else VIRTUAL_ROOT if expected[v] == ROOT else expected[v]
+        for v in range(n)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_walks_over_many_objects_are_those_of_networkx(seed: int) -> None:
+    """More objects at once than a flood serves together, and than a walk looks ahead."""
+    draw = np.random.default_rng(seed)
+    n = 3_000
+    # Few with many references, many with few, and some with none: stacks and queues grow and end.
+    degrees = draw.choice([0, 0, 1, 2, 3, 400], n, p=[0.2, 0.2, 0.2, 0.2, 0.19, 0.01])
+    edges = [(v, int(t)) for v, degree in enumerate(degrees) for t in draw.integers(0, n, degree)]
+    if seed % 2:  # many small parts, which hang on roots alone
+        edges = [(v, t) for v, t in edges if abs(v - t) < 200]
+    roots = draw.choice(n, 40, replace=False).tolist()
+    other = networkx.DiGraph([*edges, *((ROOT, root) for root in roots)])
+    other.add_nodes_from([*range(n), ROOT])
+    distances = networkx.single_source_shortest_path_length(other, ROOT)
+    reached = set(distances) - {ROOT}
+    graph, members = graph_of(n, edges), np.sort(np.array(roots, np.uint32))
+    for found in (reached_without(graph, members), *strengths(graph, members)):
+        assert set(indices_in(found).tolist()) == reached
+    parents = shortest_parents(graph, members).tolist()
+    for v in range(n):
+        if v not in reached:
+            assert parents[v] == NO_OBJECT
+        elif parents[v] == VIRTUAL_ROOT:
+            assert v in roots
+        else:
+            assert other.has_edge(parents[v], v)
+            assert distances[parents[v]] == distances[v] - 1
+    without = other.copy()
+    taken = draw.choice(n, 30, replace=False)
+    without.remove_nodes_from(taken.tolist())
+    left = networkx.descendants(without, ROOT)
+    assert set(indices_in(reached_without(graph, members, taken.astype(np.int64))).tolist()) == left
+    expected = networkx.immediate_dominators(other, ROOT)
+    assert dominators_of(graph, roots) == [
+        NO_OBJECT if v not in reached else VIRTUAL_ROOT if expected[v] == ROOT else expected[v]
         for v in range(n)
     ]
 

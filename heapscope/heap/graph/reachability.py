@@ -288,7 +288,8 @@ class _Flood:
         if not is_taken:
             some = some[(self.taken[some >> 6] >> (some & 63).astype(np.uint64)) & np.uint64(1) == 0]
         held = self._references.class_objects[np.unique(self._references.class_index[some])]
-        new: NDArray[np.uint32] = held[~_has(self._flags, held)].astype(np.uint32)
+        # Distinct: the stack has room for each object once.
+        new: NDArray[np.uint32] = np.unique(held[~_has(self._flags, held)]).astype(np.uint32)
         return new
 
 
