@@ -138,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A command makes hundreds of thousands of objects that stay: looking for cycles among them
     # every 700 takes a tenth of the time of a histogram.
     gc.set_threshold(100_000, 50, 50)
-    blas_threads.start_none()
+    if arguments is None:  # a process of its own, and no line in somebody's notebook
+        blas_threads.start_none()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -15,7 +15,7 @@ import numpy as np
 from heapscope.errors import HprofError, ObjectNotFound
 from heapscope.explorable import Explorable
 from heapscope.heap.graph.classes import Classes
-from heapscope.heap.graph.index_file import index_path, partial_key
+from heapscope.heap.graph.index_file import has_index, index_path, partial_key
 from heapscope.heap.histogram import census_of, jvm_histogram, mat_histogram, scan_histogram
 from heapscope.heap.vm_facts import VmFacts, read_vm_facts
 from heapscope.heap.watched_classes import WATCHED_CLASSES
@@ -101,7 +101,7 @@ class Heap(RichRepr, Queryable, Explorable):
         self._progress = progress
         self._graph: HeapGraph | None = None
         self._source = Source(path, partial=partial, heap=heap)
-        is_indexed = use_index and index_path(self.path, asdict(self.options), self.index_dir).exists()
+        is_indexed = use_index and has_index(self.path, asdict(self.options), self.index_dir)
         self._scan = scan_or_close(
             self._source, progress, follows=follows, marks_addresses=follows and not is_indexed
         )

@@ -55,13 +55,16 @@ from heapscope.parser.kernels import (
     KIND_INSTANCE,
     LENGTH_CHANGED,
     LISTED,
+    MARKED_PAGES,
     MEMORY_BYTES,
     NEED_BYTES,
     NEED_CLASS_SLOTS,
+    NEED_PAGE,
     NEED_TABLE,
     OBJECTS,
     OK,
     OVERRUN,
+    PAGE_WORDS,
     POSITION,
     ROOT_COUNTS,
     ROOTS,
@@ -150,7 +153,7 @@ def read_ids(buf, positions, identifier_bytes, out):
 
 
 @njit(nogil=True)
-def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, grid, words):
+def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, grid, pages, words):
     """Count the objects and roots of heap sub-records from ``pos`` up to ``stop``.
 
     Only heads of records are read, never bodies: ``stop`` and the returned position may
@@ -158,8 +161,10 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
 
     ``table`` is a class table that counts (see `heapscope.parser.kernels`).  ``spans`` (int64,
     shape (c, 2)) receives start and end of each class dump.  ``totals`` and ``addresses`` go on
-    from what they hold; ``totals[POSITION]`` is left with the position.  Where ``words`` has rows, the bit
-    of each address on ``grid`` is set in them; ``totals[UNMARKED]`` counts addresses that have none.
+    from what they hold; ``totals[POSITION]`` is left with the position.  Where ``pages`` has rows, the bit
+    of each address on ``grid`` is set in a page of ``words``, which ``pages`` names; there are
+    ``totals[MARKED_PAGES]`` of them.  After an address that is not on the grid, which ``totals[UNMARKED]``
+    tells, no more are set.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]
@@ -167,7 +172,6 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
     roots = totals[ROOTS]
     classes = totals[CLASSES]
     used = totals[TABLE_USED]
-    unmarked = totals[UNMARKED]
     room = table.shape[0] // 2
     address_or = addresses[ADDRESS_OR]
     address_min = addresses[ADDRESS_MIN]
@@ -178,7 +182,10 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
     reference_base = constants[ELEMENT_BASE + BasicType.OBJECT]
     reference_bytes = constants[ELEMENT_BYTES + BasicType.OBJECT]
     up = constants[ALIGN] - 1
-    marks = words.shape[0] > 0
+    unmarked = totals[UNMARKED]
+    marks = pages.shape[0] > 0 and unmarked == 0
+    marked_pages = totals[MARKED_PAGES]
+    page_room = words.shape[0] // PAGE_WORDS
     grid_base = grid[GRID_BASE]
     grid_shift = grid[GRID_SHIFT]
     between = (uint64(1) << grid_shift) - uint64(1)
@@ -186,6 +193,9 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
     while pos < stop:
         if pos >= limit:
             status = NEED_BYTES
+            break
+        if marks and marked_pages == page_room:
+            status = NEED_PAGE
             break
         tag = _u1(buf, pos)
         if tag == SubRecordTag.INSTANCE_DUMP or tag == SubRecordTag.OBJECT_ARRAY_DUMP:
@@ -292,12 +302,19 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
         if marks:
             bit = (address - grid_base) >> grid_shift  # below the base it wraps to more than there are
             word = uintp(bit >> uint64(6))
-            if word < uintp(words.shape[0]) and (address & between) == uint64(0):
-                words[word] |= uint64(1) << (bit & uint64(63))
+            page = word // uintp(PAGE_WORDS)
+            if page < uintp(pages.shape[0]) and (address & between) == uint64(0):
+                if pages[page] < 0:
+                    pages[page] = marked_pages
+                    marked_pages += 1
+                place = uintp(pages[page]) * uintp(PAGE_WORDS) + word % uintp(PAGE_WORDS)
+                words[place] |= uint64(1) << (bit & uint64(63))
             else:
-                unmarked += 1
+                unmarked = 1
+                marks = False
         pos += size
     totals[UNMARKED] = unmarked
+    totals[MARKED_PAGES] = marked_pages
     totals[OBJECTS] = objects
     totals[ROOTS] = roots
     totals[CLASSES] = classes

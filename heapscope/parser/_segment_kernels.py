@@ -165,8 +165,8 @@ def collect_ids(buf, pos, stop, constants, ids, state):
 
 @njit(nogil=True)
 def fill_columns(
-    buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots,
-    grid, addresses, ids, class_index, sizes, degrees,
+    buf, base, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots,
+    grid, addresses, ids, class_index, sizes, degrees, offsets,
     root_kinds, root_ids, root_first, root_second, state,
 ):  # fmt: skip
     """Write class, shallow size and number of references of each object; and root records.
@@ -175,6 +175,7 @@ def fill_columns(
     java.lang.Class.  The references of an instance
     of class c lie ``slots[slot_starts[c]:slot_starts[c + 1]]`` bytes behind its record's beginning,
     a referent that is followed at ``referent_slots[c]`` if that is above 0; nulls are not counted.
+    ``offsets``, where it has rows, gets the place of each record in the dump.
     ``state[OBJECTS]`` counts objects, ``state[ROOTS]`` is the next root row.
     """
     idb = constants[IDENTIFIER_BYTES]
@@ -183,6 +184,7 @@ def fill_columns(
     head = _object_array_head_bytes(idb)
     objects = state[OBJECTS]
     root = state[ROOTS]
+    has_offsets = offsets.shape[0] > 0
     status = OK
     while pos < stop:
         size, status = _record_size(buf, pos, limit, idb, constants, True)
@@ -245,6 +247,8 @@ def fill_columns(
             sizes[row] = _memory_bytes(code, _array_length(buf, pos, idb), constants) // unit
             class_index[row] = primitive_class[code]
         degrees[row] = degree
+        if has_offsets:
+            offsets[row] = base + pos
         objects += 1
         pos += size
     state[POSITION] = pos

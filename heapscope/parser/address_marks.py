@@ -1,7 +1,8 @@
 """Which addresses have an object, noted while a dump is counted: an address map then needs no further pass.
 
 The range of the addresses is known only once all are counted.  So the bits are set on a grid far around the
-addresses of the dump's beginning, most of which never becomes memory, and serve where no object lay outside.
+addresses of the dump's beginning.  It is cut into pages, and only those with an object are memory.  The bits
+are used only if every object lay on the grid.
 """
 
 from __future__ import annotations
@@ -11,55 +12,99 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapscope.parser import kernels
 from heapscope.parser.addresses import alignment_bits, rounded_down
-from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT
+from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT, PAGE_WORDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# To both sides of the lowest address that is known: the largest heap of a JVM with compressed references.
+# To both sides of the lowest address that is known: the largest heap of a JVM with compressed references and
+# the usual alignment.
 _REACH_BYTES = 32 << 30
+_FIRST_PAGES = 8
 
 
-@dataclass(eq=False)
-class AddressMarks:
-    """Bits on a grid, and the range of each segment.
+class MarkPages:
+    """The bits that one thread sets.
+
+    Parameters
+    ----------
+    grid : uint64 array, shape (3,), optional
+        As `heapscope.parser.addresses.AddressMap.address_grid`; None: nothing is marked.
 
     Attributes
     ----------
     grid : uint64 array, shape (3,)
-        As `heapscope.parser.addresses.AddressMap.address_grid`.
-    ranges : uint64 array, shape (2, s)
-        Lowest and highest address in each heap segment.
-    parts : list of uint64 array
-        The bits that each thread set.
+    pages : int64 array
+        Which page of ``words`` has the bits of each page of the grid; -1 for none.
+    words : uint64 array
+        Pages of `PAGE_WORDS`.
     """
 
-    grid: NDArray[np.uint64]
-    ranges: NDArray[np.uint64]
-    parts: list[NDArray[np.uint64]]
+    def __init__(self, grid: NDArray[np.uint64] | None) -> None:
+        page_bits = 64 * PAGE_WORDS
+        count = 0 if grid is None else -(-int(grid[GRID_BITS]) // page_bits)
+        self.grid = np.zeros(3, np.uint64) if grid is None else grid
+        self.pages = np.full(count, -1, np.int64)
+        self.words = np.zeros(_FIRST_PAGES * PAGE_WORDS if count else 0, np.uint64)
 
-    def take(self, grid: NDArray[np.uint64]) -> list[NDArray[np.uint64]] | None:
-        """The bits on another grid, for once: they are let go here.
+    def grow(self) -> None:
+        """Make room for as many pages again."""
+        self.words = np.concatenate([self.words, np.zeros_like(self.words)])
+
+
+@dataclass(eq=False)
+class AddressMarks:
+    """The bits of all objects of a dump, and the range of each segment.
+
+    Attributes
+    ----------
+    parts : list of MarkPages
+        Of each thread.
+    ranges : uint64 array, shape (2, s)
+        Lowest and highest address in each heap segment.
+    version : tuple
+        `heapscope.parser.source.Source.version` before they were set.
+    """
+
+    parts: list[MarkPages]
+    ranges: NDArray[np.uint64]
+    version: tuple[int, ...]
+
+    def let_go(self) -> None:
+        """Forget the bits: nobody will need them."""
+        self.parts = []
+
+    def add_to(self, table: NDArray[np.uint64], grid: NDArray[np.uint64]) -> bool:
+        """Set the bits in an address map, and let them go.
 
         Parameters
         ----------
+        table : uint64 array, shape (w, 2)
+            As `heapscope.parser.addresses.AddressMap.table`; its first column is written to.
         grid : uint64 array, shape (3,)
-            Of all objects that were marked.
+            Its grid.
 
         Returns
         -------
-        list of uint64 array, or None
-            None where they are taken already, or the grids do not match.
+        bool
+            Whether there were bits of that alignment.
         """
         parts, self.parts = self.parts, []
         shift = int(grid[GRID_SHIFT])
-        if not parts or shift != int(self.grid[GRID_SHIFT]):
-            return None
-        # Both begin with a whole word.
-        first = (int(grid[GRID_BASE]) - int(self.grid[GRID_BASE])) >> (shift + 6)
-        rows = (int(grid[GRID_BITS]) + 63) // 64
-        return [words[first : first + rows] for words in parts]
+        if not parts or any(int(part.grid[GRID_SHIFT]) != shift for part in parts):
+            return False
+        for part in parts:
+            # Both grids begin with a whole word.
+            before = (int(grid[GRID_BASE]) - int(part.grid[GRID_BASE])) >> (shift + 6)
+            for page in np.nonzero(part.pages >= 0)[0].tolist():
+                begin = page * PAGE_WORDS - before
+                first, last = max(begin, 0), min(begin + PAGE_WORDS, table.shape[0])
+                if first < last:
+                    at = int(part.pages[page]) * PAGE_WORDS - begin
+                    kernels.merge_words(part.words[at + first : at + last], table[first:last])
+        return True
 
 
 def grid_around(low: int, address_bits: int) -> NDArray[np.uint64] | None:
@@ -81,5 +126,5 @@ def grid_around(low: int, address_bits: int) -> NDArray[np.uint64] | None:
         return None
     shift = alignment_bits(address_bits)
     base = rounded_down(max(0, low - _REACH_BYTES), shift)
-    end = rounded_down(min(low + _REACH_BYTES, 1 << 64), shift)
-    return np.array([base, shift, (end - base) >> shift], np.uint64)
+    end = min(low + _REACH_BYTES, 1 << 64)
+    return np.array([base, shift, max(1, (end - base) >> shift)], np.uint64)

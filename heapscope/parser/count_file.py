@@ -64,6 +64,7 @@ def count_file(
     objects_roots = np.zeros((len(segments), 2), np.int64)
     class_dumps: list[tuple[int, bytes]] = []
     ranges = np.zeros((2, len(segments)), np.uint64)
+    version = source.version
 
     def make_worker(failed: Event) -> tuple[Callable[[int], None], SegmentCounts]:
         counts = SegmentCounts(path, header.identifier_bytes, layout, grid)
@@ -86,9 +87,10 @@ def count_file(
     counts, *others = run_workers(
         [stop - start for start, stop in segments], make_worker, progress, "counting"
     )
-    parts = [each.words for each in (counts, *others)]
+    parts = [each.marks for each in (counts, *others)]
     for other in others:
         counts.add(other)
+    has_marks = grid is not None and not counts.totals[kernels.UNMARKED]
     class_dumps.sort()
     rows = [
         (start, stop, objects, roots)
@@ -107,7 +109,7 @@ def count_file(
         heap_number=top_level.heap_number,
         heap_count=top_level.heap_count,
         heap_ticks=top_level.heap_ticks,
-        marks=None if grid is None or counts.totals[kernels.UNMARKED] else AddressMarks(grid, ranges, parts),
+        marks=AddressMarks(parts, ranges, version) if has_marks else None,
     )
 
 

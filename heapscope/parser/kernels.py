@@ -15,6 +15,7 @@ NEED_BYTES = 1  # the record at ``pos`` does not end inside the buffer
 NEED_TABLE = 2  # the class table is too full for another class, or a list is
 NEED_CLASS_SLOTS = 3  # no room for another class dump's span
 HEAP_RECORD = 4  # list_records met a heap dump record
+NEED_PAGE = 5  # no room for another page of marks
 BAD_TAG = 10
 OVERRUN = 11  # the sub-record ends behind its heap record
 BAD_TYPE = 12
@@ -25,7 +26,7 @@ BAD_CLASS = 16  # an instance or array of class 0
 BAD_ROOT = 17  # a root that is nothing but bytes 0xFF
 
 # Slots of the int64 arrays in which kernels keep what they reached: ``totals`` of scan_heap ...
-OBJECTS, ROOTS, CLASSES, TABLE_USED, POSITION, UNMARKED = range(6)
+OBJECTS, ROOTS, CLASSES, TABLE_USED, POSITION, UNMARKED, MARKED_PAGES = range(7)
 ARRAY_COUNTS = 8  # + type code: primitive arrays
 ARRAY_MEMORY = 24  # + type code: their bytes in memory
 ROOT_COUNTS = 40  # + tag, up to 255: root records
@@ -69,14 +70,15 @@ NOTHING = 0xFFFFFFFF  # in columns of object indices: none
 # Slots of an address map's uint64 ``grid``.
 GRID_BASE, GRID_SHIFT, GRID_BITS = range(3)
 BLOCK_ROWS = 4096  # of its table: where a search for an index begins
+PAGE_WORDS = 1 << 14  # of bits that are marked while a dump is counted: 8 MB of a heap
 
 _RECORDS = "heapscope.parser._kernels"
 # buf, stop_at_heap, tags, starts, lengths, state
 list_records = Kernel(_RECORDS, "list_records", "u1[] i8 u1[] i8[] i8[] i8[]")
 # buf, positions, identifier_bytes, out
 read_ids = Kernel(_RECORDS, "read_ids", "u1[] i8[] i8 u8[]")
-# buf, pos, stop, base, constants, table, spans, totals, addresses, grid, words
-scan_heap = Kernel(_RECORDS, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8[] u8[] u8[]")
+# buf, pos, stop, base, constants, table, spans, totals, addresses, grid, pages, words
+scan_heap = Kernel(_RECORDS, "scan_heap", "u1[] i8 i8 i8 i8[] u8[4] i8[2] i8[] u8[] u8[] i8[] u8[]")
 # table, into
 merge_tables = Kernel(_RECORDS, "merge_tables", "u8[4] u8[4]")
 # rows, table
@@ -109,15 +111,15 @@ find_object = Kernel(_SEGMENTS, "find_object", "u1[] i8 i8 i8[] u8[] i8[]")
 locate_objects = Kernel(_SEGMENTS, "locate_objects", "u1[] i8 i8 i8[] u8[] i8[] i8[]")
 # buf, pos, stop, constants, ids, state
 collect_ids = Kernel(_SEGMENTS, "collect_ids", "u1[] i8 i8 i8[] u8[] i8[]")
-# buf, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots, map,
-# class_index, sizes, degrees, root_kinds, root_ids, root_first, root_second, state; by the types of
-# class_index and degrees
+# buf, base, pos, stop, constants, table, primitive_class, class_class, slot_starts, slots, referent_slots,
+# map, class_index, sizes, degrees, offsets, root_kinds, root_ids, root_first, root_second, state; by the
+# types of class_index and degrees
 fill_columns = {
     (classes, starts): Kernel(
         _SEGMENTS,
         "fill_columns",
-        f"u1[] i8 i8 i8[] u8[4] i8[] i8 i8[] i8[] i8[] {_MAP} "
-        f"{classes}[] u4[] {starts}[] u1[] u8[] u4[] u4[] i8[]",
+        f"u1[] i8 i8 i8 i8[] u8[4] i8[] i8 i8[] i8[] i8[] {_MAP} "
+        f"{classes}[] u4[] {starts}[] u4[] u1[] u8[] u4[] u4[] i8[]",
     )
     for classes in _CLASSES
     for starts in _STARTS

@@ -145,7 +145,7 @@ def scan(source: Source, progress: Progress = no_progress, *, marks_addresses: b
     source.mapping(progress)
     try:
         if len(source.pieces) == 1 and not source.pieces[0].problem:
-            found = _scan(source, None, progress)
+            found = _scan(source, None, progress, marks_addresses=marks_addresses)
             segments = _segments(found)
             if without_duplicates(source, found.header.identifier_bytes, found.layout, segments) is None:
                 return found

@@ -9,13 +9,13 @@ import numpy as np
 
 from heapscope.errors import CorruptRecord
 from heapscope.parser import kernels
+from heapscope.parser.address_marks import AddressMarks, MarkPages
 from heapscope.parser.kernels import (
     ADDRESS_MAX,
     ADDRESS_MIN,
     ADDRESS_OR,
     ARRAY_COUNTS,
     ARRAY_MEMORY,
-    GRID_BITS,
     ROOT_COUNTS,
 )
 from heapscope.parser.layout.kernel_constants import kernel_constants
@@ -25,8 +25,6 @@ from heapscope.parser.tags import RECORD_HEADER_BYTES, TYPE_CODES, RecordTag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from heapscope.parser.address_marks import AddressMarks
 
 
 class SegmentCounts:
@@ -52,8 +50,8 @@ class SegmentCounts:
     totals : int64 array, shape (TOTALS,)
     addresses : uint64 array, shape (3,)
         All addresses or-ed, the lowest, the highest.
-    words : uint64 array
-        The marks, a bit for each place of the grid; empty without one.
+    marks : MarkPages
+        Bits of the objects' addresses.
     has_met_end : bool
         Whether a HEAP_DUMP_END was met inside a heap without a length.
     """
@@ -68,8 +66,7 @@ class SegmentCounts:
         self.class_spans = np.zeros((1 << 10, 2), np.int64)
         self.totals = np.zeros(kernels.TOTALS, np.int64)
         self.addresses = _no_addresses()
-        self._grid = np.zeros(3, np.uint64) if grid is None else grid
-        self.words = np.zeros(int(self._grid[GRID_BITS]) // 64, np.uint64)
+        self.marks = MarkPages(grid)
 
     def _grow_table(self) -> None:
         larger = np.zeros((2 * self.table.shape[0], kernels.COLUMNS), np.uint64)
@@ -157,11 +154,13 @@ class SegmentCounts:
             status = kernels.scan_heap(
                 window, position, stop, base,
                 self._constants, self.table, self.class_spans, self.totals, self.addresses,
-                self._grid, self.words,
+                self.marks.grid, self.marks.pages, self.marks.words,
             )  # fmt: skip
             position = int(self.totals[kernels.POSITION])
             if status == kernels.NEED_TABLE:
                 self._grow_table()
+            elif status == kernels.NEED_PAGE:
+                self.marks.grow()
             elif status == kernels.NEED_CLASS_SLOTS:
                 self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
             else:

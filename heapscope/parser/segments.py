@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_OBJECTS = 2**32 - 2
 _FEW = 4096  # objects of one question that are looked up one by one
+# Of so many objects the places of records are noted while columns are filled: 64 MB take less time than the
+# pass that most commands would come to need.
+_OFFSETS_AT_ONCE = 1 << 24
 # Makes an array of zeros: its name, shape and dtype.
 Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
 NO_OBJECT = kernels.NOTHING  # no index is so large
@@ -84,6 +87,7 @@ class Columns:
         roots: Roots,
         find_offsets: Callable[[AddressMap], NDArray[np.uint32] | NDArray[np.int64]],
         find_offset: Callable[[AddressMap, int], int | None],
+        offsets: NDArray[np.uint32] | None = None,
     ) -> None:
         self.addresses = addresses
         self.class_index = class_index
@@ -92,7 +96,7 @@ class Columns:
         self.roots = roots
         self._find_offsets = find_offsets
         self._find_offset = find_offset
-        self._offsets: NDArray[np.uint32] | NDArray[np.int64] | None = None
+        self._offsets: NDArray[np.uint32] | NDArray[np.int64] | None = offsets
         self._found: dict[int, int] = {}
 
     @property
@@ -104,7 +108,7 @@ class Columns:
     def offsets(self) -> NDArray[np.uint32] | NDArray[np.int64]:
         """Where each object's sub-record begins in the inflated dump, uint32 or int64.
 
-        A pass over the dump, when first asked for: the graph does not need it.
+        Of a large dump a pass over it, when first asked for: the graph does not need it.
         """
         if self._offsets is None:
             self._offsets = self._find_offsets(self.addresses)
@@ -205,26 +209,24 @@ def map_addresses(
         unknown = np.empty((2, 0), np.uint64)
         return AddressMap(np.zeros(3, np.uint64), np.empty((0, 2), np.uint64), ids, n, unknown)
     rows = (int(grid[kernels.GRID_BITS]) + 63) // 64
-    marked = None if scan.marks is None else scan.marks.take(grid)
-    if marked is None or scan.marks is None:
-        parts, ranges = _mark_addresses(source, scan, grid, progress)
-    else:
-        parts, ranges = marked, scan.marks.ranges
     # A bitmap over a range with large holes stays memory that nothing touched, and is no file.
     table = (allocate if rows <= n else in_memory)("address_table", (rows, 2), np.uint64)
-    while parts:
-        kernels.merge_words(parts.pop(), table)
+    marks = scan.marks
+    if marks is not None and marks.version == source.version and marks.add_to(table, grid):
+        if kernels.rank_words(table) == n:
+            return AddressMap(grid, table, nothing, n, marks.ranges)
+        table[:] = 0
+    ranges = _mark_addresses(source, scan, table, grid, progress)
     if kernels.rank_words(table) != n:
         _raise_twice(source, scan)
     return AddressMap(grid, table, nothing, n, ranges)
 
 
 def _mark_addresses(
-    source: Source, scan: HeapScan, grid: NDArray[np.uint64], progress: Progress
-) -> tuple[list[NDArray[np.uint64]], NDArray[np.uint64]]:
-    """Bits of all addresses as each thread set them, and `AddressMap.segment_ranges`."""
+    source: Source, scan: HeapScan, table: NDArray[np.uint64], grid: NDArray[np.uint64], progress: Progress
+) -> NDArray[np.uint64]:
+    """Set the bits of all addresses in the table of an `AddressMap`; its ``segment_ranges``."""
     constants = kernel_constants(scan.header.identifier_bytes, scan.layout)
-    rows = (int(grid[kernels.GRID_BITS]) + 63) // 64
     parts: list[NDArray[np.uint64]] = []
     lock = Lock()
     ranges = np.zeros((2, scan.segment_starts.size), np.uint64)
@@ -232,7 +234,7 @@ def _mark_addresses(
 
     def mark() -> Step:
         # One each: two threads must not set bits of one word.
-        words = np.zeros(rows, np.uint64)
+        words = np.zeros(table.shape[0], np.uint64)
         with lock:
             parts.append(words)
         return lambda window, base, position, stop, state: kernels.mark_addresses(
@@ -240,7 +242,9 @@ def _mark_addresses(
         )
 
     pass_over_segments(source, scan, mark, progress, "mapping addresses")
-    return parts, ranges
+    while parts:
+        kernels.merge_words(parts.pop(), table)
+    return ranges
 
 
 def _collect_ids(source: Source, scan: HeapScan, progress: Progress) -> NDArray[np.uint64]:
@@ -298,7 +302,7 @@ def fill(
     allocate : Allocate
         Makes the columns.
     allocate_offsets : callable
-        Makes `Columns.offsets`, which is made when it is first asked for.
+        Makes `Columns.offsets`: now for a small dump, for a large one when it is first asked for.
 
     Returns
     -------
@@ -322,14 +326,16 @@ def fill(
     roots = int(scan.segment_roots.sum())
     root_kinds, root_ids = np.empty(roots, np.uint8), np.empty(roots, np.uint64)
     root_first, root_second = np.empty(roots, np.uint32), np.empty(roots, np.uint32)
+    has_offsets = n <= _OFFSETS_AT_ONCE and scan.dump_bytes < 1 << 32
+    offsets = allocate_offsets(n, "u4") if has_offsets else np.empty(0, np.uint32)
     kernel = kernels.fill_columns[classes, starts]
 
     def step(window: NDArray[np.uint8], base: int, position: int, stop: int, state: NDArray[np.int64]) -> int:
         return kernel(
-            window, position, stop, tables.constants, tables.table, tables.primitive_class,
+            window, base, position, stop, tables.constants, tables.table, tables.primitive_class,
             tables.class_class, tables.slot_starts, tables.slots, tables.referent_slots,
             addresses.address_grid, addresses.table, addresses.sorted_ids,
-            class_index, size_units, degrees,
+            class_index, size_units, degrees, offsets,
             root_kinds, root_ids, root_first, root_second, state,
         )  # fmt: skip
 
@@ -356,6 +362,7 @@ def fill(
         roots=found,
         find_offsets=partial(find_offsets, source, scan, progress=progress, allocate=allocate_offsets),
         find_offset=RecordFinder(source, scan).find,
+        offsets=offsets if has_offsets else None,
     )
     return columns, degrees
 

@@ -1,4 +1,4 @@
-"""Numpy's threads for products of matrices, which nothing here has: they would only wait, busily at first."""
+"""The threads of numpy's BLAS: heapscope multiplies no large matrices, and they wait, busily at first."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _VARIABLE = "OPENBLAS_NUM_THREADS"
 
 
 def start_none() -> None:
-    """Let numpy start none, once it is imported; what the user asked for stays."""
+    """Let numpy start none when it is imported later; what the user asked for stays."""
     if _VARIABLE not in os.environ:
         os.environ[_VARIABLE] = "1"
         _set_here.append(_VARIABLE)
 
 
 def environment_for_others() -> dict[str, str]:
-    """The environment for a user's own command, without what was set here."""
+    """The environment for the command of ``collect --then``, without what was set here."""
     return {name: value for name, value in os.environ.items() if name not in _set_here}
 
 

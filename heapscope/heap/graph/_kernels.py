@@ -25,7 +25,7 @@ from heapscope.heap.graph.kernels import (
     VISITED,
 )
 
-_BLOCK = 256  # objects of a flood that are served together: chosen, the gain ends there
+_BLOCK = 256  # objects of a flood that are served together: larger blocks are no faster
 
 
 @njit(nogil=True)
@@ -140,9 +140,10 @@ def incoming(starts, targets, flags, sources, found, state):
 def flood(starts, targets, flags, stack, state, budget):
     """Visit all that the ``state[TOP]`` objects on the stack reach; leaves are not put on it.
 
-    The uppermost objects are served as a block: what follows is then known early, and so are its places in
-    memory.  What they reach is put above them, and moved down onto them at the end of the block.
-    Of objects in plane SPECIAL the last reference is not followed.
+    Those are distinct, and the stack has room for all objects and one more.  The uppermost objects are served
+    as a block: what follows is then known early, and so are its places in memory.  What they reach is put
+    above them, and moved down onto them at the end of the block.  Of objects in plane SPECIAL the last
+    reference is not followed.
     """
     top = state[TOP]
     left = budget

@@ -114,6 +114,8 @@ class HeapArrays:
         self._index = open_index(index_file, self._identity, self._key) if index_file else None
         self._store = Store(None if self._index else index_file, spills=index_file is None)
         self.is_in_index = self._index is not None
+        if self.is_in_index and scan.marks is not None:
+            scan.marks.let_go()
         # References of each object, which `fill` counts and `references.build` turns into row starts.
         self._degrees: NDArray[np.uint32] | NDArray[np.int64] | None = None
 
@@ -313,8 +315,7 @@ class HeapArrays:
         with AtOnce() if is_alone else ThreadPoolExecutor(1) as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
             try:
-                numbering = number(graph, roots, self._progress, make_pages_of)
-                numbered.set()
+                numbering = number(graph, roots, self._progress, make_pages_of, numbered)
                 held = numbering.flags[:, kernels.VISITED].copy()
                 owned = pool.submit(
                     preferred_parents, graph, self._classes, self.class_totals[0], roots, held,

@@ -23,6 +23,7 @@ from heapscope.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -64,6 +65,7 @@ def number(
     roots: NDArray[np.uint32],
     progress: Progress = no_progress,
     begin: Callable[[Numbering, NDArray[np.int64]], None] | None = None,
+    filled: Event | None = None,
 ) -> Numbering:
     """Number what the roots reach, depth first.
 
@@ -76,6 +78,8 @@ def number(
     begin : callable, optional
         Called with arrays that are about to be filled, and the loop's state (``state[NEXT]`` is the next
         number), for whoever makes their pages meanwhile.
+    filled : Event, optional
+        Set once they are filled.
     """
     n, e = references.object_count, int(references.indptr[-1])
     flags = new_flags(references)
@@ -94,6 +98,8 @@ def number(
         state, BUDGET,
     ):  # fmt: skip
         progress("numbering objects", int(state[kernels.NEXT]), n)
+    if filled is not None:
+        filled.set()
     progress("numbering objects", n, n)
     count = int(state[kernels.NEXT])
     order, found = order[:count], pairs[: int(state[kernels.PAIRS])]

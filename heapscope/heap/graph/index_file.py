@@ -23,6 +23,7 @@ HEAD = struct.Struct("<16sIIQQ")
 CLASS_NAMES = "class_names"
 MAX_CONTENTS_BYTES = 1 << 26
 _MAX_NAME_BYTES = 1 << 28
+_MAX_STEM_BYTES = 200  # of the 255 that a file's name may have; digest and suffix take 33
 
 
 def index_path(dump: Path, options: dict[str, str], folder: Path | None) -> Path:
@@ -30,7 +31,13 @@ def index_path(dump: Path, options: dict[str, str], folder: Path | None) -> Path
     key = json.dumps([os.fspath(dump.resolve()), options], sort_keys=True)
     digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:16]
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in dump.name)[:80]
+    name = name.encode(errors="replace")[:_MAX_STEM_BYTES].decode(errors="ignore")
     return (folder or index_dir()) / f"{name}-{digest}{SUFFIX}"
+
+
+def has_index(dump: Path, options: dict[str, str], folder: Path | None) -> bool:
+    """Whether there is a file where the index of a dump is kept; no where nobody can look."""
+    return os.path.exists(index_path(dump, options, folder))  # Path.exists may raise
 
 
 def partial_key(parts: list[Path]) -> dict[str, str]:

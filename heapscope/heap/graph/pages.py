@@ -49,7 +49,7 @@ class Filling:
     reached : callable
         Up to which row they are filled.
     ahead : int
-        How many rows ahead pages are made.
+        How many rows ahead of that pages are made; the length of the arrays: all of them at once.
     """
 
     arrays: list[NDArray[Any]]
@@ -65,9 +65,10 @@ def make_pages(fillings: Sequence[Filling], is_done: Event) -> None:
     Parameters
     ----------
     fillings : sequence of Filling
-        The first that lacks some comes first.
+        In the order of their priority: pages are made for the first that lacks some.  The work ends once the
+        first of all has its pages and the others have what they may.
     is_done : Event
-        Set once they are filled: nothing more is needed.
+        Ends the work before that.
     """
     madvise = _madvise()
     made = [0] * len(fillings)
@@ -85,6 +86,8 @@ def make_pages(fillings: Sequence[Filling], is_done: Event) -> None:
             waits = False
             break
         if waits:
+            if made[0] >= len(fillings[0].arrays[0]):
+                return  # the others, which may never be filled, are as far as they may be
             is_done.wait(_WAIT_SECONDS)
 
 

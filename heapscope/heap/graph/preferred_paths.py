@@ -121,7 +121,7 @@ def preferred_parents(
         for thread in running.tolist():
             at = references.outgoing(thread).astype(np.int64)
             at = at[(parents[at] == NO_OBJECT) & (origins[class_index[at]] == origin)]
-            # Of what is no path's part yet only what is blocked counts as visited.
+            # An object that is on no path yet is marked as visited only if it is blocked.
             at = np.unique(at[~_are_in(walk.flags[:, kernels.VISITED], at)])
             if at.size:
                 parents[at] = thread

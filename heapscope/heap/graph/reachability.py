@@ -89,7 +89,7 @@ def strengths(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """What is reachable over strong references; also over soft ones; also over all.
 
-    Depth first, which is a fraction of the work that shortest paths are.
+    In no particular order, which is less work than shortest paths are.
 
     Parameters
     ----------
@@ -266,6 +266,7 @@ class _Flood:
 
     def visit(self, frontier: NDArray[np.uint32], *, is_taken: bool = False) -> None:
         """Visit what objects reach, themselves included; with ``is_taken`` they were taken away before."""
+        frontier = np.unique(frontier)  # the stack has room for each object once
         if not is_taken:
             frontier = frontier[~_has(self._flags, frontier)]
         references = self._references
@@ -288,7 +289,6 @@ class _Flood:
         if not is_taken:
             some = some[(self.taken[some >> 6] >> (some & 63).astype(np.uint64)) & np.uint64(1) == 0]
         held = self._references.class_objects[np.unique(self._references.class_index[some])]
-        # Distinct: the stack has room for each object once.
         new: NDArray[np.uint32] = np.unique(held[~_has(self._flags, held)]).astype(np.uint32)
         return new
 
@@ -386,7 +386,7 @@ def size_of(words: NDArray[np.uint64], size_units: NDArray[np.uint32]) -> tuple[
 
 def reachability_table(reach: Reachability, columns: Columns) -> Table:
     """See `heapscope.heap.heap.Heap.reachability`."""
-    # Words without a bit take no time, and what is held no stronger is little.
+    # Of each plane only the bits that the one before does not have are summed: empty words are skipped.
     rows = [
         size_of(plane, columns.size_units)
         for plane in (reach.strong, reach.soft & ~reach.strong, reach.weak & ~reach.soft)

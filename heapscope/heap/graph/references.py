@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 VIRTUAL_ROOT = 0xFFFFFFFE  # immediate dominator of top-level objects, parent of GC roots
 MAX_OBJECT_INDEX = VIRTUAL_ROOT - 1
-# References to some objects that one pass finds.  It is address space: only what is used becomes memory.
+# References to some objects that one pass finds.
 _FIRST_ROOM = 1 << 23
 _BLOCK = 1 << 24  # references that are compared at once
 __all__ = ["NO_OBJECT", "VIRTUAL_ROOT", "Options", "References", "ReferentKind", "Referents", "RootTable"]
@@ -164,7 +164,7 @@ class References:
         flags = np.zeros((self.object_count // 64 + 1, kernels.PLANES), np.uint64)
         kernels.mark(np.ascontiguousarray(members, np.uint32), flags, kernels.VISITED)
         state = np.zeros(kernels.STATE, np.int64)
-        room = _FIRST_ROOM
+        room = min(_FIRST_ROOM, self.indices.size)
         while True:
             sources, targets = np.empty(room, np.uint32), np.empty(room, np.uint32)
             kernels.incoming[self.width](self.indptr, self.indices, flags, sources, targets, state)
@@ -172,7 +172,7 @@ class References:
             if found <= room:
                 break
             room = found
-        sources, targets = sources[:found], targets[:found]
+        sources, targets = sources[:found].copy(), targets[:found].copy()
         words = flags[self.class_objects >> 6, kernels.VISITED]
         is_member = (words >> (self.class_objects & 63).astype(np.uint64)) & np.uint64(1) != 0
         implied = is_member & (self.class_objects >= 0) & (self.class_targets == NO_OBJECT)

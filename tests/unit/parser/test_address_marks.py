@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from heapscope.heap import heap as heap_module
 from heapscope.parser import scan as scan_module
 from heapscope.parser.address_marks import grid_around
 from heapscope.parser.addresses import AddressMap
-from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT
+from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT, PAGE_WORDS
 from heapscope.parser.scan import HeapScan, scan
 from heapscope.parser.segments import map_addresses
 from heapscope.parser.source import Source
@@ -140,9 +141,58 @@ def test_a_grid_reaches_far_to_both_sides_and_not_beyond_the_addresses(low: int)
     assert shift == 3
     assert base % 512 == 0
     assert base == max(0, low - 32 * GIB) // 512 * 512
-    assert bits % 64 == 0
-    assert base + (bits << shift) <= 1 << 64
-    assert low < base + (bits << shift)
+    assert low < base + (bits << shift) <= 1 << 64
+
+
+@pytest.mark.parametrize("identifier_bytes", [4, 8])
+@pytest.mark.parametrize("addresses", [[1 << 30, 1 << 31], [1 << 31], [3 << 28, 1 << 30, 3 << 30]])
+def test_addresses_of_a_large_alignment(tmp_path: Path, identifier_bytes: int, addresses: list[int]) -> None:
+    d = DumpBuilder(base=1 << 20, identifier_bytes=identifier_bytes)
+    first, *others = addresses
+    d.cls("java.lang.Object", None, at=first)
+    for at in others:
+        d.instance("java.lang.Object", at=at)
+    _, marked, plain = both_maps(d.dump().save(tmp_path / "d.hprof"))
+    assert_same(marked, plain)
+
+
+@pytest.mark.parametrize("addresses", [[1 << 40, 1 << 41], [1 << 45, 3 << 45], [1 << 63, 3 << 62]])
+def test_addresses_that_lie_very_far_apart(tmp_path: Path, addresses: list[int]) -> None:
+    d = DumpBuilder(base=1 << 20)
+    d.cls("java.lang.Object", None, at=addresses[0])
+    for at in addresses[1:]:
+        d.instance("java.lang.Object", at=at)
+    _, marked, plain = both_maps(d.dump().save(tmp_path / "d.hprof"))
+    assert_same(marked, plain)
+
+
+def test_marks_take_the_memory_of_pages_that_have_an_object(tmp_path: Path) -> None:
+    sparse = [0x7F00_0000_0001 + 97 * (1 << 14) * number for number in range(600)]
+    path = dump_of(sparse, tmp_path / "d.hprof", alignment=1)
+    found, marked, plain = both_maps(path)
+    assert_same(marked, plain)
+    with Source(path) as source:
+        source.mapping()
+        found = scan(source, marks_addresses=True)
+    assert found.marks is not None
+    # Objects of which each has a page of its own, one of 1 MB at this alignment.
+    assert sum(part.words.nbytes for part in found.marks.parts) <= 2 * 2 * 1000 * 8 * PAGE_WORDS
+    assert sum(int(np.count_nonzero(part.pages >= 0)) for part in found.marks.parts) >= 600
+
+
+def test_a_file_that_was_written_to_is_mapped_by_a_pass(tmp_path: Path) -> None:
+    path = dump_of([0xE000_1000 + 8 * number for number in range(50)], tmp_path / "d.hprof")
+    with Source(path) as source:
+        source.mapping()
+        found = scan(source, marks_addresses=True)
+        data = path.read_bytes()
+        second, third = ((0xE000_1000 + 8 * number).to_bytes(8, "big") for number in (1, 2))
+        assert data.count(third) == 1
+        with path.open("r+b") as file:  # in place: an object gets the address of another
+            file.write(data.replace(third, second))
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(heapscope.CorruptRecord, match="two objects at"):
+            map_addresses(source, found)
 
 
 def test_nothing_is_known() -> None:

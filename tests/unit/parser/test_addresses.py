@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import heapscope
+from heapscope.parser import segments
 from heapscope.parser.addresses import AddressMap, make_address_grid
 from tests.support.dumps import DumpBuilder
 
@@ -73,12 +74,19 @@ def test_the_graph_of_objects_far_apart(tmp_path: Path) -> None:
             assert [len(row) for row in map(heap.references.outgoing, nodes.indices.tolist())] == [2, 2, 2]
 
 
-def test_records_are_found_one_by_one_and_all_at_once(tmp_path: Path) -> None:
+def test_records_are_found_one_by_one_and_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = near().dump().save(tmp_path / "a.hprof")
+    with heapscope.open(path, use_index=False) as heap:
+        at_once = heap.columns
+        assert at_once.has_offsets  # a small dump
+    monkeypatch.setattr(segments, "_OFFSETS_AT_ONCE", 0)
     with heapscope.open(path, use_index=False) as heap:
         few = [heap.columns.offset_of(row) for row in range(0, 60, 3)]
         assert not heap.columns.has_offsets
         assert few == heap.columns.offsets[0:60:3].tolist()
+        assert heap.columns.offsets.tolist() == at_once.offsets.tolist()
 
 
 def test_a_bitmap_is_made_only_where_it_pays() -> None:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from heapscope.cli import main
 from heapscope.cli.common import blas_threads
 
 NAME = "OPENBLAS_NUM_THREADS"
@@ -29,3 +30,8 @@ def test_what_the_user_asked_for_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     blas_threads.start_none()
     assert os.environ[NAME] == "7"
     assert blas_threads.environment_for_others()[NAME] == "7"
+
+
+def test_a_line_in_a_notebook_changes_nothing() -> None:
+    assert main(["--help"]) == 0
+    assert NAME not in os.environ

@@ -370,3 +370,27 @@ def test_a_full_temporary_folder_is_no_reason_to_stop(
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     store = index_module.Store(None, spills=True)
     assert store.array("large", 100, np.uint32).tolist() == [0] * 100
+
+
+def test_a_long_name_that_is_not_ascii_has_an_index(dump: Path, folder: Path, passes: list[str]) -> None:
+    long = dump.rename(dump.with_name("\u5806" * 80 + ".hprof"))
+    expected = answer(long, folder)
+    passes.clear()
+    assert answer(long, folder) == expected
+    assert not passes
+
+
+def test_a_folder_that_nobody_may_look_into_is_no_error(
+    dump: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(str(folder)):
+            raise PermissionError(errno.EACCES, "no", str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert not index_file.has_index(dump, {}, folder)
+    with heapscope.open(dump, follows=True, index_dir=folder) as heap:
+        assert len(heap.dominators().top(1)) == 1

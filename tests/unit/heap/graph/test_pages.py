@@ -31,25 +31,40 @@ def test_what_has_no_whole_page_stays(rows: int) -> None:
 
 
 def test_pages_are_made_ahead_of_what_fills_them() -> None:
-    rows, pairs = np.empty(1 << 22, np.uint32), np.empty(1 << 20, np.uint64)
+    rows, pairs, spare = (
+        np.empty(1 << 22, np.uint32),
+        np.empty(1 << 20, np.uint64),
+        np.empty(1 << 20, np.uint32),
+    )
     rows[:3] = pairs[:2] = 7
-    is_done = Event()
-    filled = {"rows": 0, "pairs": 0}
+    filled = 0
 
-    def reached(name: str, length: int) -> int:
-        # The loop goes on a bit each time it is looked at; pairs end early, as they may.
-        filled[name] = min(length, filled[name] + (1 << 18))
-        if filled["rows"] == rows.size:
-            is_done.set()
-        return filled[name]
+    def reached() -> int:
+        # The loop goes on a bit each time it is looked at.
+        nonlocal filled
+        filled = min(rows.size, filled + (1 << 18))
+        return filled
 
+    # It ends by itself where all rows have their pages, though pairs get no further.
     make_pages(
         [
-            Filling([rows], lambda: reached("rows", rows.size), 1 << 19),
-            Filling([pairs], lambda: reached("pairs", pairs.size // 2), 1 << 19),
+            Filling([rows], reached, 1 << 19),
+            Filling([pairs], lambda: 1000, 1 << 10),
+            Filling([spare], lambda: 0, spare.size),
         ],
-        is_done,
+        Event(),
     )
-    assert filled["rows"] == rows.size
+    assert filled >= 1 << 20
     assert rows[:3].tolist() == [7, 7, 7]
     assert pairs[:2].tolist() == [7, 7]
+
+
+def test_no_page_is_made_once_all_is_filled() -> None:
+    is_done = Event()
+
+    def reached() -> int:
+        is_done.set()
+        return 0
+
+    rows = np.empty(1 << 24, np.uint32)
+    make_pages([Filling([rows], reached, 1000)], is_done)  # else it would wait for the loop
