@@ -80,7 +80,7 @@ class Reachability:
 def new_flags(references: References) -> NDArray[np.uint64]:
     """Planes of bits with the leaves marked, uint64, shape (n // 64 + 1, PLANES)."""
     flags = np.zeros((references.object_count // 64 + 1, kernels.PLANES), np.uint64)
-    kernels.mark_leaves[references.width](references.indptr, flags)
+    flags[:, kernels.LEAF] = references.leaves
     return flags
 
 

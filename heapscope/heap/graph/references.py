@@ -8,6 +8,7 @@ where roots hang on their threads, from a thread to what lies on its stack.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,6 +124,13 @@ class References:
     def object_count(self) -> int:
         """Objects, n."""
         return int(self.indptr.size) - 1
+
+    @cached_property
+    def leaves(self) -> NDArray[np.uint64]:
+        """A bit for each object that refers to nothing, uint64, shape (n // 64 + 1,)."""
+        flags = np.zeros((self.object_count // 64 + 1, kernels.PLANES), np.uint64)
+        kernels.mark_leaves[self.width](self.indptr, flags)
+        return flags[:, kernels.LEAF].copy()
 
     def outgoing(self, index: int) -> NDArray[np.uint32]:
         """What an object refers to, uint32: its class object, then the others in record order."""
