@@ -27,7 +27,7 @@ GIB = 1 << 30
 
 def dump_of(addresses: list[int], path: Path, *, alignment: int = 8) -> Path:
     """Numbers at these addresses, a few in each segment."""
-    d = DumpBuilder(segment_bytes=200, base=addresses[0] - (1 << 12), alignment=alignment)
+    d = DumpBuilder(segment_bytes=200, base=min(addresses) - (1 << 12), alignment=alignment)
     d.cls("a.Node", fields={"next": "a.Node"})
     for at in addresses:
         d.instance("a.Node", at=at)
