@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # the usual alignment.
 _REACH_BYTES = 32 << 30
 _FIRST_PAGES = 8
+# What pages may take, else nothing is marked: chosen.  Of objects that lie side by side it is some bits each.
+_LEAST_BYTES = 16 << 20
+_BYTES_PER_OBJECT = 16
 
 
 class MarkPages:
@@ -49,9 +52,26 @@ class MarkPages:
         self.pages = np.full(count, -1, np.int64)
         self.words = np.zeros(_FIRST_PAGES * PAGE_WORDS if count else 0, np.uint64)
 
-    def grow(self) -> None:
-        """Make room for as many pages again."""
-        self.words = np.concatenate([self.words, np.zeros_like(self.words)])
+    def grow(self, object_count: int) -> bool:
+        """Make room for as many pages again.
+
+        Parameters
+        ----------
+        object_count : int
+            Objects so far.
+
+        Returns
+        -------
+        bool
+            False where the objects lie so far apart that another pass is cheaper: no more are marked then.
+        """
+        if self.words.nbytes > _LEAST_BYTES + _BYTES_PER_OBJECT * object_count:
+            self.pages, self.words = np.empty(0, np.int64), np.empty(0, np.uint64)
+            return False
+        words = np.zeros(2 * self.words.size, np.uint64)  # what no object needs never becomes memory
+        words[: self.words.size] = self.words
+        self.words = words
+        return True
 
 
 @dataclass(eq=False)

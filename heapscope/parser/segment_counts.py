@@ -160,7 +160,7 @@ class SegmentCounts:
             if status == kernels.NEED_TABLE:
                 self._grow_table()
             elif status == kernels.NEED_PAGE:
-                self.marks.grow()
+                self.totals[kernels.UNMARKED] = not self.marks.grow(self.objects)
             elif status == kernels.NEED_CLASS_SLOTS:
                 self.class_spans = np.concatenate([self.class_spans, np.zeros_like(self.class_spans)])
             else:

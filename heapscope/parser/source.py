@@ -194,9 +194,9 @@ class Source:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Size and time of the last change of what `read_into` reads: tells whether it was written to."""
+        """Size and times of the last change of what `read_into` reads: tells whether it was written to."""
         status = os.fstat(self._plain_fd)
-        return status.st_size, status.st_mtime_ns
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Read the dump at ``offset`` into ``buffer``; the count of bytes read.  Only if `is_mapped`."""

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import heapscope
 from heapscope.heap import heap as heap_module
 from heapscope.parser import scan as scan_module
-from heapscope.parser.address_marks import grid_around
+from heapscope.parser.address_marks import MarkPages, grid_around
 from heapscope.parser.addresses import AddressMap
-from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT, PAGE_WORDS
+from heapscope.parser.kernels import GRID_BASE, GRID_BITS, GRID_SHIFT
 from heapscope.parser.scan import HeapScan, scan
 from heapscope.parser.segments import map_addresses
 from heapscope.parser.source import Source
@@ -166,18 +166,30 @@ def test_addresses_that_lie_very_far_apart(tmp_path: Path, addresses: list[int])
     assert_same(marked, plain)
 
 
-def test_marks_take_the_memory_of_pages_that_have_an_object(tmp_path: Path) -> None:
-    sparse = [0x7F00_0000_0001 + 97 * (1 << 14) * number for number in range(600)]
+@pytest.mark.parametrize(("distance", "count", "is_marked"), [(1 << 14, 600, True), (1 << 20, 600, False)])
+def test_marks_are_given_up_where_objects_lie_far_apart(
+    tmp_path: Path, distance: int, count: int, is_marked: bool
+) -> None:
+    # At this alignment a page has 1 MB: of the second dump each object needs one of its own.
+    sparse = [0x7F00_0000_0001 + distance * number for number in range(count)]
     path = dump_of(sparse, tmp_path / "d.hprof", alignment=1)
     found, marked, plain = both_maps(path)
+    assert (found.marks is not None) == is_marked
     assert_same(marked, plain)
-    with Source(path) as source:
-        source.mapping()
-        found = scan(source, marks_addresses=True)
-    assert found.marks is not None
-    # Objects of which each has a page of its own, one of 1 MB at this alignment.
-    assert sum(part.words.nbytes for part in found.marks.parts) <= 2 * 2 * 1000 * 8 * PAGE_WORDS
-    assert sum(int(np.count_nonzero(part.pages >= 0)) for part in found.marks.parts) >= 600
+
+
+def test_pages_of_marks_grow_to_a_limit_that_follows_the_objects() -> None:
+    marks = MarkPages(grid_around(0xE000_0000, 8))
+    marks.words[:] = 3
+    before = marks.words
+    assert marks.grow(0)
+    assert marks.words[: before.size].tolist() == before.tolist()
+    assert not marks.words[before.size :].any()
+    while marks.words.nbytes <= 64 << 20:
+        assert marks.grow(4 << 20)
+    assert not marks.grow(1000)
+    assert not marks.words.size
+    assert not marks.pages.size
 
 
 def test_a_file_that_was_written_to_is_mapped_by_a_pass(tmp_path: Path) -> None:
