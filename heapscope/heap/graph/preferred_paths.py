@@ -15,6 +15,7 @@ import numpy as np
 
 from heapscope.heap.graph import kernels
 from heapscope.heap.graph.class_origin import ClassOrigin, class_origin
+from heapscope.heap.graph.index_sets import distinct
 from heapscope.heap.graph.reachability import BreadthFirst
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.heap.graph.subclasses import extending, instances_of, superclass_rows
@@ -122,7 +123,7 @@ def preferred_parents(
             at = references.outgoing(thread).astype(np.int64)
             at = at[(parents[at] == NO_OBJECT) & (origins[class_index[at]] == origin)]
             # An object that is on no path yet is marked as visited only if it is blocked.
-            at = np.unique(at[~_are_in(walk.flags[:, kernels.VISITED], at)])
+            at = distinct(at[~_are_in(walk.flags[:, kernels.VISITED], at)])
             if at.size:
                 parents[at] = thread
                 walk.visit(at.astype(np.uint32))

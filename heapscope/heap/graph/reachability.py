@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapscope.heap.graph import kernels
+from heapscope.heap.graph.index_sets import distinct, small_numbers
 from heapscope.heap.graph.options import ReferentKind
 from heapscope.heap.graph.references import NO_OBJECT, VIRTUAL_ROOT
 from heapscope.progress import Progress, no_progress
@@ -126,7 +127,7 @@ def strengths(
             new = _has(flags, sources) & ~_has(flags, targets)
             if not new.any():
                 break
-            closure(np.unique(targets[new]))
+            closure(distinct(targets[new]))
         return flags[:, kernels.VISITED].copy()
 
     closure(roots)
@@ -266,7 +267,7 @@ class _Flood:
 
     def visit(self, frontier: NDArray[np.uint32], *, is_taken: bool = False) -> None:
         """Visit what objects reach, themselves included; with ``is_taken`` they were taken away before."""
-        frontier = np.unique(frontier)  # the stack has room for each object once
+        frontier = distinct(frontier)  # the stack has room for each object once
         if not is_taken:
             frontier = frontier[~_has(self._flags, frontier)]
         references = self._references
@@ -288,9 +289,8 @@ class _Flood:
         some = self._instances[_has(self._flags, self._instances)]
         if not is_taken:
             some = some[(self.taken[some >> 6] >> (some & 63).astype(np.uint64)) & np.uint64(1) == 0]
-        held = self._references.class_objects[np.unique(self._references.class_index[some])]
-        new: NDArray[np.uint32] = np.unique(held[~_has(self._flags, held)]).astype(np.uint32)
-        return new
+        held = self._references.class_objects[small_numbers(self._references.class_index[some])]
+        return held[~_has(self._flags, held)].astype(np.uint32)
 
 
 def _has(flags: NDArray[np.uint64], members: NDArray[Any]) -> NDArray[np.bool_]:
