@@ -39,6 +39,8 @@ from heapscope.parser.record_offsets import RecordFinder, find_offsets
 from heapscope.parser.segments import Columns, Roots, fill, map_addresses
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
+_PAIRS_AHEAD = 1 << 20  # nobody knows how many there will be
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -296,6 +298,7 @@ class HeapArrays:
 
         buffers = new_buffers(self.columns.size_units, store.array)
         owner_parents = store.array("owner_parents", graph.object_count, np.uint32)
+        room = buffers.retained_units.view(np.uint32)  # for one after the other, until sizes are written
         numbered, is_alone = Event(), worker_count() == 1
         flooding: list[Future[Strengths]] = []
 
@@ -303,14 +306,14 @@ class HeapArrays:
             rows = [numbering.parents, numbering.order, numbering.numbers]
             fillings = [
                 Filling(rows, lambda: int(state[kernels.NEXT])),
-                Filling([numbering.pairs], lambda: int(state[kernels.PAIRS])),
+                Filling([numbering.pairs], lambda: int(state[kernels.PAIRS]), _PAIRS_AHEAD),
                 # While there is time, of what the walk for owners will fill.
                 Filling([owner_parents], lambda: 0, graph.object_count),
                 Filling([buffers.retained_units], lambda: 0, graph.object_count),
             ]
             if not is_alone:
                 pool.submit(make_pages, fillings, numbered)
-            flooding.append(pool.submit(strengths, graph, roots, unless_stopped))
+            flooding.append(pool.submit(strengths, graph, roots, unless_stopped, room))
 
         with AtOnce() if is_alone else ThreadPoolExecutor(1) as pool:
             # One thread each: both are bound by the latency of memory, not by its bandwidth.
@@ -319,7 +322,7 @@ class HeapArrays:
                 held = numbering.flags[:, kernels.VISITED].copy()
                 owned = pool.submit(
                     preferred_parents, graph, self._classes, self.class_totals[0], roots, held,
-                    unless_stopped, owner_parents, buffers.retained_units.view(np.uint32),
+                    unless_stopped, owner_parents, room,
                 )  # fmt: skip
                 immediate, retained, path_sums = dominate(
                     numbering, self.columns.size_units, self._labels, self._progress,

@@ -86,7 +86,10 @@ def new_flags(references: References) -> NDArray[np.uint64]:
 
 
 def strengths(
-    references: References, roots: NDArray[np.uint32], progress: Progress = no_progress
+    references: References,
+    roots: NDArray[np.uint32],
+    progress: Progress = no_progress,
+    stack: NDArray[np.uint32] | None = None,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """What is reachable over strong references; also over soft ones; also over all.
 
@@ -98,6 +101,8 @@ def strengths(
     roots : uint32 array
         Objects that are GC roots, distinct.
     progress : Progress
+    stack : uint32 array, shape (n + 1,), optional
+        Is written over.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def strengths(
     flags = new_flags(references)
     referents = references.referents
     kernels.mark(referents.sources[referents.is_followed], flags, kernels.SPECIAL)
-    stack = np.empty(n + 1, np.uint32)
+    stack = np.empty(n + 1, np.uint32) if stack is None else stack
     state = np.zeros(kernels.STATE, np.int64)
 
     def closure(frontier: NDArray[np.uint32]) -> None:

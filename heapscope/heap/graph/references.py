@@ -180,7 +180,9 @@ class References:
             if found <= room:
                 break
             room = found
-        sources, targets = sources[:found].copy(), targets[:found].copy()
+        sources, targets = sources[:found], targets[:found]
+        if found < room // 16:  # few keep no room of many
+            sources, targets = sources.copy(), targets.copy()
         words = flags[self.class_objects >> 6, kernels.VISITED]
         is_member = (words >> (self.class_objects & 63).astype(np.uint64)) & np.uint64(1) != 0
         implied = is_member & (self.class_objects >= 0) & (self.class_targets == NO_OBJECT)
