@@ -163,8 +163,8 @@ def scan_heap(buf, pos, stop, base, constants, table, spans, totals, addresses, 
     shape (c, 2)) receives start and end of each class dump.  ``totals`` and ``addresses`` go on
     from what they hold; ``totals[POSITION]`` is left with the position.  Where ``pages`` has rows, the bit
     of each address on ``grid`` is set in a page of ``words``, which ``pages`` names; there are
-    ``totals[MARKED_PAGES]`` of them.  After an address that is not on the grid, which ``totals[UNMARKED]``
-    tells, no more are set.
+    ``totals[MARKED_PAGES]`` of them.  Once ``totals[UNMARKED]`` is set, by an address that is not on the grid
+    or by the caller, no more are set.
     """
     idb = constants[IDENTIFIER_BYTES]
     limit = buf.shape[0]

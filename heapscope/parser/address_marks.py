@@ -2,7 +2,7 @@
 
 The range of the addresses is known only once all are counted.  So the bits are set on a grid far around the
 addresses of the dump's beginning.  It is cut into pages, and only those with an object are memory.  The bits
-are used only if every object lay on the grid.
+are used only if every object lay on the grid, and no thread gave up because its objects lie far apart.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # the usual alignment.
 _REACH_BYTES = 32 << 30
 _FIRST_PAGES = 8
-# What pages may take, else nothing is marked: chosen.  Of objects that lie side by side it is some bits each.
+# Pages of a thread that take more than this are not doubled again, and nothing is marked: chosen.  Objects
+# that lie side by side need a few bits each.
 _LEAST_BYTES = 16 << 20
 _BYTES_PER_OBJECT = 16
 
@@ -53,12 +54,12 @@ class MarkPages:
         self.words = np.zeros(_FIRST_PAGES * PAGE_WORDS if count else 0, np.uint64)
 
     def grow(self, object_count: int) -> bool:
-        """Make room for as many pages again.
+        """Double the room for pages, or give marking up and let all pages go.
 
         Parameters
         ----------
         object_count : int
-            Objects so far.
+            Objects that this thread has counted so far.
 
         Returns
         -------

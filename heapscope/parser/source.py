@@ -194,7 +194,7 @@ class Source:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Size and times of the last change of what `read_into` reads: tells whether it was written to."""
+        """Size and times of the last change of what `read_into` reads: others if it was written to."""
         status = os.fstat(self._plain_fd)
         return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 

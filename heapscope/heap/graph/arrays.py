@@ -39,8 +39,6 @@ from heapscope.parser.record_offsets import RecordFinder, find_offsets
 from heapscope.parser.segments import Columns, Roots, fill, map_addresses
 from heapscope.parser.tags import VALUE_BYTES, BasicType, SubRecordTag
 
-_PAIRS_AHEAD = 1 << 20  # nobody knows how many there will be
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -58,6 +56,8 @@ if TYPE_CHECKING:
     Immediate = NDArray[np.uint32]
     RetainedUnits = NDArray[np.uint32] | NDArray[np.uint64]
     Strengths = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
+
+_PAIRS_AHEAD = 1 << 20  # rows; few, for nobody knows how many pairs there will be
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,9 @@ class HeapArrays:
 
         buffers = new_buffers(self.columns.size_units, store.array)
         owner_parents = store.array("owner_parents", graph.object_count, np.uint32)
-        room = buffers.retained_units.view(np.uint32)  # for one after the other, until sizes are written
+        # For the flood, then for the walk, both in the one helper thread; `dominate` waits for them before it
+        # writes sizes there.
+        room = buffers.retained_units.view(np.uint32)
         numbered, is_alone = Event(), worker_count() == 1
         flooding: list[Future[Strengths]] = []
 

@@ -179,7 +179,7 @@ class Buffers:
     ----------
     immediate : uint32 array, shape (n + 1,)
     retained_units : uint32 or uint64 array, shape (n + 1,)
-        Somebody else may use it until then.
+        Somebody else may use it until ``wait`` returns.
     wait : callable
         Returns once nobody does.
     """

@@ -101,7 +101,7 @@ def strengths(
     roots : uint32 array
         Objects that are GC roots, distinct.
     progress : Progress
-    stack : uint32 array, shape (n + 1,), optional
+    stack : uint32 array of at least n + 1 rows, optional
         Is written over.
 
     Returns

@@ -181,7 +181,7 @@ class References:
                 break
             room = found
         sources, targets = sources[:found], targets[:found]
-        if found < room // 16:  # few keep no room of many
+        if found < room // 16:  # so that a few do not keep a large array alive
             sources, targets = sources.copy(), targets.copy()
         words = flags[self.class_objects >> 6, kernels.VISITED]
         is_member = (words >> (self.class_objects & 63).astype(np.uint64)) & np.uint64(1) != 0
