@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 MAX_OBJECTS = 2**32 - 2
 _FEW = 4096  # objects of one question that are looked up one by one
-# Of so many objects the places of records are noted while columns are filled: 64 MB take less time than the
-# pass that most commands would come to need.
+# Up to so many objects the places of their records are noted while columns are filled: to write 64 MB takes
+# less time than the pass that most commands would need later.
 _OFFSETS_AT_ONCE = 1 << 24
 # Makes an array of zeros: its name, shape and dtype.
 Allocate = Callable[[str, "int | tuple[int, ...]", "DTypeLike"], "NDArray[Any]"]
