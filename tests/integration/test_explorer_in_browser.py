@@ -84,17 +84,20 @@ class Visitor:
         self.browser.get(f"{self.client.base}{path}")
         self.settle()
 
-    def settle(self) -> None:
-        """Until the page has fetched all its parts."""
+    def wait_for(self, script: str) -> None:
+        """Until a script of the page returns what is true: a key that leads elsewhere is not waited for."""
         from selenium.webdriver.support.ui import WebDriverWait
 
+        WebDriverWait(self.browser, 120, 0.02).until(lambda browser: browser.execute_script(script))
+
+    def settle(self) -> None:
+        """Until the page has fetched all its parts."""
         # Lines that are closed keep their part for later.
-        script = (
+        self.wait_for(
             "return document.readyState === 'complete' && typeof htmx !== 'undefined' && "
             "!document.querySelector('.htmx-request, .working') && "
             "![...document.querySelectorAll('.pending')].some(each => !each.closest('details:not([open])'))"
         )
-        WebDriverWait(self.browser, 120, 0.02).until(lambda browser: browser.execute_script(script))
 
     def click(self, text: str, within: str = "main") -> None:
         """A link whose text has this, as a person finds it."""
@@ -194,25 +197,21 @@ def test_the_keyboard_alone(stranger: Visitor) -> None:
     link = stranger.browser.switch_to.active_element
     assert link.tag_name == "a"
     link.send_keys(Keys.ENTER)
-    stranger.settle()
-    assert "/dominators" not in stranger.browser.current_url
+    stranger.wait_for("return !location.pathname.includes('/dominators')")
 
 
 def test_completion_and_an_answer(stranger: Visitor) -> None:
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
 
     stranger.open("/sql?dump=unknown.hprof")
     field = stranger.browser.find_element("css selector", "textarea")
     field.send_keys("SELECT count(*) FROM Sess")
-    names = "return [...document.querySelectorAll('.names li')].map(each => each.textContent)"
-    WebDriverWait(stranger.browser, 60, 0.02).until(
-        lambda browser: '"com.acme.Session"' in browser.execute_script(names)
-    )
+    is_offered = "some(each => each.textContent === '\"com.acme.Session\"')"
+    stranger.wait_for(f"return [...document.querySelectorAll('.names li')].{is_offered}")
     field.send_keys(Keys.TAB)
     assert field.get_attribute("value") == 'SELECT count(*) FROM "com.acme.Session"'
     field.send_keys(Keys.CONTROL, Keys.ENTER)
-    stranger.settle()
+    stranger.wait_for("return document.querySelector('table.answer td') !== null")
     assert stranger.browser.find_element("css selector", "table.answer td").text == "300"
 
 
